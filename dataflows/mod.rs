@@ -1,0 +1,3 @@
+//! The protocols.
+
+pub mod tara;

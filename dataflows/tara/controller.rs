@@ -1,0 +1,207 @@
+//! Controller: suspects a leader under which requests wait too long (TA-6).
+
+use crate::config::Config;
+use crate::events::Event;
+use crate::operators::executor::{Executed, Progress};
+use crate::operators::requests::Announce;
+use crate::role::{Role, Stream};
+use crate::types::{Millis, ReplicaId, View};
+
+use super::messages::ViewRequest;
+
+/// Asks for the next view when the batches of a source wait too long.
+pub fn controller<'s>(
+    announces: Stream<'s, (ReplicaId, Announce)>,
+    executed: Stream<'s, Executed>,
+    entered: Stream<'s, View>,
+    requests: Stream<'s, (ReplicaId, ViewRequest)>,
+    clock: Stream<'s, Millis>,
+    controller: Controller,
+) -> (Stream<'s, ViewRequest>, Stream<'s, Event>) {
+    let mut role = Role::new("controller", clock.scope(), controller);
+    let (ask, view_requests) = role.output();
+    let (tell, events) = role.output();
+    role.on(executed, |controller, executed| controller.on_executed(&executed));
+    role.on(entered, Controller::on_entered);
+    role.on(announces, |controller, (from, announce)| controller.on_announce(from, announce));
+    role.on(requests, |controller, (from, request)| controller.on_request(from, request));
+    role.on(clock, move |controller, now| {
+        let before = controller.wanted;
+        ask.send(controller.on_tick(now));
+        let view = controller.wanted;
+        tell.send((view > before).then_some(Event::Suspected { view }));
+    });
+    role.build();
+    (view_requests, events)
+}
+
+/// Owns the suspicion of the leader.
+#[derive(Clone, Debug)]
+pub struct Controller {
+    n: usize,
+    suspect_after_ms: Millis,
+    gossip_every_ms: Millis,
+    entered: View,
+    wanted: View,
+    sources: Vec<Source>,
+    /// Views entered since anything was executed. Patience doubles with each full round of leaders,
+    /// not with each leader: in a cluster that is only partly connected several may be of no use.
+    fruitless: usize,
+    said_at: Millis,
+    said: View,
+    now: Millis,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Source {
+    /// What its clients wait for, and when it last said so: a source that has fallen silent is not
+    /// waiting for anything that another leader could give it.
+    target: Progress,
+    heard_at: Millis,
+    /// What has been executed.
+    actual: Progress,
+    /// Since when it has been waiting without progress.
+    since: Option<Millis>,
+}
+
+impl Controller {
+    /// The controller of a replica in view `entered`. One that led this view before a restart cannot
+    /// lead it again, and resigns.
+    #[must_use]
+    pub fn new(entered: View, resigns: bool, config: &Config) -> Self {
+        Self {
+            n: config.n,
+            suspect_after_ms: config.suspect_after_ms,
+            gossip_every_ms: config.gossip_every_ms,
+            entered,
+            wanted: if resigns { entered.next() } else { entered },
+            sources: vec![Source::default(); config.n],
+            fruitless: 0,
+            said_at: 0,
+            said: entered,
+            now: 0,
+        }
+    }
+
+    fn on_announce(&mut self, from: ReplicaId, announce: Announce) {
+        if let Some(source) = self.sources.get_mut(from.0 as usize) {
+            source.target = announce.target.max(source.target);
+            source.heard_at = self.now;
+        }
+    }
+
+    fn on_executed(&mut self, executed: &Executed) {
+        for (source, progress) in self.sources.iter_mut().zip(executed.sources.iter()) {
+            if *progress != source.actual {
+                source.actual = *progress;
+                source.since = None;
+                self.fruitless = 0;
+            }
+        }
+    }
+
+    /// Gives the new leader as long as the old one had.
+    fn on_entered(&mut self, view: View) {
+        self.entered = view;
+        self.fruitless += 1;
+        for source in &mut self.sources {
+            source.since = None;
+        }
+    }
+
+    /// Nobody need wait for a leader that does not want to lead.
+    fn on_request(&mut self, from: ReplicaId, request: ViewRequest) {
+        let resigned = from == self.entered.leader(self.n) && request.wanted == self.entered.next();
+        if resigned {
+            self.wanted = request.wanted.max(self.wanted);
+        }
+    }
+
+    fn on_tick(&mut self, now: Millis) -> Option<ViewRequest> {
+        self.now = now;
+        let fresh = 4 * self.gossip_every_ms;
+        for source in &mut self.sources {
+            let waits =
+                source.target > source.actual && now.saturating_sub(source.heard_at) <= fresh;
+            source.since = if waits { source.since.or(Some(now)) } else { None };
+        }
+        let patience = self.patience_ms();
+        let late = |source: &Source| {
+            source.since.is_some_and(|since| now.saturating_sub(since) >= patience)
+        };
+        if self.sources.iter().any(late) {
+            self.wanted = self.wanted.max(self.entered.next());
+        }
+        let due = now.saturating_sub(self.said_at) >= self.gossip_every_ms;
+        if !due && self.said >= self.wanted {
+            return None;
+        }
+        self.said_at = now;
+        self.said = self.wanted;
+        Some(ViewRequest { entered: self.entered, wanted: self.wanted })
+    }
+
+    fn patience_ms(&self) -> Millis {
+        let rounds = (self.fruitless / self.n).min(Self::DOUBLINGS_MAX);
+        self.suspect_after_ms << rounds
+    }
+
+    const DOUBLINGS_MAX: usize = 6;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting() -> Controller {
+        let mut controller = Controller::new(View(0), false, &Config::new(ReplicaId(0), 3));
+        controller.on_tick(1000);
+        let target = Progress { incarnation: 1, number: 5 };
+        controller.on_announce(ReplicaId(1), Announce { target });
+        controller.on_tick(1000);
+        controller
+    }
+
+    fn asked_at(controller: &mut Controller, from: Millis) -> Option<Millis> {
+        let target = Progress { incarnation: 1, number: 5 };
+        (from..from + 100_000).step_by(10).find(|&now| {
+            controller.on_announce(ReplicaId(1), Announce { target });
+            controller.on_tick(now);
+            controller.wanted > controller.entered
+        })
+    }
+
+    #[test]
+    fn a_leader_is_suspected_when_a_request_waits_too_long() {
+        let mut controller = waiting();
+        assert_eq!(asked_at(&mut controller, 1000), Some(1300));
+    }
+
+    #[test]
+    fn patience_doubles_after_a_fruitless_round_of_leaders() {
+        let mut controller = waiting();
+        for view in 1..=3 {
+            controller.on_entered(View(view));
+        }
+        assert_eq!(asked_at(&mut controller, 1010), Some(1610));
+    }
+
+    #[test]
+    fn a_source_that_has_fallen_silent_raises_no_suspicion() {
+        let mut controller = waiting();
+        for now in (1010..9000).step_by(10) {
+            controller.on_tick(now);
+        }
+        assert_eq!(controller.wanted, View(0));
+    }
+
+    #[test]
+    fn a_leader_that_resigns_is_not_waited_for() {
+        let mut controller = waiting();
+        let wish = ViewRequest { entered: View(0), wanted: View(1) };
+        controller.on_request(ReplicaId(1), wish);
+        assert_eq!(controller.wanted, View(0), "replica 1 does not lead view 0");
+        controller.on_request(ReplicaId(0), wish);
+        assert_eq!(controller.wanted, View(1));
+    }
+}

@@ -1,0 +1,200 @@
+//! Tara: crash-tolerant replication for `n = 2f + 1` replicas (Lawniczak and Distler, EDCC 2021).
+//!
+//! Every replica hosts one of each role; all streams between the roles are drawn in [`dataflow`].
+//!
+//! ```text
+//!  requests ─> request_source ═Forward═> proposer ═Propose═> committer ═Commit═> learner ─> release
+//!                   ║   ^                 ^    ^              ^   ║  │              ^          │
+//!                Announce                 │ new_view       view Record accepted ────┘       ordered
+//!                   ║   └── executed ─────┤    │              │   ║                           │
+//!                   v                     │    └── recovery <═│═══╝                           v
+//!              controller ═══View═════════│═══> observer ─────┘         replies <───────── executor
+//!                   ^                     │                                                   │
+//!                   └───── executed ──────┴──────────────────────────────────── executed ─────┤
+//!                                                                                             v
+//!              catch_up ══(Fetch, Decided, Piece)══> catch_up     checkpointer <═Report═> checkpointer
+//!
+//!  ─> inside the replica       ═> over the links, to all replicas or to one
+//! ```
+//!
+//! Who owns what: the *view* and what was *accepted* belong to the [`committer`]; the *next slot* to the
+//! [`proposer`]; the *votes* to the [`learner`]; *application, sessions* and the progress of each source
+//! to the [`executor`](crate::operators::executor); *suspicion* to the [`controller`]; which checkpoint is
+//! *stable* to the [`checkpointer`](crate::operators::checkpointer); open *client batches* to the
+//! [`request_source`](crate::operators::requests); the recent past to
+//! [`catch_up`](crate::operators::catch_up). Everyone else is told by a stream and may be behind; so a
+//! message names its view, and the owner refuses what its view forbids.
+//!
+//! Where this differs from the paper, and why:
+//! - Links may lose, repeat and reorder, so a committer accepts any slot of the window, not the next
+//!   only; a new view thus needs no cursor to be reset. What is lost is sent again by whoever waits.
+//! - A source sends a batch to the leader alone and again to the next one, instead of idle proposers
+//!   keeping copies: one link message a batch instead of `n - 1`.
+//! - A vote names view and slot; the value comes to the learner from its own committer.
+//! - A record begins where its replica's execution stands, not at the last stable checkpoint: what is
+//!   decided need not be proposed again, only fetched by those who miss it.
+//! - Every replica answers the clients on its own lines, so a reply crosses no link.
+//! - The edge from a proposer to its own committer is inside the replica. That is part of the proof: a
+//!   leader's proposal leaves only after its own committer has entered the view on disk, so a restarted
+//!   leader knows every view it has led, and leads none of them twice.
+
+pub mod committer;
+pub mod controller;
+pub mod learner;
+mod messages;
+pub mod observer;
+pub mod proposer;
+pub mod recovery;
+
+use timely::dataflow::operators::Concat;
+use timely::dataflow::operators::core::Concatenate;
+
+use crate::config::Config;
+use crate::disk::Recovered;
+use crate::operators::catch_up::{self, catch_up};
+use crate::operators::checkpointer::checkpointer;
+use crate::operators::executor::executor;
+use crate::operators::release::release;
+use crate::operators::requests::{RequestSource, request_source};
+use crate::replica::{Inputs, Outputs};
+use crate::role::{connect, inlet};
+use crate::types::Slot;
+
+pub use messages::{Commit, Message, Promise, Proposal, Record, ViewRequest, message_weight};
+
+use committer::{Committer, committer};
+use controller::{Controller, controller};
+use learner::{Learner, learner};
+use observer::observer;
+use proposer::{Proposer, proposer};
+use recovery::{Recovery, recovery};
+
+/// Draws one replica's part of the protocol.
+pub fn dataflow<'s>(
+    inputs: Inputs<'s, Message, Promise>,
+    config: &Config,
+) -> Outputs<'s, Message, Promise> {
+    let Inputs { graph, messages, requests, clock, recovered, executor: state, digests } = inputs;
+    let start = Start::new(&recovered, config);
+    let heard = messages::sort(messages);
+
+    // The edges that run against the figure's grain.
+    let (entered_back, entered) = inlet(graph, "entered");
+    let (executed_back, executed) = inlet(graph, "executed");
+    let (new_view_back, new_views) = inlet(graph, "new_view");
+    let (stable_back, stable) = inlet(graph, "stable");
+    let (fetched_back, fetched) = inlet(graph, "fetched");
+    let (restored_back, restored) = inlet(graph, "restored");
+
+    // Ordering.
+    let source = request_source(
+        requests,
+        executed.clone(),
+        entered.clone(),
+        clock.clone(),
+        RequestSource::new(recovered.incarnation, start.committer.view(), config),
+    );
+    let (proposals, leading) = proposer(
+        heard.forwards.concat(source.own),
+        new_views,
+        entered.clone(),
+        executed.clone(),
+        stable.clone(),
+        clock.clone(),
+        start.proposer,
+    );
+    let views = observer(heard.view_requests.clone(), config);
+    let committed = committer(
+        proposals.clone().concat(heard.proposals),
+        views,
+        executed.clone(),
+        clock.clone(),
+        start.committer,
+    );
+    let decided = learner(committed.accepted, heard.commits, executed.clone(), start.learner);
+
+    // Execution. From here on time is the slot.
+    let ordered = release(decided.concat(fetched), restored.clone(), start.slot);
+    let executing = executor(ordered.clone(), digests, state);
+    let checkpoints = checkpointer(
+        executing.checkpoints.clone().concat(restored),
+        heard.reports,
+        clock.clone(),
+        recovered.checkpoint.as_ref(),
+        config,
+    );
+    let caught_up = catch_up(
+        ordered,
+        executing.checkpoints,
+        stable,
+        heard.catch_up,
+        clock.clone(),
+        catch_up::State::new(recovered.checkpoint.as_ref(), config),
+    );
+
+    // View change.
+    let (view_requests, suspicions) = controller(
+        heard.announces,
+        executed,
+        entered,
+        heard.view_requests,
+        clock,
+        start.controller,
+    );
+    let recovered_views = recovery(heard.records, start.recovery);
+
+    connect(committed.entered, entered_back);
+    connect(executing.executed, executed_back);
+    connect(recovered_views, new_view_back);
+    connect(checkpoints.stable, stable_back);
+    connect(caught_up.decided, fetched_back);
+    connect(caught_up.restored, restored_back);
+
+    let messages = messages::address(messages::Said {
+        forwards: source.forwards,
+        announces: source.announces,
+        proposals,
+        commits: committed.commits,
+        records: committed.records,
+        view_requests,
+        reports: checkpoints.reports,
+        catch_up: caught_up.messages,
+        n: config.n,
+    });
+    let events = [leading, committed.events, executing.events, checkpoints.events, suspicions];
+    Outputs {
+        messages,
+        replies: executing.replies,
+        durable: committed.durable.concat(checkpoints.durable),
+        room: source.room,
+        events: graph.concatenate(events),
+    }
+}
+
+/// What the roles start from.
+struct Start {
+    slot: Slot,
+    proposer: Proposer,
+    committer: Committer,
+    learner: Learner,
+    controller: Controller,
+    recovery: Recovery,
+}
+
+impl Start {
+    fn new(recovered: &Recovered<Promise>, config: &Config) -> Self {
+        let committer = Committer::new(recovered, config);
+        let slot = recovered.checkpoint.as_ref().map_or(Slot(0), |own| own.slot);
+        let view = committer.view();
+        let is_leader = view.leader(config.n) == config.me;
+        let first_life = recovered.incarnation == 1;
+        Self {
+            slot,
+            proposer: Proposer::new((first_life && is_leader).then_some(view), slot, config),
+            learner: Learner::new(slot, config),
+            controller: Controller::new(view, !first_life && is_leader, config),
+            recovery: Recovery::new(view, config),
+            committer,
+        }
+    }
+}

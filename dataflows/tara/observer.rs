@@ -1,0 +1,48 @@
+//! Observer: announces a view that `f + 1` controllers ask for (TA-7).
+//!
+//! `f + 1`, so that one confused controller cannot churn views. Who hears that another replica has
+//! entered a view follows at once, for then `f + 1` have asked (T7): in a cluster that is only partly
+//! connected not everyone hears `f + 1`.
+
+use crate::config::Config;
+use crate::quorum::Watermark;
+use crate::role::{Role, Stream};
+use crate::types::{ReplicaId, View};
+
+use super::messages::ViewRequest;
+
+/// Announces views to this replica's committer.
+pub fn observer<'s>(
+    requests: Stream<'s, (ReplicaId, ViewRequest)>,
+    config: &Config,
+) -> Stream<'s, View> {
+    let mut role = Role::new("observer", requests.scope(), Observer::new(config));
+    let (enter, views) = role.output();
+    role.on(requests, move |observer, (from, request)| {
+        enter.send(observer.on_request(from, request));
+    });
+    role.build();
+    views
+}
+
+/// Owns the count of who asks for which view.
+#[derive(Debug)]
+pub struct Observer {
+    wanted: Watermark<View>,
+    announced: View,
+}
+
+impl Observer {
+    fn new(config: &Config) -> Self {
+        Self { wanted: Watermark::new(config.n, config.f() + 1), announced: View(0) }
+    }
+
+    fn on_request(&mut self, from: ReplicaId, request: ViewRequest) -> Option<View> {
+        let wanted = self.wanted.raise(from, request.wanted);
+        let view = wanted.unwrap_or_default().max(request.entered);
+        (view > self.announced).then(|| {
+            self.announced = view;
+            view
+        })
+    }
+}

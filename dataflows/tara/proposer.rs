@@ -1,0 +1,191 @@
+//! Proposer: gives batches slots while its replica leads (TA-3, TA-9, TA-10).
+
+use std::collections::BTreeMap;
+
+use crate::batch::{Batch, Value};
+use crate::config::Config;
+use crate::events::Event;
+use crate::operators::executor::{Executed, Progress};
+use crate::operators::requests::Forward;
+use crate::role::{Role, Stream};
+use crate::types::{Millis, Slot, View};
+
+use super::messages::Proposal;
+use super::recovery::NewView;
+
+/// Gives each batch the next free slot while its replica leads.
+pub fn proposer<'s>(
+    forwards: Stream<'s, Forward>,
+    new_views: Stream<'s, NewView>,
+    views: Stream<'s, View>,
+    executed: Stream<'s, Executed>,
+    stable: Stream<'s, Slot>,
+    clock: Stream<'s, Millis>,
+    proposer: Proposer,
+) -> (Stream<'s, Proposal>, Stream<'s, Event>) {
+    let mut role = Role::new("proposer", clock.scope(), proposer);
+    let (propose, proposals) = role.output();
+    let (tell, events) = role.output();
+    let (again, late, room) = (propose.clone(), propose.clone(), propose.clone());
+    role.on(views, Proposer::on_view);
+    role.on(executed, |proposer, executed| proposer.on_executed(&executed));
+    role.on(stable, move |proposer, slot| room.send(proposer.on_stable(slot)));
+    role.on(new_views, move |proposer, new| {
+        let (view, base) = (new.view, new.base);
+        let recovered = new.values.len();
+        let proposals = proposer.on_new_view(new);
+        tell.send((!proposals.is_empty()).then_some(Event::Leads { view, base, recovered }));
+        again.send(proposals);
+    });
+    role.on(forwards, move |proposer, forward| propose.send(proposer.on_forward(forward)));
+    role.on(clock, move |proposer, now| late.send(proposer.on_tick(now)));
+    role.build();
+    (proposals, events)
+}
+
+/// Owns the next free slot.
+///
+/// In one view it proposes one value for a slot (T1): it never leads a view it led before a restart, and
+/// keeps what it proposed until that is executed.
+#[derive(Clone, Debug)]
+pub struct Proposer {
+    window: u64,
+    batches_in_flight: usize,
+    retry_after_ms: Millis,
+    /// The view this replica leads, if it leads one.
+    leads: Option<View>,
+    next: Slot,
+    stable: Slot,
+    executed: Slot,
+    /// What it has proposed in this view and not seen executed.
+    open: BTreeMap<Slot, Proposal>,
+    /// For each source, the batches that wait for a slot, and the number to be proposed next.
+    sources: Vec<Source>,
+    moved_at: Millis,
+    now: Millis,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Source {
+    /// The last batch proposed in this view, or known to be executed when the view began.
+    last: Option<Progress>,
+    waiting: BTreeMap<u64, Batch>,
+}
+
+impl Proposer {
+    /// The proposer of a replica that has executed all slots below `executed`. It leads `leads` at once:
+    /// only right for the first view of a replica that has never run.
+    #[must_use]
+    pub fn new(leads: Option<View>, executed: Slot, config: &Config) -> Self {
+        Self {
+            window: config.window,
+            batches_in_flight: config.batches_in_flight,
+            retry_after_ms: config.retry_after_ms,
+            leads,
+            next: executed,
+            stable: Slot(0),
+            executed,
+            open: BTreeMap::new(),
+            sources: vec![Source::default(); config.n],
+            moved_at: 0,
+            now: 0,
+        }
+    }
+
+    /// A leader that learns of a higher view stops at once (TA-10).
+    fn on_view(&mut self, view: View) {
+        if self.leads.is_some_and(|led| led < view) {
+            self.leads = None;
+            self.open.clear();
+            self.sources.fill(Source::default());
+        }
+    }
+
+    /// Proposes what earlier views may have decided before anything of this leader's own (TA-9).
+    fn on_new_view(&mut self, new: NewView) -> Vec<Proposal> {
+        if self.leads.is_some_and(|led| led >= new.view) {
+            return Vec::new();
+        }
+        self.leads = Some(new.view);
+        self.next = new.base;
+        self.open.clear();
+        self.sources.fill(Source::default());
+        self.moved_at = self.now;
+        // With nothing left behind, a noop tells the committers that the view has a leader.
+        let values = if new.values.is_empty() { vec![None] } else { new.values };
+        values.into_iter().filter_map(|value| self.propose(value)).collect()
+    }
+
+    fn on_forward(&mut self, forward: Forward) -> Vec<Proposal> {
+        let id = forward.batch.id;
+        let source = self.sources.get_mut(id.source.0 as usize);
+        let (Some(source), Some(_)) = (source, self.leads) else { return Vec::new() };
+        let last = source.last.filter(|last| last.incarnation >= id.incarnation);
+        let last = last.unwrap_or_else(|| {
+            // The source starts anew, or this leader does: everything before its oldest is executed.
+            source.waiting.clear();
+            Progress { incarnation: id.incarnation, number: forward.oldest.saturating_sub(1) }
+        });
+        source.last = Some(last);
+        let ahead = id.number.saturating_sub(last.number);
+        if last.incarnation == id.incarnation
+            && (1..=self.batches_in_flight as u64).contains(&ahead)
+        {
+            source.waiting.insert(id.number, forward.batch);
+        }
+        self.propose_waiting()
+    }
+
+    fn on_executed(&mut self, executed: &Executed) {
+        self.executed = executed.next;
+        self.open = self.open.split_off(&executed.next);
+        self.moved_at = self.now;
+    }
+
+    fn on_stable(&mut self, stable: Slot) -> Vec<Proposal> {
+        self.stable = stable.max(self.stable);
+        self.propose_waiting()
+    }
+
+    /// Sends again what has gone unanswered; the committers' answers go to all, so that this repairs
+    /// lost votes as well.
+    fn on_tick(&mut self, now: Millis) -> Vec<Proposal> {
+        self.now = now;
+        if self.open.is_empty() || now.saturating_sub(self.moved_at) < self.retry_after_ms {
+            return Vec::new();
+        }
+        self.moved_at = now;
+        self.open.values().take(Self::RETRIED_AT_ONCE).cloned().collect()
+    }
+
+    /// Enough to get going again, and no flood when a cluster is slow rather than deaf.
+    const RETRIED_AT_ONCE: usize = 8;
+
+    fn propose_waiting(&mut self) -> Vec<Proposal> {
+        let mut proposals = Vec::new();
+        for source in 0..self.sources.len() {
+            while let Some(batch) = self.next_waiting(source) {
+                proposals.extend(self.propose(Some(batch)));
+            }
+        }
+        proposals
+    }
+
+    fn next_waiting(&mut self, source: usize) -> Option<Batch> {
+        if self.leads.is_none() || self.next.0 >= self.stable.0 + self.window {
+            return None;
+        }
+        let source = &mut self.sources[source];
+        let last = source.last.as_mut()?;
+        let batch = source.waiting.remove(&(last.number + 1))?;
+        last.number += 1;
+        Some(batch)
+    }
+
+    fn propose(&mut self, value: Value) -> Option<Proposal> {
+        let proposal = Proposal { view: self.leads?, slot: self.next, value };
+        self.next = self.next.next();
+        self.open.insert(proposal.slot, proposal.clone());
+        Some(proposal)
+    }
+}

@@ -1,0 +1,63 @@
+//! A disk in memory, shared by whoever holds a copy: it outlives the replica, not the process.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Disk;
+
+/// Files in memory.
+#[derive(Clone, Debug, Default)]
+pub struct Memory(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
+
+impl Memory {
+    fn with<T>(&self, work: impl FnOnce(&mut BTreeMap<String, Vec<u8>>) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn file<T>(&self, file: &str, work: impl FnOnce(&mut Vec<u8>) -> T) -> io::Result<T> {
+        self.with(|files| {
+            files.get_mut(file).map(work).ok_or_else(|| io::ErrorKind::NotFound.into())
+        })
+    }
+}
+
+impl Disk for Memory {
+    fn list(&self) -> io::Result<Vec<String>> {
+        Ok(self.with(|files| files.keys().cloned().collect()))
+    }
+
+    fn read(&self, file: &str) -> io::Result<Vec<u8>> {
+        self.file(file, |bytes| bytes.clone())
+    }
+
+    fn append(&mut self, file: &str, bytes: &[u8]) -> io::Result<()> {
+        self.with(|files| files.entry(file.to_owned()).or_default().extend_from_slice(bytes));
+        Ok(())
+    }
+
+    fn truncate(&mut self, file: &str, length: u64) -> io::Result<()> {
+        self.file(file, |bytes| bytes.truncate(length as usize))
+    }
+
+    fn sync(&mut self, file: &str) -> io::Result<()> {
+        self.file(file, |_| ())
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        self.with(|files| {
+            let bytes = files.remove(from).ok_or(io::ErrorKind::NotFound)?;
+            files.insert(to.to_owned(), bytes);
+            Ok(())
+        })
+    }
+
+    fn remove(&mut self, file: &str) -> io::Result<()> {
+        self.with(|files| files.remove(file).map(drop))
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn sync_names(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,98 @@
+//! What must survive a crash.
+//!
+//! A replica has a [`Store`]: a journal of records, and its latest checkpoints. The store works on a
+//! [`Disk`], which is small enough for the simulator to tear, lose, corrupt and fill it; the code that
+//! must cope with that is the same everywhere.
+
+mod frame;
+mod memory;
+mod segment;
+mod store;
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::Checkpoint;
+use crate::types::{ReplicaId, Slot};
+
+pub use memory::Memory;
+pub use store::{Recovered, Store};
+
+/// What a turn leaves for the disk. `R` is the protocol's record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Durable<R> {
+    /// A record that only the next one of its kind replaces.
+    Newest(R),
+    /// A record about a slot, needed until a checkpoint covers the slot.
+    Slot(Slot, R),
+    /// A checkpoint.
+    Checkpoint(Checkpoint),
+    /// Slots below this one need not be kept.
+    Forget(Slot),
+}
+
+/// Whose files these are. It is part of every checksum, so a file that came from another replica or
+/// cluster does not read as one's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// A number drawn when the cluster was made.
+    pub cluster: u64,
+    /// The replica.
+    pub replica: ReplicaId,
+}
+
+/// Named files that grow at their end.
+///
+/// What a successful [`Disk::sync`] covered survives a crash. Without it, any part of what was appended
+/// may be lost or damaged, and without [`Disk::sync_names`] so may creations, renames and removals.
+pub trait Disk: Send {
+    /// The names of all files, sorted.
+    ///
+    /// # Errors
+    /// What the disk says.
+    fn list(&self) -> io::Result<Vec<String>>;
+
+    /// All bytes of a file.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`], or what the disk says.
+    fn read(&self, file: &str) -> io::Result<Vec<u8>>;
+
+    /// Adds bytes to the end of a file, which it makes if need be.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::StorageFull`] when there is no room, perhaps after part of the bytes; or what
+    /// the disk says.
+    fn append(&mut self, file: &str, bytes: &[u8]) -> io::Result<()>;
+
+    /// Cuts a file to a length.
+    ///
+    /// # Errors
+    /// What the disk says.
+    fn truncate(&mut self, file: &str, length: u64) -> io::Result<()>;
+
+    /// Makes the bytes of a file durable.
+    ///
+    /// # Errors
+    /// What the disk says. The bytes may be gone for good, so nobody may try again.
+    fn sync(&mut self, file: &str) -> io::Result<()>;
+
+    /// Gives a file another name, in place of the file that has it.
+    ///
+    /// # Errors
+    /// What the disk says.
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// What the disk says.
+    fn remove(&mut self, file: &str) -> io::Result<()>;
+
+    /// Makes creations, renames and removals durable.
+    ///
+    /// # Errors
+    /// What the disk says.
+    fn sync_names(&mut self) -> io::Result<()>;
+}

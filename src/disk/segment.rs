@@ -1,0 +1,91 @@
+//! One file of the journal: a header and records.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::frame::{HEAD, Place};
+use crate::types::Slot;
+
+/// The format of segments and checkpoints; another one is refused.
+pub(super) const VERSION: u32 = 1;
+
+/// The first record of a segment.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Header {
+    pub magic: [u8; 8],
+    pub version: u32,
+}
+
+impl Header {
+    pub(super) const MAGIC: [u8; 8] = *b"taraflow";
+
+    pub(super) fn current() -> Self {
+        Self { magic: Self::MAGIC, version: VERSION }
+    }
+}
+
+/// What a journal record says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Entry<R> {
+    /// The replica started for this time.
+    Started(u64),
+    /// The protocol's newest record of the kind of which one counts.
+    Newest(R),
+    /// The protocol's record about a slot.
+    Slot(Slot, R),
+    /// Records about slots below this one may be gone.
+    Forgot(Slot),
+}
+
+/// What a segment holds, or where it is broken.
+pub(super) struct Scan<R> {
+    pub entries: Vec<Entry<R>>,
+    /// Bytes that are sound.
+    pub length: u64,
+    /// Whether bytes follow that are not.
+    pub torn: bool,
+}
+
+/// What is wrong inside a segment.
+pub(super) struct Broken {
+    pub offset: u64,
+    pub expected: String,
+}
+
+/// Reads a segment. Only the newest one may end in a torn record: the others were complete before the
+/// next was begun.
+pub(super) fn scan<R: DeserializeOwned>(
+    bytes: &[u8],
+    place: Place,
+    newest: bool,
+) -> Result<Scan<R>, Broken> {
+    let broken = |offset: usize, expected: &str| Broken {
+        offset: offset as u64,
+        expected: expected.to_owned(),
+    };
+    let mut scan = Scan { entries: Vec::new(), length: 0, torn: false };
+    let mut offset = 0;
+    while offset < bytes.len() {
+        let Some(payload) = place.read(bytes, offset) else {
+            if !newest || place.continues_after(bytes, offset) {
+                return Err(broken(offset, "a record whose checksum fits"));
+            }
+            scan.torn = true;
+            return Ok(scan);
+        };
+        if offset == 0 {
+            let header: Header = postcard::from_bytes(payload)
+                .map_err(|_| broken(offset, "the header of a journal segment"))?;
+            if header.magic != Header::MAGIC || header.version != VERSION {
+                return Err(broken(offset, &format!("journal format {VERSION}")));
+            }
+        } else {
+            let entry = postcard::from_bytes(payload)
+                .map_err(|_| broken(offset, "a record this version understands"))?;
+            scan.entries.push(entry);
+        }
+        offset += HEAD + payload.len();
+        scan.length = offset as u64;
+    }
+    Ok(scan)
+}

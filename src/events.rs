@@ -1,0 +1,73 @@
+//! What a replica says about itself, for checkers and for people.
+
+use crate::batch::Value;
+use crate::checkpoint::Digest;
+use crate::types::{ReplicaId, Slot, View};
+
+/// One thing that happened inside a replica.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Its controller asks for `view`, because requests wait too long.
+    Suspected {
+        /// The view asked for.
+        view: View,
+    },
+    /// It has left all views below this one.
+    EnteredView {
+        /// The view entered.
+        view: View,
+    },
+    /// It leads `view` and has proposed again what earlier views left behind.
+    Leads {
+        /// The view led.
+        view: View,
+        /// The first slot it proposes for.
+        base: Slot,
+        /// How many slots were left behind.
+        recovered: usize,
+    },
+    /// It has executed a slot.
+    Executed {
+        /// The slot.
+        slot: Slot,
+        /// What the slot held.
+        value: Value,
+    },
+    /// It has cut a checkpoint of all slots below `slot`.
+    Checkpointed {
+        /// The first slot that is not in the checkpoint.
+        slot: Slot,
+        /// The digest of the state.
+        digest: Digest,
+    },
+    /// `f + 1` replicas hold the same durable checkpoint.
+    Stable {
+        /// The first slot that is not in the checkpoint.
+        slot: Slot,
+    },
+    /// It has taken over another replica's checkpoint.
+    Installed {
+        /// The first slot that is not in the checkpoint.
+        slot: Slot,
+    },
+    /// Two replicas report different states for the same slot: the application is not deterministic,
+    /// or a machine is broken.
+    Diverged {
+        /// The first slot that is not in the checkpoints.
+        slot: Slot,
+        /// A replica whose digest differs from one reported earlier.
+        replica: ReplicaId,
+    },
+    /// The digest of its state, because it was asked.
+    Digest {
+        /// The first slot not executed.
+        slot: Slot,
+        /// The digest.
+        digest: Digest,
+    },
+    /// Requests answered again from their session instead of being applied again.
+    Duplicates {
+        /// How many.
+        count: u64,
+    },
+}

@@ -1,0 +1,18 @@
+//! Stream-based state-machine replication on timely dataflow.
+#![forbid(unsafe_code)]
+
+pub mod app;
+pub mod batch;
+pub mod checkpoint;
+pub mod config;
+#[path = "../dataflows/mod.rs"]
+pub mod dataflows;
+pub mod disk;
+pub mod error;
+pub mod events;
+pub mod node;
+pub mod operators;
+pub mod quorum;
+pub mod replica;
+pub mod role;
+pub mod types;

@@ -1,0 +1,3 @@
+//! The `taraflow` command.
+
+fn main() {}

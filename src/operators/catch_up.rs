@@ -1,0 +1,336 @@
+//! Catch-up: a replica that has fallen behind fetches decided slots, or a stable checkpoint in pieces.
+//!
+//! Every replica keeps the decided slots since the stable checkpoint before the last, and the last two
+//! checkpoints. One that hears of a peer further on, and does not move by itself, asks that peer; the
+//! peer answers with slots while it has them, with its stable checkpoint when it has not. The asker
+//! sets the pace: it asks for the next piece when it has the last.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::batch::{Value, weight};
+use crate::checkpoint::{Checkpoint, Digest};
+use crate::config::Config;
+use crate::operators::release::Ordered;
+use crate::role::{Role, Stream};
+use crate::types::{Millis, ReplicaId, Slot, To};
+
+/// What replicas say to each other to catch up.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum CatchUp {
+    /// "I have executed all slots below this one."
+    Executed(Slot),
+    /// "Send me what comes at `from` and after."
+    Fetch {
+        /// The first slot the asker has not executed.
+        from: Slot,
+    },
+    /// "Send me more of your checkpoint before `slot`."
+    FetchPiece {
+        /// The first slot that is not in the checkpoint.
+        slot: Slot,
+        /// Where in its bytes to go on.
+        offset: u64,
+    },
+    /// "From `from` on, this was decided."
+    Decided {
+        /// The first slot.
+        from: Slot,
+        /// Its value and those after it.
+        values: Vec<Value>,
+    },
+    /// A piece of a stable checkpoint.
+    Piece {
+        /// The first slot that is not in the checkpoint.
+        slot: Slot,
+        /// The digest of all its bytes.
+        digest: Digest,
+        /// How many bytes it has.
+        total: u64,
+        /// Where this piece begins.
+        offset: u64,
+        /// The piece.
+        bytes: ByteBuf,
+    },
+}
+
+/// The streams catch-up writes.
+pub struct Streams<'s> {
+    /// To peers.
+    pub messages: Stream<'s, (To, CatchUp)>,
+    /// Slots learned from a peer.
+    pub decided: Stream<'s, (Slot, Value)>,
+    /// Checkpoints taken over from a peer.
+    pub restored: Stream<'s, Checkpoint>,
+}
+
+/// Serves those behind, and fetches when behind.
+pub fn catch_up<'s>(
+    ordered: Stream<'s, Ordered>,
+    checkpoints: Stream<'s, Checkpoint>,
+    stable: Stream<'s, Slot>,
+    messages: Stream<'s, (ReplicaId, CatchUp)>,
+    clock: Stream<'s, Millis>,
+    state: State,
+) -> Streams<'s> {
+    let mut role = Role::new("catch_up", clock.scope(), state);
+    let (say, out) = role.output();
+    let (learn, decided) = role.output();
+    let (restore, restored) = role.output();
+    let say_too = say.clone();
+    role.on(ordered, State::on_ordered);
+    role.on(checkpoints, State::on_checkpoint);
+    role.on(stable, State::on_stable);
+    role.on(messages, move |state, (from, message)| match message {
+        CatchUp::Executed(slot) => state.on_executed(from, slot),
+        CatchUp::Fetch { from: slot } => say.send(state.on_fetch(slot).map(|m| (To::One(from), m))),
+        CatchUp::FetchPiece { slot, offset } => {
+            say.send(state.on_fetch_piece(slot, offset).map(|m| (To::One(from), m)));
+        }
+        CatchUp::Decided { from: slot, values } => {
+            learn.send(state.on_decided(slot, values));
+        }
+        CatchUp::Piece { slot, digest, total, offset, bytes } => {
+            match state.on_piece(Piece { slot, digest, total, offset, bytes: bytes.into_vec() }) {
+                Taken::More(ask) => say.send([(To::One(from), ask)]),
+                Taken::Whole(checkpoint) => restore.send([checkpoint]),
+                Taken::Refused => {}
+            }
+        }
+    });
+    role.on(clock, move |state, now| say_too.send(state.on_tick(now)));
+    role.build();
+    Streams { messages: out, decided, restored }
+}
+
+struct Piece {
+    slot: Slot,
+    digest: Digest,
+    total: u64,
+    offset: u64,
+    bytes: Vec<u8>,
+}
+
+/// A checkpoint of which the first bytes have arrived.
+#[derive(Debug)]
+struct Partial {
+    slot: Slot,
+    digest: Digest,
+    state: Vec<u8>,
+    /// Whether the next piece has been asked for a second time.
+    asked_again: bool,
+}
+
+enum Taken {
+    More(CatchUp),
+    Whole(Checkpoint),
+    Refused,
+}
+
+/// Owns the recent past of this replica.
+#[derive(Debug)]
+pub struct State {
+    me: ReplicaId,
+    chunk_bytes: usize,
+    gossip_every_ms: Millis,
+    retry_after_ms: Millis,
+    /// The slot of the first value in `tail`.
+    first: Slot,
+    /// The decided values since then; the replica has released all of them.
+    tail: VecDeque<Value>,
+    /// This replica's latest checkpoints, oldest first.
+    checkpoints: VecDeque<Checkpoint>,
+    stable: Slot,
+    /// How far each replica has executed.
+    peers: Vec<Slot>,
+    /// A checkpoint of which some pieces have arrived.
+    partial: Option<Partial>,
+    /// When this replica last moved, or asked to.
+    moved_at: Millis,
+    said_at: Millis,
+    now: Millis,
+    /// Whom to ask next, when several are ahead.
+    turn: usize,
+}
+
+impl State {
+    /// Two generations, so that a transfer under way survives the next checkpoint.
+    const CHECKPOINTS: usize = 2;
+
+    /// The past of a replica that starts from `checkpoint`.
+    #[must_use]
+    pub fn new(checkpoint: Option<&Checkpoint>, config: &Config) -> Self {
+        Self {
+            me: config.me,
+            chunk_bytes: config.chunk_bytes,
+            gossip_every_ms: config.gossip_every_ms,
+            retry_after_ms: config.retry_after_ms,
+            first: checkpoint.map_or(Slot(0), |checkpoint| checkpoint.slot),
+            tail: VecDeque::new(),
+            checkpoints: checkpoint.cloned().into_iter().collect(),
+            stable: Slot(0),
+            peers: vec![Slot(0); config.n],
+            partial: None,
+            moved_at: 0,
+            said_at: 0,
+            now: 0,
+            turn: 0,
+        }
+    }
+
+    fn next(&self) -> Slot {
+        Slot(self.first.0 + self.tail.len() as u64)
+    }
+
+    fn on_ordered(&mut self, ordered: Ordered) {
+        self.moved_at = self.now;
+        match ordered {
+            Ordered::Value(value) => self.tail.push_back(value),
+            Ordered::Restored(checkpoint) => {
+                self.first = checkpoint.slot;
+                self.tail.clear();
+                self.partial = None;
+                self.keep(checkpoint);
+            }
+        }
+    }
+
+    fn on_checkpoint(&mut self, checkpoint: Checkpoint) {
+        if self.checkpoints.back().is_none_or(|last| last.slot < checkpoint.slot) {
+            self.keep(checkpoint);
+        }
+    }
+
+    fn keep(&mut self, checkpoint: Checkpoint) {
+        self.checkpoints.push_back(checkpoint);
+        // A checkpoint that is not yet stable cannot stand in for one that is.
+        while self.checkpoints.len() > Self::CHECKPOINTS && self.checkpoints[1].slot <= self.stable
+        {
+            self.checkpoints.pop_front();
+        }
+    }
+
+    fn on_stable(&mut self, stable: Slot) {
+        // What lies before the previous stable checkpoint is of no use to anyone half-way up to date.
+        let old = std::mem::replace(&mut self.stable, stable).min(self.next());
+        let gone = old.0.saturating_sub(self.first.0) as usize;
+        self.tail.drain(..gone);
+        self.first = self.first.max(old);
+    }
+
+    fn on_executed(&mut self, from: ReplicaId, slot: Slot) {
+        if let Some(known) = self.peers.get_mut(from.0 as usize) {
+            *known = slot.max(*known);
+        }
+    }
+
+    fn on_fetch(&self, from: Slot) -> Option<CatchUp> {
+        if from >= self.next() {
+            return None;
+        }
+        if from < self.first {
+            let stable = self.checkpoints.iter().rev().find(|own| own.slot <= self.stable);
+            return stable.filter(|own| own.slot > from).map(|own| self.piece(own, 0));
+        }
+        let mut bytes = 0;
+        let start = (from.0 - self.first.0) as usize;
+        let values = self.tail.range(start..).take_while(|value| {
+            let fits = bytes < self.chunk_bytes;
+            bytes += weight(value);
+            fits
+        });
+        Some(CatchUp::Decided { from, values: values.cloned().collect() })
+    }
+
+    fn on_fetch_piece(&self, slot: Slot, offset: u64) -> Option<CatchUp> {
+        match self.checkpoints.iter().find(|own| own.slot == slot) {
+            Some(own) if offset < own.state.len() as u64 => Some(self.piece(own, offset as usize)),
+            _ => self.on_fetch(slot),
+        }
+    }
+
+    fn piece(&self, own: &Checkpoint, offset: usize) -> CatchUp {
+        let end = (offset + self.chunk_bytes).min(own.state.len());
+        CatchUp::Piece {
+            slot: own.slot,
+            digest: own.digest,
+            total: own.state.len() as u64,
+            offset: offset as u64,
+            bytes: ByteBuf::from(&own.state[offset..end]),
+        }
+    }
+
+    fn on_decided(&mut self, from: Slot, values: Vec<Value>) -> Vec<(Slot, Value)> {
+        let next = self.next();
+        // What is learned now is released within this turn; the next tick asks for what comes then.
+        self.moved_at = self.now.saturating_sub(self.retry_after_ms);
+        let slots =
+            values.into_iter().enumerate().map(|(at, value)| (Slot(from.0 + at as u64), value));
+        // Nothing beyond the contiguous part: what waits in the release operator stays bounded.
+        if from > next { Vec::new() } else { slots.filter(|(slot, _)| *slot >= next).collect() }
+    }
+
+    fn on_piece(&mut self, piece: Piece) -> Taken {
+        if piece.slot <= self.next() {
+            return Taken::Refused;
+        }
+        let Piece { slot, digest, total, offset, bytes } = piece;
+        let newer = self.partial.as_ref().is_none_or(|partial| partial.slot < slot);
+        if newer && offset == 0 {
+            self.partial = Some(Partial { slot, digest, state: Vec::new(), asked_again: false });
+        }
+        let Some(partial) = &mut self.partial else { return Taken::Refused };
+        if (slot, digest, offset) != (partial.slot, partial.digest, partial.state.len() as u64) {
+            return Taken::Refused;
+        }
+        partial.state.extend_from_slice(&bytes);
+        partial.asked_again = false;
+        self.moved_at = self.now;
+        let offset = partial.state.len() as u64;
+        if offset < total && !bytes.is_empty() {
+            return Taken::More(CatchUp::FetchPiece { slot, offset });
+        }
+        let state = std::mem::take(&mut partial.state);
+        self.partial = None;
+        if Digest::of(&state) != digest {
+            return Taken::Refused;
+        }
+        Taken::Whole(Checkpoint { slot, digest, state: Arc::new(state) })
+    }
+
+    fn on_tick(&mut self, now: Millis) -> Vec<(To, CatchUp)> {
+        self.now = now;
+        let mut said = Vec::new();
+        if now.saturating_sub(self.said_at) >= self.gossip_every_ms {
+            self.said_at = now;
+            said.push((To::Others, CatchUp::Executed(self.next())));
+        }
+        if now.saturating_sub(self.moved_at) >= self.retry_after_ms {
+            said.extend(self.ask());
+        }
+        said
+    }
+
+    fn ask(&mut self) -> Option<(To, CatchUp)> {
+        let n = self.peers.len();
+        let ahead = |peer: &usize| *peer != self.me.0 as usize && self.peers[*peer] > self.next();
+        let peer = (0..n).map(|step| (self.turn + step) % n).find(ahead)?;
+        self.moved_at = self.now;
+        self.turn = peer + 1;
+        let ask = match &mut self.partial {
+            Some(partial) if !partial.asked_again => {
+                partial.asked_again = true;
+                CatchUp::FetchPiece { slot: partial.slot, offset: partial.state.len() as u64 }
+            }
+            _ => {
+                // Nobody sends the rest: it has been superseded everywhere.
+                self.partial = None;
+                CatchUp::Fetch { from: self.next() }
+            }
+        };
+        Some((To::One(ReplicaId(peer as u16)), ask))
+    }
+}

@@ -1,0 +1,190 @@
+//! Checkpointer: a checkpoint that `f + 1` replicas hold durably is stable.
+//!
+//! One of any `f + 1` replicas is up, so a stable checkpoint can always be fetched, and what led to it
+//! may be forgotten. A report leaves after the checkpoint is on disk, like everything a turn says.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::{Checkpoint, Digest};
+use crate::config::Config;
+use crate::disk::Durable;
+use crate::events::Event;
+use crate::role::{Role, Stream};
+use crate::types::{Millis, ReplicaId, Slot};
+
+/// "I hold the checkpoint before `slot` on disk, and this is its digest."
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Report {
+    /// The first slot that is not in the checkpoint.
+    pub slot: Slot,
+    /// The digest of its bytes.
+    pub digest: Digest,
+}
+
+/// The streams a checkpointer writes.
+pub struct Streams<'s, R: Clone + 'static> {
+    /// To every replica.
+    pub reports: Stream<'s, Report>,
+    /// Stable checkpoints, each later than the one before.
+    pub stable: Stream<'s, Slot>,
+    /// Checkpoints to keep, and what the journal may forget.
+    pub durable: Stream<'s, Durable<R>>,
+    /// What happened.
+    pub events: Stream<'s, Event>,
+}
+
+/// Saves checkpoints and finds out which are stable. `own` is the checkpoint the replica restarted with.
+pub fn checkpointer<'s, R: Clone + 'static>(
+    checkpoints: Stream<'s, Checkpoint>,
+    reports: Stream<'s, (ReplicaId, Report)>,
+    clock: Stream<'s, Millis>,
+    own: Option<&Checkpoint>,
+    config: &Config,
+) -> Streams<'s, R> {
+    let mut role = Role::new("checkpointer", clock.scope(), Checkpointer::new(own, config));
+    let (report, own_reports) = role.output();
+    let (enough, stable) = role.output();
+    let (keep, durable) = role.output();
+    let (tell, events) = role.output();
+    let (keep_too, report_again) = (keep.clone(), report.clone());
+    role.on(checkpoints, move |checkpointer, checkpoint| {
+        report.send([checkpointer.on_checkpoint(&checkpoint)]);
+        keep.send([Durable::Checkpoint(checkpoint)]);
+    });
+    role.on(reports, move |checkpointer, (from, report)| {
+        let outcome = checkpointer.on_report(from, report);
+        tell.send(outcome.diverged.then_some(Event::Diverged { slot: report.slot, replica: from }));
+        if let Some(slot) = outcome.stable {
+            tell.send([Event::Stable { slot }]);
+            enough.send([slot]);
+        }
+        keep_too.send(outcome.forget.map(Durable::Forget));
+    });
+    role.on(clock, move |checkpointer, now| report_again.send(checkpointer.on_tick(now)));
+    role.build();
+    Streams { reports: own_reports, stable, durable, events }
+}
+
+/// Owns the knowledge of which checkpoint is stable.
+#[derive(Debug)]
+pub struct Checkpointer {
+    me: ReplicaId,
+    quorum: usize,
+    gossip_every_ms: Millis,
+    own: Option<Report>,
+    /// This replica's own report has come back to it: the checkpoint is on its disk.
+    durable: Slot,
+    stable: Slot,
+    forgotten: Slot,
+    /// Reports above the stable slot, by slot; only the latest few slots.
+    reports: BTreeMap<Slot, BTreeMap<ReplicaId, Digest>>,
+    said_at: Millis,
+}
+
+/// What a report led to.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Outcome {
+    stable: Option<Slot>,
+    /// Slots below this are in a stable checkpoint *and* in one of this replica's own on disk.
+    forget: Option<Slot>,
+    diverged: bool,
+}
+
+impl Checkpointer {
+    /// More slots than replicas can be apart while a window of two checkpoints holds the leader.
+    const SLOTS_MAX: usize = 8;
+
+    fn new(own: Option<&Checkpoint>, config: &Config) -> Self {
+        Self {
+            quorum: config.f() + 1,
+            gossip_every_ms: config.gossip_every_ms,
+            me: config.me,
+            own: own.map(|own| Report { slot: own.slot, digest: own.digest }),
+            durable: own.map_or(Slot(0), |own| own.slot),
+            stable: Slot(0),
+            forgotten: Slot(0),
+            reports: BTreeMap::new(),
+            said_at: 0,
+        }
+    }
+
+    fn on_checkpoint(&mut self, checkpoint: &Checkpoint) -> Report {
+        let report = Report { slot: checkpoint.slot, digest: checkpoint.digest };
+        self.own = Some(report);
+        report
+    }
+
+    fn on_report(&mut self, from: ReplicaId, report: Report) -> Outcome {
+        if from == self.me {
+            self.durable = report.slot.max(self.durable);
+        }
+        let (stable, diverged) = self.tally(from, report);
+        let covered = self.stable.min(self.durable);
+        let forget = (covered > self.forgotten).then_some(covered);
+        self.forgotten = covered.max(self.forgotten);
+        Outcome { stable, forget, diverged }
+    }
+
+    fn tally(&mut self, from: ReplicaId, report: Report) -> (Option<Slot>, bool) {
+        if report.slot <= self.stable {
+            return (None, false);
+        }
+        let digests = self.reports.entry(report.slot).or_default();
+        digests.insert(from, report.digest);
+        let equal = digests.values().filter(|digest| **digest == report.digest).count();
+        let diverged = equal < digests.len();
+        if self.reports.len() > Self::SLOTS_MAX {
+            self.reports.pop_first();
+        }
+        if equal < self.quorum {
+            return (None, diverged);
+        }
+        self.stable = report.slot;
+        self.reports = self.reports.split_off(&report.slot.next());
+        (Some(self.stable), diverged)
+    }
+
+    /// Says again what was said last: a report may be lost, and a peer may have been down.
+    fn on_tick(&mut self, now: Millis) -> Option<Report> {
+        if now.saturating_sub(self.said_at) < self.gossip_every_ms {
+            return None;
+        }
+        self.said_at = now;
+        self.own
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(slot: u64, state: &[u8]) -> Report {
+        Report { slot: Slot(slot), digest: Digest::of(state) }
+    }
+
+    fn checkpointer() -> Checkpointer {
+        Checkpointer::new(None, &Config::new(ReplicaId(0), 3))
+    }
+
+    #[test]
+    fn a_checkpoint_is_stable_at_f_plus_1_equal_digests_and_not_before() {
+        let mut checkpointer = checkpointer();
+        assert_eq!(checkpointer.on_report(ReplicaId(1), report(10, b"a")).stable, None);
+        assert_eq!(checkpointer.on_report(ReplicaId(1), report(10, b"a")).stable, None);
+        let outcome = checkpointer.on_report(ReplicaId(2), report(10, b"b"));
+        assert_eq!((outcome.stable, outcome.diverged), (None, true));
+        assert_eq!(checkpointer.on_report(ReplicaId(0), report(10, b"a")).stable, Some(Slot(10)));
+    }
+
+    #[test]
+    fn nothing_is_forgotten_that_this_replica_has_no_checkpoint_of() {
+        let mut checkpointer = checkpointer();
+        checkpointer.on_report(ReplicaId(1), report(10, b"a"));
+        let outcome = checkpointer.on_report(ReplicaId(2), report(10, b"a"));
+        assert_eq!((outcome.stable, outcome.forget), (Some(Slot(10)), None));
+        let outcome = checkpointer.on_report(ReplicaId(0), report(10, b"a"));
+        assert_eq!((outcome.stable, outcome.forget), (None, Some(Slot(10))));
+    }
+}

@@ -1,0 +1,195 @@
+//! Sessions: a request takes effect once, however often it is sent and wherever it arrives.
+//!
+//! The table is part of the replicated state. It changes only by executing the log, is in every
+//! checkpoint, and knows each request of the window by its number: a filter that kept only the highest
+//! number would drop an older request of a pipelining client that has yet to be executed.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::batch::{Answer, Request};
+use crate::types::{ClientId, Slot};
+
+/// All open sessions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sessions {
+    next: ClientId,
+    open: BTreeMap<ClientId, Session>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Session {
+    /// The slot of its last request, by which the one silent longest is found.
+    used: Slot,
+    /// Up to here the client holds its replies.
+    low: u64,
+    /// What came of request `low + 1` and those after it, where they have been executed.
+    results: VecDeque<Option<ByteBuf>>,
+}
+
+/// How many sessions there are, and how much each may have open.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Requests a client may have open at a time.
+    pub window: u64,
+    /// Sessions kept.
+    pub sessions: usize,
+}
+
+/// An answer, and whether it was given before.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Executed<'a> {
+    /// What to tell the client; nothing when it has the reply already.
+    pub answer: Option<Answer<'a>>,
+    /// Whether the request had been executed before.
+    pub duplicate: bool,
+}
+
+impl Sessions {
+    /// Executes a request, by `apply` if it is new.
+    pub fn execute(
+        &mut self,
+        slot: Slot,
+        request: Request<'_>,
+        limits: Limits,
+        apply: impl FnOnce(&mut Vec<u8>),
+    ) -> Executed<'_> {
+        if request.number == 0 {
+            let client = self.open_session(slot, limits);
+            return Executed { answer: Some(Answer::Opened(client)), duplicate: false };
+        }
+        let Some(session) = self.open.get_mut(&request.client) else {
+            return Executed { answer: Some(Answer::NoSession), duplicate: false };
+        };
+        session.used = slot;
+        session.acknowledge(request.acknowledged.min(request.number - 1));
+        session.execute(request.number, limits.window, apply)
+    }
+
+    /// How many sessions are open.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Whether no session is open.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    fn open_session(&mut self, slot: Slot, limits: Limits) -> ClientId {
+        while self.open.len() >= limits.sessions {
+            let silent = self.open.iter().min_by_key(|(client, session)| (session.used, **client));
+            let Some((&client, _)) = silent else { break };
+            self.open.remove(&client);
+        }
+        let client = self.next;
+        self.next = client.next();
+        self.open.insert(client, Session { used: slot, ..Session::default() });
+        client
+    }
+}
+
+impl Session {
+    fn acknowledge(&mut self, upto: u64) {
+        if upto > self.low {
+            let known = (upto - self.low).min(self.results.len() as u64) as usize;
+            self.results.drain(..known);
+            self.low = upto;
+        }
+    }
+
+    fn execute(
+        &mut self,
+        number: u64,
+        window: u64,
+        apply: impl FnOnce(&mut Vec<u8>),
+    ) -> Executed<'_> {
+        if number <= self.low {
+            return Executed { answer: None, duplicate: true };
+        }
+        if number - self.low > window {
+            return Executed { answer: Some(Answer::OutsideWindow), duplicate: false };
+        }
+        let index = (number - self.low - 1) as usize;
+        if self.results.len() <= index {
+            self.results.resize(index + 1, None);
+        }
+        let duplicate = self.results[index].is_some();
+        let result = self.results[index].get_or_insert_with(|| {
+            let mut reply = Vec::new();
+            apply(&mut reply);
+            ByteBuf::from(reply)
+        });
+        Executed { answer: Some(Answer::Done(result)), duplicate }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { window: 4, sessions: 2 };
+
+    fn ask(sessions: &mut Sessions, number: u64, acknowledged: u64) -> (Option<Vec<u8>>, bool) {
+        let request = Request { client: ClientId(0), number, acknowledged, command: b"" };
+        let mut applied = false;
+        let executed = sessions.execute(Slot(1), request, LIMITS, |reply| {
+            applied = true;
+            reply.push(number as u8);
+        });
+        let reply = match executed.answer {
+            Some(Answer::Done(reply)) => Some(reply.to_vec()),
+            _ => None,
+        };
+        (reply, applied)
+    }
+
+    fn opened() -> Sessions {
+        let mut sessions = Sessions::default();
+        sessions.open_session(Slot(0), LIMITS);
+        sessions
+    }
+
+    #[test]
+    fn a_request_sent_twice_takes_effect_once_and_is_answered_alike() {
+        let mut sessions = opened();
+        assert_eq!(ask(&mut sessions, 1, 0), (Some(vec![1]), true));
+        assert_eq!(ask(&mut sessions, 1, 0), (Some(vec![1]), false));
+    }
+
+    #[test]
+    fn an_older_request_of_a_pipeline_is_not_taken_for_a_duplicate() {
+        let mut sessions = opened();
+        assert_eq!(ask(&mut sessions, 3, 0), (Some(vec![3]), true));
+        assert_eq!(ask(&mut sessions, 2, 0), (Some(vec![2]), true));
+        assert_eq!(ask(&mut sessions, 3, 0), (Some(vec![3]), false));
+    }
+
+    #[test]
+    fn an_acknowledged_request_is_neither_applied_nor_answered() {
+        let mut sessions = opened();
+        ask(&mut sessions, 1, 0);
+        ask(&mut sessions, 2, 1);
+        assert_eq!(ask(&mut sessions, 1, 0), (None, false));
+    }
+
+    #[test]
+    fn a_request_outside_the_window_is_refused_and_may_come_again() {
+        let mut sessions = opened();
+        assert_eq!(ask(&mut sessions, 5, 0), (None, false));
+        assert_eq!(ask(&mut sessions, 5, 1), (Some(vec![5]), true));
+    }
+
+    #[test]
+    fn the_session_silent_longest_is_closed_and_its_name_never_used_again() {
+        let mut sessions = opened();
+        sessions.open_session(Slot(2), LIMITS);
+        ask(&mut sessions, 1, 0);
+        assert_eq!(sessions.open_session(Slot(3), LIMITS), ClientId(2));
+        assert_eq!(ask(&mut sessions, 2, 0), (None, false), "session 0 was used at slot 1");
+    }
+}

@@ -1,0 +1,80 @@
+//! The nouns every protocol shares.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize,
+            Deserialize,
+        )]
+        pub struct $name(pub $inner);
+
+        impl $name {
+            /// The number after this one.
+            #[must_use]
+            pub fn next(self) -> Self {
+                Self(self.0 + 1)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+number! {
+    /// A position in the totally ordered log, counted from zero. Also the timestamp of the ordered
+    /// stream: "everything below this slot" is a timely frontier there.
+    Slot(u64)
+}
+number! {
+    /// A period with one leader. Views only grow.
+    View(u64)
+}
+number! {
+    /// One of the `n` replicas of the cluster, counted from zero.
+    ReplicaId(u16)
+}
+number! {
+    /// A client's session, named by the log when the session is opened, and never reused.
+    ClientId(u64)
+}
+
+/// Milliseconds on a replica's own clock, which may jump and drift: good for patience, never for
+/// agreement.
+pub type Millis = u64;
+
+impl View {
+    /// The replica that leads this view in a cluster of `n`.
+    #[must_use]
+    pub fn leader(self, n: usize) -> ReplicaId {
+        ReplicaId((self.0 % n as u64) as u16)
+    }
+}
+
+/// Who a message is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum To {
+    /// Every replica, the sender included.
+    All,
+    /// Every replica but the sender.
+    Others,
+    /// One replica, perhaps the sender.
+    One(ReplicaId),
+}
+
+impl To {
+    /// The replicas of a cluster of `n` that a message from `me` reaches.
+    pub fn replicas(self, me: ReplicaId, n: usize) -> impl Iterator<Item = ReplicaId> {
+        (0..n as u16).map(ReplicaId).filter(move |peer| match self {
+            To::All => true,
+            To::Others => *peer != me,
+            To::One(one) => *peer == one,
+        })
+    }
+}

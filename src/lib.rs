@@ -4,6 +4,7 @@
 pub mod app;
 pub mod batch;
 pub mod checkpoint;
+pub mod commands;
 pub mod config;
 #[path = "../dataflows/mod.rs"]
 pub mod dataflows;
@@ -14,5 +15,7 @@ pub mod node;
 pub mod operators;
 pub mod quorum;
 pub mod replica;
+pub mod resp;
 pub mod role;
+pub mod simulation;
 pub mod types;

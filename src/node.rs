@@ -123,6 +123,11 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         Ok(())
     }
 
+    /// Lets go what waits for the disk: wrong, and here so that the simulator can show that it is.
+    pub fn release_unsynced(&mut self) {
+        self.let_go(u64::MAX);
+    }
+
     /// What may leave now.
     pub fn take_ready(&mut self) -> Said<M> {
         std::mem::take(&mut self.ready)

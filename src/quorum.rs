@@ -30,6 +30,11 @@ impl Votes {
     pub fn count(self) -> usize {
         self.0.count_ones() as usize
     }
+
+    /// The replicas that have voted, by number.
+    pub fn iter(self) -> impl Iterator<Item = usize> {
+        (0..Self::REPLICAS_MAX).filter(move |replica| self.0 >> replica & 1 == 1)
+    }
 }
 
 /// The highest value that at least `quorum` replicas have reached.

@@ -40,6 +40,7 @@
 
 pub mod committer;
 pub mod controller;
+pub mod invariants;
 pub mod learner;
 mod messages;
 pub mod observer;

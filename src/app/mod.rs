@@ -1,35 +1,86 @@
-//! The replicated application.
+//! The application: what the replicas agree to run.
+//!
+//! A replica hands every decided command, in slot order, to one [`StateMachine`]. The machine is the
+//! only owner of the application's state; it sees no clock, no network and no random number, so that
+//! the same commands give the same state and the same replies on every replica.
 
-use crate::types::Slot;
+use thiserror::Error;
+
+pub mod kv;
 
 /// Where in the agreed order a command stands.
+///
+/// All that a command may know besides its own bytes and the state: both numbers were agreed on
+/// together with the command, so they are the same on every replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct At {
-    /// The slot.
-    pub slot: Slot,
-    /// The log's time in milliseconds: it never goes back, and is the same on every replica.
+    /// The slot that holds the command; commands of one batch share it.
+    pub slot: u64,
+    /// The agreed time, in milliseconds since the Unix epoch.
     pub time_ms: u64,
 }
 
-/// What is replicated.
+/// A deterministic service: a state, and commands that change it one at a time.
+///
+/// Two machines of one type that have applied the same commands at the same places hold equal states
+/// and have given equal replies. One that was restored from a snapshot is no exception: what it does
+/// next depends on nothing that the snapshot leaves out.
+///
+/// ```
+/// use taraflow::app::{At, Damaged, StateMachine};
+///
+/// /// Adds up the bytes of all commands.
+/// struct Counter(u64);
+///
+/// impl StateMachine for Counter {
+///     fn apply(&mut self, _at: At, command: &[u8], reply: &mut Vec<u8>) {
+///         self.0 = command.iter().fold(self.0, |sum, byte| sum.wrapping_add(u64::from(*byte)));
+///         reply.extend_from_slice(&self.0.to_le_bytes());
+///     }
+///     fn snapshot(&self) -> Vec<u8> {
+///         self.0.to_le_bytes().to_vec()
+///     }
+///     fn restore(&mut self, snapshot: &[u8]) -> Result<(), Damaged> {
+///         let damaged = Damaged { offset: snapshot.len().min(8), expected: "eight bytes" };
+///         self.0 = u64::from_le_bytes(snapshot.try_into().map_err(|_| damaged)?);
+///         Ok(())
+///     }
+/// }
+///
+/// let mut counter = Counter(0);
+/// counter.apply(At { slot: 1, time_ms: 0 }, &[1, 2], &mut Vec::new());
+/// let mut copy = Counter(0);
+/// copy.restore(&counter.snapshot()).unwrap();
+/// assert_eq!(copy.0, 3);
+/// assert!(copy.restore(b"short").is_err());
+/// assert_eq!(copy.0, 3);
+/// ```
 pub trait StateMachine: 'static {
-    /// Applies a command and appends the reply. Must depend on the state, `at` and the command only.
+    /// Runs one command and appends its reply to `reply`, whose earlier bytes stay as they are.
+    ///
+    /// Must be deterministic, and must not panic whatever the bytes: a command that makes no sense
+    /// is answered with an error the client can read.
     fn apply(&mut self, at: At, command: &[u8], reply: &mut Vec<u8>);
-    /// The state as bytes: equal states give equal bytes.
+
+    /// The whole state as bytes, in a canonical form: equal states give equal bytes, whatever way
+    /// they were reached. Replicas compare digests of it.
     fn snapshot(&self) -> Vec<u8>;
-    /// Replaces the state by a snapshot, or leaves it untouched.
+
+    /// Replaces the state by the one that `snapshot` holds.
     ///
     /// # Errors
-    /// Where the snapshot is damaged.
+    ///
+    /// [`Damaged`] when the bytes are not what [`snapshot`](Self::snapshot) writes; the state is
+    /// untouched then. No bytes make it panic or reserve memory out of proportion to their number.
     fn restore(&mut self, snapshot: &[u8]) -> Result<(), Damaged>;
 }
 
-/// A snapshot that cannot be restored.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// A snapshot that cannot be restored, and the first byte that shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("snapshot is damaged at byte {offset}: expected {expected}")]
 pub struct Damaged {
-    /// Where, in bytes.
+    /// Bytes from the start of the snapshot to the first one that is wrong or missing.
     pub offset: usize,
-    /// What should have been there.
+    /// What a sound snapshot has in that place.
     pub expected: &'static str,
 }

@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::frame::{HEAD, Place};
+use super::frame::{Frame, HEAD, Place};
 use crate::types::Slot;
 
 /// The format of segments and checkpoints; another one is refused.
@@ -66,8 +66,8 @@ pub(super) fn scan<R: DeserializeOwned>(
     let mut scan = Scan { entries: Vec::new(), length: 0, torn: false };
     let mut offset = 0;
     while offset < bytes.len() {
-        let Some(payload) = place.read(bytes, offset) else {
-            if !newest || place.continues_after(bytes, offset) {
+        let Some(Frame { payload, .. }) = place.read(bytes, offset) else {
+            if !newest || place.was_durable(bytes, offset) {
                 return Err(broken(offset, "a record whose checksum fits"));
             }
             scan.torn = true;

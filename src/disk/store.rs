@@ -42,10 +42,14 @@ impl<R> Recovered<R> {
 pub struct Store {
     disk: Box<dyn Disk>,
     owner: Identity,
+    /// How often the replica has started, this time included.
+    incarnation: u64,
     /// The number of the segment that grows.
     segment: u64,
     /// Its length once all pending steps are done.
     length: u64,
+    /// How much of it is synced.
+    durable: u64,
     /// What is still to be done to the files before a sync, in order.
     pending: VecDeque<Step>,
     /// The newest record of the kind of which one counts, encoded as an entry.
@@ -115,7 +119,9 @@ impl Store {
             let mut reach = Slot(0);
             for entry in entries {
                 match entry {
-                    Entry::Started(times) => recovered.incarnation = times + 1,
+                    Entry::Started(times) => {
+                        recovered.incarnation = recovered.incarnation.max(times + 1);
+                    }
                     Entry::Newest(record) => recovered.newest = Some(record),
                     Entry::Slot(slot, record) => {
                         reach = reach.max(slot.next());
@@ -148,8 +154,10 @@ impl Store {
         let mut store = Self {
             disk,
             owner,
+            incarnation: recovered.incarnation,
             segment,
             length: 0,
+            durable: 0,
             pending: VecDeque::new(),
             newest,
             old,
@@ -160,7 +168,6 @@ impl Store {
             forgotten,
         };
         store.begin_segment();
-        store.push(&encode(&Entry::<R>::Started(recovered.incarnation)));
         Ok((store, recovered))
     }
 
@@ -264,6 +271,7 @@ impl Store {
             self.disk.sync(&file).map_err(|e| disk_error(self.owner, "sync", &file, e))?;
         }
         self.disk.sync_names().map_err(|e| disk_error(self.owner, "sync", "the directory", e))?;
+        self.durable = self.length;
         for slot in std::mem::take(&mut self.unnamed) {
             self.name_checkpoint(slot)?;
         }
@@ -276,13 +284,13 @@ impl Store {
         if let Some(Step::Append { file, base, bytes }) = self.pending.back_mut()
             && *file == name
         {
-            place.write(bytes, *base, entry);
+            place.write(bytes, *base, self.durable, entry);
             self.length = *base + bytes.len() as u64;
             return;
         }
         let mut bytes = Vec::with_capacity(entry.len() + super::frame::HEAD);
         let base = self.length;
-        place.write(&mut bytes, base, entry);
+        place.write(&mut bytes, base, self.durable, entry);
         self.length += bytes.len() as u64;
         self.pending.push_back(Step::Append { file: name, base, bytes });
     }
@@ -290,8 +298,10 @@ impl Store {
     /// Every segment begins with what would be lost with the segments before it.
     fn begin_segment(&mut self) {
         self.length = 0;
+        self.durable = 0;
         self.reach = Slot(0);
         self.push(&encode(&Header::current()));
+        self.push(&encode(&Entry::<()>::Started(self.incarnation)));
         if let Some(newest) = self.newest.clone() {
             self.push(&newest);
         }
@@ -309,6 +319,7 @@ impl Store {
         let mut bytes = Vec::with_capacity(checkpoint.state.len() + 128);
         place.write(
             &mut bytes,
+            0,
             0,
             &encode(&(Header::current(), checkpoint.slot, checkpoint.digest)),
         );
@@ -371,7 +382,7 @@ fn newest_checkpoint(
 
 fn read_checkpoint(bytes: &[u8], owner: Identity, slot: Slot) -> Option<Checkpoint> {
     let place = Place { owner, file: slot.0 };
-    let head = place.read(bytes, 0)?;
+    let head = place.read(bytes, 0)?.payload;
     let (header, named, digest): (Header, Slot, Digest) = postcard::from_bytes(head).ok()?;
     let state = bytes.get(super::frame::HEAD + head.len()..)?.to_vec();
     let checkpoint = Checkpoint::new(named, state);

@@ -2,7 +2,7 @@
 //!
 //! Every replica keeps the decided slots since the stable checkpoint before the last, and the last two
 //! checkpoints. One that hears of a peer further on, and does not move by itself, asks that peer; the
-//! peer answers with slots while it has them, with its stable checkpoint when it has not. The asker
+//! peer answers with slots while it has them, with its newest checkpoint when it has not. The asker
 //! sets the pace: it asks for the next piece when it has the last.
 
 use std::collections::VecDeque;
@@ -42,7 +42,7 @@ pub enum CatchUp {
         /// Its value and those after it.
         values: Vec<Value>,
     },
-    /// A piece of a stable checkpoint.
+    /// A piece of the sender's checkpoint.
     Piece {
         /// The first slot that is not in the checkpoint.
         slot: Slot,
@@ -232,8 +232,9 @@ impl State {
             return None;
         }
         if from < self.first {
-            let stable = self.checkpoints.iter().rev().find(|own| own.slot <= self.stable);
-            return stable.filter(|own| own.slot > from).map(|own| self.piece(own, 0));
+            // Stable or not: what one replica has executed, f + 1 have decided.
+            let newest = self.checkpoints.back().filter(|own| own.slot > from);
+            return newest.map(|own| self.piece(own, 0));
         }
         let mut bytes = 0;
         let start = (from.0 - self.first.0) as usize;

@@ -1,0 +1,85 @@
+//! What one command costs the service: nanoseconds for SET, GET and their like, with 100,000 keys.
+//!
+//! Commands are prepared beforehand; a run walks the keys in a scattered order, parses, applies and
+//! writes the reply, as a replica does. The median of the rounds is printed, and the fastest.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use taraflow::app::kv::KeyValue;
+use taraflow::app::{At, StateMachine};
+use taraflow::resp::{Arguments, Limits, write_command};
+
+const KEYS: usize = 100_000;
+const ROUNDS: usize = 15;
+
+fn command(words: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write_command(words.iter().copied(), &mut bytes);
+    bytes
+}
+
+/// Times one call of `step` per command, in nanoseconds.
+fn measure(name: &str, commands: &[Vec<u8>], mut step: impl FnMut(u64, &[u8])) {
+    let mut rounds: Vec<f64> = (0..ROUNDS)
+        .map(|_| {
+            let start = Instant::now();
+            for (slot, command) in (1..).zip(commands) {
+                step(slot, command);
+            }
+            start.elapsed().as_nanos() as f64 / commands.len() as f64
+        })
+        .collect();
+    rounds.sort_by(f64::total_cmp);
+    println!("{name:34} {:6.1} ns median {:6.1} ns best", rounds[ROUNDS / 2], rounds[0]);
+}
+
+fn main() {
+    let key = |index: usize| format!("key:{index:012}").into_bytes();
+    // A stride without a common divisor visits each key once, far from the last.
+    let scattered = (0..KEYS).map(|step| step * 61_803 % KEYS);
+    let prepare = |words: &dyn Fn(usize) -> Vec<u8>| -> Vec<Vec<u8>> {
+        scattered.clone().map(words).collect()
+    };
+    let value = b"0123456789abcdef";
+    let sets = prepare(&|index| command(&[b"SET", &key(index), value]));
+    let gets = prepare(&|index| command(&[b"GET", &key(index)]));
+    let timed = prepare(&|index| command(&[b"SET", &key(index), value, b"PX", b"60000"]));
+    let counts = prepare(&|index| command(&[b"INCR", &format!("n:{}", index % 100).into_bytes()]));
+    let pings = prepare(&|_| command(&[b"PING"]));
+
+    let (mut arguments, limits) = (Arguments::default(), Limits::default());
+    measure("parse SET, same bytes", &vec![sets[0].clone(); 1000], |_, bytes| {
+        black_box(arguments.parse(black_box(bytes), &limits)).ok();
+    });
+    measure("parse SET, scattered bytes", &sets, |_, bytes| {
+        black_box(arguments.parse(black_box(bytes), &limits)).ok();
+    });
+
+    let mut service = KeyValue::default();
+    let mut reply = Vec::new();
+    let mut apply = |slot, bytes: &[u8]| {
+        reply.clear();
+        service.apply(At { slot, time_ms: slot }, bytes, &mut reply);
+        black_box(&reply);
+    };
+    // In another order than the runs': else the heap would lie just as they walk it.
+    (0..KEYS).for_each(|index| apply(1, &command(&[b"SET", &key(index), value])));
+    measure("apply PING", &pings, &mut apply);
+    measure("apply SET, one key of 100k", &vec![sets[0].clone(); 1000], &mut apply);
+    measure("apply SET, scattered over 100k", &sets, &mut apply);
+    measure("apply GET, scattered over 100k", &gets, &mut apply);
+    measure("apply INCR, 100 keys", &counts, &mut apply);
+    measure("apply SET PX, scattered over 100k", &timed, &mut apply);
+
+    let start = Instant::now();
+    let snapshot = service.snapshot();
+    let written = start.elapsed();
+    let start = Instant::now();
+    KeyValue::default().restore(&snapshot).expect("a snapshot can be restored");
+    let (count, bytes) = (service.len(), snapshot.len());
+    println!(
+        "snapshot of {count} keys, {bytes} bytes: {written:.1?}, back: {:.1?}",
+        start.elapsed()
+    );
+}

@@ -1,0 +1,47 @@
+//! All that reads bytes from clients and files: no input may panic, and what is accepted must be
+//! written again as it was read.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use taraflow::app::kv::KeyValue;
+use taraflow::app::{At, StateMachine};
+use taraflow::commands::CommandReader;
+use taraflow::resp::{Arguments, Limits, Parsed, Reply};
+
+fuzz_target!(|input: &[u8]| {
+    let limits = Limits::default();
+    let mut service = KeyValue::default();
+    let mut reply = Vec::new();
+
+    // A connection: one command behind the other, until the bytes are of no use.
+    let mut arguments = Arguments::default();
+    let (mut rest, mut slot) = (input, 0);
+    while let Ok(Parsed::Complete { value, consumed }) = arguments.parse(rest, &limits) {
+        let mut command = Vec::new();
+        value.write(&mut command);
+        if rest.starts_with(b"*") && !value.is_empty() {
+            assert_eq!(command, &rest[..consumed]);
+        }
+        slot += 1;
+        reply.clear();
+        service.apply(At { slot, time_ms: slot }, &command, &mut reply);
+        let parsed = Reply::parse(&reply, &limits);
+        assert!(matches!(parsed, Ok(Parsed::Complete { consumed, .. }) if consumed == reply.len()));
+        rest = &rest[consumed..];
+    }
+
+    let mut copy = KeyValue::default();
+    copy.restore(&service.snapshot()).expect("a snapshot can be restored");
+    assert!(copy == service);
+
+    if copy.restore(input).is_ok() {
+        assert_eq!(copy.snapshot(), input);
+    }
+    if let Ok(Parsed::Complete { value, consumed }) = Reply::parse(input, &limits) {
+        let mut bytes = Vec::new();
+        value.write(&mut bytes);
+        assert_eq!(bytes, &input[..consumed]);
+    }
+    assert!(CommandReader::new(input).count() <= input.len() + 1);
+});

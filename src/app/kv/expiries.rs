@@ -1,0 +1,98 @@
+//! Which keys expire, and when: the one index that lets expiry happen at its time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The expiry of a key that has none.
+pub(super) const NEVER: u64 = u64::MAX;
+
+/// The keys that expire, by their time in milliseconds.
+///
+/// Holds exactly the keys of the store whose expiry is not [`NEVER`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Expiries {
+    by_time_ms: BTreeMap<u64, BTreeSet<Box<[u8]>>>,
+    /// The first time in `by_time_ms`, or [`NEVER`]: looked at by every command.
+    next_ms: u64,
+}
+
+impl Default for Expiries {
+    fn default() -> Self {
+        Self { by_time_ms: BTreeMap::new(), next_ms: NEVER }
+    }
+}
+
+impl Expiries {
+    /// Notes that `key` now expires at `to_ms` and no more at `from_ms`; either may be [`NEVER`].
+    pub(super) fn shift(&mut self, key: &[u8], from_ms: u64, to_ms: u64) {
+        if from_ms == to_ms {
+            return;
+        }
+        if from_ms != NEVER
+            && let Some(keys) = self.by_time_ms.get_mut(&from_ms)
+        {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.by_time_ms.remove(&from_ms);
+            }
+        }
+        if to_ms != NEVER {
+            self.by_time_ms.entry(to_ms).or_default().insert(key.into());
+        }
+        self.look_ahead();
+    }
+
+    /// Whether [`take_due`](Self::take_due) would find something.
+    pub(super) fn is_due(&self, now_ms: u64) -> bool {
+        self.next_ms <= now_ms
+    }
+
+    /// Takes out the keys of the first time that has come.
+    pub(super) fn take_due(&mut self, now_ms: u64) -> Option<BTreeSet<Box<[u8]>>> {
+        let first = self.by_time_ms.first_entry().filter(|first| *first.key() <= now_ms)?;
+        let keys = first.remove();
+        self.look_ahead();
+        Some(keys)
+    }
+
+    /// How many keys have expired by `now_ms` and are still here.
+    pub(super) fn count_due(&self, now_ms: u64) -> usize {
+        self.by_time_ms.range(..=now_ms).map(|(_, keys)| keys.len()).sum()
+    }
+
+    fn look_ahead(&mut self) {
+        self.next_ms = self.by_time_ms.first_key_value().map_or(NEVER, |(time_ms, _)| *time_ms);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_due_at_their_time_and_in_its_order() {
+        let mut expiries = Expiries::default();
+        expiries.shift(b"late", NEVER, 20);
+        expiries.shift(b"soon", NEVER, 10);
+
+        assert!(!expiries.is_due(9));
+        assert_eq!(expiries.take_due(9), None);
+        assert!(expiries.is_due(10));
+        assert_eq!(expiries.count_due(10), 1);
+        assert_eq!(expiries.take_due(30).unwrap().first().unwrap()[..], b"soon"[..]);
+        assert_eq!(expiries.take_due(30).unwrap().first().unwrap()[..], b"late"[..]);
+        assert_eq!(expiries, Expiries::default());
+    }
+
+    #[test]
+    fn a_key_that_moved_is_due_once() {
+        let mut expiries = Expiries::default();
+        expiries.shift(b"k", NEVER, 10);
+
+        expiries.shift(b"k", 10, 20);
+
+        assert!(!expiries.is_due(10));
+        assert_eq!(expiries.count_due(20), 1);
+        expiries.shift(b"k", 20, NEVER);
+        assert_eq!(expiries, Expiries::default());
+    }
+}

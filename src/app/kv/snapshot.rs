@@ -1,0 +1,261 @@
+//! The state as bytes: one form for each state, and no trust in what is read.
+//!
+//! ```text
+//! version   1 byte, 1
+//! clock     u64, milliseconds
+//! count     u64, then as many keys in ascending order:
+//!   key       bytes
+//!   expiry    u64, milliseconds; all ones for never
+//!   kind      1 byte: 0 string, 1 list, 2 hash, 3 set
+//!   value     string: bytes; else count u64 and its elements, hashes (field, value) and sets
+//!             ascending
+//! ```
+//!
+//! `bytes` are a u32 length and what it counts; numbers are little-endian.
+
+use crate::app::Damaged;
+
+use super::expiries::NEVER;
+use super::store::{Entry, Hash, List, Set, Store, Value};
+
+const VERSION: u8 = 1;
+
+/// The fewest bytes a key takes: two lengths, an expiry and a kind.
+const KEY_BYTES_MIN: usize = 4 + 8 + 1 + 4;
+
+/// Writes the state that the commands so far have made.
+pub(super) fn write(store: &Store) -> Vec<u8> {
+    let mut keys: Vec<_> = store.unordered(store.clock_ms()).collect();
+    keys.sort_unstable_by_key(|(key, _)| *key);
+    let mut out = vec![VERSION];
+    write_number(store.clock_ms(), &mut out);
+    write_number(keys.len() as u64, &mut out);
+    for (key, entry) in keys {
+        write_bytes(key, &mut out);
+        write_number(entry.expires_ms, &mut out);
+        write_value(&entry.value, &mut out);
+    }
+    out
+}
+
+fn write_value(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Text(text) => {
+            out.push(0);
+            write_bytes(text, out);
+        }
+        Value::List(list) => {
+            out.push(1);
+            write_number(list.len() as u64, out);
+            list.iter().for_each(|element| write_bytes(element, out));
+        }
+        Value::Hash(hash) => {
+            out.push(2);
+            write_number(hash.len() as u64, out);
+            for (field, value) in hash.iter() {
+                write_bytes(field, out);
+                write_bytes(value, out);
+            }
+        }
+        Value::Set(set) => {
+            out.push(3);
+            write_number(set.len() as u64, out);
+            set.iter().for_each(|member| write_bytes(member, out));
+        }
+    }
+}
+
+fn write_number(number: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(&number.to_le_bytes());
+}
+
+fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    let length = u32::try_from(bytes.len()).expect("limits on values are far below 4 GiB");
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(bytes);
+}
+
+/// Reads what [`write`] wrote, and nothing else: a second form of a state would have a second
+/// digest.
+pub(super) fn read(snapshot: &[u8]) -> Result<Store, Damaged> {
+    let mut from = Reader { bytes: snapshot, at: 0 };
+    if from.byte("version 1")? != VERSION {
+        return Err(Damaged { offset: 0, expected: "version 1" });
+    }
+    let clock_ms = from.number("a clock")?;
+    if clock_ms > i64::MAX as u64 {
+        return Err(from.damaged(8, "a clock of at most 63 bits"));
+    }
+    let mut store = Store::default();
+    store.advance(clock_ms);
+    let count = from.count(KEY_BYTES_MIN)?;
+    store.reserve(count);
+    let mut last: Option<&[u8]> = None;
+    for _ in 0..count {
+        let key = from.next_in_order(&mut last, "a key greater than the one before")?;
+        let expires_ms = from.number("an expiry")?;
+        let past = expires_ms <= clock_ms;
+        if past || (expires_ms > i64::MAX as u64 && expires_ms != NEVER) {
+            return Err(from.damaged(8, "an expiry after the clock"));
+        }
+        let value = from.value()?;
+        store.insert(key, Entry { value, expires_ms });
+    }
+    if from.at < snapshot.len() {
+        return Err(from.damaged(0, "the end"));
+    }
+    Ok(store)
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// The damage is in the last `back` bytes read.
+    fn damaged(&self, back: usize, expected: &'static str) -> Damaged {
+        Damaged { offset: self.at.saturating_sub(back), expected }
+    }
+
+    fn take(&mut self, count: usize, expected: &'static str) -> Result<&'a [u8], Damaged> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let taken = rest.get(..count).ok_or(Damaged { offset: self.at, expected })?;
+        self.at += count;
+        Ok(taken)
+    }
+
+    fn byte(&mut self, expected: &'static str) -> Result<u8, Damaged> {
+        Ok(self.take(1, expected)?[0])
+    }
+
+    fn number(&mut self, expected: &'static str) -> Result<u64, Damaged> {
+        let bytes = self.take(8, expected)?;
+        Ok(u64::from_le_bytes(bytes.try_into().expect("eight bytes were taken")))
+    }
+
+    /// Reads how many elements follow, of which each takes `bytes_min` or more.
+    fn count(&mut self, bytes_min: usize) -> Result<usize, Damaged> {
+        let count = self.number("a count")?;
+        let possible = (self.bytes.len() - self.at) / bytes_min;
+        match usize::try_from(count) {
+            Ok(count) if count <= possible => Ok(count),
+            _ => Err(self.damaged(8, "a count of elements that are there")),
+        }
+    }
+
+    fn bytes(&mut self) -> Result<&'a [u8], Damaged> {
+        let length = self.take(4, "a length")?;
+        let length = u32::from_le_bytes(length.try_into().expect("four bytes were taken"));
+        self.take(length as usize, "as many bytes as their length says")
+    }
+
+    fn next_in_order(
+        &mut self,
+        last: &mut Option<&'a [u8]>,
+        expected: &'static str,
+    ) -> Result<&'a [u8], Damaged> {
+        let start = self.at;
+        let bytes = self.bytes()?;
+        if last.is_some_and(|last| last >= bytes) {
+            return Err(Damaged { offset: start, expected });
+        }
+        *last = Some(bytes);
+        Ok(bytes)
+    }
+
+    fn value(&mut self) -> Result<Value, Damaged> {
+        let kind = self.byte("a kind")?;
+        if kind == 0 {
+            return Ok(Value::Text(self.bytes()?.into()));
+        }
+        if kind > 3 {
+            return Err(self.damaged(1, "a kind from 0 to 3"));
+        }
+        let count = self.count(if kind == 2 { 8 } else { 4 })?;
+        if count == 0 {
+            return Err(self.damaged(8, "a collection that is not empty"));
+        }
+        let mut last = None;
+        match kind {
+            1 => {
+                let elements = (0..count).map(|_| Ok(self.bytes()?.into()));
+                Ok(Value::List(Box::new(elements.collect::<Result<List, _>>()?)))
+            }
+            2 => {
+                let fields = (0..count).map(|_| {
+                    let field = self.next_in_order(&mut last, "a field greater than the last")?;
+                    Ok((field.into(), self.bytes()?.to_vec()))
+                });
+                Ok(Value::Hash(Box::new(fields.collect::<Result<Hash, _>>()?)))
+            }
+            _ => {
+                let members = (0..count).map(|_| {
+                    let member = self.next_in_order(&mut last, "a member greater than the last")?;
+                    Ok(member.into())
+                });
+                Ok(Value::Set(Box::new(members.collect::<Result<Set, _>>()?)))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Store {
+        let mut store = Store::default();
+        store.advance(5);
+        store.set(b"text", b"value", NEVER);
+        store.set(b"brief", b"", 9);
+        store.get_or_new::<List>(b"list").unwrap().extend([b"b"[..].into(), b"a"[..].into()]);
+        store.get_or_new::<Hash>(b"hash").unwrap().insert(b"f"[..].into(), b"v".to_vec());
+        store.get_or_new::<Set>(b"set").unwrap().extend([b"y"[..].into(), b"x"[..].into()]);
+        store
+    }
+
+    #[test]
+    fn a_state_is_read_as_it_was_written() {
+        assert_eq!(read(&write(&sample())), Ok(sample()));
+    }
+
+    #[test]
+    fn every_cut_of_a_snapshot_is_refused_within_it() {
+        let snapshot = write(&sample());
+
+        for end in 0..snapshot.len() {
+            let damaged = read(&snapshot[..end]).expect_err("a part is no snapshot");
+            assert!(damaged.offset <= end, "cut at {end}: {damaged}");
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_is_refused_or_is_another_state() {
+        let snapshot = write(&sample());
+
+        for at in 0..snapshot.len() {
+            for flip in [1, 0x80, 0xff] {
+                let mut changed = snapshot.clone();
+                changed[at] ^= flip;
+                if let Ok(store) = read(&changed) {
+                    assert_eq!(write(&store), changed, "byte {at} changed by {flip}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn counts_beyond_the_bytes_present_are_refused_where_they_stand() {
+        let mut snapshot = write(&Store::default());
+        snapshot[9..17].fill(0xff);
+
+        let damaged = read(&snapshot).unwrap_err();
+
+        assert_eq!(damaged.offset, 9);
+        assert_eq!(
+            damaged.to_string(),
+            "snapshot is damaged at byte 9: expected a count of elements that are there"
+        );
+    }
+}

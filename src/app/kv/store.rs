@@ -1,0 +1,265 @@
+//! The keys and their values: the state that the commands work on.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use hashbrown::hash_map::EntryRef;
+
+use super::Refusal;
+use super::bytes::Bytes;
+use super::expiries::{Expiries, NEVER};
+
+/// A string value.
+pub(super) type Text = Bytes;
+/// A list value, its head first.
+pub(super) type List = VecDeque<Box<[u8]>>;
+/// A hash value; fields are kept in byte order, so that what shows their order is canonical.
+pub(super) type Hash = BTreeMap<Box<[u8]>, Vec<u8>>;
+/// A set value; members are kept in byte order for the same reason.
+pub(super) type Set = BTreeSet<Box<[u8]>>;
+
+/// A value of one of the kinds. Collections are never empty: their key goes with the last element.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::box_collection, reason = "boxes keep the entries of strings, the most, small")]
+pub(super) enum Value {
+    Text(Text),
+    List(Box<List>),
+    Hash(Box<Hash>),
+    Set(Box<Set>),
+}
+
+/// What a key stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) value: Value,
+    /// The key is absent from this time on; [`NEVER`] if it stays.
+    pub(super) expires_ms: u64,
+}
+
+/// All keys, with the clock that decides which of them have expired.
+///
+/// After [`advance`](Self::advance) the map holds no expired key, so what is in it, and with it a
+/// snapshot, depends only on the commands applied and their times. The map's own order is never
+/// shown: it depends on how the map grew, which a restored replica does not share.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Store {
+    entries: HashMap<Bytes, Entry, FixedState>,
+    expiries: Expiries,
+    clock_ms: u64,
+}
+
+/// A kind of value, so that each access is written once for all of them.
+pub(super) trait Kind: Default {
+    fn of(value: &Value) -> Option<&Self>;
+    fn of_mut(value: &mut Value) -> Option<&mut Self>;
+    fn into_value(self) -> Value;
+    /// Whether a key with this value has to go.
+    fn is_spent(&self) -> bool;
+}
+
+impl Store {
+    /// Moves the clock forward to `time_ms`, never back, and drops the keys that expired on the
+    /// way; returns the new time.
+    pub(super) fn advance(&mut self, time_ms: u64) -> u64 {
+        self.clock_ms = self.time_at(time_ms);
+        if self.expiries.is_due(self.clock_ms) {
+            self.drop_expired();
+        }
+        self.clock_ms
+    }
+
+    /// The time a command at `time_ms` would see. Stays within 63 bits, as Redis's times do.
+    pub(super) fn time_at(&self, time_ms: u64) -> u64 {
+        self.clock_ms.max(time_ms.min(i64::MAX as u64))
+    }
+
+    #[cold]
+    fn drop_expired(&mut self) {
+        while let Some(keys) = self.expiries.take_due(self.clock_ms) {
+            for key in keys {
+                self.entries.remove(&key[..]);
+            }
+        }
+    }
+
+    /// The last time that [`advance`](Self::advance) was given, or later.
+    pub(super) fn clock_ms(&self) -> u64 {
+        self.clock_ms
+    }
+
+    /// How many keys there are at `now_ms`.
+    pub(super) fn len(&self, now_ms: u64) -> usize {
+        self.entries.len() - self.expiries.count_due(now_ms)
+    }
+
+    /// The keys and entries at `now_ms`, in an order that must not be shown.
+    pub(super) fn unordered(&self, now_ms: u64) -> impl Iterator<Item = (&[u8], &Entry)> {
+        let live = self.entries.iter().filter(move |(_, entry)| entry.expires_ms > now_ms);
+        live.map(|(key, entry)| (&key[..], entry))
+    }
+
+    pub(super) fn entry(&self, key: &[u8], now_ms: u64) -> Option<&Entry> {
+        self.entries.get(key).filter(|entry| entry.expires_ms > now_ms)
+    }
+
+    /// The value of `key` at `now_ms` if it has one, refused if it is of another kind.
+    pub(super) fn get<K: Kind>(&self, key: &[u8], now_ms: u64) -> Result<Option<&K>, Refusal> {
+        let entry = self.entry(key, now_ms);
+        entry.map(|entry| K::of(&entry.value).ok_or(Refusal::WRONG_TYPE)).transpose()
+    }
+
+    /// The value of `key`, an empty one if there was none. The caller puts something into it.
+    pub(super) fn get_or_new<K: Kind>(&mut self, key: &[u8]) -> Result<&mut K, Refusal> {
+        let new = || Entry { value: K::default().into_value(), expires_ms: NEVER };
+        let entry = match self.entries.entry_ref(key) {
+            EntryRef::Occupied(entry) => entry.into_mut(),
+            EntryRef::Vacant(entry) => entry.insert_with_key(key.into(), new()),
+        };
+        K::of_mut(&mut entry.value).ok_or(Refusal::WRONG_TYPE)
+    }
+
+    /// Changes the value of `key` if there is one, and drops the key if nothing is left of it.
+    pub(super) fn edit<K: Kind, R>(
+        &mut self,
+        key: &[u8],
+        edit: impl FnOnce(&mut K) -> R,
+    ) -> Result<Option<R>, Refusal> {
+        let Some(entry) = self.entries.get_mut(key) else { return Ok(None) };
+        let value = K::of_mut(&mut entry.value).ok_or(Refusal::WRONG_TYPE)?;
+        let result = edit(value);
+        if value.is_spent() {
+            self.remove(key);
+        }
+        Ok(Some(result))
+    }
+
+    /// Makes `key` the string `text` that expires at `expires_ms`, whatever it was before.
+    pub(super) fn set(&mut self, key: &[u8], text: &[u8], expires_ms: u64) {
+        let Some(entry) = self.entries.get_mut(key) else {
+            self.insert(key, Entry { value: Value::Text(text.into()), expires_ms });
+            return;
+        };
+        match &mut entry.value {
+            Value::Text(old) => old.overwrite(text),
+            other => *other = Value::Text(text.into()),
+        }
+        if entry.expires_ms != expires_ms {
+            let from_ms = std::mem::replace(&mut entry.expires_ms, expires_ms);
+            self.expiries.shift(key, from_ms, expires_ms);
+        }
+    }
+
+    /// Puts an entry in the place of whatever `key` was before.
+    pub(super) fn insert(&mut self, key: &[u8], entry: Entry) {
+        let from_ms = self.entries.get(key).map_or(NEVER, |old| old.expires_ms);
+        self.expiries.shift(key, from_ms, entry.expires_ms);
+        self.entries.insert(key.into(), entry);
+    }
+
+    /// Takes `key` out.
+    pub(super) fn remove(&mut self, key: &[u8]) -> Option<Entry> {
+        let entry = self.entries.remove(key)?;
+        self.expiries.shift(key, entry.expires_ms, NEVER);
+        Some(entry)
+    }
+
+    /// Lets `key`, if it is there, expire at `expires_ms`; at once if that time has come.
+    pub(super) fn expire(&mut self, key: &[u8], expires_ms: u64) {
+        if expires_ms <= self.clock_ms {
+            self.remove(key);
+        } else if let Some(entry) = self.entries.get_mut(key) {
+            let from_ms = std::mem::replace(&mut entry.expires_ms, expires_ms);
+            self.expiries.shift(key, from_ms, expires_ms);
+        }
+    }
+
+    /// Drops all keys; the clock goes on.
+    pub(super) fn clear(&mut self) {
+        *self = Self { clock_ms: self.clock_ms, ..Self::default() };
+    }
+
+    /// Makes room for `keys` more.
+    pub(super) fn reserve(&mut self, keys: usize) {
+        self.entries.reserve(keys);
+    }
+}
+
+impl Value {
+    /// The word that TYPE answers with.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "string",
+            Self::List(_) => "list",
+            Self::Hash(_) => "hash",
+            Self::Set(_) => "set",
+        }
+    }
+}
+
+macro_rules! kind {
+    ($kind:ty, $variant:path, $into:expr, $is_spent:expr) => {
+        impl Kind for $kind {
+            fn of(value: &Value) -> Option<&Self> {
+                if let $variant(value) = value { Some(value) } else { None }
+            }
+            fn of_mut(value: &mut Value) -> Option<&mut Self> {
+                if let $variant(value) = value { Some(value) } else { None }
+            }
+            fn into_value(self) -> Value {
+                $variant($into(self))
+            }
+            fn is_spent(&self) -> bool {
+                $is_spent(self)
+            }
+        }
+    };
+}
+
+kind!(Text, Value::Text, std::convert::identity, |_| false);
+kind!(List, Value::List, Box::new, VecDeque::is_empty);
+kind!(Hash, Value::Hash, Box::new, BTreeMap::is_empty);
+kind!(Set, Value::Set, Box::new, BTreeSet::is_empty);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_and_its_entry_take_72_bytes() {
+        assert_eq!(size_of::<(Bytes, Entry)>(), 72);
+    }
+
+    #[test]
+    fn the_clock_never_goes_back() {
+        let mut store = Store::default();
+        store.set(b"k", b"v", 10);
+
+        assert_eq!(store.advance(10), 10);
+        assert_eq!(store.advance(5), 10);
+
+        assert_eq!(store.len(5), 0);
+    }
+
+    #[test]
+    fn a_key_without_expiry_outlives_every_clock() {
+        let mut store = Store::default();
+        store.set(b"k", b"v", NEVER);
+
+        let now_ms = store.advance(u64::MAX);
+
+        assert_eq!(store.len(now_ms), 1);
+        assert!(store.entry(b"k", now_ms).is_some());
+    }
+
+    #[test]
+    fn the_last_element_takes_its_key_along() {
+        let mut store = Store::default();
+        store.get_or_new::<Set>(b"k").unwrap().insert(b"m"[..].into());
+        store.expire(b"k", 10);
+
+        store.edit(b"k", |set: &mut Set| set.clear()).unwrap();
+
+        assert_eq!(store, Store::default());
+    }
+}

@@ -1,0 +1,81 @@
+//! Integers as RESP and Redis write them: decimal, one spelling for each number.
+
+/// Reads an integer in its only spelling: no sign but `-`, no leading zero, no spaces.
+///
+/// This is what Redis takes for an integer, as a length and as a value; `None` for all else and for
+/// what does not fit 64 bits.
+pub fn integer(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    match digits {
+        [b'0'] => return (!negative).then_some(0),
+        [b'1'..=b'9', ..] if digits.len() <= 19 => {}
+        _ => return None,
+    }
+    let mut magnitude: u64 = 0;
+    for digit in digits {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        // Nineteen nines fit 64 bits without a sign, so this cannot overflow.
+        magnitude = magnitude * 10 + u64::from(digit);
+    }
+    if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
+}
+
+/// Appends `number` in the spelling that [`integer`] reads.
+pub fn write_decimal(number: i64, out: &mut Vec<u8>) {
+    if let digit @ 0..=9 = number {
+        out.push(b'0' + digit as u8);
+        return;
+    }
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    let mut rest = number.unsigned_abs();
+    while rest > 0 {
+        start -= 1;
+        digits[start] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    if number < 0 {
+        start -= 1;
+        digits[start] = b'-';
+    }
+    out.extend_from_slice(&digits[start..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(number: i64) -> Vec<u8> {
+        let mut out = Vec::new();
+        write_decimal(number, &mut out);
+        out
+    }
+
+    #[test]
+    fn integers_are_read_as_they_are_written() {
+        for number in [0, 1, -1, 9, 10, -10, 65_536, i64::MAX, i64::MIN, i64::MIN + 1] {
+            assert_eq!(written(number), number.to_string().as_bytes());
+            assert_eq!(integer(&written(number)), Some(number));
+        }
+    }
+
+    #[test]
+    fn a_second_spelling_of_an_integer_is_refused() {
+        for text in ["", "-", "+1", "01", "-0", "00", " 1", "1 ", "1.0", "0x1", "1e3", "--1"] {
+            assert_eq!(integer(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn integers_beyond_64_bits_are_refused() {
+        for text in ["9223372036854775808", "-9223372036854775809", "99999999999999999999"] {
+            assert_eq!(integer(text.as_bytes()), None, "{text}");
+        }
+    }
+}

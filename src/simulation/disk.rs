@@ -1,0 +1,238 @@
+//! A disk that keeps its promises and nothing else: what was not synced may be lost or torn, it can be
+//! full, fail a sync, die after any operation, and rot.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::random::Random;
+use crate::disk::Disk;
+
+/// A simulated disk; copies share the files, which outlive a crash of the replica.
+#[derive(Clone, Default)]
+pub struct FaultyDisk(Arc<Mutex<Files>>);
+
+#[derive(Default)]
+struct Files {
+    next: u64,
+    files: BTreeMap<u64, File>,
+    names: BTreeMap<String, u64>,
+    /// The names as they would be found after a crash, and what has changed since they were synced.
+    durable: BTreeMap<String, u64>,
+    changes: Vec<Change>,
+    full: bool,
+    fail_sync: bool,
+    dies_after: Option<u64>,
+    counts: Counts,
+}
+
+/// What has been asked of a disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Appends.
+    pub appends: u64,
+    /// Syncs of files.
+    pub syncs: u64,
+    /// Appends refused because the disk was full.
+    pub full: u64,
+    /// Syncs that failed.
+    pub failed: u64,
+}
+
+#[derive(Default)]
+struct File {
+    bytes: Vec<u8>,
+    /// Bytes that survive a crash.
+    synced: usize,
+    /// Bytes that were so before the last sync. A flip after them cannot be told from a torn write, so
+    /// it is outside the fault model.
+    synced_before: usize,
+}
+
+#[derive(Clone)]
+enum Change {
+    Named(String, u64),
+    Unnamed(String),
+}
+
+fn apply(names: &mut BTreeMap<String, u64>, change: Change) {
+    match change {
+        Change::Named(name, file) => {
+            names.insert(name, file);
+        }
+        Change::Unnamed(name) => {
+            names.remove(&name);
+        }
+    }
+}
+
+impl FaultyDisk {
+    fn files(&self) -> MutexGuard<'_, Files> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether appends fail for want of room from now on.
+    pub fn set_full(&self, full: bool) {
+        self.files().full = full;
+    }
+
+    /// Lets the next sync fail, and lose what it should have made durable.
+    pub fn fail_next_sync(&self) {
+        self.files().fail_sync = true;
+    }
+
+    /// Lets every operation fail from the one after the next `operations` on, until the crash.
+    pub fn die_after(&self, operations: u64) {
+        self.files().dies_after = Some(operations);
+    }
+
+    /// What has been asked of it.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.files().counts
+    }
+
+    /// The replica has crashed: of what was not synced, some part is lost, some part is garbage.
+    pub fn crash(&self, random: &mut Random, torn_per_million: u64) {
+        let mut files = self.files();
+        files.dies_after = None;
+        files.fail_sync = false;
+        let changes = std::mem::take(&mut files.changes);
+        let kept = random.below(changes.len() as u64 + 1) as usize;
+        let mut names = files.durable.clone();
+        for change in changes.into_iter().take(kept) {
+            apply(&mut names, change);
+        }
+        for file in files.files.values_mut() {
+            let tail = file.bytes.len() - file.synced;
+            let kept = random.below(tail as u64 + 1) as usize;
+            file.bytes.truncate(file.synced + kept);
+            if kept > 0 && random.chance(torn_per_million) {
+                let at = file.synced + random.below(kept as u64) as usize;
+                file.bytes[at] ^= 1 << random.below(8);
+            }
+            file.synced = file.bytes.len();
+            file.synced_before = file.synced_before.min(file.synced);
+        }
+        files.files.retain(|id, _| names.values().any(|named| named == id));
+        files.durable.clone_from(&names);
+        files.names = names;
+    }
+
+    /// Flips a bit of something that was durable long ago; says in which file.
+    pub fn rot(&self, random: &mut Random) -> Option<String> {
+        let mut files = self.files();
+        let names: Vec<(String, u64)> =
+            files.names.iter().map(|(name, id)| (name.clone(), *id)).collect();
+        let (name, id) = random.pick(&names).clone();
+        let file = files.files.get_mut(&id)?;
+        let whole = name.starts_with("checkpoint");
+        let end = if whole { file.synced } else { file.synced_before };
+        let at = random.below(end as u64) as usize;
+        let byte = file.bytes.get_mut(at).filter(|_| at < end)?;
+        *byte ^= 1 << random.below(8);
+        Some(name)
+    }
+}
+
+impl Files {
+    fn operation(&mut self) -> io::Result<()> {
+        match &mut self.dies_after {
+            Some(0) => Err(io::Error::other("the disk is gone")),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn change(&mut self, change: Change) {
+        self.changes.push(change.clone());
+        apply(&mut self.names, change);
+    }
+
+    fn file(&mut self, name: &str) -> io::Result<&mut File> {
+        let id = self.names.get(name).ok_or(io::ErrorKind::NotFound)?;
+        self.files.get_mut(id).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+impl Disk for FaultyDisk {
+    fn list(&self) -> io::Result<Vec<String>> {
+        Ok(self.files().names.keys().cloned().collect())
+    }
+
+    fn read(&self, file: &str) -> io::Result<Vec<u8>> {
+        Ok(self.files().file(file)?.bytes.clone())
+    }
+
+    fn append(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let mut files = self.files();
+        files.operation()?;
+        files.counts.appends += 1;
+        if !files.names.contains_key(name) {
+            let id = files.next;
+            files.next += 1;
+            files.files.insert(id, File::default());
+            files.change(Change::Named(name.to_owned(), id));
+        }
+        let room = if files.full { bytes.len() / 2 } else { bytes.len() };
+        files.file(name)?.bytes.extend_from_slice(&bytes[..room]);
+        if room < bytes.len() {
+            files.counts.full += 1;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(())
+    }
+
+    fn truncate(&mut self, name: &str, length: u64) -> io::Result<()> {
+        let mut files = self.files();
+        files.operation()?;
+        let file = files.file(name)?;
+        file.bytes.truncate(length as usize);
+        file.synced = file.synced.min(file.bytes.len());
+        Ok(())
+    }
+
+    fn sync(&mut self, name: &str) -> io::Result<()> {
+        let mut files = self.files();
+        files.operation()?;
+        files.counts.syncs += 1;
+        if std::mem::take(&mut files.fail_sync) {
+            files.counts.failed += 1;
+            let file = files.file(name)?;
+            file.bytes.truncate(file.synced);
+            return Err(io::Error::other("input/output error"));
+        }
+        let file = files.file(name)?;
+        file.synced_before = file.synced;
+        file.synced = file.bytes.len();
+        Ok(())
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        let mut files = self.files();
+        files.operation()?;
+        let id = *files.names.get(from).ok_or(io::ErrorKind::NotFound)?;
+        files.change(Change::Named(to.to_owned(), id));
+        files.change(Change::Unnamed(from.to_owned()));
+        Ok(())
+    }
+
+    fn remove(&mut self, file: &str) -> io::Result<()> {
+        let mut files = self.files();
+        files.operation()?;
+        files.file(file)?;
+        files.change(Change::Unnamed(file.to_owned()));
+        Ok(())
+    }
+
+    fn sync_names(&mut self) -> io::Result<()> {
+        let mut files = self.files();
+        files.operation()?;
+        files.durable = files.names.clone();
+        files.changes.clear();
+        Ok(())
+    }
+}

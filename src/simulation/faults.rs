@@ -1,0 +1,197 @@
+//! What is drawn from a seed: the size of the cluster, its settings, and how bad the world is.
+
+use super::random::Random;
+use crate::config::Config;
+use crate::types::ReplicaId;
+
+/// Microseconds of virtual time.
+pub type Micros = u64;
+
+/// One simulated world. Chances are per million.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Settings of the replicas; `me` is filled in.
+    pub config: Config,
+    /// Clients.
+    pub clients: usize,
+    /// Keys they work on.
+    pub keys: u64,
+    /// Operations of all clients together.
+    pub operations: u64,
+    /// Operations a client has open at a time.
+    pub pipeline: usize,
+    /// Whether clients give up on an operation and leave it unknown.
+    pub give_up: bool,
+    /// For how long things go wrong.
+    pub chaos_us: Micros,
+    /// How long after that everything must be answered and equal.
+    pub calm_us: Micros,
+    /// Network.
+    pub network: Network,
+    /// Disks.
+    pub disks: Disks,
+    /// Time between two acts of the nemesis, on average; none if 0.
+    pub nemesis_every_us: Micros,
+    /// What the nemesis does, each with its weight.
+    pub acts: Vec<(Act, u64)>,
+    /// Chance that a replica is killed right after it sent a message of one kind.
+    pub trip: u64,
+}
+
+/// How links behave.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// Chance that a message is lost.
+    pub loss: u64,
+    /// Chance that it arrives twice.
+    pub duplication: u64,
+    /// Least time under way.
+    pub delay_us: Micros,
+    /// Most time under way on top of that; reordering comes from it.
+    pub jitter_us: Micros,
+    /// Chance of half a second more.
+    pub spike: u64,
+}
+
+/// How disks behave.
+#[derive(Clone, Debug)]
+pub struct Disks {
+    /// Least time of a sync.
+    pub sync_us: Micros,
+    /// Most time of a sync on top of that.
+    pub jitter_us: Micros,
+    /// Chance that a crash leaves garbage in what was not synced.
+    pub torn: u64,
+}
+
+/// What the nemesis can do. Those that take a replica choose one at random.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Cuts a replica off, both ways.
+    Isolate,
+    /// Nobody hears a replica.
+    Mute,
+    /// A replica hears nobody.
+    Deafen,
+    /// Cuts some links, each way by itself.
+    CutSome,
+    /// All can talk to one replica only.
+    Star,
+    /// A replica does nothing for a while.
+    Pause,
+    /// Its syncs take very long.
+    SlowDisk,
+    /// Its disk is full for a while.
+    FullDisk,
+    /// Its next sync fails.
+    FailSync,
+    /// Its disk dies in the middle of something.
+    DieInside,
+    /// Its clock jumps ahead.
+    ClockJump,
+    /// It crashes, and comes back.
+    Crash,
+    /// All crash, and come back.
+    CrashAll,
+    /// It crashes, and something on its disk rots before it comes back.
+    Rot,
+}
+
+impl Settings {
+    /// A world without faults.
+    #[must_use]
+    pub fn calm(n: usize) -> Self {
+        let mut config = Config::new(ReplicaId(0), n);
+        config.checkpoint_every = 32;
+        config.window = 128;
+        config.client_window = 16;
+        config.sessions_max = 64;
+        Self {
+            config,
+            clients: 4,
+            keys: 8,
+            operations: 300,
+            pipeline: 4,
+            give_up: false,
+            chaos_us: 0,
+            calm_us: 30_000_000,
+            network: Network { loss: 0, duplication: 0, delay_us: 100, jitter_us: 400, spike: 0 },
+            disks: Disks { sync_us: 50, jitter_us: 100, torn: 0 },
+            nemesis_every_us: 0,
+            acts: Vec::new(),
+            trip: 0,
+        }
+    }
+
+    /// The world of a seed. Half the faults are off in each, so that rare combinations run long.
+    #[must_use]
+    pub fn swarm(seed: u64) -> Self {
+        let mut random = Random::new(seed ^ 0x05EE_DF00_D5EE_D000);
+        let r = &mut random;
+        let n = *r.pick(&[3, 3, 3, 5, 5, 7]);
+        let mut settings = Self::calm(n);
+        settings.config = swarm_config(r, n);
+        settings.clients = r.within(2..7) as usize;
+        settings.keys = r.within(1..9);
+        settings.pipeline = r.within(1..6) as usize;
+        settings.give_up = r.chance(300_000);
+        settings.chaos_us = r.within(2_000_000..10_000_000);
+        let sometimes = |r: &mut Random, most| if r.chance(500_000) { r.below(most) } else { 0 };
+        settings.network = Network {
+            loss: sometimes(r, 200_000),
+            duplication: sometimes(r, 200_000),
+            delay_us: r.within(50..3_000),
+            jitter_us: r.within(100..30_000),
+            spike: sometimes(r, 40_000),
+        };
+        settings.disks = Disks {
+            sync_us: r.within(20..2_000),
+            jitter_us: r.within(50..30_000),
+            torn: r.below(1_000_000),
+        };
+        settings.nemesis_every_us = r.within(80_000..700_000);
+        settings.acts = Act::ALL
+            .into_iter()
+            .map(|act| (act, sometimes(r, 10)))
+            .filter(|act| act.1 > 0)
+            .collect();
+        settings.trip = if r.chance(500_000) { *r.pick(&[5_000, 100_000]) } else { 0 };
+        settings
+    }
+}
+
+/// Settings at which checkpoints, transfers in pieces and full windows are frequent.
+fn swarm_config(r: &mut Random, n: usize) -> Config {
+    let mut config = Config::new(ReplicaId(0), n);
+    config.checkpoint_every = r.within(4..48);
+    config.window = config.checkpoint_every * r.within(2..5);
+    config.gossip_every_ms = r.within(20..60);
+    config.retry_after_ms = r.within(20..80);
+    config.suspect_after_ms = r.within(120..400);
+    config.batches_in_flight = r.within(1..6) as usize;
+    config.batch_requests_max = r.within(1..9) as usize;
+    config.client_window = 16;
+    config.sessions_max = *r.pick(&[8, 64]);
+    config.chunk_bytes = r.within(100..4_000) as usize;
+    config
+}
+
+impl Act {
+    /// Everything the nemesis knows.
+    pub const ALL: [Self; 14] = [
+        Self::Isolate,
+        Self::Mute,
+        Self::Deafen,
+        Self::CutSome,
+        Self::Star,
+        Self::Pause,
+        Self::SlowDisk,
+        Self::FullDisk,
+        Self::FailSync,
+        Self::DieInside,
+        Self::ClockJump,
+        Self::Crash,
+        Self::CrashAll,
+        Self::Rot,
+    ];
+}

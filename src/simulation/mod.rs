@@ -1,0 +1,93 @@
+//! A cluster, its clients and its misfortunes on one thread, from one seed.
+//!
+//! The graphs are the ones that run in production, each on a timely worker of its own; network, disks
+//! and clocks are simulated. The same seed gives the same run, byte for byte, in every build.
+
+mod clients;
+mod disk;
+mod events;
+mod faults;
+pub mod linearizability;
+mod nemesis;
+mod oracle;
+mod random;
+mod trace;
+mod world;
+
+use std::rc::Rc;
+
+use crate::app::StateMachine;
+use crate::config::Config;
+use crate::replica::{Inputs, Outputs};
+
+pub use disk::{Counts as DiskCounts, FaultyDisk};
+pub use faults::{Act, Disks, Micros, Network, Settings};
+pub use oracle::{Counts, Oracle};
+pub use random::Random;
+pub use world::{Links, World};
+
+/// A protocol as a function that draws its graph.
+pub type Dataflow<M, R> = Rc<dyn for<'s> Fn(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>>;
+
+/// What is simulated.
+#[derive(Clone)]
+pub struct Subject<M: Clone + 'static, R: Clone + 'static> {
+    /// The protocol.
+    pub dataflow: Dataflow<M, R>,
+    /// The name of a message's kind.
+    pub kind: fn(&M) -> &'static str,
+    /// All kinds there are.
+    pub kinds: &'static [&'static str],
+    /// The protocol's invariants.
+    pub oracle: fn(&Config) -> Box<dyn Oracle<M, R>>,
+    /// What is replicated.
+    pub application: fn() -> Box<dyn StateMachine>,
+    /// Lets messages leave before what they promise is on disk: wrong, to show that it is noticed.
+    pub says_before_sync: bool,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The first rule broken, and how.
+    pub violation: Option<String>,
+    /// Stands for everything that happened, in order.
+    pub fingerprint: u64,
+    /// What happened, if asked for: the last lines of it.
+    pub trace: Vec<String>,
+    /// How often things happened.
+    pub stats: Stats,
+}
+
+/// How often things happened in a run, or in many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Messages delivered to replicas.
+    pub messages: u64,
+    /// Messages sent to replicas, those to oneself included.
+    pub sent: u64,
+    /// Messages lost.
+    pub lost: u64,
+    /// Messages that arrived twice.
+    pub duplicated: u64,
+    /// Turns of replicas.
+    pub turns: u64,
+    /// Replicas that crashed.
+    pub crashes: u64,
+    /// Replicas that would not start from a damaged disk.
+    pub refused: u64,
+    /// Replicas that crashed because a sync failed or the disk died.
+    pub disk_failures: u64,
+    /// Appends refused by a full disk.
+    pub disk_full: u64,
+    /// Operations answered.
+    pub answered: u64,
+    /// Operations given up.
+    pub unknown: u64,
+    /// Acts of the nemesis.
+    pub acts: u64,
+    /// Virtual time, in microseconds.
+    pub virtual_us: u64,
+    /// What the replicas did.
+    pub counts: Counts,
+}

@@ -1,0 +1,160 @@
+//! What must hold in every run, whatever the protocol, and the place where a protocol adds its own.
+//!
+//! Message and recovery invariants come first: they see a forgotten promise in most runs, where its
+//! outcome (two replicas that differ) shows in one of hundreds.
+
+use std::collections::BTreeMap;
+
+use crate::batch::Value;
+use crate::checkpoint::Digest;
+use crate::disk::Recovered;
+use crate::events::Event;
+use crate::types::{ReplicaId, Slot, To, View};
+
+/// A protocol's own invariants. An error names the rule and says what broke it.
+pub trait Oracle<M, R> {
+    /// A replica starts from what its disk holds; something there may have `rotten`.
+    ///
+    /// # Errors
+    /// What it had said and now does not know.
+    fn on_start(
+        &mut self,
+        me: ReplicaId,
+        recovered: &Recovered<R>,
+        rotten: bool,
+    ) -> Result<(), String>;
+
+    /// A message leaves a replica.
+    ///
+    /// # Errors
+    /// The rule it breaks.
+    fn on_sent(&mut self, from: ReplicaId, to: To, message: &M) -> Result<(), String>;
+
+    /// Something happened inside a replica.
+    ///
+    /// # Errors
+    /// The rule it breaks.
+    fn on_event(&mut self, me: ReplicaId, event: &Event) -> Result<(), String>;
+}
+
+/// The invariants all protocols share (G1, G2, G7, G9).
+#[derive(Debug, Default)]
+pub(super) struct Common {
+    /// What each slot held when it was first executed.
+    canonical: BTreeMap<Slot, Value>,
+    digests: BTreeMap<Slot, Digest>,
+    /// What each replica executes next in its present life.
+    next: BTreeMap<ReplicaId, Slot>,
+    view: BTreeMap<ReplicaId, View>,
+    pub counts: Counts,
+}
+
+/// How often things happened in a run: a check that passes because nothing happened is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Slots executed, over all replicas.
+    pub executed: u64,
+    /// Slots filled with a noop.
+    pub noops: u64,
+    /// Views led after the first.
+    pub view_changes: u64,
+    /// Slots that a new view found accepted and proposed again.
+    pub recovered: u64,
+    /// Suspicions.
+    pub suspicions: u64,
+    /// Checkpoints taken.
+    pub checkpoints: u64,
+    /// Checkpoints found stable.
+    pub stable: u64,
+    /// Checkpoints taken over from a peer.
+    pub checkpoints_installed: u64,
+    /// Requests that came again after they had been executed.
+    pub duplicates: u64,
+}
+
+impl Common {
+    pub fn on_start(&mut self, me: ReplicaId, first: Slot) {
+        self.next.insert(me, first);
+    }
+
+    /// The first slot nobody has executed.
+    pub fn end(&self) -> Slot {
+        self.canonical.keys().next_back().map_or(Slot(0), |last| last.next())
+    }
+
+    pub fn next(&self, me: ReplicaId) -> Slot {
+        self.next.get(&me).copied().unwrap_or_default()
+    }
+
+    pub fn on_event(&mut self, me: ReplicaId, event: &Event) -> Result<(), String> {
+        match event {
+            Event::Executed { slot, value } => self.on_executed(me, *slot, value),
+            Event::Installed { slot } => {
+                self.counts.checkpoints_installed += 1;
+                self.next.insert(me, *slot);
+                Ok(())
+            }
+            Event::Checkpointed { slot, digest } => {
+                self.counts.checkpoints += 1;
+                self.on_digest(me, *slot, *digest)
+            }
+            Event::Digest { slot, digest } => self.on_digest(me, *slot, *digest),
+            Event::Diverged { slot, replica } => {
+                Err(format!("G7: {me} hears from {replica} of another state before {slot}"))
+            }
+            Event::EnteredView { view } => {
+                let known = self.view.entry(me).or_default();
+                if view <= known {
+                    return Err(format!("G9: {me} enters view {view} after view {known}"));
+                }
+                *known = *view;
+                Ok(())
+            }
+            Event::Leads { view, recovered, .. } => {
+                self.counts.view_changes += u64::from(*view > View(0));
+                self.counts.recovered += *recovered as u64;
+                Ok(())
+            }
+            Event::Suspected { .. } => {
+                self.counts.suspicions += 1;
+                Ok(())
+            }
+            Event::Stable { .. } => {
+                self.counts.stable += 1;
+                Ok(())
+            }
+            Event::Duplicates { count } => {
+                self.counts.duplicates += count;
+                Ok(())
+            }
+        }
+    }
+
+    /// A replica that restarts has forgotten views it entered but never spoke of.
+    pub fn on_crash(&mut self, me: ReplicaId) {
+        self.view.remove(&me);
+    }
+
+    fn on_executed(&mut self, me: ReplicaId, slot: Slot, value: &Value) -> Result<(), String> {
+        let next = self.next.entry(me).or_default();
+        if slot != *next {
+            return Err(format!("G2: {me} executes slot {slot} when {next} is next"));
+        }
+        *next = slot.next();
+        self.counts.executed += 1;
+        self.counts.noops += u64::from(value.is_none());
+        let first = self.canonical.entry(slot).or_insert_with(|| value.clone());
+        if first != value {
+            return Err(format!("G1: slot {slot} held {first:?}, and at {me} {value:?}"));
+        }
+        Ok(())
+    }
+
+    fn on_digest(&mut self, me: ReplicaId, slot: Slot, digest: Digest) -> Result<(), String> {
+        let first = *self.digests.entry(slot).or_insert(digest);
+        if first != digest {
+            return Err(format!("G7: state before slot {slot} is {first}, and at {me} {digest}"));
+        }
+        Ok(())
+    }
+}

@@ -4,6 +4,7 @@
 pub mod app;
 pub mod batch;
 pub mod checkpoint;
+pub mod client;
 pub mod commands;
 pub mod config;
 #[path = "../dataflows/mod.rs"]

@@ -10,6 +10,7 @@ pub mod config;
 #[path = "../dataflows/mod.rs"]
 pub mod dataflows;
 pub mod disk;
+pub mod embedded;
 pub mod error;
 pub mod events;
 pub mod node;

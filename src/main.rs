@@ -1,3 +1,7 @@
 //! The `taraflow` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    taraflow::cli::run()
+}

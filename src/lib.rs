@@ -10,6 +10,7 @@ pub mod dataflows;
 pub mod disk;
 pub mod error;
 pub mod events;
+pub mod inspect;
 pub mod node;
 pub mod operators;
 pub mod quorum;

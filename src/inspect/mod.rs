@@ -10,7 +10,9 @@
 
 pub mod arrows;
 mod labels;
+mod layout;
 mod log;
+mod svg;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};

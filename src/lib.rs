@@ -4,6 +4,7 @@
 pub mod app;
 pub mod batch;
 pub mod checkpoint;
+pub mod cli;
 pub mod config;
 #[path = "../dataflows/mod.rs"]
 pub mod dataflows;

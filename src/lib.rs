@@ -5,12 +5,14 @@ pub mod app;
 pub mod batch;
 pub mod checkpoint;
 pub mod commands;
+pub mod cli;
 pub mod config;
 #[path = "../dataflows/mod.rs"]
 pub mod dataflows;
 pub mod disk;
 pub mod error;
 pub mod events;
+pub mod inspect;
 pub mod node;
 pub mod operators;
 pub mod quorum;

@@ -3,8 +3,22 @@
 pub mod tara;
 
 use crate::app::StateMachine;
+use crate::config::Config;
 use crate::embedded::{Cluster, Protocol, Settings};
 use crate::error::Error;
+use crate::inspect::{self, Graph};
+
+/// The names of the protocols.
+pub const NAMES: [&str; 1] = ["tara"];
+
+/// The graph of one replica that speaks the protocol called `name`, as a worker builds it.
+#[must_use]
+pub fn graph(name: &str, config: &Config) -> Option<Graph> {
+    match name {
+        "tara" => Some(inspect::graph(config, tara::dataflow)),
+        _ => None,
+    }
+}
 
 impl Cluster {
     /// Starts a cluster that speaks Tara.

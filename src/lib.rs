@@ -14,6 +14,7 @@ pub mod disk;
 pub mod embedded;
 pub mod error;
 pub mod events;
+pub mod inspect;
 pub mod node;
 pub mod operators;
 pub mod quorum;

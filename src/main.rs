@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+use clap::Parser;
+use taraflow::cli::Cli;
+
 fn main() -> ExitCode {
-    taraflow::cli::run()
+    Cli::parse().run()
 }

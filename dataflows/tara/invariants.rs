@@ -97,8 +97,7 @@ impl Invariants {
                 "T1: {from} proposes {value:?} for {slot} in {view}, after {first:?}"
             ));
         }
-        // A new leader proposes again what it finds, and one noop, whatever the window.
-        if slot.0 > self.stable.0 + self.window {
+        if slot.0 >= self.stable.0 + self.window {
             return Err(format!("T5: {from} proposes for {slot}, and {} is stable", self.stable));
         }
         self.check_chosen(*slot)

@@ -33,9 +33,10 @@ pub fn proposer<'s>(
     role.on(new_views, move |proposer, new| {
         let (view, base) = (new.view, new.base);
         let recovered = new.values.len();
-        let proposals = proposer.on_new_view(new);
-        tell.send((!proposals.is_empty()).then_some(Event::Leads { view, base, recovered }));
-        again.send(proposals);
+        if let Some(proposals) = proposer.on_new_view(new) {
+            tell.send([Event::Leads { view, base, recovered }]);
+            again.send(proposals);
+        }
     });
     role.on(forwards, move |proposer, forward| propose.send(proposer.on_forward(forward)));
     role.on(clock, move |proposer, now| late.send(proposer.on_tick(now)));
@@ -102,9 +103,9 @@ impl Proposer {
     }
 
     /// Proposes what earlier views may have decided before anything of this leader's own (TA-9).
-    fn on_new_view(&mut self, new: NewView) -> Vec<Proposal> {
+    fn on_new_view(&mut self, new: NewView) -> Option<Vec<Proposal>> {
         if self.leads.is_some_and(|led| led >= new.view) {
-            return Vec::new();
+            return None;
         }
         self.leads = Some(new.view);
         self.next = new.base;
@@ -112,8 +113,11 @@ impl Proposer {
         self.sources.fill(Source::default());
         self.moved_at = self.now;
         // With nothing left behind, a noop tells the committers that the view has a leader.
-        let values = if new.values.is_empty() { vec![None] } else { new.values };
-        values.into_iter().filter_map(|value| self.propose(value)).collect()
+        let values = match new.values {
+            values if values.is_empty() && self.has_room() => vec![None],
+            values => values,
+        };
+        Some(values.into_iter().filter_map(|value| self.propose(value)).collect())
     }
 
     fn on_forward(&mut self, forward: Forward) -> Vec<Proposal> {
@@ -172,7 +176,7 @@ impl Proposer {
     }
 
     fn next_waiting(&mut self, source: usize) -> Option<Batch> {
-        if self.leads.is_none() || self.next.0 >= self.stable.0 + self.window {
+        if self.leads.is_none() || !self.has_room() {
             return None;
         }
         let source = &mut self.sources[source];
@@ -180,6 +184,11 @@ impl Proposer {
         let batch = source.waiting.remove(&(last.number + 1))?;
         last.number += 1;
         Some(batch)
+    }
+
+    /// No slot is proposed that is a window or more above the stable checkpoint (T5).
+    fn has_room(&self) -> bool {
+        self.next.0 < self.stable.0 + self.window
     }
 
     fn propose(&mut self, value: Value) -> Option<Proposal> {

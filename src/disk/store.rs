@@ -60,7 +60,7 @@ pub struct Store {
     reach: Slot,
     /// Files with bytes that are not synced.
     dirty: Vec<String>,
-    /// Checkpoints on the disk, oldest first, and those of them that still have a temporary name.
+    /// Checkpoints on the disk, oldest first, and newer ones that still have a temporary name.
     checkpoints: VecDeque<Slot>,
     unnamed: Vec<Slot>,
     forgotten: Slot,
@@ -311,7 +311,8 @@ impl Store {
     }
 
     fn write_checkpoint(&mut self, checkpoint: &Checkpoint) {
-        if self.checkpoints.back().is_some_and(|last| *last >= checkpoint.slot) {
+        let last = self.unnamed.last().or(self.checkpoints.back());
+        if last.is_some_and(|last| *last >= checkpoint.slot) {
             return;
         }
         let file = checkpoint_name(checkpoint.slot) + BESIDE;
@@ -325,7 +326,6 @@ impl Store {
         );
         bytes.extend_from_slice(&checkpoint.state);
         self.pending.push_back(Step::Append { file, base: 0, bytes });
-        self.checkpoints.push_back(checkpoint.slot);
         self.unnamed.push(checkpoint.slot);
         self.old.insert(self.segment, self.reach);
         self.pending.push_back(Step::Complete { file: segment_name(self.segment) });
@@ -338,6 +338,7 @@ impl Store {
         let fail = |e| disk_error(self.owner, "name", &file, e);
         self.disk.rename(&(file.clone() + BESIDE), &file).map_err(fail)?;
         self.disk.sync_names().map_err(fail)?;
+        self.checkpoints.push_back(slot);
         while self.checkpoints.len() > KEPT {
             if let Some(slot) = self.checkpoints.pop_front() {
                 self.remove(&checkpoint_name(slot))?;

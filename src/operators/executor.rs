@@ -75,7 +75,7 @@ pub fn executor<'s>(
             Ordered::Restored(checkpoint) => {
                 let restored = executor.restore(&checkpoint);
                 restored.expect("a checkpoint is verified by its digest before it gets here");
-                tell.send([Event::Installed { slot }]);
+                tell.send([Event::Installed { slot: checkpoint.slot }]);
             }
         }
         done.send([executor.executed()]);

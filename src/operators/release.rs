@@ -22,12 +22,12 @@ use crate::types::Slot;
 pub enum Ordered {
     /// What the slot holds.
     Value(Value),
-    /// The state before the slot, taken over from another replica.
+    /// The state after the slot, taken over from another replica.
     Restored(Checkpoint),
 }
 
 /// Releases decided values in slot order from slot `first` on; a restored checkpoint is passed on at
-/// its slot, and the order goes on from there.
+/// the last slot it covers, and the order goes on from there.
 ///
 /// A slot may be decided more than once, always with the same value. What is out of order waits here;
 /// upstream bounds how far ahead that can be.
@@ -50,10 +50,12 @@ pub fn release<'s>(
         move |_frontiers| {
             restored.for_each(|_time, checkpoints| {
                 for checkpoint in checkpoints.drain(..) {
-                    if checkpoint.slot.0 > *now.time() {
-                        now.downgrade(&checkpoint.slot.0);
+                    let next = checkpoint.slot.0;
+                    if next > *now.time() {
                         waiting = waiting.split_off(&checkpoint.slot);
+                        now.downgrade(&(next - 1));
                         output.activate().session(&now).give(Ordered::Restored(checkpoint));
+                        now.downgrade(&next);
                     }
                 }
             });

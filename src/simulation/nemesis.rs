@@ -1,5 +1,6 @@
 //! What goes wrong during a run, and how it is put right at the end.
 
+use std::fmt::Debug;
 use std::hash::Hash;
 
 use serde::Serialize;
@@ -12,7 +13,7 @@ use crate::types::ReplicaId;
 
 impl<M, R> World<M, R>
 where
-    M: Clone + Hash + 'static,
+    M: Clone + Debug + Hash + 'static,
     R: Clone + Serialize + DeserializeOwned + 'static,
 {
     /// One act of the nemesis, and the time of the next.

@@ -1,6 +1,7 @@
 //! The event loop of a simulated cluster.
 
 use std::collections::VecDeque;
+use std::fmt::Debug;
 use std::hash::Hash;
 
 use serde::Serialize;
@@ -106,7 +107,7 @@ const CHECKER_STEPS: u64 = 1 << 22;
 
 impl<M, R> World<M, R>
 where
-    M: Clone + Hash + 'static,
+    M: Clone + Debug + Hash + 'static,
     R: Clone + Serialize + DeserializeOwned + 'static,
 {
     /// Runs the world of `seed` to its end.
@@ -417,7 +418,7 @@ where
         self.stats.messages += 1;
         let kind = (self.subject.kind)(&message);
         self.trace.note(self.now, ("deliver", from, to, &message), || {
-            format!("{from} -> {to} {kind} arrives")
+            format!("{from} -> {to} {kind}: {message:?}")
         });
         place.inbox.push_back((from, message));
         self.wake(to);

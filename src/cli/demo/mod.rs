@@ -38,7 +38,7 @@ use story::Story;
 /// 7 an answer, an effect or a replica's state is not what it must be.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub(super) struct Demo {
+pub struct Demo {
     /// How many replicas: an odd number from 3.
     #[arg(long, value_name = "N", default_value_t = 3)]
     replicas: usize,
@@ -86,7 +86,10 @@ enum Output {
 
 impl Demo {
     /// Runs the demo, and prints the report to standard output and all else to standard error.
-    pub(super) fn run(self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// Why it could not run, or what was not as it must be.
+    pub fn run(&self) -> Result<(), Error> {
         let (watcher, seen) = bounded(1024);
         let mut settings = Settings::new(self.replicas);
         settings.config.client_window = self.outstanding;

@@ -94,6 +94,9 @@ impl Demo {
         let mut settings = Settings::new(self.replicas);
         settings.config.client_window = self.outstanding;
         settings.config.batch_bytes_max = 4 << 20;
+        // Often, so that the journals in memory stay small.
+        settings.config.checkpoint_every = 250;
+        settings.config.window = 1000;
         settings.profiled = true;
         settings.watcher = Some(watcher);
         settings.config.check()?;

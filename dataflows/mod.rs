@@ -2,7 +2,10 @@
 
 pub mod tara;
 
+use crate::app::StateMachine;
 use crate::config::Config;
+use crate::embedded::{Cluster, Protocol, Settings};
+use crate::error::Error;
 use crate::inspect::{self, Graph};
 
 /// The names of the protocols.
@@ -14,5 +17,19 @@ pub fn graph(name: &str, config: &Config) -> Option<Graph> {
     match name {
         "tara" => Some(inspect::graph(config, tara::dataflow)),
         _ => None,
+    }
+}
+
+impl Cluster {
+    /// Starts a cluster that speaks Tara.
+    ///
+    /// # Errors
+    /// What is wrong with the settings.
+    pub fn start(
+        settings: Settings,
+        application: impl Fn() -> Box<dyn StateMachine> + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
+        let protocol = Protocol { dataflow: tara::dataflow, weight: tara::message_weight };
+        Self::launch(settings, protocol, application)
     }
 }

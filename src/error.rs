@@ -1,6 +1,7 @@
 //! What can go wrong at the edges, and the exit code that says so.
 
 use crate::app::Damaged;
+use crate::client::Refused;
 use crate::types::{ReplicaId, Slot};
 
 /// An error a caller or a user can act on.
@@ -64,9 +65,58 @@ pub enum Error {
         /// What the application said.
         damaged: Damaged,
     },
+    /// A replica without a disk has forgotten what it promised, and may not return.
+    #[error(
+        "replica {replica} has no disk: it has forgotten what it voted for and must not return. \
+         Make the cluster durable"
+    )]
+    NoDisk {
+        /// The replica.
+        replica: ReplicaId,
+    },
+    /// The system gives no thread.
+    #[error("cannot start the thread of replica {replica}: {source}")]
+    Thread {
+        /// Whose thread.
+        replica: ReplicaId,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// No session could be opened; nothing has been asked.
+    #[error("no replica has opened a session within {waited_ms} ms; nothing was sent")]
+    Unreachable {
+        /// How long it was tried, in milliseconds.
+        waited_ms: u64,
+    },
+    /// The window stayed full; the request has not been sent.
+    #[error("no answer came while as many requests were open as a session may have; not sent")]
+    Busy,
+    /// The session does not take the request, which has no effect.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// A request may have taken effect, once, or may do so later, or never.
+    #[error("the outcome of request {number} is unknown: it may have taken effect, once")]
+    Unknown {
+        /// Its number.
+        number: u64,
+    },
 }
 
 impl Error {
+    /// What the process that ends with this error tells its caller: 2 usage, 3 unreachable, 4 no
+    /// quorum, 6 outcome unknown, 7 integrity, 1 everything else.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Replicas { .. } | Self::Setting { .. } => 2,
+            Self::Unreachable { .. } => 3,
+            Self::Busy => 4,
+            Self::Unknown { .. } => 6,
+            Self::Damaged { .. } | Self::Application { .. } => 7,
+            _ => 1,
+        }
+    }
+
     /// Whether the disk has no room: the only disk error after which it may be tried again.
     #[must_use]
     pub fn is_full(&self) -> bool {

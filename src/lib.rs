@@ -4,12 +4,14 @@
 pub mod app;
 pub mod batch;
 pub mod checkpoint;
-pub mod commands;
 pub mod cli;
+pub mod client;
+pub mod commands;
 pub mod config;
 #[path = "../dataflows/mod.rs"]
 pub mod dataflows;
 pub mod disk;
+pub mod embedded;
 pub mod error;
 pub mod events;
 pub mod inspect;

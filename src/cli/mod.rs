@@ -2,10 +2,11 @@
 
 pub mod completions;
 pub mod graph;
-
-use std::io;
+pub mod sim;
 
 use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::error::Error;
 
 /// Stream-based state-machine replication.
 #[derive(Debug, Parser)]
@@ -19,6 +20,8 @@ pub struct Cli {
 enum Command {
     /// Show the graph of a replica, as its worker builds it
     Graph(graph::GraphArgs),
+    /// Run simulated clusters under faults, one a seed
+    Sim(sim::SimArgs),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -28,10 +31,11 @@ impl Cli {
     ///
     /// # Errors
     /// What the command could not do.
-    pub fn run(&self) -> io::Result<()> {
+    pub fn run(&self) -> Result<(), Error> {
         match &self.command {
-            Command::Graph(args) => graph::run(args),
-            Command::Completions(args) => completions::run(args, Cli::command()),
+            Command::Sim(args) => sim::run(args),
+            Command::Graph(args) => Ok(graph::run(args)?),
+            Command::Completions(args) => Ok(completions::run(args, Cli::command())?),
         }
     }
 }

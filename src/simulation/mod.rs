@@ -7,6 +7,7 @@ mod clients;
 mod disk;
 mod events;
 mod faults;
+#[allow(clippy::disallowed_types, reason = "looked up with a hasher of its own, never iterated")]
 pub mod linearizability;
 mod nemesis;
 mod oracle;

@@ -121,6 +121,53 @@ pub enum Error {
         /// Its number.
         number: u64,
     },
+    /// The command line or an input cannot be used.
+    #[error("{0}")]
+    Usage(String),
+    /// A file or directory cannot be used.
+    #[error("cannot {doing} {path}: {source}")]
+    File {
+        /// The operation that failed, as a verb.
+        doing: &'static str,
+        /// Which.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Too few replicas are left to agree on anything.
+    #[error(
+        "no quorum: {alive} of {n} replicas live and {needed} are needed; missing: {missing}. \
+         The outcome of {open} open requests is unknown"
+    )]
+    NoQuorum {
+        /// How many live.
+        alive: usize,
+        /// How many are needed.
+        needed: usize,
+        /// Of how many.
+        n: usize,
+        /// Who does not.
+        missing: String,
+        /// Requests without an answer.
+        open: u64,
+    },
+    /// A majority lives, and yet nothing is answered.
+    #[error("no answer for {silent_s} s; the outcome of {open} open requests is unknown")]
+    Stalled {
+        /// Requests without an answer.
+        open: u64,
+        /// For how long.
+        silent_s: u64,
+    },
+    /// Some replica has not caught up.
+    #[error("not all replicas executed the same slots within {waited_s} s")]
+    Behind {
+        /// How long it was waited for.
+        waited_s: u64,
+    },
+    /// An answer, an effect or a state is not what it must be.
+    #[error("{0}")]
+    Integrity(String),
 }
 
 impl Error {
@@ -129,11 +176,17 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Replicas { .. } | Self::Setting { .. } | Self::Protocol { .. } => 2,
+            Self::Replicas { .. }
+            | Self::Setting { .. }
+            | Self::Usage(_)
+            | Self::Protocol { .. } => 2,
             Self::Unreachable { .. } => 3,
-            Self::Busy => 4,
-            Self::Unknown { .. } => 6,
-            Self::Damaged { .. } | Self::Application { .. } | Self::Violations { .. } => 7,
+            Self::Busy | Self::NoQuorum { .. } => 4,
+            Self::Unknown { .. } | Self::Stalled { .. } => 6,
+            Self::Damaged { .. }
+            | Self::Application { .. }
+            | Self::Integrity(_)
+            | Self::Violations { .. } => 7,
             _ => 1,
         }
     }

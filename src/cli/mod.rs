@@ -1,8 +1,11 @@
 //! The commands, one file each.
 
 pub mod completions;
+pub mod demo;
 pub mod graph;
 pub mod sim;
+
+use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -10,7 +13,7 @@ use crate::error::Error;
 
 /// Stream-based state-machine replication.
 #[derive(Debug, Parser)]
-#[command(name = "taraflow", version)]
+#[command(name = "taraflow", version, arg_required_else_help = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -18,6 +21,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Demo),
     /// Show the graph of a replica, as its worker builds it
     Graph(graph::GraphArgs),
     /// Run simulated clusters under faults, one a seed
@@ -27,15 +31,24 @@ enum Command {
 }
 
 impl Cli {
-    /// Runs the command.
-    ///
-    /// # Errors
-    /// What the command could not do.
-    pub fn run(&self) -> Result<(), Error> {
-        match &self.command {
+    /// Runs the command, says on standard error what it could not do, and answers what to tell the
+    /// caller of the process.
+    #[must_use]
+    pub fn run(&self) -> ExitCode {
+        let outcome = match &self.command {
+            Command::Demo(demo) => demo.run(),
             Command::Sim(args) => sim::run(args),
-            Command::Graph(args) => Ok(graph::run(args)?),
-            Command::Completions(args) => Ok(completions::run(args, Cli::command())?),
+            Command::Graph(args) => graph::run(args).map_err(Error::from),
+            Command::Completions(args) => {
+                completions::run(args, Cli::command()).map_err(Error::from)
+            }
+        };
+        match outcome {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("taraflow: {error}");
+                ExitCode::from(error.exit_code())
+            }
         }
     }
 }

@@ -94,20 +94,36 @@ impl Client {
     pub fn submit(&mut self, command: &[u8]) -> Result<u64, Error> {
         let mut until = None;
         loop {
-            let late = match self.session.submit(command) {
+            match self.session.submit(command) {
                 Ok(number) => return Ok(number),
-                Err(Refused::NotOpen) => {
-                    Error::Unreachable { waited_ms: self.shared.deadline.as_millis() as u64 }
+                Err(Refused::NotOpen) => self.connect()?,
+                Err(Refused::Full) => {
+                    let deadline = self.shared.deadline;
+                    let until = *until.get_or_insert_with(|| Instant::now() + deadline);
+                    if Instant::now() >= until {
+                        return Err(Error::Busy);
+                    }
+                    self.wait(until);
                 }
-                Err(Refused::Full) => Error::Busy,
                 Err(refused) => return Err(refused.into()),
-            };
-            let until = *until.get_or_insert_with(|| Instant::now() + self.shared.deadline);
+            }
+        }
+    }
+
+    /// Waits until the session is open; requests do this by themselves.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] when it takes too long.
+    pub fn connect(&mut self) -> Result<(), Error> {
+        let until = Instant::now() + self.shared.deadline;
+        while self.session.id().is_none() && !self.session.is_closed() {
             if Instant::now() >= until {
-                return Err(late);
+                let waited_ms = self.shared.deadline.as_millis() as u64;
+                return Err(Error::Unreachable { waited_ms });
             }
             self.wait(until);
         }
+        Ok(())
     }
 
     /// The next answer, whatever request it is for; `None` when no request is open. A request whose
@@ -204,7 +220,7 @@ impl Client {
         let mut now = self.shared.clock.now();
         while let Some(pack) = self.session.to_send(now) {
             let target = self.session.target();
-            if self.line.as_ref().is_none_or(|line| line.to != target) && !self.connect(target) {
+            if self.line.as_ref().is_none_or(|line| line.to != target) && !self.dial(target) {
                 self.session.on_broken(now, target);
                 now = self.shared.clock.now();
                 continue;
@@ -222,7 +238,7 @@ impl Client {
         }
     }
 
-    fn connect(&mut self, to: ReplicaId) -> bool {
+    fn dial(&mut self, to: ReplicaId) -> bool {
         self.line = None;
         let Some(knocks) = self.shared.doors[to.0 as usize].get() else { return false };
         let connection = self.shared.names.next();

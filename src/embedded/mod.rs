@@ -324,7 +324,6 @@ where
                 end.shared.boards[me.0 as usize]
                     .with(|status| status.failed = Some(error.to_string()));
             }
-            end.settle();
         };
         let name = format!("replica-{me}");
         let spawned = std::thread::Builder::new().name(name).spawn(move || live(knocks));
@@ -353,19 +352,9 @@ impl<M: Clone> End<M> {
         let me = self.me.0 as usize;
         self.shared.boards[me].with(|status| {
             let (view, lives) = (status.view, status.lives + 1);
-            let failed = Some("its thread has panicked".to_owned());
-            *status = Status { alive: true, failed, lives, view, ..Status::default() };
+            *status = Status { alive: true, lives, view, ..Status::default() };
         });
         self.shared.doors[me].set(Some(knocks));
-    }
-
-    /// It did not panic.
-    fn settle(&self) {
-        self.shared.boards[self.me.0 as usize].with(|status| {
-            if status.failed.as_deref() == Some("its thread has panicked") {
-                status.failed = None;
-            }
-        });
     }
 }
 
@@ -374,6 +363,11 @@ impl<M: Clone> Drop for End<M> {
         let me = self.me.0 as usize;
         self.shared.doors[me].set(None);
         self.post.close(self.me);
-        self.shared.boards[me].with(|status| status.alive = false);
+        self.shared.boards[me].with(|status| {
+            status.alive = false;
+            if std::thread::panicking() {
+                status.failed = Some("its thread has panicked".to_owned());
+            }
+        });
     }
 }

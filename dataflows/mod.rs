@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::embedded::{Cluster, Protocol, Settings};
 use crate::error::Error;
 use crate::inspect::{self, Graph};
+use crate::simulation::{self, Outcome, World};
 
 /// The names of the protocols.
 pub const NAMES: [&str; 1] = ["tara"];
@@ -16,6 +17,18 @@ pub const NAMES: [&str; 1] = ["tara"];
 pub fn graph(name: &str, config: &Config) -> Option<Graph> {
     match name {
         "tara" => Some(inspect::graph(config, tara::dataflow)),
+        _ => None,
+    }
+}
+
+/// Runs the simulated world of `seed` with the protocol called `name`.
+#[must_use]
+pub fn simulate(name: &str, seed: u64, keep_trace: bool) -> Option<Outcome> {
+    match name {
+        "tara" => {
+            let subject = tara::invariants::subject();
+            Some(World::run(&subject, seed, simulation::Settings::swarm(seed), keep_trace))
+        }
         _ => None,
     }
 }

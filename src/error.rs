@@ -94,6 +94,27 @@ pub enum Error {
     /// The session does not take the request, which has no effect.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// There is no protocol of this name.
+    #[error("there is no protocol `{name}`; there is {known}")]
+    Protocol {
+        /// The name asked for.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
+    /// The simulator found a rule broken.
+    #[error("{violations} of {seeds} seeds break a rule; the first is {first}")]
+    Violations {
+        /// Seeds that break a rule.
+        violations: u64,
+        /// Seeds tried.
+        seeds: u64,
+        /// The first seed that does.
+        first: u64,
+    },
+    /// The result could not be written.
+    #[error("cannot write the result: {0}")]
+    Output(#[from] std::io::Error),
     /// A request may have taken effect, once, or may do so later, or never.
     #[error("the outcome of request {number} is unknown: it may have taken effect, once")]
     Unknown {
@@ -155,11 +176,17 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Replicas { .. } | Self::Setting { .. } | Self::Usage(_) => 2,
+            Self::Replicas { .. }
+            | Self::Setting { .. }
+            | Self::Usage(_)
+            | Self::Protocol { .. } => 2,
             Self::Unreachable { .. } => 3,
             Self::Busy | Self::NoQuorum { .. } => 4,
             Self::Unknown { .. } | Self::Stalled { .. } => 6,
-            Self::Damaged { .. } | Self::Application { .. } | Self::Integrity(_) => 7,
+            Self::Damaged { .. }
+            | Self::Application { .. }
+            | Self::Integrity(_)
+            | Self::Violations { .. } => 7,
             _ => 1,
         }
     }

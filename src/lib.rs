@@ -4,6 +4,11 @@
 pub mod app;
 pub mod batch;
 pub mod checkpoint;
+#[allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "an edge: reads clocks, starts threads"
+)]
 pub mod cli;
 pub mod client;
 pub mod commands;
@@ -11,9 +16,15 @@ pub mod config;
 #[path = "../dataflows/mod.rs"]
 pub mod dataflows;
 pub mod disk;
+#[allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "an edge: reads clocks, starts threads"
+)]
 pub mod embedded;
 pub mod error;
 pub mod events;
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: reads clocks")]
 pub mod inspect;
 pub mod node;
 pub mod operators;

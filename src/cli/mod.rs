@@ -3,11 +3,13 @@
 pub mod completions;
 pub mod demo;
 pub mod graph;
+pub mod sim;
 
-use std::io;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::error::Error;
 
 /// Stream-based state-machine replication.
 #[derive(Debug, Parser)]
@@ -22,6 +24,8 @@ enum Command {
     Demo(demo::Demo),
     /// Show the graph of a replica, as its worker builds it
     Graph(graph::GraphArgs),
+    /// Run simulated clusters under faults, one a seed
+    Sim(sim::SimArgs),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -31,17 +35,19 @@ impl Cli {
     /// caller of the process.
     #[must_use]
     pub fn run(&self) -> ExitCode {
-        let plain = |done: io::Result<()>| done.map_err(|error| (error.to_string(), 1));
         let outcome = match &self.command {
-            Command::Demo(demo) => demo.run().map_err(|e| (e.to_string(), e.exit_code())),
-            Command::Graph(args) => plain(graph::run(args)),
-            Command::Completions(args) => plain(completions::run(args, Cli::command())),
+            Command::Demo(demo) => demo.run(),
+            Command::Sim(args) => sim::run(args),
+            Command::Graph(args) => graph::run(args).map_err(Error::from),
+            Command::Completions(args) => {
+                completions::run(args, Cli::command()).map_err(Error::from)
+            }
         };
         match outcome {
             Ok(()) => ExitCode::SUCCESS,
-            Err((error, code)) => {
+            Err(error) => {
                 eprintln!("taraflow: {error}");
-                ExitCode::from(code)
+                ExitCode::from(error.exit_code())
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Requests per second and latency of a cluster in one process, without disks: a closed loop.
 //!
 //! `cargo bench --bench cluster [-- SECONDS [REPLICAS]]`
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a bench reads the clock")]
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

@@ -3,6 +3,7 @@
 //!
 //! The replica leads a cluster of three whose followers exist only as their votes. A request takes the
 //! leader three turns: it proposes, hears votes, and has executed.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a bench reads the clock")]
 
 use std::sync::OnceLock;
 use std::time::Instant;

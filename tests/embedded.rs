@@ -1,5 +1,6 @@
 //! A cluster in one process, whose replicas are killed, paused and restarted.
-#![allow(clippy::unwrap_used, missing_docs)]
+// Waits are bounded by the clock.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -34,3 +34,8 @@ pub mod resp;
 pub mod role;
 pub mod simulation;
 pub mod types;
+
+/// The README's example, kept true.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -2,6 +2,7 @@
 //!
 //! Commands are prepared beforehand; a run walks the keys in a scattered order, parses, applies and
 //! writes the reply, as a replica does. The median of the rounds is printed, and the fastest.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a bench reads the clock")]
 
 use std::hint::black_box;
 use std::time::Instant;

@@ -1,3 +1,48 @@
 //! The protocols.
 
 pub mod tara;
+
+use crate::app::StateMachine;
+use crate::config::Config;
+use crate::embedded::{Cluster, Protocol, Settings};
+use crate::error::Error;
+use crate::inspect::{self, Graph};
+use crate::simulation::{self, Outcome, World};
+
+/// The names of the protocols.
+pub const NAMES: [&str; 1] = ["tara"];
+
+/// The graph of one replica that speaks the protocol called `name`, as a worker builds it.
+#[must_use]
+pub fn graph(name: &str, config: &Config) -> Option<Graph> {
+    match name {
+        "tara" => Some(inspect::graph(config, tara::dataflow)),
+        _ => None,
+    }
+}
+
+/// Runs the simulated world of `seed` with the protocol called `name`.
+#[must_use]
+pub fn simulate(name: &str, seed: u64, keep_trace: bool) -> Option<Outcome> {
+    match name {
+        "tara" => {
+            let subject = tara::invariants::subject();
+            Some(World::run(&subject, seed, simulation::Settings::swarm(seed), keep_trace))
+        }
+        _ => None,
+    }
+}
+
+impl Cluster {
+    /// Starts a cluster that speaks Tara.
+    ///
+    /// # Errors
+    /// What is wrong with the settings.
+    pub fn start(
+        settings: Settings,
+        application: impl Fn() -> Box<dyn StateMachine> + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
+        let protocol = Protocol { dataflow: tara::dataflow, weight: tara::message_weight };
+        Self::launch(settings, protocol, application)
+    }
+}

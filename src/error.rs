@@ -1,6 +1,7 @@
 //! What can go wrong at the edges, and the exit code that says so.
 
 use crate::app::Damaged;
+use crate::client::Refused;
 use crate::types::{ReplicaId, Slot};
 
 /// An error a caller or a user can act on.
@@ -64,9 +65,132 @@ pub enum Error {
         /// What the application said.
         damaged: Damaged,
     },
+    /// A replica without a disk has forgotten what it promised, and may not return.
+    #[error(
+        "replica {replica} has no disk: it has forgotten what it voted for and must not return. \
+         Make the cluster durable"
+    )]
+    NoDisk {
+        /// The replica.
+        replica: ReplicaId,
+    },
+    /// The system gives no thread.
+    #[error("cannot start the thread of replica {replica}: {source}")]
+    Thread {
+        /// Whose thread.
+        replica: ReplicaId,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// No session could be opened; nothing has been asked.
+    #[error("no replica has opened a session within {waited_ms} ms; nothing was sent")]
+    Unreachable {
+        /// How long it was tried, in milliseconds.
+        waited_ms: u64,
+    },
+    /// The window stayed full; the request has not been sent.
+    #[error("no answer came while as many requests were open as a session may have; not sent")]
+    Busy,
+    /// The session does not take the request, which has no effect.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// There is no protocol of this name.
+    #[error("there is no protocol `{name}`; there is {known}")]
+    Protocol {
+        /// The name asked for.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
+    /// The simulator found a rule broken.
+    #[error("{violations} of {seeds} seeds break a rule; the first is {first}")]
+    Violations {
+        /// Seeds that break a rule.
+        violations: u64,
+        /// Seeds tried.
+        seeds: u64,
+        /// The first seed that does.
+        first: u64,
+    },
+    /// The result could not be written.
+    #[error("cannot write the result: {0}")]
+    Output(#[from] std::io::Error),
+    /// A request may have taken effect, once, or may do so later, or never.
+    #[error("the outcome of request {number} is unknown: it may have taken effect, once")]
+    Unknown {
+        /// Its number.
+        number: u64,
+    },
+    /// The command line or an input cannot be used.
+    #[error("{0}")]
+    Usage(String),
+    /// A file or directory cannot be used.
+    #[error("cannot {doing} {path}: {source}")]
+    File {
+        /// The operation that failed, as a verb.
+        doing: &'static str,
+        /// Which.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Too few replicas are left to agree on anything.
+    #[error(
+        "no quorum: {alive} of {n} replicas live and {needed} are needed; missing: {missing}. \
+         The outcome of {open} open requests is unknown"
+    )]
+    NoQuorum {
+        /// How many live.
+        alive: usize,
+        /// How many are needed.
+        needed: usize,
+        /// Of how many.
+        n: usize,
+        /// Who does not.
+        missing: String,
+        /// Requests without an answer.
+        open: u64,
+    },
+    /// A majority lives, and yet nothing is answered.
+    #[error("no answer for {silent_s} s; the outcome of {open} open requests is unknown")]
+    Stalled {
+        /// Requests without an answer.
+        open: u64,
+        /// For how long.
+        silent_s: u64,
+    },
+    /// Some replica has not caught up.
+    #[error("not all replicas executed the same slots within {waited_s} s")]
+    Behind {
+        /// How long it was waited for.
+        waited_s: u64,
+    },
+    /// An answer, an effect or a state is not what it must be.
+    #[error("{0}")]
+    Integrity(String),
 }
 
 impl Error {
+    /// What the process that ends with this error tells its caller: 2 usage, 3 unreachable, 4 no
+    /// quorum, 6 outcome unknown, 7 integrity, 1 everything else.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Replicas { .. }
+            | Self::Setting { .. }
+            | Self::Usage(_)
+            | Self::Protocol { .. } => 2,
+            Self::Unreachable { .. } => 3,
+            Self::Busy | Self::NoQuorum { .. } => 4,
+            Self::Unknown { .. } | Self::Stalled { .. } => 6,
+            Self::Damaged { .. }
+            | Self::Application { .. }
+            | Self::Integrity(_)
+            | Self::Violations { .. } => 7,
+            _ => 1,
+        }
+    }
+
     /// Whether the disk has no room: the only disk error after which it may be tried again.
     #[must_use]
     pub fn is_full(&self) -> bool {

@@ -4,13 +4,28 @@
 pub mod app;
 pub mod batch;
 pub mod checkpoint;
+#[allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "an edge: reads clocks, starts threads"
+)]
+pub mod cli;
+pub mod client;
 pub mod commands;
 pub mod config;
 #[path = "../dataflows/mod.rs"]
 pub mod dataflows;
 pub mod disk;
+#[allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "an edge: reads clocks, starts threads"
+)]
+pub mod embedded;
 pub mod error;
 pub mod events;
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: reads clocks")]
+pub mod inspect;
 pub mod node;
 pub mod operators;
 pub mod quorum;
@@ -19,3 +34,8 @@ pub mod resp;
 pub mod role;
 pub mod simulation;
 pub mod types;
+
+/// The README's example, kept true.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

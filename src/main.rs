@@ -1,3 +1,10 @@
 //! The `taraflow` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use taraflow::cli::Cli;
+
+fn main() -> ExitCode {
+    Cli::parse().run()
+}

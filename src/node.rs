@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use timely::worker::Worker;
 
 use crate::app::StateMachine;
 use crate::config::Config;
@@ -42,6 +43,20 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         application: Box<dyn StateMachine>,
         protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
     ) -> Result<Self, Error> {
+        Self::start_on(timeless_worker(), config, disk, application, protocol)
+    }
+
+    /// Starts it on a worker of the caller's, who may want to read timely's log.
+    ///
+    /// # Errors
+    /// As [`Node::start`].
+    pub fn start_on(
+        worker: Worker,
+        config: &Config,
+        disk: Option<(Box<dyn Disk>, u64)>,
+        application: Box<dyn StateMachine>,
+        protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
+    ) -> Result<Self, Error> {
         config.check()?;
         let (store, recovered) = match disk {
             None => (None, Recovered::nothing()),
@@ -59,7 +74,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
                 damaged,
             })?;
         }
-        let replica = Replica::start(timeless_worker(), config, recovered, executor, protocol);
+        let replica = Replica::start(worker, config, recovered, executor, protocol);
         let (waiting, ready, events) = (VecDeque::new(), Said::default(), Vec::new());
         Ok(Self { replica, store, turn: 0, waiting, ready, events })
     }

@@ -121,8 +121,10 @@ impl Controller {
         self.now = now;
         let fresh = 4 * self.gossip_every_ms;
         for source in &mut self.sources {
-            let waits =
-                source.target > source.actual && now.saturating_sub(source.heard_at) <= fresh;
+            // A source that has sent nothing in its life waits for nothing, whatever was done before.
+            let waits = source.target.number > 0
+                && source.target > source.actual
+                && now.saturating_sub(source.heard_at) <= fresh;
             source.since = if waits { source.since.or(Some(now)) } else { None };
         }
         let patience = self.patience_ms();
@@ -169,6 +171,17 @@ mod tests {
             controller.on_tick(now);
             controller.wanted > controller.entered
         })
+    }
+
+    #[test]
+    fn a_source_that_has_sent_nothing_since_it_started_waits_for_nothing() {
+        let mut controller = Controller::new(View(0), false, &Config::new(ReplicaId(0), 3));
+        for now in (0..10_000).step_by(10) {
+            let target = Progress { incarnation: 2, number: 0 };
+            controller.on_announce(ReplicaId(1), Announce { target });
+            controller.on_tick(now);
+        }
+        assert_eq!(controller.wanted, View(0));
     }
 
     #[test]

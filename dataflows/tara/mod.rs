@@ -17,6 +17,27 @@
 //!  ─> inside the replica       ═> over the links, to all replicas or to one
 //! ```
 //!
+//! The same in words, with each link's record and each back edge's name; `tests/graphs.rs` compares it
+//! with what the worker builds:
+//!
+//! ```arrows
+//! request_source ═Forward═> proposer ═Proposal═> committer ═Commit═> learner ─> release ─> executor
+//! request_source ─> proposer ─> committer ─> learner
+//! request_source ═Announce═> controller ═ViewRequest═> controller, observer ─> committer
+//! committer ═Record═> recovery
+//! release ─> catch_up
+//! executor ─> catch_up, checkpointer
+//! catch_up ═CatchUp═> catch_up
+//! checkpointer ═Report═> checkpointer
+//!
+//! executor ~executed~> request_source, controller, proposer, committer, learner
+//! committer ~entered~> request_source, controller, proposer
+//! recovery ~new_view~> proposer
+//! checkpointer ~stable~> proposer, catch_up
+//! catch_up ~fetched~> release
+//! catch_up ~restored~> release, checkpointer
+//! ```
+//!
 //! Who owns what: the *view* and what was *accepted* belong to the [`committer`]; the *next slot* to the
 //! [`proposer`]; the *votes* to the [`learner`]; *application, sessions* and the progress of each source
 //! to the [`executor`](crate::operators::executor); *suspicion* to the [`controller`]; which checkpoint is

@@ -10,6 +10,7 @@
 //! may have been torn by a crash.
 
 use super::Identity;
+use crate::types::ReplicaId;
 
 /// Bytes before a payload.
 pub(super) const HEAD: usize = 16;
@@ -23,6 +24,12 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// The place of the header of a file, which says whose the file is: one must be able to read that
+    /// of a file that is somebody else's.
+    pub(super) fn of_header(file: u64) -> Self {
+        Self { owner: Identity { cluster: 0, replica: ReplicaId(0) }, file }
+    }
+
     fn checksum(self, offset: u64, rest: &[u8]) -> u32 {
         let mut hasher = crc32fast::Hasher::new();
         for word in [self.owner.cluster, u64::from(self.owner.replica.0), self.file, offset] {

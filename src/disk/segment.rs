@@ -3,24 +3,41 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::Identity;
 use super::frame::{Frame, HEAD, Place};
 use crate::types::Slot;
 
 /// The format of segments and checkpoints; another one is refused.
-pub(super) const VERSION: u32 = 1;
+const VERSION: u32 = 1;
 
 /// The first record of a segment.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Header {
-    pub magic: [u8; 8],
-    pub version: u32,
+    magic: [u8; 8],
+    version: u32,
+    owner: Identity,
 }
 
 impl Header {
-    pub(super) const MAGIC: [u8; 8] = *b"taraflow";
+    const MAGIC: [u8; 8] = *b"taraflow";
 
-    pub(super) fn current() -> Self {
-        Self { magic: Self::MAGIC, version: VERSION }
+    pub(super) fn of(owner: Identity) -> Self {
+        Self { magic: Self::MAGIC, version: VERSION, owner }
+    }
+
+    /// What it should have said, if this version cannot read the file or `owner` should not.
+    pub(super) fn mismatch(&self, owner: Identity) -> Option<String> {
+        if self.magic != Self::MAGIC || self.version != VERSION {
+            return Some(format!("format {VERSION}"));
+        }
+        let Identity { cluster, replica } = owner;
+        let theirs = self.owner;
+        (theirs != owner).then(|| {
+            format!(
+                "a file of replica {replica} of cluster {cluster:x}; it is of replica {} of {:x}",
+                theirs.replica, theirs.cluster
+            )
+        })
     }
 }
 
@@ -66,7 +83,8 @@ pub(super) fn scan<R: DeserializeOwned>(
     let mut scan = Scan { entries: Vec::new(), length: 0, torn: false };
     let mut offset = 0;
     while offset < bytes.len() {
-        let Some(Frame { payload, .. }) = place.read(bytes, offset) else {
+        let here = if offset == 0 { Place::of_header(place.file) } else { place };
+        let Some(Frame { payload, .. }) = here.read(bytes, offset) else {
             if !newest || place.was_durable(bytes, offset) {
                 return Err(broken(offset, "a record whose checksum fits"));
             }
@@ -76,8 +94,8 @@ pub(super) fn scan<R: DeserializeOwned>(
         if offset == 0 {
             let header: Header = postcard::from_bytes(payload)
                 .map_err(|_| broken(offset, "the header of a journal segment"))?;
-            if header.magic != Header::MAGIC || header.version != VERSION {
-                return Err(broken(offset, &format!("journal format {VERSION}")));
+            if let Some(expected) = header.mismatch(place.owner) {
+                return Err(broken(offset, &expected));
             }
         } else {
             let entry = postcard::from_bytes(payload)

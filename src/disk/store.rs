@@ -279,7 +279,9 @@ impl Store {
     }
 
     fn push(&mut self, entry: &[u8]) {
-        let place = Place { owner: self.owner, file: self.segment };
+        let header = self.length == 0;
+        let own = Place { owner: self.owner, file: self.segment };
+        let place = if header { Place::of_header(self.segment) } else { own };
         let name = segment_name(self.segment);
         if let Some(Step::Append { file, base, bytes }) = self.pending.back_mut()
             && *file == name
@@ -300,7 +302,7 @@ impl Store {
         self.length = 0;
         self.durable = 0;
         self.reach = Slot(0);
-        self.push(&encode(&Header::current()));
+        self.push(&encode(&Header::of(self.owner)));
         self.push(&encode(&Entry::<()>::Started(self.incarnation)));
         if let Some(newest) = self.newest.clone() {
             self.push(&newest);
@@ -316,13 +318,13 @@ impl Store {
             return;
         }
         let file = checkpoint_name(checkpoint.slot) + BESIDE;
-        let place = Place { owner: self.owner, file: checkpoint.slot.0 };
+        let place = Place::of_header(checkpoint.slot.0);
         let mut bytes = Vec::with_capacity(checkpoint.state.len() + 128);
         place.write(
             &mut bytes,
             0,
             0,
-            &encode(&(Header::current(), checkpoint.slot, checkpoint.digest)),
+            &encode(&(Header::of(self.owner), checkpoint.slot, checkpoint.digest)),
         );
         bytes.extend_from_slice(&checkpoint.state);
         self.pending.push_back(Step::Append { file, base: 0, bytes });
@@ -382,15 +384,11 @@ fn newest_checkpoint(
 }
 
 fn read_checkpoint(bytes: &[u8], owner: Identity, slot: Slot) -> Option<Checkpoint> {
-    let place = Place { owner, file: slot.0 };
-    let head = place.read(bytes, 0)?.payload;
+    let head = Place::of_header(slot.0).read(bytes, 0)?.payload;
     let (header, named, digest): (Header, Slot, Digest) = postcard::from_bytes(head).ok()?;
     let state = bytes.get(super::frame::HEAD + head.len()..)?.to_vec();
     let checkpoint = Checkpoint::new(named, state);
-    let sound = header.magic == Header::MAGIC
-        && header.version == super::segment::VERSION
-        && named == slot
-        && checkpoint.digest == digest;
+    let sound = header.mismatch(owner).is_none() && named == slot && checkpoint.digest == digest;
     sound.then_some(checkpoint)
 }
 

@@ -158,6 +158,8 @@ impl RequestSource {
 
     fn on_view(&mut self, view: View) -> Vec<Forward> {
         self.leader = view.leader(self.n);
+        // The new leader may hear this before it leads: ask it again soon.
+        self.patience_ms = self.retry_after_ms;
         self.send_all_again()
     }
 

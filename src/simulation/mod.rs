@@ -7,6 +7,7 @@ mod clients;
 mod disk;
 mod events;
 mod faults;
+#[allow(clippy::disallowed_types, reason = "looked up with a hasher of its own, never iterated")]
 pub mod linearizability;
 mod nemesis;
 mod oracle;
@@ -15,7 +16,10 @@ mod script;
 mod trace;
 mod world;
 
+use std::ops::AddAssign;
 use std::rc::Rc;
+
+use serde::Serialize;
 
 use crate::app::StateMachine;
 use crate::config::Config;
@@ -61,7 +65,7 @@ pub struct Outcome {
 }
 
 /// How often things happened in a run, or in many.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
     /// Messages delivered to replicas.
     pub messages: u64,
@@ -90,5 +94,25 @@ pub struct Stats {
     /// Virtual time, in microseconds.
     pub virtual_us: u64,
     /// What the replicas did.
+    #[serde(flatten)]
     pub counts: Counts,
+}
+
+impl AddAssign for Stats {
+    fn add_assign(&mut self, other: Self) {
+        self.messages += other.messages;
+        self.sent += other.sent;
+        self.lost += other.lost;
+        self.duplicated += other.duplicated;
+        self.turns += other.turns;
+        self.crashes += other.crashes;
+        self.refused += other.refused;
+        self.disk_failures += other.disk_failures;
+        self.disk_full += other.disk_full;
+        self.answered += other.answered;
+        self.unknown += other.unknown;
+        self.acts += other.acts;
+        self.virtual_us += other.virtual_us;
+        self.counts += other.counts;
+    }
 }

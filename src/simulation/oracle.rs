@@ -4,6 +4,9 @@
 //! outcome (two replicas that differ) shows in one of hundreds.
 
 use std::collections::BTreeMap;
+use std::ops::AddAssign;
+
+use serde::Serialize;
 
 use crate::batch::Value;
 use crate::checkpoint::Digest;
@@ -50,7 +53,7 @@ pub(super) struct Common {
 }
 
 /// How often things happened in a run: a check that passes because nothing happened is none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Slots executed, over all replicas.
     pub executed: u64,
@@ -70,6 +73,20 @@ pub struct Counts {
     pub checkpoints_installed: u64,
     /// Requests that came again after they had been executed.
     pub duplicates: u64,
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.executed += other.executed;
+        self.noops += other.noops;
+        self.view_changes += other.view_changes;
+        self.recovered += other.recovered;
+        self.suspicions += other.suspicions;
+        self.checkpoints += other.checkpoints;
+        self.stable += other.stable;
+        self.checkpoints_installed += other.checkpoints_installed;
+        self.duplicates += other.duplicates;
+    }
 }
 
 impl Common {

@@ -1,0 +1,232 @@
+//! What came of a run, as tables or as JSON.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use comfy_table::{Table, presets};
+use serde::Serialize;
+
+use super::load::Load;
+use crate::embedded::{Cluster, RoleTime};
+use crate::error::Error;
+use crate::types::ReplicaId;
+
+/// The result of a demo.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    /// The version of this format.
+    version: u32,
+    /// Whether every request was answered once and all replicas hold the same state.
+    ok: bool,
+    error: Option<String>,
+    submitted: u64,
+    answered: u64,
+    refused_by_application: u64,
+    counters_checked: u64,
+    seconds: f64,
+    requests_per_second: f64,
+    latency_us: Latency,
+    longest_gap_ms: f64,
+    view: u64,
+    leader: u16,
+    replicas: Vec<ReplicaLine>,
+    /// What each role has done, all living replicas together.
+    roles: Vec<RoleTime>,
+}
+
+#[derive(Debug, Serialize)]
+struct Latency {
+    p50: u64,
+    p99: u64,
+    max: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct ReplicaLine {
+    replica: u16,
+    alive: bool,
+    lives: u64,
+    view: u64,
+    slots_executed: u64,
+    requests_executed: u64,
+    duplicates: u64,
+    checkpoints: u64,
+    checkpoints_installed: u64,
+    messages_in: u64,
+    messages_out: u64,
+    messages_dropped: u64,
+    digest_slot: Option<u64>,
+    digest: Option<String>,
+}
+
+impl Report {
+    pub fn new(cluster: &Cluster, load: &Load, error: Option<&Error>) -> Self {
+        let (progress, seconds) = (load.progress(), load.elapsed().as_secs_f64());
+        let mut roles: BTreeMap<String, RoleTime> = BTreeMap::new();
+        let mut replicas = Vec::new();
+        for replica in (0..cluster.replicas() as u16).map(ReplicaId) {
+            let status = cluster.status(replica);
+            for one in &status.roles {
+                let role = roles.entry(one.role.clone()).or_default();
+                role.role.clone_from(&one.role);
+                role.records_in += one.records_in;
+                role.records_out += one.records_out;
+                role.runs += one.runs;
+                role.busy_us += one.busy_us;
+            }
+            replicas.push(ReplicaLine {
+                replica: replica.0,
+                alive: status.alive,
+                lives: status.lives,
+                view: status.view.0,
+                slots_executed: status.executed.0,
+                requests_executed: status.requests,
+                duplicates: status.duplicates,
+                checkpoints: status.checkpoints,
+                checkpoints_installed: status.installed,
+                messages_in: status.messages_in,
+                messages_out: status.messages_out,
+                messages_dropped: cluster.dropped(replica),
+                digest_slot: status.digest.map(|(slot, _)| slot.0),
+                digest: status.digest.map(|(_, digest)| digest.to_string()),
+            });
+        }
+        let mut roles: Vec<RoleTime> = roles.into_values().collect();
+        roles.sort_by_key(|role| std::cmp::Reverse(role.busy_us));
+        let latency = |quantile| load.latency_us.value_at_quantile(quantile);
+        Self {
+            version: 1,
+            ok: error.is_none(),
+            error: error.map(ToString::to_string),
+            submitted: progress.submitted,
+            answered: progress.answered,
+            refused_by_application: load.refused,
+            counters_checked: load.counters,
+            seconds,
+            requests_per_second: progress.answered as f64 / seconds.max(1e-9),
+            latency_us: Latency { p50: latency(0.5), p99: latency(0.99), max: latency(1.0) },
+            longest_gap_ms: load.gap.as_secs_f64() * 1e3,
+            view: replicas.iter().map(|line| line.view).max().unwrap_or(0),
+            leader: cluster.leader().0,
+            replicas,
+            roles,
+        }
+    }
+
+    /// The report as JSON text.
+    pub fn json(&self) -> String {
+        let text = serde_json::to_string_pretty(self);
+        text.expect("a report has only numbers, texts and lists") + "\n"
+    }
+
+    /// Prints to standard output; that its reader has gone is no error.
+    pub fn print(&self, json: bool) -> Result<(), Error> {
+        let text = if json { self.json() } else { self.tables() };
+        match io::stdout().lock().write_all(text.as_bytes()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::File {
+                doing: "write to",
+                path: "standard output".into(),
+                source: error,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn tables(&self) -> String {
+        format!("{}\n{}\n{}\n", self.figures(), self.by_replica(), self.by_role())
+    }
+
+    fn figures(&self) -> Table {
+        let mut table = plain();
+        let ms = |us: u64| format!("{:.2} ms", us as f64 / 1e3);
+        let rows = [
+            ("requests", self.submitted.to_string()),
+            ("answered exactly once", self.answered.to_string()),
+            ("refused by the application", self.refused_by_application.to_string()),
+            ("counters as expected", self.counters_checked.to_string()),
+            ("time", format!("{:.2} s", self.seconds)),
+            ("throughput", format!("{:.0} requests/s", self.requests_per_second)),
+            ("latency p50", ms(self.latency_us.p50)),
+            ("latency p99", ms(self.latency_us.p99)),
+            ("latency max", ms(self.latency_us.max)),
+            ("longest gap in service", format!("{:.0} ms", self.longest_gap_ms)),
+            ("view, leader", format!("{}, replica {}", self.view, self.leader)),
+            ("states", self.verdict()),
+        ];
+        for (name, value) in rows {
+            table.add_row([name.to_owned(), value]);
+        }
+        table
+    }
+
+    fn verdict(&self) -> String {
+        let first = self.replicas.first();
+        let known = |line: &ReplicaLine| line.digest.is_some() && line.alive;
+        let same = |line: &ReplicaLine| {
+            first.is_some_and(|f| (f.digest_slot, &f.digest) == (line.digest_slot, &line.digest))
+        };
+        if !self.replicas.iter().all(known) {
+            "not compared".to_owned()
+        } else if self.replicas.iter().all(same) {
+            let slot = first.and_then(|line| line.digest_slot).unwrap_or_default();
+            format!("equal on all replicas at slot {slot}")
+        } else {
+            "DIFFER, see below".to_owned()
+        }
+    }
+
+    fn by_replica(&self) -> Table {
+        let mut table = plain();
+        table.set_header([
+            "replica",
+            "view",
+            "slots",
+            "requests",
+            "duplicates",
+            "checkpoints",
+            "installed",
+            "in",
+            "out",
+            "dropped",
+            "digest",
+        ]);
+        for line in &self.replicas {
+            let life = if line.alive { "" } else { " (dead)" };
+            table.add_row([
+                format!("{}{life}", line.replica),
+                line.view.to_string(),
+                line.slots_executed.to_string(),
+                line.requests_executed.to_string(),
+                line.duplicates.to_string(),
+                line.checkpoints.to_string(),
+                line.checkpoints_installed.to_string(),
+                line.messages_in.to_string(),
+                line.messages_out.to_string(),
+                line.messages_dropped.to_string(),
+                line.digest.clone().unwrap_or_else(|| "-".to_owned()),
+            ]);
+        }
+        table
+    }
+
+    fn by_role(&self) -> Table {
+        let mut table = plain();
+        table.set_header(["role", "records in", "records out", "runs", "busy ms"]);
+        for role in self.roles.iter().filter(|role| role.records_in + role.records_out > 0) {
+            table.add_row([
+                role.role.clone(),
+                role.records_in.to_string(),
+                role.records_out.to_string(),
+                role.runs.to_string(),
+                format!("{:.1}", role.busy_us as f64 / 1e3),
+            ]);
+        }
+        table
+    }
+}
+
+fn plain() -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_BORDERS_ONLY);
+    table
+}

@@ -1,0 +1,115 @@
+//! What counters must show in the end, as far as the client can know.
+
+use std::collections::HashMap;
+
+use crate::resp::{Arguments, Limits, Parsed};
+
+/// Follows the counters that only INCR touches.
+#[derive(Default)]
+pub(super) struct Totals {
+    arguments: Arguments,
+    /// How often each key was incremented; `None` for those that something else has touched.
+    keys: HashMap<Vec<u8>, Option<u64>>,
+    /// A command was sent that may change any key.
+    lost: bool,
+}
+
+/// Commands that change no key.
+const READS: [&[u8]; 12] = [
+    b"GET", b"EXISTS", b"STRLEN", b"TTL", b"HGET", b"HGETALL", b"LRANGE", b"LLEN", b"MGET",
+    b"PING", b"ECHO", b"TYPE",
+];
+
+/// Commands that change the key named first and no other.
+const WRITES: [&[u8]; 14] = [
+    b"SET",
+    b"APPEND",
+    b"SETRANGE",
+    b"HSET",
+    b"HDEL",
+    b"RPUSH",
+    b"LPUSH",
+    b"RPOP",
+    b"LPOP",
+    b"LTRIM",
+    b"SADD",
+    b"SREM",
+    b"INCRBY",
+    b"DECR",
+];
+
+impl Totals {
+    /// Keys followed; those seen first when there are so many are not.
+    const KEYS_MAX: usize = 100_000;
+
+    /// Notes a command that is sent.
+    pub fn on_command(&mut self, command: &[u8]) {
+        let parsed = self.arguments.parse(command, &Limits::default());
+        let Ok(Parsed::Complete { value, .. }) = parsed else { return };
+        let name = value.get(0).unwrap_or_default();
+        let is = |other: &&[u8]| name.eq_ignore_ascii_case(other);
+        let key = value.get(1).unwrap_or_default();
+        if name.eq_ignore_ascii_case(b"INCR") {
+            let many = self.keys.len() >= Self::KEYS_MAX;
+            if let Some(count) = self.keys.get_mut(key) {
+                *count = count.map(|count| count + 1);
+            } else if !many {
+                self.keys.insert(key.to_vec(), Some(1));
+            }
+        } else if WRITES.iter().any(is) {
+            touch(&mut self.keys, key);
+        } else if !READS.iter().any(is) {
+            self.lost |= name.to_ascii_uppercase().starts_with(b"FLUSH");
+            for argument in value.iter().skip(1) {
+                touch(&mut self.keys, argument);
+            }
+        }
+    }
+
+    /// The counters and what each must show.
+    pub fn expected(&self) -> impl Iterator<Item = (&[u8], u64)> {
+        let keys = self.keys.iter().filter(|_| !self.lost);
+        keys.filter_map(|(key, count)| Some((key.as_slice(), (*count)?)))
+    }
+}
+
+fn touch(keys: &mut HashMap<Vec<u8>, Option<u64>>, key: &[u8]) {
+    if let Some(count) = keys.get_mut(key) {
+        *count = None;
+    } else if keys.len() < Totals::KEYS_MAX {
+        keys.insert(key.to_vec(), None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resp::write_command;
+
+    fn expected(commands: &[&[&str]]) -> Vec<(String, u64)> {
+        let mut totals = Totals::default();
+        for words in commands {
+            let mut command = Vec::new();
+            write_command(words.iter().map(|word| word.as_bytes()), &mut command);
+            totals.on_command(&command);
+        }
+        let name = |key| String::from_utf8_lossy(key).into_owned();
+        let mut expected: Vec<_> = totals.expected().map(|(k, n)| (name(k), n)).collect();
+        expected.sort();
+        expected
+    }
+
+    #[test]
+    fn counters_that_only_incr_touches_are_known() {
+        let commands: &[&[&str]] = &[&["incr", "a"], &["GET", "a"], &["INCR", "b"], &["INCR", "a"]];
+        assert_eq!(expected(commands), [("a".to_owned(), 2), ("b".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn a_counter_that_something_else_touches_is_not_known() {
+        let before: &[&[&str]] = &[&["SET", "a", "5"], &["INCR", "a"]];
+        let after: &[&[&str]] = &[&["INCR", "a"], &["DEL", "b", "a"], &["INCR", "a"]];
+        let all: &[&[&str]] = &[&["INCR", "a"], &["FLUSHALL"], &["INCR", "b"]];
+        assert_eq!([expected(before), expected(after), expected(all)], [[], [], []]);
+    }
+}

@@ -1,0 +1,54 @@
+//! The commands, one file each.
+
+pub mod completions;
+pub mod demo;
+pub mod graph;
+pub mod sim;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::error::Error;
+
+/// Stream-based state-machine replication.
+#[derive(Debug, Parser)]
+#[command(name = "taraflow", version, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Demo),
+    /// Show the graph of a replica, as its worker builds it
+    Graph(graph::GraphArgs),
+    /// Run simulated clusters under faults, one a seed
+    Sim(sim::SimArgs),
+    /// Print a completion script for a shell
+    Completions(completions::CompletionsArgs),
+}
+
+impl Cli {
+    /// Runs the command, says on standard error what it could not do, and answers what to tell the
+    /// caller of the process.
+    #[must_use]
+    pub fn run(&self) -> ExitCode {
+        let outcome = match &self.command {
+            Command::Demo(demo) => demo.run(),
+            Command::Sim(args) => sim::run(args),
+            Command::Graph(args) => graph::run(args).map_err(Error::from),
+            Command::Completions(args) => {
+                completions::run(args, Cli::command()).map_err(Error::from)
+            }
+        };
+        match outcome {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("taraflow: {error}");
+                ExitCode::from(error.exit_code())
+            }
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! `taraflow sim`: simulated worlds, one a seed.
+
+use std::io::{IsTerminal, Write};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
+
+use clap::Args;
+use crossbeam_channel::{Sender, unbounded};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use crate::dataflows;
+use crate::error::Error;
+use crate::simulation::{Outcome, Stats};
+
+/// Simulated clusters under loss, reordering, partitions, crashes and disk faults, each drawn from a
+/// seed and checked against the protocol's invariants and for linearizability.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  taraflow sim --seeds 0..1000          a thousand worlds; the same ones on every machine
+  taraflow sim --seeds 927 --trace      one world, with the last lines of what happened in it
+  taraflow sim --seeds 0..1000 -o json  the summary as one JSON object
+
+Exit code 7 if a rule is broken; the seed and the command that replays it are printed.")]
+pub struct SimArgs {
+    /// The protocol
+    #[arg(long, default_value = "tara")]
+    protocol: String,
+    /// The seeds A..B (B is not tried), or a single one
+    #[arg(long, default_value = "0..200", value_parser = seeds)]
+    seeds: Range<u64>,
+    /// Worlds at a time, each on a thread of its own [default: one a processor]
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// Print the last lines of what happened in each world
+    #[arg(long)]
+    trace: bool,
+    /// The form of the summary
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Form,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Form {
+    /// For people
+    #[default]
+    Table,
+    /// One object, for programs
+    Json,
+}
+
+fn seeds(text: &str) -> Result<Range<u64>, String> {
+    let number = |text: &str| {
+        text.parse::<u64>().map_err(|_| format!("`{text}` is no seed: write A..B or a number"))
+    };
+    match text.split_once("..") {
+        None => number(text).map(|seed| seed..seed + 1),
+        Some((from, to)) => {
+            let (from, to) = (number(from)?, number(to)?);
+            if from < to { Ok(from..to) } else { Err(format!("{from}..{to} holds no seed")) }
+        }
+    }
+}
+
+/// What all worlds together came to.
+#[derive(Debug, Default, Serialize)]
+struct Summary {
+    protocol: String,
+    seeds: u64,
+    violations: u64,
+    /// The first seeds that break a rule.
+    broken: Vec<u64>,
+    #[serde(flatten)]
+    stats: Stats,
+    seconds: f64,
+}
+
+/// Seeds named in a summary.
+const NAMED: usize = 20;
+
+/// Runs the command.
+///
+/// # Errors
+/// [`Error::Violations`] if a rule is broken.
+pub fn run(args: &SimArgs) -> Result<(), Error> {
+    if !dataflows::NAMES.contains(&args.protocol.as_str()) {
+        let known = dataflows::NAMES.join(", ");
+        return Err(Error::Protocol { name: args.protocol.clone(), known });
+    }
+    let summary = simulate(args)?;
+    let mut out = std::io::stdout().lock();
+    match args.output {
+        Form::Json => {
+            serde_json::to_writer(&mut out, &summary).map_err(std::io::Error::other)?;
+            writeln!(out)?;
+        }
+        Form::Table => write!(out, "{}", table(&summary))?,
+    }
+    match summary.broken.first() {
+        None => Ok(()),
+        Some(&first) => {
+            Err(Error::Violations { violations: summary.violations, seeds: summary.seeds, first })
+        }
+    }
+}
+
+/// Has the seeds run, and adds up what comes of them.
+fn simulate(args: &SimArgs) -> Result<Summary, Error> {
+    let total = args.seeds.end - args.seeds.start;
+    let bar = progress(total);
+    let begun = Instant::now();
+    let next = AtomicU64::new(args.seeds.start);
+    let stop = AtomicBool::new(false);
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = args.jobs.unwrap_or(processors).max(1);
+    let mut summary = Summary { protocol: args.protocol.clone(), ..Summary::default() };
+    let (done, outcomes) = unbounded();
+    let written = std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            let done = done.clone();
+            scope.spawn(|| work(args, &next, &stop, done));
+        }
+        drop(done);
+        for (seed, outcome) in outcomes {
+            let written = take(args, &mut summary, seed, outcome, &bar);
+            if written.is_err() {
+                stop.store(true, Ordering::Relaxed);
+                return written;
+            }
+        }
+        Ok(())
+    });
+    bar.finish_and_clear();
+    written?;
+    summary.broken.sort_unstable();
+    summary.broken.truncate(NAMED);
+    summary.seconds = begun.elapsed().as_secs_f64();
+    Ok(summary)
+}
+
+fn work(args: &SimArgs, next: &AtomicU64, stop: &AtomicBool, done: Sender<(u64, Outcome)>) {
+    while !stop.load(Ordering::Relaxed) {
+        let seed = next.fetch_add(1, Ordering::Relaxed);
+        if seed >= args.seeds.end {
+            return;
+        }
+        let Some(outcome) = dataflows::simulate(&args.protocol, seed, args.trace) else { return };
+        if done.send((seed, outcome)).is_err() {
+            return;
+        }
+    }
+}
+
+fn take(
+    args: &SimArgs,
+    summary: &mut Summary,
+    seed: u64,
+    outcome: Outcome,
+    bar: &ProgressBar,
+) -> Result<(), Error> {
+    summary.seeds += 1;
+    summary.stats += outcome.stats;
+    bar.inc(1);
+    let mut err = std::io::stderr().lock();
+    if args.trace {
+        for line in &outcome.trace {
+            writeln!(err, "{line}")?;
+        }
+        writeln!(err, "seed {seed}: fingerprint {:016x}", outcome.fingerprint)?;
+    }
+    let Some(why) = outcome.violation else { return Ok(()) };
+    summary.violations += 1;
+    summary.broken.push(seed);
+    // The run was not traced; the same seed gives the same run, so that its end can be had now.
+    if !args.trace && summary.violations == 1 {
+        let again = dataflows::simulate(&args.protocol, seed, true);
+        for line in again.map(|again| again.trace).unwrap_or_default() {
+            writeln!(err, "{line}")?;
+        }
+    }
+    let protocol = &args.protocol;
+    writeln!(err, "seed {seed}: {why}")?;
+    writeln!(err, "replay: taraflow sim --protocol {protocol} --seeds {seed} --trace")?;
+    Ok(())
+}
+
+fn progress(total: u64) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} seeds, {per_sec}, {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(total).with_style(style)
+}
+
+fn table(summary: &Summary) -> String {
+    let Summary { stats, seeds, seconds, .. } = summary;
+    let counts = &stats.counts;
+    let rows: [(&str, u64); 20] = [
+        ("seeds", *seeds),
+        ("messages", stats.messages),
+        ("lost", stats.lost),
+        ("duplicated", stats.duplicated),
+        ("nemesis_acts", stats.acts),
+        ("crashes", stats.crashes),
+        ("disk_failures", stats.disk_failures),
+        ("disk_full", stats.disk_full),
+        ("refused_to_start", stats.refused),
+        ("operations_answered", stats.answered),
+        ("operations_unknown", stats.unknown),
+        ("duplicates", counts.duplicates),
+        ("view_changes", counts.view_changes),
+        ("slots_executed", counts.executed),
+        ("slots_recovered", counts.recovered),
+        ("noops", counts.noops),
+        ("checkpoints", counts.checkpoints),
+        ("checkpoints_stable", counts.stable),
+        ("checkpoints_installed", counts.checkpoints_installed),
+        ("violations", summary.violations),
+    ];
+    let mut text = String::new();
+    for (name, value) in rows {
+        text += &format!("{name:<22} {value:>14}\n");
+    }
+    let rate = |count: u64| count as f64 / seconds.max(1e-9);
+    text += &format!(
+        "{:.1} s: {:.1} seeds/s, {:.0} messages/s, {:.0} s of virtual time\n",
+        seconds,
+        rate(*seeds),
+        rate(stats.messages),
+        stats.virtual_us as f64 / 1e6
+    );
+    text
+}

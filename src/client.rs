@@ -1,0 +1,390 @@
+//! A client's session: what it has asked, what is answered, and what must be sent again, and where.
+//!
+//! No thread, no clock and no connection: whoever has these asks [`Session::to_send`] what to send to
+//! [`Session::target`], and tells the session what came of it. A session speaks to one replica at a
+//! time. When that one fails it sends all that is open to the next, in the order in which it was
+//! asked; so the requests of a session take effect in that order, each once, however often they are
+//! sent. A request is [answered](Outcome::Done), or its outcome is [unknown](Outcome::Unknown): what
+//! has been sent may take effect as long as the session lives, so it is never said to have failed.
+
+use std::collections::VecDeque;
+
+use crate::batch::{Answer, Packer, Reply, Request, Requests};
+use crate::config::Config;
+use crate::types::{ClientId, Millis, ReplicaId};
+
+/// What a session must know of the cluster.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How many replicas there are.
+    pub replicas: usize,
+    /// Requests that may be open at a time, as the replicas allow it.
+    pub window: u64,
+    /// Requests in a pack.
+    pub pack_requests_max: usize,
+    /// Bytes of commands in a pack.
+    pub pack_bytes_max: usize,
+    /// How long a replica may be silent before the next one is asked; doubles while all are.
+    pub retry_after_ms: Millis,
+    /// The longest such time.
+    pub retry_after_ms_max: Millis,
+}
+
+impl Limits {
+    /// The limits of a client of a cluster with these settings.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        Self {
+            replicas: config.n,
+            window: config.client_window,
+            pack_requests_max: config.batch_requests_max,
+            pack_bytes_max: config.batch_bytes_max,
+            // A change of view must not look like a dead replica.
+            retry_after_ms: 2 * config.suspect_after_ms,
+            retry_after_ms_max: 16 * config.suspect_after_ms,
+        }
+    }
+}
+
+/// Why a request cannot be taken now. It has not been sent and takes no effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The session is not open yet.
+    #[error("the session is not open yet")]
+    NotOpen,
+    /// The cluster has closed the session, because too many others were used since.
+    #[error("the session has been closed; open another")]
+    Closed,
+    /// As many requests are open as the window allows: take answers first.
+    #[error("as many requests are open as the session may have")]
+    Full,
+    /// The command is longer than a batch may be.
+    #[error("the command is longer than the cluster takes")]
+    TooLong,
+}
+
+/// What came of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome<'a> {
+    /// It has taken effect once, and this is the application's reply.
+    Done(&'a [u8]),
+    /// The session was closed: it may have taken effect once, or not.
+    Unknown,
+}
+
+/// What is to be sent next, in full.
+#[derive(Clone, Debug)]
+pub struct Pack {
+    /// The requests, all of this session.
+    pub requests: Requests,
+    /// By this the edge knows whom to answer: the session, or the nonce of one to be opened.
+    pub client: ClientId,
+    /// Whether it asks for a session.
+    pub opens: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Opening { asked: bool },
+    Open(ClientId),
+    Closed,
+}
+
+/// How a request stands that is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Waits,
+    /// Nobody waits for the answer any more, but it must come before its number can be forgotten.
+    GivenUp,
+    Answered,
+}
+
+/// Requests that were sent together.
+struct Sent {
+    /// The number of its last request.
+    last: u64,
+    requests: Requests,
+}
+
+/// One session of a client, which may have many requests open.
+pub struct Session {
+    limits: Limits,
+    nonce: u64,
+    stage: Stage,
+    target: ReplicaId,
+    /// Up to here all answers have been handed to the caller.
+    low: u64,
+    /// How request `low + 1` and those after it stand.
+    taken: VecDeque<Standing>,
+    /// How many of them somebody waits for.
+    waited_for: usize,
+    /// What is not yet packed.
+    packer: Packer,
+    packs: VecDeque<Sent>,
+    /// How many of `packs` the target has been sent.
+    sent: usize,
+    /// When the target last answered, or was first asked for what is open.
+    heard_at: Millis,
+    patience_ms: Millis,
+    /// Replicas in a row that could not be reached at all.
+    broken: u32,
+    /// Nothing is sent before, because no replica could be reached.
+    resume_at: Millis,
+}
+
+impl Session {
+    /// A session to be opened at `first`. The nonce must be one no other client uses at this time.
+    #[must_use]
+    pub fn new(limits: Limits, first: ReplicaId, nonce: u64) -> Self {
+        Self {
+            limits,
+            nonce,
+            stage: Stage::Opening { asked: false },
+            target: first,
+            low: 0,
+            taken: VecDeque::new(),
+            waited_for: 0,
+            packer: Packer::default(),
+            packs: VecDeque::new(),
+            sent: 0,
+            heard_at: 0,
+            patience_ms: limits.retry_after_ms,
+            broken: 0,
+            resume_at: 0,
+        }
+    }
+
+    /// Its name, once it is open.
+    #[must_use]
+    pub fn id(&self) -> Option<ClientId> {
+        match self.stage {
+            Stage::Open(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Whether the cluster has closed it.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.stage == Stage::Closed
+    }
+
+    /// The replica it speaks to.
+    #[must_use]
+    pub fn target(&self) -> ReplicaId {
+        self.target
+    }
+
+    /// How many requests are taken, and neither answered nor given up.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.waited_for
+    }
+
+    /// The oldest of these.
+    #[must_use]
+    pub fn oldest_open(&self) -> Option<u64> {
+        let at = self.taken.iter().position(|standing| *standing == Standing::Waits)?;
+        Some(self.low + 1 + at as u64)
+    }
+
+    /// The caller waits for this answer no longer, and will not be told it. The request may still take
+    /// effect.
+    pub fn give_up(&mut self, number: u64) {
+        if let Some(standing) = self.standing(number)
+            && *standing == Standing::Waits
+        {
+            *standing = Standing::GivenUp;
+            self.waited_for -= 1;
+        }
+    }
+
+    fn standing(&mut self, number: u64) -> Option<&mut Standing> {
+        let at = number.checked_sub(self.low + 1)?;
+        self.taken.get_mut(at as usize)
+    }
+
+    /// How many more requests it takes now.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        (self.limits.window as usize).saturating_sub(self.taken.len())
+    }
+
+    /// Takes a request, and says by which number its answer will be known.
+    ///
+    /// # Errors
+    /// Why it is not taken; it then has no effect.
+    pub fn submit(&mut self, command: &[u8]) -> Result<u64, Refused> {
+        let client = match self.stage {
+            Stage::Open(id) => id,
+            Stage::Opening { .. } => return Err(Refused::NotOpen),
+            Stage::Closed => return Err(Refused::Closed),
+        };
+        if command.len() > self.limits.pack_bytes_max {
+            return Err(Refused::TooLong);
+        }
+        if self.room() == 0 {
+            return Err(Refused::Full);
+        }
+        if self.packer.len() >= self.limits.pack_requests_max
+            || self.packer.bytes() + command.len() > self.limits.pack_bytes_max
+        {
+            self.pack();
+        }
+        self.taken.push_back(Standing::Waits);
+        self.waited_for += 1;
+        let number = self.low + self.taken.len() as u64;
+        self.packer.push(Request { client, number, acknowledged: self.low, command });
+        Ok(number)
+    }
+
+    /// What the [target](Session::target) is to be sent now. Say [`Session::was_sent`] when it has been.
+    pub fn to_send(&mut self, now: Millis) -> Option<Pack> {
+        if now < self.resume_at {
+            return None;
+        }
+        match self.stage {
+            Stage::Opening { asked: false } => {
+                let client = ClientId(self.nonce);
+                let mut packer = Packer::default();
+                packer.push(Request { client, number: 0, acknowledged: 0, command: b"" });
+                Some(Pack { requests: packer.finish(), client, opens: true })
+            }
+            Stage::Open(client) => {
+                if self.sent == self.packs.len() {
+                    self.pack();
+                }
+                let requests = self.packs.get(self.sent)?.requests.clone();
+                Some(Pack { requests, client, opens: false })
+            }
+            Stage::Opening { asked: true } | Stage::Closed => None,
+        }
+    }
+
+    /// The pack that was [to be sent](Session::to_send) is on its way.
+    pub fn was_sent(&mut self, now: Millis) {
+        match &mut self.stage {
+            Stage::Opening { asked } => {
+                *asked = true;
+                self.heard_at = now;
+            }
+            _ => {
+                if self.sent == 0 {
+                    self.heard_at = now;
+                }
+                self.sent += 1;
+            }
+        }
+    }
+
+    /// Takes an answer. Says what came of which request, the first time an answer to it arrives.
+    pub fn on_reply<'a>(&mut self, now: Millis, reply: Reply<'a>) -> Option<(u64, Outcome<'a>)> {
+        if let (Stage::Opening { .. }, 0, Answer::Opened(id)) =
+            (self.stage, reply.number, reply.answer)
+        {
+            if reply.client.0 == self.nonce {
+                self.stage = Stage::Open(id);
+                self.heard(now);
+            }
+            return None;
+        }
+        if self.stage != Stage::Open(reply.client) {
+            return None;
+        }
+        match reply.answer {
+            Answer::Done(result) => {
+                let before = std::mem::replace(self.standing(reply.number)?, Standing::Answered);
+                if before == Standing::Answered {
+                    return None;
+                }
+                self.heard(now);
+                self.advance();
+                (before == Standing::Waits).then(|| {
+                    self.waited_for -= 1;
+                    (reply.number, Outcome::Done(result))
+                })
+            }
+            Answer::NoSession => {
+                self.stage = Stage::Closed;
+                None
+            }
+            // Neither is an answer to what was asked; it will be asked again.
+            Answer::OutsideWindow | Answer::Opened(_) => None,
+        }
+    }
+
+    /// After the session was closed: the requests whose outcome nobody will know, one at a time.
+    pub fn next_unknown(&mut self) -> Option<(u64, Outcome<'static>)> {
+        while self.is_closed() {
+            let standing = self.taken.pop_front()?;
+            self.low += 1;
+            if standing == Standing::Waits {
+                self.waited_for -= 1;
+                return Some((self.low, Outcome::Unknown));
+            }
+        }
+        None
+    }
+
+    /// Turns to the next replica when this one has been silent for too long.
+    pub fn on_tick(&mut self, now: Millis) {
+        let waits = self.sent > 0 || self.stage == Stage::Opening { asked: true };
+        if waits && now.saturating_sub(self.heard_at) >= self.patience_ms {
+            self.patience_ms = (2 * self.patience_ms).min(self.limits.retry_after_ms_max);
+            self.turn_to_next(now);
+        }
+    }
+
+    /// The connection to `replica` is gone or could not be made: what it was sent may be lost.
+    pub fn on_broken(&mut self, now: Millis, replica: ReplicaId) {
+        if replica != self.target {
+            return;
+        }
+        self.broken += 1;
+        let rounds = self.broken / self.limits.replicas as u32;
+        if self.broken.is_multiple_of(self.limits.replicas as u32) {
+            let pause = Self::PAUSE_MS << rounds.min(8);
+            self.resume_at = now + pause.min(self.limits.retry_after_ms_max);
+        }
+        self.turn_to_next(now);
+    }
+
+    /// How long to wait when no replica can be reached, before this doubles.
+    const PAUSE_MS: Millis = 5;
+
+    fn turn_to_next(&mut self, now: Millis) {
+        self.target = ReplicaId((self.target.0 + 1) % self.limits.replicas as u16);
+        self.sent = 0;
+        self.heard_at = now;
+        if let Stage::Opening { asked } = &mut self.stage {
+            *asked = false;
+        }
+    }
+
+    fn heard(&mut self, now: Millis) {
+        self.heard_at = now;
+        self.patience_ms = self.limits.retry_after_ms;
+        self.broken = 0;
+    }
+
+    fn advance(&mut self) {
+        while self.taken.front() == Some(&Standing::Answered) {
+            self.taken.pop_front();
+            self.low += 1;
+        }
+        while self.packs.front().is_some_and(|pack| pack.last <= self.low) {
+            self.packs.pop_front();
+            self.sent = self.sent.saturating_sub(1);
+        }
+    }
+
+    fn pack(&mut self) {
+        if !self.packer.is_empty() {
+            let last = self.low + self.taken.len() as u64;
+            self.packs.push_back(Sent { last, requests: self.packer.finish() });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -92,6 +92,14 @@ impl FaultyDisk {
         self.files().counts
     }
 
+    /// How many bytes its files have.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let files = self.files();
+        let size = |id| files.files.get(id).map_or(0, |file| file.bytes.len());
+        files.names.values().map(size).sum()
+    }
+
     /// The replica has crashed: of what was not synced, some part is lost, some part is garbage.
     ///
     /// When only the process was killed, nothing is lost yet, and nothing of it is safer than before.

@@ -12,6 +12,7 @@ pub mod linearizability;
 mod nemesis;
 mod oracle;
 mod random;
+mod script;
 mod trace;
 mod world;
 

@@ -103,6 +103,11 @@ impl Common {
         self.next.get(&me).copied().unwrap_or_default()
     }
 
+    /// The view `me` has entered in its present life.
+    pub fn view(&self, me: ReplicaId) -> Option<View> {
+        self.view.get(&me).copied()
+    }
+
     pub fn on_event(&mut self, me: ReplicaId, event: &Event) -> Result<(), String> {
         match event {
             Event::Executed { slot, value } => self.on_executed(me, *slot, value),

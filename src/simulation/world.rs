@@ -14,6 +14,7 @@ use super::faults::{Micros, Settings};
 use super::linearizability::{Verdict, check_within};
 use super::oracle::{Common, Oracle};
 use super::random::Random;
+use super::script::Loss;
 use super::trace::Trace;
 use super::{Outcome, Stats, Subject};
 use crate::batch::{Packer, Replies, Request};
@@ -21,7 +22,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::events::Event;
 use crate::node::Node;
-use crate::types::{Millis, ReplicaId, Slot, To};
+use crate::types::{Millis, ReplicaId, Slot, To, View};
 
 /// A simulated cluster with its clients.
 pub struct World<M: Clone + 'static, R: Clone + 'static> {
@@ -34,6 +35,8 @@ pub struct World<M: Clone + 'static, R: Clone + 'static> {
     pub(super) future: Future<M>,
     pub(super) nodes: Vec<Place<M, R>>,
     pub(super) links: Links,
+    /// Messages that a script has lost.
+    pub(super) loss: Option<Loss<M>>,
     clients: Clients,
     common: Common,
     oracle: Box<dyn Oracle<M, R>>,
@@ -52,13 +55,15 @@ pub(super) struct Place<M: Clone + 'static, R: Clone + 'static> {
     pub node: Option<Node<M, R>>,
     pub disk: FaultyDisk,
     pub life: u64,
-    inbox: VecDeque<(ReplicaId, M)>,
+    pub inbox: VecDeque<(ReplicaId, M)>,
     edge: Packer,
     turn_due: bool,
     sync_due: bool,
     busy_until: Micros,
     pub paused_until: Micros,
     pub slow_until: Micros,
+    /// How many times as long as usual its work and its syncs take.
+    pub slowness: u64,
     /// How far its clock is ahead.
     pub clock_us: Micros,
     /// Parts per million by which its clock is fast.
@@ -132,6 +137,7 @@ where
             busy_until: 0,
             paused_until: 0,
             slow_until: 0,
+            slowness: 1,
             clock_us: random.below(1_000_000),
             drift: random.below(400),
             rotten: false,
@@ -149,6 +155,7 @@ where
             future: Future::new(),
             nodes,
             links: Links { n, cut_until: vec![0; n * n] },
+            loss: None,
             common: Common::default(),
             trip,
             trace: Trace::new(keep),
@@ -258,6 +265,12 @@ where
     #[must_use]
     pub fn executed(&self, replica: ReplicaId) -> Slot {
         self.common.next(replica)
+    }
+
+    /// The view a replica has entered since it started; none while it is in the one it started in.
+    #[must_use]
+    pub fn view(&self, replica: ReplicaId) -> Option<View> {
+        self.common.view(replica)
     }
 
     fn what_is_missing(&self) -> String {
@@ -457,7 +470,7 @@ where
         if let Err(error) = node.turn() {
             return self.disk_failed(at, &error.to_string());
         }
-        place.busy_until = self.now + 20 + self.random.below(100);
+        place.busy_until = self.now + (20 + self.random.below(100)) * place.slowness;
         self.after_turn(at);
     }
 
@@ -500,7 +513,7 @@ where
             return;
         }
         let disks = &self.settings.disks;
-        let mut takes = disks.sync_us + self.random.below(disks.jitter_us);
+        let mut takes = (disks.sync_us + self.random.below(disks.jitter_us)) * place.slowness;
         if self.now < place.slow_until {
             takes += self.random.below(400_000);
         }
@@ -567,7 +580,8 @@ where
         if from == peer {
             return self.future.at(self.now, deliver(message));
         }
-        if self.links.is_cut(from, peer, self.now) || self.is_lost() {
+        let chosen = self.loss.as_mut().is_some_and(|is_lost| is_lost(from, peer, message));
+        if chosen || self.links.is_cut(from, peer, self.now) || self.is_lost() {
             self.stats.lost += 1;
             return;
         }

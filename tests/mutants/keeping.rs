@@ -1,0 +1,79 @@
+//! Mutants of what is written down, and of what is made of it after a restart.
+
+use taraflow::dataflows::tara::invariants::subject;
+use taraflow::disk::Durable;
+
+use super::rewriting::{Subject, remembering, writing};
+
+/// 0.4: messages leave before what they promise is on disk.
+pub fn a_replica_speaks_before_it_writes() -> Subject {
+    Subject { says_before_sync: true, ..subject() }
+}
+
+/// TA-12: a view is entered, and not written down.
+pub fn a_view_is_not_written() -> Subject {
+    writing(|entry| match entry {
+        Durable::Newest(_) => Vec::new(),
+        _ => vec![entry],
+    })
+}
+
+/// TA-12: a proposal is accepted, and not written down.
+pub fn an_acceptance_is_not_written() -> Subject {
+    writing(|entry| match entry {
+        Durable::Slot(..) => Vec::new(),
+        _ => vec![entry],
+    })
+}
+
+/// TA-11: a checkpoint is reported, and not written down.
+pub fn a_checkpoint_is_not_written() -> Subject {
+    writing(|entry| match entry {
+        Durable::Checkpoint(_) => Vec::new(),
+        _ => vec![entry],
+    })
+}
+
+/// G8: the journal forgets a slot that no checkpoint covers.
+pub fn the_journal_forgets_one_slot_too_many() -> Subject {
+    writing(|entry| match entry {
+        Durable::Forget(slot) => vec![Durable::Forget(slot.next())],
+        _ => vec![entry],
+    })
+}
+
+/// TA-11: the journal forgets as soon as there is a checkpoint, be it stable or not.
+pub fn the_journal_forgets_before_the_checkpoint_is_stable() -> Subject {
+    writing(|entry| match entry {
+        Durable::Checkpoint(checkpoint) => {
+            let slot = checkpoint.slot;
+            vec![Durable::Checkpoint(checkpoint), Durable::Forget(slot)]
+        }
+        _ => vec![entry],
+    })
+}
+
+/// TA-c, TA-12: a committer that has forgotten everything votes again.
+pub fn a_committer_without_memory_votes_again() -> Subject {
+    remembering(|recovered| {
+        recovered.newest = None;
+        recovered.slots.clear();
+    })
+}
+
+/// TA-12: a committer forgets the view it has entered, and remembers what it accepted.
+pub fn a_committer_forgets_its_view() -> Subject {
+    remembering(|recovered| recovered.newest = None)
+}
+
+/// TA-12: a committer forgets what it accepted last.
+pub fn a_committer_forgets_its_last_vote() -> Subject {
+    remembering(|recovered| {
+        recovered.slots.pop();
+    })
+}
+
+/// T1: a replica that restarts takes itself for new: it leads view 0 again and reuses its numbers.
+pub fn a_restarted_replica_takes_itself_for_new() -> Subject {
+    remembering(|recovered| recovered.incarnation = 1)
+}

@@ -1,0 +1,120 @@
+//! Mutants of the view change.
+
+use std::collections::BTreeMap;
+
+use taraflow::dataflows::tara::{Message, Record, ViewRequest};
+use taraflow::types::{ReplicaId, Slot, View};
+
+use super::rewriting::{Subject, counting_twice, hearing, saying};
+
+/// T7: a replica enters a view for which one controller asks.
+pub fn one_controller_is_enough_for_a_view() -> Subject {
+    hearing(|config| {
+        let n = config.n as u16;
+        move |from, message| match message {
+            Message::View(_) => (0..n).map(|peer| (ReplicaId(peer), message.clone())).collect(),
+            _ => vec![(from, message)],
+        }
+    })
+}
+
+/// TA-6: nobody asks for another view.
+pub fn a_leader_is_never_suspected() -> Subject {
+    saying(|_config| {
+        |message| match message {
+            Message::View(ViewRequest { entered, .. }) => {
+                vec![Message::View(ViewRequest { entered, wanted: entered })]
+            }
+            _ => vec![message],
+        }
+    })
+}
+
+/// TA-b, TA-9: a record of an older view counts as one of the new view.
+pub fn a_record_of_an_older_view_is_counted() -> Subject {
+    hearing(|_config| {
+        let mut view = View(0);
+        let mut known: BTreeMap<ReplicaId, Record> = BTreeMap::new();
+        move |from, message| {
+            let Message::Record(record) = message else { return vec![(from, message)] };
+            view = view.max(record.view);
+            if known.get(&from).is_none_or(|older| older.view <= record.view) {
+                known.insert(from, record);
+            }
+            let as_new = |(from, record): (&ReplicaId, &Record)| {
+                (*from, Message::Record(Record { view, ..record.clone() }))
+            };
+            known.iter().map(as_new).collect()
+        }
+    })
+}
+
+/// TA-9: a record counts for two, so that `f` are enough, or fewer.
+pub fn half_the_records_are_enough() -> Subject {
+    counting_twice(|message| matches!(message, Message::Record(_)))
+}
+
+/// Has each record that arrives changed.
+fn reading_records(change: fn(&mut Record)) -> Subject {
+    hearing(move |_config| {
+        move |from, mut message| {
+            if let Message::Record(record) = &mut message {
+                change(record);
+            }
+            vec![(from, message)]
+        }
+    })
+}
+
+/// T4: a record leaves out the last slot that was accepted.
+pub fn a_record_leaves_out_the_last_slot() -> Subject {
+    saying(|_config| {
+        |mut message| {
+            if let Message::Record(record) = &mut message {
+                record.accepted.pop();
+            }
+            vec![message]
+        }
+    })
+}
+
+/// TA-9: the new leader overlooks the last slot of each record.
+pub fn a_leader_overlooks_the_last_slot_of_a_record() -> Subject {
+    reading_records(|record| {
+        record.accepted.pop();
+    })
+}
+
+/// TA-9: of two proposals for a slot the one of the lower view is proposed again.
+pub fn the_lowest_view_wins() -> Subject {
+    reading_records(|record| {
+        for proposal in &mut record.accepted {
+            proposal.view = View(u64::MAX - proposal.view.0);
+        }
+    })
+}
+
+/// TA-9: the new leader starts at the first slot, though the records start where execution stands.
+pub fn what_is_executed_is_proposed_again() -> Subject {
+    reading_records(|record| record.decided = Slot(0))
+}
+
+/// TA-9: the new leader starts above all that was accepted, and proposes none of it again.
+pub fn nothing_accepted_is_proposed_again() -> Subject {
+    reading_records(|record| {
+        let end = record.accepted.last().map_or(Slot(0), |last| last.slot.next());
+        record.decided = record.decided.max(end);
+        record.accepted.clear();
+    })
+}
+
+/// 0.2: a wish for a view is said once, however often it is lost.
+pub fn a_wish_for_a_view_is_said_once() -> Subject {
+    saying(|_config| {
+        let mut said = None;
+        move |message| match message {
+            Message::View(request) if said.replace(request) == Some(request) => Vec::new(),
+            _ => vec![message],
+        }
+    })
+}

@@ -1,0 +1,89 @@
+//! Mutants of accepting and of counting votes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use taraflow::dataflows::tara::{Commit, Message, Proposal, dataflow};
+use taraflow::role::{connect, inlet};
+use taraflow::types::{ReplicaId, Slot, To, View};
+use timely::dataflow::operators::Concat;
+
+use super::rewriting::{Heard, Subject, another, counting_twice, hearing, redrawn, rewrite};
+
+/// T3: with each vote counting for two, half the quorum decides.
+pub fn half_a_quorum_decides() -> Subject {
+    counting_twice(|message| matches!(message, Message::Commit(_)))
+}
+
+/// T3: a vote that arrives again is taken for another's.
+pub fn a_repeated_vote_counts_again() -> Subject {
+    hearing(|config| {
+        let (me, n, mut heard) = (config.me, config.n, BTreeSet::new());
+        move |from, message| match message {
+            Message::Commit(Commit { view, slot }) if !heard.insert((from, view, slot)) => {
+                vec![(another(from, me, n), message)]
+            }
+            _ => vec![(from, message)],
+        }
+    })
+}
+
+/// T3: a vote counts in every later view as well.
+pub fn votes_of_different_views_add_up() -> Subject {
+    #[derive(Default)]
+    struct Votes {
+        view: View,
+        from: BTreeSet<ReplicaId>,
+    }
+    hearing(|_config| {
+        let mut slots: BTreeMap<Slot, Votes> = BTreeMap::new();
+        move |from, message| {
+            let (view, slot, voter) = match &message {
+                Message::Commit(Commit { view, slot }) => (*view, *slot, Some(from)),
+                Message::Propose(Proposal { view, slot, .. }) => (*view, *slot, None),
+                _ => return vec![(from, message)],
+            };
+            let votes = slots.entry(slot).or_default();
+            votes.from.extend(voter);
+            let mut heard: Vec<Heard> = Vec::new();
+            heard.extend(voter.is_none().then_some((from, message)));
+            votes.view = votes.view.max(view);
+            let moved = Message::Commit(Commit { view: votes.view, slot });
+            heard.extend(votes.from.iter().map(|voter| (*voter, moved.clone())));
+            heard
+        }
+    })
+}
+
+/// TA-12: a replica counts its own vote before the acceptance is on its disk.
+pub fn a_vote_to_oneself_does_not_wait_for_the_disk() -> Subject {
+    redrawn(|mut inputs, config| {
+        let me = config.me;
+        let (back, own) = inlet(inputs.graph, "own_votes");
+        inputs.messages = inputs.messages.concat(own);
+        let outputs = dataflow(inputs, config);
+        let votes = rewrite(outputs.messages.clone(), move |(_, message): (To, Message)| {
+            let vote = matches!(message, Message::Commit(_)).then_some((me, message));
+            vote.into_iter().collect()
+        });
+        connect(votes, back);
+        outputs
+    })
+}
+
+/// T4: a proposal of a view left behind is accepted as one of the present view.
+pub fn a_committer_accepts_proposals_of_old_views() -> Subject {
+    hearing(|config| {
+        let (me, mut view) = (config.me, View(0));
+        move |from, mut message| {
+            match &mut message {
+                Message::View(request) if from == me => view = view.max(request.entered),
+                Message::Propose(proposal) => {
+                    view = view.max(proposal.view);
+                    proposal.view = view;
+                }
+                _ => {}
+            }
+            vec![(from, message)]
+        }
+    })
+}

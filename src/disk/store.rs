@@ -137,7 +137,6 @@ impl Store {
             let expected = format!("a sound checkpoint of all slots below {forgotten}");
             return Err(damaged(owner, &file, 0, &expected));
         }
-        recovered.slots.retain(|(slot, _)| *slot >= covered);
         recovered.checkpoint = checkpoint;
         // From here on the disk is changed.
         if let Some((file, length)) = torn {
@@ -173,8 +172,9 @@ impl Store {
         store.begin_segment();
         // A sync that failed in an earlier life may have left what the disk does not hold, and no later
         // sync of that file would say so. So what was found is written anew, and the old files go.
+        // All of it: the checkpoint may rot, and the one before it needs what came between.
         let mut written = BTreeSet::new();
-        for (slot, record) in &recovered.slots {
+        for (slot, record) in recovered.slots.iter().filter(|(slot, _)| *slot >= forgotten) {
             store.reach = store.reach.max(slot.next());
             let entry = encode(&Entry::Slot(*slot, record));
             if !written.contains(&entry) {
@@ -182,6 +182,7 @@ impl Store {
                 written.insert(entry);
             }
         }
+        recovered.slots.retain(|(slot, _)| *slot >= covered);
         Ok((store, recovered))
     }
 

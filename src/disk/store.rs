@@ -26,8 +26,7 @@ pub struct Recovered<R> {
     pub checkpoint: Option<Checkpoint>,
     /// The record of which only the newest counts.
     pub newest: Option<R>,
-    /// Records about slots. What was found at an earlier start and written anew may come twice, and after
-    /// what replaced it.
+    /// Records about slots, in the order in which they were written.
     pub slots: Vec<(Slot, R)>,
 }
 
@@ -172,16 +171,19 @@ impl Store {
         store.begin_segment();
         // A sync that failed in an earlier life may have left what the disk does not hold, and no later
         // sync of that file would say so. So what was found is written anew, and the old files go.
-        // All of it: the checkpoint may rot, and the one before it needs what came between.
+        // All of it: the checkpoint may rot, and the one before it needs what came between. A start that
+        // did not get to remove the old files leaves them beside its copy; each record counts once.
         let mut written = BTreeSet::new();
-        for (slot, record) in recovered.slots.iter().filter(|(slot, _)| *slot >= forgotten) {
-            store.reach = store.reach.max(slot.next());
+        recovered.slots.retain(|(slot, record)| {
             let entry = encode(&Entry::Slot(*slot, record));
-            if !written.contains(&entry) {
+            let keep = *slot >= forgotten && !written.contains(&entry);
+            if keep {
+                store.reach = store.reach.max(slot.next());
                 store.push(&entry);
                 written.insert(entry);
             }
-        }
+            keep
+        });
         recovered.slots.retain(|(slot, _)| *slot >= covered);
         Ok((store, recovered))
     }

@@ -6,7 +6,7 @@ use taraflow::batch::{Packer, Replies, Reply, Request, Requests};
 use taraflow::config::Config;
 use taraflow::dataflows::tara::invariants::subject;
 use taraflow::dataflows::tara::{Message, dataflow};
-use taraflow::types::Millis;
+use taraflow::types::{Millis, Slot};
 
 use super::rewriting::{Subject, counting_twice, redrawn, rewrite, saying};
 
@@ -70,7 +70,7 @@ pub fn a_snapshot_leaves_out_a_key() -> Subject {
 
         fn snapshot(&self) -> Vec<u8> {
             let mut copy = self.0.clone();
-            let at = At { slot: 0, time_ms: 0 };
+            let at = At { slot: Slot(0), time_ms: 0 };
             copy.apply(at, b"*2\r\n$3\r\nDEL\r\n$5\r\nkey:0\r\n", &mut Vec::new());
             copy.snapshot()
         }

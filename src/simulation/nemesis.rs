@@ -67,7 +67,8 @@ where
             Act::ClockJump => {
                 let clock = &mut self.nodes[node].clock_us;
                 let by = until - self.now;
-                *clock = if until % 2 == 0 { *clock + by } else { clock.saturating_sub(by) };
+                *clock =
+                    if until.is_multiple_of(2) { *clock + by } else { clock.saturating_sub(by) };
             }
             Act::Crash => self.crash_until(victim, until),
             Act::CrashAll => {

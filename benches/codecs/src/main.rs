@@ -2,6 +2,7 @@
 //!
 //! Each decodes what it has encoded itself, and adds up all numbers and command bytes, so that nothing
 //! is left unread. Best of many rounds, because other work shares the machine.
+#![allow(clippy::disallowed_methods)] // it measures
 #![allow(unsafe_code)] // abomonation's interface is unsafe; that is the point of the comparison.
 
 use std::hint::black_box;

@@ -269,6 +269,7 @@ fn long_histories_are_checked_fast() {
                 *reply = stale;
             }
             let time = |history: &[Operation]| {
+                #[allow(clippy::disallowed_methods, reason = "it is what is measured")]
                 let start = std::time::Instant::now();
                 let verdict = check(history);
                 let shown = format!("{verdict:?}");

@@ -10,6 +10,7 @@ use std::time::Instant;
 use taraflow::app::kv::KeyValue;
 use taraflow::app::{At, StateMachine};
 use taraflow::resp::{Arguments, Limits, write_command};
+use taraflow::types::Slot;
 
 const KEYS: usize = 100_000;
 const ROUNDS: usize = 15;
@@ -61,7 +62,7 @@ fn main() {
     let mut reply = Vec::new();
     let mut apply = |slot, bytes: &[u8]| {
         reply.clear();
-        service.apply(At { slot, time_ms: slot }, bytes, &mut reply);
+        service.apply(At { slot: Slot(slot), time_ms: slot }, bytes, &mut reply);
         black_box(&reply);
     };
     // In another order than the runs': else the heap would lie just as they walk it.

@@ -26,7 +26,7 @@ fn main() {
     let mut now = 1_000;
     let idle = timed(ROUNDS, || {
         now += 10;
-        leader.node.replica().tick(now);
+        leader.node.tick(now);
         leader.turn();
     });
     println!("| the tick, nothing else     | {idle:6.2} |            |");

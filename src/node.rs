@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::events::Event;
 use crate::operators::executor::Executor;
 use crate::replica::{Inputs, Outputs, Replica, Said, timeless_worker};
+use crate::types::Millis;
 
 /// A replica and its disk.
 pub struct Node<M: Clone + 'static, R: Clone + 'static> {
@@ -82,6 +83,13 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// The replica, to be given what arrives for it.
     pub fn replica(&mut self) -> &mut Replica<M, R> {
         &mut self.replica
+    }
+
+    /// Lets the roles see the time, unless the replica is fenced: what they would say could not leave.
+    pub fn tick(&mut self, now: Millis) {
+        if !self.is_fenced() {
+            self.replica.tick(now);
+        }
     }
 
     /// Whether it should be given no more until a sync ends or the disk has room.

@@ -84,6 +84,9 @@ pub struct Replica<M: Clone + 'static, R: Clone + 'static> {
     durable: Collected<Durable<R>>,
     room: Collected<usize>,
     events: Collected<Event>,
+    /// The time the roles have seen, and the clock when they last saw it.
+    elapsed_ms: Millis,
+    clock_ms: Option<Millis>,
     rooms: Vec<usize>,
     room_now: usize,
 }
@@ -140,6 +143,8 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
             durable,
             room,
             events,
+            elapsed_ms: 0,
+            clock_ms: None,
             rooms,
             room_now,
         };
@@ -164,9 +169,12 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
         self.requests.send([(requests, now)]);
     }
 
-    /// Lets the roles see the time.
-    pub fn tick(&self, now: Millis) {
-        self.clock.send([now]);
+    /// Lets the roles see that time has passed. A clock that is put back stands still for them, and
+    /// goes on from there: all they use it for is patience.
+    pub fn tick(&mut self, now: Millis) {
+        let before = self.clock_ms.replace(now).unwrap_or(now);
+        self.elapsed_ms += now.saturating_sub(before);
+        self.clock.send([self.elapsed_ms]);
     }
 
     /// Asks for an [`Event::Digest`].

@@ -108,7 +108,7 @@ fn what_was_synced_survives_any_crash_and_each_start_is_counted() {
             synced = found.len() + 3;
             assert_eq!(recovered.incarnation, life, "seed {seed}");
             store.write((first + 3..first + 6).map(record)).unwrap();
-            disk.crash(&mut random, 500_000);
+            disk.crash(&mut random, 500_000, life % 2 == 0);
         }
     }
 }

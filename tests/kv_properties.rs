@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use taraflow::app::kv::{KeyValue, check};
 use taraflow::app::{At, StateMachine};
 use taraflow::resp::{Limits, Parsed, Reply, write_command};
+use taraflow::types::Slot;
 
 const NAMES: &[&str] = &[
     "APPEND",
@@ -133,7 +134,7 @@ fn script(length: usize) -> impl Strategy<Value = Vec<Asked>> {
                 let all: Vec<&[u8]> = std::iter::once(name.as_bytes()).chain(words).collect();
                 let mut command = Vec::new();
                 write_command(all.into_iter(), &mut command);
-                Asked { at: At { slot, time_ms }, command }
+                Asked { at: At { slot: Slot(slot), time_ms }, command }
             })
             .collect()
     })
@@ -242,7 +243,7 @@ proptest! {
 
     #[test]
     fn any_bytes_get_one_reply(command in vec(any::<u8>(), 0..80), snapshot in vec(any::<u8>(), 0..80)) {
-        let at = At { slot: u64::MAX, time_ms: u64::MAX };
+        let at = At { slot: Slot(u64::MAX), time_ms: u64::MAX };
         let mut service = KeyValue::default();
 
         run(&mut service, &[Asked { at, command }]);

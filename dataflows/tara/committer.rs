@@ -124,7 +124,10 @@ impl Committer {
                 Promise::Entered(view) => committer.view = committer.view.max(*view),
                 Promise::Accepted(proposal) => {
                     committer.view = committer.view.max(proposal.view);
-                    committer.accepted.insert(proposal.slot, proposal.clone());
+                    let known = committer.accepted.get(&proposal.slot);
+                    if known.is_none_or(|known| known.view < proposal.view) {
+                        committer.accepted.insert(proposal.slot, proposal.clone());
+                    }
                 }
             }
         }

@@ -44,9 +44,11 @@ pub struct Controller {
     entered: View,
     wanted: View,
     sources: Vec<Source>,
-    /// Views entered since anything was executed. Patience doubles with each full round of leaders,
-    /// not with each leader: in a cluster that is only partly connected several may be of no use.
-    fruitless: usize,
+    /// Views entered since a view last lasted. Patience doubles with each full round of leaders, not
+    /// with each leader: in a cluster that is only partly connected several may be of no use. That
+    /// something is executed does not count: a cluster slower than our patience gets that far too.
+    views_lately: usize,
+    entered_at: Millis,
     said_at: Millis,
     said: View,
     now: Millis,
@@ -76,7 +78,8 @@ impl Controller {
             entered,
             wanted: if resigns { entered.next() } else { entered },
             sources: vec![Source::default(); config.n],
-            fruitless: 0,
+            views_lately: 0,
+            entered_at: 0,
             said_at: 0,
             said: entered,
             now: 0,
@@ -95,7 +98,6 @@ impl Controller {
             if *progress != source.actual {
                 source.actual = *progress;
                 source.since = None;
-                self.fruitless = 0;
             }
         }
     }
@@ -103,7 +105,8 @@ impl Controller {
     /// Gives the new leader as long as the old one had.
     fn on_entered(&mut self, view: View) {
         self.entered = view;
-        self.fruitless += 1;
+        self.views_lately += 1;
+        self.entered_at = self.now;
         for source in &mut self.sources {
             source.since = None;
         }
@@ -128,6 +131,9 @@ impl Controller {
             source.since = if waits { source.since.or(Some(now)) } else { None };
         }
         let patience = self.patience_ms();
+        if now.saturating_sub(self.entered_at) >= Self::LASTING * patience {
+            self.views_lately = 0;
+        }
         let late = |source: &Source| {
             source.since.is_some_and(|since| now.saturating_sub(since) >= patience)
         };
@@ -144,11 +150,13 @@ impl Controller {
     }
 
     fn patience_ms(&self) -> Millis {
-        let rounds = (self.fruitless / self.n).min(Self::DOUBLINGS_MAX);
+        let rounds = (self.views_lately / self.n).min(Self::DOUBLINGS_MAX);
         self.suspect_after_ms << rounds
     }
 
     const DOUBLINGS_MAX: usize = 6;
+    /// A view has lasted when it has for so many times our patience.
+    const LASTING: Millis = 10;
 }
 
 #[cfg(test)]
@@ -191,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn patience_doubles_after_a_fruitless_round_of_leaders() {
+    fn patience_doubles_after_a_round_of_leaders() {
         let mut controller = waiting();
         for view in 1..=3 {
             controller.on_entered(View(view));

@@ -148,6 +148,9 @@ impl Invariants {
         if *parts < record.parts {
             return Ok(());
         }
+        if self.chosen.range(..first.decided).count() as u64 != first.decided.0 {
+            return Err(format!("T4: {from} says that all below {} is decided", first.decided));
+        }
         let missing = word.votes.range(first.decided..).find(|(slot, view)| {
             // Votes of the view itself are no business of its leader's.
             **view < record.view && accepted.get(slot).is_none_or(|answered| answered < view)
@@ -194,8 +197,14 @@ impl Oracle<Message, Promise> for Invariants {
             match promise {
                 Promise::Entered(entered) => view = view.max(*entered),
                 Promise::Accepted(proposal) => {
+                    let proposed = self.proposed.get(&proposal.slot);
+                    let said = proposed.and_then(|views| views.get(&proposal.view));
+                    if said.is_some_and(|said| *said != proposal.value) {
+                        return Err(format!("{me} remembers {proposal:?}, proposed was {said:?}"));
+                    }
                     view = view.max(proposal.view);
-                    accepted.insert(proposal.slot, proposal.view);
+                    let kept = accepted.entry(proposal.slot).or_insert(proposal.view);
+                    *kept = proposal.view.max(*kept);
                 }
             }
         }

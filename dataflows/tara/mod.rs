@@ -38,12 +38,12 @@
 //! catch_up ~restored~> release, checkpointer
 //! ```
 //!
-//! Who owns what: the *view* and what was *accepted* belong to the [`committer`]; the *next slot* to the
-//! [`proposer`]; the *votes* to the [`learner`]; *application, sessions* and the progress of each source
-//! to the [`executor`](crate::operators::executor); *suspicion* to the [`controller`]; which checkpoint is
+//! Who owns what: the *view* and what was *accepted* belong to the [`committer`](mod@committer); the *next slot* to the
+//! [`proposer`](mod@proposer); the *votes* to the [`learner`](mod@learner); *application, sessions* and the progress of each source
+//! to the [`executor`](crate::operators::executor); *suspicion* to the [`controller`](mod@controller); which checkpoint is
 //! *stable* to the [`checkpointer`](crate::operators::checkpointer); open *client batches* to the
 //! [`request_source`](crate::operators::requests); the recent past to
-//! [`catch_up`](crate::operators::catch_up). Everyone else is told by a stream and may be behind; so a
+//! [`catch_up`](mod@catch_up). Everyone else is told by a stream and may be behind; so a
 //! message names its view, and the owner refuses what its view forbids.
 //!
 //! Where this differs from the paper, and why:

@@ -130,7 +130,12 @@ impl Proposer {
             source.waiting.clear();
             Progress { incarnation: id.incarnation, number: forward.oldest.saturating_sub(1) }
         });
+        // Batches that never came this way may yet be executed: recovered from an earlier view.
+        let executed = forward.oldest.saturating_sub(1);
+        let behind = last.incarnation == id.incarnation && last.number < executed;
+        let last = if behind { Progress { number: executed, ..last } } else { last };
         source.last = Some(last);
+        source.waiting = source.waiting.split_off(&last.number.saturating_add(1));
         let ahead = id.number.saturating_sub(last.number);
         if last.incarnation == id.incarnation
             && (1..=self.batches_in_flight as u64).contains(&ahead)

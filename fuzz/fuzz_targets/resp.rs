@@ -8,6 +8,7 @@ use taraflow::app::kv::KeyValue;
 use taraflow::app::{At, StateMachine};
 use taraflow::commands::CommandReader;
 use taraflow::resp::{Arguments, Limits, Parsed, Reply};
+use taraflow::types::Slot;
 
 fuzz_target!(|input: &[u8]| {
     let limits = Limits::default();
@@ -25,7 +26,7 @@ fuzz_target!(|input: &[u8]| {
         }
         slot += 1;
         reply.clear();
-        service.apply(At { slot, time_ms: slot }, &command, &mut reply);
+        service.apply(At { slot: Slot(slot), time_ms: slot }, &command, &mut reply);
         let parsed = Reply::parse(&reply, &limits);
         assert!(matches!(parsed, Ok(Parsed::Complete { consumed, .. }) if consumed == reply.len()));
         rest = &rest[consumed..];

@@ -6,6 +6,8 @@
 
 use thiserror::Error;
 
+use crate::types::Slot;
+
 pub mod kv;
 
 /// Where in the agreed order a command stands.
@@ -15,7 +17,7 @@ pub mod kv;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct At {
     /// The slot that holds the command; commands of one batch share it.
-    pub slot: u64,
+    pub slot: Slot,
     /// The agreed time, in milliseconds since the Unix epoch.
     pub time_ms: u64,
 }
@@ -28,6 +30,7 @@ pub struct At {
 ///
 /// ```
 /// use taraflow::app::{At, Damaged, StateMachine};
+/// use taraflow::types::Slot;
 ///
 /// /// Adds up the bytes of all commands.
 /// struct Counter(u64);
@@ -48,7 +51,7 @@ pub struct At {
 /// }
 ///
 /// let mut counter = Counter(0);
-/// counter.apply(At { slot: 1, time_ms: 0 }, &[1, 2], &mut Vec::new());
+/// counter.apply(At { slot: Slot(1), time_ms: 0 }, &[1, 2], &mut Vec::new());
 /// let mut copy = Counter(0);
 /// copy.restore(&counter.snapshot()).unwrap();
 /// assert_eq!(copy.0, 3);

@@ -4,7 +4,7 @@
 //! written beside the old one and renamed; the journal goes on in a new segment, and segments that only
 //! speak of forgotten slots are removed, each step only after the one before it is durable.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 
 use serde::Serialize;
@@ -26,7 +26,8 @@ pub struct Recovered<R> {
     pub checkpoint: Option<Checkpoint>,
     /// The record of which only the newest counts.
     pub newest: Option<R>,
-    /// Records about slots, in the order in which they were written.
+    /// Records about slots. What was found at an earlier start and written anew may come twice, and after
+    /// what replaced it.
     pub slots: Vec<(Slot, R)>,
 }
 
@@ -116,37 +117,38 @@ impl Store {
             if cut {
                 torn = Some((file, length));
             }
-            let mut reach = Slot(0);
             for entry in entries {
                 match entry {
                     Entry::Started(times) => {
                         recovered.incarnation = recovered.incarnation.max(times + 1);
                     }
                     Entry::Newest(record) => recovered.newest = Some(record),
-                    Entry::Slot(slot, record) => {
-                        reach = reach.max(slot.next());
-                        recovered.slots.push((slot, record));
-                    }
+                    Entry::Slot(slot, record) => recovered.slots.push((slot, record)),
                     Entry::Forgot(slot) => forgotten = forgotten.max(slot),
                 }
             }
-            old.insert(number, reach);
+            old.insert(number, Slot(0));
         }
-        let (checkpoint, checkpoints) = newest_checkpoint(disk.as_ref(), &names, owner)?;
+        let Checkpoints { newest: checkpoint, sound, unsound } =
+            read_checkpoints(disk.as_ref(), &names, owner)?;
         let covered = checkpoint.as_ref().map_or(Slot(0), |checkpoint| checkpoint.slot);
         if covered < forgotten {
             let file = checkpoint_name(forgotten);
             let expected = format!("a sound checkpoint of all slots below {forgotten}");
             return Err(damaged(owner, &file, 0, &expected));
         }
-        recovered.slots.retain(|(slot, _)| *slot >= covered);
         recovered.checkpoint = checkpoint;
         // From here on the disk is changed.
         if let Some((file, length)) = torn {
             disk.truncate(&file, length).map_err(|e| failed("cut the torn end of", &file, e))?;
-            disk.sync(&file).map_err(|e| failed("sync", &file, e))?;
         }
-        for name in names.iter().filter(|name| name.ends_with(BESIDE)) {
+        if let Some(last) = segments.last() {
+            // What a killed process left in it can be read, but need not be on the disk.
+            let file = segment_name(*last);
+            disk.sync(&file).map_err(|e| failed("sync", &file, e))?;
+            disk.sync_names().map_err(|e| failed("sync", "the directory", e))?;
+        }
+        for name in names.iter().filter(|name| name.ends_with(BESIDE)).chain(&unsound) {
             disk.remove(name).map_err(|e| failed("remove", name, e))?;
         }
         let segment = segments.last().map_or(0, |last| last + 1);
@@ -163,11 +165,24 @@ impl Store {
             old,
             reach: Slot(0),
             dirty: Vec::new(),
-            checkpoints,
+            checkpoints: sound,
             unnamed: Vec::new(),
             forgotten,
         };
         store.begin_segment();
+        // A sync that failed in an earlier life may have left what the disk does not hold, and no later
+        // sync of that file would say so. So what was found is written anew, and the old files go.
+        // All of it: the checkpoint may rot, and the one before it needs what came between.
+        let mut written = BTreeSet::new();
+        for (slot, record) in recovered.slots.iter().filter(|(slot, _)| *slot >= forgotten) {
+            store.reach = store.reach.max(slot.next());
+            let entry = encode(&Entry::Slot(*slot, record));
+            if !written.contains(&entry) {
+                store.push(&entry);
+                written.insert(entry);
+            }
+        }
+        recovered.slots.retain(|(slot, _)| *slot >= covered);
         Ok((store, recovered))
     }
 
@@ -366,21 +381,33 @@ impl Store {
     }
 }
 
-fn newest_checkpoint(
+/// The checkpoints found on a disk.
+struct Checkpoints {
+    newest: Option<Checkpoint>,
+    /// The newest and those before it, oldest first.
+    sound: VecDeque<Slot>,
+    /// The names of those after it, which cannot be read.
+    unsound: Vec<String>,
+}
+
+fn read_checkpoints(
     disk: &dyn Disk,
     names: &[String],
     owner: Identity,
-) -> Result<(Option<Checkpoint>, VecDeque<Slot>), Error> {
-    let slots: VecDeque<Slot> =
+) -> Result<Checkpoints, Error> {
+    let mut sound: VecDeque<Slot> =
         names.iter().filter_map(|name| number_in(name, "checkpoint-")).map(Slot).collect();
-    for &slot in slots.iter().rev() {
+    let mut unsound = Vec::new();
+    while let Some(&slot) = sound.back() {
         let file = checkpoint_name(slot);
         let bytes = disk.read(&file).map_err(|e| disk_error(owner, "read", &file, e))?;
-        if let Some(checkpoint) = read_checkpoint(&bytes, owner, slot) {
-            return Ok((Some(checkpoint), slots));
+        if let Some(newest) = read_checkpoint(&bytes, owner, slot) {
+            return Ok(Checkpoints { newest: Some(newest), sound, unsound });
         }
+        unsound.push(file);
+        sound.pop_back();
     }
-    Ok((None, slots))
+    Ok(Checkpoints { newest: None, sound, unsound })
 }
 
 fn read_checkpoint(bytes: &[u8], owner: Identity, slot: Slot) -> Option<Checkpoint> {

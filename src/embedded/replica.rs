@@ -218,7 +218,7 @@ where
         if elapsed >= self.next_tick {
             self.next_tick = elapsed + Duration::from_millis(self.config.tick_ms);
             let now = self.lines.clock.now();
-            self.node.replica().tick(now);
+            self.node.tick(now);
         }
     }
 

@@ -152,6 +152,10 @@ pub struct State {
     moved_at: Millis,
     said_at: Millis,
     now: Millis,
+    /// Whether a peer that was asked has answered, and may have more.
+    hungry: bool,
+    /// A checkpoint of which a peer is fetching pieces: it is kept though newer ones have been cut.
+    served: Option<Checkpoint>,
     /// Whom to ask next, when several are ahead.
     turn: usize,
 }
@@ -177,6 +181,8 @@ impl State {
             moved_at: 0,
             said_at: 0,
             now: 0,
+            hungry: false,
+            served: None,
             turn: 0,
         }
     }
@@ -227,14 +233,16 @@ impl State {
         }
     }
 
-    fn on_fetch(&self, from: Slot) -> Option<CatchUp> {
+    fn on_fetch(&mut self, from: Slot) -> Option<CatchUp> {
         if from >= self.next() {
             return None;
         }
         if from < self.first {
             // Stable or not: what one replica has executed, f + 1 have decided.
-            let newest = self.checkpoints.back().filter(|own| own.slot > from);
-            return newest.map(|own| self.piece(own, 0));
+            let newest = self.checkpoints.back().filter(|own| own.slot > from)?.clone();
+            let piece = self.piece(&newest, 0);
+            self.served = Some(newest);
+            return Some(piece);
         }
         let mut bytes = 0;
         let start = (from.0 - self.first.0) as usize;
@@ -246,8 +254,8 @@ impl State {
         Some(CatchUp::Decided { from, values: values.cloned().collect() })
     }
 
-    fn on_fetch_piece(&self, slot: Slot, offset: u64) -> Option<CatchUp> {
-        match self.checkpoints.iter().find(|own| own.slot == slot) {
+    fn on_fetch_piece(&mut self, slot: Slot, offset: u64) -> Option<CatchUp> {
+        match self.checkpoints.iter().chain(&self.served).find(|own| own.slot == slot) {
             Some(own) if offset < own.state.len() as u64 => Some(self.piece(own, offset as usize)),
             _ => self.on_fetch(slot),
         }
@@ -267,7 +275,7 @@ impl State {
     fn on_decided(&mut self, from: Slot, values: Vec<Value>) -> Vec<(Slot, Value)> {
         let next = self.next();
         // What is learned now is released within this turn; the next tick asks for what comes then.
-        self.moved_at = self.now.saturating_sub(self.retry_after_ms);
+        self.hungry = true;
         let slots =
             values.into_iter().enumerate().map(|(at, value)| (Slot(from.0 + at as u64), value));
         // Nothing beyond the contiguous part: what waits in the release operator stays bounded.
@@ -309,7 +317,8 @@ impl State {
             self.said_at = now;
             said.push((To::Others, CatchUp::Executed(self.next())));
         }
-        if now.saturating_sub(self.moved_at) >= self.retry_after_ms {
+        if self.hungry || now.saturating_sub(self.moved_at) >= self.retry_after_ms {
+            self.hungry = false;
             said.extend(self.ask());
         }
         said

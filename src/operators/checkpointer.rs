@@ -112,7 +112,9 @@ impl Checkpointer {
 
     fn on_checkpoint(&mut self, checkpoint: &Checkpoint) -> Report {
         let report = Report { slot: checkpoint.slot, digest: checkpoint.digest };
-        self.own = Some(report);
+        if self.own.is_none_or(|own| own.slot < report.slot) {
+            self.own = Some(report);
+        }
         report
     }
 

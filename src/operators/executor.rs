@@ -176,7 +176,7 @@ impl Executor {
     fn apply(&mut self, slot: Slot, batch: &Batch) -> (Replies, u64) {
         let State { time_ms, sessions, .. } = &mut self.state;
         *time_ms = batch.time_ms.max(*time_ms);
-        let at = At { slot: slot.0, time_ms: *time_ms };
+        let at = At { slot, time_ms: *time_ms };
         let mut replies = Replies::default();
         let mut duplicates = 0;
         for request in batch.requests.iter() {

@@ -135,7 +135,6 @@ impl RequestSource {
     fn on_requests(&mut self, requests: Requests, now: Millis) -> Forward {
         let id = BatchId { source: self.me, incarnation: self.incarnation, number: self.next };
         self.next += 1;
-        self.now = self.now.max(now);
         if self.open.is_empty() {
             self.sent_at = self.now;
         }

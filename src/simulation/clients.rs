@@ -58,6 +58,8 @@ pub(super) struct Clients {
     n: u64,
     nonces: u64,
     values: u64,
+    /// Whether what is asked now is the last reading of all keys.
+    reading: bool,
     /// The first answer to each request: every later one must be the same.
     answers: BTreeMap<(ClientId, u64), Vec<u8>>,
 }
@@ -87,6 +89,7 @@ impl Clients {
             n,
             nonces: settings.clients as u64,
             values: 0,
+            reading: false,
             answers: BTreeMap::new(),
         }
     }
@@ -94,6 +97,15 @@ impl Clients {
     /// Whether every operation has been answered or given up.
     pub fn are_done(&self) -> bool {
         self.clients.iter().all(|client| client.left == 0 && client.open.is_empty())
+    }
+
+    /// Has the first client read every key once more, so that nothing lost goes unseen; says whether
+    /// that is done.
+    pub fn read_all(&mut self) -> bool {
+        if !std::mem::replace(&mut self.reading, true) {
+            self.clients[0].left = self.keys;
+        }
+        self.are_done()
     }
 
     /// What client `index` sends now, and where to.
@@ -155,9 +167,14 @@ impl Clients {
         moment: u64,
         random: &mut Random,
     ) -> (ReplicaId, Ask) {
-        let key = random.below(self.keys);
         self.values += 1;
-        let (action, command) = operation(key, self.values, random);
+        let (key, (action, command)) = if self.reading {
+            let key = self.clients[index].left - 1;
+            (key, read(key))
+        } else {
+            let key = random.below(self.keys);
+            (key, operation(key, self.values, random))
+        };
         let operation = self.history.len();
         self.history.push(Operation { key, call: moment, action, answer: None });
         let client = &mut self.clients[index];
@@ -234,6 +251,14 @@ impl Clients {
         operation.answer = Some((moment, seen));
         Ok(())
     }
+}
+
+/// Reads a key.
+fn read(key: u64) -> (Action, Vec<u8>) {
+    let mut command = Vec::new();
+    let words = ["GET".to_owned(), format!("key:{key}")];
+    write_command(words.iter().map(|word| word.as_bytes()), &mut command);
+    (Action::Get, command)
 }
 
 /// A random operation on a key, for the checker and as a command.

@@ -44,9 +44,9 @@ struct File {
     bytes: Vec<u8>,
     /// Bytes that survive a crash.
     synced: usize,
-    /// Bytes that were so before the last sync. A flip after them cannot be told from a torn write, so
-    /// it is outside the fault model.
-    synced_before: usize,
+    /// How many were so two syncs ago. A flip after them may look like a torn write, for the record that
+    /// says they were durable may itself be the last; it is outside the fault model.
+    synced_before: [usize; 2],
 }
 
 #[derive(Clone)]
@@ -101,10 +101,15 @@ impl FaultyDisk {
     }
 
     /// The replica has crashed: of what was not synced, some part is lost, some part is garbage.
-    pub fn crash(&self, random: &mut Random, torn_per_million: u64) {
+    ///
+    /// When only the process was killed, nothing is lost yet, and nothing of it is safer than before.
+    pub fn crash(&self, random: &mut Random, torn_per_million: u64, process_only: bool) {
         let mut files = self.files();
         files.dies_after = None;
         files.fail_sync = false;
+        if process_only {
+            return;
+        }
         let changes = std::mem::take(&mut files.changes);
         let kept = random.below(changes.len() as u64 + 1) as usize;
         let mut names = files.durable.clone();
@@ -120,7 +125,7 @@ impl FaultyDisk {
                 file.bytes[at] ^= 1 << random.below(8);
             }
             file.synced = file.bytes.len();
-            file.synced_before = file.synced_before.min(file.synced);
+            file.synced_before = file.synced_before.map(|before| before.min(file.synced));
         }
         files.files.retain(|id, _| names.values().any(|named| named == id));
         files.durable.clone_from(&names);
@@ -135,7 +140,7 @@ impl FaultyDisk {
         let (name, id) = random.pick(&names).clone();
         let file = files.files.get_mut(&id)?;
         let whole = name.starts_with("checkpoint");
-        let end = if whole { file.synced } else { file.synced_before };
+        let end = if whole { file.synced } else { file.synced_before[0] };
         let at = random.below(end as u64) as usize;
         let byte = file.bytes.get_mut(at).filter(|_| at < end)?;
         *byte ^= 1 << random.below(8);
@@ -200,6 +205,7 @@ impl Disk for FaultyDisk {
         let file = files.file(name)?;
         file.bytes.truncate(length as usize);
         file.synced = file.synced.min(file.bytes.len());
+        file.synced_before = file.synced_before.map(|before| before.min(file.synced));
         Ok(())
     }
 
@@ -214,8 +220,10 @@ impl Disk for FaultyDisk {
             return Err(io::Error::other("input/output error"));
         }
         let file = files.file(name)?;
-        file.synced_before = file.synced;
-        file.synced = file.bytes.len();
+        if file.bytes.len() > file.synced {
+            file.synced_before = [file.synced_before[1], file.synced];
+            file.synced = file.bytes.len();
+        }
         Ok(())
     }
 

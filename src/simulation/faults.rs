@@ -87,7 +87,7 @@ pub enum Act {
     FailSync,
     /// Its disk dies in the middle of something.
     DieInside,
-    /// Its clock jumps ahead.
+    /// Its clock jumps, ahead or back.
     ClockJump,
     /// It crashes, and comes back.
     Crash,

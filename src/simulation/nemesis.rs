@@ -64,7 +64,11 @@ where
             }
             Act::FailSync => self.nodes[node].disk.fail_next_sync(),
             Act::DieInside => self.nodes[node].disk.die_after(until % 12),
-            Act::ClockJump => self.nodes[node].clock_us += until - self.now,
+            Act::ClockJump => {
+                let clock = &mut self.nodes[node].clock_us;
+                let by = until - self.now;
+                *clock = if until % 2 == 0 { *clock + by } else { clock.saturating_sub(by) };
+            }
             Act::Crash => self.crash_until(victim, until),
             Act::CrashAll => {
                 for replica in 0..self.settings.config.n as u16 {

@@ -309,6 +309,7 @@ where
         let settled = self.healed
             && !self.digests_wanted
             && self.clients.are_done()
+            && self.clients.read_all()
             && self.nodes.iter().all(|place| place.node.is_some() || place.refused)
             && self.up().all(|replica| self.common.next(replica) == self.common.end());
         if settled {
@@ -393,7 +394,9 @@ where
         if place.node.take().is_none() {
             return false;
         }
-        place.disk.crash(&mut self.random, self.settings.disks.torn);
+        // A process that is killed leaves all it wrote in the system's memory; a machine does not.
+        let process_only = self.random.chance(500_000);
+        place.disk.crash(&mut self.random, self.settings.disks.torn, process_only);
         self.common.on_crash(at);
         self.stats.crashes += 1;
         self.trace.note(self.now, ("crash", at), || format!("replica {at} crashes"));
@@ -416,7 +419,7 @@ where
         let Some(node) = place.node.as_mut().filter(|_| place.life == life) else { return };
         let next = (self.now + self.settings.config.tick_ms * 1000).max(place.paused_until);
         if self.now >= place.paused_until {
-            node.replica().tick(now_ms);
+            node.tick(now_ms);
         }
         self.future.at(next, Happening::Tick { at, life });
         self.wake(at);
@@ -538,7 +541,7 @@ where
         self.trace.note(self.now, ("disk", at), || format!("replica {at} stops: {why}"));
         self.stats.disk_failures += 1;
         if !self.crash(at) {
-            self.nodes[at.0 as usize].disk.crash(&mut self.random, self.settings.disks.torn);
+            self.nodes[at.0 as usize].disk.crash(&mut self.random, self.settings.disks.torn, false);
         }
         let back = self.now + self.random.within(1_000..300_000);
         self.future.at(back, Happening::Start { at });

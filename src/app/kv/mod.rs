@@ -51,10 +51,11 @@ pub const REPLY_BYTES_MAX: usize = 2 << 20;
 ///
 /// ```
 /// use taraflow::app::{At, StateMachine, kv::KeyValue};
+/// use taraflow::types::Slot;
 ///
 /// let mut service = KeyValue::default();
 /// let mut reply = Vec::new();
-/// let at = At { slot: 1, time_ms: 0 };
+/// let at = At { slot: Slot(1), time_ms: 0 };
 /// service.apply(at, b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n", &mut reply);
 /// service.apply(at, b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n", &mut reply);
 /// assert_eq!(reply, b"+OK\r\n$1\r\nv\r\n");
@@ -73,7 +74,7 @@ impl StateMachine for KeyValue {
             Ok(found) => found,
             Err(refused) => return write_error(&refused.message(), reply),
         };
-        let call = Call { slot: at.slot, now_ms, name: row.name, arguments };
+        let call = Call { slot: at.slot.0, now_ms, name: row.name, arguments };
         let start = reply.len();
         let done = match row.handler {
             Handler::Read(read) => read(&self.store, &call, reply),
@@ -111,7 +112,7 @@ impl KeyValue {
         };
         let Handler::Read(read) = row.handler else { return false };
         let now_ms = self.store.time_at(at.time_ms);
-        let call = Call { slot: at.slot, now_ms, name: row.name, arguments };
+        let call = Call { slot: at.slot.0, now_ms, name: row.name, arguments };
         let start = reply.len();
         if let Err(refusal) = read(&self.store, &call, reply) {
             reply.truncate(start);

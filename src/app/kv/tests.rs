@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::resp::{Reply, write_command};
+use crate::types::Slot;
 
 /// A line in inline syntax as a RESP command.
 fn command(line: &str) -> Vec<u8> {
@@ -51,7 +52,7 @@ pub(super) fn check_replies(script: &[(&str, &str)]) {
 pub(super) fn check_timed_replies(script: &[(u64, &str, &str)]) {
     let mut service = KeyValue::default();
     for (slot, (time_ms, line, expected)) in (1..).zip(script) {
-        let (at, command) = (At { slot, time_ms: *time_ms }, command(line));
+        let (at, command) = (At { slot: Slot(slot), time_ms: *time_ms }, command(line));
         let mut outside = Vec::new();
         let reads = service.read(at, &command, &mut outside);
 
@@ -99,7 +100,7 @@ fn wrong_arity_is_refused_with_the_name_in_small_letters() {
 #[test]
 fn bytes_that_are_no_command_get_an_error() {
     let mut service = KeyValue::default();
-    let at = At { slot: 1, time_ms: 0 };
+    let at = At { slot: Slot(1), time_ms: 0 };
 
     for (bytes, said) in [
         (&b""[..], "-ERR Protocol error: expected exactly one command"),
@@ -117,7 +118,7 @@ fn bytes_that_are_no_command_get_an_error() {
 #[test]
 fn a_reply_too_long_changes_nothing() {
     let mut service = KeyValue::default();
-    let at = At { slot: 1, time_ms: 0 };
+    let at = At { slot: Slot(1), time_ms: 0 };
     let element = vec![b'x'; 500_000];
     for _ in 0..5 {
         let mut push = Vec::new();
@@ -134,13 +135,13 @@ fn a_reply_too_long_changes_nothing() {
 #[test]
 fn reads_outside_the_order_leave_the_clock_alone() {
     let mut service = KeyValue::default();
-    service.apply(At { slot: 1, time_ms: 0 }, &command("SET k v PX 10"), &mut Vec::new());
+    service.apply(At { slot: Slot(1), time_ms: 0 }, &command("SET k v PX 10"), &mut Vec::new());
     let before = service.clone();
     let mut reply = Vec::new();
 
-    assert!(service.read(At { slot: 1, time_ms: 10 }, &command("GET k"), &mut reply));
-    assert!(service.read(At { slot: 1, time_ms: 10 }, &command("DBSIZE"), &mut reply));
-    assert!(!service.read(At { slot: 1, time_ms: 10 }, &command("DEL k"), &mut reply));
+    assert!(service.read(At { slot: Slot(1), time_ms: 10 }, &command("GET k"), &mut reply));
+    assert!(service.read(At { slot: Slot(1), time_ms: 10 }, &command("DBSIZE"), &mut reply));
+    assert!(!service.read(At { slot: Slot(1), time_ms: 10 }, &command("DEL k"), &mut reply));
 
     assert_eq!(reply, b"$-1\r\n:0\r\n");
     assert!(service == before);
@@ -151,7 +152,7 @@ fn snapshots_do_not_show_how_the_state_was_reached() {
     let run = |lines: &[&str]| {
         let mut service = KeyValue::default();
         for line in lines {
-            service.apply(At { slot: 1, time_ms: 50 }, &command(line), &mut Vec::new());
+            service.apply(At { slot: Slot(1), time_ms: 50 }, &command(line), &mut Vec::new());
         }
         service.snapshot()
     };

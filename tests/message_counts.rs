@@ -39,7 +39,7 @@ struct Counting {
 }
 
 impl Counting {
-    fn new(config: &Config) -> Box<dyn Oracle<Message, Promise>> {
+    fn made_for(config: &Config) -> Box<dyn Oracle<Message, Promise>> {
         Box::new(Self { inner: (subject().oracle)(config), n: config.n })
     }
 }
@@ -79,7 +79,7 @@ impl Oracle<Message, Promise> for Counting {
 
 fn counted(n: usize, seed: u64) -> Counts {
     COUNTS.take();
-    let subject = Subject { oracle: Counting::new, ..subject() };
+    let subject = Subject { oracle: Counting::made_for, ..subject() };
     let outcome = World::run(&subject, seed, Settings::calm(n), false);
     assert_eq!(outcome.violation, None, "{n} replicas, seed {seed}");
     COUNTS.take()

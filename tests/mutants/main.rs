@@ -7,7 +7,7 @@
 //! Those that few seeds of the swarm notice have a world of their own in which their rule is needed more
 //! often.
 //!
-//! Not here, because hardly a seed notices them (0, 0 and 1 of 50): a report, a proposal or a vote that
+//! Not here, because hardly a seed notices them (1, 0 and 1 of 100): a report, a proposal or a vote that
 //! is said once, however often it is lost. The report of the next checkpoint stands in for the one
 //! before, and a slot that does not come on has the leader replaced, whereupon it is proposed and voted
 //! for anew. They are said again for the sake of speed; `scenarios` has the case where nobody hears a

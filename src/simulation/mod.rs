@@ -9,11 +9,13 @@ mod events;
 mod faults;
 #[allow(clippy::disallowed_types, reason = "looked up with a hasher of its own, never iterated")]
 pub mod linearizability;
+mod machines;
 mod nemesis;
 mod oracle;
 mod random;
 mod script;
 mod trace;
+mod traffic;
 mod world;
 
 use std::ops::AddAssign;
@@ -29,7 +31,8 @@ pub use disk::{Counts as DiskCounts, FaultyDisk};
 pub use faults::{Act, Disks, Micros, Network, Settings};
 pub use oracle::{Counts, Oracle};
 pub use random::Random;
-pub use world::{Links, World};
+pub use traffic::Links;
+pub use world::World;
 
 /// A protocol as a function that draws its graph.
 pub type Dataflow<M, R> = Rc<dyn for<'s> Fn(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>>;

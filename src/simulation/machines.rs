@@ -1,0 +1,215 @@
+//! The machines of a simulated cluster: how replicas start, work, sync, crash and come back.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::events::Happening;
+use super::world::World;
+use crate::batch::Packer;
+use crate::config::Config;
+use crate::error::Error;
+use crate::events::Event;
+use crate::node::Node;
+use crate::types::{Millis, ReplicaId, Slot};
+
+/// The cluster number of simulated disks.
+const CLUSTER: u64 = 0x5151;
+
+impl<M, R> World<M, R>
+where
+    M: Clone + Debug + Hash + 'static,
+    R: Clone + Serialize + DeserializeOwned + 'static,
+{
+    pub(super) fn start(&mut self, at: ReplicaId) {
+        let place = &mut self.nodes[at.0 as usize];
+        if place.node.is_some() || place.refused {
+            return;
+        }
+        place.life += 1;
+        place.inbox.clear();
+        place.edge = Packer::default();
+        (place.turn_due, place.sync_due, place.busy_until) = (false, false, self.now);
+        let config = Config { me: at, ..self.settings.config.clone() };
+        let dataflow = self.subject.dataflow.clone();
+        let mut recovery = Ok(());
+        let mut first = Slot(0);
+        let (oracle, rotten) = (&mut self.oracle, place.rotten);
+        let started = Node::start(
+            &config,
+            Some((Box::new(place.disk.clone()), CLUSTER)),
+            (self.subject.application)(),
+            |inputs, config| {
+                recovery = oracle.on_start(at, &inputs.recovered, rotten);
+                first = inputs.recovered.checkpoint.as_ref().map_or(Slot(0), |own| own.slot);
+                dataflow(inputs, config)
+            },
+        );
+        let life = place.life;
+        match started {
+            Ok(node) => {
+                place.node = Some(node);
+                self.common.on_start(at, first);
+                self.check(recovery);
+                self.future.at(self.now, Happening::Tick { at, life });
+                self.trace.note(self.now, ("start", at, life), || {
+                    format!("replica {at} starts, life {life}, from slot {first}")
+                });
+            }
+            Err(error) if place.rotten => {
+                place.refused = true;
+                self.stats.refused += 1;
+                let why = error.to_string();
+                self.trace.note(self.now, ("refused", at), || format!("replica {at}: {why}"));
+            }
+            Err(error @ Error::Disk { .. }) => self.disk_failed(at, &error.to_string()),
+            Err(error) => self.fail(format!("replica {at} does not start: {error}")),
+        }
+    }
+
+    /// Takes a replica down; says whether it was up.
+    pub fn crash(&mut self, at: ReplicaId) -> bool {
+        let place = &mut self.nodes[at.0 as usize];
+        if place.node.take().is_none() {
+            return false;
+        }
+        // A process that is killed leaves all it wrote in the system's memory; a machine does not.
+        let process_only = self.random.chance(500_000);
+        place.disk.crash(&mut self.random, self.settings.disks.torn, process_only);
+        self.common.on_crash(at);
+        self.stats.crashes += 1;
+        self.trace.note(self.now, ("crash", at), || format!("replica {at} crashes"));
+        true
+    }
+
+    /// Starts a replica that a script took down.
+    pub fn restart(&mut self, at: ReplicaId) {
+        self.future.at(self.now, Happening::Start { at });
+    }
+
+    pub(super) fn clock_ms(&self, at: ReplicaId) -> Millis {
+        let place = &self.nodes[at.0 as usize];
+        (place.clock_us + self.now + self.now / 1_000_000 * place.drift) / 1000
+    }
+
+    pub(super) fn tick(&mut self, at: ReplicaId, life: u64) {
+        let now_ms = self.clock_ms(at);
+        let place = &mut self.nodes[at.0 as usize];
+        let Some(node) = place.node.as_mut().filter(|_| place.life == life) else { return };
+        let next = (self.now + self.settings.config.tick_ms * 1000).max(place.paused_until);
+        if self.now >= place.paused_until {
+            node.tick(now_ms);
+        }
+        self.future.at(next, Happening::Tick { at, life });
+        self.wake(at);
+    }
+
+    /// Makes sure that a replica works soon.
+    pub(super) fn wake(&mut self, at: ReplicaId) {
+        let place = &mut self.nodes[at.0 as usize];
+        if place.node.is_some() && !place.turn_due {
+            place.turn_due = true;
+            let when = self.now.max(place.busy_until).max(place.paused_until);
+            self.future.at(when, Happening::Turn { at, life: place.life });
+        }
+    }
+
+    pub(super) fn turn(&mut self, at: ReplicaId, life: u64) {
+        let now_ms = self.clock_ms(at);
+        let place = &mut self.nodes[at.0 as usize];
+        let Some(node) = place.node.as_mut().filter(|_| place.life == life) else { return };
+        place.turn_due = false;
+        if self.now < place.paused_until {
+            return self.wake(at);
+        }
+        if !node.is_fenced() {
+            for (from, message) in place.inbox.drain(..) {
+                node.replica().deliver(from, [message]);
+            }
+            if node.replica().room() > 0 && !place.edge.is_empty() {
+                node.replica().submit(place.edge.finish(), now_ms);
+            }
+        }
+        self.stats.turns += 1;
+        if let Err(error) = node.turn() {
+            return self.disk_failed(at, &error.to_string());
+        }
+        place.busy_until = self.now + (20 + self.random.below(100)) * place.slowness;
+        self.after_turn(at);
+    }
+
+    pub(super) fn after_turn(&mut self, at: ReplicaId) {
+        let place = &mut self.nodes[at.0 as usize];
+        let Some(node) = &mut place.node else { return };
+        let events = node.take_events();
+        for event in &events {
+            self.on_event(at, event);
+        }
+        if self.subject.says_before_sync {
+            self.nodes[at.0 as usize].node.as_mut().expect("it is up").release_unsynced();
+        }
+        self.begin_sync(at);
+        self.say(at);
+    }
+
+    pub(super) fn on_event(&mut self, at: ReplicaId, event: &Event) {
+        let hash = match event {
+            Event::Executed { slot, value } => (1, slot.0, value.clone()),
+            Event::EnteredView { view } => (2, view.0, None),
+            Event::Leads { view, .. } => (3, view.0, None),
+            Event::Digest { .. } => {
+                self.digests += 1;
+                (4, 0, None)
+            }
+            _ => (5, 0, None),
+        };
+        self.trace.note(self.now, (at, hash), || format!("replica {at}: {event:?}"));
+        let common = self.common.on_event(at, event);
+        self.check(common);
+        let own = self.oracle.on_event(at, event);
+        self.check(own);
+    }
+
+    pub(super) fn begin_sync(&mut self, at: ReplicaId) {
+        let place = &mut self.nodes[at.0 as usize];
+        let Some(turn) = place.node.as_ref().and_then(Node::sync_wanted) else { return };
+        if std::mem::replace(&mut place.sync_due, true) {
+            return;
+        }
+        let disks = &self.settings.disks;
+        let mut takes = (disks.sync_us + self.random.below(disks.jitter_us)) * place.slowness;
+        if self.now < place.slow_until {
+            takes += self.random.below(400_000);
+        }
+        self.future.at(self.now + takes, Happening::Synced { at, life: place.life, turn });
+    }
+
+    pub(super) fn synced(&mut self, at: ReplicaId, life: u64, turn: u64) {
+        let place = &mut self.nodes[at.0 as usize];
+        let Some(node) = place.node.as_mut().filter(|_| place.life == life) else { return };
+        place.sync_due = false;
+        if node.sync_wanted().is_none() {
+            // The disk has become full: what the sync would cover waits until there is room.
+            return;
+        }
+        if let Err(error) = node.sync(turn) {
+            return self.disk_failed(at, &error.to_string());
+        }
+        self.begin_sync(at);
+        self.say(at);
+        self.wake(at);
+    }
+
+    /// A replica stops when its disk fails, and is started again by whoever looks after it.
+    pub(super) fn disk_failed(&mut self, at: ReplicaId, why: &str) {
+        self.trace.note(self.now, ("disk", at), || format!("replica {at} stops: {why}"));
+        self.stats.disk_failures += 1;
+        if !self.crash(at) {
+            self.nodes[at.0 as usize].disk.crash(&mut self.random, self.settings.disks.torn, false);
+        }
+        let back = self.now + self.random.within(1_000..300_000);
+        self.future.at(back, Happening::Start { at });
+    }
+}

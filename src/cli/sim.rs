@@ -71,6 +71,8 @@ struct Summary {
     violations: u64,
     /// The first seeds that break a rule.
     broken: Vec<u64>,
+    /// What never happened in any world: a rule about it has not been tried.
+    not_covered: Vec<&'static str>,
     #[serde(flatten)]
     stats: Stats,
     seconds: f64,
@@ -135,6 +137,11 @@ fn simulate(args: &SimArgs) -> Result<Summary, Error> {
     written?;
     summary.broken.sort_unstable();
     summary.broken.truncate(NAMED);
+    summary.not_covered = marks(&summary)
+        .into_iter()
+        .filter(|(name, count)| *count == 0 && *name != "violations")
+        .map(|(name, _)| name)
+        .collect();
     summary.seconds = begun.elapsed().as_secs_f64();
     Ok(summary)
 }
@@ -194,34 +201,42 @@ fn progress(total: u64) -> ProgressBar {
     ProgressBar::new(total).with_style(style)
 }
 
-fn table(summary: &Summary) -> String {
-    let Summary { stats, seeds, seconds, .. } = summary;
+/// What was counted, by the names of the JSON object.
+fn marks(summary: &Summary) -> [(&'static str, u64); 20] {
+    let Summary { stats, seeds, .. } = summary;
     let counts = &stats.counts;
-    let rows: [(&str, u64); 20] = [
+    [
         ("seeds", *seeds),
         ("messages", stats.messages),
         ("lost", stats.lost),
         ("duplicated", stats.duplicated),
-        ("nemesis_acts", stats.acts),
+        ("acts", stats.acts),
         ("crashes", stats.crashes),
         ("disk_failures", stats.disk_failures),
         ("disk_full", stats.disk_full),
-        ("refused_to_start", stats.refused),
-        ("operations_answered", stats.answered),
-        ("operations_unknown", stats.unknown),
+        ("refused", stats.refused),
+        ("answered", stats.answered),
+        ("unknown", stats.unknown),
         ("duplicates", counts.duplicates),
         ("view_changes", counts.view_changes),
-        ("slots_executed", counts.executed),
-        ("slots_recovered", counts.recovered),
+        ("executed", counts.executed),
+        ("recovered", counts.recovered),
         ("noops", counts.noops),
         ("checkpoints", counts.checkpoints),
-        ("checkpoints_stable", counts.stable),
+        ("stable", counts.stable),
         ("checkpoints_installed", counts.checkpoints_installed),
         ("violations", summary.violations),
-    ];
+    ]
+}
+
+fn table(summary: &Summary) -> String {
+    let Summary { stats, seeds, seconds, .. } = summary;
     let mut text = String::new();
-    for (name, value) in rows {
+    for (name, value) in marks(summary) {
         text += &format!("{name:<22} {value:>14}\n");
+    }
+    if !summary.not_covered.is_empty() {
+        text += &format!("never happened: {}\n", summary.not_covered.join(", "));
     }
     let rate = |count: u64| count as f64 / seconds.max(1e-9);
     text += &format!(

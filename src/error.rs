@@ -2,6 +2,7 @@
 
 use crate::app::Damaged;
 use crate::client::Refused;
+use crate::settings::Problems;
 use crate::types::{ReplicaId, Slot};
 
 /// An error a caller or a user can act on.
@@ -25,6 +26,9 @@ pub enum Error {
         /// What it should be.
         wanted: &'static str,
     },
+    /// The files of settings, or what overrides them, cannot be used.
+    #[error("the settings cannot be used\n{0}")]
+    Settings(Problems),
     /// The disk answered with an error.
     #[error("replica {replica}: cannot {doing} {file}: {source}")]
     Disk {
@@ -178,6 +182,7 @@ impl Error {
         match self {
             Self::Replicas { .. }
             | Self::Setting { .. }
+            | Self::Settings(_)
             | Self::Usage(_)
             | Self::Protocol { .. } => 2,
             Self::Unreachable { .. } => 3,

@@ -32,6 +32,7 @@ pub mod quorum;
 pub mod replica;
 pub mod resp;
 pub mod role;
+pub mod settings;
 pub mod simulation;
 pub mod types;
 

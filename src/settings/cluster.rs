@@ -1,0 +1,155 @@
+//! `cluster.toml`: what is the same on all nodes.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::Addresses;
+use super::problem::{Problem, Problems};
+use super::source::{Found, Layers, Source};
+use crate::config::Config;
+use crate::dataflows;
+use crate::error::Error;
+use crate::types::ReplicaId;
+
+/// A cluster: who is in it, and what all agree on.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// A number drawn when the cluster was made.
+    pub id: u64,
+    /// The protocol all speak.
+    pub protocol: String,
+    /// Where each replica is reached.
+    pub replicas: Vec<Addresses>,
+    /// The limits, for a replica whose number is not yet filled in.
+    pub config: Config,
+}
+
+impl Cluster {
+    /// The format of the file this program reads and writes.
+    pub const FORMAT: u64 = 1;
+
+    /// Reads the file, and says where each value came from.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn read(path: &Path) -> Result<(Self, Vec<Found>), Problems> {
+        let layers = Layers::default();
+        let mut source = Source::open(path, &layers).map_err(|problem| Problems(vec![problem]))?;
+        let format = source.required::<u64>("format");
+        if let Some(format) = format.filter(|format| *format != Self::FORMAT) {
+            let known = Self::FORMAT;
+            let what =
+                format!("this program reads format {known}, not {format}; use another version");
+            source.problem("format", what);
+        }
+        let id = source.required::<String>("id").and_then(|written| {
+            let id = u64::from_str_radix(&written, 16).ok();
+            if id.is_none() {
+                source.problem("id", "`id` must be up to 16 hexadecimal digits in quotes");
+            }
+            id
+        });
+        let protocol = source.required::<String>("protocol");
+        if let Some(name) = protocol.clone().filter(|name| !dataflows::NAMES.contains(&&**name)) {
+            let error = Error::Protocol { name, known: dataflows::NAMES.join(", ") };
+            source.problem("protocol", error.to_string());
+        }
+        let replicas = replicas(&mut source);
+        let config = limits(&mut source, replicas.len());
+        let place = path.display().to_string();
+        let (found, mut problems) = source.finish();
+        problems.0.extend(shared(&replicas, &place));
+        match (id, protocol) {
+            (Some(id), Some(protocol)) if problems.0.is_empty() => {
+                Ok((Self { id, protocol, replicas, config }, found))
+            }
+            _ => Err(problems),
+        }
+    }
+
+    /// Of all that replicas must agree on before they may exchange a message: what the replicated state
+    /// depends on, and the sizes of messages. Addresses and patience are left out, so that these can be
+    /// changed one node at a time.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let Config { checkpoint_every, client_window, sessions_max, .. } = self.config;
+        let Config { batch_requests_max, batch_bytes_max, chunk_bytes, .. } = self.config;
+        let text = format!(
+            "format={}\nid={:016x}\nprotocol={}\nreplicas={}\ncheckpoint_every={checkpoint_every}\n\
+             client_window={client_window}\nsessions_max={sessions_max}\n\
+             batch_requests_max={batch_requests_max}\nbatch_bytes_max={batch_bytes_max}\n\
+             chunk_bytes={chunk_bytes}\n",
+            Self::FORMAT,
+            self.id,
+            self.protocol,
+            self.replicas.len(),
+        );
+        *blake3::hash(text.as_bytes()).as_bytes()
+    }
+}
+
+fn replicas(source: &mut Source<'_>) -> Vec<Addresses> {
+    let mut replicas = Vec::new();
+    let count = source.tables("replicas");
+    if count == 0 {
+        source.problem("replicas", "no `[[replicas]]`: write one for each replica");
+    }
+    for index in 0..count {
+        let name = |field: &str| format!("replicas[{index}].{field}");
+        if source.required::<u64>(&name("id")).is_some_and(|id| id != index as u64) {
+            let what =
+                format!("replicas are numbered in their order: this one's `id` must be {index}");
+            source.problem(&name("id"), what);
+        }
+        let links = source.required(&name("links"));
+        let clients = source.required(&name("clients"));
+        let admin = source.required(&name("admin"));
+        if let (Some(links), Some(clients), Some(admin)) = (links, clients, admin) {
+            replicas.push(Addresses { links, clients, admin });
+        }
+    }
+    replicas
+}
+
+fn limits(source: &mut Source<'_>, n: usize) -> Config {
+    let mut config = Config::new(ReplicaId(0), n);
+    let count = source.tables("replicas");
+    config.tick_ms = source.or("limits.tick_ms", config.tick_ms);
+    config.gossip_every_ms = source.or("limits.gossip_every_ms", config.gossip_every_ms);
+    config.retry_after_ms = source.or("limits.retry_after_ms", config.retry_after_ms);
+    config.suspect_after_ms = source.or("limits.suspect_after_ms", config.suspect_after_ms);
+    config.checkpoint_every = source.or("limits.checkpoint_every", config.checkpoint_every);
+    config.window = source.or("limits.window", config.window);
+    config.batches_in_flight = source.or("limits.batches_in_flight", config.batches_in_flight);
+    config.batch_requests_max = source.or("limits.batch_requests_max", config.batch_requests_max);
+    config.batch_bytes_max = source.or("limits.batch_bytes_max", config.batch_bytes_max);
+    config.client_window = source.or("limits.client_window", config.client_window);
+    config.sessions_max = source.or("limits.sessions_max", config.sessions_max);
+    config.chunk_bytes = source.or("limits.chunk_bytes", config.chunk_bytes);
+    match config.check() {
+        Err(Error::Setting { setting, wanted }) => {
+            source.problem(&format!("limits.{setting}"), format!("`{setting}` must be {wanted}"));
+        }
+        // Some replica has no address, which has been said.
+        Err(_) if n != count || count == 0 => {}
+        Err(error) => source.problem("replicas", error.to_string()),
+        Ok(()) => {}
+    }
+    config
+}
+
+/// Addresses that two would listen on.
+fn shared(replicas: &[Addresses], place: &str) -> Vec<Problem> {
+    let mut owners = BTreeMap::new();
+    let mut problems = Vec::new();
+    for (index, addresses) in replicas.iter().enumerate() {
+        for (name, address) in addresses.named() {
+            let owner = format!("`{name}` of replica {index}");
+            if let Some(other) = owners.insert(address, owner.clone()) {
+                let what = format!("{other} and {owner} are both {address}; each needs its own");
+                problems.push(Problem::new(place, what));
+            }
+        }
+    }
+    problems
+}

@@ -1,0 +1,99 @@
+//! What a process of a cluster is told: two files, the environment and the command line.
+//!
+//! `cluster.toml` is the same on all nodes: who the replicas are, and what they must agree on. Nothing
+//! overrides it, because replicas that differ in it would part without noticing; a [digest](Cluster::digest)
+//! is compared when they meet. `node.toml` is a node's own: where its data and keys are. Each of its
+//! settings may also come from the environment or the command line; the nearest wins: flag,
+//! environment, file, default. [`Found`] says which it was. Secrets come from files only, because the
+//! environment and the command line of a process are no secret.
+
+mod cluster;
+mod node;
+mod problem;
+mod rules;
+mod secret;
+mod source;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::config::Config;
+use crate::disk::Identity;
+
+pub use cluster::Cluster;
+pub use node::{LogLevel, read};
+pub use problem::{Problem, Problems};
+pub use secret::{Secret, secret_file};
+pub use source::{Found, Layers, Origin};
+
+/// The settings of one node, read and checked.
+#[derive(Clone, Debug)]
+pub struct NodeSettings {
+    /// What the roles are told.
+    pub config: Config,
+    /// The protocol all replicas speak.
+    pub protocol: String,
+    /// The number drawn when the cluster was made.
+    pub cluster: u64,
+    /// Of what all replicas must agree on; see [`Cluster::digest`].
+    pub digest: [u8; 32],
+    /// The directory of journal and checkpoints; none: nothing is kept.
+    pub data: Option<PathBuf>,
+    /// Where this node listens.
+    pub listen: Addresses,
+    /// Where each replica is reached by the others, this one included.
+    pub peers: Vec<SocketAddr>,
+    /// Where each replica serves clients, this one included.
+    pub clients_of: Vec<SocketAddr>,
+    /// Where each replica can be asked how it is, this one included.
+    pub admins: Vec<SocketAddr>,
+    /// The keys of the links; none: links are plain, and all of them on this machine.
+    pub tls: Option<TlsFiles>,
+    /// What clients must say before anything else.
+    pub password: Option<Secret>,
+    /// Client connections at a time; one more is refused.
+    pub clients_max: usize,
+    /// What is logged.
+    pub log: LogLevel,
+}
+
+impl NodeSettings {
+    /// Whose files the data directory must hold.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        Identity { cluster: self.cluster, replica: self.config.me }
+    }
+}
+
+/// Where a node listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// For the other replicas.
+    pub links: SocketAddr,
+    /// For clients that speak Redis's protocol.
+    pub clients: SocketAddr,
+    /// For questions about the node itself.
+    pub admin: SocketAddr,
+}
+
+impl Addresses {
+    /// The three, with the names they have in the files.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, SocketAddr); 3] {
+        [("links", self.links), ("clients", self.clients), ("admin", self.admin)]
+    }
+}
+
+/// The files a link proves with who it is. All are PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate that signs those of all replicas.
+    pub ca: PathBuf,
+    /// The node's certificate.
+    pub cert: PathBuf,
+    /// The node's private key.
+    pub key: PathBuf,
+}

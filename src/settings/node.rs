@@ -1,0 +1,242 @@
+//! `node.toml`: what is a node's own.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::cluster::Cluster;
+use super::problem::Problems;
+use super::rules;
+use super::secret::{Secret, secret_file};
+use super::source::{Found, Layers, Source};
+use super::value::Kind;
+use super::{Addresses, NodeSettings, TlsFiles};
+use crate::config::Config;
+use crate::error::Error;
+use crate::types::ReplicaId;
+
+/// How the replicas of a cluster talk to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Transport {
+    /// Encrypted, and both ends prove who they are.
+    Tls,
+    /// As it is.
+    Plain,
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if *self == Self::Tls { "tls" } else { "plain" })
+    }
+}
+
+impl Kind for Transport {
+    const WANTED: &'static str = "\"tls\" or \"plain\"";
+}
+
+/// What is logged: this, and what is worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// What ends the replica.
+    Error,
+    /// What somebody should look at.
+    Warn,
+    /// What happens seldom: views, peers, checkpoints.
+    Info,
+    /// What happens often.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl fmt::Display for LogLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        })
+    }
+}
+
+impl Kind for LogLevel {
+    const WANTED: &'static str = "\"error\", \"warn\", \"info\", \"debug\" or \"trace\"";
+}
+
+/// Reads a node's file, the cluster's file it names, and what overrides the former; and says where each
+/// value came from.
+///
+/// # Errors
+/// [`Error::Settings`] with all that is wrong.
+pub fn read(path: &Path, layers: &Layers) -> Result<(NodeSettings, Vec<Found>), Error> {
+    let fail = |problem| Error::Settings(Problems(vec![problem]));
+    let mut source = Source::open(path, layers).map_err(fail)?;
+    let id = source.required::<u16>("id");
+    let cluster = source.required::<String>("cluster");
+    let cluster = cluster.map(|written| Cluster::read(&source.beside("cluster", written.into())));
+    let (cluster, of_cluster, wrong_in_cluster) = match cluster {
+        Some(Ok((cluster, found))) => (Some(cluster), found, Problems::default()),
+        Some(Err(problems)) => (None, Vec::new(), problems),
+        None => (None, Vec::new(), Problems::default()),
+    };
+    let mine = cluster.as_ref().and_then(|cluster| member(&mut source, id?, cluster));
+    let node = Node::read(&mut source, mine);
+    if let Some(cluster) = &cluster {
+        rules::check(&mut source, cluster, &node);
+    }
+    let (mut found, mut problems) = source.finish();
+    found.extend(of_cluster);
+    problems.0.extend(wrong_in_cluster.0);
+    match (id, cluster, node.listen) {
+        (Some(id), Some(cluster), Some(listen)) if problems.0.is_empty() => {
+            Ok((node.settings(ReplicaId(id), listen, cluster), found))
+        }
+        _ => Err(Error::Settings(problems)),
+    }
+}
+
+/// The addresses of replica `id`.
+fn member(source: &mut Source<'_>, id: u16, cluster: &Cluster) -> Option<Addresses> {
+    let mine = cluster.replicas.get(id as usize);
+    if mine.is_none() {
+        let last = cluster.replicas.len() - 1;
+        source.problem("id", format!("there is no replica {id}; the cluster has 0 to {last}"));
+    }
+    mine.copied()
+}
+
+/// What the file says, under what overrides it.
+pub(super) struct Node {
+    data: Option<PathBuf>,
+    gather_bytes_max: usize,
+    clients_max: usize,
+    log: LogLevel,
+    pub listen: Option<Addresses>,
+    pub transport: Transport,
+    pub tls: Option<TlsFiles>,
+    pub password: Option<Secret>,
+}
+
+impl Node {
+    const CLIENTS_MAX: usize = 10_000;
+
+    fn read(source: &mut Source<'_>, mine: Option<Addresses>) -> Self {
+        let transport = source.or("links", Transport::Tls);
+        let gather_bytes_max = Config::new(ReplicaId(0), 3).gather_bytes_max;
+        Self {
+            data: data(source),
+            listen: listen(source, mine),
+            transport,
+            tls: tls(source, transport),
+            password: password(source),
+            gather_bytes_max: source.or("limits.gather_bytes_max", gather_bytes_max),
+            clients_max: source.or("limits.clients_max", Self::CLIENTS_MAX),
+            log: source.or("log.level", LogLevel::Info),
+        }
+    }
+
+    fn settings(self, me: ReplicaId, listen: Addresses, cluster: Cluster) -> NodeSettings {
+        let each = |of: fn(&Addresses) -> SocketAddr| cluster.replicas.iter().map(of).collect();
+        NodeSettings {
+            digest: cluster.digest(),
+            peers: each(|replica| replica.links),
+            clients_of: each(|replica| replica.clients),
+            admins: each(|replica| replica.admin),
+            config: Config { me, gather_bytes_max: self.gather_bytes_max, ..cluster.config },
+            protocol: cluster.protocol,
+            cluster: cluster.id,
+            data: self.data,
+            listen,
+            tls: self.tls,
+            password: self.password,
+            clients_max: self.clients_max,
+            log: self.log,
+        }
+    }
+}
+
+/// The directory of journal and checkpoints; none without a disk.
+fn data(source: &mut Source<'_>) -> Option<PathBuf> {
+    let memory = source.or("memory", false);
+    let written = source.path("data");
+    if !memory {
+        return written.or_else(|| {
+            let default = source.or("data", "data".to_owned());
+            Some(source.beside("data", default.into()))
+        });
+    }
+    match source.layer("data").cmp(&source.layer("memory")) {
+        Ordering::Less => return written,
+        Ordering::Equal => {
+            source.problem("data", "`memory` and `data` contradict each other: remove one");
+        }
+        Ordering::Greater => {}
+    }
+    None
+}
+
+fn listen(source: &mut Source<'_>, mine: Option<Addresses>) -> Option<Addresses> {
+    let mut address = |name, default: Option<SocketAddr>| match default {
+        Some(default) => Some(source.or(name, default)),
+        None => source.optional(name),
+    };
+    let links = address("listen.links", mine.map(|mine| mine.links));
+    let clients = address("listen.clients", mine.map(|mine| mine.clients));
+    let admin = address("listen.admin", mine.map(|mine| mine.admin));
+    Some(Addresses { links: links?, clients: clients?, admin: admin? })
+}
+
+/// The keys of the links, all of them or none.
+fn tls(source: &mut Source<'_>, transport: Transport) -> Option<TlsFiles> {
+    let mut path = |name| {
+        let path = source.path(name);
+        match &path {
+            None if transport == Transport::Tls => {
+                let what = format!(
+                    "`{name}` is missing: links need tls.ca, tls.cert and tls.key, or, if all \
+                     replicas are on this machine, `links = \"plain\"`"
+                );
+                source.problem(name, what);
+            }
+            Some(path) if transport == Transport::Tls => {
+                let read = if name == "tls.key" { secret_file(path) } else { public_file(path) };
+                if let Err(what) = read {
+                    source.problem(name, what);
+                }
+            }
+            _ => {}
+        }
+        path
+    };
+    let (ca, cert, key) = (path("tls.ca"), path("tls.cert"), path("tls.key"));
+    if transport == Transport::Plain {
+        return None;
+    }
+    Some(TlsFiles { ca: ca?, cert: cert?, key: key? })
+}
+
+fn public_file(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+}
+
+/// The first line of the password file.
+fn password(source: &mut Source<'_>) -> Option<Secret> {
+    const NAME: &str = "clients.password_file";
+    let path = source.path(NAME)?;
+    match secret_file(&path) {
+        Ok(text) => match text.lines().next().filter(|line| !line.is_empty()) {
+            Some(line) => return Some(Secret::new(line.to_owned())),
+            None => source.problem(NAME, format!("{} has no password in it", path.display())),
+        },
+        Err(what) => source.problem(NAME, what),
+    }
+    None
+}

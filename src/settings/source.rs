@@ -1,0 +1,270 @@
+//! A file of settings under what overrides it.
+//!
+//! A setting is known because it is asked for, so a name need be written once. What was never asked for
+//! is unknown, and refused with the name that was probably meant.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Value;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use super::problem::{Problem, Problems, nearest};
+use super::value::Kind;
+
+/// What comes before a file.
+#[derive(Clone, Debug, Default)]
+pub struct Layers {
+    /// Settings from the command line: name, value, and the flag as it was written.
+    pub flags: Vec<(String, String, String)>,
+    /// The environment; a setting `a.b` is the variable `TARAFLOW_A_B`.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The command line.
+    Flag(String),
+    /// A variable of the environment.
+    Environment(String),
+    /// A file, at a line and a column.
+    File(PathBuf, usize, usize),
+    /// Nobody has said anything.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(flag) => f.write_str(flag),
+            Self::Environment(variable) => f.write_str(variable),
+            Self::File(path, line, column) => write!(f, "{}:{line}:{column}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// A setting, as it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its name, the tables it stands in first.
+    pub name: String,
+    /// Its value, as text.
+    pub value: String,
+    /// Where the value came from.
+    pub origin: Origin,
+}
+
+/// A file being read.
+pub(super) struct Source<'a> {
+    path: &'a Path,
+    text: String,
+    values: BTreeMap<String, (Value, Range<usize>)>,
+    layers: &'a Layers,
+    asked: Vec<String>,
+    pub found: Vec<Found>,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Source<'a> {
+    /// Reads the file. What is no TOML at all is the only problem then.
+    pub fn open(path: &'a Path, layers: &'a Layers) -> Result<Self, Problem> {
+        let text = fs::read_to_string(path).map_err(|error| {
+            Problem::new(path.display(), format!("cannot read this file of settings: {error}"))
+        })?;
+        let mut source = Self {
+            path,
+            text,
+            values: BTreeMap::new(),
+            layers,
+            asked: Vec::new(),
+            found: Vec::new(),
+            problems: Vec::new(),
+        };
+        let mut values = BTreeMap::new();
+        match DeTable::parse(&source.text) {
+            Ok(table) => flatten("", table.get_ref(), &mut values),
+            Err(error) => {
+                let origin = source.origin(error.span().unwrap_or_default().start);
+                return Err(Problem::new(origin, format!("not TOML: {}", error.message())));
+            }
+        }
+        source.values = values;
+        Ok(source)
+    }
+
+    fn origin(&self, offset: usize) -> Origin {
+        let before = &self.text[..self.text.floor_char_boundary(offset)];
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        Origin::File(self.path.to_owned(), line, column)
+    }
+
+    /// How many tables an array of tables has.
+    pub fn tables(&self, name: &str) -> usize {
+        let has = |index: &usize| {
+            let prefix = format!("{name}[{index}].");
+            self.values
+                .range(prefix.clone()..)
+                .next()
+                .is_some_and(|(at, _)| at.starts_with(&prefix))
+        };
+        (0..).take_while(has).count()
+    }
+
+    /// Where a setting stands; the file as a whole if it does not.
+    pub fn place(&self, name: &str) -> String {
+        match self.found.iter().find(|found| found.name == name) {
+            Some(Found { origin: Origin::Default, .. }) | None => self.path.display().to_string(),
+            Some(found) => found.origin.to_string(),
+        }
+    }
+
+    /// Notes what is wrong with a setting.
+    pub fn problem(&mut self, name: &str, what: impl Into<String>) {
+        let problem = Problem::new(self.place(name), what);
+        self.problems.push(problem);
+    }
+
+    /// The value of a setting, from the nearest layer that has it.
+    pub fn optional<T: Kind>(&mut self, name: &str) -> Option<T> {
+        self.asked.push(name.to_owned());
+        let (value, origin): (Option<T>, Origin) = self.nearest_layer(name)?;
+        match value {
+            Some(value) => {
+                self.note(name, &value, origin);
+                Some(value)
+            }
+            None => {
+                let problem = Problem::new(origin, format!("`{name}` must be {}", T::WANTED));
+                self.problems.push(problem);
+                None
+            }
+        }
+    }
+
+    fn nearest_layer<T: Kind>(&self, name: &str) -> Option<(Option<T>, Origin)> {
+        let mut flags = self.layers.flags.iter().rev();
+        if let Some((_, value, flag)) = flags.find(|(flagged, _, _)| flagged == name) {
+            return Some((from_text(value), Origin::Flag(flag.clone())));
+        }
+        let variable = format!("TARAFLOW_{}", name.replace('.', "_").to_uppercase());
+        if let Some(value) = self.layers.environment.get(&variable) {
+            return Some((from_text(value), Origin::Environment(variable)));
+        }
+        let (value, place) = self.values.get(name)?;
+        Some((T::deserialize(value.clone()).ok(), self.origin(place.start)))
+    }
+
+    fn note(&mut self, name: &str, value: &impl ToString, origin: Origin) {
+        self.found.push(Found { name: name.to_owned(), value: value.to_string(), origin });
+    }
+
+    /// The value of a setting that may be left out.
+    pub fn or<T: Kind>(&mut self, name: &str, default: T) -> T {
+        let problems = self.problems.len();
+        self.optional(name).unwrap_or_else(|| {
+            if self.problems.len() == problems {
+                self.note(name, &default, Origin::Default);
+            }
+            default
+        })
+    }
+
+    /// The value of a setting that must be there.
+    pub fn required<T: Kind>(&mut self, name: &str) -> Option<T> {
+        let problems = self.problems.len();
+        let value = self.optional(name);
+        if value.is_none() && self.problems.len() == problems {
+            self.problem(name, format!("`{name}` is missing: write {}", T::WANTED));
+        }
+        value
+    }
+
+    /// A path, which is relative to the file it stands in, or to where the command was given.
+    pub fn path(&mut self, name: &str) -> Option<PathBuf> {
+        let written = PathBuf::from(self.optional::<String>(name)?);
+        Some(self.beside(name, written))
+    }
+
+    /// `written`, seen from the place where the setting stands.
+    pub fn beside(&self, name: &str, written: PathBuf) -> PathBuf {
+        match self.found.iter().find(|found| found.name == name).map(|found| &found.origin) {
+            Some(Origin::Flag(_) | Origin::Environment(_)) => written,
+            _ => self.path.parent().unwrap_or(Path::new("")).join(written),
+        }
+    }
+
+    /// How far away the layer is that a setting came from: the nearest is 0, none is the last.
+    pub fn layer(&self, name: &str) -> u8 {
+        match self.found.iter().find(|found| found.name == name).map(|found| &found.origin) {
+            Some(Origin::Flag(_)) => 0,
+            Some(Origin::Environment(_)) => 1,
+            Some(Origin::File(..)) => 2,
+            Some(Origin::Default) | None => 3,
+        }
+    }
+
+    /// What was found, and all that is wrong, the names nobody asked for included.
+    pub fn finish(mut self) -> (Vec<Found>, Problems) {
+        for (name, (_, place)) in &self.values {
+            if !self.asked.contains(name) {
+                let place = self.origin(place.start);
+                self.problems.push(Problem::new(place, unknown(name, &self.asked)));
+            }
+        }
+        for (name, _, flag) in &self.layers.flags {
+            if !self.asked.contains(name) {
+                self.problems.push(Problem::new(flag, unknown(name, &self.asked)));
+            }
+        }
+        (self.found, Problems(self.problems))
+    }
+}
+
+fn unknown(name: &str, known: &[String]) -> String {
+    match nearest(name, known) {
+        Some(meant) => format!("unknown setting `{name}`; did you mean `{meant}`?"),
+        None => format!("unknown setting `{name}`; remove it"),
+    }
+}
+
+/// A value as a shell gives it: text needs no quotes.
+fn from_text<T: Kind>(text: &str) -> Option<T> {
+    let parsed = ValueDeserializer::parse(text).ok().and_then(|value| T::deserialize(value).ok());
+    parsed.or_else(|| T::deserialize(Value::String(text.to_owned())).ok())
+}
+
+/// Puts each value of a table under its full name.
+fn flatten(
+    prefix: &str,
+    table: &DeTable<'_>,
+    values: &mut BTreeMap<String, (Value, Range<usize>)>,
+) {
+    for (key, value) in table {
+        let name = format!("{prefix}{}", key.get_ref());
+        match value.get_ref() {
+            DeValue::Table(table) => flatten(&format!("{name}."), table, values),
+            DeValue::Array(tables)
+                if !tables.is_empty() && tables.iter().all(|each| each.get_ref().is_table()) =>
+            {
+                for (index, each) in tables.iter().enumerate() {
+                    if let DeValue::Table(table) = each.get_ref() {
+                        flatten(&format!("{name}[{index}]."), table, values);
+                    }
+                }
+            }
+            _ => {
+                let deserializer = ValueDeserializer::from(value.clone());
+                if let Ok(read) = Value::deserialize(deserializer) {
+                    values.insert(name, (read, key.span()));
+                }
+            }
+        }
+    }
+}

@@ -1,9 +1,16 @@
 //! What can go wrong at the edges, and the exit code that says so.
 
+use std::net::SocketAddr;
+
 use crate::app::Damaged;
 use crate::client::Refused;
 use crate::settings::Problems;
 use crate::types::{ReplicaId, Slot};
+
+/// The exit code of a command line, settings or input that cannot be used.
+pub const USAGE: u8 = 2;
+/// The exit code of damage, divergence or a broken rule.
+pub const INTEGRITY: u8 = 7;
 
 /// An error a caller or a user can act on.
 #[derive(Debug, thiserror::Error)]
@@ -138,6 +145,55 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The keys of a cluster could not be made.
+    #[error("cannot make the keys of the cluster: {0}")]
+    Keys(String),
+    /// Somebody else listens where a replica should.
+    #[error(
+        "replica {replica} cannot listen on {address} for its {purpose}: {source}. End what listens \
+         there (`ss -ltnp` names it), or make a cluster on other ports: --base-port {instead} with \
+         a new --dir"
+    )]
+    Port {
+        /// Whose address.
+        replica: ReplicaId,
+        /// The address.
+        address: SocketAddr,
+        /// What is to be served there.
+        purpose: &'static str,
+        /// A base port that may be free.
+        instead: u16,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The cluster is run by another process.
+    #[error(
+        "the cluster in {directory} is run by process {pid} already; `taraflow cluster down --dir \
+         {directory}` ends it"
+    )]
+    Running {
+        /// The directory of the cluster.
+        directory: String,
+        /// The process.
+        pid: String,
+    },
+    /// A process was asked to end, and has not.
+    #[error(
+        "process {pid} has not ended within {waited_s} s; the same command again makes it kill its \
+         replicas"
+    )]
+    StillRunning {
+        /// The process.
+        pid: String,
+        /// How long it was waited for.
+        waited_s: u64,
+    },
+    /// All replicas have ended, and none is started again.
+    #[error("all {n} replicas have ended and none is started again; see the lines above")]
+    AllEnded {
+        /// How many.
+        n: usize,
+    },
     /// Too few replicas are left to agree on anything.
     #[error(
         "no quorum: {alive} of {n} replicas live and {needed} are needed; missing: {missing}. \
@@ -176,7 +232,7 @@ pub enum Error {
 
 impl Error {
     /// What the process that ends with this error tells its caller: 2 usage, 3 unreachable, 4 no
-    /// quorum, 6 outcome unknown, 7 integrity, 1 everything else.
+    /// quorum, 6 outcome unknown, 7 integrity, 8 the disk failed, 1 everything else.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -184,14 +240,15 @@ impl Error {
             | Self::Setting { .. }
             | Self::Settings(_)
             | Self::Usage(_)
-            | Self::Protocol { .. } => 2,
+            | Self::Protocol { .. } => USAGE,
             Self::Unreachable { .. } => 3,
             Self::Busy | Self::NoQuorum { .. } => 4,
             Self::Unknown { .. } | Self::Stalled { .. } => 6,
             Self::Damaged { .. }
             | Self::Application { .. }
             | Self::Integrity(_)
-            | Self::Violations { .. } => 7,
+            | Self::Violations { .. } => INTEGRITY,
+            Self::Disk { .. } => 8,
             _ => 1,
         }
     }

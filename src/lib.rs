@@ -33,7 +33,14 @@ pub mod replica;
 pub mod resp;
 pub mod role;
 pub mod settings;
+#[allow(clippy::disallowed_types, reason = "certificates are valid from now on")]
+pub mod setup;
 pub mod simulation;
+#[allow(
+    clippy::disallowed_methods,
+    reason = "an edge: reads clocks, waits for processes, starts a thread for signals"
+)]
+pub mod supervisor;
 pub mod types;
 
 /// The README's example, kept true.

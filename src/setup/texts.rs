@@ -1,0 +1,58 @@
+//! The words of the files a new cluster begins with.
+
+use super::Plan;
+use crate::config::Config;
+use crate::settings::{Addresses, Cluster};
+use crate::types::ReplicaId;
+
+/// `cluster.toml`.
+pub(super) fn cluster(plan: &Plan, id: u64) -> String {
+    let format = Cluster::FORMAT;
+    let protocol = crate::dataflows::NAMES[0];
+    let mut text = format!(
+        "# What is the same on all nodes of this cluster. Copy it, do not edit one copy only.\n\
+         format = {format}\n\
+         # Drawn when the cluster was made. Replicas and data of another number are refused.\n\
+         id = \"{id:016x}\"\n\
+         protocol = \"{protocol}\"\n"
+    );
+    for index in 0..plan.replicas {
+        let Addresses { links, clients, admin } = plan.addresses(index);
+        text += &format!(
+            "\n[[replicas]]\nid = {index}\nlinks = \"{links}\"\nclients = \"{clients}\"\n\
+             admin = \"{admin}\"\n"
+        );
+    }
+    let config = Config::new(ReplicaId(0), plan.replicas);
+    text += &format!(
+        "\n[limits]\n\
+         # How long a request may wait before the leader is suspected, in milliseconds.\n\
+         suspect_after_ms = {}\n\
+         # Slots between two checkpoints; part of what replicas must agree on.\n\
+         checkpoint_every = {}\n\
+         # All others, with their values: `taraflow config print --origin`.\n",
+        config.suspect_after_ms, config.checkpoint_every
+    );
+    text
+}
+
+/// `node.toml` of replica `index`.
+pub(super) fn node(plan: &Plan, index: usize) -> String {
+    let mut text = format!(
+        "# What is this node's own. Paths are seen from this file.\n\
+         id = {index}\n\
+         cluster = \"../cluster.toml\"\n"
+    );
+    text += if plan.memory {
+        "# Nothing is kept: once ended, a replica has forgotten what it promised.\nmemory = true\n"
+    } else {
+        "data = \"data\"\n"
+    };
+    text += if plan.plain {
+        "# No keys: all replicas are on this machine, and everybody on it is trusted.\n\
+         links = \"plain\"\n"
+    } else {
+        "\n[tls]\nca = \"../ca.pem\"\ncert = \"cert.pem\"\nkey = \"key.pem\"\n"
+    };
+    text
+}

@@ -1,0 +1,81 @@
+//! How a process ended, and what that means.
+
+use std::fmt;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use crate::error::{INTEGRITY, USAGE};
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// By itself, with this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+/// What follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is started again.
+    Restart,
+    /// It is not, and why.
+    Stay(&'static str),
+}
+
+impl Ending {
+    /// Whether a process that ended so is started again: not if it would only end again, and not if it
+    /// has forgotten what it promised.
+    #[must_use]
+    pub fn fate(self, durable: bool) -> Fate {
+        match self {
+            Self::Code(code) if code == i32::from(USAGE) => {
+                Fate::Stay("its settings cannot be used; put them right")
+            }
+            Self::Code(code) if code == i32::from(INTEGRITY) => {
+                Fate::Stay("its files are damaged or its state is wrong; replace it")
+            }
+            _ if !durable => Fate::Stay("it kept nothing, and has forgotten what it voted for"),
+            _ => Fate::Restart,
+        }
+    }
+}
+
+impl From<ExitStatus> for Ending {
+    fn from(status: ExitStatus) -> Self {
+        match (status.code(), status.signal()) {
+            (Some(code), _) => Self::Code(code),
+            (None, signal) => Self::Signal(signal.unwrap_or_default()),
+        }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal(signal) => write!(f, "killed by signal {signal}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_only_end_again_is_not_started_again() {
+        assert!(matches!(Ending::Code(2).fate(true), Fate::Stay(_)));
+        assert!(matches!(Ending::Code(7).fate(true), Fate::Stay(_)));
+        assert_eq!(Ending::Code(1).fate(true), Fate::Restart);
+        assert_eq!(Ending::Code(8).fate(true), Fate::Restart);
+        assert_eq!(Ending::Code(0).fate(true), Fate::Restart);
+        assert_eq!(Ending::Signal(9).fate(true), Fate::Restart);
+    }
+
+    #[test]
+    fn what_kept_nothing_is_not_started_again() {
+        assert!(matches!(Ending::Signal(9).fate(false), Fate::Stay(_)));
+    }
+}

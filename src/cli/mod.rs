@@ -1,8 +1,11 @@
 //! The commands, one file each.
 
+pub mod cluster;
 pub mod completions;
+pub mod config;
 pub mod demo;
 pub mod graph;
+pub mod node;
 pub mod sim;
 
 use std::process::ExitCode;
@@ -22,6 +25,12 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::Demo),
+    /// Make and run a cluster of processes on this machine
+    Cluster(cluster::ClusterArgs),
+    /// Run one replica
+    Node(node::RunArgs),
+    /// Check or print what a node is told
+    Config(config::ConfigArgs),
     /// Show the graph of a replica, as its worker builds it
     Graph(graph::GraphArgs),
     /// Run simulated clusters under faults, one a seed
@@ -37,6 +46,9 @@ impl Cli {
     pub fn run(&self) -> ExitCode {
         let outcome = match &self.command {
             Command::Demo(demo) => demo.run(),
+            Command::Cluster(args) => cluster::run(args),
+            Command::Node(args) => node::run(args),
+            Command::Config(args) => config::run(args),
             Command::Sim(args) => sim::run(args),
             Command::Graph(args) => graph::run(args).map_err(Error::from),
             Command::Completions(args) => {

@@ -1,0 +1,25 @@
+//! `taraflow cluster init`: the files of a new cluster.
+
+use std::io::{self, Write};
+
+use crate::error::Error;
+use crate::setup::Plan;
+
+/// Makes the files, or says which.
+pub(super) fn run(plan: &Plan, dry_run: bool) -> Result<(), Error> {
+    let shown = plan.directory.display();
+    if dry_run {
+        plan.check()?;
+        let mut output = io::stdout().lock();
+        for path in plan.paths() {
+            writeln!(output, "{}", plan.directory.join(path).display())?;
+        }
+        return Ok(());
+    }
+    plan.carry_out()?;
+    eprintln!("made a cluster of {} in {shown}", plan.replicas);
+    if !plan.plain {
+        eprintln!("no replica needs {shown}/ca-key.pem: keep it where nobody else can read it");
+    }
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! `taraflow cluster up`: all replicas as processes, under a supervisor.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::{Wishes, logs};
+use crate::error::Error;
+use crate::settings::{self, Addresses, Cluster, Layers, NodeSettings};
+use crate::setup::replica_home;
+use crate::supervisor::{Lock, Supervisor, signals};
+use crate::types::ReplicaId;
+
+/// Runs the cluster, made first if there is none.
+pub(super) fn run(wishes: &Wishes) -> Result<(), Error> {
+    let directory = &wishes.dir;
+    if !directory.join("cluster.toml").exists() {
+        let plan = wishes.plan();
+        plan.check()?;
+        let addresses: Vec<Addresses> =
+            (0..plan.replicas).map(|each| plan.addresses(each)).collect();
+        check_ports(&addresses)?;
+        super::init::run(&plan, false)?;
+    }
+    let _lock = Lock::take(directory)?;
+    let nodes = read(directory)?;
+    agree(wishes, &nodes)?;
+    check_ports(&nodes.iter().map(|node| node.listen).collect::<Vec<_>>())?;
+    // Before the first child, or its end could be missed.
+    let signals = signals()?;
+    say_hello(directory, &nodes);
+    let program = std::env::current_exe()?;
+    let home = |index| directory.join(replica_home(index));
+    Supervisor {
+        command: Box::new(|index| command(&program, &home(index))),
+        last_words: Box::new(|index| logs::last_line(&home(index))),
+        tell: Box::new(|line| eprintln!("{line}")),
+        durable: nodes.iter().all(|node| node.data.is_some()),
+    }
+    .run(nodes.len(), &signals)
+}
+
+/// The settings of all replicas, as they will read them.
+fn read(directory: &Path) -> Result<Vec<NodeSettings>, Error> {
+    let cluster = Cluster::read(&directory.join("cluster.toml"));
+    let (cluster, _) = cluster.map_err(Error::Settings)?;
+    let mut nodes = Vec::new();
+    for index in 0..cluster.replicas.len() {
+        let path = directory.join(replica_home(index)).join("node.toml");
+        let (node, _) = settings::read(&path, &Layers::default())?;
+        nodes.push(node);
+    }
+    Ok(nodes)
+}
+
+/// Refuses wishes that the cluster does not meet.
+fn agree(wishes: &Wishes, nodes: &[NodeSettings]) -> Result<(), Error> {
+    let refuse = |wish: String, fact: String| {
+        let directory = wishes.dir.display();
+        Err(Error::Usage(format!(
+            "{wish}: the cluster in {directory} {fact}; leave the option out, or choose another --dir"
+        )))
+    };
+    if let Some(n) = wishes.replicas.filter(|n| *n != nodes.len()) {
+        return refuse(format!("--replicas {n}"), format!("has {} replicas", nodes.len()));
+    }
+    let port = nodes.first().map(|node| node.listen.clients.port());
+    if let (Some(wish), Some(port)) = (wishes.base_port, port)
+        && wish != port
+    {
+        return refuse(format!("--base-port {wish}"), format!("has base port {port}"));
+    }
+    if wishes.memory && nodes.iter().any(|node| node.data.is_some()) {
+        return refuse("--memory".to_owned(), "keeps data".to_owned());
+    }
+    if wishes.plain && nodes.iter().any(|node| node.tls.is_some()) {
+        return refuse("--plain".to_owned(), "has keys".to_owned());
+    }
+    Ok(())
+}
+
+/// Tries each port, so that a taken one is said once and not by each replica over and over.
+fn check_ports(nodes: &[Addresses]) -> Result<(), Error> {
+    for (index, node) in nodes.iter().enumerate() {
+        for (purpose, address) in node.named() {
+            if let Err(source) = TcpListener::bind(address) {
+                let replica = ReplicaId(index as u16);
+                let base = nodes[0].clients.port();
+                let instead = base.checked_add(1000).filter(|port| *port < 65_000).unwrap_or(7000);
+                return Err(Error::Port { replica, address, purpose, instead, source });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn command(program: &Path, home: &Path) -> Result<Command, Error> {
+    let fail =
+        |source| Error::File { doing: "open the log in", path: home.display().to_string(), source };
+    let log = logs::open(home).map_err(fail)?;
+    let mut command = Command::new(program);
+    command.args(["node", "--while-stdin-is-open", "--config"]).arg(home.join("node.toml"));
+    // Settings of this process's environment are for none of its replicas in particular.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("TARAFLOW_") {
+            command.env_remove(name);
+        }
+    }
+    command.stdout(Stdio::null()).stderr(log);
+    Ok(command)
+}
+
+fn say_hello(directory: &Path, nodes: &[NodeSettings]) {
+    let shown = directory.display();
+    let pid = std::process::id();
+    let logs: PathBuf = directory.join("replica-*").join("log");
+    if let Some(node) = nodes.first() {
+        let links = if node.tls.is_some() { "encrypted" } else { "plain" };
+        let kept = if node.data.is_some() { "kept on disk" } else { "in memory only" };
+        let (id, n) = (node.cluster, nodes.len());
+        eprintln!("cluster {id:016x}: {n} replicas, links {links}, data {kept}; process {pid}");
+    }
+    for node in nodes {
+        let Addresses { links, clients, admin } = node.listen;
+        let me = node.config.me;
+        eprintln!("replica {me}: clients {clients}, links {links}, admin {admin}");
+    }
+    if let Some(node) = nodes.first() {
+        let port = node.listen.clients.port();
+        eprintln!("try:    redis-cli -p {port} set greeting hello");
+    }
+    eprintln!("see:    taraflow status --dir {shown}");
+    eprintln!("logs:   {}", logs.display());
+    eprintln!("end:    Ctrl-C, or taraflow cluster down --dir {shown}");
+}

@@ -1,0 +1,120 @@
+//! `taraflow config`: what a node is told, and whether it can be used.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::error::Error;
+use crate::settings::{self, Found, Layers, LogLevel, NodeSettings};
+
+/// What `taraflow config` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The nearest wins: flag, environment (`limits.clients_max` is TARAFLOW_LIMITS_CLIENTS_MAX), file, \
+default. `cluster.toml` is the same on all nodes, so nothing overrides what it says.")]
+pub struct ConfigArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say `ok`, or all that is wrong (exit code 2)
+    Check {
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+    /// Print each setting
+    Print {
+        #[command(flatten)]
+        node: NodeArgs,
+        /// Print where each value came from, too
+        #[arg(long)]
+        origin: bool,
+    },
+}
+
+/// Which settings a node has: a file, and what overrides it.
+#[derive(Debug, Args)]
+pub(super) struct NodeArgs {
+    /// The node's file
+    #[arg(long, value_name = "FILE", default_value = "node.toml")]
+    config: PathBuf,
+    /// Keep nothing: once ended, the replica must not return
+    #[arg(long, conflicts_with = "data")]
+    memory: bool,
+    /// The directory of journal and checkpoints
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
+    /// What to log: this, and what is worse
+    #[arg(long, value_name = "LEVEL")]
+    log: Option<LogLevel>,
+    /// Any setting of node.toml, as in `--set limits.clients_max=100`
+    #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
+    set: Vec<(String, String)>,
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| "write NAME=VALUE".to_owned())?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+impl NodeArgs {
+    /// Reads and checks the settings.
+    pub fn read(&self) -> Result<(NodeSettings, Vec<Found>), Error> {
+        settings::read(&self.config, &self.layers())
+    }
+
+    fn layers(&self) -> Layers {
+        let mut flags = Vec::new();
+        for (name, value) in &self.set {
+            flags.push((name.clone(), value.clone(), format!("--set {name}={value}")));
+        }
+        if let Some(data) = &self.data {
+            flags.push(("data".to_owned(), data.clone(), "--data".to_owned()));
+            // The nearer of the two wins, and this one is as near as it gets.
+            flags.push(("memory".to_owned(), "false".to_owned(), "--data".to_owned()));
+        }
+        if self.memory {
+            flags.push(("memory".to_owned(), "true".to_owned(), "--memory".to_owned()));
+        }
+        if let Some(level) = self.log {
+            flags.push(("log.level".to_owned(), level.to_string(), "--log".to_owned()));
+        }
+        let environment: BTreeMap<String, String> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Layers { flags, environment }
+    }
+}
+
+/// Checks or prints.
+///
+/// # Errors
+/// All that is wrong with the settings, or what standard output says.
+pub fn run(args: &ConfigArgs) -> Result<(), Error> {
+    let text = match &args.command {
+        Command::Check { node } => {
+            node.read()?;
+            "ok\n".to_owned()
+        }
+        Command::Print { node, origin } => table(&node.read()?.1, *origin),
+    };
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        // The reader has seen enough, as `head` has.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => Ok(outcome?),
+    }
+}
+
+fn table(found: &[Found], origin: bool) -> String {
+    let names = found.iter().map(|found| found.name.len()).max().unwrap_or_default();
+    let values = found.iter().map(|found| found.value.len()).max().unwrap_or_default();
+    let line = |found: &Found| match origin {
+        true => format!("{:<names$}  {:<values$}  {}\n", found.name, found.value, found.origin),
+        false => format!("{:<names$}  {}\n", found.name, found.value),
+    };
+    found.iter().map(line).collect()
+}

@@ -138,12 +138,17 @@ fn limits(source: &mut Source<'_>, n: usize) -> Config {
     config
 }
 
-/// Addresses that two would listen on.
+/// Addresses that two would listen on. A replica that others reach over the network may be on a machine
+/// of its own, and its loopback addresses then are, too.
 fn shared(replicas: &[Addresses], place: &str) -> Vec<Problem> {
     let mut owners = BTreeMap::new();
     let mut problems = Vec::new();
     for (index, addresses) in replicas.iter().enumerate() {
+        let elsewhere = !addresses.links.ip().is_loopback();
         for (name, address) in addresses.named() {
+            if elsewhere && address.ip().is_loopback() {
+                continue;
+            }
             let owner = format!("`{name}` of replica {index}");
             if let Some(other) = owners.insert(address, owner.clone()) {
                 let what = format!("{other} and {owner} are both {address}; each needs its own");

@@ -286,6 +286,21 @@ fn two_replicas_with_one_address_are_refused() {
 }
 
 #[test]
+fn replicas_on_machines_of_their_own_may_have_the_same_loopback_address() {
+    let files = Files::new();
+    let mut text = CLUSTER.to_owned();
+    for replica in 0..3 {
+        text = text.replace(&format!("127.0.0.1:710{replica}"), &format!("10.0.0.{replica}:7100"));
+        text = text.replace(&format!("127.0.0.1:720{replica}"), "127.0.0.1:7200");
+    }
+    files.write("cluster.toml", &text);
+
+    let cluster = Cluster::read(&files.path("cluster.toml"));
+
+    assert_eq!(cluster.unwrap().0.replicas[2].admin, "127.0.0.1:7200".parse().unwrap());
+}
+
+#[test]
 fn a_cluster_that_no_majority_protocol_can_use_is_refused() {
     let files = Files::new();
     let two = CLUSTER.find("[[replicas]]\nid = 2").unwrap();

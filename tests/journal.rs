@@ -13,6 +13,13 @@ fn open(disk: &(impl Disk + Clone + 'static)) -> Result<(Store, Recovered<String
     Store::open(Box::new(disk.clone()), OWNER)
 }
 
+/// A disk that is a replica's before its first start.
+fn made<D: Disk + Default>() -> D {
+    let mut disk = D::default();
+    Store::create(&mut disk, OWNER).unwrap();
+    disk
+}
+
 fn record(slot: u64) -> Durable<String> {
     Durable::Slot(Slot(slot), format!("what was accepted for slot {slot}"))
 }
@@ -48,7 +55,7 @@ fn only_segment(disk: &Memory) -> String {
 
 #[test]
 fn a_journal_cut_anywhere_gives_the_records_before_the_cut() {
-    let disk = Memory::default();
+    let disk = made::<Memory>();
     write(&disk, 20);
     let file = only_segment(&disk);
     let bytes = disk.read(&file).unwrap();
@@ -66,7 +73,7 @@ fn a_journal_cut_anywhere_gives_the_records_before_the_cut() {
 
 #[test]
 fn a_bit_flipped_anywhere_is_refused_or_costs_the_last_group_only() {
-    let disk = Memory::default();
+    let disk = made::<Memory>();
     write(&disk, 12);
     let file = only_segment(&disk);
     let bytes = disk.read(&file).unwrap();
@@ -94,7 +101,7 @@ fn a_bit_flipped_anywhere_is_refused_or_costs_the_last_group_only() {
 #[test]
 fn what_was_synced_survives_any_crash_and_each_start_is_counted() {
     for seed in 0..200 {
-        let disk = FaultyDisk::default();
+        let disk = made::<FaultyDisk>();
         let mut random = taraflow::simulation::Random::new(seed);
         let mut synced = 0;
         for life in 1..6 {
@@ -115,17 +122,17 @@ fn what_was_synced_survives_any_crash_and_each_start_is_counted() {
 
 #[test]
 fn a_file_of_another_replica_does_not_read_as_ones_own() {
-    let disk = Memory::default();
+    let disk = made::<Memory>();
     write(&disk, 2);
     let other = Identity { replica: ReplicaId(2), ..OWNER };
     let refused = Store::open::<String>(Box::new(disk.clone()), other).err().unwrap();
-    assert!(refused.to_string().contains("it is of replica 1 of 7"), "{refused}");
+    assert!(refused.to_string().contains("found a file of replica 1 of cluster 7"), "{refused}");
     assert!(open(&disk).is_ok(), "and it has been left alone");
 }
 
 #[test]
 fn a_full_disk_loses_nothing_and_is_written_to_when_there_is_room() {
-    let disk = FaultyDisk::default();
+    let disk = made::<FaultyDisk>();
     let (mut store, _) = open(&disk).unwrap();
     disk.set_full(true);
     let full = store.write([record(0)]).unwrap_err();
@@ -140,7 +147,7 @@ fn a_full_disk_loses_nothing_and_is_written_to_when_there_is_room() {
 
 #[test]
 fn a_failed_sync_is_reported_and_not_tried_again() {
-    let disk = FaultyDisk::default();
+    let disk = made::<FaultyDisk>();
     let (mut store, _) = open(&disk).unwrap();
     store.write([record(0)]).unwrap();
     disk.fail_next_sync();
@@ -149,7 +156,7 @@ fn a_failed_sync_is_reported_and_not_tried_again() {
 
 #[test]
 fn forgotten_slots_leave_the_disk_and_the_newest_record_stays() {
-    let disk = Memory::default();
+    let disk = made::<Memory>();
     let (mut store, _) = open(&disk).unwrap();
     store.write([Durable::Newest("view 3".to_owned()), record(0), record(1)]).unwrap();
     for slot in [2, 4, 6] {
@@ -171,7 +178,7 @@ fn forgotten_slots_leave_the_disk_and_the_newest_record_stays() {
 
 #[test]
 fn many_checkpoints_within_one_sync_leave_the_newest() {
-    let disk = Memory::default();
+    let disk = made::<Memory>();
     let (mut store, _) = open(&disk).unwrap();
     let checkpoint = |slot| Durable::<String>::Checkpoint(Checkpoint::new(Slot(slot), vec![1; 10]));
     store.write((1..6).map(checkpoint)).unwrap();
@@ -183,7 +190,7 @@ fn many_checkpoints_within_one_sync_leave_the_newest() {
 #[test]
 fn a_damaged_checkpoint_gives_way_to_the_one_before_it_unless_that_is_forgotten() {
     let build = |forget: bool| {
-        let disk = Memory::default();
+        let disk = made::<Memory>();
         let (mut store, _) = open(&disk).unwrap();
         for slot in [2, 4] {
             let state = vec![slot as u8; 100];

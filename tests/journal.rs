@@ -212,3 +212,180 @@ fn a_damaged_checkpoint_gives_way_to_the_one_before_it_unless_that_is_forgotten(
     assert_eq!(recovered.checkpoint.unwrap().slot, Slot(2));
     assert!(matches!(open(&build(true)), Err(Error::Damaged { .. })));
 }
+
+#[test]
+fn a_disk_that_holds_nothing_is_not_taken_for_a_first_life() {
+    assert!(matches!(open(&Memory::default()), Err(Error::Empty { .. })));
+    let mut disk = made::<Memory>();
+    assert_eq!(open(&disk).unwrap().1.incarnation, 1);
+    let taken = Store::create(&mut disk, OWNER).unwrap_err();
+    assert!(matches!(taken, Error::Taken { .. }), "{taken}");
+    for name in disk.list().unwrap() {
+        disk.remove(&name).unwrap();
+    }
+    assert!(matches!(open(&disk), Err(Error::Empty { .. })));
+}
+
+#[test]
+fn a_disk_that_died_while_it_was_made_can_be_made_again() {
+    for operations in 0..5 {
+        let mut disk = FaultyDisk::default();
+        disk.die_after(operations);
+        assert!(Store::create(&mut disk, OWNER).is_err());
+        disk.crash(&mut taraflow::simulation::Random::new(operations), 500_000, false);
+        match Store::create(&mut disk, OWNER) {
+            Ok(()) | Err(Error::Taken { .. }) => {}
+            Err(other) => panic!("{operations} operations: {other}"),
+        }
+        assert_eq!(open(&disk).unwrap().1.incarnation, 1);
+    }
+}
+
+#[test]
+fn files_of_other_names_are_left_alone() {
+    let mut disk = made::<Memory>();
+    disk.append("notes.new", b"mine").unwrap();
+    disk.append("journal-7", b"not a segment").unwrap();
+    write(&disk, 2);
+    assert_eq!(disk.read("notes.new").unwrap(), b"mine");
+    assert_eq!(disk.read("journal-7").unwrap(), b"not a segment");
+}
+
+/// Records, two checkpoints, and what they allow to forget, in six turns.
+fn turns() -> Vec<Vec<Durable<String>>> {
+    let checkpoint = |slot| Durable::Checkpoint(Checkpoint::new(Slot(slot), vec![slot as u8; 150]));
+    vec![
+        vec![Durable::Newest("view 1".to_owned()), record(0), record(1)],
+        vec![record(2), checkpoint(2)],
+        vec![record(3), Durable::Forget(Slot(2))],
+        vec![record(4), record(5), checkpoint(4)],
+        vec![Durable::Forget(Slot(4)), Durable::Newest("view 2".to_owned())],
+        vec![record(6)],
+    ]
+}
+
+fn assert_all_is_there(disk: &FaultyDisk, case: &str) {
+    let (_, recovered) = open(disk).unwrap_or_else(|e| panic!("{case}: {e}"));
+    assert_eq!(slots(&recovered), [4, 5, 6], "{case}");
+    assert_eq!(recovered.checkpoint.unwrap().slot, Slot(4), "{case}");
+    assert_eq!(recovered.newest.as_deref(), Some("view 2"), "{case}");
+}
+
+#[test]
+fn a_disk_that_is_full_at_any_byte_is_written_to_again_and_loses_nothing() {
+    let mut blocked = 0;
+    for capacity in 0..2_000 {
+        let case = format!("{capacity} bytes");
+        let disk = made::<FaultyDisk>();
+        let (mut store, _) = open(&disk).unwrap();
+        disk.set_capacity(Some(capacity));
+        for turn in turns() {
+            if let Err(full) = store.write(turn) {
+                assert!(full.is_full() && store.is_blocked(), "{case}: {full}");
+                blocked += 1;
+                assert!(store.append().is_err_and(|still| still.is_full()), "{case}");
+                disk.set_capacity(None);
+                store.append().unwrap();
+            }
+            store.sync().unwrap();
+        }
+        assert_all_is_there(&disk, &case);
+    }
+    assert!(blocked > 900, "{blocked} times the disk was full");
+}
+
+#[test]
+fn a_sync_that_fails_at_any_time_is_an_error_and_what_was_synced_before_stays() {
+    let mut at = 0;
+    loop {
+        let disk = made::<FaultyDisk>();
+        let (mut store, _) = open(&disk).unwrap();
+        let (mut promised, mut failed) = (0, false);
+        for turn in turns() {
+            if disk.counts().syncs >= at && !failed {
+                disk.fail_next_sync();
+            }
+            let outcome = store.write(turn).and_then(|()| store.sync());
+            failed = outcome.is_err();
+            if failed {
+                break;
+            }
+            promised += 1;
+        }
+        if !failed {
+            assert!(at > 6, "every sync has failed once");
+            return assert_all_is_there(&disk, "no sync failed");
+        }
+        drop(store);
+        disk.crash(&mut taraflow::simulation::Random::new(at), 500_000, false);
+        let (_, recovered) = open(&disk).unwrap_or_else(|e| panic!("sync {at}: {e}"));
+        let newest = slots(&recovered).last().map_or(0, |slot| slot + 1);
+        let least = [0, 2, 3, 4, 6, 6][promised];
+        let covered = recovered.checkpoint.map_or(0, |checkpoint| checkpoint.slot.0);
+        assert!(newest.max(covered) >= least, "sync {at}: {newest} after {promised} turns");
+        at += 1;
+    }
+}
+
+#[test]
+fn a_disk_with_room_for_two_checkpoints_is_enough_for_any_number() {
+    let disk = made::<FaultyDisk>();
+    let (mut store, _) = open(&disk).unwrap();
+    disk.set_capacity(Some(2 * 10_000 + 2_000));
+    for slot in 1..30 {
+        let checkpoint = Checkpoint::new(Slot(slot), vec![slot as u8; 10_000]);
+        store.write([record(slot), Durable::Checkpoint(checkpoint)]).unwrap();
+        store.sync().unwrap();
+        store.write([Durable::<String>::Forget(Slot(slot))]).unwrap();
+        store.sync().unwrap();
+    }
+    assert_eq!(open(&disk).unwrap().1.checkpoint.unwrap().slot, Slot(29));
+}
+
+#[test]
+fn a_full_disk_frees_itself_of_records_it_may_forget() {
+    let disk = made::<FaultyDisk>();
+    let (mut store, _) = open(&disk).unwrap();
+    store.write((0..100).map(record)).unwrap();
+    let checkpoint = Checkpoint::new(Slot(100), vec![1; 100]);
+    store.write([Durable::<String>::Checkpoint(checkpoint)]).unwrap();
+    store.sync().unwrap();
+    disk.set_capacity(Some(disk.bytes() + 100));
+    let turn = [record(100), Durable::Forget(Slot(100))].into_iter().chain((101..120).map(record));
+    store.write(turn).unwrap();
+    store.sync().unwrap();
+    let (_, recovered) = open(&disk).unwrap();
+    assert_eq!(slots(&recovered), (100..120).collect::<Vec<_>>());
+}
+
+#[test]
+fn no_segment_grows_for_ever() {
+    let disk = made::<Memory>();
+    let text = "x".repeat(1 << 20);
+    let (mut store, _) = open(&disk).unwrap();
+    for slot in 0..150 {
+        store.write([Durable::Slot(Slot(slot), text.clone())]).unwrap();
+        store.sync().unwrap();
+    }
+    let sizes = |disk: &Memory| {
+        let names = disk.list().unwrap().into_iter();
+        names.map(|name| disk.read(&name).unwrap().len()).collect::<Vec<_>>()
+    };
+    assert_eq!(sizes(&disk).len(), 3, "{:?}", sizes(&disk));
+    assert!(sizes(&disk).into_iter().all(|size| size <= 64 << 20));
+    drop(store);
+    let (mut store, recovered) = open(&disk).unwrap();
+    assert_eq!(slots(&recovered), (0..150).collect::<Vec<_>>());
+    store.append().unwrap();
+    store.sync().unwrap();
+    assert!(sizes(&disk).into_iter().all(|size| size <= 64 << 20), "what is written anew, too");
+    let (mut store, recovered) = open(&disk).unwrap();
+    assert_eq!(recovered.slots.len(), 150);
+    let checkpoint = Checkpoint::new(Slot(140), Vec::new());
+    store.write([Durable::<String>::Checkpoint(checkpoint)]).unwrap();
+    store.sync().unwrap();
+    store.write([Durable::<String>::Forget(Slot(140))]).unwrap();
+    store.sync().unwrap();
+    let (_, recovered) = open(&disk).unwrap();
+    assert_eq!(slots(&recovered), (140..150).collect::<Vec<_>>());
+}

@@ -145,3 +145,6 @@ impl<'a> Segment<'a> {
         Ok(offset as u64)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,6 +35,8 @@ pub struct Counts {
     pub appends: u64,
     /// Syncs of files.
     pub syncs: u64,
+    /// Syncs of names.
+    pub name_syncs: u64,
     /// Appends refused because the disk was full.
     pub full: u64,
     /// Syncs that failed.
@@ -279,6 +281,7 @@ impl Disk for FaultyDisk {
     fn sync_names(&mut self) -> io::Result<()> {
         let mut files = self.files();
         files.operation()?;
+        files.counts.name_syncs += 1;
         files.durable = files.names.clone();
         files.changes.clear();
         Ok(())

@@ -359,6 +359,40 @@ fn a_full_disk_frees_itself_of_records_it_may_forget() {
 }
 
 #[test]
+fn a_disk_that_is_full_after_it_was_told_what_to_forget_frees_itself() {
+    let disk = made::<FaultyDisk>();
+    let (mut store, _) = open(&disk).unwrap();
+    store.write((0..100).map(record)).unwrap();
+    let checkpoint = Checkpoint::new(Slot(100), vec![1; 100]);
+    store.write([Durable::<String>::Checkpoint(checkpoint)]).unwrap();
+    store.sync().unwrap();
+    disk.set_capacity(Some(disk.bytes() + 100));
+    store.write([Durable::<String>::Forget(Slot(100))]).unwrap();
+    store.write((100..120).map(record)).unwrap();
+    store.sync().unwrap();
+    assert_eq!(slots(&open(&disk).unwrap().1), (100..120).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_full_disk_keeps_the_segment_that_holds_the_newest_record() {
+    let disk = made::<FaultyDisk>();
+    let (mut store, _) = open(&disk).unwrap();
+    let checkpoint = |slot, bytes| Durable::Checkpoint(Checkpoint::new(Slot(slot), vec![1; bytes]));
+    store.write([record(0), checkpoint(100, 100)]).unwrap();
+    store.sync().unwrap();
+    store.write([Durable::<String>::Forget(Slot(100))]).unwrap();
+    store.write([Durable::Newest("view 2".to_owned())]).unwrap();
+    disk.set_capacity(Some(disk.bytes() + 50));
+    let full = store.write([checkpoint(200, 10_000), Durable::<String>::Forget(Slot(200))]);
+    assert!(full.unwrap_err().is_full());
+    drop(store);
+    disk.set_capacity(None);
+    let (_, recovered) = open(&disk).unwrap();
+    assert_eq!(recovered.newest.as_deref(), Some("view 2"));
+    assert_eq!((recovered.incarnation, recovered.checkpoint.unwrap().slot), (2, Slot(100)));
+}
+
+#[test]
 fn no_segment_grows_for_ever() {
     let disk = made::<Memory>();
     let text = "x".repeat(1 << 20);

@@ -52,8 +52,8 @@ pub struct Store {
     checkpoints: VecDeque<Slot>,
     unnamed: Vec<Slot>,
     forgotten: Slot,
-    /// Where the growing segment's record of that ends.
-    forgotten_end: u64,
+    /// The segment that was first to say so, and where its record of that ends.
+    forgot: (u64, u64),
     meter: Arc<Meter>,
 }
 
@@ -102,7 +102,7 @@ impl Store {
             checkpoints,
             unnamed: Vec::new(),
             forgotten,
-            forgotten_end: 0,
+            forgot: (0, 0),
             meter: Arc::default(),
         };
         store.begin_segment();
@@ -149,7 +149,7 @@ impl Store {
                 Durable::Forget(slot) if slot > self.forgotten => {
                     self.forgotten = slot;
                     self.push(&encode(&Entry::<R>::Forgot(slot)));
-                    self.forgotten_end = self.length;
+                    self.forgot = (self.segment, self.length);
                 }
                 Durable::Forget(_) => {}
             }
@@ -236,7 +236,7 @@ impl Store {
         }
         self.keep_checkpoints(KEPT)?;
         self.remove_earlier()?;
-        self.remove_forgotten()
+        self.remove_forgotten(self.segment)
     }
 
     fn sync_dirty(&mut self) -> Result<(), Error> {
@@ -328,7 +328,6 @@ impl Store {
         if self.forgotten > Slot(0) {
             self.push(&encode(&Entry::<()>::Forgot(self.forgotten)));
         }
-        self.forgotten_end = self.length;
     }
 
     fn queue_checkpoint(&mut self, checkpoint: &Checkpoint) {

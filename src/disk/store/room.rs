@@ -22,10 +22,11 @@ impl Store {
         Ok(())
     }
 
-    /// Removes the segments that only speak of forgotten slots. That they are forgotten must be durable.
-    pub(super) fn remove_forgotten(&mut self) -> Result<(), Error> {
+    /// Removes segments before `segment` that only speak of forgotten slots. That they are forgotten must
+    /// be durable, and so must the beginning of `segment`, which repeats what else they hold.
+    pub(super) fn remove_forgotten(&mut self, segment: u64) -> Result<(), Error> {
         while let Some(oldest) = self.old.first_entry() {
-            if *oldest.get() > self.forgotten {
+            if *oldest.get() > self.forgotten || *oldest.key() >= segment {
                 return Ok(());
             }
             let file = names::segment(*oldest.key());
@@ -47,30 +48,49 @@ impl Store {
         Ok(spare || self.forget_early()?)
     }
 
-    /// Records of forgotten slots may go once it is written that they may. That record may be among
-    /// those that wait: with only those before it, it may fit where all do not.
+    /// Segments of forgotten slots may go once it is durable that they may, and so is the beginning of a
+    /// segment after them. The record that says so may be written already; or it is among those that
+    /// wait, and with only those before it, it may fit where all do not.
     fn forget_early(&mut self) -> Result<bool, Error> {
-        let (end, name) = (self.forgotten_end, names::segment(self.segment));
-        let forgettable = self.old.first_key_value().is_some_and(|(_, to)| *to <= self.forgotten);
-        let Some(Step::Append { file, base, bytes }) = self.pending.front_mut() else {
-            return Ok(false);
-        };
-        if !forgettable || *file != name || end <= *base {
+        let (segment, end) = self.forgot;
+        let oldest = self.old.first_key_value();
+        let forgettable =
+            oldest.is_some_and(|(number, to)| *number < segment && *to <= self.forgotten);
+        if !forgettable || !self.append_up_to(segment, end)? {
             return Ok(false);
         }
+        self.sync_dirty()?;
+        if segment == self.segment {
+            self.durable = self.durable.max(end);
+        }
+        self.remove_forgotten(segment)?;
+        Ok(true)
+    }
+
+    /// Appends of what waits only what comes before `end` of a segment. Says whether that much is there.
+    fn append_up_to(&mut self, segment: u64, end: u64) -> Result<bool, Error> {
+        let name = names::segment(segment);
+        let waits = |step: &Step| match step {
+            Step::Append { file, base, bytes } => {
+                *file == name && (*base + 1..=*base + bytes.len() as u64).contains(&end)
+            }
+            Step::Complete { .. } => false,
+        };
+        let Some(at) = self.pending.iter().position(waits) else { return Ok(true) };
+        let Some(Step::Append { base, bytes, .. }) = self.pending.front_mut().filter(|_| at == 0)
+        else {
+            return Ok(false);
+        };
         let rest = bytes.split_off((end - *base) as usize);
         if rest.is_empty() {
             return Ok(false);
         }
-        let part = Step::Append { file: name.clone(), base: *base, bytes: std::mem::take(bytes) };
-        (*base, *bytes) = (end, rest);
+        let part = Step::Append { file: name, base: *base, bytes: std::mem::replace(bytes, rest) };
+        *base = end;
         if let Err(error) = self.take(&part) {
             self.pending.push_front(part);
             return if error.is_full() { Ok(false) } else { Err(error) };
         }
-        self.sync_dirty()?;
-        self.durable = end;
-        self.remove_forgotten()?;
         Ok(true)
     }
 }

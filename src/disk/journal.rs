@@ -53,7 +53,7 @@ impl<R: Serialize + Send + 'static> Journal<R> {
         let (jobs, waiting) = bounded(Self::TURNS_MAX);
         let (seen, meter) = (Arc::new(Seen::default()), Arc::clone(store.meter()));
         let end = End { seen: Arc::clone(&seen), wake };
-        let writer = Writer { store, waiting, end, turn: Self::START, flushes: Vec::new() };
+        let writer = Writer { end, store, waiting, turn: Self::START, flushes: Vec::new() };
         let name = format!("journal-{replica}");
         let spawned = std::thread::Builder::new().name(name).spawn(move || writer.run());
         let thread = spawned.map_err(|source| Error::Thread { replica, source })?;
@@ -96,10 +96,10 @@ impl<R> Journal<R> {
         if answer.recv().is_ok() {
             return Ok(());
         }
-        if self.seen.full.load(Ordering::Acquire) {
-            return Err(self.error(std::io::ErrorKind::StorageFull.into()));
+        if self.seen.ended.load(Ordering::Acquire) {
+            return Err(self.failure());
         }
-        Err(self.failure())
+        Err(self.error(std::io::ErrorKind::StorageFull.into()))
     }
 
     /// Whether the disk has no room. The thread tries again by itself.
@@ -165,9 +165,10 @@ impl Drop for End {
 
 /// What lives on the thread.
 struct Writer<R> {
+    /// Dropped first, so that whoever waits for an answer in vain finds why.
+    end: End,
     store: Store,
     waiting: Receiver<Job<R>>,
-    end: End,
     /// The last turn taken.
     turn: u64,
     flushes: Vec<Sender<()>>,
@@ -213,17 +214,17 @@ impl<R: Serialize> Writer<R> {
     /// Appends all that has been taken, however long the disk is full. Says whether it has done so: when
     /// the replica ends, it stops trying.
     fn append(&mut self) -> Result<bool, Error> {
-        let full = Arc::clone(&self.end.seen);
+        let seen = Arc::clone(&self.end.seen);
         loop {
             match self.store.append() {
                 Err(error) if error.is_full() => {}
                 outcome => {
                     outcome?;
-                    full.full.store(false, Ordering::Release);
+                    seen.full.store(false, Ordering::Release);
                     return Ok(true);
                 }
             }
-            if !full.full.swap(true, Ordering::AcqRel) {
+            if !seen.full.swap(true, Ordering::AcqRel) {
                 (self.end.wake)();
             }
             self.flushes.clear();

@@ -4,6 +4,7 @@ pub mod tara;
 
 use crate::app::StateMachine;
 use crate::config::Config;
+use crate::disk::{self, Disk, Line, Verified};
 use crate::embedded::{Cluster, Protocol, Settings};
 use crate::error::Error;
 use crate::inspect::{self, Graph};
@@ -17,6 +18,19 @@ pub const NAMES: [&str; 1] = ["tara"];
 pub fn graph(name: &str, config: &Config) -> Option<Graph> {
     match name {
         "tara" => Some(inspect::graph(config, tara::dataflow)),
+        _ => None,
+    }
+}
+
+/// Hands to `each` the records of a journal that the protocol called `name` has written.
+#[must_use]
+pub fn records(
+    name: &str,
+    disk: &dyn Disk,
+    each: &mut dyn FnMut(Line) -> Result<(), Error>,
+) -> Option<Result<Verified, Error>> {
+    match name {
+        "tara" => Some(disk::records(disk, tara::Promise::kind, each)),
         _ => None,
     }
 }

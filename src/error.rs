@@ -50,8 +50,8 @@ pub enum Error {
     },
     /// A journal or checkpoint holds something that was never written there.
     #[error(
-        "replica {replica}: {file} is damaged at byte {offset}: expected {expected}. The replica \
-         does not start, because it may have lost a promise; replace it"
+        "replica {replica}: {file} is damaged at byte {offset}: expected {expected}, found {found}. \
+         The replica does not start, because it may have lost a promise; replace it"
     )]
     Damaged {
         /// Whose disk.
@@ -62,6 +62,35 @@ pub enum Error {
         offset: u64,
         /// What should have been there.
         expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// A disk without a journal, where one must be.
+    #[error(
+        "replica {replica}: its disk holds no journal, so it has forgotten what it voted for and must \
+         not start. If the disk is not mounted, mount it; if it is lost, replace the replica"
+    )]
+    Empty {
+        /// Whose disk.
+        replica: ReplicaId,
+    },
+    /// A disk that is to become a replica's is one already.
+    #[error(
+        "replica {replica}: its disk already holds {file}: start it, or choose an empty directory"
+    )]
+    Taken {
+        /// Whose disk it was to become.
+        replica: ReplicaId,
+        /// A file of a replica.
+        file: String,
+    },
+    /// A directory is in use.
+    #[error("{directory} is in use by {holder}: two processes must not be the same replica")]
+    Locked {
+        /// Which.
+        directory: String,
+        /// The process that uses it, as far as it is known.
+        holder: String,
     },
     /// A checkpoint is what was written, but the application cannot read it.
     #[error(
@@ -240,11 +269,13 @@ impl Error {
             | Self::Setting { .. }
             | Self::Settings(_)
             | Self::Usage(_)
+            | Self::Taken { .. }
             | Self::Protocol { .. } => USAGE,
             Self::Unreachable { .. } => 3,
             Self::Busy | Self::NoQuorum { .. } => 4,
             Self::Unknown { .. } | Self::Stalled { .. } => 6,
             Self::Damaged { .. }
+            | Self::Empty { .. }
             | Self::Application { .. }
             | Self::Integrity(_)
             | Self::Violations { .. } => INTEGRITY,
@@ -256,6 +287,6 @@ impl Error {
     /// Whether the disk has no room: the only disk error after which it may be tried again.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        matches!(self, Self::Disk { source, .. } if source.kind() == std::io::ErrorKind::StorageFull)
+        matches!(self, Self::Disk { source, .. } if crate::disk::is_full(source))
     }
 }

@@ -2,8 +2,12 @@
 //!
 //! **Nothing said in a turn leaves before what the turn left for the disk is on it**, not even a vote to
 //! oneself. Turns may follow each other while a sync is under way; what they say waits in line.
+//!
+//! The disk is worked on in turns of the host's ([`Node::sync`]), or by a thread that tells the host when
+//! there is something to let go ([`Node::start_with_journal`]).
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,7 +15,7 @@ use timely::worker::Worker;
 
 use crate::app::StateMachine;
 use crate::config::Config;
-use crate::disk::{Disk, Identity, Recovered, Store};
+use crate::disk::{Disk, Identity, Journal, Meter, Recovered, Store, Wake};
 use crate::error::Error;
 use crate::events::Event;
 use crate::operators::executor::Executor;
@@ -21,12 +25,25 @@ use crate::types::Millis;
 /// A replica and its disk.
 pub struct Node<M: Clone + 'static, R: Clone + 'static> {
     replica: Replica<M, R>,
-    store: Option<Store>,
+    keeper: Keeper<R>,
     turn: u64,
-    /// What turns have said that may not leave yet, oldest first.
+    /// The last turn that left something for the disk.
+    kept: u64,
+    /// What turns have said that may not leave yet, oldest first, each with the turn that must be durable
+    /// before.
     waiting: VecDeque<(u64, Said<M>)>,
     ready: Said<M>,
     events: Vec<Event>,
+}
+
+/// Who looks after the disk.
+enum Keeper<R> {
+    /// There is none.
+    Nobody,
+    /// The host, between turns.
+    Host(Box<Store>),
+    /// A thread.
+    Thread(Journal<R>),
 }
 
 impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node<M, R> {
@@ -58,15 +75,54 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         application: Box<dyn StateMachine>,
         protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
     ) -> Result<Self, Error> {
-        config.check()?;
-        let (store, recovered) = match disk {
-            None => (None, Recovered::nothing()),
-            Some((disk, cluster)) => {
-                let owner = Identity { cluster, replica: config.me };
-                let (store, recovered) = Store::open(disk, owner)?;
-                (Some(store), recovered)
+        let (keeper, recovered) = match disk {
+            None => (Keeper::Nobody, Recovered::nothing()),
+            Some(disk) => {
+                let (store, recovered) = Self::open(config, disk)?;
+                (Keeper::Host(Box::new(store)), recovered)
             }
         };
+        Self::stand(worker, config, keeper, recovered, application, protocol)
+    }
+
+    /// Starts it with its journal on a thread of its own, which calls `wake` whenever a turn should follow:
+    /// turns have become durable, the disk is full or has room again, or it has failed.
+    ///
+    /// # Errors
+    /// As [`Node::start`], and [`Error::Thread`].
+    pub fn start_with_journal(
+        worker: Worker,
+        config: &Config,
+        disk: (Box<dyn Disk>, u64),
+        wake: Wake,
+        application: Box<dyn StateMachine>,
+        protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
+    ) -> Result<Self, Error>
+    where
+        R: Send,
+    {
+        let (store, recovered) = Self::open(config, disk)?;
+        let journal = Journal::start(store, config.me, wake)?;
+        Self::stand(worker, config, Keeper::Thread(journal), recovered, application, protocol)
+    }
+
+    fn open(
+        config: &Config,
+        (disk, cluster): (Box<dyn Disk>, u64),
+    ) -> Result<(Store, Recovered<R>), Error> {
+        config.check()?;
+        Store::open(disk, Identity { cluster, replica: config.me })
+    }
+
+    fn stand(
+        worker: Worker,
+        config: &Config,
+        keeper: Keeper<R>,
+        recovered: Recovered<R>,
+        application: Box<dyn StateMachine>,
+        protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
+    ) -> Result<Self, Error> {
+        config.check()?;
         let mut executor = Executor::new(application, config);
         if let Some(checkpoint) = &recovered.checkpoint {
             executor.restore(checkpoint).map_err(|damaged| Error::Application {
@@ -76,8 +132,9 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
             })?;
         }
         let replica = Replica::start(worker, config, recovered, executor, protocol);
-        let (waiting, ready, events) = (VecDeque::new(), Said::default(), Vec::new());
-        Ok(Self { replica, store, turn: 0, waiting, ready, events })
+        let (turn, waiting) = (Journal::<R>::START, VecDeque::new());
+        let (ready, events) = (Said::default(), Vec::new());
+        Ok(Self { replica, keeper, turn, kept: turn, waiting, ready, events })
     }
 
     /// The replica, to be given what arrives for it.
@@ -96,41 +153,56 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     #[must_use]
     pub fn is_fenced(&self) -> bool {
         self.waiting.len() >= Self::TURNS_UNSYNCED_MAX
-            || self.store.as_ref().is_some_and(Store::is_blocked)
+            || match &self.keeper {
+                Keeper::Nobody => false,
+                Keeper::Host(store) => store.is_blocked(),
+                Keeper::Thread(journal) => {
+                    journal.is_full() || journal.waiting() >= Self::TURNS_UNSYNCED_MAX
+                }
+            }
     }
 
     /// Lets the replica work, and appends to its disk what must be there before the rest leaves.
     ///
     /// # Errors
     /// [`Error::Disk`], after which the replica must stop. A full disk is no error here: the replica is
-    /// [fenced](Node::is_fenced), and the next turn tries again.
+    /// [fenced](Node::is_fenced), and the next turn, or the journal's thread, tries again.
     pub fn turn(&mut self) -> Result<(), Error> {
         let mut said = Said::default();
         let mut durable = Vec::new();
         self.replica.turn(&mut said, &mut durable, &mut self.events);
-        let Some(store) = &mut self.store else {
-            self.ready.messages.append(&mut said.messages);
-            self.ready.replies.append(&mut said.replies);
-            return Ok(());
-        };
         self.turn += 1;
+        let leaves_something = !durable.is_empty();
+        let synced = match &mut self.keeper {
+            Keeper::Nobody => self.turn,
+            Keeper::Host(store) => {
+                match store.write(durable) {
+                    Err(error) if error.is_full() => {}
+                    outcome => outcome?,
+                }
+                if store.is_dirty() || store.is_blocked() { 0 } else { self.turn }
+            }
+            Keeper::Thread(journal) => {
+                if leaves_something {
+                    journal.hand(self.turn, durable)?;
+                }
+                journal.synced()?
+            }
+        };
+        if leaves_something {
+            self.kept = self.turn;
+        }
         if !said.is_empty() {
-            self.waiting.push_back((self.turn, said));
+            self.waiting.push_back((self.kept, said));
         }
-        match store.write(durable) {
-            Err(error) if error.is_full() => {}
-            outcome => outcome?,
-        }
-        if !store.is_dirty() && !store.is_blocked() {
-            self.let_go(self.turn);
-        }
+        self.let_go(synced);
         Ok(())
     }
 
-    /// The turn up to which a sync started now would let everything leave, if one is needed.
+    /// The turn up to which a sync started now would let everything leave, if the host has to make one.
     #[must_use]
     pub fn sync_wanted(&self) -> Option<u64> {
-        let store = self.store.as_ref()?;
+        let Keeper::Host(store) = &self.keeper else { return None };
         (store.is_dirty() && !store.is_blocked()).then_some(self.turn)
     }
 
@@ -139,11 +211,39 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// # Errors
     /// [`Error::Disk`], after which the replica must stop.
     pub fn sync(&mut self, turn: u64) -> Result<(), Error> {
-        if let Some(store) = &mut self.store {
+        if let Keeper::Host(store) = &mut self.keeper {
             store.sync()?;
+            self.let_go(turn);
         }
-        self.let_go(turn);
         Ok(())
+    }
+
+    /// Waits until all that turns have left is on the disk, and lets go all they have said. For the end of
+    /// a replica: nothing else waits for a disk.
+    ///
+    /// # Errors
+    /// [`Error::Disk`]: the disk is full, or has failed.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        match &mut self.keeper {
+            Keeper::Nobody => {}
+            Keeper::Host(store) => {
+                store.append()?;
+                store.sync()?;
+            }
+            Keeper::Thread(journal) => journal.flush()?,
+        }
+        self.let_go(self.turn);
+        Ok(())
+    }
+
+    /// What has been asked of the disk.
+    #[must_use]
+    pub fn meter(&self) -> Option<&Arc<Meter>> {
+        match &self.keeper {
+            Keeper::Nobody => None,
+            Keeper::Host(store) => Some(store.meter()),
+            Keeper::Thread(journal) => Some(journal.meter()),
+        }
     }
 
     /// Lets go what waits for the disk: wrong, and here so that the simulator can show that it is.
@@ -162,7 +262,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     }
 
     fn let_go(&mut self, turn: u64) {
-        while let Some((_, mut said)) = self.waiting.pop_front_if(|(said_in, _)| *said_in <= turn) {
+        while let Some((_, mut said)) = self.waiting.pop_front_if(|(kept, _)| *kept <= turn) {
             self.ready.messages.append(&mut said.messages);
             self.ready.replies.append(&mut said.replies);
         }

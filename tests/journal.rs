@@ -13,6 +13,13 @@ fn open(disk: &(impl Disk + Clone + 'static)) -> Result<(Store, Recovered<String
     Store::open(Box::new(disk.clone()), OWNER)
 }
 
+/// A disk that is a replica's before its first start.
+fn made<D: Disk + Default>() -> D {
+    let mut disk = D::default();
+    Store::create(&mut disk, OWNER).unwrap();
+    disk
+}
+
 fn record(slot: u64) -> Durable<String> {
     Durable::Slot(Slot(slot), format!("what was accepted for slot {slot}"))
 }
@@ -48,7 +55,7 @@ fn only_segment(disk: &Memory) -> String {
 
 #[test]
 fn a_journal_cut_anywhere_gives_the_records_before_the_cut() {
-    let disk = Memory::default();
+    let disk = made::<Memory>();
     write(&disk, 20);
     let file = only_segment(&disk);
     let bytes = disk.read(&file).unwrap();
@@ -66,7 +73,7 @@ fn a_journal_cut_anywhere_gives_the_records_before_the_cut() {
 
 #[test]
 fn a_bit_flipped_anywhere_is_refused_or_costs_the_last_group_only() {
-    let disk = Memory::default();
+    let disk = made::<Memory>();
     write(&disk, 12);
     let file = only_segment(&disk);
     let bytes = disk.read(&file).unwrap();
@@ -94,7 +101,7 @@ fn a_bit_flipped_anywhere_is_refused_or_costs_the_last_group_only() {
 #[test]
 fn what_was_synced_survives_any_crash_and_each_start_is_counted() {
     for seed in 0..200 {
-        let disk = FaultyDisk::default();
+        let disk = made::<FaultyDisk>();
         let mut random = taraflow::simulation::Random::new(seed);
         let mut synced = 0;
         for life in 1..6 {
@@ -115,17 +122,17 @@ fn what_was_synced_survives_any_crash_and_each_start_is_counted() {
 
 #[test]
 fn a_file_of_another_replica_does_not_read_as_ones_own() {
-    let disk = Memory::default();
+    let disk = made::<Memory>();
     write(&disk, 2);
     let other = Identity { replica: ReplicaId(2), ..OWNER };
     let refused = Store::open::<String>(Box::new(disk.clone()), other).err().unwrap();
-    assert!(refused.to_string().contains("it is of replica 1 of 7"), "{refused}");
+    assert!(refused.to_string().contains("found a file of replica 1 of cluster 7"), "{refused}");
     assert!(open(&disk).is_ok(), "and it has been left alone");
 }
 
 #[test]
 fn a_full_disk_loses_nothing_and_is_written_to_when_there_is_room() {
-    let disk = FaultyDisk::default();
+    let disk = made::<FaultyDisk>();
     let (mut store, _) = open(&disk).unwrap();
     disk.set_full(true);
     let full = store.write([record(0)]).unwrap_err();
@@ -140,7 +147,7 @@ fn a_full_disk_loses_nothing_and_is_written_to_when_there_is_room() {
 
 #[test]
 fn a_failed_sync_is_reported_and_not_tried_again() {
-    let disk = FaultyDisk::default();
+    let disk = made::<FaultyDisk>();
     let (mut store, _) = open(&disk).unwrap();
     store.write([record(0)]).unwrap();
     disk.fail_next_sync();
@@ -149,7 +156,7 @@ fn a_failed_sync_is_reported_and_not_tried_again() {
 
 #[test]
 fn forgotten_slots_leave_the_disk_and_the_newest_record_stays() {
-    let disk = Memory::default();
+    let disk = made::<Memory>();
     let (mut store, _) = open(&disk).unwrap();
     store.write([Durable::Newest("view 3".to_owned()), record(0), record(1)]).unwrap();
     for slot in [2, 4, 6] {
@@ -171,7 +178,7 @@ fn forgotten_slots_leave_the_disk_and_the_newest_record_stays() {
 
 #[test]
 fn many_checkpoints_within_one_sync_leave_the_newest() {
-    let disk = Memory::default();
+    let disk = made::<Memory>();
     let (mut store, _) = open(&disk).unwrap();
     let checkpoint = |slot| Durable::<String>::Checkpoint(Checkpoint::new(Slot(slot), vec![1; 10]));
     store.write((1..6).map(checkpoint)).unwrap();
@@ -183,7 +190,7 @@ fn many_checkpoints_within_one_sync_leave_the_newest() {
 #[test]
 fn a_damaged_checkpoint_gives_way_to_the_one_before_it_unless_that_is_forgotten() {
     let build = |forget: bool| {
-        let disk = Memory::default();
+        let disk = made::<Memory>();
         let (mut store, _) = open(&disk).unwrap();
         for slot in [2, 4] {
             let state = vec![slot as u8; 100];
@@ -204,4 +211,215 @@ fn a_damaged_checkpoint_gives_way_to_the_one_before_it_unless_that_is_forgotten(
     let (_, recovered) = open(&build(false)).unwrap();
     assert_eq!(recovered.checkpoint.unwrap().slot, Slot(2));
     assert!(matches!(open(&build(true)), Err(Error::Damaged { .. })));
+}
+
+#[test]
+fn a_disk_that_holds_nothing_is_not_taken_for_a_first_life() {
+    assert!(matches!(open(&Memory::default()), Err(Error::Empty { .. })));
+    let mut disk = made::<Memory>();
+    assert_eq!(open(&disk).unwrap().1.incarnation, 1);
+    let taken = Store::create(&mut disk, OWNER).unwrap_err();
+    assert!(matches!(taken, Error::Taken { .. }), "{taken}");
+    for name in disk.list().unwrap() {
+        disk.remove(&name).unwrap();
+    }
+    assert!(matches!(open(&disk), Err(Error::Empty { .. })));
+}
+
+#[test]
+fn a_disk_that_died_while_it_was_made_can_be_made_again() {
+    for operations in 0..5 {
+        let mut disk = FaultyDisk::default();
+        disk.die_after(operations);
+        assert!(Store::create(&mut disk, OWNER).is_err());
+        disk.crash(&mut taraflow::simulation::Random::new(operations), 500_000, false);
+        match Store::create(&mut disk, OWNER) {
+            Ok(()) | Err(Error::Taken { .. }) => {}
+            Err(other) => panic!("{operations} operations: {other}"),
+        }
+        assert_eq!(open(&disk).unwrap().1.incarnation, 1);
+    }
+}
+
+#[test]
+fn files_of_other_names_are_left_alone() {
+    let mut disk = made::<Memory>();
+    disk.append("notes.new", b"mine").unwrap();
+    disk.append("journal-7", b"not a segment").unwrap();
+    write(&disk, 2);
+    assert_eq!(disk.read("notes.new").unwrap(), b"mine");
+    assert_eq!(disk.read("journal-7").unwrap(), b"not a segment");
+}
+
+/// Records, two checkpoints, and what they allow to forget, in six turns.
+fn turns() -> Vec<Vec<Durable<String>>> {
+    let checkpoint = |slot| Durable::Checkpoint(Checkpoint::new(Slot(slot), vec![slot as u8; 150]));
+    vec![
+        vec![Durable::Newest("view 1".to_owned()), record(0), record(1)],
+        vec![record(2), checkpoint(2)],
+        vec![record(3), Durable::Forget(Slot(2))],
+        vec![record(4), record(5), checkpoint(4)],
+        vec![Durable::Forget(Slot(4)), Durable::Newest("view 2".to_owned())],
+        vec![record(6)],
+    ]
+}
+
+fn assert_all_is_there(disk: &FaultyDisk, case: &str) {
+    let (_, recovered) = open(disk).unwrap_or_else(|e| panic!("{case}: {e}"));
+    assert_eq!(slots(&recovered), [4, 5, 6], "{case}");
+    assert_eq!(recovered.checkpoint.unwrap().slot, Slot(4), "{case}");
+    assert_eq!(recovered.newest.as_deref(), Some("view 2"), "{case}");
+}
+
+#[test]
+fn a_disk_that_is_full_at_any_byte_is_written_to_again_and_loses_nothing() {
+    let mut blocked = 0;
+    for capacity in 0..2_000 {
+        let case = format!("{capacity} bytes");
+        let disk = made::<FaultyDisk>();
+        let (mut store, _) = open(&disk).unwrap();
+        disk.set_capacity(Some(capacity));
+        for turn in turns() {
+            if let Err(full) = store.write(turn) {
+                assert!(full.is_full() && store.is_blocked(), "{case}: {full}");
+                blocked += 1;
+                assert!(store.append().is_err_and(|still| still.is_full()), "{case}");
+                disk.set_capacity(None);
+                store.append().unwrap();
+            }
+            store.sync().unwrap();
+        }
+        assert_all_is_there(&disk, &case);
+    }
+    assert!(blocked > 900, "{blocked} times the disk was full");
+}
+
+#[test]
+fn a_sync_that_fails_at_any_time_is_an_error_and_what_was_synced_before_stays() {
+    let mut at = 0;
+    loop {
+        let disk = made::<FaultyDisk>();
+        let (mut store, _) = open(&disk).unwrap();
+        let (mut promised, mut failed) = (0, false);
+        for turn in turns() {
+            if disk.counts().syncs >= at && !failed {
+                disk.fail_next_sync();
+            }
+            let outcome = store.write(turn).and_then(|()| store.sync());
+            failed = outcome.is_err();
+            if failed {
+                break;
+            }
+            promised += 1;
+        }
+        if !failed {
+            assert!(at > 6, "every sync has failed once");
+            return assert_all_is_there(&disk, "no sync failed");
+        }
+        drop(store);
+        disk.crash(&mut taraflow::simulation::Random::new(at), 500_000, false);
+        let (_, recovered) = open(&disk).unwrap_or_else(|e| panic!("sync {at}: {e}"));
+        let newest = slots(&recovered).last().map_or(0, |slot| slot + 1);
+        let least = [0, 2, 3, 4, 6, 6][promised];
+        let covered = recovered.checkpoint.map_or(0, |checkpoint| checkpoint.slot.0);
+        assert!(newest.max(covered) >= least, "sync {at}: {newest} after {promised} turns");
+        at += 1;
+    }
+}
+
+#[test]
+fn a_disk_with_room_for_two_checkpoints_is_enough_for_any_number() {
+    let disk = made::<FaultyDisk>();
+    let (mut store, _) = open(&disk).unwrap();
+    disk.set_capacity(Some(2 * 10_000 + 2_000));
+    for slot in 1..30 {
+        let checkpoint = Checkpoint::new(Slot(slot), vec![slot as u8; 10_000]);
+        store.write([record(slot), Durable::Checkpoint(checkpoint)]).unwrap();
+        store.sync().unwrap();
+        store.write([Durable::<String>::Forget(Slot(slot))]).unwrap();
+        store.sync().unwrap();
+    }
+    assert_eq!(open(&disk).unwrap().1.checkpoint.unwrap().slot, Slot(29));
+}
+
+#[test]
+fn a_full_disk_frees_itself_of_records_it_may_forget() {
+    let disk = made::<FaultyDisk>();
+    let (mut store, _) = open(&disk).unwrap();
+    store.write((0..100).map(record)).unwrap();
+    let checkpoint = Checkpoint::new(Slot(100), vec![1; 100]);
+    store.write([Durable::<String>::Checkpoint(checkpoint)]).unwrap();
+    store.sync().unwrap();
+    disk.set_capacity(Some(disk.bytes() + 100));
+    let turn = [record(100), Durable::Forget(Slot(100))].into_iter().chain((101..120).map(record));
+    store.write(turn).unwrap();
+    store.sync().unwrap();
+    let (_, recovered) = open(&disk).unwrap();
+    assert_eq!(slots(&recovered), (100..120).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_disk_that_is_full_after_it_was_told_what_to_forget_frees_itself() {
+    let disk = made::<FaultyDisk>();
+    let (mut store, _) = open(&disk).unwrap();
+    store.write((0..100).map(record)).unwrap();
+    let checkpoint = Checkpoint::new(Slot(100), vec![1; 100]);
+    store.write([Durable::<String>::Checkpoint(checkpoint)]).unwrap();
+    store.sync().unwrap();
+    disk.set_capacity(Some(disk.bytes() + 100));
+    store.write([Durable::<String>::Forget(Slot(100))]).unwrap();
+    store.write((100..120).map(record)).unwrap();
+    store.sync().unwrap();
+    assert_eq!(slots(&open(&disk).unwrap().1), (100..120).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_full_disk_keeps_the_segment_that_holds_the_newest_record() {
+    let disk = made::<FaultyDisk>();
+    let (mut store, _) = open(&disk).unwrap();
+    let checkpoint = |slot, bytes| Durable::Checkpoint(Checkpoint::new(Slot(slot), vec![1; bytes]));
+    store.write([record(0), checkpoint(100, 100)]).unwrap();
+    store.sync().unwrap();
+    store.write([Durable::<String>::Forget(Slot(100))]).unwrap();
+    store.write([Durable::Newest("view 2".to_owned())]).unwrap();
+    disk.set_capacity(Some(disk.bytes() + 50));
+    let full = store.write([checkpoint(200, 10_000), Durable::<String>::Forget(Slot(200))]);
+    assert!(full.unwrap_err().is_full());
+    drop(store);
+    disk.set_capacity(None);
+    let (_, recovered) = open(&disk).unwrap();
+    assert_eq!(recovered.newest.as_deref(), Some("view 2"));
+    assert_eq!((recovered.incarnation, recovered.checkpoint.unwrap().slot), (2, Slot(100)));
+}
+
+#[test]
+fn no_segment_grows_for_ever() {
+    let disk = made::<Memory>();
+    let text = "x".repeat(1 << 20);
+    let (mut store, _) = open(&disk).unwrap();
+    for slot in 0..150 {
+        store.write([Durable::Slot(Slot(slot), text.clone())]).unwrap();
+        store.sync().unwrap();
+    }
+    let sizes = |disk: &Memory| {
+        let names = disk.list().unwrap().into_iter();
+        names.map(|name| disk.read(&name).unwrap().len()).collect::<Vec<_>>()
+    };
+    assert_eq!(sizes(&disk).len(), 3, "{:?}", sizes(&disk));
+    assert!(sizes(&disk).into_iter().all(|size| size <= 64 << 20));
+    drop(store);
+    let (mut store, recovered) = open(&disk).unwrap();
+    assert_eq!(slots(&recovered), (0..150).collect::<Vec<_>>());
+    store.append().unwrap();
+    store.sync().unwrap();
+    assert!(sizes(&disk).into_iter().all(|size| size <= 64 << 20), "what is written anew, too");
+    let (mut store, recovered) = open(&disk).unwrap();
+    assert_eq!(recovered.slots.len(), 150);
+    let checkpoint = Checkpoint::new(Slot(140), Vec::new());
+    store.write([Durable::<String>::Checkpoint(checkpoint)]).unwrap();
+    store.sync().unwrap();
+    store.write([Durable::<String>::Forget(Slot(140))]).unwrap();
+    store.sync().unwrap();
+    let (_, recovered) = open(&disk).unwrap();
+    assert_eq!(slots(&recovered), (140..150).collect::<Vec<_>>());
 }

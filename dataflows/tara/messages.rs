@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{Value, weight};
+use crate::disk::Kind;
 use crate::operators::catch_up::CatchUp;
 use crate::operators::checkpointer::Report;
 use crate::operators::requests::{Announce, Forward};
@@ -84,6 +85,17 @@ pub enum Promise {
     Entered(View),
     /// It has accepted this proposal.
     Accepted(Proposal),
+}
+
+impl Promise {
+    /// What it is called where a journal is listed.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Entered(view) => Kind { name: "entered", view: Some(*view) },
+            Self::Accepted(proposal) => Kind { name: "accepted", view: Some(proposal.view) },
+        }
+    }
 }
 
 /// How many bytes a message takes on a link, near enough for limits.

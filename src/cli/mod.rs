@@ -1,10 +1,12 @@
 //! The commands, one file each.
 
+pub mod checkpoint;
 pub mod cluster;
 pub mod completions;
 pub mod config;
 pub mod demo;
 pub mod graph;
+pub mod log;
 pub mod node;
 pub mod sim;
 
@@ -35,6 +37,10 @@ enum Command {
     Graph(graph::GraphArgs),
     /// Run simulated clusters under faults, one a seed
     Sim(sim::SimArgs),
+    /// Look into the journal in a replica's data directory
+    Log(log::LogArgs),
+    /// Look into the checkpoints in a replica's data directory
+    Checkpoint(checkpoint::CheckpointArgs),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -51,6 +57,8 @@ impl Cli {
             Command::Config(args) => config::run(args),
             Command::Sim(args) => sim::run(args),
             Command::Graph(args) => graph::run(args).map_err(Error::from),
+            Command::Log(args) => log::run(args),
+            Command::Checkpoint(args) => checkpoint::run(args),
             Command::Completions(args) => {
                 completions::run(args, Cli::command()).map_err(Error::from)
             }

@@ -9,6 +9,8 @@
 //! file was synced when the record was written: an unsound place before that has rotted, one after it
 //! may have been torn by a crash.
 
+use std::fmt;
+
 use super::Identity;
 use crate::types::ReplicaId;
 
@@ -51,26 +53,72 @@ impl Place {
         bytes[start + 4..start + 8].copy_from_slice(&checksum.to_le_bytes());
     }
 
-    /// The record at `offset`, if there is a whole and sound one.
-    pub(super) fn read(self, bytes: &[u8], offset: usize) -> Option<Frame<'_>> {
-        let head: &[u8; HEAD] = bytes.get(offset..)?.first_chunk()?;
-        let length = u32::from_le_bytes(head[..4].try_into().ok()?) as usize;
-        let checksum = u32::from_le_bytes(head[4..8].try_into().ok()?);
-        let durable = u64::from_le_bytes(head[8..].try_into().ok()?);
-        let rest = bytes.get(offset + 8..(offset + HEAD).checked_add(length)?)?;
-        let sound = checksum == self.checksum(offset as u64, rest);
-        sound.then(|| Frame { durable, payload: &rest[8..] })
+    /// The record at `offset`.
+    ///
+    /// # Errors
+    /// What stands there, if it is not a whole and sound one.
+    pub(super) fn read(self, bytes: &[u8], offset: usize) -> Result<Frame<'_>, Unsound> {
+        let rest = bytes.get(offset..).unwrap_or_default();
+        let short = Unsound::Short(rest.len());
+        let head: &[u8; HEAD] = rest.first_chunk().ok_or(short)?;
+        let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]);
+        let written = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
+        let end = HEAD.checked_add(length as usize).filter(|end| *end <= rest.len());
+        let end = end.ok_or(Unsound::Long { length, left: rest.len() })?;
+        if length == 0 {
+            return Err(Unsound::Empty);
+        }
+        let computed = self.checksum(offset as u64, &rest[8..end]);
+        if computed != written {
+            return Err(Unsound::Checksum { written, computed });
+        }
+        Ok(Frame { payload: &rest[HEAD..end] })
     }
 
     /// Whether a sound record after `offset` says that `offset` was durable when it was written.
+    ///
+    /// A checksum is computed only where the mark is one that a record at that place could carry, so
+    /// that a long torn end is passed over at the speed of memory.
     pub(super) fn was_durable(self, bytes: &[u8], offset: usize) -> bool {
         let later = offset + 1..bytes.len().saturating_sub(HEAD - 1);
-        later.filter_map(|at| self.read(bytes, at)).any(|frame| frame.durable > offset as u64)
+        let vouches = |at: &usize| {
+            let durable = bytes[at + 8..].first_chunk().map_or(0, |mark| u64::from_le_bytes(*mark));
+            (offset as u64 + 1..=*at as u64).contains(&durable)
+        };
+        later.filter(vouches).any(|at| self.read(bytes, at).is_ok())
     }
 }
 
 /// A sound record.
+#[derive(Debug)]
 pub(super) struct Frame<'a> {
-    durable: u64,
     pub payload: &'a [u8],
+}
+
+/// Why bytes are no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unsound {
+    /// The file ends inside its head.
+    Short(usize),
+    /// It would end after the file.
+    Long { length: u32, left: usize },
+    /// It would hold nothing, as zeros do.
+    Empty,
+    /// It is not what was written.
+    Checksum { written: u32, computed: u32 },
+}
+
+impl fmt::Display for Unsound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Short(left) => write!(f, "the last {left} bytes"),
+            Self::Long { length, left } => {
+                write!(f, "a length of {length} bytes where {left} are left")
+            }
+            Self::Empty => write!(f, "a length of 0 bytes"),
+            Self::Checksum { written, computed } => {
+                write!(f, "the checksum {written:08x} on bytes whose checksum is {computed:08x}")
+            }
+        }
+    }
 }

@@ -40,6 +40,10 @@ impl Disk for Memory {
         self.file(file, |bytes| bytes.truncate(length as usize))
     }
 
+    fn prepare(&mut self, file: &str, _bytes: u64) -> io::Result<()> {
+        self.file(file, |_| ())
+    }
+
     fn sync(&mut self, file: &str) -> io::Result<()> {
         self.file(file, |_| ())
     }

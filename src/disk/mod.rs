@@ -2,10 +2,22 @@
 //!
 //! A replica has a [`Store`]: a journal of records, and its latest checkpoints. The store works on a
 //! [`Disk`], which is small enough for the simulator to tear, lose, corrupt and fill it; the code that
-//! must cope with that is the same everywhere.
+//! must cope with that is the same everywhere. In a process of its own a replica has its disk in
+//! [`Files`] and its store on a thread, a [`Journal`].
+//!
+//! A disk gets its owner when it is [made](Store::create), and is refused by anybody else. What it cannot
+//! tell is its age: an older copy of a replica's own files is a replica that has forgotten its votes.
 
+mod checkpoints;
+mod files;
 mod frame;
+mod inspect;
+#[allow(clippy::disallowed_methods, reason = "an edge: has a thread, and times its syncs")]
+mod journal;
 mod memory;
+mod meter;
+mod names;
+mod recovery;
 mod segment;
 mod store;
 
@@ -14,10 +26,16 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Checkpoint;
+use crate::error::Error;
 use crate::types::{ReplicaId, Slot};
 
+pub use files::Files;
+pub use inspect::{CheckpointLine, Kind, Line, Verified, checkpoints, records};
+pub use journal::{Journal, Wake};
 pub use memory::Memory;
-pub use store::{Recovered, Store};
+pub use meter::{Meter, SyncTimes};
+pub use recovery::Recovered;
+pub use store::Store;
 
 /// What a turn leaves for the disk. `R` is the protocol's record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,11 +84,18 @@ pub trait Disk: Send {
     /// the disk says.
     fn append(&mut self, file: &str, bytes: &[u8]) -> io::Result<()>;
 
-    /// Cuts a file to a length.
+    /// Cuts a file to a length, and what was made ready after it.
     ///
     /// # Errors
     /// What the disk says.
     fn truncate(&mut self, file: &str, length: u64) -> io::Result<()>;
+
+    /// Makes blocks ready for the next `bytes` that are appended, as zeros that follow the end of the file
+    /// without being part of it. After a crash they may be found there.
+    ///
+    /// # Errors
+    /// What the disk says; [`io::ErrorKind::StorageFull`] does no harm.
+    fn prepare(&mut self, file: &str, bytes: u64) -> io::Result<()>;
 
     /// Makes the bytes of a file durable.
     ///
@@ -95,4 +120,17 @@ pub trait Disk: Send {
     /// # Errors
     /// What the disk says.
     fn sync_names(&mut self) -> io::Result<()>;
+}
+
+/// Whether a disk says that it has no room.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+fn encode<T: Serialize>(entry: &T) -> Vec<u8> {
+    postcard::to_stdvec(entry).expect("plain data always encodes")
+}
+
+fn disk_error(owner: Identity, doing: &'static str, file: &str, source: io::Error) -> Error {
+    Error::Disk { replica: owner.replica, doing, file: file.to_owned(), source }
 }

@@ -24,7 +24,7 @@ use serde::de::DeserializeOwned;
 use crate::app::StateMachine;
 use crate::client::Limits;
 use crate::config::Config;
-use crate::disk::{Disk, Memory};
+use crate::disk::{Disk, Identity, Memory, Store};
 use crate::error::Error;
 use crate::node::Node;
 use crate::replica::{Inputs, Outputs, timeless_worker};
@@ -87,6 +87,9 @@ impl<M: Clone + 'static, R: Clone + 'static> Clone for Protocol<M, R> {
 }
 
 impl<M: Clone + 'static, R: Clone + 'static> Copy for Protocol<M, R> {}
+
+/// The number of a cluster whose disks nobody else can reach.
+const CLUSTER: u64 = 1;
 
 type Application = dyn Fn() -> Box<dyn StateMachine> + Send + Sync;
 type Spawn = dyn Fn(ReplicaId) -> Result<Thread, Error> + Send + Sync;
@@ -159,8 +162,11 @@ impl Cluster {
             limits: Limits::of(&settings.config),
             deadline: settings.deadline,
         });
-        let disks: Vec<Memory> = (0..n).map(|_| Memory::default()).collect();
+        let mut disks: Vec<Memory> = (0..n).map(|_| Memory::default()).collect();
         let durable = settings.durable;
+        for (disk, me) in disks.iter_mut().zip(0..).filter(|_| durable) {
+            Store::create(disk, Identity { cluster: CLUSTER, replica: ReplicaId(me) })?;
+        }
         let home = Home {
             settings,
             protocol,
@@ -289,7 +295,7 @@ where
     fn spawn(&self, me: ReplicaId) -> Result<Thread, Error> {
         let config = Config { me, ..self.settings.config.clone() };
         let disk = self.disks[me.0 as usize].clone();
-        let disk = self.settings.durable.then(|| (Box::new(disk) as Box<dyn Disk>, 1));
+        let disk = self.settings.durable.then(|| (Box::new(disk) as Box<dyn Disk>, CLUSTER));
         let (knocks, knocked) = bounded(Cluster::KNOCKS_MAX);
         let (control, controlled) = bounded(16);
         let (started, starting) = bounded(1);

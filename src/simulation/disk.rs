@@ -21,6 +21,8 @@ struct Files {
     durable: BTreeMap<String, u64>,
     changes: Vec<Change>,
     full: bool,
+    /// How many bytes all files may have.
+    capacity: Option<usize>,
     fail_sync: bool,
     dies_after: Option<u64>,
     counts: Counts,
@@ -33,6 +35,8 @@ pub struct Counts {
     pub appends: u64,
     /// Syncs of files.
     pub syncs: u64,
+    /// Syncs of names.
+    pub name_syncs: u64,
     /// Appends refused because the disk was full.
     pub full: u64,
     /// Syncs that failed.
@@ -47,6 +51,8 @@ struct File {
     /// How many were so two syncs ago. A flip after them may look like a torn write, for the record that
     /// says they were durable may itself be the last; it is outside the fault model.
     synced_before: [usize; 2],
+    /// Up to where blocks are ready, as zeros that only a crash makes part of the file.
+    prepared: usize,
 }
 
 #[derive(Clone)]
@@ -76,6 +82,11 @@ impl FaultyDisk {
         self.files().full = full;
     }
 
+    /// Has all files together hold no more than so many bytes from now on.
+    pub fn set_capacity(&self, bytes: Option<usize>) {
+        self.files().capacity = bytes;
+    }
+
     /// Lets the next sync fail, and lose what it should have made durable.
     pub fn fail_next_sync(&self) {
         self.files().fail_sync = true;
@@ -95,9 +106,7 @@ impl FaultyDisk {
     /// How many bytes its files have.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let files = self.files();
-        let size = |id| files.files.get(id).map_or(0, |file| file.bytes.len());
-        files.names.values().map(size).sum()
+        self.files().used()
     }
 
     /// The replica has crashed: of what was not synced, some part is lost, some part is garbage.
@@ -108,6 +117,7 @@ impl FaultyDisk {
         files.dies_after = None;
         files.fail_sync = false;
         if process_only {
+            files.files.values_mut().for_each(File::show_prepared);
             return;
         }
         let changes = std::mem::take(&mut files.changes);
@@ -126,6 +136,7 @@ impl FaultyDisk {
             }
             file.synced = file.bytes.len();
             file.synced_before = file.synced_before.map(|before| before.min(file.synced));
+            file.show_prepared();
         }
         files.files.retain(|id, _| names.values().any(|named| named == id));
         files.durable.clone_from(&names);
@@ -148,7 +159,20 @@ impl FaultyDisk {
     }
 }
 
+impl File {
+    /// Whoever reads the file next does not know where its bytes end and its blocks go on.
+    fn show_prepared(&mut self) {
+        let length = self.bytes.len().max(self.prepared);
+        self.bytes.resize(length, 0);
+    }
+}
+
 impl Files {
+    fn used(&self) -> usize {
+        let size = |id| self.files.get(id).map_or(0, |file| file.bytes.len());
+        self.names.values().map(size).sum()
+    }
+
     fn operation(&mut self) -> io::Result<()> {
         match &mut self.dies_after {
             Some(0) => Err(io::Error::other("the disk is gone")),
@@ -191,6 +215,8 @@ impl Disk for FaultyDisk {
             files.change(Change::Named(name.to_owned(), id));
         }
         let room = if files.full { bytes.len() / 2 } else { bytes.len() };
+        let left = files.capacity.map_or(room, |most| most.saturating_sub(files.used()));
+        let room = room.min(left);
         files.file(name)?.bytes.extend_from_slice(&bytes[..room]);
         if room < bytes.len() {
             files.counts.full += 1;
@@ -204,8 +230,16 @@ impl Disk for FaultyDisk {
         files.operation()?;
         let file = files.file(name)?;
         file.bytes.truncate(length as usize);
+        file.prepared = 0;
         file.synced = file.synced.min(file.bytes.len());
         file.synced_before = file.synced_before.map(|before| before.min(file.synced));
+        Ok(())
+    }
+
+    fn prepare(&mut self, name: &str, bytes: u64) -> io::Result<()> {
+        let mut files = self.files();
+        let file = files.file(name)?;
+        file.prepared = file.bytes.len() + bytes as usize;
         Ok(())
     }
 
@@ -247,6 +281,7 @@ impl Disk for FaultyDisk {
     fn sync_names(&mut self) -> io::Result<()> {
         let mut files = self.files();
         files.operation()?;
+        files.counts.name_syncs += 1;
         files.durable = files.names.clone();
         files.changes.clear();
         Ok(())

@@ -10,6 +10,7 @@ use super::events::Happening;
 use super::world::World;
 use crate::batch::Packer;
 use crate::config::Config;
+use crate::disk::{Identity, Store};
 use crate::error::Error;
 use crate::events::Event;
 use crate::node::Node;
@@ -23,6 +24,14 @@ where
     M: Clone + Debug + Hash + 'static,
     R: Clone + Serialize + DeserializeOwned + 'static,
 {
+    /// Gives a replica its disk.
+    pub(super) fn make(&mut self, at: ReplicaId) {
+        let disk = &mut self.nodes[at.0 as usize].disk;
+        if let Err(error) = Store::create(disk, Identity { cluster: CLUSTER, replica: at }) {
+            self.fail(format!("replica {at} cannot be made: {error}"));
+        }
+    }
+
     pub(super) fn start(&mut self, at: ReplicaId) {
         let place = &mut self.nodes[at.0 as usize];
         if place.node.is_some() || place.refused {

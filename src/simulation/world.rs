@@ -136,8 +136,9 @@ where
     }
 
     fn begin(&mut self) {
-        for replica in 0..self.nodes.len() as u16 {
-            self.start(ReplicaId(replica));
+        for replica in (0..self.nodes.len() as u16).map(ReplicaId) {
+            self.make(replica);
+            self.start(replica);
         }
         for index in 0..self.clients.clients.len() {
             let when = 20_000 + self.random.below(20_000);

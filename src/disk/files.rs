@@ -1,0 +1,225 @@
+//! A disk that is a directory.
+//!
+//! Only one process may have it, which holds the lock of the file `lock` there. Files that grow stay open,
+//! and are readable by their owner only; what else lies in the directory is left alone.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::Disk;
+use crate::error::Error;
+
+/// The files of a directory.
+#[derive(Debug)]
+pub struct Files {
+    path: PathBuf,
+    /// To sync names.
+    directory: File,
+    /// Held as long as this lives; without it nothing may be changed.
+    lock: Option<File>,
+    /// What has been written to.
+    open: BTreeMap<String, Grown>,
+}
+
+/// A file that grows.
+#[derive(Debug)]
+struct Grown {
+    file: File,
+    end: u64,
+    /// Up to where it is filled with zeros.
+    prepared: u64,
+}
+
+const LOCK: &str = "lock";
+
+impl Files {
+    /// Makes a directory, if there is none, and opens it.
+    ///
+    /// # Errors
+    /// As [`Files::open`].
+    pub fn make(path: &Path) -> Result<Self, Error> {
+        if !path.is_dir() {
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+            made.map_err(failed("make directory", path))?;
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            let parent = parent.unwrap_or(Path::new("."));
+            let synced = File::open(parent).and_then(|parent| parent.sync_all());
+            synced.map_err(failed("sync directory", parent))?;
+        }
+        Self::open(path)
+    }
+
+    /// Opens a directory, and keeps others from doing so as long as it is in use.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when a process uses it; [`Error::File`] when the system refuses.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let directory = File::open(path).map_err(failed("open directory", path))?;
+        let name = path.join(LOCK);
+        let lock = create().open(&name).map_err(failed("open", &name))?;
+        let lock = hold(lock).map_err(|refused| match refused {
+            Refused::Held(holder) => {
+                Error::Locked { directory: path.display().to_string(), holder }
+            }
+            Refused::Failed(error) => failed("lock", &name)(error),
+        })?;
+        Ok(Self { path: path.to_owned(), directory, lock: Some(lock), open: BTreeMap::new() })
+    }
+
+    /// Opens a directory to look into it, whoever uses it.
+    ///
+    /// # Errors
+    /// [`Error::File`] when the system refuses.
+    pub fn look(path: &Path) -> Result<Self, Error> {
+        let directory = File::open(path).map_err(failed("open directory", path))?;
+        Ok(Self { path: path.to_owned(), directory, lock: None, open: BTreeMap::new() })
+    }
+
+    fn grown(&mut self, name: &str, options: &OpenOptions) -> io::Result<&mut Grown> {
+        if self.lock.is_none() {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
+        if !self.open.contains_key(name) {
+            let file = options.open(self.path.join(name))?;
+            let end = file.metadata()?.len();
+            self.open.insert(name.to_owned(), Grown { file, end, prepared: end });
+        }
+        self.open.get_mut(name).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn known(&mut self, name: &str) -> io::Result<&mut Grown> {
+        self.grown(name, OpenOptions::new().read(true).write(true))
+    }
+}
+
+impl Disk for Files {
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            let is_file = match entry.file_type() {
+                // It has been removed meanwhile by whoever uses the directory.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+                kind => kind?.is_file(),
+            };
+            if let Ok(name) = entry.file_name().into_string()
+                && is_file
+                && name != LOCK
+            {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn read(&self, file: &str) -> io::Result<Vec<u8>> {
+        let Some(grown) = self.open.get(file) else { return fs::read(self.path.join(file)) };
+        let mut bytes = vec![0; grown.end as usize];
+        grown.file.read_exact_at(&mut bytes, 0)?;
+        Ok(bytes)
+    }
+
+    fn append(&mut self, file: &str, bytes: &[u8]) -> io::Result<()> {
+        let grown = self.grown(file, &create())?;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let written = match grown.file.write_at(rest, grown.end) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                outcome => outcome?,
+            };
+            grown.end += written as u64;
+            rest = &rest[written..];
+        }
+        grown.prepared = grown.prepared.max(grown.end);
+        Ok(())
+    }
+
+    fn truncate(&mut self, file: &str, length: u64) -> io::Result<()> {
+        let grown = self.known(file)?;
+        if grown.file.metadata()?.len() > length {
+            grown.file.set_len(length)?;
+        }
+        grown.end = grown.end.min(length);
+        grown.prepared = grown.end;
+        Ok(())
+    }
+
+    fn prepare(&mut self, file: &str, bytes: u64) -> io::Result<()> {
+        let grown = self.known(file)?;
+        let (from, to) = (grown.prepared.max(grown.end), grown.end + bytes);
+        if from < to {
+            // Reserved blocks would not do: the first write to one changes what the file system knows of
+            // the file, and the sync of that is what takes time.
+            grown.file.write_all_at(&vec![0; (to - from) as usize], from)?;
+            grown.prepared = to;
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self, file: &str) -> io::Result<()> {
+        self.known(file)?.file.sync_data()
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        self.known(from)?;
+        fs::rename(self.path.join(from), self.path.join(to))?;
+        if let Some(grown) = self.open.remove(from) {
+            self.open.insert(to.to_owned(), grown);
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, file: &str) -> io::Result<()> {
+        if self.lock.is_none() {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
+        self.open.remove(file);
+        fs::remove_file(self.path.join(file))
+    }
+
+    fn sync_names(&mut self) -> io::Result<()> {
+        self.directory.sync_all()
+    }
+}
+
+/// How a file is opened that may not be there yet.
+fn create() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    options
+}
+
+/// Why a lock was not given.
+enum Refused {
+    Held(String),
+    Failed(io::Error),
+}
+
+/// Takes the lock, and leaves the number of this process there for whoever is refused.
+fn hold(mut lock: File) -> Result<File, Refused> {
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let _ = lock.read_to_string(&mut holder);
+            return Err(Refused::Held(match holder.trim() {
+                "" => "a process".to_owned(),
+                holder => format!("process {holder}"),
+            }));
+        }
+        Err(TryLockError::Error(error)) => return Err(Refused::Failed(error)),
+    }
+    lock.set_len(0).map_err(Refused::Failed)?;
+    writeln!(lock, "{}", std::process::id()).map_err(Refused::Failed)?;
+    Ok(lock)
+}
+
+fn failed(doing: &'static str, path: &Path) -> impl Fn(io::Error) -> Error {
+    let path = path.display().to_string();
+    move |source| Error::File { doing, path: path.clone(), source }
+}

@@ -1,0 +1,238 @@
+//! A store on a thread of its own, so that a replica works while its disk does.
+//!
+//! Turns are handed over with their numbers. The thread takes all that wait, appends them as one write,
+//! syncs once, and publishes the number of the last. While the disk is full it tries again; after any
+//! other error it ends, and the replica must, too.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use serde::Serialize;
+
+use super::{Durable, Meter, Store};
+use crate::error::Error;
+use crate::types::ReplicaId;
+
+/// Called on the journal's thread when there is something to see: turns are durable, the disk is full
+/// or has room again, or the thread has ended.
+pub type Wake = Box<dyn Fn() + Send>;
+
+/// A store on a thread of its own. Dropping it waits for what has been handed over.
+pub struct Journal<R> {
+    replica: ReplicaId,
+    jobs: Option<Sender<Job<R>>>,
+    seen: Arc<Seen>,
+    meter: Arc<Meter>,
+    thread: Option<JoinHandle<Result<(), Error>>>,
+}
+
+enum Job<R> {
+    Turn(u64, Vec<Durable<R>>),
+    /// Answer when all before this is durable; say nothing and drop it when that cannot be.
+    Flush(Sender<()>),
+}
+
+/// What the thread publishes.
+#[derive(Default)]
+struct Seen {
+    synced: AtomicU64,
+    full: AtomicBool,
+    ended: AtomicBool,
+}
+
+impl<R: Serialize + Send + 'static> Journal<R> {
+    /// Starts the thread, which first makes durable what opening the store has left to do, as
+    /// [`Journal::START`].
+    ///
+    /// # Errors
+    /// [`Error::Thread`] when the system gives no thread.
+    pub fn start(store: Store, replica: ReplicaId, wake: Wake) -> Result<Self, Error> {
+        let (jobs, waiting) = bounded(Self::TURNS_MAX);
+        let (seen, meter) = (Arc::new(Seen::default()), Arc::clone(store.meter()));
+        let end = End { seen: Arc::clone(&seen), wake };
+        let writer = Writer { end, store, waiting, turn: Self::START, flushes: Vec::new() };
+        let name = format!("journal-{replica}");
+        let spawned = std::thread::Builder::new().name(name).spawn(move || writer.run());
+        let thread = spawned.map_err(|source| Error::Thread { replica, source })?;
+        Ok(Self { replica, jobs: Some(jobs), seen, meter, thread: Some(thread) })
+    }
+}
+
+impl<R> Journal<R> {
+    /// The turn that stands for the start. Turns that are handed over have higher numbers.
+    pub const START: u64 = 1;
+    /// Turns that may wait for the thread; the next one has to wait.
+    const TURNS_MAX: usize = 256;
+
+    /// Hands over what a turn leaves for the disk.
+    ///
+    /// # Errors
+    /// [`Error::Disk`] when the thread has ended with it.
+    pub fn hand(&mut self, turn: u64, durable: Vec<Durable<R>>) -> Result<(), Error> {
+        self.send(Job::Turn(turn, durable))
+    }
+
+    /// The last turn that is durable, with all before it.
+    ///
+    /// # Errors
+    /// [`Error::Disk`] when the thread has ended with it: nothing after the last answer may leave.
+    pub fn synced(&mut self) -> Result<u64, Error> {
+        if self.seen.ended.load(Ordering::Acquire) {
+            return Err(self.failure());
+        }
+        Ok(self.seen.synced.load(Ordering::Acquire))
+    }
+
+    /// Waits until all that has been handed over is durable.
+    ///
+    /// # Errors
+    /// [`Error::Disk`]: the disk is full, or the thread has ended with it.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        let (done, answer) = bounded(1);
+        self.send(Job::Flush(done))?;
+        if answer.recv().is_ok() {
+            return Ok(());
+        }
+        if self.seen.ended.load(Ordering::Acquire) {
+            return Err(self.failure());
+        }
+        Err(self.error(std::io::ErrorKind::StorageFull.into()))
+    }
+
+    /// Whether the disk has no room. The thread tries again by itself.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.seen.full.load(Ordering::Acquire)
+    }
+
+    /// How many turns wait for the thread to take them.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.jobs.as_ref().map_or(0, Sender::len)
+    }
+
+    /// What has been asked of the disk.
+    #[must_use]
+    pub fn meter(&self) -> &Arc<Meter> {
+        &self.meter
+    }
+
+    fn send(&mut self, job: Job<R>) -> Result<(), Error> {
+        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
+        if sent { Ok(()) } else { Err(self.failure()) }
+    }
+
+    /// Why the thread has ended.
+    fn failure(&mut self) -> Error {
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(Err(error))) => error,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            Some(Ok(Ok(()))) | None => self.error(std::io::Error::other("it has failed before")),
+        }
+    }
+
+    fn error(&self, source: std::io::Error) -> Error {
+        let file = "the journal".to_owned();
+        Error::Disk { replica: self.replica, doing: "write to", file, source }
+    }
+}
+
+impl<R> Drop for Journal<R> {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take() {
+            // Nobody is left who could be told of an error, and nothing that depends on it can leave.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Says that the thread has ended, however it ends.
+struct End {
+    seen: Arc<Seen>,
+    wake: Wake,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.seen.ended.store(true, Ordering::Release);
+        (self.wake)();
+    }
+}
+
+/// What lives on the thread.
+struct Writer<R> {
+    /// Dropped first, so that whoever waits for an answer in vain finds why.
+    end: End,
+    store: Store,
+    waiting: Receiver<Job<R>>,
+    /// The last turn taken.
+    turn: u64,
+    flushes: Vec<Sender<()>>,
+}
+
+impl<R: Serialize> Writer<R> {
+    /// How long a full disk is left alone.
+    const FULL_RETRY: Duration = Duration::from_millis(100);
+
+    fn run(mut self) -> Result<(), Error> {
+        loop {
+            for job in self.waiting.try_iter().take(Journal::<R>::TURNS_MAX).collect::<Vec<_>>() {
+                self.take(job);
+            }
+            if !self.append()? {
+                return Ok(());
+            }
+            if self.store.is_dirty() {
+                let start = Instant::now();
+                self.store.sync()?;
+                self.store.meter().on_group(start.elapsed());
+            }
+            self.end.seen.synced.store(self.turn, Ordering::Release);
+            for done in self.flushes.drain(..) {
+                let _ = done.send(());
+            }
+            (self.end.wake)();
+            let Ok(job) = self.waiting.recv() else { return Ok(()) };
+            self.take(job);
+        }
+    }
+
+    fn take(&mut self, job: Job<R>) {
+        match job {
+            Job::Turn(turn, durable) => {
+                self.turn = turn;
+                self.store.queue(durable);
+            }
+            Job::Flush(done) => self.flushes.push(done),
+        }
+    }
+
+    /// Appends all that has been taken, however long the disk is full. Says whether it has done so: when
+    /// the replica ends, it stops trying.
+    fn append(&mut self) -> Result<bool, Error> {
+        let seen = Arc::clone(&self.end.seen);
+        loop {
+            match self.store.append() {
+                Err(error) if error.is_full() => {}
+                outcome => {
+                    outcome?;
+                    seen.full.store(false, Ordering::Release);
+                    return Ok(true);
+                }
+            }
+            if !seen.full.swap(true, Ordering::AcqRel) {
+                (self.end.wake)();
+            }
+            self.flushes.clear();
+            match self.waiting.recv_timeout(Self::FULL_RETRY) {
+                Ok(job) => self.take(job),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(false),
+            }
+        }
+    }
+}

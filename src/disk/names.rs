@@ -1,0 +1,66 @@
+//! The names of a replica's files. Files of any other name are left alone.
+
+use crate::types::Slot;
+
+/// What a file is called while it is being written beside those that count.
+const BESIDE: &str = ".new";
+
+pub(super) fn segment(number: u64) -> String {
+    format!("journal-{number:016x}")
+}
+
+pub(super) fn checkpoint(slot: Slot) -> String {
+    format!("checkpoint-{:016x}", slot.0)
+}
+
+/// The temporary name of a file.
+pub(super) fn beside(name: &str) -> String {
+    name.to_owned() + BESIDE
+}
+
+/// The numbers of the journal's segments among `names`, from the oldest on.
+pub(super) fn segments(names: &[String]) -> Vec<u64> {
+    sorted(names, "journal-")
+}
+
+/// The checkpoints among `names`, from the oldest on.
+pub(super) fn checkpoints(names: &[String]) -> Vec<Slot> {
+    sorted(names, "checkpoint-").into_iter().map(Slot).collect()
+}
+
+/// Whether a file was never finished.
+pub(super) fn is_unfinished(name: &str) -> bool {
+    let whole = name.strip_suffix(BESIDE);
+    whole.is_some_and(|name| {
+        number(name, "journal-").or_else(|| number(name, "checkpoint-")).is_some()
+    })
+}
+
+fn sorted(names: &[String], prefix: &str) -> Vec<u64> {
+    let mut numbers: Vec<u64> = names.iter().filter_map(|name| number(name, prefix)).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+fn number(name: &str, prefix: &str) -> Option<u64> {
+    let digits = name.strip_prefix(prefix)?;
+    let ours =
+        digits.len() == 16 && !digits.contains(|c: char| !matches!(c, '0'..='9' | 'a'..='f'));
+    u64::from_str_radix(digits, 16).ok().filter(|_| ours)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_that_are_written_here_are_read_here() {
+        let own = segment(0x1f);
+        assert_eq!(number(&own, "journal-"), Some(0x1f));
+        assert!(is_unfinished(&beside(&checkpoint(Slot(3)))));
+        for other in ["journal-1f", "journal-000000000000001F", "journal-+00000000000001f"] {
+            assert_eq!(number(other, "journal-"), None, "{other}");
+        }
+        assert!(!is_unfinished("notes.new") && !is_unfinished(&own));
+    }
+}

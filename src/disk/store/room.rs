@@ -1,0 +1,96 @@
+//! What leaves the disk, and when.
+
+use super::{Step, Store};
+use crate::disk::{disk_error, names};
+use crate::error::Error;
+
+impl Store {
+    pub(super) fn keep_checkpoints(&mut self, most: usize) -> Result<(), Error> {
+        while self.checkpoints.len() > most
+            && let Some(slot) = self.checkpoints.pop_front()
+        {
+            self.remove(&names::checkpoint(slot))?;
+        }
+        Ok(())
+    }
+
+    /// Removes the segments of earlier lives. What they held must be durable elsewhere.
+    pub(super) fn remove_earlier(&mut self) -> Result<(), Error> {
+        for number in std::mem::take(&mut self.earlier) {
+            self.remove(&names::segment(number))?;
+        }
+        Ok(())
+    }
+
+    /// Removes segments before `segment` that only speak of forgotten slots. That they are forgotten must
+    /// be durable, and so must the beginning of `segment`, which repeats what else they hold.
+    pub(super) fn remove_forgotten(&mut self, segment: u64) -> Result<(), Error> {
+        while let Some(oldest) = self.old.first_entry() {
+            if *oldest.get() > self.forgotten || *oldest.key() >= segment {
+                return Ok(());
+            }
+            let file = names::segment(*oldest.key());
+            oldest.remove();
+            self.remove(&file)?;
+        }
+        Ok(())
+    }
+
+    /// That a file is gone need not be durable: if it is found again, it is read or removed again.
+    fn remove(&mut self, file: &str) -> Result<(), Error> {
+        self.disk.remove(file).map_err(|e| disk_error(self.owner, "remove", file, e))
+    }
+
+    /// Removes from a full disk what may go. Says whether that was anything.
+    pub(super) fn make_room(&mut self) -> Result<bool, Error> {
+        let spare = self.checkpoints.len() > 1;
+        self.keep_checkpoints(1)?;
+        Ok(spare || self.forget_early()?)
+    }
+
+    /// Segments of forgotten slots may go once it is durable that they may, and so is the beginning of a
+    /// segment after them. The record that says so may be written already; or it is among those that
+    /// wait, and with only those before it, it may fit where all do not.
+    fn forget_early(&mut self) -> Result<bool, Error> {
+        let (segment, end) = self.forgot;
+        let oldest = self.old.first_key_value();
+        let forgettable =
+            oldest.is_some_and(|(number, to)| *number < segment && *to <= self.forgotten);
+        if !forgettable || !self.append_up_to(segment, end)? {
+            return Ok(false);
+        }
+        self.sync_dirty()?;
+        if segment == self.segment {
+            self.durable = self.durable.max(end);
+        }
+        self.remove_forgotten(segment)?;
+        Ok(true)
+    }
+
+    /// Appends of what waits only what comes before `end` of a segment. Says whether that much is there.
+    fn append_up_to(&mut self, segment: u64, end: u64) -> Result<bool, Error> {
+        let name = names::segment(segment);
+        let waits = |step: &Step| match step {
+            Step::Append { file, base, bytes } => {
+                *file == name && (*base + 1..=*base + bytes.len() as u64).contains(&end)
+            }
+            Step::Complete { .. } => false,
+        };
+        let Some(at) = self.pending.iter().position(waits) else { return Ok(true) };
+        let Some(Step::Append { base, bytes, .. }) = self.pending.front_mut().filter(|_| at == 0)
+        else {
+            return Ok(false);
+        };
+        let rest = bytes.split_off((end - *base) as usize);
+        if rest.is_empty() {
+            return Ok(false);
+        }
+        let part = Step::Append { file: name, base: *base, bytes: std::mem::replace(bytes, rest) };
+        *base = end;
+        if let Err(error) = self.take(&part) {
+            self.pending.push_front(part);
+            return if error.is_full() { Ok(false) } else { Err(error) };
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,125 @@
+//! `taraflow log` and `taraflow checkpoint` on a replica's data directory.
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use taraflow::checkpoint::Checkpoint;
+use taraflow::dataflows::tara::{Promise, Proposal};
+use taraflow::disk::{Durable, Files, Identity, Store};
+use taraflow::types::{ReplicaId, Slot, View};
+
+const OWNER: Identity = Identity { cluster: 0xabc, replica: ReplicaId(1) };
+
+fn accepted(slot: u64) -> Durable<Promise> {
+    let proposal = Proposal { view: View(3), slot: Slot(slot), value: Default::default() };
+    Durable::Slot(Slot(slot), Promise::Accepted(proposal))
+}
+
+/// A directory in which a replica runs, and its store.
+fn running(test: &str) -> (PathBuf, Store) {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("looking-{test}"));
+    let _ = std::fs::remove_dir_all(&path);
+    let mut files = Files::make(&path).unwrap();
+    Store::create(&mut files, OWNER).unwrap();
+    let (mut store, _) = Store::open::<Promise>(Box::new(files), OWNER).unwrap();
+    store.write([Durable::Newest(Promise::Entered(View(3))), accepted(0), accepted(1)]).unwrap();
+    store.sync().unwrap();
+    let checkpoint = Checkpoint::new(Slot(2), b"the state".to_vec());
+    store.write([Durable::Checkpoint(checkpoint), accepted(2)]).unwrap();
+    store.sync().unwrap();
+    store.write([Durable::Forget(Slot(2)), accepted(3)]).unwrap();
+    store.sync().unwrap();
+    (path, store)
+}
+
+fn taraflow(arguments: &[&str], directory: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_taraflow"));
+    command.args(arguments).arg(directory).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// The newest file whose name begins so.
+fn newest(directory: &Path, prefix: &str) -> PathBuf {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let named = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(prefix);
+    entries.filter(named).max().unwrap()
+}
+
+fn flip(file: &Path, byte: usize) {
+    let mut bytes = std::fs::read(file).unwrap();
+    bytes[byte] ^= 4;
+    std::fs::write(file, bytes).unwrap();
+}
+
+#[test]
+fn the_journal_of_a_running_replica_is_listed_record_by_record() {
+    let (path, _store) = running("inspect");
+    let output = taraflow(&["log", "inspect", "-o", "json"], &path);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let lines: Vec<serde_json::Value> =
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kinds: Vec<&str> = lines.iter().map(|line| line["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["started", "entered", "accepted", "forgot", "accepted"]);
+    assert_eq!((&lines[4]["slot"], &lines[4]["view"]), (&3.into(), &3.into()));
+    let end = |line: &serde_json::Value| {
+        line["offset"].as_u64().unwrap() + line["bytes"].as_u64().unwrap()
+    };
+    assert!(lines.windows(2).all(|pair| end(&pair[0]) == pair[1]["offset"].as_u64().unwrap()));
+
+    let table = text(&taraflow(&["log", "inspect"], &path).stdout);
+    assert_eq!(table.lines().count(), 6, "{table}");
+}
+
+#[test]
+fn a_record_that_is_being_written_is_no_damage() {
+    let (path, _store) = running("writing");
+    let file = newest(&path, "journal-");
+    let bytes = std::fs::read(&file).unwrap();
+    // The last record ends in a zero: it accepts nothing.
+    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 2;
+    std::fs::write(&file, [&bytes[..end], &[9; 30], &bytes[end..]].concat()).unwrap();
+    let output = taraflow(&["log", "verify"], &path);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("replica 1 of cluster abc: 5 records in 1 files"));
+}
+
+#[test]
+fn a_flip_in_a_record_is_named_with_file_and_offset() {
+    let (path, store) = running("flip");
+    drop(store);
+    let file = newest(&path, "journal-");
+    flip(&file, 60);
+    let output = taraflow(&["log", "verify"], &path);
+    assert_eq!(output.status.code(), Some(7));
+    let said = text(&output.stderr);
+    let name = file.file_name().unwrap().to_str().unwrap();
+    assert!(said.contains(name) && said.contains("is damaged at byte "), "{said}");
+    assert!(said.contains("expected a record whose checksum fits, found "), "{said}");
+}
+
+#[test]
+fn a_flip_in_a_checkpoint_is_named_and_the_journal_that_needs_it_is_not_whole() {
+    let (path, _store) = running("checkpoint");
+    let listed = text(&taraflow(&["checkpoint", "list"], &path).stdout);
+    assert!(listed.contains("checkpoint-0000000000000002") && listed.lines().count() == 2);
+    assert!(taraflow(&["checkpoint", "verify"], &path).status.success());
+
+    let file = newest(&path, "checkpoint-");
+    flip(&file, std::fs::metadata(&file).unwrap().len() as usize - 1);
+    let output = taraflow(&["checkpoint", "verify"], &path);
+    assert_eq!(output.status.code(), Some(7));
+    assert!(text(&output.stderr).contains("expected a state whose digest is"));
+    assert_eq!(taraflow(&["log", "verify"], &path).status.code(), Some(7));
+}
+
+#[test]
+fn a_directory_without_a_journal_is_not_sound() {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("looking-empty");
+    std::fs::create_dir_all(&path).unwrap();
+    assert_eq!(taraflow(&["log", "verify"], &path).status.code(), Some(7));
+    assert_eq!(taraflow(&["log", "verify"], &path.join("missing")).status.code(), Some(1));
+}

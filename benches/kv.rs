@@ -5,10 +5,12 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a bench reads the clock")]
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Instant;
 
 use taraflow::app::kv::KeyValue;
 use taraflow::app::{At, StateMachine};
+use taraflow::redis::{Line, Settings, World};
 use taraflow::resp::{Arguments, Limits, write_command};
 use taraflow::types::Slot;
 
@@ -56,6 +58,21 @@ fn main() {
     });
     measure("parse SET, scattered bytes", &sets, |_, bytes| {
         black_box(arguments.parse(black_box(bytes), &limits)).ok();
+    });
+
+    let mut line = Line::new(1, Arc::new(Settings::default()));
+    let (world, mut last) = (World::default(), 0);
+    measure("line SET and its reply, one by one", &sets, |_, bytes| {
+        line.on_bytes(black_box(bytes), &world, &mut |number, _| last = number);
+        line.on_reply(last, b"+OK\r\n");
+        line.sent(black_box(line.output()).len());
+    });
+    let pipelines: Vec<_> = sets.chunks(100).map(|commands| commands.concat()).collect();
+    measure("line SET and its reply, 100 at once", &pipelines, |_, bytes| {
+        let first = last + 1;
+        line.on_bytes(black_box(bytes), &world, &mut |number, _| last = number);
+        (first..=last).for_each(|number| line.on_reply(number, b"+OK\r\n"));
+        line.sent(black_box(line.output()).len());
     });
 
     let mut service = KeyValue::default();

@@ -29,6 +29,7 @@ pub mod inspect;
 pub mod node;
 pub mod operators;
 pub mod quorum;
+pub mod redis;
 pub mod replica;
 pub mod resp;
 pub mod role;

@@ -4,80 +4,10 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use taraflow::app::kv::{KeyValue, check};
+use taraflow::app::kv::{self, KeyValue, Row, check};
 use taraflow::app::{At, StateMachine};
 use taraflow::resp::{Limits, Parsed, Reply, write_command};
 use taraflow::types::Slot;
-
-const NAMES: &[&str] = &[
-    "APPEND",
-    "DBSIZE",
-    "DECR",
-    "DECRBY",
-    "DEL",
-    "ECHO",
-    "EXISTS",
-    "EXPIRE",
-    "EXPIREAT",
-    "FLUSHALL",
-    "GET",
-    "GETDEL",
-    "GETRANGE",
-    "GETSET",
-    "HDEL",
-    "HEXISTS",
-    "HGET",
-    "HGETALL",
-    "HINCRBY",
-    "HKEYS",
-    "HLEN",
-    "HMGET",
-    "HSET",
-    "HSETNX",
-    "HVALS",
-    "INCR",
-    "INCRBY",
-    "KEYS",
-    "LINDEX",
-    "LLEN",
-    "LPOP",
-    "LPUSH",
-    "LRANGE",
-    "LREM",
-    "LSET",
-    "LTRIM",
-    "MGET",
-    "MSET",
-    "MSETNX",
-    "PERSIST",
-    "PEXPIRE",
-    "PEXPIREAT",
-    "PING",
-    "PSETEX",
-    "PTTL",
-    "RANDOMKEY",
-    "RENAME",
-    "RENAMENX",
-    "RPOP",
-    "RPUSH",
-    "SADD",
-    "SCARD",
-    "SDIFF",
-    "SET",
-    "SETEX",
-    "SETNX",
-    "SETRANGE",
-    "SINTER",
-    "SISMEMBER",
-    "SMEMBERS",
-    "SPOP",
-    "SREM",
-    "STRLEN",
-    "SUNION",
-    "TTL",
-    "TYPE",
-    "UNLINK",
-];
 
 /// Few keys and telling numbers, so that commands meet each other's traces.
 const WORDS: &[&str] = &[
@@ -108,6 +38,14 @@ const WORDS: &[&str] = &[
     "PX",
     "PXAT",
     "KEEPTTL",
+    "REV",
+    "LIMIT",
+    "WITHSCORES",
+    "BYSCORE",
+    "(1",
+    "-inf",
+    "LEFT",
+    "COUNT",
     "GT",
     "*",
     "[a-b]",
@@ -123,7 +61,9 @@ struct Asked {
 /// Commands with the right number of arguments more often than not, at times that mostly rise.
 fn script(length: usize) -> impl Strategy<Value = Vec<Asked>> {
     let words = vec(proptest::sample::select(WORDS), 0..6);
-    let asked = (proptest::sample::select(NAMES), words, -20i64..60);
+    let names: Vec<_> =
+        kv::commands().map(Row::name).chain(["transaction", "fingerprint"]).collect();
+    let asked = (proptest::sample::select(names), words, -20i64..60);
     vec(asked, 0..length).prop_map(|asked| {
         let mut time_ms: u64 = 0;
         (0..)

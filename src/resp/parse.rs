@@ -1,6 +1,6 @@
 //! Commands out of bytes: arrays of bulk strings, or inline text.
 
-use std::ops::Index;
+use std::ops::{Index, Range};
 
 use super::{Fault, Limits, Parsed, ProtocolError, inline, write_command};
 
@@ -200,9 +200,16 @@ impl<'a> Command<'a> {
     }
 
     /// The arguments in order, the name first.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + DoubleEndedIterator + Clone {
+    pub fn iter(
+        &self,
+    ) -> impl ExactSizeIterator<Item = &'a [u8]> + DoubleEndedIterator + Clone + use<'a> {
         let bytes = self.bytes;
         self.spans.iter().map(move |&(start, end)| &bytes[start..end])
+    }
+
+    /// The arguments in `range`, which has to be within them, as a command of its own.
+    pub fn part(&self, range: Range<usize>) -> Option<Self> {
+        Some(Self { bytes: self.bytes, spans: self.spans.get(range)? })
     }
 
     /// Appends the command in its canonical form, as [`write_command`] does.

@@ -121,6 +121,17 @@ pub(super) fn pttl(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done 
     write_left(store.entry(call.key(), call.now_ms), call, |left_ms| left_ms, reply)
 }
 
+pub(super) fn expiretime(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    // As for TTL, the nearest second.
+    let seconds = |left_ms| (call.now_ms + left_ms + 500) / 1000;
+    write_left(store.entry(call.key(), call.now_ms), call, seconds, reply)
+}
+
+pub(super) fn pexpiretime(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    let ms = |left_ms| call.now_ms + left_ms;
+    write_left(store.entry(call.key(), call.now_ms), call, ms, reply)
+}
+
 fn write_left(
     entry: Option<&Entry>,
     call: &Call<'_>,
@@ -148,6 +159,9 @@ mod tests {
             (1_000, "EXPIRE k 2", ":1"),
             (1_000, "PTTL k", ":2000"),
             (1_600, "TTL k", ":1"),
+            (1_600, "EXPIRETIME k", ":3"),
+            (1_600, "PEXPIRETIME k", ":3000"),
+            (1_600, "EXPIRETIME none", ":-2"),
             (2_999, "GET k", "$v"),
             (2_999, "DBSIZE", ":1"),
             (3_000, "GET k", "$-"),

@@ -1,11 +1,15 @@
-//! The patterns of KEYS.
+//! The patterns of KEYS, SCAN and CONFIG GET.
+
+/// The longest pattern of a command, in bytes, so that matching stays in proportion to the keys.
+pub(super) const PATTERN_BYTES_MAX: usize = 1024;
 
 /// Whether `text` matches `pattern` by Redis's rules: `*`, `?`, `[abc]`, `[^a-z]`, and `\` before a
 /// byte that stands for itself.
 ///
 /// Only the last `*` is ever tried again, so the time is at most the product of the lengths, whereas
 /// trying all of them would let a short pattern hold up the replica for ever.
-pub(super) fn matches(pattern: &[u8], text: &[u8]) -> bool {
+#[must_use]
+pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at, mut rest) = (pattern, text);
     // Behind the last `*`: the pattern, and the text that it has not been tried on.
     let mut retry: Option<(&[u8], &[u8])> = None;

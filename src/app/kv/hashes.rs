@@ -1,11 +1,11 @@
 //! Hashes: fields with values under one key.
 
-use crate::resp::{integer, write_decimal, write_integer};
+use crate::resp::{integer, write_bulk, write_decimal, write_integer, write_ok};
 
 use super::bytes::overwrite;
 use super::replies::{write_bulks, write_option, write_options};
 use super::store::{Hash, Store};
-use super::{Call, Done, Refusal};
+use super::{Call, Done, Refusal, floats};
 
 fn hash<'s>(store: &'s Store, call: &Call<'_>) -> Result<Option<&'s Hash>, Refusal> {
     store.get::<Hash>(call.key(), call.now_ms)
@@ -97,6 +97,37 @@ pub(super) fn hincrby(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -
     Ok(())
 }
 
+/// HMSET: HSET with a reply of its own.
+pub(super) fn hmset(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    let start = reply.len();
+    hset(store, call, reply)?;
+    reply.truncate(start);
+    write_ok(reply);
+    Ok(())
+}
+
+pub(super) fn hstrlen(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    let value = hash(store, call)?.and_then(|hash| hash.get(call.argument(2)));
+    write_integer(value.map_or(0, Vec::len) as i64, reply);
+    Ok(())
+}
+
+pub(super) fn hincrbyfloat(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    let by = floats::argument(call.argument(3))?;
+    if by.is_infinite() {
+        return Err(Refusal::Text("ERR value is NaN or Infinity"));
+    }
+    let old = match hash(store, call)?.and_then(|hash| hash.get(call.argument(2))) {
+        Some(old) => floats::float(old).ok_or(Refusal::Text("ERR hash value is not a float"))?,
+        None => 0.0,
+    };
+    let new = floats::stored(floats::sum(old, by)?);
+    let hash = store.get_or_new::<Hash>(call.key())?;
+    hash.insert(call.argument(2).into(), new.clone().into_bytes());
+    write_bulk(new.as_bytes(), reply);
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use crate::app::kv::tests::check_replies;
@@ -133,6 +164,16 @@ mod tests {
             ("HINCRBY h n 1", "-ERR increment or decrement would overflow"),
             ("HINCRBY h t 1", "-ERR hash value is not an integer"),
             ("HINCRBY h n x", "-ERR value is not an integer or out of range"),
+            ("HINCRBYFLOAT h f 10.5", "$10.5"),
+            ("HINCRBYFLOAT h f -3", "$7.5"),
+            ("HINCRBYFLOAT h t 1", "-ERR hash value is not a float"),
+            ("HINCRBYFLOAT h f inf", "-ERR value is NaN or Infinity"),
+            ("HINCRBYFLOAT h f x", "-ERR value is not a valid float"),
+            ("HSTRLEN h f", ":3"),
+            ("HSTRLEN h none", ":0"),
+            ("HMSET h a 1 b 2", "+OK"),
+            ("HMSET h a", "-ERR wrong number of arguments for 'hmset' command"),
+            ("HMSET h a 1 b", "-ERR wrong number of arguments for 'hmset' command"),
         ]);
     }
 

@@ -1,14 +1,11 @@
 //! Keys of whatever kind, and what needs no key at all.
 
-use crate::resp::{write_bulk, write_integer, write_ok, write_simple};
+use crate::resp::{integer, write_array, write_bulk, write_integer, write_ok, write_simple};
 
 use super::lots::Lots;
 use super::replies::{write_bulks, write_option};
 use super::store::Store;
 use super::{Call, Done, Refusal, glob};
-
-/// The longest pattern of KEYS, in bytes, so that matching stays in proportion to the keys.
-const PATTERN_BYTES_MAX: usize = 1024;
 
 pub(super) fn ping(_: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     match call.len() {
@@ -44,8 +41,8 @@ pub(super) fn kind(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done 
 
 pub(super) fn keys(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let pattern = call.argument(1);
-    if pattern.len() > PATTERN_BYTES_MAX {
-        return Err(Refusal::Text("ERR pattern is too long"));
+    if pattern.len() > glob::PATTERN_BYTES_MAX {
+        return Err(Refusal::PATTERN_BYTES);
     }
     let keys = store.unordered(call.now_ms).map(|(key, _)| key);
     let mut keys: Vec<_> = keys.filter(|key| glob::matches(pattern, key)).collect();
@@ -97,6 +94,41 @@ pub(super) fn renamenx(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) 
     Ok(())
 }
 
+pub(super) fn copy(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    let (from, to) = (call.key(), call.argument(2));
+    let mut replace = false;
+    let mut words = call.from(3);
+    while let Some(word) = words.next() {
+        match word.to_ascii_lowercase().as_slice() {
+            b"replace" => replace = true,
+            b"db" => match words.next().map(|number| integer(number).ok_or(Refusal::NOT_INTEGER)) {
+                Some(number) if number? == 0 => {}
+                Some(_) => return Err(Refusal::Text("ERR DB index is out of range")),
+                None => return Err(Refusal::SYNTAX),
+            },
+            _ => return Err(Refusal::SYNTAX),
+        }
+    }
+    if from == to {
+        return Err(Refusal::Text("ERR source and destination objects are the same"));
+    }
+    let free = replace || store.entry(to, call.now_ms).is_none();
+    let copied = store.entry(from, call.now_ms).filter(|_| free).cloned();
+    write_integer(copied.is_some().into(), reply);
+    if let Some(entry) = copied {
+        store.insert(to, entry);
+    }
+    Ok(())
+}
+
+/// The agreed time. It is not more exact than milliseconds.
+pub(super) fn time(_: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    write_array(2, reply);
+    write_bulk((call.now_ms / 1000).to_string().as_bytes(), reply);
+    write_bulk((call.now_ms % 1000 * 1000).to_string().as_bytes(), reply);
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use crate::app::kv::tests::{check_replies, check_timed_replies};
@@ -131,6 +163,26 @@ mod tests {
             (0, "RENAME b c", "-ERR no such key"),
             (0, "RENAMENX b c", "-ERR no such key"),
             (10, "DBSIZE", ":0"),
+        ]);
+    }
+
+    #[test]
+    fn copies_live_on_their_own() {
+        check_timed_replies(&[
+            (0, "RPUSH l a", ":1"),
+            (0, "PEXPIRE l 10", ":1"),
+            (0, "COPY l m", ":1"),
+            (0, "COPY l m", ":0"),
+            (0, "RPUSH l b", ":2"),
+            (0, "LRANGE m 0 -1", "[$a]"),
+            (0, "PTTL m", ":10"),
+            (0, "COPY l m REPLACE DB 0", ":1"),
+            (0, "LLEN m", ":2"),
+            (0, "COPY l l", "-ERR source and destination objects are the same"),
+            (0, "COPY l m DB 1", "-ERR DB index is out of range"),
+            (0, "COPY none m", ":0"),
+            (10, "TOUCH l m", ":0"),
+            (1_234_567, "TIME", "[$1234 $567000]"),
         ]);
     }
 

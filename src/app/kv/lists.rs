@@ -19,7 +19,7 @@ fn place(index: i64, length: usize) -> Option<usize> {
 }
 
 /// The places from `start` to `stop`, both included, as far as they exist.
-fn range(start: i64, stop: i64, length: usize) -> Range<usize> {
+pub(super) fn range(start: i64, stop: i64, length: usize) -> Range<usize> {
     let from_start = |index: i64| if index < 0 { index + length as i64 } else { index };
     let start = from_start(start).clamp(0, length as i64) as usize;
     let end = from_start(stop).saturating_add(1).clamp(0, length as i64) as usize;
@@ -30,6 +30,24 @@ pub(super) fn lpush(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> 
     let list = store.get_or_new::<List>(call.key())?;
     call.from(2).for_each(|element| list.push_front(element.into()));
     write_integer(list.len() as i64, reply);
+    Ok(())
+}
+
+/// LPUSHX: no list is made.
+pub(super) fn lpushx(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    if list(store, call)?.is_some() {
+        return lpush(store, call, reply);
+    }
+    write_integer(0, reply);
+    Ok(())
+}
+
+/// RPUSHX: no list is made.
+pub(super) fn rpushx(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    if list(store, call)?.is_some() {
+        return rpush(store, call, reply);
+    }
+    write_integer(0, reply);
     Ok(())
 }
 
@@ -95,12 +113,13 @@ pub(super) fn lrange(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Don
 }
 
 pub(super) fn lindex(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let list = list(store, call)?;
-    let index = call.integer(2)?;
-    match list.and_then(|list| list.get(place(index, list.len())?)) {
-        Some(element) => write_option(Some(element), reply),
-        None => write_null(reply),
-    }
+    // Redis looks at the index only if there is a list.
+    let Some(list) = list(store, call)? else {
+        write_null(reply);
+        return Ok(());
+    };
+    let place = place(call.integer(2)?, list.len());
+    write_option(place.and_then(|place| list.get(place)).map(|element| &element[..]), reply);
     Ok(())
 }
 
@@ -162,6 +181,8 @@ mod tests {
             ("RPOP l 0", "[]"),
             ("RPOP l 5", "[$c $b]"),
             ("EXISTS l", ":0"),
+            ("LPUSHX l a", ":0"),
+            ("RPUSHX l a", ":0"),
             ("LPOP l", "$-"),
             ("LPOP l 1", "[-]"),
             ("LPOP l -1", "-ERR value is out of range, must be positive"),

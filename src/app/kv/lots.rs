@@ -37,6 +37,11 @@ fn mix(number: u64) -> u64 {
     number ^ (number >> 31)
 }
 
+/// A number for a name, evenly spread and the same for ever.
+pub(super) fn spread(name: &[u8]) -> u64 {
+    mix(hash(name))
+}
+
 /// FNV-1a: unlike the store's own hash, fixed for ever.
 fn hash(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {

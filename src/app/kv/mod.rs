@@ -7,6 +7,9 @@
 //!   expiry has come is gone at once, not when someone looks.
 //! - What Redis answers in no particular order, KEYS, HGETALL, SMEMBERS and their like, comes sorted.
 //! - RANDOMKEY and SPOP draw from the slot, so a client can foresee them.
+//! - SCAN walks in the order of a hash. Each part looks at all keys.
+//! - Scores are shown with the fewest digits that give them back, as in Redis 7.2 and later; minus zero
+//!   is zero. INCRBYFLOAT and HINCRBYFLOAT add in 64 bits, where Redis has 80 on some machines.
 //! - A string has at most [`STRING_BYTES_MAX`], a reply at most [`REPLY_BYTES_MAX`] bytes.
 //!
 //! The hash that finds keys has a fixed seed, for speed and for repeatable runs. A client that may
@@ -21,30 +24,41 @@ use crate::resp::{Arguments, Command, Limits, Parsed, ProtocolError, integer, wr
 use super::{At, Damaged, StateMachine};
 use expiries::NEVER;
 use store::Store;
-use table::{Handler, Row};
+use table::Handler;
 
 mod bytes;
 mod expiries;
 mod expiry;
+mod floats;
 mod glob;
 mod hashes;
 mod keys;
 mod lists;
 mod lots;
+mod moving;
 mod replies;
+mod scan;
 mod sets;
 mod setting;
+mod shape;
 mod snapshot;
 mod store;
 mod strings;
 mod table;
+mod transaction;
+mod zset;
+
+pub use glob::matches;
+pub use shape::Shape;
+pub use table::{Row, commands, find};
 
 /// The longest string, in bytes; Redis has 512 MiB. No longer one fits a command, and APPEND and
 /// SETRANGE refuse to make one.
 pub const STRING_BYTES_MAX: usize = 1 << 20;
 
 /// The longest reply, in bytes. A command that would be answered with more gets an error instead and
-/// changes nothing.
+/// changes nothing. A transaction stops to run its commands when their replies are longer than this, so
+/// all of them have at most twice as many bytes, and those of its errors.
 pub const REPLY_BYTES_MAX: usize = 2 << 20;
 
 /// The key-value service.
@@ -75,15 +89,7 @@ impl StateMachine for KeyValue {
             Err(refused) => return write_error(&refused.message(), reply),
         };
         let call = Call { slot: at.slot.0, now_ms, name: row.name, arguments };
-        let start = reply.len();
-        let done = match row.handler {
-            Handler::Read(read) => read(&self.store, &call, reply),
-            Handler::Write(write) => write(&mut self.store, &call, reply),
-        };
-        if let Err(refusal) = done {
-            reply.truncate(start);
-            refusal.write(&call, reply);
-        }
+        run(&mut self.store, row, &call, reply);
     }
 
     fn snapshot(&self) -> Vec<u8> {
@@ -129,6 +135,20 @@ impl KeyValue {
     /// Whether there is no key.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+/// Runs one command. If it is refused its reply says why, and it has changed nothing.
+#[inline]
+fn run(store: &mut Store, row: &Row, call: &Call<'_>, reply: &mut Vec<u8>) {
+    let start = reply.len();
+    let done = match row.handler {
+        Handler::Read(read) => read(store, call, reply),
+        Handler::Write(write) => write(store, call, reply),
+    };
+    if let Err(refusal) = done {
+        reply.truncate(start);
+        refusal.write(call, reply);
     }
 }
 
@@ -187,7 +207,8 @@ pub enum CheckError {
 
 impl CheckError {
     /// The error reply's text, which may hold any bytes that the client sent.
-    fn message(&self) -> Vec<u8> {
+    #[must_use]
+    pub fn message(&self) -> Vec<u8> {
         match self {
             Self::Unknown { name, arguments } => {
                 let parts = [b"ERR unknown command '", &name[..], b"', with args beginning with: "];
@@ -197,8 +218,10 @@ impl CheckError {
         }
     }
 
+    /// For a command whose name nobody knows.
     #[cold]
-    fn unknown(command: &Command<'_>) -> Self {
+    #[must_use]
+    pub fn unknown(command: &Command<'_>) -> Self {
         // Redis prints through C strings, which end at a zero byte, of 128 bytes in all.
         let cut = |bytes: &[u8], most: usize| {
             let bytes = &bytes[..bytes.len().min(most)];
@@ -217,6 +240,12 @@ impl CheckError {
     }
 }
 
+/// Answers a command that needs no state, whose row is [stateless](Row::is_stateless) and takes it.
+pub fn answer_stateless(row: &'static Row, command: Command<'_>, reply: &mut Vec<u8>) {
+    let call = Call { slot: 0, now_ms: 0, name: row.name, arguments: command };
+    run(&mut Store::default(), row, &call, reply);
+}
+
 /// Parses `bytes` and finds the row of the table they call.
 #[inline]
 fn look_up<'a>(
@@ -231,10 +260,16 @@ fn look_up<'a>(
         Parsed::Complete { value, consumed } if consumed == bytes.len() => value,
         _ => return Err(CheckError::NotOne),
     };
+    Ok((row_of(&command)?, command))
+}
+
+/// The row of the table that `command` calls with a right number of arguments.
+#[inline]
+fn row_of(command: &Command<'_>) -> Result<&'static Row, CheckError> {
     let Some(name) = command.get(0) else { return Err(CheckError::NotOne) };
-    match table::find(name) {
-        None => Err(CheckError::unknown(&command)),
-        Some(row) if row.takes(command.len()) => Ok((row, command)),
+    match find(name) {
+        None => Err(CheckError::unknown(command)),
+        Some(row) if row.takes(command.len()) => Ok(row),
         Some(row) => Err(CheckError::Arity { name: row.name }),
     }
 }
@@ -305,6 +340,8 @@ impl Refusal {
         Self::Text("WRONGTYPE Operation against a key holding the wrong kind of value");
     const NOT_INTEGER: Self = Self::Text("ERR value is not an integer or out of range");
     const NOT_POSITIVE: Self = Self::Text("ERR value is out of range, must be positive");
+    const NOT_FLOAT: Self = Self::Text("ERR value is not a valid float");
+    const PATTERN_BYTES: Self = Self::Text("ERR pattern is too long");
     const OVERFLOW: Self = Self::Text("ERR increment or decrement would overflow");
     const SYNTAX: Self = Self::Text("ERR syntax error");
     const NO_KEY: Self = Self::Text("ERR no such key");

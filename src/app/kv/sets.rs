@@ -9,7 +9,7 @@ use super::replies::{write_bulks, write_option};
 use super::store::{Set, Store};
 use super::{Call, Done, Refusal};
 
-fn set<'s>(store: &'s Store, call: &Call<'_>) -> Result<Option<&'s Set>, Refusal> {
+pub(super) fn set<'s>(store: &'s Store, call: &Call<'_>) -> Result<Option<&'s Set>, Refusal> {
     store.get::<Set>(call.key(), call.now_ms)
 }
 
@@ -70,7 +70,7 @@ pub(super) fn spop(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
 }
 
 /// Draws up to `count` members, each choice of so many being as likely as any other.
-fn draw(set: &Set, count: usize, slot: u64) -> Vec<Box<[u8]>> {
+pub(super) fn draw(set: &Set, count: usize, slot: u64) -> Vec<Box<[u8]>> {
     let mut lots = Lots::of(slot);
     let (mut wanted, mut left) = (count.min(set.len()), set.len());
     let mut drawn = Vec::with_capacity(wanted);
@@ -100,28 +100,38 @@ fn sets<'s, 'a>(
     keys.into_iter().map(|key| store.get::<Set>(key, call.now_ms)).collect()
 }
 
-pub(super) fn sinter(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let sets: Option<Vec<&Set>> = sets(store, call, call.from(1))?.into_iter().collect();
+pub(super) fn intersection<'s, 'a>(
+    store: &'s Store,
+    call: &Call<'_>,
+    keys: impl Iterator<Item = &'a [u8]>,
+) -> Result<Vec<&'s [u8]>, Refusal> {
+    let sets: Option<Vec<&Set>> = sets(store, call, keys)?.into_iter().collect();
     // Walking over the smallest set is the least work.
     let sets = sets.unwrap_or_default();
     let smallest = sets.iter().min_by_key(|set| set.len());
-    let members = smallest.into_iter().flat_map(|set| set.iter());
-    let shared: Vec<_> =
-        members.filter(|member| sets.iter().all(|set| set.contains(*member))).collect();
-    write_bulks(shared.into_iter().map(|member| &member[..]), reply)
+    let members = smallest.into_iter().flat_map(|set| set.iter()).map(|member| &member[..]);
+    Ok(members.filter(|member| sets.iter().all(|set| set.contains(*member))).collect())
 }
 
-pub(super) fn sunion(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let sets = sets(store, call, call.from(1))?;
-    let members: BTreeSet<&[u8]> =
-        sets.into_iter().flatten().flatten().map(|member| &member[..]).collect();
-    write_bulks(members.iter().copied(), reply)
+pub(super) fn union<'s, 'a>(
+    store: &'s Store,
+    call: &Call<'_>,
+    keys: impl Iterator<Item = &'a [u8]>,
+) -> Result<BTreeSet<&'s [u8]>, Refusal> {
+    let sets = sets(store, call, keys)?;
+    Ok(sets.into_iter().flatten().flatten().map(|member| &member[..]).collect())
 }
 
-pub(super) fn sdiff(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let others = sets(store, call, call.from(2))?;
-    let mut left: BTreeSet<&[u8]> =
-        set(store, call)?.into_iter().flatten().map(|member| &member[..]).collect();
+/// The members of the set under `first` that are in none of the others.
+pub(super) fn difference<'s, 'a>(
+    store: &'s Store,
+    call: &Call<'_>,
+    first: &[u8],
+    others: impl Iterator<Item = &'a [u8]>,
+) -> Result<BTreeSet<&'s [u8]>, Refusal> {
+    let others = sets(store, call, others)?;
+    let first = store.get::<Set>(first, call.now_ms)?;
+    let mut left: BTreeSet<&[u8]> = first.into_iter().flatten().map(|member| &member[..]).collect();
     // Each other set costs no more than its own members do.
     for other in others.into_iter().flatten() {
         if other.len() < left.len() {
@@ -132,6 +142,19 @@ pub(super) fn sdiff(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done
             left.retain(|member| !other.contains(*member));
         }
     }
+    Ok(left)
+}
+
+pub(super) fn sinter(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    write_bulks(intersection(store, call, call.from(1))?.into_iter(), reply)
+}
+
+pub(super) fn sunion(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    write_bulks(union(store, call, call.from(1))?.iter().copied(), reply)
+}
+
+pub(super) fn sdiff(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    let left = difference(store, call, call.key(), call.from(2))?;
     write_bulks(left.iter().copied(), reply)
 }
 

@@ -7,26 +7,31 @@ use super::replies::write_option;
 use super::store::{Store, Text};
 use super::{Call, Done, NEVER, Refusal};
 
-/// The options of SET.
+/// The options of SET and GETEX.
 #[derive(Default)]
-struct Options {
+struct Options<'a> {
     only_if_absent: bool,
     only_if_present: bool,
     reply_old: bool,
     keep_expiry: bool,
-    expires_ms: Option<u64>,
+    /// Only GETEX can do this.
+    drop_expiry: bool,
+    /// The time to expire at, not read yet.
+    expiry: Option<(&'a [u8], Unit)>,
 }
 
-impl Options {
-    fn parse(call: &Call<'_>) -> Result<Self, Refusal> {
+impl<'a> Options<'a> {
+    /// Reads the options from `first` on.
+    fn parse(call: &Call<'a>, first: usize) -> Result<Self, Refusal> {
         let mut options = Self::default();
-        let mut words = call.from(3);
+        let mut words = call.from(first);
         while let Some(word) = words.next() {
             match word.to_ascii_lowercase().as_slice() {
                 b"nx" => options.only_if_absent = true,
                 b"xx" => options.only_if_present = true,
                 b"get" => options.reply_old = true,
                 b"keepttl" => options.keep_expiry = true,
+                b"persist" if first == 2 => options.drop_expiry = true,
                 unit => {
                     let unit = match unit {
                         b"ex" => Unit::SECONDS,
@@ -35,16 +40,20 @@ impl Options {
                         b"pxat" => Unit::MILLISECONDS_SINCE_1970,
                         _ => return Err(Refusal::SYNTAX),
                     };
-                    let (None, Some(time)) = (options.expires_ms, words.next()) else {
+                    let (None, Some(time)) = (options.expiry, words.next()) else {
                         return Err(Refusal::SYNTAX);
                     };
-                    options.expires_ms = Some(deadline_ms(time, unit, call.now_ms)?);
+                    options.expiry = Some((time, unit));
                 }
             }
         }
         let at_odds = (options.only_if_absent && options.only_if_present)
-            || (options.keep_expiry && options.expires_ms.is_some());
+            || (options.keep_expiry && options.expiry.is_some());
         if at_odds { Err(Refusal::SYNTAX) } else { Ok(options) }
+    }
+
+    fn expires_ms(&self, call: &Call<'_>) -> Result<Option<u64>, Refusal> {
+        self.expiry.map(|(time, unit)| deadline_ms(time, unit, call.now_ms)).transpose()
     }
 }
 
@@ -55,7 +64,8 @@ pub(super) fn set(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Do
         write_ok(reply);
         return Ok(());
     }
-    let options = Options::parse(call)?;
+    let options = Options::parse(call, 3)?;
+    let expires_ms = options.expires_ms(call)?;
     if options.reply_old {
         write_option(store.get::<Text>(key, call.now_ms)?.map(|old| &old[..]), reply);
     }
@@ -63,7 +73,7 @@ pub(super) fn set(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Do
     let unwanted = if old.is_some() { options.only_if_absent } else { options.only_if_present };
     let kept_ms = old.filter(|_| options.keep_expiry).map_or(NEVER, |old| old.expires_ms);
     if !unwanted {
-        set_until(store, call, text, options.expires_ms.unwrap_or(kept_ms));
+        set_until(store, call, text, expires_ms.unwrap_or(kept_ms));
     }
     match (options.reply_old, unwanted) {
         (true, _) => {}
@@ -101,6 +111,31 @@ pub(super) fn getset(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) ->
     let old = store.get::<Text>(call.key(), call.now_ms)?;
     write_option(old.map(|old| &old[..]), reply);
     store.set(call.key(), call.argument(2), NEVER);
+    Ok(())
+}
+
+/// GETEX: reads a string and may change when it expires.
+pub(super) fn getex(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    let options = Options::parse(call, 2)?;
+    let refused = options.only_if_absent
+        || options.only_if_present
+        || options.reply_old
+        || options.keep_expiry
+        || (options.drop_expiry && options.expiry.is_some());
+    if refused {
+        return Err(Refusal::SYNTAX);
+    }
+    let text = store.get::<Text>(call.key(), call.now_ms)?;
+    write_option(text.map(|text| &text[..]), reply);
+    // Redis looks at the time only if there is a key that it may apply to.
+    if text.is_none() {
+        return Ok(());
+    }
+    if options.drop_expiry {
+        store.expire(call.key(), NEVER);
+    } else if let Some(expires_ms) = options.expires_ms(call)? {
+        store.expire(call.key(), expires_ms);
+    }
     Ok(())
 }
 
@@ -186,6 +221,30 @@ mod tests {
             (2_004, "GET k", "$v"),
             (2_005, "GET k", "$-"),
             (2_005, "SET k v XX", "$-"),
+        ]);
+    }
+
+    #[test]
+    fn getex_changes_no_more_than_the_expiry() {
+        check_timed_replies(&[
+            (0, "GETEX none EX 5", "$-"),
+            (0, "SET k v", "+OK"),
+            (0, "GETEX k PX 50", "$v"),
+            (0, "GETEX k", "$v"),
+            (0, "PTTL k", ":50"),
+            (0, "GETEX k PERSIST", "$v"),
+            (0, "PTTL k", ":-1"),
+            (0, "GETEX k PXAT 20", "$v"),
+            (20, "GET k", "$-"),
+            (20, "SET k v", "+OK"),
+            (20, "GETEX k PXAT 20", "$v"),
+            (20, "GET k", "$-"),
+            (20, "GETEX k NX", "-ERR syntax error"),
+            (20, "GETEX k PERSIST EX 1", "-ERR syntax error"),
+            (20, "SET k v PERSIST", "-ERR syntax error"),
+            (20, "GETEX k EX 0", "$-"),
+            (20, "SET k v", "+OK"),
+            (20, "GETEX k EX 0", "-ERR invalid expire time in 'getex' command"),
         ]);
     }
 

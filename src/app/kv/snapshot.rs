@@ -6,17 +6,18 @@
 //! count     u64, then as many keys in ascending order:
 //!   key       bytes
 //!   expiry    u64, milliseconds; all ones for never
-//!   kind      1 byte: 0 string, 1 list, 2 hash, 3 set
-//!   value     string: bytes; else count u64 and its elements, hashes (field, value) and sets
-//!             ascending
+//!   kind      1 byte: 0 string, 1 list, 2 hash, 3 set, 4 sorted set
+//!   value     string: bytes; else count u64 and its elements, hashes (field, value), sets, and
+//!             sorted sets (score, member) ascending
 //! ```
 //!
-//! `bytes` are a u32 length and what it counts; numbers are little-endian.
+//! `bytes` are a u32 length and what it counts; numbers are little-endian, scores in 64 bits.
 
 use crate::app::Damaged;
 
 use super::expiries::NEVER;
 use super::store::{Entry, Hash, List, Set, Store, Value};
+use super::zset::Zset;
 
 const VERSION: u8 = 1;
 
@@ -61,6 +62,14 @@ fn write_value(value: &Value, out: &mut Vec<u8>) {
             out.push(3);
             write_number(set.len() as u64, out);
             set.iter().for_each(|member| write_bytes(member, out));
+        }
+        Value::Zset(zset) => {
+            out.push(4);
+            write_number(zset.len() as u64, out);
+            for one in zset.iter() {
+                write_number(one.score.to_bits(), out);
+                write_bytes(&one.member, out);
+            }
         }
     }
 }
@@ -169,10 +178,13 @@ impl<'a> Reader<'a> {
         if kind == 0 {
             return Ok(Value::Text(self.bytes()?.into()));
         }
-        if kind > 3 {
-            return Err(self.damaged(1, "a kind from 0 to 3"));
-        }
-        let count = self.count(if kind == 2 { 8 } else { 4 })?;
+        let bytes_min = match kind {
+            1 | 3 => 4,
+            2 => 8,
+            4 => 12,
+            _ => return Err(self.damaged(1, "a kind from 0 to 4")),
+        };
+        let count = self.count(bytes_min)?;
         if count == 0 {
             return Err(self.damaged(8, "a collection that is not empty"));
         }
@@ -189,14 +201,35 @@ impl<'a> Reader<'a> {
                 });
                 Ok(Value::Hash(Box::new(fields.collect::<Result<Hash, _>>()?)))
             }
-            _ => {
+            3 => {
                 let members = (0..count).map(|_| {
                     let member = self.next_in_order(&mut last, "a member greater than the last")?;
                     Ok(member.into())
                 });
                 Ok(Value::Set(Box::new(members.collect::<Result<Set, _>>()?)))
             }
+            _ => Ok(Value::Zset(Box::new(self.zset(count)?))),
         }
+    }
+
+    fn zset(&mut self, count: usize) -> Result<Zset, Damaged> {
+        let mut zset = Zset::default();
+        let mut last: Option<(f64, &[u8])> = None;
+        for _ in 0..count {
+            let start = self.at;
+            let score = f64::from_bits(self.number("a score")?);
+            if score.is_nan() || score.to_bits() == (-0.0f64).to_bits() {
+                return Err(self.damaged(8, "a score that is a number and not minus zero"));
+            }
+            let member = self.bytes()?;
+            let ascends = last.is_none_or(|last| last < (score, member));
+            if !ascends || zset.score(member).is_some() {
+                return Err(Damaged { offset: start, expected: "a new member after the last" });
+            }
+            zset.insert(member, score);
+            last = Some((score, member));
+        }
+        Ok(zset)
     }
 }
 
@@ -211,6 +244,10 @@ mod tests {
         store.set(b"brief", b"", 9);
         store.get_or_new::<List>(b"list").unwrap().extend([b"b"[..].into(), b"a"[..].into()]);
         store.get_or_new::<Hash>(b"hash").unwrap().insert(b"f"[..].into(), b"v".to_vec());
+        let zset = store.get_or_new::<Zset>(b"zset").unwrap();
+        for (member, score) in [(&b"y"[..], 1.5), (b"x", 1.5), (b"a", 2.0)] {
+            zset.insert(member, score);
+        }
         store.get_or_new::<Set>(b"set").unwrap().extend([b"y"[..].into(), b"x"[..].into()]);
         store
     }

@@ -9,6 +9,7 @@ use hashbrown::hash_map::EntryRef;
 use super::Refusal;
 use super::bytes::Bytes;
 use super::expiries::{Expiries, NEVER};
+use super::zset::Zset;
 
 /// A string value.
 pub(super) type Text = Bytes;
@@ -27,6 +28,7 @@ pub(super) enum Value {
     List(Box<List>),
     Hash(Box<Hash>),
     Set(Box<Set>),
+    Zset(Box<Zset>),
 }
 
 /// What a key stands for.
@@ -193,6 +195,7 @@ impl Value {
             Self::List(_) => "list",
             Self::Hash(_) => "hash",
             Self::Set(_) => "set",
+            Self::Zset(_) => "zset",
         }
     }
 }
@@ -220,6 +223,7 @@ kind!(Text, Value::Text, std::convert::identity, |_| false);
 kind!(List, Value::List, Box::new, VecDeque::is_empty);
 kind!(Hash, Value::Hash, Box::new, BTreeMap::is_empty);
 kind!(Set, Value::Set, Box::new, BTreeSet::is_empty);
+kind!(Zset, Value::Zset, Box::new, Zset::is_empty);
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,10 @@
 //! Strings: reading them, and changing them in place. An expiry outlasts a change in place.
 
-use crate::resp::{integer, write_integer};
+use crate::resp::{integer, write_bulk, write_integer};
 
 use super::replies::{write_option, write_options};
 use super::store::{Store, Text};
-use super::{Call, Done, NEVER, REPLY_BYTES_MAX, Refusal, STRING_BYTES_MAX};
+use super::{Call, Done, NEVER, REPLY_BYTES_MAX, Refusal, STRING_BYTES_MAX, floats};
 
 fn text<'s>(store: &'s Store, call: &Call<'_>) -> Result<Option<&'s [u8]>, Refusal> {
     Ok(store.get::<Text>(call.key(), call.now_ms)?.map(|text| &text[..]))
@@ -118,6 +118,17 @@ fn add(store: &mut Store, call: &Call<'_>, by: i64, reply: &mut Vec<u8>) -> Done
     }
 }
 
+pub(super) fn incrbyfloat(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    let old = match text(store, call)? {
+        Some(old) => floats::argument(old)?,
+        None => 0.0,
+    };
+    let new = floats::stored(floats::sum(old, floats::argument(call.argument(2))?)?);
+    store.get_or_new::<Text>(call.key())?.overwrite(new.as_bytes());
+    write_bulk(new.as_bytes(), reply);
+    Ok(())
+}
+
 /// The number in an integer reply, which has its type before and a line end behind it: so that a
 /// counter's text is written once.
 fn digits(reply: &[u8]) -> &[u8] {
@@ -192,6 +203,20 @@ mod tests {
             ("SETRANGE k 9223372036854775807 x", said),
             ("SETRANGE k 1048575 x", ":1048576"),
             ("APPEND k y", said),
+        ]);
+    }
+
+    #[test]
+    fn numbers_with_a_fraction_are_added() {
+        check_replies(&[
+            ("INCRBYFLOAT k 10.50", "$10.5"),
+            ("INCRBYFLOAT k 0.1", "$10.6"),
+            ("INCRBYFLOAT k 5.0e3", "$5010.6"),
+            ("INCRBYFLOAT k x", "-ERR value is not a valid float"),
+            ("INCRBYFLOAT k inf", "-ERR increment would produce NaN or Infinity"),
+            ("GET k", "$5010.6"),
+            ("SET k x", "+OK"),
+            ("INCRBYFLOAT k 1", "-ERR value is not a valid float"),
         ]);
     }
 

@@ -5,7 +5,7 @@ use crate::resp::{Reply, write_command};
 use crate::types::Slot;
 
 /// A line in inline syntax as a RESP command.
-fn command(line: &str) -> Vec<u8> {
+pub(super) fn command(line: &str) -> Vec<u8> {
     let mut room = Arguments::default();
     let line = format!("{line}\n").into_bytes();
     let Ok(Parsed::Complete { value, .. }) = room.parse(&line, &Limits::default()) else {

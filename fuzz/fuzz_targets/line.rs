@@ -1,0 +1,47 @@
+//! A client's line: no input may panic, and how it is cut must not show in what the client hears.
+
+#![no_main]
+
+use std::sync::Arc;
+
+use libfuzzer_sys::fuzz_target;
+use taraflow::app::kv::KeyValue;
+use taraflow::app::{At, StateMachine};
+use taraflow::redis::{Line, Settings, World};
+use taraflow::types::Slot;
+
+/// Feeds the parts to a line whose log answers at once, and returns all that it says.
+fn run<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    let settings = Settings { in_flight_max: 3, ..Settings::default() };
+    let mut line = Line::new(1, Arc::new(settings));
+    let mut service = KeyValue::default();
+    let mut said = Vec::new();
+    for mut part in parts {
+        loop {
+            let mut ordered = Vec::new();
+            line.on_bytes(part, &World::default(), &mut |number, command| {
+                ordered.push((number, command.to_vec()));
+            });
+            for (number, command) in ordered {
+                let mut reply = Vec::new();
+                service.apply(At { slot: Slot(number), time_ms: 0 }, &command, &mut reply);
+                line.on_reply(number, &reply);
+            }
+            said.extend_from_slice(line.output());
+            line.sent(line.output().len());
+            part = &[];
+            if !line.is_ready() {
+                break;
+            }
+        }
+        assert_eq!(line.oldest_open(), None);
+    }
+    said
+}
+
+fuzz_target!(|input: &[u8]| {
+    // The first byte says how the others are cut.
+    let Some((size, input)) = input.split_first() else { return };
+    let whole = run(std::iter::once(input));
+    assert_eq!(run(input.chunks(usize::from(*size).max(1))), whole);
+});

@@ -1,0 +1,327 @@
+//! One client's connection: bytes in, ordered commands out, replies in, bytes out.
+
+use std::sync::Arc;
+
+use crate::app::kv::{self, Row};
+use crate::resp::{Arguments, Command, Fault, Limits, Parsed, ProtocolError, write_error};
+
+use super::local::{self, Action, Local, Target};
+use super::queue::{Form, Queue, Silence};
+use super::session::Session;
+use super::transaction::{Transaction, Watches};
+use super::{Settings, World};
+
+mod acting;
+
+/// Room kept for input when there is none.
+const IDLE_BYTES_MAX: usize = 64 << 10;
+
+/// A part of a command is looked at whenever it grows while it has no more bytes than this, so that a
+/// fault in it is told at once; a longer one only when it may be whole, lest many small parts cost much.
+const LOOKED_AT_BYTES_MAX: usize = 4 << 10;
+
+/// One client's connection.
+///
+/// What only the log can answer is handed to `order` with numbers from 1 on; the result of a number
+/// comes back by [`on_reply`](Self::on_reply).
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use taraflow::redis::{Line, Settings, World};
+///
+/// let mut line = Line::new(7, Arc::new(Settings::default()));
+/// let mut ordered = Vec::new();
+/// line.on_bytes(b"GET k\r\nPING\r\n", &World::default(), &mut |number, command| {
+///     ordered.push((number, command.to_vec()));
+/// });
+/// assert_eq!(ordered, [(1, b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n".to_vec())]);
+/// assert_eq!(line.output(), b"");
+/// line.on_reply(1, b"$-1\r\n");
+/// assert_eq!(line.output(), b"$-1\r\n+PONG\r\n");
+/// line.sent(12);
+/// assert_eq!(line.output(), b"");
+/// ```
+pub struct Line {
+    settings: Arc<Settings>,
+    session: Session,
+    queue: Queue,
+    transaction: Option<Transaction>,
+    watches: Watches,
+    /// What has arrived and was not taken yet, from `start` on; nothing can be made of it before
+    /// there are `needed` bytes.
+    input: Vec<u8>,
+    start: usize,
+    needed: usize,
+    stall: Option<Stall>,
+    /// Room for parsing, and for a command in its canonical form.
+    arguments: Arguments,
+    canonical: Vec<u8>,
+}
+
+/// Why commands that have arrived are not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stall {
+    /// Too many are open, or their replies are not read.
+    Full,
+    /// The next is EXEC, and what the watched keys were is not known yet.
+    Watch,
+}
+
+/// Where commands for the log go.
+type Order<'a> = dyn FnMut(u64, &[u8]) + 'a;
+
+impl Line {
+    /// A client that has said nothing. The `id` is what CLIENT ID answers with.
+    #[must_use]
+    pub fn new(id: u64, settings: Arc<Settings>) -> Self {
+        Self {
+            session: Session::new(id, &settings),
+            settings,
+            queue: Queue::new(),
+            transaction: None,
+            watches: Watches::default(),
+            input: Vec::new(),
+            start: 0,
+            needed: 0,
+            stall: None,
+            arguments: Arguments::default(),
+            canonical: Vec::new(),
+        }
+    }
+
+    /// Takes what has arrived. Commands that only the log can answer go to `order` with their
+    /// numbers, as RESP arrays.
+    ///
+    /// Call it with no bytes when [`is_ready`](Self::is_ready) says so.
+    pub fn on_bytes(&mut self, bytes: &[u8], world: &World, order: &mut Order<'_>) {
+        if self.session.closing {
+            return;
+        }
+        // Most often whole commands arrive, which need not be kept.
+        if self.start == self.input.len() {
+            let taken = self.work(bytes, world, order);
+            self.input.extend_from_slice(&bytes[taken..]);
+            return;
+        }
+        self.input.extend_from_slice(bytes);
+        let waiting = self.input.len() - self.start;
+        if waiting < self.needed && waiting > LOOKED_AT_BYTES_MAX {
+            return;
+        }
+        let input = std::mem::take(&mut self.input);
+        self.start += self.work(&input[self.start..], world, order);
+        self.input = input;
+        self.forget_taken();
+    }
+
+    /// Takes the result of an ordered command. Results come with ascending numbers; where one is left
+    /// out the reply was lost, and one that was answered for already is passed over.
+    #[inline]
+    pub fn on_reply(&mut self, number: u64, result: &[u8]) {
+        if self.queue.oldest().is_none_or(|oldest| number < oldest) {
+            return;
+        }
+        self.give_up(number, Silence::Lost);
+        if self.queue.oldest() == Some(number) && self.queue.reply(result) {
+            self.watches.learn(number, result);
+        }
+    }
+
+    /// Stops waiting for ordered commands up to `number`: they are answered with an error that says
+    /// that their outcome is unknown.
+    pub fn expire(&mut self, number: u64) {
+        self.give_up(number.saturating_add(1), Silence::Late);
+    }
+
+    fn give_up(&mut self, number: u64, why: Silence) {
+        self.queue.silence(number, why);
+        self.watches.give_up(number);
+    }
+
+    /// The number of the ordered command that has waited longest.
+    #[must_use]
+    pub fn oldest_open(&self) -> Option<u64> {
+        self.queue.oldest()
+    }
+
+    /// The bytes to be written to the client.
+    #[must_use]
+    pub fn output(&self) -> &[u8] {
+        self.queue.output()
+    }
+
+    /// Notes that the first `count` bytes of [`output`](Self::output) were written.
+    pub fn sent(&mut self, count: usize) {
+        self.queue.sent(count);
+    }
+
+    /// Whether nothing more should be read from the client for now.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.session.closing || self.stall.is_some() || self.is_choked()
+    }
+
+    /// Whether there are commands that had to wait and need not any more.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        match self.stall {
+            None => false,
+            Some(Stall::Full) => !self.is_choked(),
+            Some(Stall::Watch) => !self.watches.is_waiting(),
+        }
+    }
+
+    /// Whether the connection ends as soon as the output is written.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.session.closing && self.queue.is_settled()
+    }
+
+    fn is_choked(&self) -> bool {
+        self.queue.in_flight() >= self.settings.in_flight_max
+            || self.queue.bytes() >= self.settings.output_bytes_max
+    }
+
+    fn limits(&self) -> Limits {
+        if self.session.authenticated {
+            self.settings.limits
+        } else {
+            self.settings.limits_before_auth
+        }
+    }
+
+    /// Takes the commands that `input` begins with; returns how many bytes they have.
+    fn work(&mut self, input: &[u8], world: &World, order: &mut Order<'_>) -> usize {
+        let mut arguments = std::mem::take(&mut self.arguments);
+        let mut taken = 0;
+        self.stall = None;
+        self.needed = 0;
+        while taken < input.len() && !self.session.closing {
+            if self.is_choked() {
+                self.stall = Some(Stall::Full);
+                break;
+            }
+            let rest = &input[taken..];
+            match arguments.parse(rest, &self.limits()) {
+                Ok(Parsed::Complete { value: command, consumed }) => {
+                    let bytes = rest.starts_with(b"*").then(|| &rest[..consumed]);
+                    if !command.is_empty() && !self.on_command(command, bytes, world, order) {
+                        self.stall = Some(Stall::Watch);
+                        break;
+                    }
+                    taken += consumed;
+                }
+                Ok(Parsed::Incomplete { needed }) => {
+                    self.needed = needed;
+                    break;
+                }
+                Err(error) => self.refuse(rest, error),
+            }
+        }
+        self.arguments = arguments;
+        if self.session.closing { input.len() } else { taken }
+    }
+
+    /// Answers bytes that are no command, behind which nothing can be understood.
+    #[cold]
+    fn refuse(&mut self, rest: &[u8], error: ProtocolError) {
+        // What is refused only until the password is said is refused in words of its own.
+        let later = Arguments::default().parse(rest, &self.settings.limits).err();
+        let text = match error.fault {
+            Fault::MultibulkLength if later != Some(error) => {
+                "ERR Protocol error: unauthenticated multibulk length".into()
+            }
+            Fault::BulkLength if later != Some(error) => {
+                "ERR Protocol error: unauthenticated bulk length".into()
+            }
+            _ => format!("ERR {error}"),
+        };
+        self.queue.answer(|out| write_error(text.as_bytes(), out));
+        self.session.closing = true;
+    }
+
+    /// Takes one command, given with its bytes if they are its canonical form. Returns whether it did;
+    /// if not it has to wait.
+    fn on_command(
+        &mut self,
+        command: Command<'_>,
+        bytes: Option<&[u8]>,
+        world: &World,
+        order: &mut Order<'_>,
+    ) -> bool {
+        let target = match local::find(&command) {
+            Ok(target) => target,
+            Err(refused) => {
+                self.reject(&refused.message());
+                return true;
+            }
+        };
+        let open = matches!(target, Target::Local(local) if local.before_auth);
+        if !self.session.authenticated && !open {
+            self.reject(b"NOAUTH Authentication required.");
+            return true;
+        }
+        match target {
+            Target::Service(row) if self.transaction.is_some() => self.enqueue(row, &command),
+            Target::Service(row) if row.is_stateless() => {
+                self.queue.answer(|out| kv::answer_stateless(row, command, out));
+            }
+            Target::Service(row) => self.order(row, &command, bytes, order),
+            Target::Local(local) if self.transaction.is_some() && !local.action.is_at_once() => {
+                self.reject(b"ERR Command not allowed inside a transaction");
+            }
+            Target::Local(Local { action: Action::Exec, .. })
+                if self.transaction.is_some() && self.watches.is_waiting() =>
+            {
+                return false;
+            }
+            Target::Local(local) => self.act(local.action, command, world, order),
+        }
+        true
+    }
+
+    /// Hands a command to the log.
+    #[inline]
+    fn order(
+        &mut self,
+        row: &'static Row,
+        command: &Command<'_>,
+        bytes: Option<&[u8]>,
+        order: &mut Order<'_>,
+    ) {
+        let form = if self.session.resp3 { Form::Resp3(row.shape(command)) } else { Form::Resp2 };
+        let number = self.queue.order(form);
+        match bytes {
+            Some(bytes) => order(number, bytes),
+            None => {
+                self.canonical.clear();
+                command.write(&mut self.canonical);
+                order(number, &self.canonical);
+            }
+        }
+    }
+
+    /// Answers a command with an error; one that was to be queued spoils the transaction.
+    fn reject(&mut self, text: &[u8]) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.failed = true;
+        }
+        self.queue.answer(|out| write_error(text, out));
+    }
+
+    /// Drops the input that was taken when that costs no more than it frees, and room of a rare size.
+    fn forget_taken(&mut self) {
+        if self.start == self.input.len() || self.session.closing {
+            self.input.clear();
+            self.input.shrink_to(IDLE_BYTES_MAX);
+            self.start = 0;
+        } else if self.start > self.input.len() / 2 {
+            self.input.drain(..self.start);
+            self.start = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

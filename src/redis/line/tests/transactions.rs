@@ -1,0 +1,127 @@
+//! MULTI, WATCH and EXEC.
+
+use super::{check, client};
+
+#[test]
+fn a_transaction_is_one_command_in_the_order() {
+    let mut client = client();
+    check(
+        &mut client,
+        &[
+            ("EXEC", "-ERR EXEC without MULTI"),
+            ("DISCARD", "-ERR DISCARD without MULTI"),
+            ("MULTI", "+OK"),
+            ("MULTI", "-ERR MULTI calls can not be nested"),
+            ("WATCH k", "-ERR WATCH inside MULTI is not allowed"),
+            ("SET k 1", "+QUEUED"),
+            ("INCR k", "+QUEUED"),
+            ("PING", "+QUEUED"),
+        ],
+    );
+    client.send("EXEC\r\n");
+    assert_eq!(client.ordered.len(), 1);
+    client.settle();
+    assert_eq!(client.heard(), "*3 +OK :2 +PONG");
+
+    check(
+        &mut client,
+        &[
+            ("MULTI", "+OK"),
+            ("INCR k", "+QUEUED"),
+            ("DISCARD", "+OK"),
+            ("MULTI", "+OK"),
+            ("EXEC", "*0"),
+            ("GET k", "$1 2"),
+        ],
+    );
+}
+
+#[test]
+fn a_command_that_cannot_be_queued_spoils_the_transaction() {
+    for (line, said) in [
+        ("NONE", "-ERR unknown command 'NONE', with args beginning with:"),
+        ("GET", "-ERR wrong number of arguments for 'get' command"),
+        ("SELECT 0", "-ERR Command not allowed inside a transaction"),
+    ] {
+        let mut client = client();
+        check(
+            &mut client,
+            &[
+                ("MULTI", "+OK"),
+                ("INCR k", "+QUEUED"),
+                (line, said),
+                ("EXEC", "-EXECABORT Transaction discarded because of previous errors."),
+                ("GET k", "$-1"),
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_transaction_is_refused_before_the_log_would_refuse_it() {
+    let mut client = client();
+    client.ask("MULTI");
+    let value = "x".repeat(60_000);
+    let said = (0..40).map(|_| client.ask(&format!("SET k {value}"))).collect::<Vec<_>>();
+
+    assert_eq!(said[0], "+QUEUED");
+    assert_eq!(said[39], "-ERR transaction is too large");
+    assert!(client.ask("EXEC").starts_with("-EXECABORT"));
+}
+
+#[test]
+fn a_watched_key_that_changed_stops_the_transaction() {
+    let mut client = client();
+    for (change, said) in [("GET k", "*1 +OK"), ("SET k other", "*-1"), ("DEL k", "*-1")] {
+        client.ask("SET k v");
+        client.ask("WATCH k none");
+        client.ask(change);
+        client.ask("MULTI");
+        client.ask("SET done yes");
+        assert_eq!(client.ask("EXEC"), said, "{change}");
+    }
+    client.ask("WATCH k");
+    client.ask("SET k again");
+    client.ask("UNWATCH");
+    client.ask("MULTI");
+    client.ask("PING");
+    assert_eq!(client.ask("EXEC"), "*1 +PONG");
+}
+
+#[test]
+fn exec_waits_for_what_was_watched_in_the_same_pipeline() {
+    let mut client = client();
+
+    client.send("SET k v\r\nWATCH k\r\nMULTI\r\nGET k\r\nEXEC\r\nPING\r\n");
+    assert_eq!(client.ordered.len(), 2);
+    assert!(client.line.is_full() && !client.line.is_ready());
+    client.settle();
+
+    assert_eq!(client.heard(), "+OK +OK +OK +QUEUED *1 $1 v +PONG");
+}
+
+#[test]
+fn a_lost_watch_lets_no_transaction_through() {
+    let mut client = client();
+    client.send("WATCH k\r\nMULTI\r\nINCR k\r\nEXEC\r\n");
+
+    client.line.expire(1);
+    client.ordered.clear();
+    client.settle();
+
+    assert!(
+        client.heard().ends_with("-EXECABORT Transaction discarded because of previous errors.")
+    );
+    assert_eq!(client.line.oldest_open(), None);
+}
+
+#[test]
+fn a_transaction_in_resp3_has_typed_replies() {
+    let mut client = client();
+    client.ask("HELLO 3");
+
+    client.send("MULTI\r\nHSET h a 1\r\nHGETALL h\r\nGET none\r\nEXEC\r\n");
+    client.settle();
+
+    assert_eq!(client.heard(), "+OK +QUEUED +QUEUED +QUEUED *3 :1 %1 $1 a $1 1 _");
+}

@@ -1,0 +1,157 @@
+//! What a client has queued between MULTI and EXEC, and what it watches.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::app::kv::Shape;
+use crate::resp::{Command, Limits, Parsed, Reply, write_array, write_bulk, write_decimal};
+
+/// The longest queue, in commands.
+const COMMANDS_MAX: usize = 10_000;
+
+/// The most keys that one client watches, and their bytes: EXEC carries them all.
+const WATCHED_MAX: usize = 1000;
+const WATCHED_BYTES_MAX: usize = 128 << 10;
+
+/// What EXEC takes beside the queued commands: headers, and the watched keys with their fingerprints.
+const OVERHEAD_WORDS: usize = 2 + 2 * WATCHED_MAX;
+const OVERHEAD_BYTES: usize = WATCHED_BYTES_MAX + WATCHED_MAX * 48 + 64;
+
+/// The commands since MULTI.
+#[derive(Debug, Default)]
+pub(super) struct Transaction {
+    commands: usize,
+    words: usize,
+    /// For each command how many words it has, and the words, all as bulk strings.
+    bytes: Vec<u8>,
+    /// The shapes of the replies, for a client of RESP3.
+    shapes: Vec<Shape>,
+    /// A command could not be queued; EXEC will refuse.
+    pub(super) failed: bool,
+}
+
+impl Transaction {
+    /// Queues a command, unless EXEC could not carry it within `limits`.
+    pub(super) fn push(
+        &mut self,
+        command: &Command<'_>,
+        shape: Option<Shape>,
+        limits: &Limits,
+    ) -> bool {
+        let before = self.bytes.len();
+        write_count(command.len(), &mut self.bytes);
+        command.iter().for_each(|word| write_bulk(word, &mut self.bytes));
+        let words = self.words + 1 + command.len();
+        let fits = self.commands < COMMANDS_MAX
+            && words + OVERHEAD_WORDS <= limits.arguments_max
+            && self.bytes.len() + OVERHEAD_BYTES <= limits.command_bytes_max;
+        if fits {
+            self.commands += 1;
+            self.words = words;
+            self.shapes.extend(shape);
+        } else {
+            self.bytes.truncate(before);
+        }
+        fits
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.commands == 0
+    }
+
+    /// The one command that does it all, and the shapes of its replies.
+    pub(super) fn compose(self, watches: &Watches) -> (Vec<u8>, Vec<Shape>) {
+        let mut command = Vec::with_capacity(self.bytes.len() + OVERHEAD_BYTES);
+        write_array(2 + 2 * watches.seen.len() + self.words, &mut command);
+        write_bulk(b"TRANSACTION", &mut command);
+        write_count(watches.seen.len(), &mut command);
+        for (key, fingerprint) in &watches.seen {
+            write_bulk(key, &mut command);
+            write_bulk(fingerprint, &mut command);
+        }
+        command.extend_from_slice(&self.bytes);
+        (command, self.shapes)
+    }
+}
+
+/// A count as a bulk string.
+fn write_count(count: usize, out: &mut Vec<u8>) {
+    let mut digits = Vec::with_capacity(8);
+    write_decimal(count as i64, &mut digits);
+    write_bulk(&digits, out);
+}
+
+/// The keys that a client watches.
+#[derive(Debug, Default)]
+pub(super) struct Watches {
+    /// Each with the fingerprint it had when it was watched first.
+    seen: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Whose fingerprints have been asked for, with the number of the ordered command.
+    asked: VecDeque<(u64, Vec<Vec<u8>>)>,
+    bytes: usize,
+    keys: usize,
+    /// A fingerprint will never be known, so nobody can say that nothing has changed.
+    pub(super) failed: bool,
+}
+
+impl Watches {
+    pub(super) fn is_empty(&self) -> bool {
+        self.seen.is_empty()
+    }
+
+    /// Whether a fingerprint is on its way.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.asked.is_empty()
+    }
+
+    /// Makes of WATCH the command that asks for the fingerprints; nothing if that would be too many.
+    pub(super) fn ask(&mut self, watch: &Command<'_>) -> Option<Vec<u8>> {
+        let keys: Vec<_> = watch.iter().skip(1).map(<[u8]>::to_vec).collect();
+        let bytes = self.bytes + keys.iter().map(Vec::len).sum::<usize>();
+        if self.keys + keys.len() > WATCHED_MAX || bytes > WATCHED_BYTES_MAX {
+            return None;
+        }
+        (self.keys, self.bytes) = (self.keys + keys.len(), bytes);
+        let mut command = Vec::new();
+        write_array(watch.len(), &mut command);
+        write_bulk(b"FINGERPRINT", &mut command);
+        keys.iter().for_each(|key| write_bulk(key, &mut command));
+        self.asked.push_back((0, keys));
+        Some(command)
+    }
+
+    /// The command made last has this number.
+    pub(super) fn number(&mut self, number: u64) {
+        if let Some((last, _)) = self.asked.back_mut() {
+            *last = number;
+        }
+    }
+
+    /// Takes the reply to the ordered command `number`, if the keys are still of interest.
+    pub(super) fn learn(&mut self, number: u64, reply: &[u8]) {
+        let Some((_, keys)) = self.asked.pop_front_if(|(asked, _)| *asked == number) else {
+            return;
+        };
+        match Reply::parse(reply, &Limits::default()) {
+            Ok(Parsed::Complete { value: Reply::Array(Some(fingerprints)), .. })
+                if fingerprints.len() == keys.len() =>
+            {
+                for (key, fingerprint) in keys.into_iter().zip(fingerprints) {
+                    match fingerprint {
+                        Reply::Bulk(Some(bytes)) => {
+                            self.seen.entry(key).or_insert(bytes);
+                        }
+                        _ => self.failed = true,
+                    }
+                }
+            }
+            _ => self.failed = true,
+        }
+    }
+
+    /// No reply comes to ordered commands below `number`.
+    pub(super) fn give_up(&mut self, number: u64) {
+        while self.asked.pop_front_if(|(asked, _)| *asked < number).is_some() {
+            self.failed = true;
+        }
+    }
+}

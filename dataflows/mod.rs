@@ -5,7 +5,7 @@ pub mod tara;
 use crate::app::StateMachine;
 use crate::config::Config;
 use crate::disk::{self, Disk, Line, Verified};
-use crate::embedded::{Cluster, Protocol, Settings};
+use crate::embedded::{Cluster, Settings};
 use crate::error::Error;
 use crate::inspect::{self, Graph};
 use crate::simulation::{self, Outcome, World};
@@ -56,7 +56,6 @@ impl Cluster {
         settings: Settings,
         application: impl Fn() -> Box<dyn StateMachine> + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        let protocol = Protocol { dataflow: tara::dataflow, weight: tara::message_weight };
-        Self::launch(settings, protocol, application)
+        Self::launch(settings, tara::PROTOCOL, application)
     }
 }

@@ -11,7 +11,7 @@ use columnar::{Borrow, BorrowedOf, FromBytes, Len};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::types::{ClientId, ReplicaId};
+use crate::types::{ClientId, ReplicaId, is_plausible};
 
 /// Client, number, acknowledged, command: a column each.
 type Row = (u64, u64, u64, Vec<u8>);
@@ -29,6 +29,14 @@ pub struct Request<'a> {
     pub acknowledged: u64,
     /// Opaque to the protocol; only the application reads it.
     pub command: &'a [u8],
+}
+
+impl Request<'_> {
+    /// Whether a request that came from outside belongs to a session, or asks for one.
+    #[must_use]
+    pub fn is_of_a_session(&self) -> bool {
+        self.client.line().is_none() && is_plausible(self.number)
+    }
 }
 
 /// Names a batch for ever.
@@ -58,10 +66,28 @@ pub struct Batch {
     pub requests: Requests,
 }
 
+impl Batch {
+    /// Whether a batch that came from outside can be one of a cluster of `n`.
+    #[must_use]
+    pub fn is_plausible(&self, n: usize) -> bool {
+        let BatchId { source, incarnation, number } = self.id;
+        (source.0 as usize) < n
+            && [incarnation, number, self.time_ms].into_iter().all(is_plausible)
+            && self.requests.iter().all(|request| is_plausible(request.number))
+    }
+}
+
+/// Whether a value that came from outside can be one.
+#[must_use]
+pub fn is_plausible_value(value: &Value, n: usize) -> bool {
+    value.as_ref().is_none_or(|batch| batch.is_plausible(n))
+}
+
 /// The value of a slot; `None` is the noop that fills a hole.
 pub type Value = Option<Batch>;
 
-/// How many bytes a value takes on a link or in memory, near enough for limits.
+/// How many bytes a value takes on a link or in memory, near enough for limits. The same on every replica:
+/// it decides when a checkpoint is due.
 #[must_use]
 pub fn weight(value: &Value) -> usize {
     64 + value.as_ref().map_or(0, |batch| batch.requests.bytes())
@@ -217,6 +243,8 @@ pub enum Answer<'a> {
     Opened(ClientId),
     /// There is no such session, or no longer: nothing was done.
     NoSession,
+    /// It has taken effect before, and the client said then that it holds the reply.
+    Forgotten,
     /// More requests are open than the client's window allows: nothing was done.
     OutsideWindow,
 }
@@ -233,18 +261,20 @@ pub struct Reply<'a> {
 }
 
 /// Answers to the requests of one batch, as columns.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replies {
     rows: Vec<(ClientId, u64, Kind)>,
+    #[serde(with = "serde_bytes")]
     results: Vec<u8>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Kind {
     /// The reply ends here in `results`.
     Done(usize),
     Opened(ClientId),
     NoSession,
+    Forgotten,
     OutsideWindow,
 }
 
@@ -258,9 +288,16 @@ impl Replies {
             }
             Answer::Opened(client) => Kind::Opened(client),
             Answer::NoSession => Kind::NoSession,
+            Answer::Forgotten => Kind::Forgotten,
             Answer::OutsideWindow => Kind::OutsideWindow,
         };
         self.rows.push((reply.client, reply.number, kind));
+    }
+
+    /// Adds the application's reply, which `write` appends to what it is given.
+    pub fn push_done(&mut self, client: ClientId, number: u64, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.results);
+        self.rows.push((client, number, Kind::Done(self.results.len())));
     }
 
     /// How many answers there are.
@@ -275,6 +312,16 @@ impl Replies {
         self.rows.is_empty()
     }
 
+    /// Whether answers that came from outside can be read: their ends ascend within the bytes.
+    #[must_use]
+    pub fn is_plausible(&self) -> bool {
+        let ends = self.rows.iter().filter_map(|(_, _, kind)| match kind {
+            Kind::Done(end) => Some(*end),
+            _ => None,
+        });
+        ends.clone().is_sorted() && ends.max().is_none_or(|end| end <= self.results.len())
+    }
+
     /// The answers, in the order of execution.
     pub fn iter(&self) -> impl Iterator<Item = Reply<'_>> {
         let mut start = 0;
@@ -285,6 +332,7 @@ impl Replies {
                 }
                 Kind::Opened(client) => Answer::Opened(client),
                 Kind::NoSession => Answer::NoSession,
+                Kind::Forgotten => Answer::Forgotten,
                 Kind::OutsideWindow => Answer::OutsideWindow,
             };
             Reply { client, number, answer }

@@ -20,10 +20,14 @@ pub struct Config {
     pub retry_after_ms: Millis,
     /// How long a request may wait before the leader is suspected, in milliseconds.
     pub suspect_after_ms: Millis,
-    /// *Replicated.* Slots between two checkpoints.
+    /// *Replicated.* Slots after which a checkpoint is cut.
     pub checkpoint_every: u64,
+    /// *Replicated.* Bytes of executed batches after which a checkpoint is cut, whatever their number.
+    pub checkpoint_bytes: usize,
     /// How many slots the proposer may be ahead of the stable checkpoint; at least two checkpoints.
     pub window: u64,
+    /// How many bytes of batches it may be ahead; at least two checkpoints.
+    pub window_bytes: usize,
     /// Batches of one replica's clients that may be on their way to execution.
     pub batches_in_flight: usize,
     /// Requests in a batch.
@@ -51,8 +55,10 @@ impl Config {
             gossip_every_ms: 50,
             retry_after_ms: 50,
             suspect_after_ms: 300,
-            checkpoint_every: 1000,
-            window: 2048,
+            checkpoint_every: 1 << 15,
+            checkpoint_bytes: 64 << 20,
+            window: 1 << 17,
+            window_bytes: 256 << 20,
             batches_in_flight: 4,
             batch_requests_max: 4096,
             batch_bytes_max: 1 << 20,
@@ -88,6 +94,11 @@ impl Config {
             self.window >= 2 * self.checkpoint_every,
             "window",
             "at least twice checkpoint_every, or the leader waits for each checkpoint",
+        )?;
+        demand(
+            self.window_bytes / 2 >= self.checkpoint_bytes.saturating_add(self.batch_bytes_max),
+            "window_bytes",
+            "at least twice checkpoint_bytes and batch_bytes_max together",
         )?;
         demand(self.batches_in_flight > 0, "batches_in_flight", "at least 1")?;
         demand(self.batch_requests_max > 0, "batch_requests_max", "at least 1")?;

@@ -257,6 +257,12 @@ pub enum Error {
     /// An answer, an effect or a state is not what it must be.
     #[error("{0}")]
     Integrity(String),
+    /// A request took effect once, and its reply went to an earlier client of the same session.
+    #[error("request {number} has taken effect before, and its reply was told then")]
+    Told {
+        /// Its number.
+        number: u64,
+    },
 }
 
 impl Error {

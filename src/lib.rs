@@ -10,12 +10,24 @@ pub mod checkpoint;
     reason = "an edge: reads clocks, starts threads"
 )]
 pub mod cli;
+#[allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "an edge: reads clocks, waits"
+)]
 pub mod client;
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the one place that asks")]
+pub mod clock;
 pub mod commands;
 pub mod config;
 #[path = "../dataflows/mod.rs"]
 pub mod dataflows;
 pub mod disk;
+#[allow(
+    clippy::disallowed_types,
+    reason = "no operator: nothing here reaches the log in map order"
+)]
+pub mod edge;
 #[allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -28,6 +40,7 @@ pub mod events;
 pub mod inspect;
 pub mod node;
 pub mod operators;
+pub mod protocol;
 pub mod quorum;
 pub mod redis;
 pub mod replica;
@@ -37,6 +50,7 @@ pub mod settings;
 #[allow(clippy::disallowed_types, reason = "certificates are valid from now on")]
 pub mod setup;
 pub mod simulation;
+pub mod status;
 #[allow(
     clippy::disallowed_methods,
     reason = "an edge: reads clocks, waits for processes, starts a thread for signals"

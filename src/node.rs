@@ -26,6 +26,8 @@ use crate::types::Millis;
 pub struct Node<M: Clone + 'static, R: Clone + 'static> {
     replica: Replica<M, R>,
     keeper: Keeper<R>,
+    /// Which of its lives this is, counted from 1.
+    incarnation: u64,
     turn: u64,
     /// The last turn that left something for the disk.
     kept: u64,
@@ -123,7 +125,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
     ) -> Result<Self, Error> {
         config.check()?;
-        let mut executor = Executor::new(application, config);
+        let mut executor = Executor::new(application, recovered.incarnation, config);
         if let Some(checkpoint) = &recovered.checkpoint {
             executor.restore(checkpoint).map_err(|damaged| Error::Application {
                 replica: config.me,
@@ -131,10 +133,17 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
                 damaged,
             })?;
         }
+        let incarnation = recovered.incarnation;
         let replica = Replica::start(worker, config, recovered, executor, protocol);
         let (turn, waiting) = (Journal::<R>::START, VecDeque::new());
         let (ready, events) = (Said::default(), Vec::new());
-        Ok(Self { replica, keeper, turn, kept: turn, waiting, ready, events })
+        Ok(Self { replica, keeper, incarnation, turn, kept: turn, waiting, ready, events })
+    }
+
+    /// How often it has started, this time included; a replica without a disk knows of this time only.
+    #[must_use]
+    pub fn incarnation(&self) -> u64 {
+        self.incarnation
     }
 
     /// The replica, to be given what arrives for it.

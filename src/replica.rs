@@ -33,6 +33,8 @@ pub struct Inputs<'s, M: Clone + 'static, R> {
     pub executor: Executor,
     /// Asks for the digest of the replicated state.
     pub digests: Stream<'s, ()>,
+    /// Asks it to lead no longer, because it is about to end.
+    pub resign: Stream<'s, ()>,
 }
 
 /// The streams a protocol writes.
@@ -79,6 +81,7 @@ pub struct Replica<M: Clone + 'static, R: Clone + 'static> {
     requests: Inlet<(Requests, Millis)>,
     clock: Inlet<Millis>,
     ask: Inlet<()>,
+    quit: Inlet<()>,
     said: Collected<(To, M)>,
     replied: Collected<Replies>,
     durable: Collected<Durable<R>>,
@@ -111,6 +114,7 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
             let (requests, asked) = inlet(graph, "clients_in");
             let (clock, ticks) = inlet(graph, "clock");
             let (ask, digests) = inlet(graph, "digests");
+            let (quit, resign) = inlet(graph, "resign");
             let inputs = Inputs {
                 graph,
                 messages: received,
@@ -119,10 +123,11 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
                 recovered,
                 executor,
                 digests,
+                resign,
             };
             let outputs = protocol(inputs, config);
             (
-                (messages, requests, clock, ask),
+                (messages, requests, clock, ask, quit),
                 outlet(outputs.messages, "links_out"),
                 outlet(outputs.replies, "clients_out"),
                 outlet(outputs.durable, "journal"),
@@ -130,7 +135,7 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
                 outlet(outputs.events, "events"),
             )
         });
-        let ((messages, requests, clock, ask), said, replied, durable, room, events) = doors;
+        let ((messages, requests, clock, ask, quit), said, replied, durable, room, events) = doors;
         let (rooms, room_now) = (Vec::new(), config.batches_in_flight);
         let mut replica = Self {
             worker,
@@ -138,6 +143,7 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
             requests,
             clock,
             ask,
+            quit,
             said,
             replied,
             durable,
@@ -180,6 +186,11 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
     /// Asks for an [`Event::Digest`].
     pub fn ask_digest(&self) {
         self.ask.send([()]);
+    }
+
+    /// Asks it to lead no longer: it is about to end.
+    pub fn resign(&self) {
+        self.quit.send([()]);
     }
 
     /// Lets the replica work until nothing is left of what it was given, and adds what it says, what

@@ -45,6 +45,48 @@ number! {
     ClientId(u64)
 }
 
+/// No count in a running system comes near this one; one that claims to did not come from a replica.
+const PLAUSIBLE_MAX: u64 = 1 << 62;
+
+/// Whether a count that came from outside can be true, so that adding to it cannot overflow.
+#[must_use]
+pub fn is_plausible(count: u64) -> bool {
+    count < PLAUSIBLE_MAX
+}
+
+impl Slot {
+    /// Whether a slot that came from outside can be one.
+    #[must_use]
+    pub fn is_plausible(self) -> bool {
+        is_plausible(self.0)
+    }
+}
+
+impl View {
+    /// Whether a view that came from outside can be one.
+    #[must_use]
+    pub fn is_plausible(self) -> bool {
+        is_plausible(self.0)
+    }
+}
+
+impl ClientId {
+    const LINE: u64 = 1 << 63;
+
+    /// The name of a connection that has no session: its requests take effect as often as they are
+    /// agreed on, which is once unless whoever sent them sends them again. Never the name of a session.
+    #[must_use]
+    pub fn of_line(line: u64) -> Self {
+        Self(line | Self::LINE)
+    }
+
+    /// The connection, if this is the name of one.
+    #[must_use]
+    pub fn line(self) -> Option<u64> {
+        (self.0 & Self::LINE != 0).then_some(self.0 & !Self::LINE)
+    }
+}
+
 /// Milliseconds on a replica's own clock, which may jump and drift: good for patience, never for
 /// agreement.
 pub type Millis = u64;

@@ -15,6 +15,7 @@ pub fn controller<'s>(
     executed: Stream<'s, Executed>,
     entered: Stream<'s, View>,
     requests: Stream<'s, (ReplicaId, ViewRequest)>,
+    resign: Stream<'s, ()>,
     clock: Stream<'s, Millis>,
     controller: Controller,
 ) -> (Stream<'s, ViewRequest>, Stream<'s, Event>) {
@@ -25,6 +26,7 @@ pub fn controller<'s>(
     role.on(entered, Controller::on_entered);
     role.on(announces, |controller, (from, announce)| controller.on_announce(from, announce));
     role.on(requests, |controller, (from, request)| controller.on_request(from, request));
+    role.on(resign, |controller, ()| controller.on_resign());
     role.on(clock, move |controller, now| {
         let before = controller.wanted;
         ask.send(controller.on_tick(now));
@@ -38,6 +40,7 @@ pub fn controller<'s>(
 /// Owns the suspicion of the leader.
 #[derive(Clone, Debug)]
 pub struct Controller {
+    me: ReplicaId,
     n: usize,
     suspect_after_ms: Millis,
     gossip_every_ms: Millis,
@@ -72,6 +75,7 @@ impl Controller {
     #[must_use]
     pub fn new(entered: View, resigns: bool, config: &Config) -> Self {
         Self {
+            me: config.me,
             n: config.n,
             suspect_after_ms: config.suspect_after_ms,
             gossip_every_ms: config.gossip_every_ms,
@@ -117,6 +121,13 @@ impl Controller {
         let resigned = from == self.entered.leader(self.n) && request.wanted == self.entered.next();
         if resigned {
             self.wanted = request.wanted.max(self.wanted);
+        }
+    }
+
+    /// A leader that is about to end asks for the next one. Any other replica is not missed.
+    fn on_resign(&mut self) {
+        if self.entered.leader(self.n) == self.me {
+            self.wanted = self.wanted.max(self.entered.next());
         }
     }
 
@@ -214,6 +225,17 @@ mod tests {
             controller.on_tick(now);
         }
         assert_eq!(controller.wanted, View(0));
+    }
+
+    #[test]
+    fn only_the_leader_asks_for_another_when_it_is_to_end() {
+        let config = Config::new(ReplicaId(1), 3);
+        let mut controller = Controller::new(View(0), false, &config);
+        controller.on_resign();
+        assert_eq!(controller.wanted, View(0));
+        controller.on_entered(View(1));
+        controller.on_resign();
+        assert_eq!(controller.wanted, View(2));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::batch::Value;
+use crate::batch::{Value, weight};
 use crate::checkpoint::Digest;
 use crate::config::Config;
 use crate::disk::Recovered;
@@ -47,6 +47,7 @@ fn kind(message: &Message) -> &'static str {
 struct Invariants {
     f: usize,
     window: u64,
+    window_bytes: usize,
     /// What was proposed for a slot, by view.
     proposed: BTreeMap<Slot, BTreeMap<View, Value>>,
     votes: BTreeMap<(Slot, View), Votes>,
@@ -78,6 +79,7 @@ impl Invariants {
         Self {
             f: config.f(),
             window: config.window,
+            window_bytes: config.window_bytes,
             proposed: BTreeMap::new(),
             votes: BTreeMap::new(),
             chosen: BTreeMap::new(),
@@ -100,7 +102,19 @@ impl Invariants {
         if slot.0 >= self.stable.0 + self.window {
             return Err(format!("T5: {from} proposes for {slot}, and {} is stable", self.stable));
         }
+        let ahead = self.bytes_ahead(*view, *slot);
+        if ahead >= self.window_bytes {
+            return Err(format!(
+                "T5: {from} proposes for {slot} with {ahead} bytes above the stable checkpoint"
+            ));
+        }
         self.check_chosen(*slot)
+    }
+
+    /// What was proposed in a view for the slots from the stable checkpoint to `slot`.
+    fn bytes_ahead(&self, view: View, slot: Slot) -> usize {
+        let ahead = self.proposed.range(self.stable.min(slot)..slot);
+        ahead.filter_map(|(_, views)| views.get(&view)).map(weight).sum()
     }
 
     /// T2: whatever is proposed for a chosen slot in a later view is what was chosen.

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::batch::{Value, weight};
+use crate::batch::{Value, is_plausible_value, weight};
+use crate::config::Config;
 use crate::disk::Kind;
 use crate::operators::catch_up::CatchUp;
 use crate::operators::checkpointer::Report;
@@ -109,6 +110,43 @@ pub fn message_weight(message: &Message) -> usize {
         Message::CatchUp(CatchUp::Decided { values, .. }) => values.iter().map(weight).sum(),
         Message::CatchUp(CatchUp::Piece { bytes, .. }) => 64 + bytes.len(),
         _ => 32,
+    }
+}
+
+/// How far its sender has executed, if that is what a message says.
+pub(super) fn executed(message: &Message) -> Option<Slot> {
+    match message {
+        Message::CatchUp(CatchUp::Executed(slot)) => Some(*slot),
+        _ => None,
+    }
+}
+
+/// Whether a message from a link is within the ranges a replica can have reached.
+pub(super) fn is_plausible(message: &Message, config: &Config) -> bool {
+    let proposal = |proposal: &Proposal| {
+        proposal.view.is_plausible()
+            && proposal.slot.is_plausible()
+            && is_plausible_value(&proposal.value, config.n)
+    };
+    match message {
+        Message::Forward(Forward { batch, oldest }) => {
+            batch.is_plausible(config.n) && *oldest <= batch.id.number
+        }
+        Message::Announce(announce) => announce.target.is_plausible(),
+        Message::Propose(own) => proposal(own),
+        Message::Commit(commit) => commit.view.is_plausible() && commit.slot.is_plausible(),
+        Message::Record(record) => {
+            record.view.is_plausible()
+                && record.decided.is_plausible()
+                && record.part < record.parts
+                // Nobody accepts more than a window ahead of what it has executed.
+                && record.accepted.iter().all(|own| {
+                    proposal(own) && own.slot.0 < record.decided.0 + config.window
+                })
+        }
+        Message::View(request) => request.entered.is_plausible() && request.wanted.is_plausible(),
+        Message::Report(report) => report.slot.is_plausible(),
+        Message::CatchUp(message) => message.is_plausible(config),
     }
 }
 

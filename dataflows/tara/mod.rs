@@ -78,6 +78,7 @@ use crate::operators::checkpointer::checkpointer;
 use crate::operators::executor::executor;
 use crate::operators::release::release;
 use crate::operators::requests::{RequestSource, request_source};
+use crate::protocol::Protocol;
 use crate::replica::{Inputs, Outputs};
 use crate::role::{connect, inlet};
 use crate::types::Slot;
@@ -91,12 +92,21 @@ use observer::observer;
 use proposer::{Proposer, proposer};
 use recovery::{Recovery, recovery};
 
+/// Tara, for its hosts.
+pub const PROTOCOL: Protocol<Message, Promise> = Protocol {
+    dataflow,
+    weight: message_weight,
+    plausible: messages::is_plausible,
+    executed: messages::executed,
+};
+
 /// Draws one replica's part of the protocol.
 pub fn dataflow<'s>(
     inputs: Inputs<'s, Message, Promise>,
     config: &Config,
 ) -> Outputs<'s, Message, Promise> {
-    let Inputs { graph, messages, requests, clock, recovered, executor: state, digests } = inputs;
+    let Inputs { graph, messages, requests, clock, recovered, executor: state, digests, resign } =
+        inputs;
     let start = Start::new(&recovered, config);
     let heard = messages::sort(messages);
 
@@ -160,6 +170,7 @@ pub fn dataflow<'s>(
         executed,
         entered,
         heard.view_requests,
+        resign,
         clock,
         start.controller,
     );

@@ -1,8 +1,8 @@
 //! Proposer: gives batches slots while its replica leads (TA-3, TA-9, TA-10).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-use crate::batch::{Batch, Value};
+use crate::batch::{Batch, Value, weight};
 use crate::config::Config;
 use crate::events::Event;
 use crate::operators::executor::{Executed, Progress};
@@ -51,6 +51,7 @@ pub fn proposer<'s>(
 #[derive(Clone, Debug)]
 pub struct Proposer {
     window: u64,
+    window_bytes: usize,
     batches_in_flight: usize,
     retry_after_ms: Millis,
     /// The view this replica leads, if it leads one.
@@ -58,6 +59,9 @@ pub struct Proposer {
     next: Slot,
     stable: Slot,
     executed: Slot,
+    /// What it has proposed in this view that no stable checkpoint covers, by slot and weight.
+    ahead: VecDeque<(Slot, usize)>,
+    ahead_bytes: usize,
     /// What it has proposed in this view and not seen executed.
     open: BTreeMap<Slot, Proposal>,
     /// For each source, the batches that wait for a slot, and the number to be proposed next.
@@ -80,6 +84,9 @@ impl Proposer {
     pub fn new(leads: Option<View>, executed: Slot, config: &Config) -> Self {
         Self {
             window: config.window,
+            window_bytes: config.window_bytes,
+            ahead: VecDeque::new(),
+            ahead_bytes: 0,
             batches_in_flight: config.batches_in_flight,
             retry_after_ms: config.retry_after_ms,
             leads,
@@ -110,6 +117,8 @@ impl Proposer {
         self.leads = Some(new.view);
         self.next = new.base;
         self.open.clear();
+        self.ahead.clear();
+        self.ahead_bytes = 0;
         self.sources.fill(Source::default());
         self.moved_at = self.now;
         // With nothing left behind, a noop tells the committers that the view has a leader.
@@ -153,6 +162,9 @@ impl Proposer {
 
     fn on_stable(&mut self, stable: Slot) -> Vec<Proposal> {
         self.stable = stable.max(self.stable);
+        while let Some((_, weight)) = self.ahead.pop_front_if(|(slot, _)| *slot < self.stable) {
+            self.ahead_bytes -= weight;
+        }
         self.propose_waiting()
     }
 
@@ -191,13 +203,17 @@ impl Proposer {
         Some(batch)
     }
 
-    /// No slot is proposed that is a window or more above the stable checkpoint (T5).
+    /// No slot is proposed that is a window or more above the stable checkpoint (T5), and none while what
+    /// every replica must keep above that weighs too much.
     fn has_room(&self) -> bool {
-        self.next.0 < self.stable.0 + self.window
+        self.next.0 < self.stable.0 + self.window && self.ahead_bytes < self.window_bytes
     }
 
     fn propose(&mut self, value: Value) -> Option<Proposal> {
         let proposal = Proposal { view: self.leads?, slot: self.next, value };
+        let weight = weight(&proposal.value);
+        self.ahead.push_back((proposal.slot, weight));
+        self.ahead_bytes += weight;
         self.next = self.next.next();
         self.open.insert(proposal.slot, proposal.clone());
         Some(proposal)

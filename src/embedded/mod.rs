@@ -6,12 +6,11 @@
 //! peer. Replicas can be [killed](Cluster::kill), [paused](Cluster::pause) and
 //! [restarted](Cluster::restart).
 
-mod client;
+mod door;
 mod edge;
 mod links;
 mod profile;
 mod replica;
-mod status;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -22,23 +21,26 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::app::StateMachine;
-use crate::client::Limits;
+use crate::client::{Limits, Session};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::disk::{Disk, Identity, Memory, Store};
 use crate::error::Error;
 use crate::node::Node;
-use crate::replica::{Inputs, Outputs, timeless_worker};
+use crate::protocol::Protocol;
+use crate::replica::timeless_worker;
+use crate::status::Board;
 use crate::types::{ReplicaId, View};
 
+use door::Channels;
 use edge::Knock;
 use links::Post;
 use profile::Profile;
-use replica::{Clock, Control, Life, Lines, Names};
-use status::Board;
+use replica::{Control, Life, Lines, Names};
 
-pub use client::Client;
+pub use crate::client::Client;
+pub use crate::status::{Seen, Status};
 pub use profile::RoleTime;
-pub use status::{Seen, Status};
 
 /// How a cluster is made.
 #[derive(Clone, Debug)]
@@ -71,22 +73,6 @@ impl Settings {
         }
     }
 }
-
-/// A protocol that a cluster can speak.
-pub struct Protocol<M: Clone + 'static, R: Clone + 'static> {
-    /// Draws a replica's graph.
-    pub dataflow: for<'s> fn(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
-    /// How many bytes a message takes, near enough for limits.
-    pub weight: fn(&M) -> usize,
-}
-
-impl<M: Clone + 'static, R: Clone + 'static> Clone for Protocol<M, R> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<M: Clone + 'static, R: Clone + 'static> Copy for Protocol<M, R> {}
 
 /// The number of a cluster whose disks nobody else can reach.
 const CLUSTER: u64 = 1;
@@ -188,7 +174,12 @@ impl Cluster {
     /// A client with a session of its own, which it opens when it first needs it.
     #[must_use]
     pub fn client(&self) -> Client {
-        Client::new(Arc::clone(&self.shared))
+        let shared = Arc::clone(&self.shared);
+        let nonce = shared.names.next();
+        let first = ReplicaId((nonce % shared.doors.len() as u64) as u16);
+        let session = Session::new(shared.limits, first, nonce);
+        let deadline = shared.deadline;
+        Client::new(Box::new(Channels::new(shared)), session, deadline)
     }
 
     /// How many replicas there are, dead or alive.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, never, select};
 use serde::Serialize;
@@ -11,11 +11,11 @@ use serde::de::DeserializeOwned;
 use super::edge::{Edge, Knock};
 use super::links::{Links, Parcel, Post};
 use super::profile::Profile;
-use super::status::{Board, Origin, Seen};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Error;
 use crate::node::Node;
-use crate::types::Millis;
+use crate::status::{Board, Origin, Seen};
 
 /// What the cluster tells a replica's thread.
 pub(super) enum Control {
@@ -25,28 +25,6 @@ pub(super) enum Control {
     Pause(Duration),
     /// Find the digest of the state, and tell what the roles have done.
     Look,
-}
-
-/// The time of a cluster: it never goes back while the process lives.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Clock {
-    start: Instant,
-    start_ms: Millis,
-}
-
-impl Clock {
-    pub fn start() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { start: Instant::now(), start_ms: since.as_millis() as Millis }
-    }
-
-    pub fn elapsed(&self) -> Duration {
-        self.start.elapsed()
-    }
-
-    pub fn now(&self) -> Millis {
-        self.start_ms + self.elapsed().as_millis() as Millis
-    }
 }
 
 /// What joins a replica's thread to the rest of the process.

@@ -39,7 +39,7 @@ const LINKS_OUT: &str = "links_out";
 /// The doors a figure shows.
 const DOORS: [&str; 3] = ["clients_in", "clients_out", "journal"];
 /// The doors it does not: those of links, which it draws as edges, and those nearly every role has.
-const PLUMBING: [&str; 6] = [LINKS_IN, LINKS_OUT, "clock", "digests", "events", "room"];
+const PLUMBING: [&str; 7] = [LINKS_IN, LINKS_OUT, "clock", "digests", "events", "resign", "room"];
 
 /// What an operator is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -117,7 +117,7 @@ pub fn graph<M: Clone + 'static, R: Clone + 'static>(
     let thread = Allocator::Thread(Thread::default());
     let worker = Worker::new(WorkerConfig::default(), thread, Some(Instant::now()));
     let log = Log::watch(&worker).expect("a worker with a clock keeps a log");
-    let executor = Executor::new(Box::new(Nothing), config);
+    let executor = Executor::new(Box::new(Nothing), 1, config);
     drop(Replica::start(worker, config, Recovered::nothing(), executor, protocol));
     log.graph()
 }

@@ -11,12 +11,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::batch::{Value, weight};
+use crate::batch::{Value, is_plausible_value, weight};
 use crate::checkpoint::{Checkpoint, Digest};
 use crate::config::Config;
 use crate::operators::release::Ordered;
 use crate::role::{Role, Stream};
-use crate::types::{Millis, ReplicaId, Slot, To};
+use crate::types::{Millis, ReplicaId, Slot, To, is_plausible};
 
 /// What replicas say to each other to catch up.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -55,6 +55,24 @@ pub enum CatchUp {
         /// The piece.
         bytes: ByteBuf,
     },
+}
+
+impl CatchUp {
+    /// Whether a message that came from outside can be one of a replica with these settings.
+    #[must_use]
+    pub fn is_plausible(&self, config: &Config) -> bool {
+        match self {
+            Self::Executed(slot) | Self::Fetch { from: slot } => slot.is_plausible(),
+            Self::FetchPiece { slot, offset } => slot.is_plausible() && is_plausible(*offset),
+            Self::Decided { from, values } => {
+                let fits = |value: &Value| is_plausible_value(value, config.n);
+                from.is_plausible() && values.iter().all(fits)
+            }
+            Self::Piece { slot, total, offset, .. } => {
+                slot.is_plausible() && is_plausible(*total) && is_plausible(*offset)
+            }
+        }
+    }
 }
 
 /// The streams catch-up writes.

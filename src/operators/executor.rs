@@ -4,21 +4,21 @@
 //! the batches of each source have been executed. A batch is applied only if it is the next of its
 //! source, so that the requests of a client take effect in the order in which its replica sent them,
 //! and a batch that has come to stand in two slots is applied once. The source sends again what was
-//! passed over.
+//! passed over. A request of a client without a session needs no more than that to be applied once.
 
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::app::{At, Damaged, StateMachine};
-use crate::batch::{Batch, Replies, Reply, Value};
+use crate::batch::{Batch, Replies, Reply, Value, weight};
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::events::Event;
 use crate::operators::release::Ordered;
 use crate::operators::sessions::{Limits, Sessions};
 use crate::role::{Role, Stream};
-use crate::types::{ReplicaId, Slot};
+use crate::types::{ReplicaId, Slot, is_plausible};
 
 /// "All slots below `next` are executed, and with them this much of each source's batches."
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,13 +40,21 @@ pub struct Progress {
     pub number: u64,
 }
 
+impl Progress {
+    /// Whether progress that came from outside can be true.
+    #[must_use]
+    pub fn is_plausible(self) -> bool {
+        is_plausible(self.incarnation) && is_plausible(self.number)
+    }
+}
+
 /// The streams an executor writes.
 pub struct Streams<'s> {
     /// Answers to this replica's clients.
     pub replies: Stream<'s, Replies>,
     /// Progress, once a slot.
     pub executed: Stream<'s, Executed>,
-    /// A checkpoint every [`Config::checkpoint_every`] slots.
+    /// A checkpoint every [`Config::checkpoint_every`] slots or [`Config::checkpoint_bytes`].
     pub checkpoints: Stream<'s, Checkpoint>,
     /// What happened.
     pub events: Stream<'s, Event>,
@@ -96,10 +104,19 @@ pub fn executor<'s>(
 /// Owns the replicated state.
 pub struct Executor {
     me: ReplicaId,
+    /// How often this replica has started. The lines of an earlier life are gone, and their names may
+    /// belong to others.
+    incarnation: u64,
     checkpoint_every: u64,
+    checkpoint_bytes: usize,
     limits: Limits,
     state: State,
+    /// Slots and bytes of batches executed since the last checkpoint, which all replicas cut at the same
+    /// slots.
+    since: (u64, usize),
     application: Box<dyn StateMachine>,
+    /// Replies that nobody here waits for.
+    unheard: Vec<u8>,
 }
 
 /// The replicated state beside the application.
@@ -112,12 +129,15 @@ struct State {
 }
 
 impl Executor {
-    /// An executor that has executed nothing.
+    /// An executor that has executed nothing, in this incarnation of its replica.
     #[must_use]
-    pub fn new(application: Box<dyn StateMachine>, config: &Config) -> Self {
+    pub fn new(application: Box<dyn StateMachine>, incarnation: u64, config: &Config) -> Self {
         Self {
             me: config.me,
+            incarnation,
             checkpoint_every: config.checkpoint_every,
+            checkpoint_bytes: config.checkpoint_bytes,
+            since: (0, 0),
             limits: Limits { window: config.client_window, sessions: config.sessions_max },
             state: State {
                 next: Slot(0),
@@ -126,6 +146,7 @@ impl Executor {
                 sessions: Sessions::default(),
             },
             application,
+            unheard: Vec::new(),
         }
     }
 
@@ -144,6 +165,7 @@ impl Executor {
         }
         self.application.restore(application)?;
         self.state = state;
+        self.since = (0, 0);
         Ok(())
     }
 
@@ -156,6 +178,8 @@ impl Executor {
     fn on_value(&mut self, slot: Slot, value: Value) -> (Replies, u64) {
         assert_eq!(slot, self.state.next, "slots are released in order and once");
         self.state.next = slot.next();
+        self.since.0 += 1;
+        self.since.1 += weight(&value);
         match value {
             Some(batch) if self.is_next_of_its_source(&batch) => self.apply(slot, &batch),
             _ => (Replies::default(), 0),
@@ -179,21 +203,40 @@ impl Executor {
         let at = At { slot, time_ms: *time_ms };
         let mut replies = Replies::default();
         let mut duplicates = 0;
+        // Only the source's own replica has the client on its line.
+        let answers = batch.id.source == self.me;
+        let answers_lines = answers && batch.id.incarnation == self.incarnation;
         for request in batch.requests.iter() {
+            if request.client.line().is_some() {
+                let application = &mut self.application;
+                let mut apply = |reply: &mut Vec<u8>| application.apply(at, request.command, reply);
+                if answers_lines {
+                    replies.push_done(request.client, request.number, apply);
+                } else {
+                    self.unheard.clear();
+                    apply(&mut self.unheard);
+                }
+                continue;
+            }
             let executed = sessions.execute(slot, request, self.limits, |reply| {
                 self.application.apply(at, request.command, reply);
             });
             duplicates += u64::from(executed.duplicate);
-            // Only the source's own replica has the client on its line.
-            if let (true, Some(answer)) = (batch.id.source == self.me, executed.answer) {
+            if answers {
+                let answer = executed.answer;
                 replies.push(Reply { client: request.client, number: request.number, answer });
             }
         }
         (replies, duplicates)
     }
 
-    fn checkpoint_due(&self) -> Option<Checkpoint> {
-        (self.state.next.0.is_multiple_of(self.checkpoint_every)).then(|| self.checkpoint())
+    fn checkpoint_due(&mut self) -> Option<Checkpoint> {
+        let (slots, bytes) = self.since;
+        let due = slots >= self.checkpoint_every || bytes >= self.checkpoint_bytes;
+        due.then(|| {
+            self.since = (0, 0);
+            self.checkpoint()
+        })
     }
 
     /// The replicated state as it stands.
@@ -202,5 +245,51 @@ impl Executor {
         let mut bytes = postcard::to_stdvec(&self.state).expect("plain data always encodes");
         bytes.extend(self.application.snapshot());
         Checkpoint::new(self.state.next, bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::{BatchId, Packer, Request};
+    use crate::types::ClientId;
+
+    /// Answers with the number of commands so far.
+    #[derive(Default)]
+    struct Count(u8);
+
+    impl StateMachine for Count {
+        fn apply(&mut self, _at: At, _command: &[u8], reply: &mut Vec<u8>) {
+            self.0 += 1;
+            reply.push(self.0);
+        }
+        fn snapshot(&self) -> Vec<u8> {
+            vec![self.0]
+        }
+        fn restore(&mut self, snapshot: &[u8]) -> Result<(), Damaged> {
+            self.0 = snapshot[0];
+            Ok(())
+        }
+    }
+
+    fn batch(incarnation: u64, client: ClientId) -> Value {
+        let mut packer = Packer::default();
+        packer.push(Request { client, number: 1, acknowledged: 0, command: b"" });
+        let id = BatchId { source: ReplicaId(0), incarnation, number: 1 };
+        Some(Batch { id, time_ms: 0, requests: packer.finish() })
+    }
+
+    #[test]
+    fn a_line_of_an_earlier_life_is_not_answered_though_another_has_its_name() {
+        let config = Config::new(ReplicaId(0), 3);
+        let mut executor = Executor::new(Box::new(Count::default()), 2, &config);
+        let line = ClientId::of_line(128);
+
+        let (late, _) = executor.on_value(Slot(0), batch(1, line));
+        let (own, _) = executor.on_value(Slot(1), batch(2, line));
+
+        assert!(late.is_empty());
+        let answers: Vec<_> = own.iter().map(|reply| reply.answer).collect();
+        assert_eq!(answers, [crate::batch::Answer::Done(&[2])]);
     }
 }

@@ -41,8 +41,8 @@ pub struct Limits {
 /// An answer, and whether it was given before.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Executed<'a> {
-    /// What to tell the client; nothing when it has the reply already.
-    pub answer: Option<Answer<'a>>,
+    /// What to tell the client.
+    pub answer: Answer<'a>,
     /// Whether the request had been executed before.
     pub duplicate: bool,
 }
@@ -58,10 +58,10 @@ impl Sessions {
     ) -> Executed<'_> {
         if request.number == 0 {
             let client = self.open_session(slot, limits);
-            return Executed { answer: Some(Answer::Opened(client)), duplicate: false };
+            return Executed { answer: Answer::Opened(client), duplicate: false };
         }
         let Some(session) = self.open.get_mut(&request.client) else {
-            return Executed { answer: Some(Answer::NoSession), duplicate: false };
+            return Executed { answer: Answer::NoSession, duplicate: false };
         };
         session.used = slot;
         session.acknowledge(request.acknowledged.min(request.number - 1));
@@ -109,10 +109,10 @@ impl Session {
         apply: impl FnOnce(&mut Vec<u8>),
     ) -> Executed<'_> {
         if number <= self.low {
-            return Executed { answer: None, duplicate: true };
+            return Executed { answer: Answer::Forgotten, duplicate: true };
         }
         if number - self.low > window {
-            return Executed { answer: Some(Answer::OutsideWindow), duplicate: false };
+            return Executed { answer: Answer::OutsideWindow, duplicate: false };
         }
         let index = (number - self.low - 1) as usize;
         if self.results.len() <= index {
@@ -124,7 +124,7 @@ impl Session {
             apply(&mut reply);
             ByteBuf::from(reply)
         });
-        Executed { answer: Some(Answer::Done(result)), duplicate }
+        Executed { answer: Answer::Done(result), duplicate }
     }
 }
 
@@ -142,7 +142,7 @@ mod tests {
             reply.push(number as u8);
         });
         let reply = match executed.answer {
-            Some(Answer::Done(reply)) => Some(reply.to_vec()),
+            Answer::Done(reply) => Some(reply.to_vec()),
             _ => None,
         };
         (reply, applied)
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn an_acknowledged_request_is_neither_applied_nor_answered() {
+    fn an_acknowledged_request_is_not_applied_again_and_its_reply_is_gone() {
         let mut sessions = opened();
         ask(&mut sessions, 1, 0);
         ask(&mut sessions, 2, 1);

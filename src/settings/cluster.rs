@@ -72,10 +72,12 @@ impl Cluster {
     /// changed one node at a time.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
-        let Config { checkpoint_every, client_window, sessions_max, .. } = self.config;
+        let Config { checkpoint_every, checkpoint_bytes, window, .. } = self.config;
+        let Config { client_window, sessions_max, .. } = self.config;
         let Config { batch_requests_max, batch_bytes_max, chunk_bytes, .. } = self.config;
         let text = format!(
             "format={}\nid={:016x}\nprotocol={}\nreplicas={}\ncheckpoint_every={checkpoint_every}\n\
+             checkpoint_bytes={checkpoint_bytes}\nwindow={window}\n\
              client_window={client_window}\nsessions_max={sessions_max}\n\
              batch_requests_max={batch_requests_max}\nbatch_bytes_max={batch_bytes_max}\n\
              chunk_bytes={chunk_bytes}\n",
@@ -119,7 +121,9 @@ fn limits(source: &mut Source<'_>, n: usize) -> Config {
     config.retry_after_ms = source.or("limits.retry_after_ms", config.retry_after_ms);
     config.suspect_after_ms = source.or("limits.suspect_after_ms", config.suspect_after_ms);
     config.checkpoint_every = source.or("limits.checkpoint_every", config.checkpoint_every);
+    config.checkpoint_bytes = source.or("limits.checkpoint_bytes", config.checkpoint_bytes);
     config.window = source.or("limits.window", config.window);
+    config.window_bytes = source.or("limits.window_bytes", config.window_bytes);
     config.batches_in_flight = source.or("limits.batches_in_flight", config.batches_in_flight);
     config.batch_requests_max = source.or("limits.batch_requests_max", config.batch_requests_max);
     config.batch_bytes_max = source.or("limits.batch_bytes_max", config.batch_bytes_max);

@@ -173,6 +173,10 @@ fn swarm_config(r: &mut Random, n: usize) -> Config {
     config.client_window = 16;
     config.sessions_max = *r.pick(&[8, 64]);
     config.chunk_bytes = r.within(100..4_000) as usize;
+    // Now the slots and now the bytes make a checkpoint due, and fill the window.
+    config.checkpoint_bytes = 8 * config.chunk_bytes;
+    config.batch_bytes_max = 4 << 10;
+    config.window_bytes = 2 * (config.checkpoint_bytes + config.batch_bytes_max);
     config
 }
 

@@ -62,6 +62,8 @@ enum Scene {
     Restless,
     /// Two messages of five are lost, and the window is as small as it may be.
     Lossy,
+    /// As lossy, and few batches weigh as much as may be ahead of the stable checkpoint.
+    Heavy,
     /// Replicas die in the middle of what they ask of their disks.
     FailingDisks,
 }
@@ -83,6 +85,12 @@ impl Scene {
                 settings.acts = acts.map(|act| (act, 1)).to_vec();
             }
             Self::Lossy => settings.network.loss = 400_000,
+            Self::Heavy => {
+                settings.network.loss = 400_000;
+                (config.checkpoint_every, config.window) = (100, 400);
+                (config.checkpoint_bytes, config.batch_bytes_max) = (300, 300);
+                config.window_bytes = 1_200;
+            }
             Self::FailingDisks => {
                 settings.nemesis_every_us = 100_000;
                 settings.acts = vec![(Act::DieInside, 4), (Act::CrashAll, 1)];
@@ -106,7 +114,7 @@ macro_rules! mutants {
     (@world $world:ident) => { Scene::$world };
 }
 
-const MUTANTS: [Mutant; 32] = mutants![
+const MUTANTS: [Mutant; 33] = mutants![
     voting::half_a_quorum_decides => 100,
     voting::a_repeated_vote_counts_again => 100,
     voting::votes_of_different_views_add_up => 48,
@@ -137,6 +145,7 @@ const MUTANTS: [Mutant; 32] = mutants![
     service::a_snapshot_leaves_out_a_key => 72,
     service::a_command_does_what_it_did_not_do_elsewhere => 96,
     service::the_window_is_twice_as_wide => 86 in Lossy,
+    service::the_window_takes_twice_the_bytes => 80 in Heavy,
     service::half_the_reports_make_a_checkpoint_stable => 74 in Lossy,
     service::a_replica_behind_is_not_helped => 70,
 ];
@@ -174,9 +183,14 @@ fn every_mutant_is_noticed_within_its_budget() {
 
 #[test]
 fn nothing_is_noticed_on_the_same_seeds_when_no_rule_is_off() {
-    for world in
-        [Scene::Swarm, Scene::WideWindow, Scene::Restless, Scene::Lossy, Scene::FailingDisks]
-    {
+    for world in [
+        Scene::Swarm,
+        Scene::WideWindow,
+        Scene::Restless,
+        Scene::Lossy,
+        Scene::Heavy,
+        Scene::FailingDisks,
+    ] {
         let budgets = MUTANTS.iter().filter(|mutant| mutant.world == world);
         let most = budgets.map(Mutant::budget).max().expect("every scene has a mutant");
         for seed in 0..most {

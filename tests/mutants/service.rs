@@ -118,6 +118,14 @@ pub fn the_window_is_twice_as_wide() -> Subject {
     })
 }
 
+/// T5: what the leader has proposed above the stable checkpoint may weigh twice as much.
+pub fn the_window_takes_twice_the_bytes() -> Subject {
+    redrawn(|inputs, config| {
+        let wider = Config { window_bytes: config.window_bytes * 2, ..config.clone() };
+        dataflow(inputs, &wider)
+    })
+}
+
 /// TA-11: a checkpoint is stable at half the reports.
 pub fn half_the_reports_make_a_checkpoint_stable() -> Subject {
     counting_twice(|message| matches!(message, Message::Report(_)))

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crossbeam_channel::Sender;
 
-use super::profile::RoleTime;
 use crate::checkpoint::Digest;
+use crate::embedded::RoleTime;
 use crate::events::Event;
 use crate::types::{ReplicaId, Slot, View};
 
@@ -64,7 +64,7 @@ pub struct Seen {
 
 /// A status that is read by others.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Board(Arc<Mutex<Status>>);
+pub(crate) struct Board(Arc<Mutex<Status>>);
 
 impl Board {
     pub fn with<T>(&self, work: impl FnOnce(&mut Status) -> T) -> T {
@@ -74,7 +74,7 @@ impl Board {
 
 impl Status {
     /// Notes what happened, and passes on what a watcher wants to see; one that lags loses it.
-    pub(super) fn on_event(&mut self, event: Event, pass: Option<&Sender<Seen>>, of: &Origin) {
+    pub(crate) fn on_event(&mut self, event: Event, pass: Option<&Sender<Seen>>, of: &Origin) {
         match &event {
             Event::Executed { slot, value } => {
                 self.executed = slot.next();
@@ -114,7 +114,7 @@ impl Status {
 }
 
 /// Where and when events happen.
-pub(super) struct Origin {
+pub(crate) struct Origin {
     pub replica: ReplicaId,
     pub at: Duration,
 }

@@ -1,49 +1,76 @@
-//! A client of an embedded cluster: a [session](crate::client::Session) with channels.
+//! A client: a [session](Session) and a door to the replicas.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
-
-use super::Shared;
-use super::edge::Knock;
+use super::{Outcome, Pack, Refused, Session};
 use crate::batch::Replies;
-use crate::client::{Outcome, Refused, Session};
 use crate::error::Error;
-use crate::types::ReplicaId;
+use crate::types::{ClientId, Millis, ReplicaId};
+
+/// The way to the replicas. A client is connected to one replica at a time.
+pub trait Door: Send {
+    /// Milliseconds on a clock that never goes back.
+    fn now(&self) -> Millis;
+
+    /// Connects to a replica in place of any other. Says whether that worked.
+    fn dial(&mut self, to: ReplicaId) -> bool;
+
+    /// The replica it is connected to.
+    fn connected(&self) -> Option<ReplicaId>;
+
+    /// Sends a pack to that replica, without waiting long.
+    fn send(&mut self, pack: Pack) -> Sending;
+
+    /// Waits for answers at most so long, and adds them to `to`. Says whether the connection still
+    /// stands.
+    fn receive(&mut self, patience: Duration, to: &mut Vec<Replies>) -> bool;
+
+    /// Gives the connection up.
+    fn hang_up(&mut self);
+}
+
+/// What came of sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sending {
+    /// It is on its way.
+    Sent,
+    /// The replica takes no more now.
+    Busy,
+    /// The connection is gone.
+    Broken,
+}
 
 /// Asks a cluster to do things, each exactly once.
 ///
 /// It speaks to one replica and turns to the next when that one is gone or silent. Requests take effect
 /// in the order in which they were submitted.
 pub struct Client {
-    shared: Arc<Shared>,
+    door: Box<dyn Door>,
     session: Session,
-    line: Option<Line>,
+    /// How long it waits before it says that an outcome is unknown.
+    deadline: Duration,
+    /// What has just arrived.
+    replies: Vec<Replies>,
     /// Answers that came while another was waited for.
     answers: VecDeque<(u64, Result<Vec<u8>, Error>)>,
 }
 
-/// A connection to one life of a replica.
-struct Line {
-    to: ReplicaId,
-    connection: u64,
-    knocks: Sender<Knock>,
-    replies: Receiver<Vec<Replies>>,
-}
-
 impl Client {
-    /// Answers of so many turns may wait for the client.
-    const REPLIES_MAX: usize = 1024;
     /// How often a waiting client looks at the time.
     const TICK: Duration = Duration::from_millis(10);
 
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        let nonce = shared.names.next();
-        let first = ReplicaId((nonce % shared.doors.len() as u64) as u16);
-        let session = Session::new(shared.limits, first, nonce);
-        Self { shared, session, line: None, answers: VecDeque::new() }
+    /// A client that asks for `session` through `door`, and says that an outcome is unknown when none is
+    /// known after `deadline`.
+    #[must_use]
+    pub fn new(door: Box<dyn Door>, session: Session, deadline: Duration) -> Self {
+        Self { door, session, deadline, replies: Vec::new(), answers: VecDeque::new() }
+    }
+
+    /// The name of its session, once that is open.
+    #[must_use]
+    pub fn session(&self) -> Option<ClientId> {
+        self.session.id()
     }
 
     /// How many more requests it takes before one must be answered.
@@ -71,7 +98,7 @@ impl Client {
     /// Otherwise as [`Client::submit`].
     pub fn call(&mut self, command: &[u8]) -> Result<Vec<u8>, Error> {
         let number = self.submit(command)?;
-        let until = Instant::now() + self.shared.deadline;
+        let until = Instant::now() + self.deadline;
         loop {
             let found = self.answers.iter().position(|(answered, _)| *answered == number);
             if let Some((_, result)) = found.and_then(|found| self.answers.remove(found)) {
@@ -98,8 +125,7 @@ impl Client {
                 Ok(number) => return Ok(number),
                 Err(Refused::NotOpen) => self.connect()?,
                 Err(Refused::Full) => {
-                    let deadline = self.shared.deadline;
-                    let until = *until.get_or_insert_with(|| Instant::now() + deadline);
+                    let until = *until.get_or_insert_with(|| Instant::now() + self.deadline);
                     if Instant::now() >= until {
                         return Err(Error::Busy);
                     }
@@ -115,10 +141,10 @@ impl Client {
     /// # Errors
     /// [`Error::Unreachable`] when it takes too long.
     pub fn connect(&mut self) -> Result<(), Error> {
-        let until = Instant::now() + self.shared.deadline;
+        let until = Instant::now() + self.deadline;
         while self.session.id().is_none() && !self.session.is_closed() {
             if Instant::now() >= until {
-                let waited_ms = self.shared.deadline.as_millis() as u64;
+                let waited_ms = self.deadline.as_millis() as u64;
                 return Err(Error::Unreachable { waited_ms });
             }
             self.wait(until);
@@ -130,7 +156,7 @@ impl Client {
     /// outcome cannot be known comes with [`Error::Unknown`].
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Option<(u64, Result<Vec<u8>, Error>)> {
-        let until = Instant::now() + self.shared.deadline;
+        let until = Instant::now() + self.deadline;
         loop {
             if let Some(answer) = self.answers.pop_front() {
                 return Some(answer);
@@ -150,6 +176,7 @@ impl Client {
         self.receive(until.saturating_duration_since(Instant::now()), |number, outcome| {
             let result = match outcome {
                 Outcome::Done(reply) => Ok(reply.to_vec()),
+                Outcome::Told => Err(Error::Told { number }),
                 Outcome::Unknown => Err(Error::Unknown { number }),
             };
             answers.push_back((number, result));
@@ -164,25 +191,16 @@ impl Client {
         loop {
             self.flush();
             let left = until.saturating_duration_since(Instant::now()).min(Self::TICK);
-            let mut count = 0;
-            let received = match &self.line {
-                Some(line) => line.replies.recv_timeout(left),
-                None => {
-                    std::thread::park_timeout(left.min(Duration::from_millis(1)));
-                    Err(RecvTimeoutError::Timeout)
-                }
-            };
-            let now = self.shared.clock.now();
-            match received {
-                Ok(replies) => {
-                    count += self.take(now, &replies, &mut take);
-                    while let Some(Ok(replies)) = self.line.as_ref().map(|l| l.replies.try_recv()) {
-                        count += self.take(now, &replies, &mut take);
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => self.hang_up(),
+            let mut replies = std::mem::take(&mut self.replies);
+            if self.door.connected().is_none() {
+                std::thread::park_timeout(left.min(Duration::from_millis(1)));
+            } else if !self.door.receive(left, &mut replies) {
+                self.hang_up();
             }
+            let now = self.door.now();
+            let mut count = self.take(now, &replies, &mut take);
+            replies.clear();
+            self.replies = replies;
             self.session.on_tick(now);
             while let Some((number, outcome)) = self.session.next_unknown() {
                 take(number, outcome);
@@ -217,43 +235,25 @@ impl Client {
 
     /// Sends what has been submitted, without waiting for answers.
     pub fn flush(&mut self) {
-        let mut now = self.shared.clock.now();
+        let mut now = self.door.now();
         while let Some(pack) = self.session.to_send(now) {
             let target = self.session.target();
-            if self.line.as_ref().is_none_or(|line| line.to != target) && !self.dial(target) {
+            if self.door.connected() != Some(target) && !self.door.dial(target) {
+                now = self.door.now();
                 self.session.on_broken(now, target);
-                now = self.shared.clock.now();
                 continue;
             }
-            let Some(line) = &self.line else { return };
-            let knock = Knock::Ask { connection: line.connection, pack };
-            match line.knocks.send_timeout(knock, Self::TICK) {
-                Ok(()) => self.session.was_sent(now),
-                Err(SendTimeoutError::Timeout(_)) => {
-                    self.session.on_tick(self.shared.clock.now());
-                    return;
-                }
-                Err(SendTimeoutError::Disconnected(_)) => self.hang_up(),
+            match self.door.send(pack) {
+                Sending::Sent => self.session.was_sent(now),
+                Sending::Busy => return self.session.on_tick(self.door.now()),
+                Sending::Broken => self.hang_up(),
             }
         }
-    }
-
-    fn dial(&mut self, to: ReplicaId) -> bool {
-        self.line = None;
-        let Some(knocks) = self.shared.doors[to.0 as usize].get() else { return false };
-        let connection = self.shared.names.next();
-        let (sender, replies) = bounded(Self::REPLIES_MAX);
-        let connect = Knock::Connect { connection, replies: sender };
-        if knocks.send_timeout(connect, Self::TICK).is_err() {
-            return false;
-        }
-        self.line = Some(Line { to, connection, knocks, replies });
-        true
     }
 
     fn hang_up(&mut self) {
-        if let Some(line) = self.line.take() {
-            self.session.on_broken(self.shared.clock.now(), line.to);
-        }
+        let to = self.door.connected();
+        self.door.hang_up();
+        self.session.on_broken(self.door.now(), to.unwrap_or(self.session.target()));
     }
 }

@@ -9,12 +9,14 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::batch::{Answer, Packer, Reply, Request, Requests};
 use crate::config::Config;
 use crate::types::{ClientId, Millis, ReplicaId};
 
 /// What a session must know of the cluster.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Limits {
     /// How many replicas there are.
     pub replicas: usize,
@@ -68,6 +70,8 @@ pub enum Refused {
 pub enum Outcome<'a> {
     /// It has taken effect once, and this is the application's reply.
     Done(&'a [u8]),
+    /// It has taken effect once, and its reply was told before this client took up the session.
+    Told,
     /// The session was closed: it may have taken effect once, or not.
     Unknown,
 }
@@ -152,6 +156,14 @@ impl Session {
             broken: 0,
             resume_at: 0,
         }
+    }
+
+    /// A session taken up again: it is open, and of its requests those up to `answered` need not be sent
+    /// again. The others must be, in their order: they take effect once.
+    #[must_use]
+    pub fn resume(limits: Limits, first: ReplicaId, id: ClientId, answered: u64) -> Self {
+        let session = Self::new(limits, first, 0);
+        Self { stage: Stage::Open(id), low: answered, ..session }
     }
 
     /// Its name, once it is open.
@@ -292,7 +304,7 @@ impl Session {
             return None;
         }
         match reply.answer {
-            Answer::Done(result) => {
+            Answer::Done(_) | Answer::Forgotten => {
                 let before = std::mem::replace(self.standing(reply.number)?, Standing::Answered);
                 if before == Standing::Answered {
                     return None;
@@ -301,7 +313,11 @@ impl Session {
                 self.advance();
                 (before == Standing::Waits).then(|| {
                     self.waited_for -= 1;
-                    (reply.number, Outcome::Done(result))
+                    let outcome = match reply.answer {
+                        Answer::Done(result) => Outcome::Done(result),
+                        _ => Outcome::Told,
+                    };
+                    (reply.number, outcome)
                 })
             }
             Answer::NoSession => {
@@ -387,4 +403,5 @@ impl Session {
 }
 
 #[cfg(test)]
+#[path = "session_tests.rs"]
 mod tests;

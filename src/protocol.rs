@@ -1,0 +1,26 @@
+//! What a host of replicas must know of a protocol.
+
+use crate::config::Config;
+use crate::replica::{Inputs, Outputs};
+use crate::types::Slot;
+
+/// A protocol that replicas can speak. `M` is its message, `R` what it writes to the journal.
+pub struct Protocol<M: Clone + 'static, R: Clone + 'static> {
+    /// Draws a replica's graph.
+    pub dataflow: for<'s> fn(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
+    /// How many bytes a message takes, near enough for limits.
+    pub weight: fn(&M) -> usize,
+    /// Whether a message that came over a link can be one of a replica with these settings. What passes
+    /// may be wrong, but breaks no arithmetic: slots, views and names are in their ranges.
+    pub plausible: fn(&M, &Config) -> bool,
+    /// The first slot its sender has not executed, if that is what a message says.
+    pub executed: fn(&M) -> Option<Slot>,
+}
+
+impl<M: Clone + 'static, R: Clone + 'static> Clone for Protocol<M, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M: Clone + 'static, R: Clone + 'static> Copy for Protocol<M, R> {}

@@ -2,12 +2,17 @@
 
 pub mod tara;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use crate::app::StateMachine;
 use crate::config::Config;
 use crate::disk::{self, Disk, Line, Verified};
 use crate::embedded::{Cluster, Settings};
 use crate::error::Error;
 use crate::inspect::{self, Graph};
+use crate::server::{self, Board};
+use crate::settings::NodeSettings;
 use crate::simulation::{self, Outcome, World};
 
 /// The names of the protocols.
@@ -43,6 +48,23 @@ pub fn simulate(name: &str, seed: u64, keep_trace: bool) -> Option<Outcome> {
             let subject = tara::invariants::subject();
             Some(World::run(&subject, seed, simulation::Settings::swarm(seed), keep_trace))
         }
+        _ => None,
+    }
+}
+
+/// Runs a replica as a process until `ending` is set; `None` when no protocol has the name in `settings`.
+///
+/// # Errors
+/// Why it cannot start, or why it has ended.
+#[must_use]
+pub fn serve(
+    settings: &NodeSettings,
+    application: Box<dyn StateMachine>,
+    board: Board,
+    ending: Arc<AtomicBool>,
+) -> Option<Result<(), Error>> {
+    match settings.protocol.as_str() {
+        "tara" => Some(server::run(settings, tara::PROTOCOL, application, board, ending)),
         _ => None,
     }
 }

@@ -140,6 +140,12 @@ impl<R: Read> CommandReader<R> {
         found
     }
 
+    /// Bytes of the input that the commands so far have taken.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.offset
+    }
+
     fn advance(&mut self) -> Result<Option<Vec<u8>>, ReadError> {
         loop {
             let step = match self.buffer.get(self.start) {

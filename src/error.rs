@@ -128,6 +128,14 @@ pub enum Error {
         /// How long it was tried, in milliseconds.
         waited_ms: u64,
     },
+    /// No replica of a cluster of processes could be reached; nothing has been asked.
+    #[error("no replica could be reached within {waited_ms} ms: {fault}; nothing was sent")]
+    Connect {
+        /// How long it was tried, in milliseconds.
+        waited_ms: u64,
+        /// What was wrong with the last one tried.
+        fault: String,
+    },
     /// The window stayed full; the request has not been sent.
     #[error("no answer came while as many requests were open as a session may have; not sent")]
     Busy,
@@ -152,12 +160,32 @@ pub enum Error {
         /// The first seed that does.
         first: u64,
     },
+    /// The system does not do what the loop of a replica needs.
+    #[error("the system refuses to watch sockets: {0}")]
+    System(std::io::Error),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}. Is another process using it?")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The result could not be written.
     #[error("cannot write the result: {0}")]
     Output(#[from] std::io::Error),
     /// A request may have taken effect, once, or may do so later, or never.
     #[error("the outcome of request {number} is unknown: it may have taken effect, once")]
     Unknown {
+        /// Its number.
+        number: u64,
+    },
+    /// The service's reply is an error, which has been printed.
+    #[error("the service answered with an error")]
+    Replied,
+    /// A request took effect once, and its reply went to an earlier client of the same session.
+    #[error("request {number} has taken effect before, and its reply was told then")]
+    Told {
         /// Its number.
         number: u64,
     },
@@ -240,6 +268,28 @@ pub enum Error {
         /// Requests without an answer.
         open: u64,
     },
+    /// No replica says how it is.
+    #[error(
+        "none of the {asked} replicas asked has answered; is the cluster running? `taraflow cluster \
+         up` runs one"
+    )]
+    NobodyAnswers {
+        /// How many were asked.
+        asked: usize,
+    },
+    /// Too few replicas can be seen to work.
+    #[error(
+        "{working} of {n} replicas work, and {needed} are needed: writes wait until more of them \
+         are back"
+    )]
+    TooFewWork {
+        /// How many there are.
+        n: usize,
+        /// How many are needed.
+        needed: usize,
+        /// How many work.
+        working: usize,
+    },
     /// A majority lives, and yet nothing is answered.
     #[error("no answer for {silent_s} s; the outcome of {open} open requests is unknown")]
     Stalled {
@@ -257,15 +307,16 @@ pub enum Error {
     /// An answer, an effect or a state is not what it must be.
     #[error("{0}")]
     Integrity(String),
-    /// A request took effect once, and its reply went to an earlier client of the same session.
-    #[error("request {number} has taken effect before, and its reply was told then")]
-    Told {
-        /// Its number.
-        number: u64,
-    },
 }
 
 impl Error {
+    /// There is no protocol called `name`.
+    #[must_use]
+    pub fn no_protocol(name: &str) -> Self {
+        let known = crate::dataflows::NAMES.join(", ");
+        Self::Protocol { name: name.to_owned(), known }
+    }
+
     /// What the process that ends with this error tells its caller: 2 usage, 3 unreachable, 4 no
     /// quorum, 6 outcome unknown, 7 integrity, 8 the disk failed, 1 everything else.
     #[must_use]
@@ -277,8 +328,8 @@ impl Error {
             | Self::Usage(_)
             | Self::Taken { .. }
             | Self::Protocol { .. } => USAGE,
-            Self::Unreachable { .. } => 3,
-            Self::Busy | Self::NoQuorum { .. } => 4,
+            Self::Unreachable { .. } | Self::Connect { .. } | Self::NobodyAnswers { .. } => 3,
+            Self::Busy | Self::NoQuorum { .. } | Self::TooFewWork { .. } => 4,
             Self::Unknown { .. } | Self::Stalled { .. } => 6,
             Self::Damaged { .. }
             | Self::Empty { .. }

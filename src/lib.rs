@@ -1,6 +1,8 @@
 //! Stream-based state-machine replication on timely dataflow.
 #![forbid(unsafe_code)]
 
+#[allow(clippy::disallowed_methods, reason = "an edge: reads clocks, has a thread of its own")]
+pub mod admin;
 pub mod app;
 pub mod batch;
 pub mod checkpoint;
@@ -38,6 +40,7 @@ pub mod error;
 pub mod events;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: reads clocks")]
 pub mod inspect;
+pub mod links;
 pub mod node;
 pub mod operators;
 pub mod protocol;
@@ -46,6 +49,12 @@ pub mod redis;
 pub mod replica;
 pub mod resp;
 pub mod role;
+#[allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "an edge: reads clocks, starts threads"
+)]
+pub mod server;
 pub mod settings;
 #[allow(clippy::disallowed_types, reason = "certificates are valid from now on")]
 pub mod setup;

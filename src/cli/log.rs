@@ -120,10 +120,8 @@ impl Where {
 
     fn records(&self, each: &mut dyn FnMut(Line) -> Result<(), Error>) -> Result<Verified, Error> {
         let files = self.files()?;
-        dataflows::records(&self.protocol, &files, each).unwrap_or_else(|| {
-            let known = dataflows::NAMES.join(", ");
-            Err(Error::Protocol { name: self.protocol.clone(), known })
-        })
+        dataflows::records(&self.protocol, &files, each)
+            .unwrap_or_else(|| Err(Error::no_protocol(&self.protocol)))
     }
 }
 

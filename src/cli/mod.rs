@@ -6,9 +6,14 @@ pub mod completions;
 pub mod config;
 pub mod demo;
 pub mod graph;
+pub mod kv;
 pub mod log;
 pub mod node;
+mod reach;
+mod reply;
 pub mod sim;
+pub mod status;
+pub mod submit;
 
 use std::process::ExitCode;
 
@@ -31,8 +36,14 @@ enum Command {
     Cluster(cluster::ClusterArgs),
     /// Run one replica
     Node(node::RunArgs),
+    /// Show how a cluster is
+    Status(status::StatusArgs),
     /// Check or print what a node is told
     Config(config::ConfigArgs),
+    /// Have a stream of commands applied, each once, and print the replies
+    Submit(submit::SubmitArgs),
+    /// Have one command applied, once
+    Kv(kv::KvArgs),
     /// Show the graph of a replica, as its worker builds it
     Graph(graph::GraphArgs),
     /// Run simulated clusters under faults, one a seed
@@ -54,7 +65,10 @@ impl Cli {
             Command::Demo(demo) => demo.run(),
             Command::Cluster(args) => cluster::run(args),
             Command::Node(args) => node::run(args),
+            Command::Status(args) => status::run(args),
             Command::Config(args) => config::run(args),
+            Command::Submit(args) => submit::run(args),
+            Command::Kv(args) => kv::run(args),
             Command::Sim(args) => sim::run(args),
             Command::Graph(args) => graph::run(args).map_err(Error::from),
             Command::Log(args) => log::run(args),

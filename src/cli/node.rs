@@ -1,14 +1,20 @@
 //! `taraflow node`: one replica as a process.
 
 use std::io::{self, IsTerminal, Read};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::Args;
-use signal_hook::consts::SIGTERM;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use signal_hook::consts::{SIGINT, SIGTERM};
 use tracing_subscriber::filter::LevelFilter;
 
 use super::config::NodeArgs;
+use crate::app::kv::KeyValue;
+use crate::dataflows;
 use crate::error::Error;
+use crate::server::Board;
 use crate::settings::{LogLevel, NodeSettings};
 
 /// What `taraflow node` is told.
@@ -30,22 +36,45 @@ pub struct RunArgs {
 /// # Errors
 /// Why it cannot start, or why it has ended.
 pub fn run(args: &RunArgs) -> Result<(), Error> {
-    let (settings, _) = args.node.read()?;
+    let (mut settings, _) = args.node.read()?;
     log_to_stderr(settings.log);
+    settings.clients_max = allow_clients(settings.clients_max);
     if args.while_stdin_is_open {
         end_with_stdin()?;
     }
     serve(&settings)
 }
 
+/// Asks the system for as many open files as it gives, and answers how many clients fit on each port. A
+/// replica that has none left for its journal would have to stop.
+fn allow_clients(wanted: usize) -> usize {
+    /// For the journal, checkpoints, other replicas, and those who have yet to say who they are.
+    const OTHERS: u64 = 512;
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    let files = if raised.is_ok() { limit.maximum } else { limit.current };
+    let fits = files.map_or(wanted as u64, |files| files.saturating_sub(OTHERS) / 2) as usize;
+    if fits < wanted {
+        tracing::warn!(
+            files = files.unwrap_or_default(),
+            wanted,
+            fits,
+            "the system allows too few open files for limits.clients_max; raise `ulimit -n`"
+        );
+    }
+    fits.min(wanted)
+}
+
 fn serve(settings: &NodeSettings) -> Result<(), Error> {
-    tracing::info!(
-        replica = settings.config.me.0,
-        of = settings.config.n,
-        protocol = settings.protocol,
-        "the settings can be used"
-    );
-    Err(Error::Usage("replicas cannot run as processes yet; try `taraflow demo`".to_owned()))
+    let ending = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        // The second one ends the process at once, which loses nothing that was answered.
+        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&ending))?;
+        signal_hook::flag::register(signal, Arc::clone(&ending))?;
+    }
+    let application = Box::new(KeyValue::default());
+    let served = dataflows::serve(settings, application, Board::default(), ending);
+    served.unwrap_or_else(|| Err(Error::no_protocol(&settings.protocol)))
 }
 
 fn log_to_stderr(level: LogLevel) {

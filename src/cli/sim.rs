@@ -87,8 +87,7 @@ const NAMED: usize = 20;
 /// [`Error::Violations`] if a rule is broken.
 pub fn run(args: &SimArgs) -> Result<(), Error> {
     if !dataflows::NAMES.contains(&args.protocol.as_str()) {
-        let known = dataflows::NAMES.join(", ");
-        return Err(Error::Protocol { name: args.protocol.clone(), known });
+        return Err(Error::no_protocol(&args.protocol));
     }
     let summary = simulate(args)?;
     let mut out = std::io::stdout().lock();

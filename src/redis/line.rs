@@ -46,6 +46,8 @@ pub struct Line {
     settings: Arc<Settings>,
     session: Session,
     queue: Queue,
+    /// Whether it has sent what cannot be understood.
+    refused: bool,
     transaction: Option<Transaction>,
     watches: Watches,
     /// What has arrived and was not taken yet, from `start` on; nothing can be made of it before
@@ -79,6 +81,7 @@ impl Line {
             session: Session::new(id, &settings),
             settings,
             queue: Queue::new(),
+            refused: false,
             transaction: None,
             watches: Watches::default(),
             input: Vec::new(),
@@ -178,6 +181,12 @@ impl Line {
         self.session.closing && self.queue.is_settled()
     }
 
+    /// Whether it ends because the client has sent what cannot be understood.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.refused
+    }
+
     fn is_choked(&self) -> bool {
         self.queue.in_flight() >= self.settings.in_flight_max
             || self.queue.bytes() >= self.settings.output_bytes_max
@@ -239,6 +248,7 @@ impl Line {
         };
         self.queue.answer(|out| write_error(text.as_bytes(), out));
         self.session.closing = true;
+        self.refused = true;
     }
 
     /// Takes one command, given with its bytes if they are its canonical form. Returns whether it did;

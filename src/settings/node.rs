@@ -126,7 +126,7 @@ pub(super) struct Node {
 }
 
 impl Node {
-    const CLIENTS_MAX: usize = 10_000;
+    const CLIENTS_MAX: usize = 8_000;
 
     fn read(source: &mut Source<'_>, mine: Option<Addresses>) -> Self {
         let transport = source.or("links", Transport::Tls);

@@ -172,7 +172,7 @@ fn the_nearest_layer_wins_and_is_named() {
     assert_eq!(value(&files), (3, "--set limits.clients_max=3".to_owned()));
     files.layers = Layers::default();
     files.node("");
-    assert_eq!(value(&files), (10_000, "default".to_owned()));
+    assert_eq!(value(&files), (8_000, "default".to_owned()));
 }
 
 #[test]

@@ -20,6 +20,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::config::Config;
+use crate::disk::{Files, Identity, Store};
 use crate::error::Error;
 use crate::settings::Addresses;
 use crate::types::ReplicaId;
@@ -47,12 +48,18 @@ enum Item {
     Directory(PathBuf),
     Public(PathBuf, String),
     Secret(PathBuf, String),
+    /// A replica's journal, in which it has never voted.
+    Disk(PathBuf, Identity),
 }
 
 impl Item {
     fn path(&self) -> &Path {
-        let (Self::Directory(path) | Self::Public(path, _) | Self::Secret(path, _)) = self;
-        path
+        match self {
+            Self::Directory(path)
+            | Self::Public(path, _)
+            | Self::Secret(path, _)
+            | Self::Disk(path, _) => path,
+        }
     }
 }
 
@@ -153,7 +160,8 @@ impl Plan {
                 items.push(Item::Secret(home.join("key.pem"), signed.key));
             }
             if !self.memory {
-                items.push(Item::Directory(home.join("data")));
+                let owner = Identity { cluster: id, replica: ReplicaId(replica as u16) };
+                items.push(Item::Disk(home.join("data"), owner));
             }
         }
         items.push(Item::Public("cluster.toml".into(), texts::cluster(self, id)));
@@ -169,6 +177,7 @@ pub fn replica_home(replica: usize) -> PathBuf {
 
 fn make(path: &Path, item: &Item) -> Result<(), Error> {
     let (text, mode) = match item {
+        Item::Disk(_, owner) => return Store::create(&mut Files::make(path)?, *owner),
         Item::Directory(_) => {
             let made = DirBuilder::new().mode(0o700).create(path);
             return made.map_err(file_error("make directory", path));

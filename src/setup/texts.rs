@@ -28,10 +28,10 @@ pub(super) fn cluster(plan: &Plan, id: u64) -> String {
         "\n[limits]\n\
          # How long a request may wait before the leader is suspected, in milliseconds.\n\
          suspect_after_ms = {}\n\
-         # Slots between two checkpoints; part of what replicas must agree on.\n\
-         checkpoint_every = {}\n\
+         # Bytes of requests between two checkpoints; part of what replicas must agree on.\n\
+         checkpoint_bytes = {}\n\
          # All others, with their values: `taraflow config print --origin`.\n",
-        config.suspect_after_ms, config.checkpoint_every
+        config.suspect_after_ms, config.checkpoint_bytes
     );
     text
 }

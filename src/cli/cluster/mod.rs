@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use super::status;
 use crate::error::Error;
 use crate::setup::Plan;
 use crate::supervisor;
@@ -41,6 +42,14 @@ replicas end with it. What replica I logs is in DIR/replica-I/log.")]
     Up {
         #[command(flatten)]
         wishes: Wishes,
+    },
+    /// Show how the replicas are, as `taraflow status` does
+    Status {
+        /// The cluster's directory
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
+        #[command(flatten)]
+        manner: status::Manner,
     },
     /// End what `taraflow cluster up` runs, and wait for it
     Down {
@@ -99,6 +108,7 @@ pub fn run(args: &ClusterArgs) -> Result<(), Error> {
             Ok(())
         }
         Command::Up { wishes } => up::run(wishes),
+        Command::Status { dir, manner } => status::run_in(dir, manner),
         Command::Down { dir, timeout } => {
             match supervisor::stop(dir, Duration::from_secs(*timeout))? {
                 Some(pid) => eprintln!("process {pid} and its replicas have ended"),

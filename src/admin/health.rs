@@ -1,0 +1,192 @@
+//! Whether a replica lives, and whether it is of use.
+
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::quorum::majority;
+use crate::server::Report;
+use crate::types::{Millis, Slot};
+
+/// Something that keeps a replica from being of full use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// Which kind.
+    pub code: Code,
+    /// In words.
+    pub text: String,
+}
+
+/// The kinds of reasons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// It reads its disk.
+    Starting,
+    /// Its worker has not moved for some time.
+    Silent,
+    /// It does not hear enough others.
+    NoQuorum,
+    /// It has much to catch up on.
+    Behind,
+    /// It waits for its disk, full or slow.
+    Fenced,
+    /// It has been told to end.
+    Draining,
+    /// A later version's.
+    #[serde(other)]
+    Other,
+}
+
+impl Code {
+    /// Whether a replica with this reason can still vote.
+    #[must_use]
+    pub fn allows_votes(self) -> bool {
+        matches!(self, Self::Behind | Self::Other)
+    }
+}
+
+/// What is too long, and too far.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// How long a worker may do one thing. Cutting a large checkpoint is one.
+    pub live_within: Duration,
+    /// How long a worker may be silent before the replica is of no use for now.
+    pub ready_within: Duration,
+    /// How long ago a peer may have been heard to count.
+    pub heard_within_ms: Millis,
+    /// How many slots a replica may be behind. Further back its peers may have forgotten them, and
+    /// it needs a checkpoint.
+    pub lag_max: u64,
+}
+
+impl Limits {
+    /// Those for a replica with these settings.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        Self {
+            live_within: Duration::from_secs(10),
+            ready_within: Duration::from_secs(2),
+            // Peers gossip, whatever else they have to say.
+            heard_within_ms: (10 * config.gossip_every_ms).max(1_000),
+            lag_max: config.checkpoint_every,
+        }
+    }
+
+    /// Whether the worker has moved lately. One that has not begun is no worker that hangs.
+    #[must_use]
+    pub fn is_alive(&self, report: Option<&Report>, now: Instant) -> bool {
+        report.is_none_or(|report| now.saturating_duration_since(report.at) <= self.live_within)
+    }
+
+    /// All that keeps a replica from being of use; nothing if it is ready.
+    #[must_use]
+    pub fn reasons(&self, report: Option<&Report>, now: Instant) -> Vec<Reason> {
+        let Some(report) = report else {
+            let text = "it is starting: it reads its disk".to_owned();
+            return vec![Reason { code: Code::Starting, text }];
+        };
+        let mut reasons = Vec::new();
+        let mut add = |holds: bool, code: Code, text: String| {
+            if holds {
+                reasons.push(Reason { code, text });
+            }
+        };
+        let silent = now.saturating_duration_since(report.at);
+        let text = format!("its worker has not moved for {:.1} s", silent.as_secs_f64());
+        add(silent > self.ready_within, Code::Silent, text);
+        let (heard, needed) = (self.heard(report), majority(report.n));
+        let text = format!("it hears {heard} of {} replicas, itself included", report.n);
+        add(heard < needed, Code::NoQuorum, format!("{text}, and {needed} are needed"));
+        let behind = lag(report);
+        let text = format!("it is {behind} slots behind, and up to {} are usual", self.lag_max);
+        add(behind > self.lag_max, Code::Behind, text);
+        add(report.fenced, Code::Fenced, "it waits for its disk, full or slow".to_owned());
+        add(report.draining, Code::Draining, "it has been told to end".to_owned());
+        reasons
+    }
+
+    /// How many replicas it hears, itself included.
+    fn heard(&self, report: &Report) -> usize {
+        let recent = |at: &&Millis| report.now.saturating_sub(**at) <= self.heard_within_ms;
+        1 + report.heard_at.values().filter(recent).count()
+    }
+}
+
+/// Slots by which the peer that is furthest was ahead when it last said so.
+#[must_use]
+pub fn lag(report: &Report) -> u64 {
+    let furthest = report.executed_by.values().max().copied().unwrap_or(Slot(0));
+    furthest.0.saturating_sub(report.status.executed.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::ReplicaId;
+
+    fn limits() -> Limits {
+        Limits::of(&Config::new(ReplicaId(0), 3))
+    }
+
+    fn codes(report: &Report) -> Vec<Code> {
+        limits().reasons(Some(report), report.at).iter().map(|reason| reason.code).collect()
+    }
+
+    #[test]
+    fn a_replica_that_hears_one_of_two_others_is_ready() {
+        let mut report = Report::example();
+        report.heard_at = [(ReplicaId(1), report.now)].into();
+
+        assert_eq!(codes(&report), []);
+    }
+
+    #[test]
+    fn a_replica_that_has_heard_nobody_lately_has_no_quorum() {
+        let mut report = Report::example();
+        let long_ago = report.now - 1_001;
+        report.heard_at = [(ReplicaId(1), long_ago), (ReplicaId(2), long_ago)].into();
+
+        assert_eq!(codes(&report), [Code::NoQuorum]);
+    }
+
+    #[test]
+    fn a_replica_is_behind_only_when_a_checkpoint_may_be_needed() {
+        let (mut report, most) = (Report::example(), limits().lag_max);
+        report.status.executed = Slot(10);
+
+        report.executed_by = [(ReplicaId(1), Slot(5)), (ReplicaId(2), Slot(10 + most))].into();
+        assert_eq!((lag(&report), codes(&report)), (most, vec![]));
+
+        report.executed_by = [(ReplicaId(2), Slot(11 + most))].into();
+        assert_eq!((lag(&report), codes(&report)), (most + 1, vec![Code::Behind]));
+    }
+
+    #[test]
+    fn all_reasons_are_named_at_once() {
+        let report = Report { fenced: true, draining: true, ..Report::example() };
+
+        assert_eq!(codes(&report), [Code::Fenced, Code::Draining]);
+    }
+
+    #[test]
+    fn a_worker_that_hangs_is_first_not_ready_and_then_not_alive() {
+        let (report, limits) = (Report::example(), limits());
+        let after = |seconds| report.at + Duration::from_secs(seconds);
+        let ready = |seconds| limits.reasons(Some(&report), after(seconds)).is_empty();
+        let alive = |seconds| limits.is_alive(Some(&report), after(seconds));
+
+        assert_eq!((ready(1), alive(1)), (true, true));
+        assert_eq!((ready(3), alive(3)), (false, true));
+        assert_eq!((ready(11), alive(11)), (false, false));
+    }
+
+    #[test]
+    fn a_replica_that_reads_its_disk_is_alive_and_not_ready() {
+        let (limits, now) = (limits(), Instant::now());
+
+        assert!(limits.is_alive(None, now));
+        assert_eq!(limits.reasons(None, now)[0].code, Code::Starting);
+    }
+}

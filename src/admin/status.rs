@@ -1,0 +1,292 @@
+//! `GET /v1/status`, for programs.
+//!
+//! Within a version fields keep their names and meanings. New ones may be added, so a reader passes over
+//! those it does not know. Slots are named like in the rest of the program: by the first one that is *not*
+//! executed, or not in a checkpoint; so these numbers are also counts.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::health::{Reason, lag};
+use crate::server::{LINK_BYTES_MAX, LinkStatus, Report};
+use crate::settings::NodeSettings;
+use crate::types::{ReplicaId, Slot, View};
+
+/// The version of this format.
+pub const VERSION: u32 = 1;
+
+/// How a replica stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReplicaStatus {
+    /// The version of this format.
+    pub version: u32,
+    /// The version of the program.
+    pub program: String,
+    /// The number drawn when the cluster was made, in hexadecimal.
+    pub cluster: String,
+    /// The protocol it speaks.
+    pub protocol: String,
+    /// Its number.
+    pub replica: ReplicaId,
+    /// How many replicas there are.
+    pub n: usize,
+    /// What it does in its view.
+    pub role: Role,
+    /// The view it is in.
+    pub view: View,
+    /// The leader of that view.
+    pub leader: ReplicaId,
+    /// The first slot it has not executed.
+    pub executed: Slot,
+    /// The first slot that is not in the stable checkpoint.
+    pub stable: Slot,
+    /// Slots by which the peer that is furthest was ahead when it last said so.
+    pub lag: u64,
+    /// Milliseconds since it started.
+    pub up_ms: u64,
+    /// How often it has started, this time included, as far as its disk remembers.
+    pub starts: u64,
+    /// Whether it keeps what it promises. One that does not must not return once it has ended.
+    pub durable: bool,
+    /// Whether it waits for its disk, full or slow.
+    pub fenced: bool,
+    /// Whether it has been told to end.
+    pub draining: bool,
+    /// What keeps it from being of full use; nothing if it is ready.
+    pub not_ready: Vec<Reason>,
+    /// Requests executed since it started.
+    pub requests: u64,
+    /// Requests among them that had been executed before, and were answered again.
+    pub duplicates: u64,
+    /// Checkpoints it has cut since it started.
+    pub checkpoints: u64,
+    /// Checkpoints it has taken over from others since it started.
+    pub checkpoints_installed: u64,
+    /// Replicas whose state differed from what another reported of the same slot: there must be none.
+    pub diverged: Vec<Divergence>,
+    /// Its clients.
+    pub clients: Clients,
+    /// Its links to the others.
+    pub links: Vec<Link>,
+    /// Connections to its links port that have ended, by the kind of reason.
+    pub connections_ended: BTreeMap<String, u64>,
+    /// Its disk, if it has one.
+    pub disk: Option<Disk>,
+}
+
+/// What a replica does in its view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// It leads.
+    Leader,
+    /// It is to lead, and still learns what earlier views left behind.
+    Candidate,
+    /// Another is to lead.
+    Follower,
+}
+
+/// Two replicas with different states.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Divergence {
+    /// The first slot that is not in the states.
+    pub slot: Slot,
+    /// The replica whose state differs from one reported earlier.
+    pub replica: ReplicaId,
+}
+
+/// The clients of a replica.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clients {
+    /// Those that speak Redis's protocol.
+    pub redis: usize,
+    /// Those with sessions.
+    pub native: usize,
+    /// How many there may be of either kind.
+    pub max: usize,
+    /// Bytes of their requests that wait to be proposed.
+    pub waiting_bytes: usize,
+    /// As many of them make it read no further.
+    pub waiting_bytes_max: usize,
+}
+
+/// The link to another replica.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// The other replica.
+    pub peer: ReplicaId,
+    /// Whether the peer has let this one in.
+    pub up: bool,
+    /// How often it has.
+    pub connects: u64,
+    /// Messages the link was given.
+    pub sent: u64,
+    /// Bytes it was given.
+    pub sent_bytes: u64,
+    /// Messages that found it down or full.
+    pub dropped: u64,
+    /// Bytes that wait for the peer to take them.
+    pub queued_bytes: usize,
+    /// As many of them make the link drop what comes.
+    pub queued_bytes_max: usize,
+    /// Why it was last lost, or could not be made.
+    pub last_fault: Option<String>,
+    /// Milliseconds since the peer was last heard; nothing if it never was.
+    pub heard_ms_ago: Option<u64>,
+    /// The first slot that the peer had not executed when it last said so.
+    pub peer_executed: Option<Slot>,
+}
+
+/// What a disk has been asked since the replica started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disk {
+    /// Syncs of files.
+    pub syncs: u64,
+    /// Groups of turns made durable together.
+    pub groups: u64,
+    /// Half of them took no more than this, within a factor of two; in microseconds.
+    pub median_us: u64,
+    /// 99 of 100 took no more than this, within a factor of two.
+    pub p99_us: u64,
+    /// Their mean.
+    pub mean_us: u64,
+    /// The longest.
+    pub max_us: u64,
+}
+
+/// What a replica is told once, as far as a status repeats it.
+pub(super) struct Bounds {
+    cluster: String,
+    protocol: String,
+    durable: bool,
+    clients_max: usize,
+    waiting_bytes_max: usize,
+}
+
+impl Bounds {
+    pub fn of(settings: &NodeSettings) -> Self {
+        Self {
+            cluster: format!("{:016x}", settings.cluster),
+            protocol: settings.protocol.clone(),
+            durable: settings.data.is_some(),
+            clients_max: settings.clients_max,
+            waiting_bytes_max: settings.config.gather_bytes_max,
+        }
+    }
+}
+
+impl ReplicaStatus {
+    pub(super) fn new(report: &Report, bounds: &Bounds, not_ready: Vec<Reason>) -> Self {
+        let Report { status, .. } = report;
+        let differs = |&(slot, replica): &(Slot, ReplicaId)| Divergence { slot, replica };
+        let ended = report.faults.iter().map(|(kind, count)| ((*kind).to_owned(), *count));
+        Self {
+            version: VERSION,
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            cluster: bounds.cluster.clone(),
+            protocol: bounds.protocol.clone(),
+            replica: report.replica,
+            n: report.n,
+            role: Role::of(report),
+            view: status.view,
+            leader: report.leader,
+            executed: status.executed,
+            stable: status.stable,
+            lag: lag(report),
+            up_ms: report.up_for.as_millis() as u64,
+            starts: status.lives,
+            durable: bounds.durable,
+            fenced: report.fenced,
+            draining: report.draining,
+            not_ready,
+            requests: status.requests,
+            duplicates: status.duplicates,
+            checkpoints: status.checkpoints,
+            checkpoints_installed: status.installed,
+            diverged: status.diverged.iter().map(differs).collect(),
+            clients: Clients {
+                redis: report.redis_clients,
+                native: report.native_clients,
+                max: bounds.clients_max,
+                waiting_bytes: report.gathered,
+                waiting_bytes_max: bounds.waiting_bytes_max,
+            },
+            links: report.links.iter().map(|(peer, link)| Link::of(*peer, link, report)).collect(),
+            connections_ended: ended.collect(),
+            disk: report.syncs.map(|(syncs, times)| Disk {
+                syncs,
+                groups: times.groups,
+                median_us: times.median_us,
+                p99_us: times.p99_us,
+                mean_us: times.mean_us,
+                max_us: times.max_us,
+            }),
+        }
+    }
+}
+
+impl Role {
+    fn of(report: &Report) -> Self {
+        if report.leader != report.replica {
+            Self::Follower
+        } else if report.status.leads == Some(report.status.view) {
+            Self::Leader
+        } else {
+            Self::Candidate
+        }
+    }
+}
+
+impl Link {
+    fn of(peer: ReplicaId, link: &LinkStatus, report: &Report) -> Self {
+        Self {
+            peer,
+            up: link.up,
+            connects: link.connects,
+            sent: link.sent,
+            sent_bytes: link.bytes,
+            dropped: link.dropped,
+            queued_bytes: link.queued,
+            queued_bytes_max: LINK_BYTES_MAX,
+            last_fault: link.fault.clone(),
+            heard_ms_ago: report.heard_at.get(&peer).map(|at| report.now.saturating_sub(*at)),
+            peer_executed: report.executed_by.get(&peer).copied(),
+        }
+    }
+}
+
+#[cfg(test)]
+impl ReplicaStatus {
+    /// Replica 0 of three, which leads and has done nothing yet.
+    pub fn example() -> Self {
+        let mut report = Report::example();
+        report.status.leads = Some(report.status.view);
+        let bounds = Bounds {
+            cluster: "1".to_owned(),
+            protocol: "none".to_owned(),
+            durable: true,
+            clients_max: 1,
+            waiting_bytes_max: 1,
+        };
+        Self::new(&report, &bounds, Vec::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_has_learned_what_earlier_views_left_behind_leads() {
+        let mut report = Report::example();
+        report.status.view = View(3);
+        assert_eq!(Role::of(&report), Role::Candidate);
+
+        report.status.leads = Some(View(3));
+        assert_eq!(Role::of(&report), Role::Leader);
+
+        report.leader = ReplicaId(1);
+        assert_eq!(Role::of(&report), Role::Follower);
+    }
+}

@@ -1,0 +1,52 @@
+//! `taraflow kv`: one command, once.
+
+use std::io::Write;
+
+use clap::Args;
+
+use super::reach::{Reach, nonce};
+use super::reply::{Form, write_reply};
+use crate::app::kv;
+use crate::error::Error;
+use crate::resp::write_command;
+
+/// What `taraflow kv` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  taraflow kv --dir ./cluster put greeting hello
+  taraflow kv --dir ./cluster get greeting
+  taraflow kv --dir ./cluster incrby visits 2
+
+The command takes effect once, whatever happens on the way. Exit codes: 1 the service answered with an \
+error, 3 no replica could be reached, 6 no answer came and the command may have taken effect.")]
+pub struct KvArgs {
+    #[command(flatten)]
+    reach: Reach,
+    /// How to print the reply
+    #[arg(short, long, value_enum, default_value_t = Form::Text)]
+    output: Form,
+    /// A command of Redis and its arguments; `put` is `set`
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<String>,
+}
+
+/// Has the command applied, and prints the reply.
+///
+/// # Errors
+/// Why there is no good reply.
+pub fn run(args: &KvArgs) -> Result<(), Error> {
+    let mut words: Vec<&[u8]> = args.command.iter().map(String::as_bytes).collect();
+    if words[0].eq_ignore_ascii_case(b"put") {
+        words[0] = b"SET";
+    }
+    let mut command = Vec::new();
+    write_command(words.iter().copied(), &mut command);
+    kv::check(&command).map_err(|refused| Error::Usage(refused.to_string()))?;
+    let mut client = args.reach.target()?.connect(nonce()?)?;
+    let reply = client.call(&command)?;
+    let mut out = std::io::stdout().lock();
+    write_reply(&mut out, args.output, 1, &reply)?;
+    out.flush()?;
+    if reply.starts_with(b"-") { Err(Error::Replied) } else { Ok(()) }
+}

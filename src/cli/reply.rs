@@ -1,0 +1,120 @@
+//! Replies of the service, for people and for programs.
+
+use std::io::{self, Write};
+
+use clap::ValueEnum;
+use serde_json::{Value, json};
+
+use crate::resp::{Limits, Parsed, Reply};
+
+/// How replies are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// As redis-cli prints them into a pipe: a line a value
+    Text,
+    /// A JSON object a line: the number of the command, and its reply or error
+    Ndjson,
+}
+
+/// Prints the reply to command `number`, the first being 1.
+///
+/// # Errors
+/// What the output says.
+pub(super) fn write_reply(
+    out: &mut impl Write,
+    form: Form,
+    number: u64,
+    reply: &[u8],
+) -> io::Result<()> {
+    let reply = match Reply::parse(reply, &Limits::default()) {
+        Ok(Parsed::Complete { value, .. }) => value,
+        _ => Reply::Error(b"the reply is no RESP".to_vec()),
+    };
+    match form {
+        Form::Text => write_text(out, &reply),
+        Form::Ndjson => {
+            let line = match &reply {
+                Reply::Error(text) => json!({ "n": number, "error": text_of(text) }),
+                reply => json!({ "n": number, "reply": json_of(reply) }),
+            };
+            writeln!(out, "{line}")
+        }
+    }
+}
+
+/// Prints that the reply to a command was told before, or will never be known.
+///
+/// # Errors
+/// What the output says.
+pub(super) fn write_note(
+    out: &mut impl Write,
+    form: Form,
+    number: u64,
+    note: &str,
+) -> io::Result<()> {
+    match form {
+        Form::Text => writeln!(out, "({note})"),
+        Form::Ndjson => writeln!(out, "{}", json!({ "n": number, "note": note })),
+    }
+}
+
+fn write_text(out: &mut impl Write, reply: &Reply) -> io::Result<()> {
+    match reply {
+        Reply::Integer(number) => writeln!(out, "{number}"),
+        Reply::Array(Some(elements)) => {
+            elements.iter().try_for_each(|element| write_text(out, element))
+        }
+        Reply::Bulk(None) | Reply::Array(None) => writeln!(out),
+        Reply::Simple(bytes) | Reply::Error(bytes) | Reply::Bulk(Some(bytes)) => {
+            out.write_all(bytes)?;
+            writeln!(out)
+        }
+    }
+}
+
+fn json_of(reply: &Reply) -> Value {
+    match reply {
+        Reply::Integer(number) => json!(number),
+        Reply::Bulk(None) | Reply::Array(None) => Value::Null,
+        Reply::Simple(bytes) | Reply::Bulk(Some(bytes)) => text_of(bytes),
+        Reply::Error(bytes) => json!({ "error": text_of(bytes) }),
+        Reply::Array(Some(elements)) => elements.iter().map(json_of).collect(),
+    }
+}
+
+/// Text as it is, other bytes in hexadecimal digits under a name of their own.
+fn text_of(bytes: &[u8]) -> Value {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => json!(text),
+        Err(_) => {
+            let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            json!({ "hex": digits })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(form: Form, reply: &[u8]) -> String {
+        let mut out = Vec::new();
+        write_reply(&mut out, form, 7, reply).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn text_is_a_line_a_value() {
+        assert_eq!(written(Form::Text, b"*3\r\n$1\r\na\r\n$-1\r\n:5\r\n"), "a\n\n5\n");
+    }
+
+    #[test]
+    fn json_tells_errors_numbers_and_bytes_apart() {
+        assert_eq!(written(Form::Ndjson, b":5\r\n"), "{\"n\":7,\"reply\":5}\n");
+        assert_eq!(written(Form::Ndjson, b"-ERR no\r\n"), "{\"error\":\"ERR no\",\"n\":7}\n");
+        assert_eq!(
+            written(Form::Ndjson, b"$1\r\n\xff\r\n"),
+            "{\"n\":7,\"reply\":{\"hex\":\"ff\"}}\n"
+        );
+    }
+}

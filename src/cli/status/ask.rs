@@ -1,0 +1,130 @@
+//! One question to an admin port, with an end to everything.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+
+use crate::admin::status::ReplicaStatus;
+
+/// Bytes of an answer.
+const ANSWER_BYTES_MAX: u64 = 1 << 20;
+
+/// Why there is no status.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Silence {
+    /// There is no connection, or it was lost.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// Nothing, or not all, came in time.
+    #[error("no answer within {0:?}")]
+    Late(Duration),
+    /// Something else listens there, or another version of this.
+    #[error("what answers there is no replica of this version")]
+    Strange,
+    /// The replica says why it does not answer.
+    #[error("{0}")]
+    Refused(String),
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    error: String,
+}
+
+/// How the replica at `address` stands.
+pub(super) fn status(address: SocketAddr, patience: Duration) -> Result<ReplicaStatus, Silence> {
+    let answer = get(address, "/v1/status", patience).map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Silence::Late(patience),
+        _ => Silence::Io(error),
+    })?;
+    let (code, body) = parse(&answer).ok_or(Silence::Strange)?;
+    if code == 200 {
+        return serde_json::from_slice(body).map_err(|_| Silence::Strange);
+    }
+    let refusal: Refusal = serde_json::from_slice(body).map_err(|_| Silence::Strange)?;
+    Err(Silence::Refused(refusal.error))
+}
+
+/// All that is answered; the admin port ends a connection after one question.
+fn get(address: SocketAddr, path: &str, patience: Duration) -> io::Result<Vec<u8>> {
+    let end = Instant::now() + patience;
+    let mut socket = TcpStream::connect_timeout(&address, patience)?;
+    socket.set_write_timeout(Some(patience))?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes())?;
+    let mut answer = Vec::new();
+    let mut piece = [0; 16 << 10];
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        socket.set_read_timeout(Some(left))?;
+        match socket.read(&mut piece) {
+            Ok(0) => return Ok(answer),
+            Ok(count) => answer.extend_from_slice(&piece[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        if answer.len() as u64 > ANSWER_BYTES_MAX {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+    }
+}
+
+/// The code of an answer, and what follows its head.
+fn parse(answer: &[u8]) -> Option<(u16, &[u8])> {
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(&answer[..end]).ok()?;
+    let code = head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
+    Some((code, &answer[end + 4..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    /// Answers the first connection with `bytes`, and then says no more.
+    fn answering(bytes: &'static [u8], close: bool) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            let _ = socket.read(&mut [0; 1024]);
+            let _ = socket.write_all(bytes);
+            if !close {
+                let _ = socket.read(&mut [0; 1]);
+            }
+        });
+        address
+    }
+
+    fn silence(address: SocketAddr) -> String {
+        status(address, Duration::from_millis(200)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_no_replica_is_not_taken_for_one() {
+        for bytes in [&b"-ERR unknown command\r\n"[..], b"HTTP/1.1 200 OK\r\n\r\n{\"version\":1}"] {
+            assert_eq!(
+                silence(answering(bytes, true)),
+                "what answers there is no replica of this version"
+            );
+        }
+    }
+
+    #[test]
+    fn a_replica_says_why_it_does_not_answer() {
+        let answer = b"HTTP/1.1 503 Service Unavailable\r\n\r\n{\"error\":\"it is starting\"}";
+
+        assert_eq!(silence(answering(answer, true)), "it is starting");
+    }
+
+    #[test]
+    fn an_answer_that_does_not_end_is_not_waited_for() {
+        assert_eq!(silence(answering(b"HTTP/1.1 200 OK\r\n", false)), "no answer within 200ms");
+    }
+}

@@ -1,0 +1,142 @@
+//! `taraflow status`: how a cluster is, as its replicas say.
+
+mod ask;
+mod table;
+mod verdict;
+
+use std::io::{self, IsTerminal, Write};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+
+use super::log::{Form, quietly};
+use crate::error::Error;
+use crate::settings::Cluster;
+use crate::types::ReplicaId;
+
+use verdict::{Overview, Seen};
+
+/// What `taraflow status` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+All replicas are asked at once, and those that do not answer are shown, too. Exit codes: 0 the cluster \
+serves, be it with fewer replicas; 3 no replica answers; 4 too few replicas work.")]
+pub struct StatusArgs {
+    /// The cluster's directory
+    #[arg(long, value_name = "DIR", required_unless_present = "addr")]
+    dir: Option<PathBuf>,
+    /// The admin addresses of the replicas
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        num_args = 1..,
+        value_delimiter = ',',
+        value_parser = resolve,
+        conflicts_with = "dir"
+    )]
+    addr: Vec<SocketAddr>,
+    #[command(flatten)]
+    manner: Manner,
+}
+
+/// How to ask and how to show it.
+#[derive(Debug, Args)]
+pub(super) struct Manner {
+    /// Ask again every second, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
+    /// How long to wait for an answer, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    timeout: Duration,
+    /// The form of the answer
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Form,
+}
+
+/// Who is to be asked.
+struct Asked {
+    replicas: Vec<(Option<ReplicaId>, SocketAddr)>,
+    /// The cluster's number, if it is known.
+    cluster: Option<String>,
+    n: Option<usize>,
+}
+
+fn resolve(text: &str) -> Result<SocketAddr, String> {
+    let mut found = text.to_socket_addrs().map_err(|error| error.to_string())?;
+    found.next().ok_or_else(|| "has no address".to_owned())
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let wish = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    wish.filter(|wish| !wish.is_zero()).ok_or_else(|| "must be a number above 0".to_owned())
+}
+
+/// Asks and shows.
+///
+/// # Errors
+/// [`Error::NobodyAnswers`] and [`Error::TooFewWork`], once everything has been shown.
+pub fn run(args: &StatusArgs) -> Result<(), Error> {
+    match &args.dir {
+        Some(dir) => run_in(dir, &args.manner),
+        None => {
+            let replicas = args.addr.iter().map(|address| (None, *address)).collect();
+            show(&Asked { replicas, cluster: None, n: None }, &args.manner)
+        }
+    }
+}
+
+/// Asks the cluster in `dir`.
+///
+/// # Errors
+/// What is wrong with its settings, and as [`run`].
+pub(super) fn run_in(dir: &Path, manner: &Manner) -> Result<(), Error> {
+    let (cluster, _) = Cluster::read(&dir.join("cluster.toml")).map_err(Error::Settings)?;
+    let admins = cluster.replicas.iter().map(|replica| replica.admin);
+    let replicas = (0..).map(|number| Some(ReplicaId(number))).zip(admins).collect();
+    let (id, n) = (format!("{:016x}", cluster.id), cluster.replicas.len());
+    show(&Asked { replicas, cluster: Some(id), n: Some(n) }, manner)
+}
+
+fn show(asked: &Asked, manner: &Manner) -> Result<(), Error> {
+    const PAUSE: Duration = Duration::from_secs(1);
+    let terminal = io::stdout().is_terminal();
+    loop {
+        let overview = overview(asked, manner.timeout);
+        let text = match manner.output {
+            Form::Table => table::text(&overview),
+            Form::Json => serde_json::to_string(&overview).map_err(io::Error::from)? + "\n",
+        };
+        // From the top left corner, and nothing left of what was there.
+        let clear = if manner.watch && terminal { "\x1b[H\x1b[J" } else { "" };
+        let written = write!(io::stdout().lock(), "{clear}{text}");
+        if written.is_err() || !manner.watch {
+            quietly(written.map_err(Error::from))?;
+            return overview.outcome();
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+fn overview(asked: &Asked, patience: Duration) -> Overview {
+    let mut replicas = Vec::new();
+    std::thread::scope(|scope| {
+        let asking: Vec<_> = (asked.replicas.iter())
+            .map(|(_, address)| scope.spawn(move || ask::status(*address, patience)))
+            .collect();
+        for ((replica, address), asking) in asked.replicas.iter().zip(asking) {
+            let answer = asking.join().expect("it handles all errors");
+            let (status, error) = match answer {
+                Ok(status) => (Some(status), None),
+                Err(silence) => (None, Some(silence.to_string())),
+            };
+            replicas.push(Seen { replica: *replica, address: *address, status, error });
+        }
+    });
+    // Where nobody has said which cluster is meant, it is that of the first who answers.
+    let first = || replicas.iter().find_map(|seen| Some(seen.status.as_ref()?.cluster.clone()));
+    let cluster = asked.cluster.clone().or_else(first);
+    let checked = replicas.into_iter().map(|seen| seen.checked(cluster.as_deref())).collect();
+    Overview::new(checked, asked.n)
+}

@@ -1,0 +1,240 @@
+//! `taraflow submit`: a stream of commands in, a stream of replies out, each command once.
+
+mod lanes;
+mod progress;
+mod session;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use crossbeam_channel::RecvTimeoutError;
+
+use super::reach::{Reach, nonce};
+use super::reply::{Form, write_note, write_reply};
+use crate::client::Target;
+use crate::commands::CommandReader;
+use crate::error::Error;
+
+use lanes::{Answered, Lanes};
+use progress::Progress;
+use session::{Kept, Place, Saved};
+
+/// What `taraflow submit` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  taraflow submit --dir ./cluster commands.txt > replies.txt
+  generate | taraflow submit --dir ./cluster --session load.session -o ndjson - > replies.ndjson
+
+Input is what redis-cli --pipe reads, or a command a line. Replies come in the order of the commands. \
+Interrupt it and run it again with the same input: it goes on where it was, and no command is applied \
+twice. Replies that were on their way when it was killed may be printed again, or be said to be gone. \
+With several connections, commands with the same first key keep their order; others may overtake each \
+other.
+
+Exit codes: 0 all commands have been answered, 2 the input cannot be read, 3 no replica could be \
+reached, 6 no answer came in time: run it again.")]
+pub struct SubmitArgs {
+    /// The commands; `-` is standard input
+    #[arg(value_name = "FILE", default_value = "-")]
+    input: PathBuf,
+    #[command(flatten)]
+    reach: Reach,
+    /// Connections, each with a session of its own
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    connections: u16,
+    /// Where to keep what is needed to go on after an interruption [default: FILE.session]
+    #[arg(long, value_name = "FILE")]
+    session: Option<PathBuf>,
+    /// How to print the replies
+    #[arg(short, long, value_enum, default_value_t = Form::Text)]
+    output: Form,
+}
+
+/// Submits the input.
+///
+/// # Errors
+/// Why not all of it has been answered.
+pub fn run(args: &SubmitArgs) -> Result<(), Error> {
+    let (source, bytes) = args.open()?;
+    let target = args.reach.target()?;
+    let place = Place::of(args.session.as_ref(), &args.input);
+    let kept = place.read()?;
+    let lanes = match &kept {
+        None => Lanes::open(&target, args.connections, nonce()?)?,
+        Some(kept) => Lanes::planned(kept.sessions.len()),
+    };
+    let sessions = kept.as_ref().map_or_else(|| lanes.sessions(), |kept| kept.sessions.clone());
+    let mut job = Job {
+        args,
+        input: CommandReader::new(source),
+        lanes,
+        saved: Saved::new(sessions),
+        place,
+        read: 0,
+        early: BTreeMap::new(),
+        progress: Progress::new(bytes),
+        errors: 0,
+        written_at: Instant::now(),
+    };
+    match kept {
+        None => job.place.write(&job.saved)?,
+        Some(kept) => job.skip(&kept, &target)?,
+    }
+    job.go_on()
+}
+
+impl SubmitArgs {
+    fn open(&self) -> Result<(Box<dyn Read>, Option<u64>), Error> {
+        if self.input.as_os_str() == "-" {
+            return Ok((Box::new(io::stdin()), None));
+        }
+        let unreadable =
+            |source| Error::File { doing: "read", path: self.input.display().to_string(), source };
+        let file = File::open(&self.input).map_err(unreadable)?;
+        let bytes = file.metadata().map_err(unreadable)?.len();
+        Ok((Box::new(BufReader::new(file)), Some(bytes)))
+    }
+}
+
+/// A run of `taraflow submit`.
+struct Job<'a> {
+    args: &'a SubmitArgs,
+    input: CommandReader<Box<dyn Read>>,
+    lanes: Lanes,
+    saved: Saved,
+    place: Place,
+    /// Commands that have been read.
+    read: u64,
+    /// Answers that wait for those before them.
+    early: BTreeMap<u64, Answered>,
+    progress: Progress,
+    errors: u64,
+    written_at: Instant,
+}
+
+impl Job<'_> {
+    /// How often what is done is written down.
+    const WRITE_EVERY: Duration = Duration::from_millis(500);
+
+    /// Reads past what is done, and opens the sessions where they stand.
+    fn skip(&mut self, kept: &Kept, target: &Target) -> Result<(), Error> {
+        while self.read < kept.printed
+            && let Some(command) = self.next_command()?
+        {
+            self.saved.seen.update(&command);
+            self.lanes.count(&command);
+            self.read += 1;
+        }
+        if self.saved.seen.finalize().to_hex().as_str() != kept.seen {
+            let what = format!("{}: made from another input; remove it to start anew", self.place);
+            return Err(Error::Usage(what));
+        }
+        self.saved.printed = kept.printed;
+        self.progress.on_resumed(kept.printed);
+        self.lanes.resume(target, &kept.sessions)
+    }
+
+    fn next_command(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        let name = self.args.input.display();
+        let command = self.input.next_command();
+        self.progress.on_read(self.input.position());
+        command.map_err(|error| Error::Usage(format!("{name}: {error}")))
+    }
+
+    fn go_on(&mut self) -> Result<(), Error> {
+        let outcome = self.exchange();
+        self.progress.finish();
+        if let Err(error) = outcome {
+            self.place.write(&self.saved)?;
+            return Err(error);
+        }
+        self.place.remove();
+        eprintln!("{}", self.progress.summary(self.errors));
+        Ok(())
+    }
+
+    fn exchange(&mut self) -> Result<(), Error> {
+        let mut out = BufWriter::new(io::stdout().lock());
+        let mut ended = false;
+        let mut heard_at = Instant::now();
+        // A mistake in the input is told after what came before it is done.
+        let mut mistake = None;
+        while !ended || self.saved.printed < self.read {
+            while !ended && self.lanes.has_room() {
+                match self.next_command() {
+                    Ok(Some(command)) => {
+                        self.lanes.send(self.read, command);
+                        self.read += 1;
+                    }
+                    Ok(None) => ended = true,
+                    Err(error) => {
+                        ended = true;
+                        mistake = Some(error);
+                    }
+                }
+            }
+            match self.lanes.answers().recv_timeout(Duration::from_millis(100)) {
+                Ok(answered) => {
+                    heard_at = Instant::now();
+                    self.early.insert(answered.index, answered);
+                    while let Ok(answered) = self.lanes.answers().try_recv() {
+                        self.early.insert(answered.index, answered);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => self.check(heard_at)?,
+                Err(RecvTimeoutError::Disconnected) => return Err(self.unknown()),
+            }
+            self.print(&mut out)?;
+        }
+        out.flush()?;
+        mistake.map_or(Ok(()), Err)
+    }
+
+    fn check(&self, heard_at: Instant) -> Result<(), Error> {
+        let open = self.saved.printed < self.read;
+        if open && heard_at.elapsed() >= self.args.reach.patience() {
+            return Err(self.unknown());
+        }
+        Ok(())
+    }
+
+    fn unknown(&self) -> Error {
+        let silent_s = self.args.reach.patience().as_secs();
+        Error::Stalled { open: self.read - self.saved.printed, silent_s }
+    }
+
+    /// Prints the answers that are next.
+    fn print(&mut self, out: &mut impl Write) -> Result<(), Error> {
+        let before = self.saved.printed;
+        while let Some(answered) = self.early.remove(&self.saved.printed) {
+            let number = self.saved.printed + 1;
+            let form = self.args.output;
+            match &answered.reply {
+                Ok(reply) => {
+                    self.errors += u64::from(reply.starts_with(b"-"));
+                    write_reply(out, form, number, reply)?;
+                }
+                Err(Error::Told { .. }) => write_note(out, form, number, "applied before")?,
+                Err(error) => {
+                    write_note(out, form, number, &error.to_string())?;
+                    out.flush()?;
+                    return Err(self.unknown());
+                }
+            }
+            self.saved.seen.update(&answered.command);
+            self.saved.printed += 1;
+        }
+        self.progress.on_answered(self.saved.printed - before);
+        if self.written_at.elapsed() >= Self::WRITE_EVERY {
+            out.flush()?;
+            self.place.write(&self.saved)?;
+            self.written_at = Instant::now();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,67 @@
+//! How far `submit` is, on a terminal.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
+
+/// Owns the bar.
+pub(super) struct Progress {
+    bar: ProgressBar,
+    started: Instant,
+    answered: u64,
+    /// Of them, those an earlier run had.
+    before: u64,
+}
+
+impl Progress {
+    /// For an input of so many bytes, if that is known.
+    pub fn new(bytes: Option<u64>) -> Self {
+        let (bar, template) = match bytes {
+            Some(bytes) => {
+                (ProgressBar::new(bytes), "{bar:30} {percent}% of the input, {msg}, {eta} left")
+            }
+            None => (ProgressBar::new_spinner(), "{spinner} {msg}"),
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        Self { bar, started: Instant::now(), answered: 0, before: 0 }
+    }
+
+    /// So many bytes of the input have been read in all.
+    pub fn on_read(&mut self, bytes: u64) {
+        self.bar.set_position(bytes);
+    }
+
+    /// So many commands have been answered.
+    pub fn on_answered(&mut self, count: u64) {
+        self.answered += count;
+        if count > 0 {
+            let (answered, rate) = (HumanCount(self.answered), HumanCount(self.rate()));
+            self.bar.set_message(format!("{answered} answered, {rate}/s"));
+        }
+    }
+
+    /// So many commands were answered in an earlier run.
+    pub fn on_resumed(&mut self, count: u64) {
+        self.before = count;
+        self.answered = count;
+    }
+
+    fn rate(&self) -> u64 {
+        let seconds = self.started.elapsed().max(Duration::from_millis(1)).as_secs_f64();
+        ((self.answered - self.before) as f64 / seconds) as u64
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    /// What has been done, in words.
+    pub fn summary(&self, errors: u64) -> String {
+        let (answered, rate) = (HumanCount(self.answered), HumanCount(self.rate()));
+        let took = HumanDuration(self.started.elapsed());
+        format!("{answered} commands answered, {errors} with an error, in {took} ({rate}/s)")
+    }
+}

@@ -1,0 +1,258 @@
+//! The way to the replicas of a cluster of processes: TCP.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll, Token};
+
+use super::wire::{Asked, Told};
+use super::{Client, Door, Limits, Pack, Sending, Session};
+use crate::batch::Replies;
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::links::Fault;
+use crate::links::frame::{Inbox, Outbox};
+use crate::links::hello::{Answer, HELLO_BYTES_MAX, Hello};
+use crate::links::stream::{Scratch, Stream};
+use crate::links::tls::Tls;
+use crate::types::{ClientId, Millis, ReplicaId};
+
+/// Which cluster, and how it is reached.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The links address of each replica, in the order of their numbers.
+    pub replicas: Vec<SocketAddr>,
+    /// The keys of the links; none: links are plain.
+    pub tls: Option<Tls>,
+    /// The cluster's number, if it is known; another one's replicas are refused then.
+    pub cluster: Option<u64>,
+    /// How long a request waits before its outcome is said to be unknown.
+    pub deadline: Duration,
+}
+
+/// A door to replicas that are processes.
+pub struct Remote {
+    target: Target,
+    clock: Clock,
+    poll: Poll,
+    events: Events,
+    scratch: Scratch,
+    line: Option<Line>,
+    /// Why the last connection was lost or not made.
+    fault: Option<String>,
+}
+
+struct Line {
+    to: ReplicaId,
+    stream: Stream,
+    inbox: Inbox,
+    outbox: Outbox,
+}
+
+impl Target {
+    /// A client with a new session.
+    ///
+    /// # Errors
+    /// [`Error::Connect`] when no replica can be reached within the deadline.
+    pub fn connect(&self, nonce: u64) -> Result<Client, Error> {
+        let first = ReplicaId((nonce % self.replicas.len().max(1) as u64) as u16);
+        let (door, limits) = self.open(first)?;
+        // A name with the highest bit set is that of a line.
+        let session = Session::new(limits, door.line_to(first), nonce >> 1);
+        Ok(Client::new(Box::new(door), session, self.deadline))
+    }
+
+    /// A client that takes up a session again: of its requests those up to `answered` are not needed.
+    ///
+    /// # Errors
+    /// As [`Target::connect`].
+    pub fn resume(&self, id: ClientId, answered: u64) -> Result<Client, Error> {
+        let (door, limits) = self.open(ReplicaId(0))?;
+        let session = Session::resume(limits, door.line_to(ReplicaId(0)), id, answered);
+        Ok(Client::new(Box::new(door), session, self.deadline))
+    }
+
+    fn open(&self, first: ReplicaId) -> Result<(Remote, Limits), Error> {
+        let mut door = Remote {
+            target: self.clone(),
+            clock: Clock::start(),
+            poll: Poll::new().map_err(Error::System)?,
+            events: Events::with_capacity(4),
+            scratch: Scratch::default(),
+            line: None,
+            fault: None,
+        };
+        let until = Instant::now() + self.deadline;
+        let n = self.replicas.len() as u16;
+        for to in (0..n).cycle().skip(first.0 as usize) {
+            match door.try_dial(ReplicaId(to)) {
+                Ok(limits) if limits.replicas == self.replicas.len() => return Ok((door, limits)),
+                Ok(limits) => {
+                    let (known, needed) = (self.replicas.len(), limits.replicas);
+                    let what = format!(
+                        "the cluster has {needed} replicas, and {known} addresses are given; name all"
+                    );
+                    return Err(Error::Usage(what));
+                }
+                Err(fault) => door.fault = Some(fault.to_string()),
+            }
+            if Instant::now() >= until {
+                break;
+            }
+            if to + 1 == n {
+                std::thread::park_timeout(Duration::from_millis(50));
+            }
+        }
+        let fault = door.fault.unwrap_or_else(|| "no address is given".to_owned());
+        Err(Error::Connect { waited_ms: self.deadline.as_millis() as u64, fault })
+    }
+}
+
+impl Remote {
+    /// How long a replica may take to answer the first time.
+    const GREETING: Duration = Duration::from_secs(1);
+    /// Bytes that may wait for the replica to take them.
+    const OUTBOX_BYTES_MAX: usize = 4 << 20;
+    /// The longest frame of a replica: the replies of a turn.
+    const FRAME_BYTES_MAX: usize = 256 << 20;
+    const TOKEN: Token = Token(0);
+
+    fn line_to(&self, otherwise: ReplicaId) -> ReplicaId {
+        self.line.as_ref().map_or(otherwise, |line| line.to)
+    }
+
+    fn try_dial(&mut self, to: ReplicaId) -> Result<Limits, Fault> {
+        self.hang_up();
+        let address = self.target.replicas[to.0 as usize];
+        let tls = self.target.tls.as_ref().map(|tls| tls.dialling(to));
+        let mut stream = Stream::dial(address, tls)?;
+        stream.register(self.poll.registry(), Self::TOKEN)?;
+        let mut outbox = Outbox::default();
+        outbox.put(&Hello::of_client(Some(to), self.target.cluster));
+        let inbox = Inbox::new(HELLO_BYTES_MAX);
+        self.line = Some(Line { to, stream, inbox, outbox });
+        let until = Instant::now() + Self::GREETING;
+        loop {
+            self.poll(until.saturating_duration_since(Instant::now()))?;
+            let Some(line) = &mut self.line else { return Err(Fault::Closed) };
+            if line.stream.is_connected()? {
+                let moved = line.exchange(&mut self.scratch);
+                if let Some(answer) = line.inbox.next_frame()? {
+                    let answer = postcard::from_bytes(answer).map_err(|_| Fault::Unreadable)?;
+                    line.inbox.allow(Self::FRAME_BYTES_MAX);
+                    return match answer {
+                        Answer::Welcome { limits, .. } => Ok(limits),
+                        Answer::Refused(why) => Err(Fault::Refused(why)),
+                    };
+                }
+                moved?;
+            }
+            if Instant::now() >= until {
+                let what =
+                    format!("{address} does not answer; is it the links address of a replica?");
+                return Err(Fault::Refused(what));
+            }
+        }
+    }
+
+    fn poll(&mut self, patience: Duration) -> Result<(), Fault> {
+        if let Err(error) = self.poll.poll(&mut self.events, Some(patience))
+            && error.kind() != std::io::ErrorKind::Interrupted
+        {
+            return Err(error.into());
+        }
+        if let Some(line) = &mut self.line {
+            self.events.iter().for_each(|event| line.stream.on_event(event));
+        }
+        Ok(())
+    }
+
+    fn lost(&mut self, fault: &Fault) {
+        self.fault = Some(fault.to_string());
+        self.hang_up();
+    }
+}
+
+impl Line {
+    /// Sends and reads what goes now.
+    fn exchange(&mut self, scratch: &mut Scratch) -> Result<(), Fault> {
+        let read = self.stream.read(self.inbox.room(), 1 << 20, scratch);
+        // After reading: TLS may have something of its own to say to what it has read.
+        self.flush()?;
+        read
+    }
+
+    fn flush(&mut self) -> Result<(), Fault> {
+        let count = self.stream.write(self.outbox.waiting())?;
+        self.outbox.left(count);
+        Ok(())
+    }
+
+    fn take(&mut self, to: &mut Vec<Replies>) -> Result<(), Fault> {
+        while let Some(payload) = self.inbox.next_frame()? {
+            let Told::Replies(replies) =
+                postcard::from_bytes(payload).map_err(|_| Fault::Unreadable)?;
+            if !replies.is_plausible() {
+                return Err(Fault::Unreadable);
+            }
+            to.push(replies);
+        }
+        Ok(())
+    }
+}
+
+impl Door for Remote {
+    fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
+    fn dial(&mut self, to: ReplicaId) -> bool {
+        match self.try_dial(to) {
+            Ok(_) => true,
+            Err(fault) => {
+                self.lost(&fault);
+                false
+            }
+        }
+    }
+
+    fn connected(&self) -> Option<ReplicaId> {
+        self.line.as_ref().map(|line| line.to)
+    }
+
+    fn send(&mut self, pack: Pack) -> Sending {
+        let Some(line) = &mut self.line else { return Sending::Broken };
+        if line.outbox.len() > Self::OUTBOX_BYTES_MAX {
+            return Sending::Busy;
+        }
+        line.outbox.put(&Asked::Requests(pack.requests));
+        match line.flush() {
+            Ok(()) => Sending::Sent,
+            Err(fault) => {
+                self.fault = Some(fault.to_string());
+                Sending::Broken
+            }
+        }
+    }
+
+    fn receive(&mut self, patience: Duration, to: &mut Vec<Replies>) -> bool {
+        let readable = self.line.as_ref().is_some_and(|line| line.stream.is_readable());
+        let patience = if readable { Duration::ZERO } else { patience };
+        let Err(fault) = self.poll(patience).and_then(|()| {
+            let line = self.line.as_mut().ok_or(Fault::Closed)?;
+            let moved = line.exchange(&mut self.scratch);
+            line.take(to)?;
+            moved
+        }) else {
+            return true;
+        };
+        self.fault = Some(fault.to_string());
+        false
+    }
+
+    fn hang_up(&mut self) {
+        if let Some(mut line) = self.line.take() {
+            line.stream.deregister(self.poll.registry());
+        }
+    }
+}

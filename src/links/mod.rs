@@ -1,0 +1,72 @@
+//! Links: what joins replicas, and native clients to replicas, over TCP.
+//!
+//! A link carries frames one way between replicas (each end dials the other), both ways between a
+//! client and a replica. It begins with a [handshake](hello) that binds it to cluster, settings,
+//! protocol and the two ends; with TLS the certificate says who the peer is. All sockets are driven by
+//! the thread that uses them and never block it. What comes in is untrusted until it is decoded: a
+//! length is checked before anything is reserved, and any fault ends the connection, which its owner
+//! makes anew.
+
+pub mod frame;
+pub mod hello;
+pub mod stream;
+pub mod tls;
+
+use std::io;
+
+/// Why a connection was given up. The words are for people, [`Fault::kind`] for counting.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The system says so.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// The peer has closed it.
+    #[error("the peer closed the connection")]
+    Closed,
+    /// A frame says that it is longer than any may be.
+    #[error("a frame of {length} bytes, and {limit} are allowed")]
+    TooLong {
+        /// What its head says.
+        length: usize,
+        /// What is allowed.
+        limit: usize,
+    },
+    /// The bytes of a frame are not what was sent.
+    #[error("a frame whose checksum does not fit")]
+    Checksum,
+    /// A frame was repeated or left out.
+    #[error("frame {found} where frame {expected} was due")]
+    Sequence {
+        /// What its head says.
+        found: u64,
+        /// The one due.
+        expected: u64,
+    },
+    /// A whole frame that says nothing this version understands, or nothing that can be true.
+    #[error("a frame that cannot be understood")]
+    Unreadable,
+    /// The peer does not want this connection, or we do not.
+    #[error("{0}")]
+    Refused(String),
+    /// The handshake, or a frame once begun, took too long.
+    #[error("too slow")]
+    Slow,
+}
+
+impl Fault {
+    /// One word for it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Io(_) => "io",
+            Self::Closed => "closed",
+            Self::TooLong { .. } => "too_long",
+            Self::Checksum => "checksum",
+            Self::Sequence { .. } => "sequence",
+            Self::Unreadable => "unreadable",
+            Self::Refused(_) => "refused",
+            Self::Slow => "slow",
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! A TCP connection that never blocks, with TLS or without.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mio::event::{Event, Source};
+use mio::{Interest, Registry, Token};
+use rustix::net::sockopt;
+use rustls::{ClientConnection, Connection, ServerConnection};
+
+use super::Fault;
+use super::tls::{Accepting, Dialling};
+
+/// How long what was sent to whom we have dialled may go without a sign that it has arrived. The system
+/// would wait a quarter of an hour for a machine that is gone, and after a cut as long again as it took.
+const LOST_AFTER_MS: u32 = 5_000;
+/// After how long a silence the system asks whether the other machine is still there.
+const ASK_AFTER: Duration = Duration::from_secs(60);
+
+/// Bytes read from a socket at a time.
+const PIECE: usize = 64 << 10;
+
+/// A buffer that connections of one thread share for reading.
+#[derive(Debug)]
+pub struct Scratch(Box<[u8]>);
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self(vec![0; PIECE].into_boxed_slice())
+    }
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Stream {
+    socket: mio::net::TcpStream,
+    tls: Option<Box<Connection>>,
+    /// Whether the socket may have bytes, or its end, that have not been read.
+    readable: bool,
+    writable: bool,
+    /// Whether the other end has said that it will send no more.
+    ending: bool,
+}
+
+impl Stream {
+    /// Begins to connect; [`Stream::is_connected`] says when that is done.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn dial(to: SocketAddr, tls: Option<Dialling>) -> Result<Self, Fault> {
+        let socket = mio::net::TcpStream::connect(to)?;
+        sockopt::set_tcp_user_timeout(&socket, LOST_AFTER_MS).map_err(io::Error::from)?;
+        let tls = match tls {
+            None => None,
+            Some(Dialling { config, name }) => {
+                Some(Connection::from(ClientConnection::new(config, name).map_err(refused)?))
+            }
+        };
+        Ok(Self::new(socket, tls))
+    }
+
+    /// Takes a connection that a listener has accepted.
+    ///
+    /// # Errors
+    /// What TLS says about its own settings.
+    pub fn accepted(socket: mio::net::TcpStream, tls: Option<&Accepting>) -> Result<Self, Fault> {
+        let tls = match tls {
+            None => None,
+            Some(Accepting(config)) => {
+                let connection = ServerConnection::new(config.clone()).map_err(refused)?;
+                Some(Connection::from(connection))
+            }
+        };
+        Ok(Self::new(socket, tls))
+    }
+
+    fn new(socket: mio::net::TcpStream, tls: Option<Connection>) -> Self {
+        // A vote that waits for company would cost a round trip; failing to say so costs nothing else.
+        let _ = socket.set_nodelay(true);
+        // Nor does a machine that has vanished say so.
+        let _ = sockopt::set_socket_keepalive(&socket, true);
+        let _ = sockopt::set_tcp_keepidle(&socket, ASK_AFTER);
+        let tls = tls.map(Box::new);
+        Self { socket, tls, readable: false, writable: false, ending: false }
+    }
+
+    /// Lets `registry` watch the socket.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        self.socket.register(registry, token, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    /// Lets `registry` watch it no longer.
+    pub fn deregister(&mut self, registry: &Registry) {
+        // It is about to be closed, which does the same.
+        let _ = self.socket.deregister(registry);
+    }
+
+    /// Takes note of what the system has seen.
+    pub fn on_event(&mut self, event: &Event) {
+        self.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+        self.writable |= event.is_writable() || event.is_error();
+        self.ending |= event.is_read_closed() || event.is_error();
+    }
+
+    /// Lets one try to write before the system has said that it can.
+    pub fn be_writable(&mut self) {
+        self.writable = true;
+    }
+
+    /// Whether reading may give something.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        self.readable
+    }
+
+    /// Whether a connection that was dialled stands.
+    ///
+    /// # Errors
+    /// Why it never will.
+    pub fn is_connected(&self) -> io::Result<bool> {
+        if let Some(error) = self.socket.take_error()? {
+            return Err(error);
+        }
+        match self.socket.peer_addr() {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotConnected => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The address of the other end, for messages.
+    #[must_use]
+    pub fn peer(&self) -> String {
+        self.socket.peer_addr().map_or_else(|_| "unconnected".to_owned(), |addr| addr.to_string())
+    }
+
+    /// Whether the certificate of the other end is for `name`; without TLS nobody can say, and yes.
+    #[must_use]
+    pub fn is_of(&self, name: &str) -> bool {
+        let Some(tls) = &self.tls else { return true };
+        tls.peer_certificates()
+            .and_then(|certificates| certificates.first())
+            .is_some_and(|certificate| super::tls::is_for(certificate, name))
+    }
+
+    /// Adds what has arrived to `to`, at most `limit` bytes and a piece more.
+    ///
+    /// # Errors
+    /// [`Fault::Closed`] when the other end has closed, or what is wrong; what was read before is in
+    /// `to` either way.
+    pub fn read(
+        &mut self,
+        to: &mut Vec<u8>,
+        limit: usize,
+        scratch: &mut Scratch,
+    ) -> Result<(), Fault> {
+        let before = to.len();
+        while self.readable && to.len() - before < limit {
+            match &mut self.tls {
+                None => match self.socket.read(&mut scratch.0) {
+                    Ok(0) => return Err(Fault::Closed),
+                    Ok(count) => {
+                        to.extend_from_slice(&scratch.0[..count]);
+                        // Fewer than asked for: there is no more until the system says so.
+                        self.readable = count == scratch.0.len() || self.ending;
+                    }
+                    Err(error) => self.on_error(error)?,
+                },
+                Some(tls) => match tls.read_tls(&mut self.socket) {
+                    Ok(0) => return Err(Fault::Closed),
+                    Ok(_) => {
+                        tls.process_new_packets().map_err(refused)?;
+                        read_plain(tls, to, scratch)?;
+                    }
+                    Err(error) => self.on_error(error)?,
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn on_error(&mut self, error: io::Error) -> Result<(), Fault> {
+        match error.kind() {
+            ErrorKind::WouldBlock => {
+                self.readable = false;
+                Ok(())
+            }
+            ErrorKind::Interrupted => Ok(()),
+            _ => Err(error.into()),
+        }
+    }
+
+    /// Sends of `bytes` what the socket takes now, and says how much.
+    ///
+    /// # Errors
+    /// What is wrong with the connection.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<usize, Fault> {
+        if !self.writable {
+            return Ok(0);
+        }
+        let mut taken = 0;
+        loop {
+            let rest = &bytes[taken..];
+            let outcome = match &mut self.tls {
+                None if rest.is_empty() => return Ok(taken),
+                None => self.socket.write(rest).inspect(|count| taken += count),
+                Some(tls) => {
+                    taken += tls.writer().write(rest)?;
+                    if !tls.wants_write() {
+                        return Ok(taken);
+                    }
+                    tls.write_tls(&mut self.socket)
+                }
+            };
+            match outcome {
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.writable = false;
+                    return Ok(taken);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+fn read_plain(tls: &mut Connection, to: &mut Vec<u8>, scratch: &mut Scratch) -> Result<(), Fault> {
+    loop {
+        match tls.reader().read(&mut scratch.0) {
+            Ok(0) => return Err(Fault::Closed),
+            Ok(count) => to.extend_from_slice(&scratch.0[..count]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn refused(error: rustls::Error) -> Fault {
+    Fault::Refused(format!("TLS: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_machine_that_vanishes_is_noticed_by_the_system() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+
+        let stream = Stream::dial(listener.local_addr().unwrap(), None).unwrap();
+
+        assert_eq!(sockopt::tcp_user_timeout(&stream.socket).unwrap(), LOST_AFTER_MS);
+        assert!(sockopt::socket_keepalive(&stream.socket).unwrap());
+    }
+}

@@ -1,0 +1,345 @@
+//! The loop of a replica: wait, take what arrived, turn, send.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll, Token};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::batch::Replies;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::edge::{Gather, Routes};
+use crate::error::Error;
+use crate::links::stream::Scratch;
+use crate::node::Node;
+use crate::server::guests::{Brought, Guests};
+use crate::server::lines::Lines;
+use crate::server::peers::Peers;
+use crate::server::report::{Board, Report};
+use crate::status::{Origin, Status};
+use crate::types::{Millis, ReplicaId};
+
+/// What wakes the loop beside sockets.
+pub const WAKER: Token = Token(64);
+const LINKS: Token = Token(65);
+const CLIENTS: Token = Token(66);
+/// Connections that came in are numbered from here; links that were dialled have their peer's number.
+const FIRST_GUEST: u64 = 128;
+
+/// What a life is made of.
+pub struct Parts<M: Clone + 'static, R: Clone + 'static> {
+    pub config: Config,
+    pub node: Node<M, R>,
+    pub poll: Poll,
+    pub links: TcpListener,
+    pub clients: TcpListener,
+    pub peers: Peers,
+    pub guests: Guests<M>,
+    pub lines: Lines,
+    pub board: Board,
+    pub clock: Clock,
+    /// Set when the process is to end in order.
+    pub ending: Arc<AtomicBool>,
+}
+
+/// One life of a replica.
+pub struct Life<M: Clone + 'static, R: Clone + 'static> {
+    parts: Parts<M, R>,
+    gather: Gather,
+    routes: Routes,
+    scratch: Scratch,
+    brought: Brought<M>,
+    /// What the last turn has said to this replica itself.
+    own: Vec<M>,
+    status: Status,
+    next_tick: Duration,
+    next_guest: u64,
+    /// Listeners that may have somebody waiting.
+    knocked: [bool; 2],
+    /// When to stop waiting for what is in flight, once ending.
+    deadline: Option<Duration>,
+}
+
+impl<M, R> Life<M, R>
+where
+    M: Clone + Serialize + DeserializeOwned + 'static,
+    R: Clone + Serialize + DeserializeOwned + 'static,
+{
+    /// How long a replica that is told to end waits for what is in flight.
+    const DRAIN: Duration = Duration::from_secs(5);
+    /// Connections taken in a turn.
+    const ACCEPTS_A_TURN: usize = 64;
+
+    pub fn new(parts: Parts<M, R>) -> Self {
+        let gather = Gather::new(&parts.config);
+        let (next_tick, lives) = (parts.clock.elapsed(), parts.node.incarnation());
+        let brought = Brought { messages: Vec::new(), requests: Vec::new(), gone: Vec::new() };
+        Self {
+            parts,
+            gather,
+            routes: Routes::default(),
+            scratch: Scratch::default(),
+            brought,
+            own: Vec::new(),
+            status: Status { alive: true, lives, ..Status::default() },
+            next_tick,
+            next_guest: FIRST_GUEST,
+            knocked: [false; 2],
+            deadline: None,
+        }
+    }
+
+    /// Runs until it is told to end, and has.
+    ///
+    /// # Errors
+    /// What its disk or the system said.
+    pub fn run(mut self) -> Result<(), Error> {
+        let registry = self.parts.poll.registry();
+        let both = [(&mut self.parts.links, LINKS), (&mut self.parts.clients, CLIENTS)];
+        for (listener, token) in both {
+            registry.register(listener, token, Interest::READABLE).map_err(Error::System)?;
+        }
+        let mut events = Events::with_capacity(256);
+        loop {
+            self.wait(&mut events)?;
+            let now = self.parts.clock.now();
+            self.take_events(&events, now);
+            self.read(now);
+            self.tick(now);
+            self.submit(now);
+            self.parts.node.turn()?;
+            self.send(now);
+            self.note_events();
+            if self.may_end() {
+                return self.end(now);
+            }
+        }
+    }
+
+    fn wait(&mut self, events: &mut Events) -> Result<(), Error> {
+        let can_submit = self.can_submit();
+        let held = self.clients_wait();
+        let busy = !self.own.is_empty()
+            || (can_submit && !self.gather.is_empty())
+            || self.knocked.contains(&true)
+            || self.parts.guests.is_busy(held)
+            || self.parts.lines.is_busy(held);
+        let patience = match busy {
+            true => Duration::ZERO,
+            false => self.next_tick.saturating_sub(self.parts.clock.elapsed()),
+        };
+        match self.parts.poll.poll(events, Some(patience)) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
+                events.clear();
+                Ok(())
+            }
+            outcome => outcome.map_err(Error::System),
+        }
+    }
+
+    fn take_events(&mut self, events: &Events, now: Millis) {
+        let Parts { poll, peers, guests, lines, config, .. } = &mut self.parts;
+        for event in events {
+            match event.token() {
+                WAKER => {}
+                LINKS => self.knocked[0] = true,
+                CLIENTS => self.knocked[1] = true,
+                Token(id) if id < config.n => {
+                    let peer = ReplicaId(id as u16);
+                    peers.on_event(peer, event, now, poll.registry(), &mut self.scratch);
+                }
+                Token(id) => {
+                    let id = id as u64;
+                    let _known = guests.on_event(id, event) || lines.on_event(id, event);
+                }
+            }
+        }
+        if self.deadline.is_some() {
+            self.knocked = [false; 2];
+        }
+        self.accept(now);
+    }
+
+    fn accept(&mut self, now: Millis) {
+        for (at, knocked) in self.knocked.iter_mut().enumerate() {
+            let Parts { poll, links, clients, guests, lines, .. } = &mut self.parts;
+            let listener = if at == 0 { &*links } else { &*clients };
+            for _ in 0..Self::ACCEPTS_A_TURN {
+                if !*knocked {
+                    break;
+                }
+                match listener.accept() {
+                    Ok((socket, _)) => {
+                        let id = self.next_guest;
+                        self.next_guest += 1;
+                        match at {
+                            0 => {
+                                let brought = &mut self.brought;
+                                guests.on_accept(id, socket, now, poll.registry(), brought);
+                            }
+                            _ => lines.on_accept(id, socket, now, poll.registry()),
+                        }
+                    }
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => *knocked = false,
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+                    Err(error) => {
+                        // Most likely no file descriptor is left: the next tick tries again.
+                        tracing::warn!(%error, "cannot accept a connection");
+                        *knocked = false;
+                    }
+                }
+            }
+        }
+    }
+
+    fn read(&mut self, now: Millis) {
+        let held = self.clients_wait();
+        let Parts { poll, guests, lines, node, config, .. } = &mut self.parts;
+        let Self { brought, scratch, gather, routes, .. } = self;
+        guests.read(held, now, scratch, poll.registry(), brought);
+        lines.read(held, scratch, gather);
+        for (from, messages) in brought.messages.drain(..) {
+            node.replica().deliver(from, messages);
+        }
+        if !self.own.is_empty() {
+            node.replica().deliver(config.me, self.own.drain(..));
+        }
+        for (id, requests) in brought.requests.drain(..) {
+            routes.learn(id, &requests);
+            gather.add_pack(requests);
+        }
+    }
+
+    fn tick(&mut self, now: Millis) {
+        let elapsed = self.parts.clock.elapsed();
+        if elapsed < self.next_tick {
+            return;
+        }
+        self.next_tick = elapsed + Duration::from_millis(self.parts.config.tick_ms);
+        let Parts { poll, peers, guests, lines, node, ending, .. } = &mut self.parts;
+        node.tick(now);
+        peers.on_tick(now, poll.registry());
+        guests.on_tick(now, poll.registry(), &mut self.brought);
+        lines.on_tick(now);
+        self.knocked = [self.deadline.is_none(); 2];
+        if self.deadline.is_none() && ending.load(Ordering::Relaxed) {
+            tracing::info!("told to end: handing over, and finishing what is in flight");
+            self.deadline = Some(elapsed + Self::DRAIN);
+            node.replica().resign();
+            lines.drain();
+        }
+        self.publish(now);
+    }
+
+    /// Whether clients are not read, because what they ask for could not be taken.
+    fn clients_wait(&self) -> bool {
+        self.gather.is_full() || self.parts.node.is_fenced()
+    }
+
+    fn can_submit(&mut self) -> bool {
+        self.parts.node.replica().room() > 0 && !self.parts.node.is_fenced()
+    }
+
+    fn submit(&mut self, now: Millis) {
+        while self.can_submit()
+            && let Some(requests) = self.gather.next_batch()
+        {
+            self.parts.node.replica().submit(requests, now);
+        }
+    }
+
+    fn send(&mut self, now: Millis) {
+        let Parts { poll, peers, guests, lines, node, .. } = &mut self.parts;
+        let mut ready = node.take_ready();
+        peers.say(&mut ready.messages, &mut self.own);
+        peers.flush(now, poll.registry());
+        for replies in ready.replies {
+            answer(replies, &self.routes, guests, lines);
+        }
+        guests.flush(now, poll.registry(), &mut self.brought);
+        lines.flush(now);
+        for id in self.brought.gone.drain(..) {
+            self.routes.forget(id);
+        }
+    }
+
+    fn note_events(&mut self) {
+        let origin = Origin { replica: self.parts.config.me, at: self.parts.clock.elapsed() };
+        self.status.turns += 1;
+        for event in self.parts.node.take_events() {
+            super::report::log(&event);
+            self.status.on_event(event, None, &origin);
+        }
+    }
+
+    fn publish(&mut self, now: Millis) {
+        let Parts { config, node, peers, guests, lines, board, clock, .. } = &mut self.parts;
+        let n = config.n;
+        let leader = self.status.view.leader(n);
+        lines.describe(&self.status, leader, clock.elapsed());
+        board.set(Report {
+            at: Instant::now(),
+            replica: config.me,
+            n,
+            status: self.status.clone(),
+            leader,
+            now,
+            up_for: clock.elapsed(),
+            draining: self.deadline.is_some(),
+            fenced: node.is_fenced(),
+            gathered: self.gather.bytes(),
+            links: peers.status().collect(),
+            heard_at: guests.heard_at().clone(),
+            executed_by: guests.executed_by().clone(),
+            native_clients: guests.clients(),
+            redis_clients: lines.clients(),
+            faults: guests.faults().with(lines.faults()),
+            syncs: node.meter().map(|meter| (meter.syncs(), meter.sync_times())),
+        });
+    }
+
+    /// Whether a replica that is told to end has nothing left to do, or no time.
+    fn may_end(&mut self) -> bool {
+        let Some(deadline) = self.deadline else { return false };
+        let idle = self.gather.is_empty()
+            && self.parts.node.replica().room() >= self.parts.config.batches_in_flight
+            && self.parts.lines.is_settled();
+        idle || self.parts.clock.elapsed() >= deadline
+    }
+
+    fn end(mut self, now: Millis) -> Result<(), Error> {
+        self.parts.node.flush()?;
+        self.send(now);
+        tracing::info!("ended in order");
+        Ok(())
+    }
+}
+
+/// Hands the answers of a batch to those who asked: sessions by their routes, lines by their names.
+fn answer<M: DeserializeOwned>(
+    replies: Replies,
+    routes: &Routes,
+    guests: &mut Guests<M>,
+    lines: &mut Lines,
+) {
+    if lines.answer(&replies) {
+        return;
+    }
+    // Not all of them were for lines.
+    routes.sort(replies, |id, replies| guests.answer(id, replies));
+}
+
+/// A listener that does not block.
+///
+/// # Errors
+/// Which address cannot be listened on, and why.
+pub fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).map_err(|source| Error::Listen { address, source })
+}

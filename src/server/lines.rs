@@ -1,0 +1,266 @@
+//! The clients that speak Redis's protocol.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::event::Event;
+use mio::net::TcpStream;
+use mio::{Registry, Token};
+
+use crate::batch::{Answer, Replies, Request};
+use crate::edge::Gather;
+use crate::links::Fault;
+use crate::links::stream::{Scratch, Stream};
+use crate::redis::{Line, Settings, World};
+use crate::server::faults::Faults;
+use crate::status::Status;
+use crate::types::{ClientId, Millis, ReplicaId};
+
+/// Bytes read from one client in a turn.
+const READ_BYTES: usize = 256 << 10;
+/// Bytes of replies that may wait for one client, whatever it had asked before it was full.
+const OUTPUT_BYTES_MAX: usize = 64 << 20;
+/// How long a client may leave its replies unread while as much waits for it as may.
+const PATIENCE_MS: Millis = 30_000;
+
+struct Client {
+    stream: Stream,
+    line: Line,
+    /// What it has asked for last; and what it had when that was noted, to find what waits too long.
+    asked: u64,
+    noted: (u64, Millis),
+    moved_at: Millis,
+}
+
+/// Owns the connections of Redis clients.
+pub struct Lines {
+    settings: Arc<Settings>,
+    world: World,
+    clients_max: usize,
+    /// How long a request may wait before its client is told that the outcome is unknown; it may
+    /// take twice as long.
+    answer_within_ms: Millis,
+    clients: BTreeMap<u64, Client>,
+    /// Those that may have sent something that is not read, or have something to be sent.
+    busy: BTreeSet<u64>,
+    /// The client to be read first, so that those before it cannot take all the room there is.
+    first: u64,
+    /// What has just been read.
+    bytes: Vec<u8>,
+    draining: bool,
+    faults: Faults,
+}
+
+impl Lines {
+    /// Nobody yet.
+    pub fn new(settings: Settings, world: World, clients_max: usize, patience_ms: Millis) -> Self {
+        Self {
+            settings: Arc::new(settings),
+            world,
+            clients_max,
+            answer_within_ms: patience_ms,
+            clients: BTreeMap::new(),
+            busy: BTreeSet::new(),
+            first: 0,
+            bytes: Vec::new(),
+            draining: false,
+            faults: Faults::new("clients"),
+        }
+    }
+
+    /// Lets a client in, or tells it that there are too many.
+    pub fn on_accept(&mut self, id: u64, socket: TcpStream, now: Millis, registry: &Registry) {
+        let Ok(mut stream) = Stream::accepted(socket, None) else { return };
+        if self.clients.len() >= self.clients_max {
+            let fault = Fault::Refused("too many clients".to_owned());
+            self.faults.note(&fault, &stream.peer());
+            stream.be_writable();
+            let _ = stream.write(b"-ERR max number of clients reached\r\n");
+            return;
+        }
+        if let Err(error) = stream.register(registry, Token(id as usize)) {
+            self.faults.note(&error.into(), &stream.peer());
+            return;
+        }
+        let line = Line::new(id, Arc::clone(&self.settings));
+        let client = Client { stream, line, asked: 0, noted: (0, now), moved_at: now };
+        self.clients.insert(id, client);
+    }
+
+    /// Takes note of what the system has seen; says whether the connection is one of these.
+    pub fn on_event(&mut self, id: u64, event: &Event) -> bool {
+        let Some(client) = self.clients.get_mut(&id) else { return false };
+        client.stream.on_event(event);
+        self.busy.insert(id);
+        true
+    }
+
+    /// Whether something can be read at once, if `held` does not forbid it.
+    pub fn is_busy(&self, held: bool) -> bool {
+        !held
+            && !self.draining
+            && self.busy.iter().any(|id| self.clients.get(id).is_some_and(Client::has_work))
+    }
+
+    /// Reads what has arrived, and gathers what is for the log; nothing while `held`.
+    pub fn read(&mut self, held: bool, scratch: &mut Scratch, gather: &mut Gather) {
+        if held || self.draining {
+            return;
+        }
+        let mut gone = Vec::new();
+        for &id in self.busy.range(self.first..).chain(self.busy.range(..self.first)) {
+            let Some(client) = self.clients.get_mut(&id) else { continue };
+            let Client { stream, line, asked, .. } = client;
+            self.bytes.clear();
+            let mut outcome = Ok(());
+            if stream.is_readable() && !line.is_full() {
+                outcome = stream.read(&mut self.bytes, READ_BYTES, scratch);
+            } else if !line.is_ready() {
+                continue;
+            }
+            line.on_bytes(&self.bytes, &self.world, &mut |number, command| {
+                *asked = number;
+                let client = ClientId::of_line(id);
+                gather.add(Request { client, number, acknowledged: 0, command });
+            });
+            if let Err(fault) = outcome {
+                gone.push((id, fault));
+            }
+            if gather.is_full() {
+                self.first = id + 1;
+                break;
+            }
+        }
+        for (id, fault) in gone {
+            self.end(id, &fault);
+        }
+    }
+
+    /// Hands out those answers of a batch that are for lines; says whether all of them are.
+    pub fn answer(&mut self, replies: &Replies) -> bool {
+        let mut all = true;
+        let mut current: Option<(u64, &mut Client)> = None;
+        for reply in replies.iter() {
+            let Some(id) = reply.client.line() else {
+                all = false;
+                continue;
+            };
+            if current.as_ref().is_none_or(|(known, _)| *known != id) {
+                current = self.clients.get_mut(&id).map(|client| (id, client));
+                self.busy.insert(id);
+            }
+            if let (Some((_, client)), Answer::Done(result)) = (&mut current, reply.answer) {
+                client.line.on_reply(reply.number, result);
+            }
+        }
+        all
+    }
+
+    /// Sends what the clients take now, and ends what is over.
+    pub fn flush(&mut self, now: Millis) {
+        let mut gone = Vec::new();
+        let mut still = BTreeSet::new();
+        for &id in &self.busy {
+            let Some(client) = self.clients.get_mut(&id) else { continue };
+            match client.flush(now) {
+                Err(fault) => gone.push((id, fault)),
+                Ok(()) if client.line.output().len() > OUTPUT_BYTES_MAX => {
+                    gone.push((id, Fault::Slow));
+                }
+                Ok(()) if client.line.is_closing() && client.line.output().is_empty() => {
+                    let refused = client.line.is_refused();
+                    gone.push((id, if refused { Fault::Unreadable } else { Fault::Closed }));
+                }
+                Ok(()) if client.has_work() || client.stream.is_readable() => {
+                    still.insert(id);
+                }
+                Ok(()) => {}
+            }
+        }
+        self.busy = still;
+        for (id, fault) in gone {
+            self.end(id, &fault);
+        }
+    }
+
+    fn end(&mut self, id: u64, fault: &Fault) {
+        // Its socket is closed with it, and so no longer watched.
+        let Some(client) = self.clients.remove(&id) else { return };
+        self.faults.note(fault, &client.stream.peer());
+    }
+
+    /// Tells clients that have waited too long that nobody knows, and ends those that do not read.
+    pub fn on_tick(&mut self, now: Millis) {
+        let mut slow = Vec::new();
+        for (&id, client) in &mut self.clients {
+            let (number, at) = client.noted;
+            if now.saturating_sub(at) >= self.answer_within_ms {
+                if client.line.oldest_open().is_some_and(|oldest| oldest <= number) {
+                    client.line.expire(number);
+                    self.busy.insert(id);
+                }
+                client.noted = (client.asked, now);
+            }
+            let stuck = client.line.is_full() && !client.line.output().is_empty();
+            if stuck && now.saturating_sub(client.moved_at) > PATIENCE_MS {
+                slow.push(id);
+            }
+        }
+        for id in slow {
+            self.end(id, &Fault::Slow);
+        }
+        self.faults.on_tick(now);
+    }
+
+    /// Takes no more commands.
+    pub fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// Whether every command has been answered, and every answer sent.
+    pub fn is_settled(&self) -> bool {
+        self.clients
+            .values()
+            .all(|client| client.line.oldest_open().is_none() && client.line.output().is_empty())
+    }
+
+    /// Connections given up.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// How many clients there are.
+    pub fn clients(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// Notes how the replica stands, for clients that ask.
+    pub fn describe(&mut self, status: &Status, leader: ReplicaId, uptime: Duration) {
+        let world = &mut self.world;
+        world.view = status.view;
+        world.leader = leader;
+        world.executed = status.executed;
+        world.clients = self.clients.len();
+        world.uptime_s = uptime.as_secs();
+    }
+}
+
+impl Client {
+    fn has_work(&self) -> bool {
+        self.line.is_ready() || (self.stream.is_readable() && !self.line.is_full())
+    }
+
+    fn flush(&mut self, now: Millis) -> Result<(), Fault> {
+        if self.line.output().is_empty() {
+            self.moved_at = now;
+            return Ok(());
+        }
+        let count = self.stream.write(self.line.output())?;
+        self.line.sent(count);
+        if count > 0 {
+            self.moved_at = now;
+        }
+        Ok(())
+    }
+}

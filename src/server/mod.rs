@@ -1,0 +1,143 @@
+//! A replica as a process: its worker, its sockets and its clients on one thread, its journal on
+//! another.
+//!
+//! The thread that owns the timely worker drives all sockets between turns: it waits until one is ready
+//! or the clock ticks, takes what has arrived, gives the replica a turn, and sends what may leave. It
+//! never spins and never waits for a peer or a client; every queue has a bound, and whoever fills one is
+//! not read until there is room, or is dropped to catch-up.
+
+mod faults;
+mod guests;
+mod life;
+mod lines;
+mod peers;
+mod report;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use mio::{Poll, Waker};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::admin::Admin;
+use crate::app::StateMachine;
+use crate::clock::Clock;
+use crate::disk::{Disk, Files, Wake};
+use crate::error::Error;
+use crate::links::hello::Common;
+use crate::links::tls::Tls;
+use crate::node::Node;
+use crate::protocol::Protocol;
+use crate::redis;
+use crate::replica::timeless_worker;
+use crate::settings::NodeSettings;
+
+use guests::{Guests, Heeded, House};
+use life::{Life, Parts, WAKER, listen};
+use lines::Lines;
+use peers::{Making, Peers};
+
+pub use peers::LinkStatus;
+pub use report::{Board, Report};
+
+/// Bytes that may wait for one peer.
+pub(crate) const LINK_BYTES_MAX: usize = 32 << 20;
+/// Bytes of answers that may wait for one client.
+const OUTBOX_BYTES_MAX: usize = 8 << 20;
+/// How long a Redis client waits before it is told that the outcome is unknown.
+const ANSWER_WITHIN_MS: u64 = 5_000;
+
+/// Runs a replica until `ending` is set and what is in flight is done.
+///
+/// # Errors
+/// Why it cannot start, or why it has ended.
+pub fn run<M, R>(
+    settings: &NodeSettings,
+    protocol: Protocol<M, R>,
+    application: Box<dyn StateMachine>,
+    board: Board,
+    ending: Arc<AtomicBool>,
+) -> Result<(), Error>
+where
+    M: Clone + Serialize + DeserializeOwned + 'static,
+    R: Clone + Serialize + DeserializeOwned + Send + 'static,
+{
+    let NodeSettings { config, listen: addresses, .. } = settings;
+    // Before anything is changed, and before the disk is read, which may take long.
+    let (links, clients) = (listen(addresses.links)?, listen(addresses.clients)?);
+    let admin = Admin::bind(addresses.admin)?;
+    let tls = settings.tls.as_ref().map(Tls::load).transpose()?;
+    admin.start(settings, board.clone())?;
+    let poll = Poll::new().map_err(Error::System)?;
+    let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(Error::System)?);
+    let node = match &settings.data {
+        None => Node::start(config, None, application, protocol.dataflow)?,
+        Some(path) => {
+            let disk = (Box::new(Files::open(path)?) as Box<dyn Disk>, settings.cluster);
+            let wake: Wake = Box::new(move || {
+                // Only a poll that is gone cannot be woken.
+                let _ = waker.wake();
+            });
+            let (worker, dataflow) = (timeless_worker(), protocol.dataflow);
+            Node::start_with_journal(worker, config, disk, wake, application, dataflow)?
+        }
+    };
+    let common = Common {
+        cluster: settings.cluster,
+        settings: settings.digest,
+        protocol: settings.protocol.clone(),
+    };
+    let making = Making {
+        me: config.me,
+        common: common.clone(),
+        tls: tls.clone(),
+        link_bytes_max: LINK_BYTES_MAX,
+    };
+    let house = House {
+        config: config.clone(),
+        common,
+        tls,
+        clients_max: settings.clients_max,
+        outbox_bytes_max: OUTBOX_BYTES_MAX,
+    };
+    let heeded = Heeded { plausible: protocol.plausible, executed: protocol.executed };
+    let life = Life::new(Parts {
+        config: config.clone(),
+        node,
+        poll,
+        links,
+        clients,
+        peers: Peers::new(making, &settings.peers),
+        guests: Guests::new(house, heeded),
+        lines: lines(settings),
+        board,
+        clock: Clock::start(),
+        ending,
+    });
+    tracing::info!(
+        replica = config.me.0,
+        n = config.n,
+        protocol = settings.protocol,
+        links = %addresses.links,
+        clients = %addresses.clients,
+        admin = %addresses.admin,
+        durable = settings.data.is_some(),
+        "serving"
+    );
+    life.run()
+}
+
+fn lines(settings: &NodeSettings) -> Lines {
+    let spoken = redis::Settings {
+        password: settings.password.as_ref().map(|secret| secret.as_bytes().to_vec()),
+        ..redis::Settings::default()
+    };
+    let world = redis::World {
+        replica: settings.config.me,
+        replicas: settings.config.n,
+        port: settings.listen.clients.port(),
+        ..redis::World::default()
+    };
+    Lines::new(spoken, world, settings.clients_max, ANSWER_WITHIN_MS)
+}

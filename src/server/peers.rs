@@ -1,0 +1,280 @@
+//! The links to the other replicas: dialled, kept, dialled again.
+//!
+//! A link carries what this replica's turns say, a frame a turn, and nothing back but the welcome. It
+//! never waits for its peer: what finds it down or full is dropped, for catch-up to repair, and the
+//! other links do not notice.
+
+use std::net::SocketAddr;
+
+use mio::event::Event;
+use mio::{Registry, Token};
+use serde::Serialize;
+
+use crate::links::Fault;
+use crate::links::frame::{Inbox, Outbox};
+use crate::links::hello::{Answer, Common, HELLO_BYTES_MAX, Hello};
+use crate::links::stream::{Scratch, Stream};
+use crate::links::tls::Tls;
+use crate::types::{Millis, ReplicaId, To};
+
+/// Bytes after which a frame is ended and the next begun.
+pub const FRAME_BYTES: usize = 1 << 20;
+/// How long a peer may take to let us in, or to take anything of what waits for it.
+pub const PATIENCE_MS: Millis = 3_000;
+const RETRY_MS: Millis = 50;
+const RETRY_MS_MAX: Millis = 1_000;
+
+/// How a link stands.
+#[derive(Clone, Debug, Default)]
+pub struct LinkStatus {
+    /// Whether the peer has let us in.
+    pub up: bool,
+    /// How often it has.
+    pub connects: u64,
+    /// Why it was last lost or could not be made.
+    pub fault: Option<String>,
+    /// Messages that found it down or full.
+    pub dropped: u64,
+    /// Messages that it was given.
+    pub sent: u64,
+    /// Bytes that it was given.
+    pub bytes: u64,
+    /// Bytes that wait for the peer to take them.
+    pub queued: usize,
+}
+
+enum State {
+    Down { retry_at: Millis },
+    Greeting { stream: Stream, inbox: Inbox, since: Millis },
+    Up { stream: Stream, moved_at: Millis },
+}
+
+struct Link {
+    peer: ReplicaId,
+    address: SocketAddr,
+    state: State,
+    outbox: Outbox,
+    retry_ms: Millis,
+    status: LinkStatus,
+}
+
+/// What all links are made with.
+pub struct Making {
+    pub me: ReplicaId,
+    pub common: Common,
+    pub tls: Option<Tls>,
+    /// Bytes that may wait for one peer.
+    pub link_bytes_max: usize,
+}
+
+/// Owns the links to the other replicas.
+pub struct Peers {
+    making: Making,
+    links: Vec<Link>,
+    /// One message, encoded once for all who are to have it.
+    encoded: Vec<u8>,
+}
+
+impl Peers {
+    /// Links to all of `addresses` but the own one.
+    pub fn new(making: Making, addresses: &[SocketAddr]) -> Self {
+        let all = (0..).map(ReplicaId).zip(addresses);
+        let link = |(peer, address): (ReplicaId, &SocketAddr)| Link {
+            peer,
+            address: *address,
+            state: State::Down { retry_at: 0 },
+            outbox: Outbox::default(),
+            retry_ms: RETRY_MS,
+            status: LinkStatus::default(),
+        };
+        let links = all.filter(|(peer, _)| *peer != making.me).map(link).collect();
+        Self { making, links, encoded: Vec::new() }
+    }
+
+    /// How the links stand, by peer.
+    pub fn status(&self) -> impl Iterator<Item = (ReplicaId, LinkStatus)> {
+        self.links.iter().map(|link| {
+            let queued = link.outbox.len();
+            (link.peer, LinkStatus { queued, ..link.status.clone() })
+        })
+    }
+
+    /// Dials peers whose time has come, and gives up on those that are too slow.
+    pub fn on_tick(&mut self, now: Millis, registry: &Registry) {
+        for link in &mut self.links {
+            let outcome = match &link.state {
+                State::Down { retry_at } if now < *retry_at => Ok(()),
+                State::Down { .. } => link.dial(now, &self.making, registry),
+                State::Greeting { since: last, .. } | State::Up { moved_at: last, .. } => {
+                    let waits = matches!(link.state, State::Greeting { .. }) || link.queued() > 0;
+                    let slow = waits && now.saturating_sub(*last) > PATIENCE_MS;
+                    if slow { Err(Fault::Slow) } else { Ok(()) }
+                }
+            };
+            if let Err(fault) = outcome {
+                link.lose(now, &fault, registry);
+            }
+        }
+    }
+
+    /// Takes note of what the system has seen on the link to a peer.
+    pub fn on_event(
+        &mut self,
+        peer: ReplicaId,
+        event: &Event,
+        now: Millis,
+        registry: &Registry,
+        scratch: &mut Scratch,
+    ) {
+        let Some(link) = self.links.iter_mut().find(|link| link.peer == peer) else { return };
+        if let Err(fault) = link.on_event(event, now, scratch) {
+            link.lose(now, &fault, registry);
+        }
+    }
+
+    /// Takes what a turn has said; what it says to this replica itself goes to `own`.
+    pub fn say<M: Serialize + Clone>(&mut self, messages: &mut Vec<(To, M)>, own: &mut Vec<M>) {
+        let Making { me, link_bytes_max, .. } = self.making;
+        for (to, message) in messages.drain(..) {
+            let (peers, to_self) = match to {
+                To::All => (true, true),
+                To::Others => (true, false),
+                To::One(one) => (one != me, one == me),
+            };
+            if peers {
+                self.encoded.clear();
+                let encoded = std::mem::take(&mut self.encoded);
+                self.encoded =
+                    postcard::to_extend(&message, encoded).expect("plain data always encodes");
+                for link in &mut self.links {
+                    if !matches!(to, To::One(one) if one != link.peer) {
+                        link.add(&self.encoded, link_bytes_max);
+                    }
+                }
+            }
+            if to_self {
+                own.push(message);
+            }
+        }
+    }
+
+    /// Sends what the peers take now.
+    pub fn flush(&mut self, now: Millis, registry: &Registry) {
+        for link in &mut self.links {
+            link.outbox.end();
+            if let Err(fault) = link.flush(now) {
+                link.lose(now, &fault, registry);
+            }
+        }
+    }
+}
+
+impl Link {
+    fn queued(&self) -> usize {
+        self.outbox.len()
+    }
+
+    fn dial(&mut self, now: Millis, making: &Making, registry: &Registry) -> Result<(), Fault> {
+        let tls = making.tls.as_ref().map(|tls| tls.dialling(self.peer));
+        let mut stream = Stream::dial(self.address, tls)?;
+        stream.register(registry, Token(self.peer.0 as usize))?;
+        self.outbox = Outbox::default();
+        self.outbox.put(&Hello::of_replica(making.me, self.peer, &making.common));
+        self.state = State::Greeting { stream, inbox: Inbox::new(HELLO_BYTES_MAX), since: now };
+        Ok(())
+    }
+
+    fn lose(&mut self, now: Millis, fault: &Fault, registry: &Registry) {
+        let was_up = self.status.up;
+        match &mut self.state {
+            State::Greeting { stream, .. } | State::Up { stream, .. } => {
+                stream.deregister(registry)
+            }
+            State::Down { .. } => {}
+        }
+        let said = fault.to_string();
+        if was_up || self.status.fault.as_ref() != Some(&said) {
+            tracing::warn!(peer = self.peer.0, address = %self.address, fault = said, "link lost");
+        }
+        self.status.up = false;
+        self.status.fault = Some(said);
+        self.retry_ms = if was_up { RETRY_MS } else { (2 * self.retry_ms).min(RETRY_MS_MAX) };
+        self.outbox = Outbox::default();
+        self.state = State::Down { retry_at: now + self.retry_ms };
+    }
+
+    fn on_event(&mut self, event: &Event, now: Millis, scratch: &mut Scratch) -> Result<(), Fault> {
+        match &mut self.state {
+            State::Down { .. } => return Ok(()),
+            State::Up { stream, .. } => {
+                stream.on_event(event);
+                let mut nothing = Vec::new();
+                stream.read(&mut nothing, 1, scratch)?;
+                if !nothing.is_empty() {
+                    return Err(Fault::Unreadable);
+                }
+            }
+            State::Greeting { stream, inbox, .. } => {
+                stream.on_event(event);
+                if !stream.is_connected()? {
+                    return Ok(());
+                }
+                let read = stream.read(inbox.room(), HELLO_BYTES_MAX, scratch);
+                let answer = inbox.next_frame()?.map(|bytes| postcard::from_bytes(bytes).ok());
+                if let Some(answer) = answer {
+                    self.be_welcomed(answer, now)?;
+                }
+                read?;
+            }
+        }
+        self.flush(now)
+    }
+
+    fn be_welcomed(&mut self, answer: Option<Answer>, now: Millis) -> Result<(), Fault> {
+        match answer {
+            Some(Answer::Welcome { me, .. }) if me == self.peer => {}
+            Some(Answer::Refused(why)) => return Err(Fault::Refused(why)),
+            _ => return Err(Fault::Unreadable),
+        }
+        let down = State::Down { retry_at: now };
+        if let State::Greeting { stream, .. } = std::mem::replace(&mut self.state, down) {
+            self.state = State::Up { stream, moved_at: now };
+        }
+        self.status.up = true;
+        self.status.connects += 1;
+        self.retry_ms = RETRY_MS;
+        tracing::info!(peer = self.peer.0, address = %self.address, "link up");
+        Ok(())
+    }
+
+    fn add(&mut self, message: &[u8], limit: usize) {
+        if !self.status.up || self.queued() + message.len() > limit {
+            self.status.dropped += 1;
+            return;
+        }
+        if self.outbox.open_bytes() >= FRAME_BYTES {
+            self.outbox.end();
+        }
+        if !self.outbox.is_open() {
+            self.outbox.begin();
+        }
+        self.outbox.add_bytes(message);
+        self.status.sent += 1;
+        self.status.bytes += message.len() as u64;
+    }
+
+    fn flush(&mut self, now: Millis) -> Result<(), Fault> {
+        let (stream, moved_at) = match &mut self.state {
+            State::Down { .. } => return Ok(()),
+            State::Greeting { stream, since, .. } => (stream, since),
+            State::Up { stream, moved_at } => (stream, moved_at),
+        };
+        let idle = self.outbox.is_empty();
+        let count = stream.write(self.outbox.waiting())?;
+        self.outbox.left(count);
+        if self.status.up && (idle || count > 0) {
+            *moved_at = now;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,108 @@
+//! What a replica lets others see of it, while it works.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::disk::SyncTimes;
+use crate::events::Event;
+use crate::server::peers::LinkStatus;
+use crate::status::Status;
+use crate::types::{Millis, ReplicaId, Slot};
+
+/// How a replica stood at its last tick.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// When that was.
+    pub at: Instant,
+    /// The replica.
+    pub replica: ReplicaId,
+    /// How many there are.
+    pub n: usize,
+    /// What its roles say.
+    pub status: Status,
+    /// The leader of its view.
+    pub leader: ReplicaId,
+    /// Its clock.
+    pub now: Millis,
+    /// How long it has been running.
+    pub up_for: Duration,
+    /// Whether it has been told to end.
+    pub draining: bool,
+    /// Whether it waits for its disk, full or slow.
+    pub fenced: bool,
+    /// Bytes of requests that wait to be proposed.
+    pub gathered: usize,
+    /// How its links stand, by peer.
+    pub links: BTreeMap<ReplicaId, LinkStatus>,
+    /// When each peer was last heard, by the same clock.
+    pub heard_at: BTreeMap<ReplicaId, Millis>,
+    /// The first slot that each peer had not executed when it last said so.
+    pub executed_by: BTreeMap<ReplicaId, Slot>,
+    /// Clients with sessions.
+    pub native_clients: usize,
+    /// Clients that speak Redis's protocol.
+    pub redis_clients: usize,
+    /// Connections given up, by the kind of fault.
+    pub faults: BTreeMap<&'static str, u64>,
+    /// How many syncs the disk has seen and how long they took; nothing without a disk.
+    pub syncs: Option<(u64, SyncTimes)>,
+}
+
+#[cfg(test)]
+impl Report {
+    /// Replica 0 of three that hear each other, and have done nothing yet.
+    pub fn example() -> Self {
+        let (now, me) = (1_000_000, ReplicaId(0));
+        Self {
+            at: Instant::now(),
+            replica: me,
+            n: 3,
+            status: Status { alive: true, lives: 1, ..Status::default() },
+            leader: me,
+            now,
+            up_for: Duration::from_secs(1),
+            draining: false,
+            fenced: false,
+            gathered: 0,
+            links: BTreeMap::new(),
+            heard_at: [(ReplicaId(1), now), (ReplicaId(2), now)].into(),
+            executed_by: BTreeMap::new(),
+            native_clients: 0,
+            redis_clients: 0,
+            faults: BTreeMap::new(),
+            syncs: None,
+        }
+    }
+}
+
+/// The latest report, read by others.
+#[derive(Clone, Debug, Default)]
+pub struct Board(Arc<Mutex<Option<Report>>>);
+
+impl Board {
+    /// Puts up a new report.
+    pub fn set(&self, report: Report) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
+    }
+
+    /// The report; nothing before the first tick.
+    #[must_use]
+    pub fn get(&self) -> Option<Report> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Logs what an operator wants to read later.
+pub(super) fn log(event: &Event) {
+    match event {
+        Event::Suspected { view } => tracing::warn!(view = view.0, "suspects the leader"),
+        Event::EnteredView { view } => tracing::info!(view = view.0, "entered view"),
+        Event::Leads { view, .. } => tracing::info!(view = view.0, "leads"),
+        Event::Installed { slot } => tracing::info!(slot = slot.0, "took over a checkpoint"),
+        Event::Diverged { slot, replica } => {
+            tracing::error!(slot = slot.0, peer = replica.0, "state differs from the peer's");
+        }
+        _ => {}
+    }
+}

@@ -1,7 +1,11 @@
 //! A replica with its disk: what may leave, and when.
 //!
-//! **Nothing said in a turn leaves before what the turn left for the disk is on it**, not even a vote to
-//! oneself. Turns may follow each other while a sync is under way; what they say waits in line.
+//! **Nothing said in a turn leaves before what it rests on is on the disk**, not even a vote to oneself.
+//! It rests on all that this turn and earlier ones have left for the disk, with two exceptions. Replies
+//! tell what is decided, which the voters have on their disks. Messages that the protocol calls
+//! [early](Outputs::early) rest on the newest records only: so a leader's disk and its followers' work on
+//! the same proposal at the same time. Turns may follow each other while a sync is under way; what they
+//! say waits in line.
 //!
 //! The disk is worked on in turns of the host's ([`Node::sync`]), or by a thread that tells the host when
 //! there is something to let go ([`Node::start_with_journal`]).
@@ -15,7 +19,7 @@ use timely::worker::Worker;
 
 use crate::app::StateMachine;
 use crate::config::Config;
-use crate::disk::{Disk, Identity, Journal, Meter, Recovered, Store, Wake};
+use crate::disk::{Disk, Durable, Identity, Journal, Meter, Recovered, Store, Wake};
 use crate::error::Error;
 use crate::events::Event;
 use crate::operators::executor::Executor;
@@ -29,11 +33,17 @@ pub struct Node<M: Clone + 'static, R: Clone + 'static> {
     /// Which of its lives this is, counted from 1.
     incarnation: u64,
     turn: u64,
+    /// The last turn that is durable.
+    synced: u64,
     /// The last turn that left something for the disk.
     kept: u64,
+    /// The last turn that left a [newest](Durable::Newest) record.
+    kept_newest: u64,
     /// What turns have said that may not leave yet, oldest first, each with the turn that must be durable
     /// before.
-    waiting: VecDeque<(u64, Said<M>)>,
+    late: VecDeque<(u64, Said<M>)>,
+    /// The same for what rests on the newest records only.
+    early: VecDeque<(u64, Said<M>)>,
     ready: Said<M>,
     events: Vec<Event>,
 }
@@ -135,9 +145,20 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         }
         let incarnation = recovered.incarnation;
         let replica = Replica::start(worker, config, recovered, executor, protocol);
-        let (turn, waiting) = (Journal::<R>::START, VecDeque::new());
-        let (ready, events) = (Said::default(), Vec::new());
-        Ok(Self { replica, keeper, incarnation, turn, kept: turn, waiting, ready, events })
+        let start = Journal::<R>::START;
+        Ok(Self {
+            replica,
+            keeper,
+            incarnation,
+            turn: start,
+            synced: start,
+            kept: start,
+            kept_newest: start,
+            late: VecDeque::new(),
+            early: VecDeque::new(),
+            ready: Said::default(),
+            events: Vec::new(),
+        })
     }
 
     /// How often it has started, this time included; a replica without a disk knows of this time only.
@@ -161,7 +182,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// Whether it should be given no more until a sync ends or the disk has room.
     #[must_use]
     pub fn is_fenced(&self) -> bool {
-        self.waiting.len() >= Self::TURNS_UNSYNCED_MAX
+        self.late.len() >= Self::TURNS_UNSYNCED_MAX
             || match &self.keeper {
                 Keeper::Nobody => false,
                 Keeper::Host(store) => store.is_blocked(),
@@ -181,30 +202,34 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         let mut durable = Vec::new();
         self.replica.turn(&mut said, &mut durable, &mut self.events);
         self.turn += 1;
-        let leaves_something = !durable.is_empty();
-        let synced = match &mut self.keeper {
+        if !durable.is_empty() {
+            self.kept = self.turn;
+        }
+        if durable.iter().any(|record| matches!(record, Durable::Newest(_))) {
+            self.kept_newest = self.turn;
+        }
+        self.synced = match &mut self.keeper {
             Keeper::Nobody => self.turn,
             Keeper::Host(store) => {
                 match store.write(durable) {
                     Err(error) if error.is_full() => {}
                     outcome => outcome?,
                 }
-                if store.is_dirty() || store.is_blocked() { 0 } else { self.turn }
+                if store.is_dirty() || store.is_blocked() { self.synced } else { self.turn }
             }
             Keeper::Thread(journal) => {
-                if leaves_something {
+                if !durable.is_empty() {
                     journal.hand(self.turn, durable)?;
                 }
                 journal.synced()?
             }
         };
-        if leaves_something {
-            self.kept = self.turn;
+        if self.kept > self.synced {
+            let late = self.replica.take_late(&mut said);
+            self.late.extend((!late.is_empty()).then_some((self.kept, late)));
         }
-        if !said.is_empty() {
-            self.waiting.push_back((self.kept, said));
-        }
-        self.let_go(synced);
+        self.early.extend((!said.is_empty()).then_some((self.kept_newest, said)));
+        self.let_go(self.synced);
         Ok(())
     }
 
@@ -222,6 +247,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     pub fn sync(&mut self, turn: u64) -> Result<(), Error> {
         if let Keeper::Host(store) = &mut self.keeper {
             store.sync()?;
+            self.synced = turn;
             self.let_go(turn);
         }
         Ok(())
@@ -241,6 +267,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
             }
             Keeper::Thread(journal) => journal.flush()?,
         }
+        self.synced = self.turn;
         self.let_go(self.turn);
         Ok(())
     }
@@ -271,9 +298,12 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     }
 
     fn let_go(&mut self, turn: u64) {
-        while let Some((_, mut said)) = self.waiting.pop_front_if(|(kept, _)| *kept <= turn) {
-            self.ready.messages.append(&mut said.messages);
-            self.ready.replies.append(&mut said.replies);
+        // In this order whatever has waited stays before what has not.
+        for waiting in [&mut self.late, &mut self.early] {
+            while let Some((_, mut said)) = waiting.pop_front_if(|(kept, _)| *kept <= turn) {
+                self.ready.messages.append(&mut said.messages);
+                self.ready.replies.append(&mut said.replies);
+            }
         }
     }
 }

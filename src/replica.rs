@@ -41,10 +41,14 @@ pub struct Inputs<'s, M: Clone + 'static, R> {
 pub struct Outputs<'s, M: Clone + 'static, R: Clone + 'static> {
     /// Messages to replicas.
     pub messages: Stream<'s, (To, M)>,
-    /// Answers to this replica's clients.
+    /// Answers to this replica's clients: to what is decided, whatever this replica's disk holds.
     pub replies: Stream<'s, Replies>,
-    /// What must be on disk before anything said in the same turn leaves the replica.
+    /// What must be on disk before anything said in the same turn leaves the replica, but for replies
+    /// and for messages that are `early`.
     pub durable: Stream<'s, Durable<R>>,
+    /// Whether a message rests on no record of this replica's but the [newest](Durable::Newest), and need
+    /// not wait for others.
+    pub early: fn(&M) -> bool,
     /// How many more batches of requests it takes now, whenever that changes.
     pub room: Stream<'s, usize>,
     /// What happened, for whoever watches.
@@ -67,6 +71,13 @@ impl<M> Default for Said<M> {
 }
 
 impl<M> Said<M> {
+    /// Takes out the messages that must wait for records, those that are not `early`.
+    fn take_late(&mut self, early: fn(&M) -> bool) -> Self {
+        let (early, late) = self.messages.drain(..).partition(|(_, message)| early(message));
+        self.messages = early;
+        Self { messages: late, replies: Vec::new() }
+    }
+
     /// Whether nothing has been said.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -87,6 +98,7 @@ pub struct Replica<M: Clone + 'static, R: Clone + 'static> {
     durable: Collected<Durable<R>>,
     room: Collected<usize>,
     events: Collected<Event>,
+    early: fn(&M) -> bool,
     /// The time the roles have seen, and the clock when they last saw it.
     elapsed_ms: Millis,
     clock_ms: Option<Millis>,
@@ -127,7 +139,7 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
             };
             let outputs = protocol(inputs, config);
             (
-                (messages, requests, clock, ask, quit),
+                (messages, requests, clock, ask, quit, outputs.early),
                 outlet(outputs.messages, "links_out"),
                 outlet(outputs.replies, "clients_out"),
                 outlet(outputs.durable, "journal"),
@@ -135,7 +147,8 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
                 outlet(outputs.events, "events"),
             )
         });
-        let ((messages, requests, clock, ask, quit), said, replied, durable, room, events) = doors;
+        let (inlets, said, replied, durable, room, events) = doors;
+        let (messages, requests, clock, ask, quit, early) = inlets;
         let (rooms, room_now) = (Vec::new(), config.batches_in_flight);
         let mut replica = Self {
             worker,
@@ -149,6 +162,7 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
             durable,
             room,
             events,
+            early,
             elapsed_ms: 0,
             clock_ms: None,
             rooms,
@@ -210,6 +224,11 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
         if let Some(room) = self.rooms.drain(..).next_back() {
             self.room_now = room;
         }
+    }
+
+    /// Takes out of what it has said the messages that must wait for records of the same turn.
+    pub fn take_late(&self, said: &mut Said<M>) -> Said<M> {
+        said.take_late(self.early)
     }
 
     /// The worker, to look into its graph.

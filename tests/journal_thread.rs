@@ -31,20 +31,23 @@ impl StateMachine for Nothing {
     }
 }
 
-/// Repeats every number it hears, and writes the even ones down.
+/// Repeats every number it hears, and writes the even ones down. Those from a thousand on rest on the
+/// newest record only, which is written by those from two thousand on.
 fn echo<'s>(inputs: Inputs<'s, u64, String>, _: &Config) -> Outputs<'s, u64, String> {
     let mut role = Role::new("echo", inputs.messages.scope(), ());
     let (say, messages) = role.output();
     let (keep, durable) = role.output();
     let ((_, replies), (_, room), (_, events)) = (role.output(), role.output(), role.output());
     role.on(inputs.messages, move |(), (_, number): (ReplicaId, u64)| {
-        if number.is_multiple_of(2) {
+        if number >= 2000 {
+            keep.send([Durable::Newest(number.to_string())]);
+        } else if number.is_multiple_of(2) {
             keep.send([Durable::Slot(Slot(number), number.to_string())]);
         }
         say.send([(To::All, number)]);
     });
     role.build();
-    Outputs { messages, replies, durable, room, events }
+    Outputs { messages, replies, durable, early: |number| *number >= 1000, room, events }
 }
 
 /// A replica on a disk, and what wakes its host.
@@ -154,6 +157,28 @@ fn turns_that_wait_for_the_disk_share_a_sync() {
     disk.set_full(false);
     assert_eq!(host.until_said(38).unwrap(), (2..40).collect::<Vec<_>>());
     assert!(!host.node.is_fenced() && disk.counts().syncs - before <= 2);
+}
+
+#[test]
+fn what_rests_on_the_newest_record_only_waits_for_no_other() {
+    let disk = made();
+    let mut host = Host::start(&disk);
+    host.turn([0]).unwrap();
+    host.until_said(1).unwrap();
+    disk.set_full(true);
+    host.turn([2, 1001]).unwrap();
+    assert_eq!(host.said(), [1001]);
+    host.turn([1002, 4]).unwrap();
+    assert_eq!(host.said(), [1002]);
+    host.turn([2000]).unwrap();
+    host.turn([1003]).unwrap();
+    assert!(host.said().is_empty(), "the newest record is not durable");
+
+    disk.set_full(false);
+    let mut said = host.until_said(4).unwrap();
+
+    said.sort_unstable();
+    assert_eq!(said, [2, 4, 1003, 2000]);
 }
 
 #[test]

@@ -103,12 +103,18 @@ impl Invariants {
             return Err(format!("T5: {from} proposes for {slot}, and {} is stable", self.stable));
         }
         let ahead = self.bytes_ahead(*view, *slot);
-        if ahead >= self.window_bytes {
+        if ahead >= self.window_bytes && !self.is_left_behind(*view, *slot) {
             return Err(format!(
                 "T5: {from} proposes for {slot} with {ahead} bytes above the stable checkpoint"
             ));
         }
         self.check_chosen(*slot)
+    }
+
+    /// Whether an earlier view has come as far, so that the leader has no choice.
+    fn is_left_behind(&self, view: View, slot: Slot) -> bool {
+        let mut from = self.proposed.range(slot..);
+        from.any(|(_, views)| views.keys().next().is_some_and(|first| *first < view))
     }
 
     /// What was proposed in a view for the slots from the stable checkpoint to `slot`.

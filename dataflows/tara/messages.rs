@@ -113,6 +113,15 @@ pub fn message_weight(message: &Message) -> usize {
     }
 }
 
+/// Whether a message promises nothing that its sender must remember beyond the view it is in.
+///
+/// A leader proposes one value for a slot in a view, and does not lead a view again after a restart,
+/// which takes the record of the view; what it has accepted itself is its vote's matter. Batches on their
+/// way to a leader bear an incarnation, which is on the disk since the replica has started.
+pub(super) fn is_early(message: &Message) -> bool {
+    matches!(message, Message::Forward(_) | Message::Announce(_) | Message::Propose(_))
+}
+
 /// How far its sender has executed, if that is what a message says.
 pub(super) fn executed(message: &Message) -> Option<Slot> {
     match message {

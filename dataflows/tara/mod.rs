@@ -199,6 +199,7 @@ pub fn dataflow<'s>(
         messages,
         replies: executing.replies,
         durable: committed.durable.concat(checkpoints.durable),
+        early: messages::is_early,
         room: source.room,
         events: graph.concatenate(events),
     }

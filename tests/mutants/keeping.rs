@@ -1,13 +1,23 @@
 //! Mutants of what is written down, and of what is made of it after a restart.
 
 use taraflow::dataflows::tara::invariants::subject;
+use taraflow::dataflows::tara::{Message, dataflow};
 use taraflow::disk::Durable;
+use taraflow::replica::Outputs;
 
-use super::rewriting::{Subject, remembering, writing};
+use super::rewriting::{Subject, redrawn, remembering, writing};
 
 /// 0.4: messages leave before what they promise is on disk.
 pub fn a_replica_speaks_before_it_writes() -> Subject {
     Subject { says_before_sync: true, ..subject() }
+}
+
+/// TA-12: a vote leaves like a proposal, whatever is on the disk.
+pub fn a_vote_does_not_wait_for_the_disk() -> Subject {
+    redrawn(|inputs, config| {
+        let early = |message: &Message| matches!(message, Message::Propose(_) | Message::Commit(_));
+        Outputs { early, ..dataflow(inputs, config) }
+    })
 }
 
 /// TA-12: a view is entered, and not written down.

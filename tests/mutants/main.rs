@@ -114,7 +114,7 @@ macro_rules! mutants {
     (@world $world:ident) => { Scene::$world };
 }
 
-const MUTANTS: [Mutant; 33] = mutants![
+const MUTANTS: [Mutant; 34] = mutants![
     voting::half_a_quorum_decides => 100,
     voting::a_repeated_vote_counts_again => 100,
     voting::votes_of_different_views_add_up => 48,
@@ -131,6 +131,7 @@ const MUTANTS: [Mutant; 33] = mutants![
     view_changes::nothing_accepted_is_proposed_again => 88,
     view_changes::a_wish_for_a_view_is_said_once => 16 in Lossy,
     keeping::a_replica_speaks_before_it_writes => 68,
+    keeping::a_vote_does_not_wait_for_the_disk => 70,
     keeping::a_view_is_not_written => 60,
     keeping::an_acceptance_is_not_written => 86,
     keeping::a_checkpoint_is_not_written => 82,

@@ -24,7 +24,7 @@ use crate::error::Error;
 use crate::events::Event;
 use crate::operators::executor::Executor;
 use crate::replica::{Inputs, Outputs, Replica, Said, timeless_worker};
-use crate::types::Millis;
+use crate::types::{Millis, Slot};
 
 /// A replica and its disk.
 pub struct Node<M: Clone + 'static, R: Clone + 'static> {
@@ -33,8 +33,9 @@ pub struct Node<M: Clone + 'static, R: Clone + 'static> {
     /// Which of its lives this is, counted from 1.
     incarnation: u64,
     turn: u64,
-    /// The last turn that is durable.
+    /// The last turn that is durable, and the last checkpoint that the replica knows to be.
     synced: u64,
+    saved: Slot,
     /// The last turn that left something for the disk.
     kept: u64,
     /// The last turn that left a [newest](Durable::Newest) record.
@@ -50,12 +51,23 @@ pub struct Node<M: Clone + 'static, R: Clone + 'static> {
 
 /// Who looks after the disk.
 enum Keeper<R> {
-    /// There is none.
-    Nobody,
+    /// There is none. The last checkpoint is as good as it gets.
+    Nobody { saved: Slot },
     /// The host, between turns.
     Host(Box<Store>),
     /// A thread.
     Thread(Journal<R>),
+}
+
+impl<R> Keeper<R> {
+    /// The newest checkpoint that is durable.
+    fn saved(&self) -> Slot {
+        match self {
+            Self::Nobody { saved } => *saved,
+            Self::Host(store) => store.saved(),
+            Self::Thread(journal) => journal.saved(),
+        }
+    }
 }
 
 impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node<M, R> {
@@ -88,7 +100,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
     ) -> Result<Self, Error> {
         let (keeper, recovered) = match disk {
-            None => (Keeper::Nobody, Recovered::nothing()),
+            None => (Keeper::Nobody { saved: Slot(0) }, Recovered::nothing()),
             Some(disk) => {
                 let (store, recovered) = Self::open(config, disk)?;
                 (Keeper::Host(Box::new(store)), recovered)
@@ -123,7 +135,9 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         (disk, cluster): (Box<dyn Disk>, u64),
     ) -> Result<(Store, Recovered<R>), Error> {
         config.check()?;
-        Store::open(disk, Identity { cluster, replica: config.me })
+        let (mut store, recovered) = Store::open(disk, Identity { cluster, replica: config.me })?;
+        store.set_piece_bytes(config.chunk_bytes);
+        Ok((store, recovered))
     }
 
     fn stand(
@@ -144,6 +158,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
             })?;
         }
         let incarnation = recovered.incarnation;
+        let saved = keeper.saved();
         let replica = Replica::start(worker, config, recovered, executor, protocol);
         let start = Journal::<R>::START;
         Ok(Self {
@@ -152,6 +167,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
             incarnation,
             turn: start,
             synced: start,
+            saved,
             kept: start,
             kept_newest: start,
             late: VecDeque::new(),
@@ -184,7 +200,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     pub fn is_fenced(&self) -> bool {
         self.late.len() >= Self::TURNS_UNSYNCED_MAX
             || match &self.keeper {
-                Keeper::Nobody => false,
+                Keeper::Nobody { .. } => false,
                 Keeper::Host(store) => store.is_blocked(),
                 Keeper::Thread(journal) => {
                     journal.is_full() || journal.waiting() >= Self::TURNS_UNSYNCED_MAX
@@ -200,16 +216,26 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     pub fn turn(&mut self) -> Result<(), Error> {
         let mut said = Said::default();
         let mut durable = Vec::new();
+        self.tell_saved();
         self.replica.turn(&mut said, &mut durable, &mut self.events);
         self.turn += 1;
-        if !durable.is_empty() {
-            self.kept = self.turn;
-        }
-        if durable.iter().any(|record| matches!(record, Durable::Newest(_))) {
-            self.kept_newest = self.turn;
+        for record in &durable {
+            match record {
+                Durable::Newest(_) => (self.kept, self.kept_newest) = (self.turn, self.turn),
+                Durable::Slot(..) | Durable::Forget(_) => self.kept = self.turn,
+                // The replica is told when it is saved, and says nothing of it before.
+                Durable::Checkpoint(_) => {}
+            }
         }
         self.synced = match &mut self.keeper {
-            Keeper::Nobody => self.turn,
+            Keeper::Nobody { saved } => {
+                for record in &durable {
+                    if let Durable::Checkpoint(checkpoint) = record {
+                        *saved = checkpoint.slot;
+                    }
+                }
+                self.turn
+            }
             Keeper::Host(store) => {
                 match store.write(durable) {
                     Err(error) if error.is_full() => {}
@@ -233,6 +259,15 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         Ok(())
     }
 
+    /// Tells the replica of a checkpoint that has become durable.
+    fn tell_saved(&mut self) {
+        let saved = self.keeper.saved();
+        if saved > self.saved {
+            self.saved = saved;
+            self.replica.tell_saved(saved);
+        }
+    }
+
     /// The turn up to which a sync started now would let everything leave, if the host has to make one.
     #[must_use]
     pub fn sync_wanted(&self) -> Option<u64> {
@@ -247,6 +282,12 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     pub fn sync(&mut self, turn: u64) -> Result<(), Error> {
         if let Keeper::Host(store) = &mut self.keeper {
             store.sync()?;
+            if store.is_saving() {
+                match store.append() {
+                    Err(error) if error.is_full() => {}
+                    outcome => outcome?,
+                }
+            }
             self.synced = turn;
             self.let_go(turn);
         }
@@ -260,7 +301,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// [`Error::Disk`]: the disk is full, or has failed.
     pub fn flush(&mut self) -> Result<(), Error> {
         match &mut self.keeper {
-            Keeper::Nobody => {}
+            Keeper::Nobody { .. } => {}
             Keeper::Host(store) => {
                 store.append()?;
                 store.sync()?;
@@ -276,7 +317,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     #[must_use]
     pub fn meter(&self) -> Option<&Arc<Meter>> {
         match &self.keeper {
-            Keeper::Nobody => None,
+            Keeper::Nobody { .. } => None,
             Keeper::Host(store) => Some(store.meter()),
             Keeper::Thread(journal) => Some(journal.meter()),
         }

@@ -14,7 +14,7 @@ use crate::disk::{Durable, Recovered};
 use crate::events::Event;
 use crate::operators::executor::Executor;
 use crate::role::{Collected, Graph, Inlet, Stream, inlet, outlet};
-use crate::types::{Millis, ReplicaId, To};
+use crate::types::{Millis, ReplicaId, Slot, To};
 
 /// The streams a protocol reads, and what it starts from. `M` is the protocol's message, `R` what it
 /// writes to the journal.
@@ -33,6 +33,8 @@ pub struct Inputs<'s, M: Clone + 'static, R> {
     pub executor: Executor,
     /// Asks for the digest of the replicated state.
     pub digests: Stream<'s, ()>,
+    /// Checkpoints that have become durable.
+    pub saved: Stream<'s, Slot>,
     /// Asks it to lead no longer, because it is about to end.
     pub resign: Stream<'s, ()>,
 }
@@ -92,6 +94,7 @@ pub struct Replica<M: Clone + 'static, R: Clone + 'static> {
     requests: Inlet<(Requests, Millis)>,
     clock: Inlet<Millis>,
     ask: Inlet<()>,
+    save: Inlet<Slot>,
     quit: Inlet<()>,
     said: Collected<(To, M)>,
     replied: Collected<Replies>,
@@ -126,6 +129,7 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
             let (requests, asked) = inlet(graph, "clients_in");
             let (clock, ticks) = inlet(graph, "clock");
             let (ask, digests) = inlet(graph, "digests");
+            let (save, saved) = inlet(graph, "saved");
             let (quit, resign) = inlet(graph, "resign");
             let inputs = Inputs {
                 graph,
@@ -135,11 +139,12 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
                 recovered,
                 executor,
                 digests,
+                saved,
                 resign,
             };
             let outputs = protocol(inputs, config);
             (
-                (messages, requests, clock, ask, quit, outputs.early),
+                (messages, requests, clock, ask, save, quit, outputs.early),
                 outlet(outputs.messages, "links_out"),
                 outlet(outputs.replies, "clients_out"),
                 outlet(outputs.durable, "journal"),
@@ -148,7 +153,7 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
             )
         });
         let (inlets, said, replied, durable, room, events) = doors;
-        let (messages, requests, clock, ask, quit, early) = inlets;
+        let (messages, requests, clock, ask, save, quit, early) = inlets;
         let (rooms, room_now) = (Vec::new(), config.batches_in_flight);
         let mut replica = Self {
             worker,
@@ -156,6 +161,7 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
             requests,
             clock,
             ask,
+            save,
             quit,
             said,
             replied,
@@ -200,6 +206,11 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
     /// Asks for an [`Event::Digest`].
     pub fn ask_digest(&self) {
         self.ask.send([()]);
+    }
+
+    /// Tells it that its checkpoint at `slot` is durable.
+    pub fn tell_saved(&self, slot: Slot) {
+        self.save.send([slot]);
     }
 
     /// Asks it to lead no longer: it is about to end.

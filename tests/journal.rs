@@ -33,6 +33,14 @@ fn write(disk: &(impl Disk + Clone + 'static), groups: u64) {
     }
 }
 
+/// Lets a store finish what it is saving.
+fn save(store: &mut Store) {
+    while store.is_saving() {
+        store.append().unwrap();
+        store.sync().unwrap();
+    }
+}
+
 fn slots(recovered: &Recovered<String>) -> Vec<u64> {
     recovered.slots.iter().map(|(slot, _)| slot.0).collect()
 }
@@ -182,9 +190,36 @@ fn many_checkpoints_within_one_sync_leave_the_newest() {
     let (mut store, _) = open(&disk).unwrap();
     let checkpoint = |slot| Durable::<String>::Checkpoint(Checkpoint::new(Slot(slot), vec![1; 10]));
     store.write((1..6).map(checkpoint)).unwrap();
-    store.sync().unwrap();
+    save(&mut store);
+    assert_eq!(store.saved(), Slot(5));
     let (_, recovered) = open(&disk).unwrap();
     assert_eq!(recovered.checkpoint.unwrap().slot, Slot(5));
+}
+
+#[test]
+fn records_do_not_wait_for_a_checkpoint_that_is_on_its_way() {
+    let disk = made::<Memory>();
+    let (mut store, _) = open(&disk).unwrap();
+    store.set_piece_bytes(100);
+    let checkpoint =
+        |slot| Durable::<String>::Checkpoint(Checkpoint::new(Slot(slot), vec![1; 950]));
+    store.write([record(0), checkpoint(1)]).unwrap();
+    store.sync().unwrap();
+    for slot in 1..9 {
+        store.write([record(slot)]).unwrap();
+        store.sync().unwrap();
+        assert!(store.is_saving() && store.saved() == Slot(0), "{slot} records");
+        let copy = with(&disk, "no file", b"");
+        let (_, recovered) = open(&copy).unwrap();
+        assert_eq!(slots(&recovered), (0..=slot).collect::<Vec<_>>());
+        assert_eq!(recovered.checkpoint, None);
+    }
+    store.write([checkpoint(2), checkpoint(3)]).unwrap();
+    store.sync().unwrap();
+    assert_eq!(store.saved(), Slot(1));
+    save(&mut store);
+    assert_eq!(store.saved(), Slot(3), "the second was never begun");
+    assert_eq!(open(&disk).unwrap().1.checkpoint.unwrap().slot, Slot(3));
 }
 
 #[test]

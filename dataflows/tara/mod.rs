@@ -105,8 +105,8 @@ pub fn dataflow<'s>(
     inputs: Inputs<'s, Message, Promise>,
     config: &Config,
 ) -> Outputs<'s, Message, Promise> {
-    let Inputs { graph, messages, requests, clock, recovered, executor: state, digests, resign } =
-        inputs;
+    let Inputs { graph, messages, requests, clock, recovered, executor: state, .. } = inputs;
+    let (digests, saved, resign) = (inputs.digests, inputs.saved, inputs.resign);
     let start = Start::new(&recovered, config);
     let heard = messages::sort(messages);
 
@@ -151,6 +151,7 @@ pub fn dataflow<'s>(
     let checkpoints = checkpointer(
         executing.checkpoints.clone().concat(restored),
         heard.reports,
+        saved,
         clock.clone(),
         recovered.checkpoint.as_ref(),
         config,

@@ -9,12 +9,11 @@ use crate::checkpoint::{Checkpoint, Digest};
 use crate::error::Error;
 use crate::types::Slot;
 
-/// A checkpoint as the bytes of a file.
-pub(super) fn write(checkpoint: &Checkpoint, owner: Identity) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(checkpoint.state.len() + 128);
+/// What comes before the state in the file of a checkpoint.
+pub(super) fn head(checkpoint: &Checkpoint, owner: Identity) -> Vec<u8> {
+    let mut bytes = Vec::new();
     let head = encode(&(Header::of(owner), checkpoint.slot, checkpoint.digest));
     Place::of_header(checkpoint.slot.0).write(&mut bytes, 0, 0, &head);
-    bytes.extend_from_slice(&checkpoint.state);
     bytes
 }
 

@@ -1,23 +1,24 @@
 //! A store on a thread of its own, so that a replica works while its disk does.
 //!
 //! Turns are handed over with their numbers. The thread takes all that wait, appends them as one write,
-//! syncs once, and publishes the number of the last. While the disk is full it tries again; after any
-//! other error it ends, and the replica must, too.
+//! syncs once, and publishes the number of the last. With each such group goes a piece of the checkpoint
+//! that is on its way, and while there is one the thread does not wait for turns. While the disk is full
+//! it tries again; after any other error it ends, and the replica must, too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 use serde::Serialize;
 
 use super::{Durable, Meter, Store};
 use crate::error::Error;
-use crate::types::ReplicaId;
+use crate::types::{ReplicaId, Slot};
 
-/// Called on the journal's thread when there is something to see: turns are durable, the disk is full
-/// or has room again, or the thread has ended.
+/// Called on the journal's thread when there is something to see: turns or a checkpoint are durable, the
+/// disk is full or has room again, or the thread has ended.
 pub type Wake = Box<dyn Fn() + Send>;
 
 /// A store on a thread of its own. Dropping it waits for what has been handed over.
@@ -39,6 +40,8 @@ enum Job<R> {
 #[derive(Default)]
 struct Seen {
     synced: AtomicU64,
+    /// The slot of the newest checkpoint that is durable.
+    saved: AtomicU64,
     full: AtomicBool,
     ended: AtomicBool,
 }
@@ -52,6 +55,7 @@ impl<R: Serialize + Send + 'static> Journal<R> {
     pub fn start(store: Store, replica: ReplicaId, wake: Wake) -> Result<Self, Error> {
         let (jobs, waiting) = bounded(Self::TURNS_MAX);
         let (seen, meter) = (Arc::new(Seen::default()), Arc::clone(store.meter()));
+        seen.saved.store(store.saved().0, Ordering::Release);
         let end = End { seen: Arc::clone(&seen), wake };
         let writer = Writer { end, store, waiting, turn: Self::START, flushes: Vec::new() };
         let name = format!("journal-{replica}");
@@ -86,7 +90,13 @@ impl<R> Journal<R> {
         Ok(self.seen.synced.load(Ordering::Acquire))
     }
 
-    /// Waits until all that has been handed over is durable.
+    /// The newest checkpoint that is durable.
+    #[must_use]
+    pub fn saved(&self) -> Slot {
+        Slot(self.seen.saved.load(Ordering::Acquire))
+    }
+
+    /// Waits until all that has been handed over is durable, but for a checkpoint on its way.
     ///
     /// # Errors
     /// [`Error::Disk`]: the disk is full, or the thread has ended with it.
@@ -191,13 +201,31 @@ impl<R: Serialize> Writer<R> {
                 self.store.sync()?;
                 self.store.meter().on_group(start.elapsed());
             }
-            self.end.seen.synced.store(self.turn, Ordering::Release);
-            for done in self.flushes.drain(..) {
-                let _ = done.send(());
+            self.publish();
+            let next = if self.store.is_saving() {
+                self.waiting.try_recv()
+            } else {
+                self.waiting.recv().map_err(|_| TryRecvError::Disconnected)
+            };
+            match next {
+                Ok(job) => self.take(job),
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => return Ok(()),
             }
+        }
+    }
+
+    /// Says what is durable, and to whom it is news.
+    fn publish(&mut self) {
+        let Seen { synced, saved, .. } = &*self.end.seen;
+        let news = synced.swap(self.turn, Ordering::AcqRel) != self.turn;
+        let checkpoint = self.store.saved().0;
+        let news = saved.swap(checkpoint, Ordering::AcqRel) != checkpoint || news;
+        for done in self.flushes.drain(..) {
+            let _ = done.send(());
+        }
+        if news {
             (self.end.wake)();
-            let Ok(job) = self.waiting.recv() else { return Ok(()) };
-            self.take(job);
         }
     }
 

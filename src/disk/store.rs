@@ -1,10 +1,12 @@
 //! A replica's journal and checkpoints on a [`Disk`].
 //!
 //! A turn's records are one append. A sync covers all that was appended before it. A new checkpoint is
-//! written beside the old one and renamed; the journal goes on in a new segment, and segments that only
-//! speak of forgotten slots are removed, each step only after the one before it is durable.
+//! written beside the old one, a piece with every append, and renamed; the journal goes on in a new
+//! segment, and segments that only speak of forgotten slots are removed, each step only after the one
+//! before it is durable.
 
 mod room;
+mod saving;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -15,10 +17,11 @@ use serde::Serialize;
 use super::frame::{HEAD, Place};
 use super::meter::Meter;
 use super::segment::{Entry, Header};
-use super::{Disk, Durable, Identity, checkpoints, disk_error, encode, names};
-use crate::checkpoint::Checkpoint;
+use super::{Disk, Durable, Identity, disk_error, encode, names};
 use crate::error::Error;
 use crate::types::Slot;
+
+use saving::Saving;
 
 /// The journal and the checkpoints of one replica.
 pub struct Store {
@@ -48,9 +51,13 @@ pub struct Store {
     dirty: Vec<String>,
     /// Whether a file has been made or renamed since names were synced.
     names_changed: bool,
-    /// Checkpoints on the disk, oldest first, and newer ones that still have a temporary name.
+    /// Checkpoints on the disk, oldest first.
     checkpoints: VecDeque<Slot>,
-    unnamed: Vec<Slot>,
+    /// The one on its way, and perhaps one that waits for it.
+    saving: VecDeque<Saving>,
+    piece_bytes: usize,
+    /// Whether the disk had no room for the next piece.
+    starved: bool,
     forgotten: Slot,
     /// The segment that was first to say so, and where its record of that ends.
     forgot: (u64, u64),
@@ -72,6 +79,8 @@ const SEGMENT_BYTES_MAX: u64 = 64 << 20;
 /// Bytes of blocks made ready at a time. A sync that finds its blocks ready takes about two thirds of
 /// the time.
 const AHEAD: u64 = 256 << 10;
+/// Bytes of a checkpoint in a piece: as much as a disk syncs in a few milliseconds.
+const PIECE_BYTES: usize = 1 << 20;
 
 impl Store {
     /// A store on a disk that has been read and cleaned, at the beginning of a new segment.
@@ -100,7 +109,9 @@ impl Store {
             dirty: Vec::new(),
             names_changed: false,
             checkpoints,
-            unnamed: Vec::new(),
+            saving: VecDeque::new(),
+            piece_bytes: PIECE_BYTES,
+            starved: false,
             forgotten,
             forgot: (0, 0),
             meter: Arc::default(),
@@ -113,6 +124,11 @@ impl Store {
     #[must_use]
     pub fn meter(&self) -> &Arc<Meter> {
         &self.meter
+    }
+
+    /// Writes checkpoints in pieces of so many bytes from now on.
+    pub fn set_piece_bytes(&mut self, bytes: usize) {
+        self.piece_bytes = bytes;
     }
 
     pub(super) fn forgotten(&self) -> Slot {
@@ -145,7 +161,7 @@ impl Store {
                 Durable::Slot(slot, record) => {
                     self.push_slot(slot, &encode(&Entry::Slot(slot, record)));
                 }
-                Durable::Checkpoint(checkpoint) => self.queue_checkpoint(&checkpoint),
+                Durable::Checkpoint(checkpoint) => self.queue_checkpoint(checkpoint),
                 Durable::Forget(slot) if slot > self.forgotten => {
                     self.forgotten = slot;
                     self.push(&encode(&Entry::<R>::Forgot(slot)));
@@ -156,7 +172,8 @@ impl Store {
         }
     }
 
-    /// Does what is still to be done to the files. On a full disk it first removes what may go.
+    /// Does what is still to be done to the files, and writes a piece of the checkpoint on its way. On a
+    /// full disk it first removes what may go.
     ///
     /// # Errors
     /// As [`Store::write`].
@@ -172,7 +189,17 @@ impl Store {
                 }
             }
         }
-        Ok(())
+        self.append_piece()
+    }
+
+    /// Does one step that does not wait among the others.
+    fn take_or_make_room(&mut self, step: &Step) -> Result<(), Error> {
+        loop {
+            match self.take(step) {
+                Err(error) if error.is_full() && self.make_room()? => {}
+                outcome => return outcome,
+            }
+        }
     }
 
     fn take(&mut self, step: &Step) -> Result<(), Error> {
@@ -210,13 +237,13 @@ impl Store {
     /// Whether something has been written since the last sync.
     #[must_use]
     pub fn is_dirty(&self) -> bool {
-        !self.dirty.is_empty() || !self.unnamed.is_empty()
+        !self.dirty.is_empty() || self.has_whole_checkpoint()
     }
 
     /// Whether something waits for the disk to have room.
     #[must_use]
     pub fn is_blocked(&self) -> bool {
-        !self.pending.is_empty()
+        !self.pending.is_empty() || self.starved
     }
 
     /// Makes durable all that has been appended.
@@ -231,9 +258,7 @@ impl Store {
         self.prepare()?;
         self.sync_dirty()?;
         self.durable = self.length;
-        for slot in std::mem::take(&mut self.unnamed) {
-            self.name_checkpoint(slot)?;
-        }
+        self.name_checkpoint()?;
         self.keep_checkpoints(KEPT)?;
         self.remove_earlier()?;
         self.remove_forgotten(self.segment)
@@ -328,27 +353,5 @@ impl Store {
         if self.forgotten > Slot(0) {
             self.push(&encode(&Entry::<()>::Forgot(self.forgotten)));
         }
-    }
-
-    fn queue_checkpoint(&mut self, checkpoint: &Checkpoint) {
-        let last = self.unnamed.last().or(self.checkpoints.back());
-        if last.is_some_and(|last| *last >= checkpoint.slot) {
-            return;
-        }
-        let file = names::beside(&names::checkpoint(checkpoint.slot));
-        let bytes = checkpoints::write(checkpoint, self.owner);
-        self.pending.push_back(Step::Append { file, base: 0, bytes });
-        self.unnamed.push(checkpoint.slot);
-        self.end_segment();
-    }
-
-    fn name_checkpoint(&mut self, slot: Slot) -> Result<(), Error> {
-        let file = names::checkpoint(slot);
-        let failed = |e| disk_error(self.owner, "name", &file, e);
-        self.disk.rename(&names::beside(&file), &file).map_err(failed)?;
-        self.names_changed = true;
-        self.sync_names()?;
-        self.checkpoints.push_back(slot);
-        Ok(())
     }
 }

@@ -95,7 +95,7 @@ where
                 self.node.replica().submit(requests, now);
             }
             self.node.turn()?;
-            if let Some(turn) = self.node.sync_wanted() {
+            while let Some(turn) = self.node.sync_wanted() {
                 self.node.sync(turn)?;
             }
             let mut ready = self.node.take_ready();

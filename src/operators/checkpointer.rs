@@ -1,7 +1,8 @@
 //! Checkpointer: a checkpoint that `f + 1` replicas hold durably is stable.
 //!
 //! One of any `f + 1` replicas is up, so a stable checkpoint can always be fetched, and what led to it
-//! may be forgotten. A report leaves after the checkpoint is on disk, like everything a turn says.
+//! may be forgotten. A checkpoint is reported when it has been saved, which may be many turns after it
+//! was cut; nothing else waits for that.
 
 use std::collections::BTreeMap;
 
@@ -39,6 +40,7 @@ pub struct Streams<'s, R: Clone + 'static> {
 pub fn checkpointer<'s, R: Clone + 'static>(
     checkpoints: Stream<'s, Checkpoint>,
     reports: Stream<'s, (ReplicaId, Report)>,
+    saved: Stream<'s, Slot>,
     clock: Stream<'s, Millis>,
     own: Option<&Checkpoint>,
     config: &Config,
@@ -50,9 +52,10 @@ pub fn checkpointer<'s, R: Clone + 'static>(
     let (tell, events) = role.output();
     let (keep_too, report_again) = (keep.clone(), report.clone());
     role.on(checkpoints, move |checkpointer, checkpoint| {
-        report.send([checkpointer.on_checkpoint(&checkpoint)]);
+        checkpointer.on_checkpoint(&checkpoint);
         keep.send([Durable::Checkpoint(checkpoint)]);
     });
+    role.on(saved, move |checkpointer, slot| report.send(checkpointer.on_saved(slot)));
     role.on(reports, move |checkpointer, (from, report)| {
         let outcome = checkpointer.on_report(from, report);
         tell.send(outcome.diverged.then_some(Event::Diverged { slot: report.slot, replica: from }));
@@ -70,12 +73,12 @@ pub fn checkpointer<'s, R: Clone + 'static>(
 /// Owns the knowledge of which checkpoint is stable.
 #[derive(Debug)]
 pub struct Checkpointer {
-    me: ReplicaId,
     quorum: usize,
     gossip_every_ms: Millis,
+    /// Checkpoints that have been cut and not been saved yet.
+    cut: BTreeMap<Slot, Digest>,
+    /// The last one that has been saved.
     own: Option<Report>,
-    /// This replica's own report has come back to it: the checkpoint is on its disk.
-    durable: Slot,
     stable: Slot,
     forgotten: Slot,
     /// Reports above the stable slot, by slot; only the latest few slots.
@@ -100,9 +103,8 @@ impl Checkpointer {
         Self {
             quorum: config.f() + 1,
             gossip_every_ms: config.gossip_every_ms,
-            me: config.me,
+            cut: BTreeMap::new(),
             own: own.map(|own| Report { slot: own.slot, digest: own.digest }),
-            durable: own.map_or(Slot(0), |own| own.slot),
             stable: Slot(0),
             forgotten: Slot(0),
             reports: BTreeMap::new(),
@@ -110,20 +112,21 @@ impl Checkpointer {
         }
     }
 
-    fn on_checkpoint(&mut self, checkpoint: &Checkpoint) -> Report {
-        let report = Report { slot: checkpoint.slot, digest: checkpoint.digest };
-        if self.own.is_none_or(|own| own.slot < report.slot) {
-            self.own = Some(report);
-        }
-        report
+    fn on_checkpoint(&mut self, checkpoint: &Checkpoint) {
+        self.cut.insert(checkpoint.slot, checkpoint.digest);
+    }
+
+    /// Those before it will never be saved, or have been.
+    fn on_saved(&mut self, slot: Slot) -> Option<Report> {
+        let digest = self.cut.remove(&slot)?;
+        self.cut = self.cut.split_off(&slot);
+        self.own = Some(Report { slot, digest });
+        self.own
     }
 
     fn on_report(&mut self, from: ReplicaId, report: Report) -> Outcome {
-        if from == self.me {
-            self.durable = report.slot.max(self.durable);
-        }
         let (stable, diverged) = self.tally(from, report);
-        let covered = self.stable.min(self.durable);
+        let covered = self.stable.min(self.own.map_or(Slot(0), |own| own.slot));
         let forget = (covered > self.forgotten).then_some(covered);
         self.forgotten = covered.max(self.forgotten);
         Outcome { stable, forget, diverged }
@@ -183,10 +186,24 @@ mod tests {
     #[test]
     fn nothing_is_forgotten_that_this_replica_has_no_checkpoint_of() {
         let mut checkpointer = checkpointer();
+        checkpointer.on_checkpoint(&Checkpoint::new(Slot(10), b"a".to_vec()));
         checkpointer.on_report(ReplicaId(1), report(10, b"a"));
         let outcome = checkpointer.on_report(ReplicaId(2), report(10, b"a"));
         assert_eq!((outcome.stable, outcome.forget), (Some(Slot(10)), None));
+        assert_eq!(checkpointer.on_saved(Slot(10)), Some(report(10, b"a")));
         let outcome = checkpointer.on_report(ReplicaId(0), report(10, b"a"));
         assert_eq!((outcome.stable, outcome.forget), (None, Some(Slot(10))));
+    }
+
+    #[test]
+    fn only_a_checkpoint_that_was_saved_is_reported() {
+        let mut checkpointer = checkpointer();
+        for slot in [10, 20, 30] {
+            checkpointer.on_checkpoint(&Checkpoint::new(Slot(slot), vec![slot as u8]));
+        }
+        assert_eq!(checkpointer.on_tick(1_000), None);
+        assert_eq!(checkpointer.on_saved(Slot(20)), Some(report(20, &[20])));
+        assert_eq!(checkpointer.on_saved(Slot(10)), None, "it was never to be saved");
+        assert_eq!(checkpointer.on_tick(2_000), Some(report(20, &[20])));
     }
 }

@@ -4,8 +4,9 @@ use taraflow::dataflows::tara::invariants::subject;
 use taraflow::dataflows::tara::{Message, dataflow};
 use taraflow::disk::Durable;
 use taraflow::replica::Outputs;
+use taraflow::role::{connect, inlet};
 
-use super::rewriting::{Subject, redrawn, remembering, writing};
+use super::rewriting::{Subject, redrawn, remembering, rewrite, writing};
 
 /// 0.4: messages leave before what they promise is on disk.
 pub fn a_replica_speaks_before_it_writes() -> Subject {
@@ -38,9 +39,20 @@ pub fn an_acceptance_is_not_written() -> Subject {
 
 /// TA-11: a checkpoint is reported, and not written down.
 pub fn a_checkpoint_is_not_written() -> Subject {
-    writing(|entry| match entry {
-        Durable::Checkpoint(_) => Vec::new(),
-        _ => vec![entry],
+    redrawn(|mut inputs, config| {
+        let (back, saved) = inlet(inputs.graph, "not_saved");
+        inputs.saved = saved;
+        let mut outputs = dataflow(inputs, config);
+        let cut = rewrite(outputs.durable.clone(), |entry| match entry {
+            Durable::Checkpoint(checkpoint) => vec![checkpoint.slot],
+            _ => Vec::new(),
+        });
+        connect(cut, back);
+        outputs.durable = rewrite(outputs.durable, |entry| match entry {
+            Durable::Checkpoint(_) => Vec::new(),
+            _ => vec![entry],
+        });
+        outputs
     })
 }
 

@@ -17,6 +17,11 @@ pub enum Event {
         /// The view entered.
         view: View,
     },
+    /// It has started, and is in the view that its disk remembers or a later one.
+    Stands {
+        /// The view.
+        view: View,
+    },
     /// It leads `view` and has proposed again what earlier views left behind.
     Leads {
         /// The view led.

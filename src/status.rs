@@ -92,6 +92,7 @@ impl Status {
                 self.view = *view;
                 self.leads = None;
             }
+            Event::Stands { view } => self.view = *view,
             Event::Leads { view, .. } => self.leads = Some(*view),
             Event::Checkpointed { .. } => self.checkpoints += 1,
             Event::Stable { slot } => self.stable = *slot,

@@ -112,6 +112,21 @@ fn a_replica_that_has_returned_says_how_often_it_has_started() {
 }
 
 #[test]
+fn who_leads_is_known_from_the_first_start_on_and_after_a_return() {
+    let cluster = Cluster::start(3, &[]);
+    let see = |index: usize| overview(&cluster)["replicas"][index]["status"].clone();
+    wait_until("the first leader says so", || see(0)["role"] == "leader");
+    cluster.kill(0);
+    wait_until("another leads", || cluster.serves(2) && see(1)["role"] == "leader");
+
+    cluster.kill(2);
+
+    wait_until("it is back, in the view of the others", || {
+        see(2)["starts"] == 2 && see(2)["view"] == see(1)["view"] && see(2)["leader"] == 1
+    });
+}
+
+#[test]
 fn the_admin_port_answers_only_what_may_be_asked() {
     let cluster = Cluster::start(3, &[]);
     let address = cluster.admin(0);

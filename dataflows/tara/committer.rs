@@ -43,7 +43,7 @@ pub fn committer<'s>(
     let (enter, entered) = role.output();
     let (keep, durable) = role.output();
     let (tell, events) = role.output();
-    let account_again = account.clone();
+    let (account_again, tell_first) = (account.clone(), tell.clone());
     let left = move |committer: &Committer, left: Option<View>| {
         if let Some(view) = left {
             keep.send([Durable::Newest(Promise::Entered(view))]);
@@ -72,7 +72,12 @@ pub fn committer<'s>(
         vote.send([Commit { view: proposal.view, slot: proposal.slot }]);
         accept.send([proposal]);
     });
-    role.on(clock, move |committer, now| account_again.send(committer.on_tick(now)));
+    let mut starts = true;
+    role.on(clock, move |committer, now| {
+        account_again.send(committer.on_tick(now));
+        let view = committer.view();
+        tell_first.send(std::mem::take(&mut starts).then_some(Event::Stands { view }));
+    });
     role.build();
     Streams { commits, accepted, records, entered, durable, events }
 }

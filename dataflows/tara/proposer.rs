@@ -23,10 +23,12 @@ pub fn proposer<'s>(
     clock: Stream<'s, Millis>,
     proposer: Proposer,
 ) -> (Stream<'s, Proposal>, Stream<'s, Event>) {
+    let mut first = proposer.leads;
     let mut role = Role::new("proposer", clock.scope(), proposer);
     let (propose, proposals) = role.output();
     let (tell, events) = role.output();
     let (again, late, room) = (propose.clone(), propose.clone(), propose.clone());
+    let tell_first = tell.clone();
     role.on(views, Proposer::on_view);
     role.on(executed, |proposer, executed| proposer.on_executed(&executed));
     role.on(stable, move |proposer, slot| room.send(proposer.on_stable(slot)));
@@ -39,7 +41,11 @@ pub fn proposer<'s>(
         }
     });
     role.on(forwards, move |proposer, forward| propose.send(proposer.on_forward(forward)));
-    role.on(clock, move |proposer, now| late.send(proposer.on_tick(now)));
+    role.on(clock, move |proposer, now| {
+        late.send(proposer.on_tick(now));
+        let led = first.take().filter(|view| proposer.leads == Some(*view));
+        tell_first.send(led.map(|view| Event::Leads { view, base: Slot(0), recovered: 0 }));
+    });
     role.build();
     (proposals, events)
 }

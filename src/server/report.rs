@@ -98,6 +98,7 @@ pub(super) fn log(event: &Event) {
     match event {
         Event::Suspected { view } => tracing::warn!(view = view.0, "suspects the leader"),
         Event::EnteredView { view } => tracing::info!(view = view.0, "entered view"),
+        Event::Stands { view } => tracing::info!(view = view.0, "stands in view"),
         Event::Leads { view, .. } => tracing::info!(view = view.0, "leads"),
         Event::Installed { slot } => tracing::info!(slot = slot.0, "took over a checkpoint"),
         Event::Diverged { slot, replica } => {

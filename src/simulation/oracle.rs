@@ -132,6 +132,11 @@ impl Common {
                 *known = *view;
                 Ok(())
             }
+            Event::Stands { view } => {
+                let known = self.view.insert(me, *view).filter(|known| known > view);
+                let broken = |known| format!("G9: {me} stands in view {view} after view {known}");
+                known.map_or(Ok(()), |known| Err(broken(known)))
+            }
             Event::Leads { view, recovered, .. } => {
                 self.counts.view_changes += u64::from(*view > View(0));
                 self.counts.recovered += *recovered as u64;

@@ -74,6 +74,8 @@ impl Story {
                 let suspect = View(view.0.saturating_sub(1));
                 new.then(|| format!("suspects the leader of view {suspect}"))
             }
+            // That there is a leader to begin with is no news.
+            Event::Leads { view, .. } if *view == View(0) => None,
             Event::Leads { view, base, recovered } => Some(format!(
                 "leads view {view} from slot {base}, {recovered} {} left behind",
                 if *recovered == 1 { "slot" } else { "slots" }

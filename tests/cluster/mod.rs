@@ -179,7 +179,7 @@ fn children(parent: u32) -> Vec<Pid> {
 
 /// A base port whose clients', links' and admin ports are free. Below those the system hands out, and
 /// begun at another place by each process, so that tests that run at the same time do not meet.
-fn free_ports(replicas: usize) -> u16 {
+pub fn free_ports(replicas: usize) -> u16 {
     const FIRST: u16 = 12_000;
     const BLOCKS: u16 = 60;
     static NEXT: AtomicU16 = AtomicU16::new(0);

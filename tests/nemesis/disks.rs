@@ -1,0 +1,207 @@
+//! Disks that fail or fill up under a replica, and what it has promised on them.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use taraflow::resp::Reply;
+use tempfile::TempDir;
+
+use crate::cluster::wait_until;
+use crate::nodes::{Nodes, REPLICAS};
+use crate::requests::Line;
+
+/// How soon a replica must be of use again once its disk has room.
+const RESUMES_WITHIN: Duration = Duration::from_secs(10);
+
+/// The library that makes disks fail.
+struct Shim {
+    home: TempDir,
+}
+
+impl Shim {
+    /// Compiles it; nothing where there is no C compiler, with the reason said.
+    fn build() -> Option<Self> {
+        let home = tempfile::tempdir().unwrap();
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nemesis/faulty_disk.c");
+        let mut cc = Command::new("cc");
+        cc.args(["-shared", "-fPIC", "-O1", "-o"]).arg(Self::library(home.path())).arg(source);
+        match cc.arg("-ldl").output() {
+            Err(error) => {
+                eprintln!("skipped: no C compiler to make a disk that fails with: {error}");
+                None
+            }
+            Ok(output) => {
+                assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+                Some(Self { home })
+            }
+        }
+    }
+
+    fn library(home: &Path) -> PathBuf {
+        home.join("faulty_disk.so")
+    }
+
+    /// Starts replica `index` on a disk whose `count`-th sync fails.
+    fn start_failing(&self, nodes: &mut Nodes, index: usize, count: u64) {
+        let mut command = nodes.command(index);
+        command.env("LD_PRELOAD", Self::library(self.home.path()));
+        command.env("FAIL_SYNC", count.to_string());
+        nodes.run(index, command);
+    }
+
+    /// Starts replica `index` on a disk that is full while `is_full` exists.
+    fn start_filling(&self, nodes: &mut Nodes, index: usize, is_full: &Path) {
+        let mut command = nodes.command(index);
+        command.env("LD_PRELOAD", Self::library(self.home.path())).env("FULL_WHILE", is_full);
+        nodes.run(index, command);
+    }
+}
+
+/// Counts up by one; says what the counter holds then, if that is known.
+fn increment(line: &mut Line) -> Option<i64> {
+    match line.ask(&["INCR", "counter"])? {
+        Reply::Integer(count) => Some(count),
+        other => panic!("INCR was answered {other:?}"),
+    }
+}
+
+/// Has the `count`-th sync of a replica fail while only it and one other are there, so that each answer
+/// depends on it; then leaves it alone with the third, which has seen nothing of that.
+fn a_sync_fails(nodes: &mut Nodes, shim: &Shim, count: u64) {
+    let victim = count as usize % REPLICAS;
+    let (witness, third) = ((victim + 1) % REPLICAS, (victim + 2) % REPLICAS);
+    nodes.kill(third);
+    nodes.kill(victim);
+    shim.start_failing(nodes, victim, count);
+
+    let (mut answered, mut asked) = (0, 0);
+    let mut lines = [victim, witness].map(|index| Line::to(nodes.clients(index)));
+    wait_until(&format!("sync {count} fails"), || {
+        for line in &mut lines {
+            asked += i64::from(line.is_connected());
+            answered = increment(line).unwrap_or(answered).max(answered);
+        }
+        nodes.has_ended(victim).is_some()
+    });
+    let status = nodes.wait(victim);
+    assert_eq!(status.code(), Some(8), "sync {count}");
+    nodes.kill(witness);
+    nodes.start(victim);
+    nodes.start(third);
+    nodes.all_serve();
+
+    let mut line = Line::to(nodes.clients(third)).patient();
+    let total = increment(&mut line).unwrap();
+    assert!(total > answered, "sync {count}: {answered} was answered, and it is {total}");
+    eprintln!("sync {count}: {asked} asked, {answered} answered, then {total}");
+    nodes.start(witness);
+    nodes.all_serve();
+}
+
+#[test]
+fn a_failed_sync_ends_a_replica_before_it_answers_anything_that_depends_on_it() {
+    let Some(shim) = Shim::build() else { return };
+    let mut nodes = Nodes::start_all(true, 16);
+    for count in [1, 2, 9, 23, 50] {
+        a_sync_fails(&mut nodes, &shim, count);
+    }
+    assert!((0..REPLICAS).any(|index| nodes.log(index).contains("cannot sync journal-")));
+}
+
+#[test]
+#[ignore = "two minutes: every one of the first fifty syncs"]
+fn none_of_the_first_fifty_syncs_may_fail_unnoticed() {
+    let Some(shim) = Shim::build() else { return };
+    let mut nodes = Nodes::start_all(true, 16);
+    for count in 1..=50 {
+        a_sync_fails(&mut nodes, &shim, count);
+    }
+}
+
+/// Counts while replica 0 waits for room and after; `fill` and `make_room` are done to its disk.
+fn a_disk_is_full_for_a_while(nodes: &mut Nodes, fill: impl FnOnce(), make_room: impl FnOnce()) {
+    let mut own = Line::to(nodes.clients(0));
+    let mut other = Line::to(nodes.clients(1)).patient();
+    let before = increment(&mut own).unwrap();
+    fill();
+    wait_until("it is fenced", || {
+        let _ = own.ask(&["SET", "ballast", &"x".repeat(1 << 16)]);
+        nodes.status(0)["fenced"] == true
+    });
+
+    let answers: Vec<i64> = (0..100).map(|_| increment(&mut other).unwrap()).collect();
+    assert!(answers.windows(2).all(|two| two[1] == two[0] + 1) && answers[0] == before + 1);
+    assert!(nodes.has_ended(0).is_none());
+    make_room();
+    let start = Instant::now();
+    nodes.all_agree();
+    wait_until("it serves again", || increment(&mut own).is_some());
+
+    let resumed = start.elapsed();
+    eprintln!("of use again {resumed:?} after there was room");
+    assert!(resumed < RESUMES_WITHIN, "{resumed:?}");
+    assert!(increment(&mut own).unwrap() >= before + 102);
+}
+
+#[test]
+fn a_replica_whose_disk_is_full_holds_up_nobody_and_goes_on_when_there_is_room() {
+    let Some(shim) = Shim::build() else { return };
+    let mut nodes = Nodes::start_all(true, 16);
+    let is_full = nodes.directory().join("is-full");
+    nodes.kill(0);
+    shim.start_filling(&mut nodes, 0, &is_full);
+    nodes.all_serve();
+
+    a_disk_is_full_for_a_while(
+        &mut nodes,
+        || drop(File::create(&is_full).unwrap()),
+        || fs::remove_file(&is_full).unwrap(),
+    );
+}
+
+#[test]
+#[ignore = "mounts a file system of 8 MiB, which only root may"]
+fn a_replica_on_a_small_file_system_goes_on_when_there_is_room() {
+    let mut nodes = Nodes::start_all(true, 16);
+    let mount = Mount::of(8, nodes.directory().join("small"));
+    nodes.kill(0);
+    fs::create_dir(mount.0.join("data")).unwrap();
+    for entry in fs::read_dir(nodes.data(0)).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, mount.0.join("data").join(path.file_name().unwrap())).unwrap();
+    }
+    let mut command = nodes.command(0);
+    command.arg("--data").arg(mount.0.join("data"));
+    nodes.run(0, command);
+    nodes.all_serve();
+
+    let ballast = mount.0.join("ballast");
+    a_disk_is_full_for_a_while(
+        &mut nodes,
+        || drop(fs::write(&ballast, vec![1; 8 << 20]).unwrap_err()),
+        || fs::remove_file(&ballast).unwrap(),
+    );
+    nodes.kill(0);
+}
+
+/// A file system in memory, as long as this lives.
+struct Mount(PathBuf);
+
+impl Mount {
+    fn of(mib: u64, path: PathBuf) -> Self {
+        fs::create_dir(&path).unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs"]).arg(&path);
+        assert!(mount.status().unwrap().success(), "only root may mount");
+        Self(path)
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        // Lazily: if the test has failed, a replica still has files there.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}

@@ -1,0 +1,184 @@
+//! What goes wrong during a run, drawn from a seed, and how it is put right.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use taraflow::simulation::Random;
+
+use crate::nodes::{Nodes, REPLICAS};
+use crate::proxy::{Mishap, Weather};
+
+/// Owns what has gone wrong and is not put right.
+pub struct Nemesis {
+    random: Random,
+    next: Instant,
+    /// When each replica that is down starts, and each that is paused goes on.
+    down_until: BTreeMap<usize, Instant>,
+    paused_until: BTreeMap<usize, Instant>,
+    /// Those that are down as soon as they have done what they were told to: to end in order.
+    ending: BTreeSet<usize>,
+    /// When the sky clears over each link.
+    clear_at: BTreeMap<usize, Instant>,
+    began: Instant,
+    /// How often each kind of thing has gone wrong.
+    pub acts: BTreeMap<&'static str, u64>,
+}
+
+impl Nemesis {
+    /// The nemesis of a seed.
+    pub fn of(seed: u64) -> Self {
+        Self {
+            random: Random::new(seed),
+            next: Instant::now(),
+            down_until: BTreeMap::new(),
+            paused_until: BTreeMap::new(),
+            ending: BTreeSet::new(),
+            clear_at: BTreeMap::new(),
+            began: Instant::now(),
+            acts: BTreeMap::new(),
+        }
+    }
+
+    /// Puts right what has lasted long enough, and does the next thing when its time has come.
+    pub fn step(&mut self, nodes: &mut Nodes) {
+        let now = Instant::now();
+        self.mend(nodes, |until| until <= now);
+        for index in 0..REPLICAS {
+            if let Some(status) = nodes.has_ended(index) {
+                assert!(self.ending.remove(&index), "replica {index} ended by itself: {status}");
+                assert!(nodes.wait(index).success(), "replica {index} was told to end: {status}");
+            }
+        }
+        if now >= self.next {
+            self.next = now + self.within(150..900);
+            let until = now + self.within(50..1500);
+            self.act(nodes, until);
+        }
+    }
+
+    /// Puts everything right.
+    pub fn heal(&mut self, nodes: &mut Nodes) {
+        self.mend(nodes, |_| true);
+        for index in std::mem::take(&mut self.ending) {
+            assert!(nodes.wait(index).success());
+        }
+        self.mend(nodes, |_| true);
+    }
+
+    fn within(&mut self, range: std::ops::Range<u64>) -> Duration {
+        Duration::from_millis(self.random.within(range))
+    }
+
+    fn mend(&mut self, nodes: &mut Nodes, is_over: impl Fn(Instant) -> bool) {
+        for (index, _) in self.paused_until.extract_if(.., |_, until| is_over(*until)) {
+            nodes.signal(index, Signal::CONT);
+        }
+        let ending = &self.ending;
+        let is_back =
+            |index: &usize, until: &mut Instant| is_over(*until) && !ending.contains(index);
+        for (index, _) in self.down_until.extract_if(.., is_back) {
+            nodes.start(index);
+        }
+        for (link, _) in self.clear_at.extract_if(.., |_, until| is_over(*until)) {
+            nodes.proxies()[link].set(Weather::Fair);
+        }
+    }
+
+    fn act(&mut self, nodes: &mut Nodes, until: Instant) {
+        let victim = self.random.below(REPLICAS as u64) as usize;
+        let links = nodes.proxies().len();
+        let link = self.random.below(links as u64) as usize;
+        let weather = match self.random.below(4) {
+            0 => Weather::Slow(self.within(1..80)),
+            1 => Weather::Stuck,
+            2 => Weather::Lossy,
+            _ => Weather::Cut,
+        };
+        let between = |nodes: &Nodes, is_hit: &dyn Fn(usize, usize) -> bool| -> Vec<usize> {
+            let proxies = nodes.proxies().iter().enumerate();
+            proxies.filter(|(_, each)| is_hit(each.from, each.to)).map(|(at, _)| at).collect()
+        };
+        let act = match self.random.below(12) {
+            0..=1 => self.take_down(nodes, victim, until, Signal::KILL),
+            2 => self.take_down(nodes, victim, until, Signal::TERM),
+            3 => {
+                for index in 0..REPLICAS {
+                    self.take_down(nodes, index, until, Signal::KILL);
+                }
+                "all killed"
+            }
+            4..=5 => self.pause(nodes, victim, until),
+            6 => {
+                let hit = between(nodes, &|from, to| from == victim || to == victim);
+                self.darken(nodes, &hit, weather, until, "isolated")
+            }
+            7 => {
+                let hit = between(nodes, &|from, _| from == victim);
+                self.darken(nodes, &hit, weather, until, "mute")
+            }
+            8 => {
+                let hit = between(nodes, &|_, to| to == victim);
+                self.darken(nodes, &hit, weather, until, "deaf")
+            }
+            9 => self.darken(nodes, &[link], weather, until, "link"),
+            _ => {
+                let mishap = *self.random.pick(&[Mishap::Flip, Mishap::Close, Mishap::HalfOpen]);
+                nodes.proxies()[link].strike(mishap);
+                "mishap"
+            }
+        };
+        let lasts = until.saturating_duration_since(Instant::now()).as_millis();
+        let at = self.began.elapsed().as_secs_f64();
+        eprintln!("[{at:.3} s] {act}: replica {victim}, link {link}, {weather:?}, {lasts} ms");
+        *self.acts.entry(act).or_default() += 1;
+    }
+
+    fn darken(
+        &mut self,
+        nodes: &Nodes,
+        links: &[usize],
+        weather: Weather,
+        until: Instant,
+        act: &'static str,
+    ) -> &'static str {
+        for &link in links {
+            nodes.proxies()[link].set(weather);
+            self.clear_at.insert(link, until);
+        }
+        act
+    }
+
+    fn pause(&mut self, nodes: &Nodes, victim: usize, until: Instant) -> &'static str {
+        if !nodes.runs(victim) || self.ending.contains(&victim) {
+            return "nothing";
+        }
+        nodes.signal(victim, Signal::STOP);
+        self.paused_until.insert(victim, until);
+        "paused"
+    }
+
+    fn take_down(
+        &mut self,
+        nodes: &mut Nodes,
+        victim: usize,
+        until: Instant,
+        signal: Signal,
+    ) -> &'static str {
+        // One that is paused would not hear of it, and one that has been told twice ends at once.
+        let is_deaf = self.paused_until.contains_key(&victim) || self.ending.contains(&victim);
+        if !nodes.runs(victim) || (signal == Signal::TERM && is_deaf) {
+            return "nothing";
+        }
+        self.paused_until.remove(&victim);
+        self.down_until.insert(victim, until);
+        if signal == Signal::KILL {
+            nodes.kill(victim);
+            self.ending.remove(&victim);
+            return "killed";
+        }
+        nodes.signal(victim, signal);
+        self.ending.insert(victim);
+        "ended"
+    }
+}

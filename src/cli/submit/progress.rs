@@ -61,7 +61,10 @@ impl Progress {
     /// What has been done, in words.
     pub fn summary(&self, errors: u64) -> String {
         let (answered, rate) = (HumanCount(self.answered), HumanCount(self.rate()));
-        let took = HumanDuration(self.started.elapsed());
+        let took = match self.started.elapsed() {
+            long if long >= Duration::from_secs(100) => HumanDuration(long).to_string(),
+            short => format!("{:.1} s", short.as_secs_f64()),
+        };
         format!("{answered} commands answered, {errors} with an error, in {took} ({rate}/s)")
     }
 }

@@ -166,7 +166,8 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
             keeper,
             incarnation,
             turn: start,
-            synced: start,
+            // Not even that it has started.
+            synced: 0,
             saved,
             kept: start,
             kept_newest: start,

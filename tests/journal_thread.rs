@@ -235,3 +235,18 @@ fn a_replica_that_is_dropped_leaves_what_it_has_handed_over() {
     assert_eq!(found(&disk).len(), 50, "and one that waits for room ends all the same");
     assert!(!disk.list().unwrap().is_empty());
 }
+
+#[test]
+fn nothing_leaves_before_it_is_durable_that_the_replica_has_started() {
+    let disk = made();
+    let settings = Config::new(ME, 3);
+    let boxed: Box<dyn Disk> = Box::new(disk.clone());
+    let mut node = Node::start(&settings, Some((boxed, CLUSTER)), Box::new(Nothing), echo).unwrap();
+    node.replica().deliver(ME, [1, 1001]);
+    node.turn().unwrap();
+    assert!(node.take_ready().messages.is_empty(), "it would start for the first time again");
+
+    node.sync(node.sync_wanted().unwrap()).unwrap();
+
+    assert_eq!(node.take_ready().messages.len(), 2);
+}

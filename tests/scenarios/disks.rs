@@ -25,6 +25,22 @@ fn a_replica_killed_between_write_and_sync_breaks_no_word() {
     }
 }
 
+/// T1: what it proposed in its first life must not leave before its disk knows of that life, or it leads the
+/// same view again.
+#[test]
+fn a_leader_killed_before_its_first_sync_has_said_nothing() {
+    for seed in 0..20 {
+        let mut settings = settings(3, 3 * SECOND, 300);
+        settings.disks.sync_us = 60 * MS;
+        let mut world = world(seed, settings);
+        run(&mut world, 50 * MS);
+        world.crash(ReplicaId(0));
+        world.restart(ReplicaId(0));
+
+        end(world, &format!("seed {seed}"));
+    }
+}
+
 /// its disk holds promises that nobody has heard.
 #[test]
 fn a_replica_killed_between_sync_and_send_breaks_no_word() {

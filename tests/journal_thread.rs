@@ -6,6 +6,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, unbounded};
 
 use taraflow::app::{At, Damaged, StateMachine};
+use taraflow::checkpoint::Checkpoint;
 use taraflow::config::Config;
 use taraflow::disk::{Disk, Durable, Identity, Recovered, Store};
 use taraflow::error::Error;
@@ -17,6 +18,8 @@ use taraflow::types::{ReplicaId, Slot, To};
 
 const CLUSTER: u64 = 9;
 const ME: ReplicaId = ReplicaId(0);
+/// Bytes of a checkpoint.
+const CHECKPOINT: usize = 10_000;
 
 /// An application nobody asks anything.
 struct Nothing;
@@ -32,14 +35,17 @@ impl StateMachine for Nothing {
 }
 
 /// Repeats every number it hears, and writes the even ones down. Those from a thousand on rest on the
-/// newest record only, which is written by those from two thousand on.
+/// newest record only, which is written by those from two thousand on; those from three thousand on are
+/// checkpoints.
 fn echo<'s>(inputs: Inputs<'s, u64, String>, _: &Config) -> Outputs<'s, u64, String> {
     let mut role = Role::new("echo", inputs.messages.scope(), ());
     let (say, messages) = role.output();
     let (keep, durable) = role.output();
     let ((_, replies), (_, room), (_, events)) = (role.output(), role.output(), role.output());
     role.on(inputs.messages, move |(), (_, number): (ReplicaId, u64)| {
-        if number >= 2000 {
+        if number >= 3000 {
+            keep.send([Durable::Checkpoint(Checkpoint::new(Slot(number), vec![1; CHECKPOINT]))]);
+        } else if number >= 2000 {
             keep.send([Durable::Newest(number.to_string())]);
         } else if number.is_multiple_of(2) {
             keep.send([Durable::Slot(Slot(number), number.to_string())]);
@@ -249,4 +255,30 @@ fn nothing_leaves_before_it_is_durable_that_the_replica_has_started() {
     node.sync(node.sync_wanted().unwrap()).unwrap();
 
     assert_eq!(node.take_ready().messages.len(), 2);
+}
+
+#[test]
+fn records_that_fit_do_not_wait_for_a_checkpoint_that_does_not() {
+    let disk = made();
+    let mut host = Host::start(&disk);
+    host.turn([0]).unwrap();
+    host.until_said(1).unwrap();
+    disk.set_capacity(Some(disk.bytes() + CHECKPOINT / 2));
+    host.turn([3000]).unwrap();
+    for number in 1..11 {
+        host.turn([2 * number]).unwrap();
+    }
+    let said = host.until_said(11).unwrap();
+    host.node.flush().unwrap();
+    assert!(!host.node.is_fenced() && said.len() == 11);
+    let refused = disk.counts().full;
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(disk.counts().full - refused < 10, "it tries again and again");
+
+    disk.set_capacity(None);
+
+    let whole = || disk.list().unwrap().iter().any(|name| name.ends_with("0bb8"));
+    while !whole() {
+        host.woken.recv_timeout(Duration::from_secs(30)).unwrap();
+    }
 }

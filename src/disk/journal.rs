@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use serde::Serialize;
 
 use super::{Durable, Meter, Store};
@@ -202,16 +202,22 @@ impl<R: Serialize> Writer<R> {
                 self.store.meter().on_group(start.elapsed());
             }
             self.publish();
-            let next = if self.store.is_saving() {
-                self.waiting.try_recv()
-            } else {
-                self.waiting.recv().map_err(|_| TryRecvError::Disconnected)
-            };
-            match next {
+            match self.next() {
                 Ok(job) => self.take(job),
-                Err(TryRecvError::Empty) => {}
-                Err(TryRecvError::Disconnected) => return Ok(()),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
+        }
+    }
+
+    /// The next job, for which it waits only as long as it has nothing else to do.
+    fn next(&self) -> Result<Job<R>, RecvTimeoutError> {
+        if self.store.is_starved() {
+            self.waiting.recv_timeout(Self::FULL_RETRY)
+        } else if self.store.is_saving() {
+            self.waiting.recv_timeout(Duration::ZERO)
+        } else {
+            self.waiting.recv().map_err(|_| RecvTimeoutError::Disconnected)
         }
     }
 

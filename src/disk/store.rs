@@ -240,10 +240,10 @@ impl Store {
         !self.dirty.is_empty() || self.has_whole_checkpoint()
     }
 
-    /// Whether something waits for the disk to have room.
+    /// Whether records wait for the disk to have room.
     #[must_use]
     pub fn is_blocked(&self) -> bool {
-        !self.pending.is_empty() || self.starved
+        !self.pending.is_empty()
     }
 
     /// Makes durable all that has been appended.

@@ -41,7 +41,8 @@ impl Store {
         self.end_segment();
     }
 
-    /// Appends the next piece.
+    /// Appends the next piece; one for which there is no room is tried again with the next records, which
+    /// may well fit: what they let leave is perhaps what frees the disk.
     pub(super) fn append_piece(&mut self) -> Result<(), Error> {
         let Some(saving) = self.saving.front().filter(|saving| !saving.is_whole()) else {
             return Ok(());
@@ -49,13 +50,23 @@ impl Store {
         let file = names::beside(&names::checkpoint(saving.checkpoint.slot));
         let (base, bytes) = (saving.written as u64, saving.piece(self.piece_bytes));
         let count = bytes.len();
-        self.starved = true;
-        self.take_or_make_room(&Step::Append { file, base, bytes })?;
-        self.starved = false;
-        if let Some(saving) = self.saving.front_mut() {
+        self.starved = match self.take_or_make_room(&Step::Append { file, base, bytes }) {
+            Err(error) if error.is_full() => true,
+            outcome => {
+                outcome?;
+                false
+            }
+        };
+        if let Some(saving) = self.saving.front_mut().filter(|_| !self.starved) {
             saving.written += count;
         }
         Ok(())
+    }
+
+    /// Whether the checkpoint on its way waits for the disk to have room.
+    #[must_use]
+    pub fn is_starved(&self) -> bool {
+        self.starved
     }
 
     /// Gives the checkpoint whose file is whole and synced its name.

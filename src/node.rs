@@ -73,6 +73,8 @@ impl<R> Keeper<R> {
 impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node<M, R> {
     /// Turns whose sync may be outstanding before the replica pauses.
     pub const TURNS_UNSYNCED_MAX: usize = 64;
+    /// Bytes of records that may wait for a full disk before the replica is [deaf](Node::is_deaf).
+    const BLOCKED_BYTES_MAX: usize = 64 << 20;
 
     /// Starts a replica from what its disk holds; without a disk it starts from nothing, and must never
     /// take the place of one that has been running.
@@ -207,6 +209,17 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
                     journal.is_full() || journal.waiting() >= Self::TURNS_UNSYNCED_MAX
                 }
             }
+    }
+
+    /// Whether so much waits for a full disk that it should hear nobody until there is room, whatever it
+    /// misses: the others go on without its votes, and what it would have to keep of them has no end.
+    #[must_use]
+    pub fn is_deaf(&self) -> bool {
+        match &self.keeper {
+            Keeper::Nobody { .. } => false,
+            Keeper::Host(store) => store.blocked_bytes() >= Self::BLOCKED_BYTES_MAX,
+            Keeper::Thread(journal) => journal.blocked_bytes() >= Self::BLOCKED_BYTES_MAX,
+        }
     }
 
     /// Lets the replica work, and appends to its disk what must be there before the rest leaves.

@@ -243,6 +243,27 @@ fn a_replica_that_is_dropped_leaves_what_it_has_handed_over() {
 }
 
 #[test]
+fn a_replica_is_deaf_while_more_waits_for_a_full_disk_than_it_should_keep() {
+    let disk = made();
+    let mut host = Host::start(&disk);
+    host.node.flush().unwrap();
+    disk.set_full(true);
+    let mut turns = 0;
+    while !host.node.is_deaf() {
+        host.turn((0..20_000).map(|number| number % 500 * 2)).unwrap();
+        turns += 1;
+        assert!(turns < 1_000, "it hears whatever is said");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(host.node.is_fenced() && turns > 10);
+
+    disk.set_full(false);
+
+    assert_eq!(host.until_said(turns * 20_000).unwrap().len(), turns * 20_000);
+    assert!(!host.node.is_deaf());
+}
+
+#[test]
 fn nothing_leaves_before_it_is_durable_that_the_replica_has_started() {
     let disk = made();
     let settings = Config::new(ME, 3);

@@ -6,7 +6,7 @@
 //! it tries again; after any other error it ends, and the replica must, too.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -43,6 +43,8 @@ struct Seen {
     /// The slot of the newest checkpoint that is durable.
     saved: AtomicU64,
     full: AtomicBool,
+    /// Bytes of records that a full disk has no room for.
+    blocked: AtomicUsize,
     ended: AtomicBool,
 }
 
@@ -116,6 +118,12 @@ impl<R> Journal<R> {
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.seen.full.load(Ordering::Acquire)
+    }
+
+    /// Bytes of records that have been taken, and that it has no room for.
+    #[must_use]
+    pub fn blocked_bytes(&self) -> usize {
+        self.seen.blocked.load(Ordering::Acquire)
     }
 
     /// How many turns wait for the thread to take them.
@@ -254,10 +262,12 @@ impl<R: Serialize> Writer<R> {
                 Err(error) if error.is_full() => {}
                 outcome => {
                     outcome?;
+                    seen.blocked.store(0, Ordering::Release);
                     seen.full.store(false, Ordering::Release);
                     return Ok(true);
                 }
             }
+            seen.blocked.store(self.store.blocked_bytes(), Ordering::Release);
             if !seen.full.swap(true, Ordering::AcqRel) {
                 (self.end.wake)();
             }

@@ -246,6 +246,16 @@ impl Store {
         !self.pending.is_empty()
     }
 
+    /// Bytes of records that wait for it.
+    #[must_use]
+    pub fn blocked_bytes(&self) -> usize {
+        let bytes = |step: &Step| match step {
+            Step::Append { bytes, .. } => bytes.len(),
+            Step::Complete { .. } => 0,
+        };
+        self.pending.iter().map(bytes).sum()
+    }
+
     /// Makes durable all that has been appended.
     ///
     /// # Errors

@@ -205,7 +205,8 @@ where
         let Self { brought, scratch, gather, routes, .. } = self;
         guests.read(held, now, scratch, poll.registry(), brought);
         lines.read(held, scratch, gather);
-        for (from, messages) in brought.messages.drain(..) {
+        let deaf = node.is_deaf();
+        for (from, messages) in brought.messages.drain(..).filter(|_| !deaf) {
             node.replica().deliver(from, messages);
         }
         if !self.own.is_empty() {

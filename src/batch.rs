@@ -243,7 +243,7 @@ pub enum Answer<'a> {
     Opened(ClientId),
     /// There is no such session, or no longer: nothing was done.
     NoSession,
-    /// It has taken effect before, and the client said then that it holds the reply.
+    /// It has taken effect, and its reply is not kept: the client holds it, or there were too many.
     Forgotten,
     /// More requests are open than the client's window allows: nothing was done.
     OutsideWindow,

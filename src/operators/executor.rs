@@ -11,7 +11,7 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use crate::app::{At, Damaged, StateMachine};
-use crate::batch::{Batch, Replies, Reply, Value, weight};
+use crate::batch::{Answer, Batch, Replies, Reply, Value, weight};
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::events::Event;
@@ -129,6 +129,10 @@ struct State {
 }
 
 impl Executor {
+    /// Bytes of replies after which those to further requests of a batch that lines have asked are not
+    /// kept: a few kilobytes of requests can ask for gigabytes.
+    const REPLIES_BYTES_MAX: usize = 64 << 20;
+
     /// An executor that has executed nothing, in this incarnation of its replica.
     #[must_use]
     pub fn new(application: Box<dyn StateMachine>, incarnation: u64, config: &Config) -> Self {
@@ -202,19 +206,26 @@ impl Executor {
         *time_ms = batch.time_ms.max(*time_ms);
         let at = At { slot, time_ms: *time_ms };
         let mut replies = Replies::default();
-        let mut duplicates = 0;
+        let (mut duplicates, mut kept) = (0, 0);
         // Only the source's own replica has the client on its line.
         let answers = batch.id.source == self.me;
         let answers_lines = answers && batch.id.incarnation == self.incarnation;
         for request in batch.requests.iter() {
             if request.client.line().is_some() {
                 let application = &mut self.application;
-                let mut apply = |reply: &mut Vec<u8>| application.apply(at, request.command, reply);
+                let mut apply = |reply: &mut Vec<u8>| {
+                    application.apply(at, request.command, reply);
+                    reply.len()
+                };
+                let (client, number) = (request.client, request.number);
+                if answers_lines && kept < Self::REPLIES_BYTES_MAX {
+                    replies.push_done(client, number, |reply| kept = apply(reply));
+                    continue;
+                }
+                self.unheard.clear();
+                apply(&mut self.unheard);
                 if answers_lines {
-                    replies.push_done(request.client, request.number, apply);
-                } else {
-                    self.unheard.clear();
-                    apply(&mut self.unheard);
+                    replies.push(Reply { client, number, answer: Answer::Forgotten });
                 }
                 continue;
             }
@@ -279,6 +290,38 @@ mod tests {
         Some(Batch { id, time_ms: 0, requests: packer.finish() })
     }
 
+    /// Answers everything with a mebibyte.
+    struct Large;
+
+    impl StateMachine for Large {
+        fn apply(&mut self, _at: At, _command: &[u8], reply: &mut Vec<u8>) {
+            reply.resize(reply.len() + (1 << 20), b'x');
+        }
+        fn snapshot(&self) -> Vec<u8> {
+            Vec::new()
+        }
+        fn restore(&mut self, _snapshot: &[u8]) -> Result<(), Damaged> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn of_a_batch_that_asks_for_too_much_every_line_is_told_something() {
+        let mut executor = Executor::new(Box::new(Large), 1, &Config::new(ReplicaId(0), 3));
+        let mut packer = Packer::default();
+        for number in 1..=100 {
+            let client = ClientId::of_line(128);
+            packer.push(Request { client, number, acknowledged: 0, command: b"" });
+        }
+        let id = BatchId { source: ReplicaId(0), incarnation: 1, number: 1 };
+        let batch = Batch { id, time_ms: 0, requests: packer.finish() };
+
+        let (replies, _) = executor.on_value(Slot(0), Some(batch));
+
+        let kept = replies.iter().filter(|reply| reply.answer != Answer::Forgotten).count();
+        assert_eq!((replies.len(), kept), (100, 64));
+    }
+
     #[test]
     fn a_line_of_an_earlier_life_is_not_answered_though_another_has_its_name() {
         let config = Config::new(ReplicaId(0), 3);
@@ -290,6 +333,6 @@ mod tests {
 
         assert!(late.is_empty());
         let answers: Vec<_> = own.iter().map(|reply| reply.answer).collect();
-        assert_eq!(answers, [crate::batch::Answer::Done(&[2])]);
+        assert_eq!(answers, [Answer::Done(&[2])]);
     }
 }

@@ -137,6 +137,11 @@ impl Line {
         self.give_up(number.saturating_add(1), Silence::Late);
     }
 
+    /// Stops waiting for ordered commands up to `number`, whose replies have been lost.
+    pub fn lose(&mut self, number: u64) {
+        self.give_up(number.saturating_add(1), Silence::Lost);
+    }
+
     fn give_up(&mut self, number: u64, why: Silence) {
         self.queue.silence(number, why);
         self.watches.give_up(number);

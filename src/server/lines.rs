@@ -150,8 +150,12 @@ impl Lines {
                 current = self.clients.get_mut(&id).map(|client| (id, client));
                 self.busy.insert(id);
             }
-            if let (Some((_, client)), Answer::Done(result)) = (&mut current, reply.answer) {
-                client.line.on_reply(reply.number, result);
+            match (&mut current, reply.answer) {
+                (Some((_, client)), Answer::Done(result)) => {
+                    client.line.on_reply(reply.number, result);
+                }
+                (Some((_, client)), _) => client.line.lose(reply.number),
+                (None, _) => {}
             }
         }
         all

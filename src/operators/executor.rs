@@ -131,7 +131,7 @@ struct State {
 impl Executor {
     /// Bytes of replies after which those to further requests of a batch that lines have asked are not
     /// kept: a few kilobytes of requests can ask for gigabytes.
-    const REPLIES_BYTES_MAX: usize = 64 << 20;
+    const REPLIES_BYTES_MAX: usize = 128 << 20;
 
     /// An executor that has executed nothing, in this incarnation of its replica.
     #[must_use]
@@ -309,7 +309,7 @@ mod tests {
     fn of_a_batch_that_asks_for_too_much_every_line_is_told_something() {
         let mut executor = Executor::new(Box::new(Large), 1, &Config::new(ReplicaId(0), 3));
         let mut packer = Packer::default();
-        for number in 1..=100 {
+        for number in 1..=200 {
             let client = ClientId::of_line(128);
             packer.push(Request { client, number, acknowledged: 0, command: b"" });
         }
@@ -319,7 +319,7 @@ mod tests {
         let (replies, _) = executor.on_value(Slot(0), Some(batch));
 
         let kept = replies.iter().filter(|reply| reply.answer != Answer::Forgotten).count();
-        assert_eq!((replies.len(), kept), (100, 64));
+        assert_eq!((replies.len(), kept), (200, 128));
     }
 
     #[test]

@@ -72,7 +72,7 @@ fn memory(cluster: &Cluster, index: usize) -> usize {
 }
 
 #[test]
-#[ignore = "takes ten minutes; `cargo test --release --test endurance -- --ignored --nocapture memory`"]
+#[ignore = "takes ten minutes; `cargo test --test endurance -- --ignored --nocapture memory`"]
 fn memory_stays_below_the_limits_while_a_follower_is_stopped() {
     let seconds =
         std::env::var("TARAFLOW_ENDURANCE_SECONDS").map_or(600, |text| text.parse().unwrap());
@@ -109,7 +109,7 @@ fn memory_stays_below_the_limits_while_a_follower_is_stopped() {
 }
 
 #[test]
-#[ignore = "takes a minute; `cargo test --release --test endurance -- --ignored --nocapture return`"]
+#[ignore = "takes a minute; `cargo test --test endurance -- --ignored --nocapture return`"]
 fn a_return_after_ten_million_requests_takes_no_longer_than_after_one() {
     let cluster = Cluster::start(3, &[]);
     let mut took = Vec::new();

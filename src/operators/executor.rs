@@ -132,6 +132,9 @@ impl Executor {
     /// Bytes of replies after which those to further requests of a batch that lines have asked are not
     /// kept: a few kilobytes of requests can ask for gigabytes.
     const REPLIES_BYTES_MAX: usize = 128 << 20;
+    /// Bytes of results that all sessions together keep for clients that may ask again; the same on all
+    /// replicas.
+    const RESULTS_BYTES_MAX: usize = 256 << 20;
 
     /// An executor that has executed nothing, in this incarnation of its replica.
     #[must_use]
@@ -142,7 +145,11 @@ impl Executor {
             checkpoint_every: config.checkpoint_every,
             checkpoint_bytes: config.checkpoint_bytes,
             since: (0, 0),
-            limits: Limits { window: config.client_window, sessions: config.sessions_max },
+            limits: Limits {
+                window: config.client_window,
+                sessions: config.sessions_max,
+                bytes: Self::RESULTS_BYTES_MAX,
+            },
             state: State {
                 next: Slot(0),
                 time_ms: 0,
@@ -161,13 +168,14 @@ impl Executor {
     /// unless the application breaks its word.
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Damaged> {
         let damaged = |offset, expected| Damaged { offset, expected };
-        let (state, application) = postcard::take_from_bytes::<State>(&checkpoint.state)
+        let (mut state, application) = postcard::take_from_bytes::<State>(&checkpoint.state)
             .map_err(|_| damaged(0, "sessions and progress"))?;
         let n = self.state.sources.len();
         if state.next != checkpoint.slot || state.sources.len() != n {
             return Err(damaged(0, "the slot and cluster size of this checkpoint"));
         }
         self.application.restore(application)?;
+        state.sessions.weigh();
         self.state = state;
         self.since = (0, 0);
         Ok(())

@@ -17,6 +17,9 @@ use crate::types::{ClientId, Slot};
 pub struct Sessions {
     next: ClientId,
     open: BTreeMap<ClientId, Session>,
+    /// Bytes of the results of all of them, which follow from them.
+    #[serde(skip)]
+    bytes: usize,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +39,9 @@ pub struct Limits {
     pub window: u64,
     /// Sessions kept.
     pub sessions: usize,
+    /// Bytes of results kept. When there are more, the sessions close that hold more than their share,
+    /// first the one silent longest.
+    pub bytes: usize,
 }
 
 /// An answer, and whether it was given before.
@@ -60,12 +66,38 @@ impl Sessions {
             let client = self.open_session(slot, limits);
             return Executed { answer: Answer::Opened(client), duplicate: false };
         }
+        if let Some(session) = self.open.get_mut(&request.client) {
+            session.used = slot;
+        }
+        self.make_room(limits);
         let Some(session) = self.open.get_mut(&request.client) else {
             return Executed { answer: Answer::NoSession, duplicate: false };
         };
-        session.used = slot;
-        session.acknowledge(request.acknowledged.min(request.number - 1));
-        session.execute(request.number, limits.window, apply)
+        self.bytes -= session.acknowledge(request.acknowledged.min(request.number - 1));
+        let bytes = &mut self.bytes;
+        session.execute(request.number, limits.window, |reply| {
+            apply(reply);
+            *bytes += reply.len();
+        })
+    }
+
+    /// Finds out how much they hold, which no checkpoint says.
+    pub fn weigh(&mut self) {
+        self.bytes = self.open.values().map(Session::bytes).sum();
+    }
+
+    fn make_room(&mut self, limits: Limits) {
+        let share = limits.bytes / limits.sessions;
+        while self.bytes > limits.bytes {
+            let heavy = self.open.iter().filter(|(_, session)| session.bytes() > share);
+            let silent = heavy.min_by_key(|(client, session)| (session.used, **client));
+            let Some((&client, _)) = silent else { break };
+            self.close(client);
+        }
+    }
+
+    fn close(&mut self, client: ClientId) {
+        self.bytes -= self.open.remove(&client).map_or(0, |session| session.bytes());
     }
 
     /// How many sessions are open.
@@ -84,7 +116,7 @@ impl Sessions {
         while self.open.len() >= limits.sessions {
             let silent = self.open.iter().min_by_key(|(client, session)| (session.used, **client));
             let Some((&client, _)) = silent else { break };
-            self.open.remove(&client);
+            self.close(client);
         }
         let client = self.next;
         self.next = client.next();
@@ -94,12 +126,18 @@ impl Sessions {
 }
 
 impl Session {
-    fn acknowledge(&mut self, upto: u64) {
-        if upto > self.low {
-            let known = (upto - self.low).min(self.results.len() as u64) as usize;
-            self.results.drain(..known);
-            self.low = upto;
+    fn bytes(&self) -> usize {
+        self.results.iter().flatten().map(|result| result.len()).sum()
+    }
+
+    /// Forgets results that the client holds; says how many bytes they had.
+    fn acknowledge(&mut self, upto: u64) -> usize {
+        if upto <= self.low {
+            return 0;
         }
+        let known = (upto - self.low).min(self.results.len() as u64) as usize;
+        self.low = upto;
+        self.results.drain(..known).flatten().map(|result| result.len()).sum()
     }
 
     fn execute(
@@ -132,7 +170,7 @@ impl Session {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { window: 4, sessions: 2 };
+    const LIMITS: Limits = Limits { window: 4, sessions: 2, bytes: 100 };
 
     fn ask(sessions: &mut Sessions, number: u64, acknowledged: u64) -> (Option<Vec<u8>>, bool) {
         let request = Request { client: ClientId(0), number, acknowledged, command: b"" };
@@ -191,5 +229,34 @@ mod tests {
         ask(&mut sessions, 1, 0);
         assert_eq!(sessions.open_session(Slot(3), LIMITS), ClientId(2));
         assert_eq!(ask(&mut sessions, 2, 0), (None, false), "session 0 was used at slot 1");
+    }
+
+    #[test]
+    fn sessions_that_hold_too_much_are_closed_and_the_others_stay() {
+        let limits = Limits { sessions: 10, ..LIMITS };
+        let mut sessions = Sessions::default();
+        for client in 0..5 {
+            sessions.open_session(Slot(client), limits);
+        }
+        let mut ask = |slot, client, number, bytes: usize| {
+            let request =
+                Request { client: ClientId(client), number, acknowledged: 0, command: b"" };
+            let executed = sessions.execute(Slot(slot), request, limits, |reply| {
+                reply.resize(bytes, 7);
+            });
+            executed.answer == Answer::NoSession
+        };
+        assert!(!ask(5, 0, 1, 5));
+        for client in 1..4 {
+            assert!(!ask(5 + client, client, 1, 40));
+        }
+        assert!(!ask(9, 4, 1, 5));
+
+        assert!(ask(10, 1, 2, 1), "it has held too much for the longest time");
+
+        assert!((0..5).filter(|client| *client != 1).all(|client| !ask(11, client, 2, 1)));
+        let kept = sessions.bytes;
+        sessions.weigh();
+        assert_eq!((sessions.bytes, kept), (94, 94));
     }
 }

@@ -1,5 +1,5 @@
 //! A replica whose journal is on a thread of its own.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "waits for a thread")]
 
 use std::time::Duration;
 

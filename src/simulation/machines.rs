@@ -133,13 +133,11 @@ where
         if self.now < place.paused_until {
             return self.wake(at);
         }
-        if !node.is_fenced() {
-            for (from, message) in place.inbox.drain(..) {
-                node.replica().deliver(from, [message]);
-            }
-            if node.replica().room() > 0 && !place.edge.is_empty() {
-                node.replica().submit(place.edge.finish(), now_ms);
-            }
+        for (from, message) in place.inbox.drain(..) {
+            node.replica().deliver(from, [message]);
+        }
+        if !node.is_fenced() && node.replica().room() > 0 && !place.edge.is_empty() {
+            node.replica().submit(place.edge.finish(), now_ms);
         }
         self.stats.turns += 1;
         if let Err(error) = node.turn() {

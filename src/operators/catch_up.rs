@@ -229,12 +229,13 @@ impl State {
     }
 
     fn keep(&mut self, checkpoint: Checkpoint) {
-        self.checkpoints.push_back(checkpoint);
-        // A checkpoint that is not yet stable cannot stand in for one that is.
-        while self.checkpoints.len() > Self::CHECKPOINTS && self.checkpoints[1].slot <= self.stable
-        {
-            self.checkpoints.pop_front();
+        if self.checkpoints.len() >= Self::CHECKPOINTS {
+            // A checkpoint that is not yet stable cannot stand in for one that is.
+            let newest = self.checkpoints.len() - 1;
+            let is_stable = self.checkpoints[newest].slot <= self.stable;
+            self.checkpoints.remove(if is_stable { 0 } else { newest });
         }
+        self.checkpoints.push_back(checkpoint);
     }
 
     fn on_stable(&mut self, stable: Slot) {

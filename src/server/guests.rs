@@ -59,8 +59,17 @@ pub struct Brought<M> {
     pub messages: Vec<(ReplicaId, Vec<M>)>,
     /// Requests of clients, with their connections.
     pub requests: Vec<(u64, Requests)>,
+    /// Bytes of these requests.
+    pub bytes: usize,
     /// Connections that have ended.
     pub gone: Vec<u64>,
+}
+
+impl<M> Brought<M> {
+    /// Nothing yet.
+    pub fn nothing() -> Self {
+        Self { messages: Vec::new(), requests: Vec::new(), bytes: 0, gone: Vec::new() }
+    }
 }
 
 /// What the messages of replicas are looked at with; see [`Protocol`](crate::protocol::Protocol).
@@ -89,6 +98,8 @@ pub struct Guests<M> {
     greeting: BTreeSet<u64>,
     /// Those that may have sent something that is not read, or have something to be sent.
     busy: BTreeSet<u64>,
+    /// The one of them to be read first.
+    first: u64,
     faults: Faults,
     /// When each replica was last heard.
     heard_at: BTreeMap<ReplicaId, Millis>,
@@ -102,7 +113,7 @@ impl<M: DeserializeOwned> Guests<M> {
         let (guests, greeting, busy) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
         let (faults, heard_at) = (Faults::new("links"), BTreeMap::new());
         let executed_by = BTreeMap::new();
-        Self { house, protocol, guests, greeting, busy, faults, heard_at, executed_by }
+        Self { house, protocol, guests, greeting, busy, first: 0, faults, heard_at, executed_by }
     }
 
     /// Lets somebody in, who has yet to say who it is.
@@ -149,19 +160,26 @@ impl<M: DeserializeOwned> Guests<M> {
         busy.any(|guest| guest.stream.is_readable() && !self.house.lets_wait(guest, clients_wait))
     }
 
-    /// Reads what has arrived. Clients are left unread while `clients_wait`.
+    /// Reads what has arrived. Clients are read until they have brought `clients_bytes` of requests; those
+    /// that have to wait are the first to be read the next time.
     pub fn read(
         &mut self,
-        clients_wait: bool,
+        clients_bytes: usize,
         now: Millis,
         scratch: &mut Scratch,
         registry: &Registry,
         brought: &mut Brought<M>,
     ) {
-        for id in std::mem::take(&mut self.busy) {
+        let mut last = std::mem::take(&mut self.busy);
+        let first = last.split_off(&std::mem::take(&mut self.first));
+        for id in first.into_iter().chain(last) {
             let Some(guest) = self.guests.get_mut(&id) else { continue };
+            let clients_wait = brought.bytes >= clients_bytes;
             if self.house.lets_wait(guest, clients_wait) {
                 self.busy.insert(id);
+                if clients_wait && self.first == 0 {
+                    self.first = id;
+                }
                 continue;
             }
             let began = !guest.inbox.is_half_full();
@@ -235,6 +253,7 @@ impl<M: DeserializeOwned> Guests<M> {
                     if !fits || !requests.iter().all(|request| request.is_of_a_session()) {
                         return Err(Fault::Unreadable);
                     }
+                    brought.bytes += requests.bytes();
                     brought.requests.push((id, requests));
                 }
             }

@@ -79,7 +79,7 @@ where
     pub fn new(parts: Parts<M, R>) -> Self {
         let gather = Gather::new(&parts.config);
         let (next_tick, lives) = (parts.clock.elapsed(), parts.node.incarnation());
-        let brought = Brought { messages: Vec::new(), requests: Vec::new(), gone: Vec::new() };
+        let brought = Brought::nothing();
         Self {
             parts,
             gather,
@@ -116,7 +116,7 @@ where
             self.parts.node.turn()?;
             self.send(now);
             self.note_events();
-            if self.may_end() {
+            if self.may_end(now) {
                 return self.end(now);
             }
         }
@@ -203,7 +203,8 @@ where
         let held = self.clients_wait();
         let Parts { poll, guests, lines, node, config, .. } = &mut self.parts;
         let Self { brought, scratch, gather, routes, .. } = self;
-        guests.read(held, now, scratch, poll.registry(), brought);
+        let room = if held { 0 } else { config.gather_bytes_max.saturating_sub(gather.bytes()) };
+        guests.read(room, now, scratch, poll.registry(), brought);
         lines.read(held, scratch, gather);
         let deaf = node.is_deaf();
         for (from, messages) in brought.messages.drain(..).filter(|_| !deaf) {
@@ -216,6 +217,7 @@ where
             routes.learn(id, &requests);
             gather.add_pack(requests);
         }
+        brought.bytes = 0;
     }
 
     fn tick(&mut self, now: Millis) {
@@ -307,12 +309,20 @@ where
     }
 
     /// Whether a replica that is told to end has nothing left to do, or no time.
-    fn may_end(&mut self) -> bool {
+    fn may_end(&mut self, now: Millis) -> bool {
         let Some(deadline) = self.deadline else { return false };
         let idle = self.gather.is_empty()
             && self.parts.node.replica().room() >= self.parts.config.batches_in_flight
             && self.parts.lines.is_settled();
-        idle || self.parts.clock.elapsed() >= deadline
+        idle || self.is_alone(now) || self.parts.clock.elapsed() >= deadline
+    }
+
+    /// Whether too few others are there for anything in flight to be answered.
+    fn is_alone(&self, now: Millis) -> bool {
+        const LATELY_MS: Millis = 1_000;
+        let heard = self.parts.guests.heard_at().values();
+        let present = heard.filter(|at| now.saturating_sub(**at) <= LATELY_MS).count();
+        present < self.parts.config.f()
     }
 
     fn end(mut self, now: Millis) -> Result<(), Error> {

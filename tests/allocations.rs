@@ -1,7 +1,7 @@
 //! What agreement allocates does not depend on how many requests a batch holds.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use taraflow::app::{At, Damaged, StateMachine};
+use taraflow::app::Nothing;
 use taraflow::batch::{Packer, Request, Requests};
 use taraflow::config::Config;
 use taraflow::dataflows::tara::{Message, Promise, dataflow};
@@ -10,19 +10,6 @@ use taraflow::types::{ClientId, ReplicaId, To};
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
-
-/// Does nothing, so that what is counted is ours.
-struct Nothing;
-
-impl StateMachine for Nothing {
-    fn apply(&mut self, _at: At, _command: &[u8], _reply: &mut Vec<u8>) {}
-    fn snapshot(&self) -> Vec<u8> {
-        Vec::new()
-    }
-    fn restore(&mut self, _snapshot: &[u8]) -> Result<(), Damaged> {
-        Ok(())
-    }
-}
 
 /// Three replicas in memory, and what they have said to each other.
 struct Trio {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, unbounded};
 
-use taraflow::app::{At, Damaged, StateMachine};
+use taraflow::app::Nothing;
 use taraflow::checkpoint::Checkpoint;
 use taraflow::config::Config;
 use taraflow::disk::{Disk, Durable, Identity, Recovered, Store};
@@ -20,19 +20,6 @@ const CLUSTER: u64 = 9;
 const ME: ReplicaId = ReplicaId(0);
 /// Bytes of a checkpoint.
 const CHECKPOINT: usize = 10_000;
-
-/// An application nobody asks anything.
-struct Nothing;
-
-impl StateMachine for Nothing {
-    fn apply(&mut self, _at: At, _command: &[u8], _reply: &mut Vec<u8>) {}
-    fn snapshot(&self) -> Vec<u8> {
-        Vec::new()
-    }
-    fn restore(&mut self, _snapshot: &[u8]) -> Result<(), Damaged> {
-        Ok(())
-    }
-}
 
 /// Repeats every number it hears, and writes the even ones down. Those from a thousand on rest on the
 /// newest record only, which is written by those from two thousand on; those from three thousand on are

@@ -87,3 +87,19 @@ pub struct Damaged {
     /// What a sound snapshot has in that place.
     pub expected: &'static str,
 }
+
+/// An application without a state, which answers nothing: for those who look at the rest.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Nothing;
+
+impl StateMachine for Nothing {
+    fn apply(&mut self, _at: At, _command: &[u8], _reply: &mut Vec<u8>) {}
+
+    fn snapshot(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn restore(&mut self, snapshot: &[u8]) -> Result<(), Damaged> {
+        if snapshot.is_empty() { Ok(()) } else { Err(Damaged { offset: 0, expected: "the end" }) }
+    }
+}

@@ -24,7 +24,7 @@ use timely::communication::Allocator;
 use timely::communication::allocator::Thread;
 use timely::worker::Worker;
 
-use crate::app::{At, Damaged, StateMachine};
+use crate::app::Nothing;
 use crate::config::Config;
 use crate::disk::Recovered;
 use crate::operators::executor::Executor;
@@ -121,21 +121,6 @@ pub fn graph<M: Clone + 'static, R: Clone + 'static>(
     let executor = Executor::new(Box::new(Nothing), 1, config);
     drop(Replica::start(worker, config, Recovered::nothing(), executor, protocol));
     log.graph()
-}
-
-/// The application of a replica that will execute nothing.
-struct Nothing;
-
-impl StateMachine for Nothing {
-    fn apply(&mut self, _at: At, _command: &[u8], _reply: &mut Vec<u8>) {}
-
-    fn snapshot(&self) -> Vec<u8> {
-        Vec::new()
-    }
-
-    fn restore(&mut self, _snapshot: &[u8]) -> Result<(), Damaged> {
-        Ok(())
-    }
 }
 
 impl Graph {

@@ -344,6 +344,12 @@ impl Error {
     /// Whether the disk has no room: the only disk error after which it may be tried again.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        matches!(self, Self::Disk { source, .. } if crate::disk::is_full(source))
+        matches!(self, Self::Disk { source, .. } if is_full(source))
     }
+}
+
+/// Whether a disk says that it has no room.
+pub(crate) fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded)
 }

@@ -11,6 +11,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use tracing_subscriber::filter::LevelFilter;
 
 use super::config::NodeArgs;
+use crate::admin::Admin;
 use crate::app::kv::KeyValue;
 use crate::dataflows;
 use crate::error::Error;
@@ -72,8 +73,11 @@ fn serve(settings: &NodeSettings) -> Result<(), Error> {
         signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&ending))?;
         signal_hook::flag::register(signal, Arc::clone(&ending))?;
     }
+    let board = Board::default();
+    // It answers while the disk is read, which may take long.
+    Admin::bind(settings.listen.admin)?.start(settings, board.clone())?;
     let application = Box::new(KeyValue::default());
-    let served = dataflows::serve(settings, application, Board::default(), ending);
+    let served = dataflows::serve(settings, application, board, ending);
     served.unwrap_or_else(|| Err(Error::no_protocol(&settings.protocol)))
 }
 

@@ -122,11 +122,6 @@ pub trait Disk: Send {
     fn sync_names(&mut self) -> io::Result<()>;
 }
 
-/// Whether a disk says that it has no room.
-pub(crate) fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
-
 fn encode<T: Serialize>(entry: &T) -> Vec<u8> {
     postcard::to_stdvec(entry).expect("plain data always encodes")
 }

@@ -18,7 +18,7 @@ use super::frame::{HEAD, Place};
 use super::meter::Meter;
 use super::segment::{Entry, Header};
 use super::{Disk, Durable, Identity, disk_error, encode, names};
-use crate::error::Error;
+use crate::error::{Error, is_full};
 use crate::types::Slot;
 
 use saving::Saving;
@@ -300,7 +300,7 @@ impl Store {
         let file = names::segment(self.segment);
         match self.disk.prepare(&file, AHEAD) {
             // What does not fit is not needed yet.
-            Err(error) if !super::is_full(&error) => {
+            Err(error) if !is_full(&error) => {
                 return Err(disk_error(self.owner, "prepare", &file, error));
             }
             _ => self.prepared = self.length + AHEAD,

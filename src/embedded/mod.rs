@@ -40,7 +40,6 @@ use replica::{Control, Life, Lines, Names};
 
 pub use crate::client::Client;
 pub use crate::status::{Seen, Status};
-pub use profile::RoleTime;
 
 /// How a cluster is made.
 #[derive(Clone, Debug)]

@@ -5,27 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
 use timely::WorkerConfig;
 use timely::communication::Allocator;
 use timely::communication::allocator::Thread;
 use timely::logging::{StartStop, TimelyEvent, TimelyEventBuilder};
 use timely::worker::Worker;
 
-/// What one operator of a replica has done.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct RoleTime {
-    /// The operator's name.
-    pub role: String,
-    /// Records it has taken.
-    pub records_in: u64,
-    /// Records it has sent.
-    pub records_out: u64,
-    /// How often it ran.
-    pub runs: u64,
-    /// For how long, in microseconds.
-    pub busy_us: u64,
-}
+use crate::status::RoleTime;
 
 #[derive(Default)]
 struct Log {

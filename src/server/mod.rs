@@ -20,7 +20,6 @@ use mio::{Poll, Waker};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::admin::Admin;
 use crate::app::StateMachine;
 use crate::clock::Clock;
 use crate::disk::{Disk, Files, Wake};
@@ -66,9 +65,7 @@ where
     let NodeSettings { config, listen: addresses, .. } = settings;
     // Before anything is changed, and before the disk is read, which may take long.
     let (links, clients) = (listen(addresses.links)?, listen(addresses.clients)?);
-    let admin = Admin::bind(addresses.admin)?;
     let tls = settings.tls.as_ref().map(Tls::load).transpose()?;
-    admin.start(settings, board.clone())?;
     let poll = Poll::new().map_err(Error::System)?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(Error::System)?);
     let node = match &settings.data {

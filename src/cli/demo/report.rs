@@ -7,8 +7,9 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 
 use super::load::Load;
-use crate::embedded::{Cluster, RoleTime};
+use crate::embedded::Cluster;
 use crate::error::Error;
+use crate::status::RoleTime;
 use crate::types::ReplicaId;
 
 /// The result of a demo.

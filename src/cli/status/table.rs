@@ -122,6 +122,7 @@ mod tests {
         let replicas = vec![
             seen(0, Some(ReplicaStatus::example()), None),
             seen(1, None, Some("no answer within 2s")),
+            seen(2, None, Some("no answer within 2s")),
         ];
 
         let text = text(&Overview::new(replicas, Some(3)));

@@ -48,6 +48,8 @@ pub(super) enum Verdict {
     Healthy,
     /// It serves, and somebody should look.
     Degraded,
+    /// Not all replicas were asked; of those that were, some work, which takes a quorum.
+    Partial,
     /// Too few replicas can be seen to work.
     NoQuorum,
     /// Nobody answers.
@@ -101,6 +103,7 @@ impl Overview {
         let fine = replicas.iter().filter(|seen| seen.is_fine()).count();
         let verdict = match working {
             _ if answers().next().is_none() => Verdict::Unreachable,
+            1.. if replicas.len() < n => Verdict::Partial,
             _ if working < needed => Verdict::NoQuorum,
             _ if fine < n => Verdict::Degraded,
             _ => Verdict::Healthy,
@@ -113,7 +116,7 @@ impl Overview {
     pub fn outcome(&self) -> Result<(), Error> {
         let Self { n, needed, working, .. } = *self;
         match self.verdict {
-            Verdict::Healthy | Verdict::Degraded => Ok(()),
+            Verdict::Healthy | Verdict::Degraded | Verdict::Partial => Ok(()),
             Verdict::NoQuorum => Err(Error::TooFewWork { n, needed, working }),
             Verdict::Unreachable => Err(Error::NobodyAnswers { asked: self.replicas.len() }),
         }
@@ -132,6 +135,13 @@ impl fmt::Display for Overview {
                 } else {
                     f.write_str("no other may fail")
                 }
+            }
+            Verdict::Partial => {
+                let asked = replicas.len();
+                write!(
+                    f,
+                    "there is a quorum: {working} of the {asked} replicas asked, of {n}, work"
+                )
             }
             Verdict::NoQuorum => {
                 write!(f, "no quorum: {working} of {n} replicas work, and {needed} are needed")
@@ -195,10 +205,17 @@ mod tests {
     }
 
     #[test]
-    fn replicas_that_were_not_asked_are_missing() {
+    fn replicas_that_were_not_asked_are_not_taken_for_missing() {
+        assert_eq!(
+            said(vec![seen(&[])]),
+            "there is a quorum: 1 of the 1 replicas asked, of 3, work"
+        );
+        assert_eq!(
+            said(vec![seen(&[Code::NoQuorum])]),
+            "no quorum: 0 of 3 replicas work, and 2 are needed"
+        );
         let overview = Overview::new(vec![seen(&[]), seen(&[])], None);
-
-        assert_eq!((overview.n, overview.verdict), (3, Verdict::Degraded));
+        assert_eq!((overview.n, overview.verdict), (3, Verdict::Partial));
     }
 
     #[test]

@@ -1,63 +1,19 @@
 //! Disks that fail or fill up under a replica, and what it has promised on them.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use taraflow::resp::Reply;
-use tempfile::TempDir;
 
 use crate::cluster::wait_until;
 use crate::nodes::{Nodes, REPLICAS};
 use crate::requests::Line;
+use crate::shim::Shim;
 
 /// How soon a replica must be of use again once its disk has room.
 const RESUMES_WITHIN: Duration = Duration::from_secs(10);
-
-/// The library that makes disks fail.
-struct Shim {
-    home: TempDir,
-}
-
-impl Shim {
-    /// Compiles it; nothing where there is no C compiler, with the reason said.
-    fn build() -> Option<Self> {
-        let home = tempfile::tempdir().unwrap();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nemesis/faulty_disk.c");
-        let mut cc = Command::new("cc");
-        cc.args(["-shared", "-fPIC", "-O1", "-o"]).arg(Self::library(home.path())).arg(source);
-        match cc.arg("-ldl").output() {
-            Err(error) => {
-                eprintln!("skipped: no C compiler to make a disk that fails with: {error}");
-                None
-            }
-            Ok(output) => {
-                assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-                Some(Self { home })
-            }
-        }
-    }
-
-    fn library(home: &Path) -> PathBuf {
-        home.join("faulty_disk.so")
-    }
-
-    /// Starts replica `index` on a disk whose `count`-th sync fails.
-    fn start_failing(&self, nodes: &mut Nodes, index: usize, count: u64) {
-        let mut command = nodes.command(index);
-        command.env("LD_PRELOAD", Self::library(self.home.path()));
-        command.env("FAIL_SYNC", count.to_string());
-        nodes.run(index, command);
-    }
-
-    /// Starts replica `index` on a disk that is full while `is_full` exists.
-    fn start_filling(&self, nodes: &mut Nodes, index: usize, is_full: &Path) {
-        let mut command = nodes.command(index);
-        command.env("LD_PRELOAD", Self::library(self.home.path())).env("FULL_WHILE", is_full);
-        nodes.run(index, command);
-    }
-}
 
 /// Counts up by one; says what the counter holds then, if that is known.
 fn increment(line: &mut Line) -> Option<i64> {

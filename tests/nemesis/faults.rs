@@ -1,6 +1,7 @@
 //! What goes wrong during a run, drawn from a seed, and how it is put right.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -8,6 +9,7 @@ use taraflow::simulation::Random;
 
 use crate::nodes::{Nodes, REPLICAS};
 use crate::proxy::{Mishap, Weather};
+use crate::shim::Shim;
 
 /// Owns what has gone wrong and is not put right.
 pub struct Nemesis {
@@ -18,6 +20,11 @@ pub struct Nemesis {
     paused_until: BTreeMap<usize, Instant>,
     /// Those that are down as soon as they have done what they were told to: to end in order.
     ending: BTreeSet<usize>,
+    /// The disks that replicas get when they return, where there is a compiler to make them.
+    shim: Option<Shim>,
+    /// Those on a disk one of whose syncs will fail, and when those without room have some again.
+    failing: BTreeSet<usize>,
+    full_until: BTreeMap<usize, Instant>,
     /// When the sky clears over each link.
     clear_at: BTreeMap<usize, Instant>,
     began: Instant,
@@ -34,6 +41,9 @@ impl Nemesis {
             down_until: BTreeMap::new(),
             paused_until: BTreeMap::new(),
             ending: BTreeSet::new(),
+            shim: Shim::build(),
+            failing: BTreeSet::new(),
+            full_until: BTreeMap::new(),
             clear_at: BTreeMap::new(),
             began: Instant::now(),
             acts: BTreeMap::new(),
@@ -46,8 +56,7 @@ impl Nemesis {
         self.mend(nodes, |until| until <= now);
         for index in 0..REPLICAS {
             if let Some(status) = nodes.has_ended(index) {
-                assert!(self.ending.remove(&index), "replica {index} ended by itself: {status}");
-                assert!(nodes.wait(index).success(), "replica {index} was told to end: {status}");
+                self.note_end(nodes, index, status, now);
             }
         }
         if now >= self.next {
@@ -57,13 +66,56 @@ impl Nemesis {
         }
     }
 
-    /// Puts everything right.
+    /// A replica ends in order when it is told to, and with a code of its own when its disk fails.
+    fn note_end(&mut self, nodes: &mut Nodes, index: usize, status: ExitStatus, now: Instant) {
+        const DISK: Option<i32> = Some(8);
+        nodes.wait(index);
+        let was_told = self.ending.remove(&index);
+        let has_bad_disk = self.failing.contains(&index) || self.full_until.contains_key(&index);
+        if has_bad_disk && status.code() == DISK {
+            let until = now + self.within(50..500);
+            self.down_until.entry(index).or_insert(until);
+            self.paused_until.remove(&index);
+            *self.acts.entry("disk failed").or_default() += 1;
+            return;
+        }
+        assert!(was_told, "replica {index} ended by itself: {status}");
+        assert!(status.success(), "replica {index} was told to end: {status}");
+    }
+
+    /// Puts everything right, and all replicas on disks that work.
     pub fn heal(&mut self, nodes: &mut Nodes) {
         self.mend(nodes, |_| true);
         for index in std::mem::take(&mut self.ending) {
-            assert!(nodes.wait(index).success());
+            let status = nodes.wait(index);
+            assert!(status.success() || self.failing.contains(&index), "{status}");
         }
-        self.mend(nodes, |_| true);
+        for index in std::mem::take(&mut self.failing) {
+            if nodes.runs(index) {
+                nodes.kill(index);
+            }
+            self.down_until.insert(index, Instant::now());
+        }
+        for (index, _) in std::mem::take(&mut self.down_until) {
+            nodes.start(index);
+        }
+    }
+
+    /// Starts a replica that was down, and one of three on a disk that will fail.
+    fn bring_back(&mut self, nodes: &mut Nodes, index: usize) {
+        self.failing.remove(&index);
+        let Some(shim) = &self.shim else { return nodes.start(index) };
+        let count = (self.random.below(3) == 0).then(|| self.random.within(1..300));
+        self.failing.extend(count.map(|_| index));
+        shim.start_between(nodes, index, count);
+    }
+
+    /// Leaves a replica's disk without room for a while.
+    fn fill(&mut self, victim: usize, until: Instant) -> &'static str {
+        let Some(shim) = &self.shim else { return "nothing" };
+        shim.fill(victim, true);
+        self.full_until.insert(victim, until);
+        "disk full"
     }
 
     fn within(&mut self, range: std::ops::Range<u64>) -> Duration {
@@ -77,8 +129,12 @@ impl Nemesis {
         let ending = &self.ending;
         let is_back =
             |index: &usize, until: &mut Instant| is_over(*until) && !ending.contains(index);
-        for (index, _) in self.down_until.extract_if(.., is_back) {
-            nodes.start(index);
+        let back: Vec<_> = self.down_until.extract_if(.., is_back).collect();
+        for (index, _) in back {
+            self.bring_back(nodes, index);
+        }
+        for (index, _) in self.full_until.extract_if(.., |_, until| is_over(*until)) {
+            self.shim.iter().for_each(|shim| shim.fill(index, false));
         }
         for (link, _) in self.clear_at.extract_if(.., |_, until| is_over(*until)) {
             nodes.proxies()[link].set(Weather::Fair);
@@ -99,7 +155,7 @@ impl Nemesis {
             let proxies = nodes.proxies().iter().enumerate();
             proxies.filter(|(_, each)| is_hit(each.from, each.to)).map(|(at, _)| at).collect()
         };
-        let act = match self.random.below(12) {
+        let act = match self.random.below(14) {
             0..=1 => self.take_down(nodes, victim, until, Signal::KILL),
             2 => self.take_down(nodes, victim, until, Signal::TERM),
             3 => {
@@ -122,6 +178,7 @@ impl Nemesis {
                 self.darken(nodes, &hit, weather, until, "deaf")
             }
             9 => self.darken(nodes, &[link], weather, until, "link"),
+            10..=11 => self.fill(victim, until),
             _ => {
                 let mishap = *self.random.pick(&[Mishap::Flip, Mishap::Close, Mishap::HalfOpen]);
                 nodes.proxies()[link].strike(mishap);

@@ -16,4 +16,5 @@ mod nodes;
 mod proxy;
 mod refusals;
 mod requests;
+mod shim;
 mod submits;

@@ -1,0 +1,76 @@
+//! Disks that fail and fill up, put under a replica by the loader.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::nodes::Nodes;
+
+/// The library that makes disks fail.
+pub struct Shim {
+    home: TempDir,
+}
+
+impl Shim {
+    /// Compiles it; nothing where there is no C compiler, with the reason said.
+    pub fn build() -> Option<Self> {
+        let home = tempfile::tempdir().unwrap();
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nemesis/faulty_disk.c");
+        let mut cc = Command::new("cc");
+        cc.args(["-shared", "-fPIC", "-O1", "-o"]).arg(Self::library(home.path())).arg(source);
+        match cc.arg("-ldl").output() {
+            Err(error) => {
+                eprintln!("skipped: no C compiler to make a disk that fails with: {error}");
+                None
+            }
+            Ok(output) => {
+                assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+                Some(Self { home })
+            }
+        }
+    }
+
+    fn library(home: &Path) -> PathBuf {
+        home.join("faulty_disk.so")
+    }
+
+    /// Starts replica `index` on a disk whose `count`-th sync fails.
+    pub fn start_failing(&self, nodes: &mut Nodes, index: usize, count: u64) {
+        let mut command = nodes.command(index);
+        command.env("LD_PRELOAD", Self::library(self.home.path()));
+        command.env("FAIL_SYNC", count.to_string());
+        nodes.run(index, command);
+    }
+
+    /// Starts replica `index` on a disk that is full while `is_full` exists.
+    pub fn start_filling(&self, nodes: &mut Nodes, index: usize, is_full: &Path) {
+        let mut command = nodes.command(index);
+        command.env("LD_PRELOAD", Self::library(self.home.path())).env("FULL_WHILE", is_full);
+        nodes.run(index, command);
+    }
+
+    /// Starts replica `index` on a disk that is full while [`Shim::fill`] says so, and whose `count`-th
+    /// sync fails, if any does.
+    pub fn start_between(&self, nodes: &mut Nodes, index: usize, count: Option<u64>) {
+        let mut command = nodes.command(index);
+        command.env("LD_PRELOAD", Self::library(self.home.path()));
+        command.env("FULL_WHILE", self.full(index));
+        command.envs(count.map(|count| ("FAIL_SYNC", count.to_string())));
+        nodes.run(index, command);
+    }
+
+    /// Leaves the disk of replica `index` without room, or gives it back.
+    pub fn fill(&self, index: usize, is_full: bool) {
+        if is_full {
+            File::create(self.full(index)).unwrap();
+        } else {
+            let _ = fs::remove_file(self.full(index));
+        }
+    }
+
+    fn full(&self, index: usize) -> PathBuf {
+        self.home.path().join(format!("full-{index}"))
+    }
+}

@@ -94,11 +94,12 @@ fn flip(file: &Path, at: u64) {
     file.write_all_at(&[byte[0] ^ 4], at).unwrap();
 }
 
-/// The files of a replica that begin with `prefix`.
+/// The files of a replica that begin with `prefix` and are whole.
 fn files(directory: &Path, prefix: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<PathBuf> = entries
         .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(prefix))
+        .filter(|path| path.extension().is_none())
         .collect();
     files.sort();
     files
@@ -133,6 +134,7 @@ fn is_refused(nodes: &mut Nodes, prefix: &str, sixteenths: u64) -> bool {
 fn a_flipped_bit_is_refused_or_does_no_harm() {
     let mut nodes = Nodes::start_all(true, 16);
     work(&nodes);
+    wait_until("a checkpoint is saved", || !files(&nodes.data(2), "checkpoint-").is_empty());
     assert!(nodes.end(2).success());
 
     let mut refused = [0, 0];

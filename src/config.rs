@@ -69,6 +69,13 @@ impl Config {
         }
     }
 
+    /// For how long a peer that has been heard counts as present: peers gossip, whatever else they have
+    /// to say.
+    #[must_use]
+    pub fn present_ms(&self) -> Millis {
+        (10 * self.gossip_every_ms).max(1_000)
+    }
+
     /// Replicas that may fail.
     #[must_use]
     pub fn f(&self) -> usize {

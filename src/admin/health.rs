@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::quorum::majority;
-use crate::server::Report;
+use crate::server::{Report, present};
 use crate::types::{Millis, Slot};
 
 /// Something that keeps a replica from being of full use.
@@ -68,8 +68,7 @@ impl Limits {
         Self {
             live_within: Duration::from_secs(10),
             ready_within: Duration::from_secs(2),
-            // Peers gossip, whatever else they have to say.
-            heard_within_ms: (10 * config.gossip_every_ms).max(1_000),
+            heard_within_ms: config.present_ms(),
             lag_max: config.checkpoint_every,
         }
     }
@@ -96,7 +95,8 @@ impl Limits {
         let silent = now.saturating_duration_since(report.at);
         let text = format!("its worker has not moved for {:.1} s", silent.as_secs_f64());
         add(silent > self.ready_within, Code::Silent, text);
-        let (heard, needed) = (self.heard(report), majority(report.n));
+        let heard = present(&report.heard_at, report.now, self.heard_within_ms);
+        let needed = majority(report.n);
         let text = format!("it hears {heard} of {} replicas, itself included", report.n);
         add(heard < needed, Code::NoQuorum, format!("{text}, and {needed} are needed"));
         let behind = lag(report);
@@ -105,12 +105,6 @@ impl Limits {
         add(report.fenced, Code::Fenced, "it waits for its disk, full or slow".to_owned());
         add(report.draining, Code::Draining, "it has been told to end".to_owned());
         reasons
-    }
-
-    /// How many replicas it hears, itself included.
-    fn heard(&self, report: &Report) -> usize {
-        let recent = |at: &&Millis| report.now.saturating_sub(**at) <= self.heard_within_ms;
-        1 + report.heard_at.values().filter(recent).count()
     }
 }
 

@@ -57,12 +57,6 @@ impl Admin {
         Ok(Self { listener, address, runtime })
     }
 
-    /// Where it is.
-    #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// Answers from now on, on a thread that ends with the process.
     ///
     /// # Errors

@@ -69,7 +69,7 @@ pub struct ReplicaStatus {
     pub clients: Clients,
     /// Its links to the others.
     pub links: Vec<Link>,
-    /// Connections to its links port that have ended, by the kind of reason.
+    /// Connections to its links and clients ports that have ended, by the kind of reason.
     pub connections_ended: BTreeMap<String, u64>,
     /// Its disk, if it has one.
     pub disk: Option<Disk>,

@@ -38,8 +38,6 @@ pub struct Remote {
     events: Events,
     scratch: Scratch,
     line: Option<Line>,
-    /// Why the last connection was lost or not made.
-    fault: Option<String>,
 }
 
 struct Line {
@@ -80,8 +78,8 @@ impl Target {
             events: Events::with_capacity(4),
             scratch: Scratch::default(),
             line: None,
-            fault: None,
         };
+        let mut fault = "no address is given".to_owned();
         let until = Instant::now() + self.deadline;
         let n = self.replicas.len() as u16;
         for to in (0..n).cycle().skip(first.0 as usize) {
@@ -94,7 +92,7 @@ impl Target {
                     );
                     return Err(Error::Usage(what));
                 }
-                Err(fault) => door.fault = Some(fault.to_string()),
+                Err(refused) => fault = refused.to_string(),
             }
             if Instant::now() >= until {
                 break;
@@ -103,7 +101,6 @@ impl Target {
                 std::thread::park_timeout(Duration::from_millis(50));
             }
         }
-        let fault = door.fault.unwrap_or_else(|| "no address is given".to_owned());
         Err(Error::Connect { waited_ms: self.deadline.as_millis() as u64, fault })
     }
 }
@@ -166,11 +163,6 @@ impl Remote {
         }
         Ok(())
     }
-
-    fn lost(&mut self, fault: &Fault) {
-        self.fault = Some(fault.to_string());
-        self.hang_up();
-    }
 }
 
 impl Line {
@@ -207,13 +199,11 @@ impl Door for Remote {
     }
 
     fn dial(&mut self, to: ReplicaId) -> bool {
-        match self.try_dial(to) {
-            Ok(_) => true,
-            Err(fault) => {
-                self.lost(&fault);
-                false
-            }
+        let welcomed = self.try_dial(to).is_ok();
+        if !welcomed {
+            self.hang_up();
         }
+        welcomed
     }
 
     fn connected(&self) -> Option<ReplicaId> {
@@ -228,26 +218,20 @@ impl Door for Remote {
         line.outbox.put(&Asked::Requests(pack.requests));
         match line.flush() {
             Ok(()) => Sending::Sent,
-            Err(fault) => {
-                self.fault = Some(fault.to_string());
-                Sending::Broken
-            }
+            Err(_) => Sending::Broken,
         }
     }
 
     fn receive(&mut self, patience: Duration, to: &mut Vec<Replies>) -> bool {
         let readable = self.line.as_ref().is_some_and(|line| line.stream.is_readable());
         let patience = if readable { Duration::ZERO } else { patience };
-        let Err(fault) = self.poll(patience).and_then(|()| {
+        let received = self.poll(patience).and_then(|()| {
             let line = self.line.as_mut().ok_or(Fault::Closed)?;
             let moved = line.exchange(&mut self.scratch);
             line.take(to)?;
             moved
-        }) else {
-            return true;
-        };
-        self.fault = Some(fault.to_string());
-        false
+        });
+        received.is_ok()
     }
 
     fn hang_up(&mut self) {

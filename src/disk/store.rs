@@ -217,7 +217,7 @@ impl Store {
                     return Err(fail("append to", file, cut));
                 }
                 self.meter.on_append(bytes.len());
-                if self.dirty.last() != Some(file) {
+                if !self.dirty.contains(file) {
                     self.dirty.push(file.clone());
                 }
             }

@@ -18,10 +18,11 @@ use crate::edge::{Gather, Routes};
 use crate::error::Error;
 use crate::links::stream::Scratch;
 use crate::node::Node;
+use crate::quorum::majority;
 use crate::server::guests::{Brought, Guests};
 use crate::server::lines::Lines;
 use crate::server::peers::Peers;
-use crate::server::report::{Board, Report};
+use crate::server::report::{Board, Report, present};
 use crate::status::{Origin, Status};
 use crate::types::{Millis, ReplicaId};
 
@@ -319,10 +320,8 @@ where
 
     /// Whether too few others are there for anything in flight to be answered.
     fn is_alone(&self, now: Millis) -> bool {
-        const LATELY_MS: Millis = 1_000;
-        let heard = self.parts.guests.heard_at().values();
-        let present = heard.filter(|at| now.saturating_sub(**at) <= LATELY_MS).count();
-        present < self.parts.config.f()
+        let Parts { guests, config, .. } = &self.parts;
+        present(guests.heard_at(), now, config.present_ms()) < majority(config.n)
     }
 
     fn end(mut self, now: Millis) -> Result<(), Error> {

@@ -38,7 +38,7 @@ use lines::Lines;
 use peers::{Making, Peers};
 
 pub use peers::LinkStatus;
-pub use report::{Board, Report};
+pub use report::{Board, Report, present};
 
 /// Bytes that may wait for one peer.
 pub(crate) const LINK_BYTES_MAX: usize = 32 << 20;

@@ -49,6 +49,12 @@ pub struct Report {
     pub syncs: Option<(u64, SyncTimes)>,
 }
 
+/// How many replicas are present, this one included: those that were heard within so many milliseconds.
+#[must_use]
+pub fn present(heard_at: &BTreeMap<ReplicaId, Millis>, now: Millis, within_ms: Millis) -> usize {
+    1 + heard_at.values().filter(|at| now.saturating_sub(**at) <= within_ms).count()
+}
+
 #[cfg(test)]
 impl Report {
     /// Replica 0 of three that hear each other, and have done nothing yet.

@@ -1,6 +1,6 @@
 //! Disks that fail or fill up under a replica, and what it has promised on them.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -30,7 +30,7 @@ fn a_sync_fails(nodes: &mut Nodes, shim: &Shim, count: u64) {
     let (witness, third) = ((victim + 1) % REPLICAS, (victim + 2) % REPLICAS);
     nodes.kill(third);
     nodes.kill(victim);
-    shim.start_failing(nodes, victim, count);
+    shim.start(nodes, victim, Some(count));
 
     let (mut answered, mut asked) = (0, 0);
     let mut lines = [victim, witness].map(|index| Line::to(nodes.clients(index)));
@@ -105,16 +105,11 @@ fn a_disk_is_full_for_a_while(nodes: &mut Nodes, fill: impl FnOnce(), make_room:
 fn a_replica_whose_disk_is_full_holds_up_nobody_and_goes_on_when_there_is_room() {
     let Some(shim) = Shim::build() else { return };
     let mut nodes = Nodes::start_all(true, 16);
-    let is_full = nodes.directory().join("is-full");
     nodes.kill(0);
-    shim.start_filling(&mut nodes, 0, &is_full);
+    shim.start(&mut nodes, 0, None);
     nodes.all_serve();
 
-    a_disk_is_full_for_a_while(
-        &mut nodes,
-        || drop(File::create(&is_full).unwrap()),
-        || fs::remove_file(&is_full).unwrap(),
-    );
+    a_disk_is_full_for_a_while(&mut nodes, || shim.fill(0, true), || shim.fill(0, false));
 }
 
 #[test]

@@ -107,7 +107,7 @@ impl Nemesis {
         let Some(shim) = &self.shim else { return nodes.start(index) };
         let count = (self.random.below(3) == 0).then(|| self.random.within(1..300));
         self.failing.extend(count.map(|_| index));
-        shim.start_between(nodes, index, count);
+        shim.start(nodes, index, count);
     }
 
     /// Leaves a replica's disk without room for a while.

@@ -36,24 +36,9 @@ impl Shim {
         home.join("faulty_disk.so")
     }
 
-    /// Starts replica `index` on a disk whose `count`-th sync fails.
-    pub fn start_failing(&self, nodes: &mut Nodes, index: usize, count: u64) {
-        let mut command = nodes.command(index);
-        command.env("LD_PRELOAD", Self::library(self.home.path()));
-        command.env("FAIL_SYNC", count.to_string());
-        nodes.run(index, command);
-    }
-
-    /// Starts replica `index` on a disk that is full while `is_full` exists.
-    pub fn start_filling(&self, nodes: &mut Nodes, index: usize, is_full: &Path) {
-        let mut command = nodes.command(index);
-        command.env("LD_PRELOAD", Self::library(self.home.path())).env("FULL_WHILE", is_full);
-        nodes.run(index, command);
-    }
-
     /// Starts replica `index` on a disk that is full while [`Shim::fill`] says so, and whose `count`-th
     /// sync fails, if any does.
-    pub fn start_between(&self, nodes: &mut Nodes, index: usize, count: Option<u64>) {
+    pub fn start(&self, nodes: &mut Nodes, index: usize, count: Option<u64>) {
         let mut command = nodes.command(index);
         command.env("LD_PRELOAD", Self::library(self.home.path()));
         command.env("FULL_WHILE", self.full(index));
@@ -66,7 +51,7 @@ impl Shim {
         if is_full {
             File::create(self.full(index)).unwrap();
         } else {
-            let _ = fs::remove_file(self.full(index));
+            fs::remove_file(self.full(index)).unwrap();
         }
     }
 

@@ -1,5 +1,5 @@
 //! What agreement allocates does not depend on how many requests a batch holds.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
 
 use taraflow::app::Nothing;
 use taraflow::batch::{Packer, Request, Requests};

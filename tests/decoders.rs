@@ -1,5 +1,5 @@
 //! No bytes from outside make a decoder panic: files of a replica, frames of a link, settings.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
 

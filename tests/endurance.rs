@@ -1,5 +1,10 @@
 //! What takes minutes: memory under a long load, and a return after millions of requests.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test fails by panicking, and waits for processes"
+)]
 
 mod cluster;
 

@@ -1,5 +1,5 @@
 //! Replicas that die and return, as processes.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
 
 mod cluster;
 

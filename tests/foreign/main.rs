@@ -1,7 +1,12 @@
 //! Programs that know Redis and nothing of us, against a cluster of processes.
 //!
 //! They are not on every machine, so these run only when asked: `cargo test --test foreign -- --ignored`.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test fails by panicking, and waits for processes"
+)]
 
 #[path = "../cluster/mod.rs"]
 mod cluster;

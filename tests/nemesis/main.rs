@@ -1,5 +1,5 @@
 //! Replicas as processes among faults: killed, paused, ended, cut off, and on disks that fail.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
 #![allow(
     clippy::disallowed_methods,
     reason = "processes take the time they take, and are disturbed from threads"

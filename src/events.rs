@@ -1,5 +1,7 @@
 //! What a replica says about itself, for checkers and for people.
 
+use serde::{Deserialize, Serialize};
+
 use crate::batch::Value;
 use crate::checkpoint::Digest;
 use crate::types::{ReplicaId, Slot, View};
@@ -75,4 +77,44 @@ pub enum Event {
         /// How many.
         count: u64,
     },
+    /// What one of its roles has in its hands, because it was asked.
+    Holds(Holding),
+}
+
+/// What a role has not let go of.
+///
+/// In agreement time stands still, so no frontier tells how far it has come. Its progress is the lowest
+/// slot that each role still holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holding {
+    /// The role, by its operator's name.
+    pub role: String,
+    /// The lowest slot it has not let go of; nothing if it holds none, or holds no slots at all.
+    pub slot: Option<Slot>,
+    /// How many things it holds.
+    pub held: u64,
+    /// What it waits for before it lets go of the first.
+    pub wait: Wait,
+}
+
+/// What a role waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wait {
+    /// Nothing: it has passed on all it was given.
+    Nothing,
+    /// Another role of its replica, by name.
+    Role(String),
+    /// The proposal of the leader.
+    Proposal(ReplicaId),
+    /// Votes: those of the replicas it has heard no vote of.
+    Votes(Vec<ReplicaId>),
+    /// Accounts of what was accepted, of the replicas it has heard none of.
+    Records(Vec<ReplicaId>),
+    /// Word that a checkpoint is durable, of the replicas it has heard none of.
+    Reports(Vec<ReplicaId>),
+    /// Requests for a new view, of the replicas it has heard none of.
+    ViewRequests(Vec<ReplicaId>),
+    /// The disk of its replica, which saves a checkpoint.
+    Saving,
 }

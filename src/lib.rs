@@ -42,6 +42,8 @@ pub mod events;
 pub mod inspect;
 pub mod links;
 pub mod node;
+#[allow(clippy::disallowed_methods, reason = "an edge: reads clocks")]
+pub mod observe;
 pub mod operators;
 pub mod protocol;
 pub mod quorum;

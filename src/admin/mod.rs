@@ -5,9 +5,7 @@
 //! only, and every question is a GET: nothing can be changed through it.
 
 mod guard;
-pub mod health;
 mod questions;
-pub mod status;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;

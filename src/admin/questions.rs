@@ -10,8 +10,8 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
 
-use super::health::{Limits, Reason};
-use super::status::{Bounds, ReplicaStatus, VERSION};
+use crate::observe::health::{Limits, Reason};
+use crate::observe::status::{Bounds, ReplicaStatus, VERSION};
 use crate::server::Board;
 use crate::settings::NodeSettings;
 

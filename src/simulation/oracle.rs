@@ -154,6 +154,7 @@ impl Common {
                 self.counts.duplicates += count;
                 Ok(())
             }
+            Event::Holds(_) => Ok(()),
         }
     }
 

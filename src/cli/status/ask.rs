@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use crate::admin::status::ReplicaStatus;
+use crate::observe::status::ReplicaStatus;
 
 /// Bytes of an answer.
 const ANSWER_BYTES_MAX: u64 = 1 << 20;

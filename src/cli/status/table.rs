@@ -5,7 +5,7 @@ use std::fmt::Write;
 use comfy_table::{Table, presets};
 
 use super::verdict::{Overview, Seen};
-use crate::admin::status::{ReplicaStatus, Role};
+use crate::observe::status::{ReplicaStatus, Role};
 
 const HEADER: [&str; 12] = [
     "replica", "role", "view", "leader", "executed", "stable", "lag", "clients", "links", "up",

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
-use crate::admin::status::ReplicaStatus;
 use crate::error::Error;
+use crate::observe::status::ReplicaStatus;
 use crate::quorum::majority;
 use crate::types::ReplicaId;
 
@@ -156,8 +156,8 @@ impl fmt::Display for Overview {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::health::{Code, Reason};
-    use crate::admin::status::Divergence;
+    use crate::observe::health::{Code, Reason};
+    use crate::observe::status::Divergence;
     use crate::types::Slot;
 
     fn seen(reasons: &[Code]) -> Seen {

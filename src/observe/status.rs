@@ -156,7 +156,7 @@ pub struct Disk {
 }
 
 /// What a replica is told once, as far as a status repeats it.
-pub(super) struct Bounds {
+pub(crate) struct Bounds {
     cluster: String,
     protocol: String,
     durable: bool,
@@ -177,7 +177,7 @@ impl Bounds {
 }
 
 impl ReplicaStatus {
-    pub(super) fn new(report: &Report, bounds: &Bounds, not_ready: Vec<Reason>) -> Self {
+    pub(crate) fn new(report: &Report, bounds: &Bounds, not_ready: Vec<Reason>) -> Self {
         let Report { status, .. } = report;
         let differs = |&(slot, replica): &(Slot, ReplicaId)| Divergence { slot, replica };
         let ended = report.faults.iter().map(|(kind, count)| ((*kind).to_owned(), *count));

@@ -1,0 +1,61 @@
+//! What is wrong with a cluster, in words.
+
+use serde::{Deserialize, Serialize};
+
+use crate::types::ReplicaId;
+
+/// Something that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Which kind.
+    pub code: Code,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The replica it is about, if it is about one.
+    pub replica: Option<ReplicaId>,
+    /// What is wrong, in a sentence.
+    pub text: String,
+    /// Why: each sentence gives the reason of the one before.
+    pub because: Vec<String>,
+}
+
+/// How bad something is, the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The replicas contradict each other.
+    Fatal,
+    /// Requests are not answered.
+    Down,
+    /// Requests are answered, but something must be looked at.
+    Degraded,
+}
+
+/// The kinds of things that can be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// Replicas hold different states at the same slot.
+    Diverged,
+    /// Too few replicas are there for anything to be decided.
+    NoQuorum,
+    /// Nobody leads.
+    NoLeader,
+    /// The application does not go on, though requests wait.
+    Stalled,
+    /// A replica is not there.
+    Away,
+    /// A replica is behind.
+    Lagging,
+    /// A replica waits for its disk, full or slow.
+    Fenced,
+    /// Syncs of a disk take long.
+    SlowDisk,
+    /// A link is down, or its peer does not take what is sent.
+    BadLink,
+    /// A replica has been told to end.
+    Draining,
+    /// A later version's.
+    #[serde(other)]
+    Other,
+}

@@ -1,0 +1,234 @@
+//! One replica at one moment, as it is shown.
+//!
+//! Within a [version](VERSION) fields keep their names and meanings; new ones may be added, so a reader
+//! passes over those it does not know. Times are microseconds since the Unix epoch by the replica's own
+//! clock, durations microseconds, rates per second over [`Frame::window_us`].
+
+use serde::{Deserialize, Serialize};
+
+use super::status::ReplicaStatus;
+use crate::batch::BatchId;
+use crate::events::Wait;
+use crate::inspect::{EdgeKind, OperatorKind};
+use crate::types::{ClientId, ReplicaId, Slot, View};
+
+/// The version of this format.
+pub const VERSION: u32 = 1;
+
+/// How closely a replica is watched.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    clap::ValueEnum,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Not at all, but for how it stands.
+    Off,
+    /// Records are counted, and the time of operators is taken in one turn of several.
+    #[default]
+    Basic,
+    /// All that timely logs is read: each run of each operator, each message, each change of progress.
+    Full,
+}
+
+/// One replica's consistent cut.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Frame {
+    /// The version of this format.
+    pub version: u32,
+    /// How the replica stands.
+    pub status: ReplicaStatus,
+    /// Which of its frames this is, counted from 1 in each of its lives.
+    pub number: u64,
+    /// When it was taken.
+    pub at_us: u64,
+    /// The time over which rates, shares and spreads are taken: the last ten seconds, or less.
+    pub window_us: u64,
+    /// How closely the replica is watched.
+    pub level: Level,
+    /// Details that were left out since the replica started, because there were too many at once.
+    pub lost: u64,
+    /// Requests executed a second.
+    pub request_rate: f64,
+    /// Slots executed a second.
+    pub slot_rate: f64,
+    /// From a request's arrival here to its reply, for clients of this replica.
+    pub latency: Spread,
+    /// Its operators, in the order of their addresses.
+    pub operators: Vec<Operator>,
+    /// The streams between them.
+    pub channels: Vec<Channel>,
+    /// What each role has not let go of, and what it waits for.
+    pub holdings: Vec<Holding>,
+    /// Why the application does not go on: the first link is the application's own, each next one says
+    /// why the one before it holds. Empty if nothing waits.
+    pub blame: Vec<Blame>,
+    /// The lives of slots that were executed since the frame before, the latest few, and of those that
+    /// are still open.
+    pub slots: Vec<SlotLife>,
+    /// What happened since the frame before.
+    pub happened: Vec<Happened>,
+}
+
+/// An operator of a replica's graph.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Operator {
+    /// Where it is in the graph; the same on all replicas.
+    pub address: Vec<usize>,
+    /// Its name in the wiring.
+    pub name: String,
+    /// What it is there for; nothing for one of timely's own.
+    pub kind: Option<OperatorKind>,
+    /// How often it ran since the replica started.
+    pub runs: u64,
+    /// Records it has taken since the replica started.
+    pub records_in: u64,
+    /// Records it has sent since the replica started.
+    pub records_out: u64,
+    /// Batches of records it has taken since the replica started.
+    pub batches_in: u64,
+    /// Batches of records it has sent since the replica started.
+    pub batches_out: u64,
+    /// Records it takes a second.
+    pub rate_in: f64,
+    /// Records it sends a second.
+    pub rate_out: f64,
+    /// Its share of the time, from 0 to 1.
+    pub busy: f64,
+    /// For how long it has run since the replica started.
+    pub busy_us: u64,
+    /// How long a run takes.
+    pub run: Spread,
+    /// The first slot whose records may still come, where time is the slot; nothing where time stands
+    /// still.
+    pub frontier: Option<Slot>,
+}
+
+/// A stream between two operators, with what timely itself put on the way left out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Channel {
+    /// The name of the operator that sends.
+    pub from: String,
+    /// The name of the operator that takes.
+    pub to: String,
+    /// What it stands for.
+    pub kind: EdgeKind,
+    /// The type of its records, or the name of a back edge.
+    pub label: Option<String>,
+    /// Records sent since the replica started.
+    pub sent: u64,
+    /// Of them, those that wait to be taken.
+    pub queued: u64,
+    /// Records a second.
+    pub rate: f64,
+}
+
+/// How a duration is spread, in microseconds; each figure is at most a quarter too high.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    /// How many there were.
+    pub count: u64,
+    /// Half of them took no more than this.
+    pub p50_us: u64,
+    /// 99 of 100 took no more than this.
+    pub p99_us: u64,
+    /// None took more.
+    pub max_us: u64,
+}
+
+/// What a role has not let go of; see [`events::Holding`](crate::events::Holding).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holding {
+    /// The role, by its operator's name.
+    pub role: String,
+    /// The lowest slot it has not let go of; nothing if it holds none, or holds no slots at all.
+    pub slot: Option<Slot>,
+    /// How many things it holds.
+    pub held: u64,
+    /// What it waits for before it lets go of the first.
+    pub wait: Wait,
+    /// For how long it has been waiting for that with that slot, to the last time it was asked.
+    pub waited_us: u64,
+}
+
+/// A link of the chain from what waits to what holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blame {
+    /// The operator that waits, or `disk` or `link`.
+    pub operator: String,
+    /// The replica it is of, if that is another one.
+    pub replica: Option<ReplicaId>,
+    /// The slot it waits with.
+    pub slot: Option<Slot>,
+    /// What it waits for, in words.
+    pub text: String,
+}
+
+/// What a replica saw of a slot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlotLife {
+    /// The slot.
+    pub slot: Slot,
+    /// The view in which it was last proposed, as far as this replica saw.
+    pub view: View,
+    /// What it holds, once that is executed; nothing for an empty one.
+    pub batch: Option<BatchLife>,
+    /// When the requests were packed, if that was here.
+    pub packed_at: Option<u64>,
+    /// When its proposal left this replica, or arrived.
+    pub proposed_at: Option<u64>,
+    /// When this replica's vote left, for which it must have been on the disk.
+    pub voted_at: Option<u64>,
+    /// Whose votes arrived, and when.
+    pub votes: Vec<(ReplicaId, u64)>,
+    /// When it was executed.
+    pub executed_at: Option<u64>,
+}
+
+/// A batch of requests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchLife {
+    /// Its name.
+    pub id: BatchId,
+    /// How many requests it holds.
+    pub requests: u64,
+    /// How many bytes.
+    pub bytes: u64,
+    /// Whose requests: the first few runs of consecutive numbers.
+    pub runs: Vec<RequestRun>,
+}
+
+/// Consecutive requests of one client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestRun {
+    /// The client's session, or its connection.
+    pub client: ClientId,
+    /// The number of the first request.
+    pub first: u64,
+    /// The number of the last.
+    pub last: u64,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Happened {
+    /// When.
+    pub at_us: u64,
+    /// Which kind of thing, in one word: `suspected`, `entered_view`, `leads`, ...
+    pub kind: String,
+    /// The view it is about.
+    pub view: Option<View>,
+    /// The slot it is about.
+    pub slot: Option<Slot>,
+    /// In words, without the replica's name: `suspects the leader of view 3: ...`.
+    pub text: String,
+}

@@ -1,0 +1,19 @@
+//! What a replica does, for those who watch: its operators, the streams between them, and who holds what
+//! back.
+//!
+//! ```text
+//!  meters of operators ─┐                              ┌─> GET /v1/..., /metrics, the page
+//!  timely's own logs ───┼─> observer ─> frame ─> board ┼─> the other replicas, over the links
+//!  events, slots ───────┘   (dataflow)                 └─> a recorded trace
+//! ```
+//!
+//! A [`Frame`](frame::Frame) is one replica's consistent cut: all of it was true between the same two
+//! turns. A [`Scene`](scene::Scene) holds the latest frame of each replica, and
+//! [`findings`](findings) says what is wrong in it. Whoever shows something (the terminal, the browser,
+//! a program) shows frames; so all of them tell the same.
+
+pub mod findings;
+pub mod frame;
+pub mod health;
+pub mod scene;
+pub mod status;

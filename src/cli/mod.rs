@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod ask;
 pub mod checkpoint;
 pub mod cluster;
 pub mod completions;

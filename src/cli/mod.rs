@@ -7,6 +7,7 @@ pub mod completions;
 pub mod config;
 pub mod demo;
 pub mod graph;
+pub mod inspect;
 pub mod kv;
 pub mod log;
 pub mod node;
@@ -39,6 +40,8 @@ enum Command {
     Node(node::RunArgs),
     /// Show how a cluster is
     Status(status::StatusArgs),
+    /// Show what the replicas do: operators, streams, slots, and who waits for whom
+    Inspect(inspect::InspectArgs),
     /// Check or print what a node is told
     Config(config::ConfigArgs),
     /// Have a stream of commands applied, each once, and print the replies
@@ -67,6 +70,7 @@ impl Cli {
             Command::Cluster(args) => cluster::run(args),
             Command::Node(args) => node::run(args),
             Command::Status(args) => status::run(args),
+            Command::Inspect(args) => inspect::run(args),
             Command::Config(args) => config::run(args),
             Command::Submit(args) => submit::run(args),
             Command::Kv(args) => kv::run(args),

@@ -25,6 +25,7 @@ use crate::disk::Identity;
 
 pub use cluster::Cluster;
 pub use node::{LogLevel, read};
+pub(crate) use problem::nearest;
 pub use problem::{Problem, Problems};
 pub use secret::{Secret, secret_file};
 pub use source::{Found, Layers, Origin};

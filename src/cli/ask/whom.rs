@@ -1,14 +1,40 @@
 //! Who is asked.
 
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use clap::Args;
 
 use super::Silence;
 use crate::error::Error;
 use crate::observe::status::ReplicaStatus;
 use crate::settings::Cluster;
 use crate::types::ReplicaId;
+
+/// Which replicas to ask.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Nodes {
+    /// The cluster's directory
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// The admin addresses of replicas, with commas between them
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', value_parser = resolve)]
+    addr: Vec<SocketAddr>,
+}
+
+impl Nodes {
+    /// Those that are meant.
+    ///
+    /// # Errors
+    /// What is wrong with the cluster's settings.
+    pub fn whom(&self) -> Result<Whom, Error> {
+        match &self.dir {
+            Some(dir) => Whom::in_dir(dir),
+            None => Ok(Whom::at(&self.addr)),
+        }
+    }
+}
 
 /// The replicas that are asked, and what is known of them beforehand.
 #[derive(Clone, Debug)]
@@ -35,7 +61,7 @@ impl Whom {
     }
 
     /// Whoever is at these addresses.
-    pub fn at(addresses: &[SocketAddr]) -> Self {
+    fn at(addresses: &[SocketAddr]) -> Self {
         let replicas = addresses.iter().map(|address| (None, *address)).collect();
         Self { replicas, cluster: None, n: None }
     }
@@ -74,7 +100,7 @@ pub(in crate::cli) fn stranger(
 }
 
 /// An admin address on a command line.
-pub(in crate::cli) fn resolve(text: &str) -> Result<SocketAddr, String> {
+fn resolve(text: &str) -> Result<SocketAddr, String> {
     let mut found = text.to_socket_addrs().map_err(|error| error.to_string())?;
     found.next().ok_or_else(|| "has no address".to_owned())
 }

@@ -5,12 +5,12 @@ mod verdict;
 
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
-use super::ask::{self, Whom, resolve, seconds};
+use super::ask::{self, Nodes, Whom, seconds};
 use super::log::{Form, quietly};
 use crate::error::Error;
 
@@ -21,20 +21,10 @@ use verdict::{Overview, Seen};
 #[command(after_help = "\
 All replicas are asked at once, and those that do not answer are shown, too. Exit codes: 0 the cluster \
 serves, be it with fewer replicas; 3 no replica answers; 4 too few replicas work.")]
+#[command(group(ArgGroup::new("whom").required(true).args(["dir", "addr"])))]
 pub struct StatusArgs {
-    /// The cluster's directory
-    #[arg(long, value_name = "DIR", required_unless_present = "addr")]
-    dir: Option<PathBuf>,
-    /// The admin addresses of the replicas
-    #[arg(
-        long,
-        value_name = "HOST:PORT",
-        num_args = 1..,
-        value_delimiter = ',',
-        value_parser = resolve,
-        conflicts_with = "dir"
-    )]
-    addr: Vec<SocketAddr>,
+    #[command(flatten)]
+    nodes: Nodes,
     #[command(flatten)]
     manner: Manner,
 }
@@ -58,10 +48,7 @@ pub(super) struct Manner {
 /// # Errors
 /// [`Error::NobodyAnswers`] and [`Error::TooFewWork`], once everything has been shown.
 pub fn run(args: &StatusArgs) -> Result<(), Error> {
-    match &args.dir {
-        Some(dir) => run_in(dir, &args.manner),
-        None => show(&Whom::at(&args.addr), &args.manner),
-    }
+    show(&args.nodes.whom()?, &args.manner)
 }
 
 /// Asks the cluster in `dir`.

@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod completions;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod graph;
 pub mod inspect;
 pub mod kv;
@@ -42,6 +43,8 @@ enum Command {
     Status(status::StatusArgs),
     /// Show what the replicas do: operators, streams, slots, and who waits for whom
     Inspect(inspect::InspectArgs),
+    /// Say what is wrong with a cluster, and why
+    Doctor(doctor::DoctorArgs),
     /// Check or print what a node is told
     Config(config::ConfigArgs),
     /// Have a stream of commands applied, each once, and print the replies
@@ -71,6 +74,7 @@ impl Cli {
             Command::Node(args) => node::run(args),
             Command::Status(args) => status::run(args),
             Command::Inspect(args) => inspect::run(args),
+            Command::Doctor(args) => doctor::run(args),
             Command::Config(args) => config::run(args),
             Command::Submit(args) => submit::run(args),
             Command::Kv(args) => kv::run(args),

@@ -17,6 +17,7 @@ mod reply;
 pub mod sim;
 pub mod status;
 pub mod submit;
+pub mod trace;
 
 use std::process::ExitCode;
 
@@ -45,6 +46,8 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Say what is wrong with a cluster, and why
     Doctor(doctor::DoctorArgs),
+    /// Show the life of one request, on all replicas
+    Trace(trace::TraceArgs),
     /// Check or print what a node is told
     Config(config::ConfigArgs),
     /// Have a stream of commands applied, each once, and print the replies
@@ -75,6 +78,7 @@ impl Cli {
             Command::Status(args) => status::run(args),
             Command::Inspect(args) => inspect::run(args),
             Command::Doctor(args) => doctor::run(args),
+            Command::Trace(args) => trace::run(args),
             Command::Config(args) => config::run(args),
             Command::Submit(args) => submit::run(args),
             Command::Kv(args) => kv::run(args),

@@ -15,7 +15,8 @@ const EVENTS_MAX: usize = 512;
 #[derive(Clone, Debug, Default)]
 pub(in crate::cli::inspect) struct History {
     slots: BTreeMap<ReplicaId, BTreeMap<Slot, SlotLife>>,
-    events: BTreeMap<(u64, ReplicaId, usize), Happened>,
+    /// By time; those of the same time by replica, frame and place in it.
+    events: BTreeMap<(u64, ReplicaId, u64, usize), Happened>,
     /// The life and the number of the latest frame of each replica.
     latest: BTreeMap<ReplicaId, (u64, u64)>,
 }
@@ -41,7 +42,7 @@ impl History {
             slots.pop_first();
         }
         for (place, happened) in frame.happened.iter().enumerate() {
-            self.events.insert((happened.at_us, replica, place), happened.clone());
+            self.events.insert((happened.at_us, replica, frame.number, place), happened.clone());
         }
         while self.events.len() > EVENTS_MAX {
             self.events.pop_first();
@@ -55,7 +56,7 @@ impl History {
 
     /// What happened, the latest first.
     pub fn events(&self) -> impl Iterator<Item = (ReplicaId, &Happened)> {
-        self.events.iter().rev().map(|((_, replica, _), happened)| (*replica, happened))
+        self.events.iter().rev().map(|((_, replica, ..), happened)| (*replica, happened))
     }
 }
 

@@ -119,6 +119,9 @@ fn ask_each(whom: &Whom, patience: Duration) -> Vec<Sighting> {
         // Those of a cluster's directory have numbers.
         let Some(replica) = *replica else { continue };
         let (frame, silence) = match answer {
+            Ok(frame) if frame.version != VERSION => {
+                (None, Some(format!("{address}: {}", of_version(frame.version))))
+            }
             Ok(frame) => match stranger(&frame.status, whom.cluster.as_deref(), Some(replica)) {
                 Some(who) => (None, Some(format!("{address}: {who}"))),
                 None => (Some(frame), None),
@@ -136,6 +139,9 @@ fn ask_around(whom: &Whom, patience: Duration) -> Result<Scene, Error> {
     let mut silences = Vec::new();
     for ((_, address), answer) in whom.replicas.iter().zip(answers) {
         match answer {
+            Ok(scene) if scene.version != VERSION => {
+                silences.push(format!("{address}: {}", of_version(scene.version)));
+            }
             Ok(scene) => scenes.push(scene),
             Err(silence) => silences.push(format!("{address}: {silence}")),
         }
@@ -172,6 +178,10 @@ fn merge(scenes: Vec<Scene>) -> Result<Scene, Error> {
         }
     }
     Ok(Scene::of(freshest.into_values().collect(), now_us()))
+}
+
+fn of_version(version: u32) -> String {
+    format!("it speaks version {version} of what this program reads in version {VERSION}")
 }
 
 fn nobody(silences: impl Iterator<Item = String>) -> Error {

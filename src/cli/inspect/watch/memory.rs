@@ -9,8 +9,9 @@ use crate::observe::frame::Frame;
 use crate::observe::scene::{Scene, Sighting};
 use crate::types::ReplicaId;
 
-/// A replica that answers with the same frame for so long does not move: one is made four times a second.
-const FRESH: Duration = Duration::from_secs(2);
+/// A replica of which the same frame comes for so long does not move: one is made four times a second,
+/// and what others pass on is up to a second older.
+const FRESH: Duration = Duration::from_secs(3);
 
 /// The last frame of each replica that was ever seen; so one that vanishes keeps its line.
 #[derive(Debug, Default)]
@@ -123,7 +124,7 @@ mod tests {
         let (mut memory, start) = (Memory::default(), Instant::now());
         memory.update(Ok(example::scene()), start);
 
-        let later = memory.update(Ok(example::scene()), start + seconds(3));
+        let later = memory.update(Ok(example::scene()), start + seconds(4));
 
         assert_eq!(later.replicas[0].silence.as_deref(), Some("it answers, and does not move"));
     }

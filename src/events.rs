@@ -115,6 +115,24 @@ pub enum Wait {
     Reports(Vec<ReplicaId>),
     /// Requests for a new view, of the replicas it has heard none of.
     ViewRequests(Vec<ReplicaId>),
+    /// Decided slots, of the replicas that have executed them.
+    Slots(Vec<ReplicaId>),
     /// The disk of its replica, which saves a checkpoint.
     Saving,
+}
+
+impl Wait {
+    /// Another role of the same replica.
+    #[must_use]
+    pub fn for_role(name: &str) -> Self {
+        Self::Role(name.to_owned())
+    }
+}
+
+impl Holding {
+    /// The role called `role` holds nothing and waits for nothing.
+    #[must_use]
+    pub fn nothing(role: &str) -> Self {
+        Self { role: role.to_owned(), slot: None, held: 0, wait: Wait::Nothing }
+    }
 }

@@ -1,10 +1,10 @@
 //! Controller: suspects a leader under which requests wait too long (TA-6).
 
 use crate::config::Config;
-use crate::events::Event;
+use crate::events::{Event, Holding, Wait};
 use crate::operators::executor::{Executed, Progress};
 use crate::operators::requests::Announce;
-use crate::role::{Role, Stream};
+use crate::role::{Pulse, Role, Stream};
 use crate::types::{Millis, ReplicaId, View};
 
 use super::messages::ViewRequest;
@@ -16,12 +16,13 @@ pub fn controller<'s>(
     entered: Stream<'s, View>,
     requests: Stream<'s, (ReplicaId, ViewRequest)>,
     resign: Stream<'s, ()>,
-    clock: Stream<'s, Millis>,
+    Pulse { clock, looks }: Pulse<'s>,
     controller: Controller,
 ) -> (Stream<'s, ViewRequest>, Stream<'s, Event>) {
     let mut role = Role::new("controller", clock.scope(), controller);
     let (ask, view_requests) = role.output();
     let (tell, events) = role.output();
+    role.on_look(looks, tell.clone(), Controller::holding);
     role.on(executed, |controller, executed| controller.on_executed(&executed));
     role.on(entered, Controller::on_entered);
     role.on(announces, |controller, (from, announce)| controller.on_announce(from, announce));
@@ -88,6 +89,14 @@ impl Controller {
             said: entered,
             now: 0,
         }
+    }
+
+    /// It holds the sources that wait for the leader.
+    fn holding(&self) -> Holding {
+        let held = self.sources.iter().filter(|source| source.since.is_some()).count() as u64;
+        let leader = self.entered.leader(self.n);
+        let wait = if held > 0 { Wait::Proposal(leader) } else { Wait::Nothing };
+        Holding { held, wait, ..Holding::nothing("controller") }
     }
 
     fn on_announce(&mut self, from: ReplicaId, announce: Announce) {

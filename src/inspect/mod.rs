@@ -39,8 +39,8 @@ const LINKS_OUT: &str = "links_out";
 /// The doors a figure shows.
 const DOORS: [&str; 3] = ["clients_in", "clients_out", "journal"];
 /// The doors it does not: those of links, which it draws as edges, and those nearly every role has.
-const PLUMBING: [&str; 8] =
-    [LINKS_IN, LINKS_OUT, "clock", "digests", "events", "resign", "room", "saved"];
+const PLUMBING: [&str; 9] =
+    [LINKS_IN, LINKS_OUT, "clock", "digests", "events", "looks", "resign", "room", "saved"];
 
 /// What an operator is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -15,5 +15,7 @@
 pub mod findings;
 pub mod frame;
 pub mod health;
+pub mod meter;
 pub mod scene;
+pub mod spread;
 pub mod status;

@@ -15,8 +15,8 @@ const EVENTS_MAX: usize = 512;
 #[derive(Clone, Debug, Default)]
 pub(in crate::cli::inspect) struct History {
     slots: BTreeMap<ReplicaId, BTreeMap<Slot, SlotLife>>,
-    /// By time; those of the same time by replica, frame and place in it.
-    events: BTreeMap<(u64, ReplicaId, u64, usize), Happened>,
+    /// By time, replica and words: what is told twice is there once.
+    events: BTreeMap<(u64, ReplicaId, String), Happened>,
     /// The life and the number of the latest frame of each replica.
     latest: BTreeMap<ReplicaId, (u64, u64)>,
 }
@@ -41,8 +41,14 @@ impl History {
         while slots.len() > SLOTS_MAX {
             slots.pop_first();
         }
-        for (place, happened) in frame.happened.iter().enumerate() {
-            self.events.insert((happened.at_us, replica, frame.number, place), happened.clone());
+        self.tell(replica, &frame.happened);
+    }
+
+    /// Takes up what happened to a replica.
+    pub fn tell(&mut self, replica: ReplicaId, happened: &[Happened]) {
+        for happened in happened {
+            let key = (happened.at_us, replica, happened.text.clone());
+            self.events.insert(key, happened.clone());
         }
         while self.events.len() > EVENTS_MAX {
             self.events.pop_first();

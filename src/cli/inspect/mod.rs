@@ -64,12 +64,11 @@ pub fn run(args: &InspectArgs) -> Result<(), Error> {
         let what = "--watch needs a terminal to draw on: use --once, or -o json for programs";
         return Err(Error::Usage(what.to_owned()));
     }
-    let mut source = args.place.source()?;
     let ends = args.once || args.output.is_some() || args.operator.is_some();
     if terminal && !ends {
-        return watch::run(source, args.replica.map(ReplicaId), args.all, args.place.begins());
+        return watch::run(&args.place, args.replica.map(ReplicaId), args.all);
     }
-    let scene = source.scene(args.place.patience())?;
+    let scene = args.place.source()?.scene(args.place.patience())?;
     quietly(print(scene, args))
 }
 

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::{listings, words};
 use crate::error::Error;
 use crate::observe::findings::Finding;
-use crate::observe::frame::{Blame, Frame};
+use crate::observe::frame::Frame;
 use crate::observe::scene::Scene;
 use crate::settings::nearest;
 use crate::types::ReplicaId;
@@ -59,18 +59,12 @@ pub(super) fn blame(frame: &Frame) -> String {
     for (depth, link) in frame.blame.iter().enumerate() {
         let because =
             if depth == 0 { format!("replica {replica}: ") } else { "because ".to_owned() };
-        let _ = writeln!(text, "{:depth$}{because}{}", "", culprit(link), depth = 2 * depth);
+        let _ = writeln!(text, "{:depth$}{because}{}", "", link.text, depth = 2 * depth);
     }
     if text.is_empty() {
         let _ = writeln!(text, "replica {replica}: nothing waits");
     }
     text
-}
-
-/// Who waits, and for what.
-pub(super) fn culprit(link: &Blame) -> String {
-    let of = link.replica.map_or(String::new(), |replica| format!(" of replica {replica}"));
-    format!("{}{of} {}", link.operator, link.text)
 }
 
 /// One operator, on all replicas side by side; under each of its addresses, as timely's own share names.
@@ -82,7 +76,7 @@ pub(super) fn operator(scene: &Scene, name: &str) -> String {
     let mut text = listed.collect::<Vec<_>>().join("\n");
     for frame in frames(scene) {
         for link in frame.blame.iter().filter(|link| link.operator == name) {
-            let _ = writeln!(text, "replica {}: {}", frame.status.replica, culprit(link));
+            let _ = writeln!(text, "replica {}: {}", frame.status.replica, link.text);
         }
     }
     text
@@ -141,7 +135,7 @@ mod tests {
     fn blame_goes_from_the_application_to_what_holds_it() {
         assert_eq!(
             blame(&example::frame(1)),
-            "replica 1: executor waits for release to hand over slot 2000\n  because learner holds slot \
+            "replica 1: executor waits for release\n  because learner holds slot \
              2000: it lacks the vote of replica 2\n"
         );
         let frame = Frame { blame: Vec::new(), ..example::frame(1) };

@@ -2,17 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{ArgGroup, Args};
+use serde::Deserialize;
 
 use super::recording::Recording;
-use crate::cli::ask::{self, Nodes, Whom, seconds, stranger};
+use crate::cli::ask::{self, Nodes, Silence, Whom, seconds, stranger};
 use crate::error::Error;
 use crate::observe::findings::Finding;
-use crate::observe::frame::{Frame, VERSION};
+use crate::observe::frame::{Frame, Happened, VERSION};
+use crate::observe::health::Code;
 use crate::observe::scene::{Scene, Sighting};
+use crate::observe::status::ReplicaStatus;
 use crate::types::ReplicaId;
 
 /// Which cluster, or which run.
@@ -30,6 +34,13 @@ pub(in crate::cli) struct Place {
     /// How long to wait for an answer, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
     timeout: Duration,
+}
+
+/// What happened to a replica lately.
+#[derive(Clone, Debug, Deserialize)]
+pub(in crate::cli) struct Story {
+    pub replica: ReplicaId,
+    pub happened: Vec<Happened>,
 }
 
 /// Where scenes come from.
@@ -110,22 +121,44 @@ impl Source {
             }
         }
     }
+
+    /// What happened lately to those who can be asked; who does not tell is left out.
+    pub fn stories(&self, patience: Duration) -> Vec<Story> {
+        match self {
+            Self::Cluster(whom) | Self::Nodes(whom) => {
+                let told = whom.ask(|address| ask::get(address, "/v1/events", patience));
+                told.into_iter().flatten().collect()
+            }
+            Self::Recording(..) => Vec::new(),
+        }
+    }
+}
+
+/// A frame of the replica at `address`, and whether its worker has stopped since it was taken: who answers
+/// is another thread.
+fn ask_one(address: SocketAddr, patience: Duration) -> Result<(Frame, Option<String>), Silence> {
+    let frame: Frame = ask::get(address, "/v1/frame", patience)?;
+    let status: ReplicaStatus = ask::get(address, "/v1/status", patience)?;
+    let stopped = status.not_ready.into_iter().find(|reason| reason.code == Code::Silent);
+    Ok((frame, stopped.map(|reason| reason.text)))
 }
 
 fn ask_each(whom: &Whom, patience: Duration) -> Vec<Sighting> {
-    let answers = whom.ask(|address| ask::get::<Frame>(address, "/v1/frame", patience));
+    let answers = whom.ask(|address| ask_one(address, patience));
     let mut sightings = Vec::new();
     for ((replica, address), answer) in whom.replicas.iter().zip(answers) {
         // Those of a cluster's directory have numbers.
         let Some(replica) = *replica else { continue };
         let (frame, silence) = match answer {
-            Ok(frame) if frame.version != VERSION => {
+            Ok((frame, _)) if frame.version != VERSION => {
                 (None, Some(format!("{address}: {}", of_version(frame.version))))
             }
-            Ok(frame) => match stranger(&frame.status, whom.cluster.as_deref(), Some(replica)) {
-                Some(who) => (None, Some(format!("{address}: {who}"))),
-                None => (Some(frame), None),
-            },
+            Ok((frame, stopped)) => {
+                match stranger(&frame.status, whom.cluster.as_deref(), Some(replica)) {
+                    Some(who) => (None, Some(format!("{address}: {who}"))),
+                    None => (Some(frame), stopped),
+                }
+            }
             Err(silence) => (None, Some(format!("{address}: {silence}"))),
         };
         sightings.push(Sighting { replica, frame, age_us: 0, silence });

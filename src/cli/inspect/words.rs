@@ -47,6 +47,7 @@ pub(in crate::cli) fn waiting(wait: &Wait) -> String {
         Wait::Records(of) => from("the record", of),
         Wait::Reports(of) => from("the checkpoint report", of),
         Wait::ViewRequests(of) => from("the view request", of),
+        Wait::Slots(of) => from("the decided slots", of),
         Wait::Saving => "the disk, which saves a checkpoint".to_owned(),
     }
 }
@@ -57,7 +58,8 @@ fn from(what: &str, replicas: &[ReplicaId]) -> String {
         [one] => format!("{what} of replica {one}"),
         more => {
             let names: Vec<_> = more.iter().map(ReplicaId::to_string).collect();
-            format!("{what}s of replicas {}", names.join(", "))
+            let s = if what.ends_with('s') { "" } else { "s" };
+            format!("{what}{s} of replicas {}", names.join(", "))
         }
     }
 }

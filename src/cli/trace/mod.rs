@@ -38,7 +38,7 @@ pub struct TraceArgs {
     /// Which request
     #[arg(value_name = "REQUEST")]
     request: Option<Request>,
-    /// The slowest that the replicas remember
+    /// The slowest among the last 1,000 slots
     #[arg(long)]
     slowest: bool,
     #[command(flatten)]

@@ -10,8 +10,8 @@ use crate::types::{ClientId, Slot};
 
 /// How many slots of each replica are looked at for the latest.
 const LATEST: usize = 64;
-/// How many for the slowest: all that are remembered.
-const ALL: usize = 8_192;
+/// How many for the slowest: replicas tell of no more at once.
+const MANY: usize = 1_000;
 
 /// Which request is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(super) enum Request {
     Of(ClientId, u64),
     /// The latest.
     Last,
-    /// The slowest that is remembered.
+    /// The slowest of late.
     Slowest,
 }
 
@@ -72,7 +72,7 @@ impl Request {
             Self::Slot(slot) => format!("slot={slot}"),
             Self::Of(client, number) => format!("client={client}&number={number}"),
             Self::Last => format!("last={LATEST}"),
-            Self::Slowest => format!("last={ALL}"),
+            Self::Slowest => format!("last={MANY}"),
         }
     }
 

@@ -13,6 +13,9 @@ use crate::types::ReplicaId;
 /// and what others pass on is up to a second older.
 const FRESH: Duration = Duration::from_secs(3);
 
+/// One answer that does not come is no silence yet.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// The last frame of each replica that was ever seen; so one that vanishes keeps its line.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
@@ -72,7 +75,7 @@ impl Seen {
     fn sighting(&self, replica: ReplicaId, now: Instant) -> Sighting {
         let age = now.saturating_duration_since(self.since);
         let still = self.frame.is_some() && age > FRESH;
-        let silence = self.silence.clone();
+        let silence = self.silence.clone().filter(|_| self.frame.is_none() || age > GRACE);
         let silence = silence.or_else(|| still.then(|| "it answers, and does not move".to_owned()));
         let age_us = age.as_micros() as u64;
         Sighting { replica, frame: self.frame.clone(), age_us, silence }
@@ -97,7 +100,8 @@ mod tests {
 
         scene.replicas[1].frame = None;
         scene.replicas[1].silence = Some("connection refused".to_owned());
-        memory.update(Ok(scene.clone()), start + seconds(1));
+        let soon = memory.update(Ok(scene.clone()), start + seconds(1) / 2);
+        assert_eq!(soon.replicas[1].silence, None);
         let later = memory.update(Ok(scene), start + seconds(3));
 
         let gone = &later.replicas[1];
@@ -112,7 +116,7 @@ mod tests {
         memory.update(Ok(example::scene()), start);
 
         let error = Error::Silent { said: "127.0.0.1:7200: no answer within 400ms".to_owned() };
-        let later = memory.update(Err(error), start + seconds(1));
+        let later = memory.update(Err(error), start + seconds(2));
 
         assert_eq!(later.replicas.len(), 3);
         let silence = later.replicas[0].silence.as_deref();

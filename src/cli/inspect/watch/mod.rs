@@ -17,7 +17,7 @@ use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use signal_hook::consts::{SIGHUP, SIGTERM};
 
-use super::sources::Source;
+use super::sources::{Place, Source, Story};
 use crate::error::Error;
 use crate::observe::scene::Scene;
 use crate::types::ReplicaId;
@@ -29,37 +29,45 @@ use view::View;
 
 /// How often replicas are asked, and a run that is played goes on.
 const BEAT: Duration = Duration::from_millis(500);
-/// How long an answer is waited for: less than a beat, so that questions cannot pile up.
+/// How long an answer is waited for: less than a beat. Who has not answered is not asked anew, so questions
+/// cannot pile up.
 const PATIENCE: Duration = Duration::from_millis(400);
+
+/// What was answered last.
+struct News {
+    scene: Scene,
+    stories: Vec<Story>,
+}
 
 /// What is shown comes from.
 enum Feed {
-    Live(Receiver<Scene>),
+    Live(Receiver<News>),
     Run(Player),
 }
 
-/// Shows the view until it is quit. A recorded run is played from its begin if `from_begin`.
+/// Shows the view of `place` until it is quit.
 ///
 /// # Errors
 /// [`Error::Silent`] if nobody answers at first; what the terminal says.
 pub(super) fn run(
-    mut source: Source,
+    place: &Place,
     replica: Option<ReplicaId>,
     all: bool,
-    from_begin: bool,
 ) -> Result<(), Error> {
+    let mut source = place.source()?;
     let mut view = View::new(replica.unwrap_or_default(), all);
     let feed = match source {
         Source::Recording(recording, moment) => {
             let (first, _) = recording.span_us();
-            let start = if from_begin { first } else { moment };
-            let mut player = Player::new(recording, start, from_begin);
+            let start = if place.begins() { first } else { moment };
+            let mut player = Player::new(recording, start, place.begins());
             replay(&mut player, &mut view)?;
             Feed::Run(player)
         }
         Source::Cluster(_) | Source::Nodes(_) => {
             let mut memory = Memory::default();
-            view.see(memory.update(Ok(source.scene(PATIENCE)?), Instant::now()));
+            let scene = source.scene(place.patience())?;
+            view.see(memory.update(Ok(scene), Instant::now()), &source.stories(PATIENCE));
             Feed::Live(ask(source, memory)?)
         }
     };
@@ -79,19 +87,20 @@ pub(super) fn run(
 }
 
 /// Asks on a thread of its own; one that answers slowly keeps no key waiting.
-fn ask(mut source: Source, mut memory: Memory) -> Result<Receiver<Scene>, Error> {
-    let (scene, scenes) = bounded(1);
+fn ask(mut source: Source, mut memory: Memory) -> Result<Receiver<News>, Error> {
+    let (news, heard) = bounded(1);
     let asking = move || loop {
         let begin = Instant::now();
-        let answer = source.scene(PATIENCE);
-        // Until the one before has been taken nobody is asked again.
-        if scene.send(memory.update(answer, Instant::now())).is_err() {
+        let scene = memory.update(source.scene(PATIENCE), Instant::now());
+        let stories = source.stories(PATIENCE);
+        // Until this has been taken nobody is asked again.
+        if news.send(News { scene, stories }).is_err() {
             return;
         }
         std::thread::sleep(BEAT.saturating_sub(begin.elapsed()));
     };
     std::thread::Builder::new().name("asking".to_owned()).spawn(asking).map_err(Error::System)?;
-    Ok(scenes)
+    Ok(heard)
 }
 
 fn replay(player: &mut Player, view: &mut View) -> Result<(), Error> {
@@ -113,9 +122,9 @@ fn stay(
     let mut changed = true;
     while !ended.load(Ordering::Relaxed) {
         match &mut feed {
-            Feed::Live(scenes) => {
-                for scene in scenes.try_iter() {
-                    view.see(scene);
+            Feed::Live(heard) => {
+                for News { scene, stories } in heard.try_iter() {
+                    view.see(scene, &stories);
                     changed = true;
                 }
             }

@@ -12,7 +12,7 @@ use crate::types::ReplicaId;
 
 fn view() -> View {
     let mut view = View::new(ReplicaId(0), false);
-    view.see(example::scene());
+    view.see(example::scene(), &[]);
     view
 }
 
@@ -77,7 +77,7 @@ fn the_operators_page_shows_who_waits_and_why() {
     assert!(screen[1].ends_with("of replica 1"), "{}", screen[1]);
     assert!(screen[4].starts_with(" executor"), "{}", screen[4]);
     assert!(screen[5].ends_with("the vote of replica 2 (3.0 s)"), "{}", screen[5]);
-    assert_eq!(screen[21], " replica 1: executor waits for release to hand over slot 2000");
+    assert_eq!(screen[21], " replica 1: executor waits for release");
     assert_eq!(screen[22], "   because learner holds slot 2000: it lacks the vote of replica 2");
 }
 
@@ -127,7 +127,7 @@ fn a_paused_screen_stays_as_it_was_and_goes_on_where_the_cluster_is() {
     let mut later = example::scene();
     later.replicas[0].frame.as_mut().unwrap().status.executed.0 = 2_345;
     later.replicas[0].frame.as_mut().unwrap().number += 1;
-    view.see(later);
+    view.see(later, &[]);
 
     let paused = screen(&mut view);
     assert!(paused[0].contains("PAUSED") && paused[4].contains("2000"), "{paused:?}");

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::cli::inspect::history::History;
 use crate::cli::inspect::listing::Listing;
 use crate::cli::inspect::listings;
+use crate::cli::inspect::sources::Story;
 use crate::observe::frame::Frame;
 use crate::observe::scene::Scene;
 use crate::types::ReplicaId;
@@ -93,8 +94,11 @@ pub(super) struct View {
 
 impl Shown {
     /// Takes up a new scene.
-    pub fn see(&mut self, scene: Scene) {
+    pub fn see(&mut self, scene: Scene, stories: &[Story]) {
         self.history.see(&scene);
+        for story in stories {
+            self.history.tell(story.replica, &story.happened);
+        }
         for frame in scene.replicas.iter().filter_map(|seen| seen.frame.as_ref()) {
             self.keep(frame.clone());
         }
@@ -136,8 +140,8 @@ impl View {
     }
 
     /// Takes up a new scene, be it shown or not.
-    pub fn see(&mut self, scene: Scene) {
-        self.now.see(scene);
+    pub fn see(&mut self, scene: Scene, stories: &[Story]) {
+        self.now.see(scene, stories);
     }
 
     /// Shows this instead of what was there.

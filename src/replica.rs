@@ -260,7 +260,7 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
     }
 
     /// Steps until a step has nothing to run.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         let activations = self.worker.activations();
         loop {
             self.worker.step();

@@ -98,6 +98,7 @@ pub const PROTOCOL: Protocol<Message, Promise> = Protocol {
     weight: message_weight,
     plausible: messages::is_plausible,
     executed: messages::executed,
+    step: messages::step,
 };
 
 /// Draws one replica's part of the protocol.

@@ -51,7 +51,8 @@ impl Observer {
             return Holding::nothing("observer");
         }
         let wait = Wait::ViewRequests(missing.into_iter().map(|(replica, _)| replica).collect());
-        Holding { held: asked.len() as u64, wait, ..Holding::nothing("observer") }
+        let (held, first) = (asked.len() as u64, highest.0);
+        Holding { held, first, wait, ..Holding::nothing("observer") }
     }
 
     fn on_request(&mut self, from: ReplicaId, request: ViewRequest) -> Option<View> {

@@ -77,7 +77,8 @@ impl Recovery {
         }
         let held = self.heard.len() as u64;
         let wait = if held > 0 { Wait::Records(whole.missing(self.n)) } else { Wait::Nothing };
-        Holding { held, wait, ..Holding::nothing("recovery") }
+        let first = self.view.0;
+        Holding { held, first, wait, ..Holding::nothing("recovery") }
     }
 
     fn on_record(&mut self, from: ReplicaId, record: Record) -> Option<NewView> {

@@ -29,22 +29,29 @@ impl Buckets {
 
     /// Adds the same duration several times.
     pub fn add_many(&mut self, time: Duration, count: u64) {
-        self.counts[bucket(time)] += count;
+        self.counts[Self::bucket(time)] += count;
         self.total += time * u32::try_from(count).unwrap_or(u32::MAX);
+    }
+
+    /// The bucket of a duration.
+    #[must_use]
+    pub fn bucket(time: Duration) -> usize {
+        let ns = (time.as_nanos() as u64).max(4);
+        let octave = ns.ilog2() as usize;
+        let quarter = (ns >> (octave - 2)) as usize & 3;
+        (4 * (octave - 2) + quarter).min(Self::COUNT - 1)
+    }
+
+    /// How many more durations each bucket holds than it did `before`, but for those that hold no more.
+    pub fn beyond(&self, before: &Self) -> impl Iterator<Item = (usize, u64)> {
+        let more = self.counts.iter().zip(&before.counts).map(|(now, before)| now - before);
+        more.enumerate().filter(|(_, count)| *count > 0)
     }
 
     /// How many durations each bucket holds, but for empty ones.
     pub fn filled(&self) -> impl Iterator<Item = (usize, u64)> {
         self.counts.iter().copied().enumerate().filter(|(_, count)| *count > 0)
     }
-}
-
-/// The bucket of a duration.
-fn bucket(time: Duration) -> usize {
-    let ns = (time.as_nanos() as u64).max(4);
-    let octave = ns.ilog2() as usize;
-    let quarter = (ns >> (octave - 2)) as usize & 3;
-    (4 * (octave - 2) + quarter).min(Buckets::COUNT - 1)
 }
 
 /// The longest duration of a bucket, in microseconds, rounded up.
@@ -79,7 +86,7 @@ mod tests {
     #[test]
     fn a_bucket_is_at_most_a_quarter_too_high() {
         for us in [1, 2, 3, 7, 10, 99, 100, 1_000, 12_345, 1_000_000, 3_600_000_000] {
-            let longest = longest_us(bucket(Duration::from_micros(us)));
+            let longest = longest_us(Buckets::bucket(Duration::from_micros(us)));
             assert!(longest >= us && longest <= us + us / 4 + 1, "{us}: {longest}");
         }
     }

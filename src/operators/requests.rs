@@ -188,7 +188,8 @@ impl RequestSource {
     fn holding(&self) -> Holding {
         let held = self.open.len() as u64;
         let wait = if held > 0 { Wait::Proposal(self.leader) } else { Wait::Nothing };
-        Holding { held, wait, ..Holding::nothing("request_source") }
+        let first = self.open.front().map_or(0, |oldest| oldest.id.number);
+        Holding { held, first, wait, ..Holding::nothing("request_source") }
     }
 
     fn room(&self) -> usize {

@@ -1,5 +1,7 @@
 //! Frames for the tests of what shows them.
 
+use std::sync::Arc;
+
 use crate::batch::BatchId;
 use crate::events::Wait;
 use crate::inspect::{EdgeKind, OperatorKind};
@@ -134,7 +136,7 @@ pub(in crate::cli) fn scene() -> Scene {
         let silent = replica == 2;
         Sighting {
             replica: ReplicaId(replica),
-            frame: Some(frame(replica)),
+            frame: Some(Arc::new(frame(replica))),
             age_us: if silent { 3_200_000 } else { 40_000 },
             silence: silent.then(|| "no answer within 400ms".to_owned()),
         }

@@ -24,7 +24,7 @@ pub(in crate::cli::inspect) struct History {
 impl History {
     /// Takes up what is new in a scene.
     pub fn see(&mut self, scene: &Scene) {
-        for frame in scene.replicas.iter().filter_map(|seen| seen.frame.as_ref()) {
+        for frame in scene.replicas.iter().filter_map(|seen| seen.frame.as_deref()) {
             self.take(frame);
         }
     }

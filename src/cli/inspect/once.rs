@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::sync::Arc;
 
 use super::{listings, words};
 use crate::error::Error;
@@ -16,7 +17,7 @@ pub(super) fn text(scene: &Scene, all: bool) -> String {
     let mut text = listings::replicas(scene).text();
     text += &silences(scene);
     text += &findings(&scene.findings);
-    for frame in scene.replicas.iter().filter_map(|seen| seen.frame.as_ref()) {
+    for frame in scene.replicas.iter().filter_map(|seen| seen.frame.as_deref()) {
         let replica = frame.status.replica;
         let _ = writeln!(text, "\nreplica {replica}: its operators, the busiest first");
         text += &listings::operators(frame, None, all).text();
@@ -97,6 +98,7 @@ pub(super) fn only(scene: &mut Scene, name: &str) -> Result<(), Error> {
         return Err(Error::Usage(format!("there is no operator `{name}`{meant} There is {names}")));
     }
     for frame in scene.replicas.iter_mut().filter_map(|seen| seen.frame.as_mut()) {
+        let frame = Arc::make_mut(frame);
         frame.operators.retain(|operator| operator.name == name);
         frame.channels.retain(|channel| channel.from == name || channel.to == name);
         frame.holdings.retain(|holding| holding.role == name);
@@ -105,7 +107,7 @@ pub(super) fn only(scene: &mut Scene, name: &str) -> Result<(), Error> {
 }
 
 fn frames(scene: &Scene) -> impl Iterator<Item = &Frame> {
-    scene.replicas.iter().filter_map(|seen| seen.frame.as_ref())
+    scene.replicas.iter().filter_map(|seen| seen.frame.as_deref())
 }
 
 /// The worst that is wrong, in a line.

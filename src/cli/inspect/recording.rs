@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -156,7 +157,7 @@ impl Recording {
             let age_us = moment_us.saturating_sub(mark.moment_us);
             let silence = (age_us > FRESH_US)
                 .then(|| format!("it has not been seen for {:.1} s", age_us as f64 / 1e6));
-            let frame = Some(self.frame(*mark)?);
+            let frame = Some(Arc::new(self.frame(*mark)?));
             sightings.push(Sighting { replica, frame, age_us, silence });
         }
         Ok(sightings)

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{ArgGroup, Args};
@@ -12,7 +13,6 @@ use serde::Deserialize;
 use super::recording::Recording;
 use crate::cli::ask::{self, Nodes, Silence, Whom, seconds, stranger};
 use crate::error::Error;
-use crate::observe::findings::Finding;
 use crate::observe::frame::{Frame, Happened, VERSION};
 use crate::observe::health::Code;
 use crate::observe::scene::{Scene, Sighting};
@@ -156,7 +156,7 @@ fn ask_each(whom: &Whom, patience: Duration) -> Vec<Sighting> {
             Ok((frame, stopped)) => {
                 match stranger(&frame.status, whom.cluster.as_deref(), Some(replica)) {
                     Some(who) => (None, Some(format!("{address}: {who}"))),
-                    None => (Some(frame), stopped),
+                    None => (Some(Arc::new(frame)), stopped),
                 }
             }
             Err(silence) => (None, Some(format!("{address}: {silence}"))),
@@ -226,13 +226,6 @@ pub(in crate::cli) fn now_us() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
 }
 
-impl Scene {
-    /// Stand-in.
-    pub(crate) fn of(replicas: Vec<Sighting>, at_us: u64) -> Self {
-        Self { version: VERSION, at_us, replicas, findings: Vec::<Finding>::new() }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,7 +249,8 @@ mod tests {
     #[test]
     fn replicas_of_two_clusters_are_not_mixed() {
         let (one, mut other) = (example::scene(), example::scene());
-        other.replicas[0].frame.as_mut().unwrap().status.cluster = "2".to_owned();
+        let frame = other.replicas[0].frame.as_mut().unwrap();
+        Arc::make_mut(frame).status.cluster = "2".to_owned();
 
         let error = merge(vec![one, other]).unwrap_err();
 

@@ -1,6 +1,7 @@
 //! What was last seen of each replica, however long ago.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::cli::inspect::sources::now_us;
@@ -24,7 +25,7 @@ pub(super) struct Memory {
 
 #[derive(Debug)]
 struct Seen {
-    frame: Option<Frame>,
+    frame: Option<Arc<Frame>>,
     /// When the frame came.
     since: Instant,
     silence: Option<String>,
@@ -105,7 +106,7 @@ mod tests {
         let later = memory.update(Ok(scene), start + seconds(3));
 
         let gone = &later.replicas[1];
-        assert_eq!(gone.frame, Some(example::frame(1)));
+        assert_eq!(gone.frame, Some(Arc::new(example::frame(1))));
         assert_eq!(gone.silence.as_deref(), Some("connection refused"));
         assert_eq!(gone.age_us, 3_040_000);
     }

@@ -49,11 +49,7 @@ enum Feed {
 ///
 /// # Errors
 /// [`Error::Silent`] if nobody answers at first; what the terminal says.
-pub(super) fn run(
-    place: &Place,
-    replica: Option<ReplicaId>,
-    all: bool,
-) -> Result<(), Error> {
+pub(super) fn run(place: &Place, replica: Option<ReplicaId>, all: bool) -> Result<(), Error> {
     let mut source = place.source()?;
     let mut view = View::new(replica.unwrap_or_default(), all);
     let feed = match source {

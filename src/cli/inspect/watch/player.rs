@@ -1,5 +1,6 @@
 //! A recorded run, played.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::view::Shown;
@@ -63,7 +64,7 @@ impl Player {
         let mut shown = Shown::default();
         for frame in self.recording.last(BEFORE, self.moment_us)? {
             shown.history.take(&frame);
-            shown.keep(frame);
+            shown.keep(Arc::new(frame));
         }
         shown.scene = Some(Scene::of(self.recording.sightings(self.moment_us)?, self.moment_us));
         Ok(shown)

@@ -1,5 +1,7 @@
 //! The screen, as a terminal of 80 columns and 24 lines shows it.
 
+use std::sync::Arc;
+
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -125,8 +127,9 @@ fn a_paused_screen_stays_as_it_was_and_goes_on_where_the_cluster_is() {
     let mut view = view();
     view.freeze(true);
     let mut later = example::scene();
-    later.replicas[0].frame.as_mut().unwrap().status.executed.0 = 2_345;
-    later.replicas[0].frame.as_mut().unwrap().number += 1;
+    let frame = Arc::make_mut(later.replicas[0].frame.as_mut().unwrap());
+    frame.status.executed.0 = 2_345;
+    frame.number += 1;
     view.see(later, &[]);
 
     let paused = screen(&mut view);

@@ -1,6 +1,7 @@
 //! What is on the screen, and what the keys have made of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::cli::inspect::history::History;
 use crate::cli::inspect::listing::Listing;
@@ -65,9 +66,9 @@ pub(super) struct Sort {
 pub(super) struct Shown {
     pub scene: Option<Scene>,
     /// The frame of each replica before the one in the scene.
-    pub earlier: BTreeMap<ReplicaId, Frame>,
+    pub earlier: BTreeMap<ReplicaId, Arc<Frame>>,
     pub history: History,
-    latest: BTreeMap<ReplicaId, Frame>,
+    latest: BTreeMap<ReplicaId, Arc<Frame>>,
 }
 
 /// The screen.
@@ -100,13 +101,13 @@ impl Shown {
             self.history.tell(story.replica, &story.happened);
         }
         for frame in scene.replicas.iter().filter_map(|seen| seen.frame.as_ref()) {
-            self.keep(frame.clone());
+            self.keep(Arc::clone(frame));
         }
         self.scene = Some(scene);
     }
 
     /// Remembers a frame and the one before it.
-    pub fn keep(&mut self, frame: Frame) {
+    pub fn keep(&mut self, frame: Arc<Frame>) {
         let replica = frame.status.replica;
         if self.latest.get(&replica).is_some_and(|known| known.number == frame.number) {
             return;
@@ -118,7 +119,7 @@ impl Shown {
 
     pub fn frame(&self, replica: ReplicaId) -> Option<&Frame> {
         let seen = self.scene.as_ref()?.replicas.iter().find(|seen| seen.replica == replica)?;
-        seen.frame.as_ref()
+        seen.frame.as_deref()
     }
 }
 
@@ -183,7 +184,8 @@ impl View {
         Some(match self.tab {
             Tab::Replicas => listings::replicas(scene),
             Tab::Operators => {
-                listings::operators(frame?, shown.earlier.get(&self.replica), self.all)
+                let earlier = shown.earlier.get(&self.replica).map(|frame| &**frame);
+                listings::operators(frame?, earlier, self.all)
             }
             Tab::Channels => listings::channels(frame?),
             Tab::Slots => listings::slots(&shown.history, self.replica, frame?.status.n),

@@ -8,6 +8,7 @@
 
 #[path = "../cluster/mod.rs"]
 mod cluster;
+mod live;
 mod stub;
 mod terminal;
 

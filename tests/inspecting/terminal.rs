@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::cluster::wait_until;
+use crate::cluster::{Cluster, wait_until};
 use crate::stub::{self, Stub};
 
 /// A terminal of 80 columns and 24 lines that belongs to this test, and ends with it.
@@ -86,6 +86,52 @@ fn keys_change_what_is_on_the_screen_and_quitting_restores_it() {
     terminal.press("q");
     terminal.shows(&["ended with 0"]);
     assert!(!terminal.screen().contains("? help"), "{}", terminal.screen());
+}
+
+#[test]
+#[ignore = "needs tmux"]
+fn a_replica_that_is_killed_while_one_watches_stays_on_the_screen() {
+    // In memory, so that nobody starts it again.
+    let cluster = Cluster::start(3, &["--memory"]);
+    let directory = cluster.directory();
+    let command = taraflow(&format!("inspect --watch --dir {}", directory.display()));
+    let terminal = Terminal::start("killed", &command);
+    terminal.shows(&[
+        "nothing is wrong: 3 replicas, replica 0 leads view 0",
+        "2 follower",
+        "ready",
+    ]);
+    terminal.press("4");
+    terminal.shows(&["of replica 0", "votes of"]);
+
+    cluster.kill(2);
+
+    terminal.shows(&["degraded: "]);
+    terminal.press("1");
+    terminal.shows(&["2 follower", " s silent", "Connection refused"]);
+    terminal.press("5");
+    terminal.shows(&["time (UTC)"]);
+    terminal.press("q");
+    terminal.shows(&["ended with 0"]);
+}
+
+#[test]
+#[ignore = "needs tmux"]
+fn a_view_ends_when_its_terminal_goes_away() {
+    let stub = Stub::default();
+    stub.set_with("/v1/scene", |count| stub::scene(count, &json!([])));
+    let address = stub.start();
+    let terminal = Terminal::start("gone", &taraflow(&format!("inspect --addr {address}")));
+    terminal.shows(&["nothing is wrong"]);
+    let shell = terminal.tmux(&["list-panes", "-F", "#{pane_pid}"]);
+    let shell = shell.trim();
+    let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap();
+    let view = children.split_whitespace().next().unwrap().to_owned();
+    assert!(std::fs::exists(format!("/proc/{view}")).unwrap());
+
+    drop(terminal);
+
+    wait_until("the view has ended", || !std::fs::exists(format!("/proc/{view}")).unwrap());
 }
 
 #[test]

@@ -36,16 +36,16 @@ impl History {
         if self.latest.insert(replica, name) == Some(name) {
             return;
         }
+        self.tell(replica, &frame.slots, &frame.happened);
+    }
+
+    /// Takes up what a replica tells of slots and of what happened.
+    pub fn tell(&mut self, replica: ReplicaId, lives: &[SlotLife], happened: &[Happened]) {
         let slots = self.slots.entry(replica).or_default();
-        slots.extend(frame.slots.iter().map(|life| (life.slot, life.clone())));
+        slots.extend(lives.iter().map(|life| (life.slot, life.clone())));
         while slots.len() > SLOTS_MAX {
             slots.pop_first();
         }
-        self.tell(replica, &frame.happened);
-    }
-
-    /// Takes up what happened to a replica.
-    pub fn tell(&mut self, replica: ReplicaId, happened: &[Happened]) {
         for happened in happened {
             let key = (happened.at_us, replica, happened.text.clone());
             self.events.insert(key, happened.clone());

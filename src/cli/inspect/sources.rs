@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::recording::Recording;
 use crate::cli::ask::{self, Nodes, Silence, Whom, seconds, stranger};
 use crate::error::Error;
-use crate::observe::frame::{Frame, Happened, VERSION};
+use crate::observe::frame::{Frame, Happened, SlotLife, VERSION};
 use crate::observe::health::Code;
 use crate::observe::scene::{Scene, Sighting};
 use crate::observe::status::ReplicaStatus;
@@ -36,11 +36,23 @@ pub(in crate::cli) struct Place {
     timeout: Duration,
 }
 
-/// What happened to a replica lately.
-#[derive(Clone, Debug, Deserialize)]
-pub(in crate::cli) struct Story {
+/// What a replica remembers of late.
+#[derive(Clone, Debug)]
+pub(in crate::cli) struct Past {
     pub replica: ReplicaId,
     pub happened: Vec<Happened>,
+    pub slots: Vec<SlotLife>,
+}
+
+#[derive(Deserialize)]
+struct Story {
+    replica: ReplicaId,
+    happened: Vec<Happened>,
+}
+
+#[derive(Deserialize)]
+struct Slots {
+    slots: Vec<SlotLife>,
 }
 
 /// Where scenes come from.
@@ -122,12 +134,16 @@ impl Source {
         }
     }
 
-    /// What happened lately to those who can be asked; who does not tell is left out.
-    pub fn stories(&self, patience: Duration) -> Vec<Story> {
+    /// What those who can be asked remember of late; who does not tell is left out.
+    pub fn pasts(&self, patience: Duration) -> Vec<Past> {
+        let past = |address| {
+            let Story { replica, happened } = ask::get(address, "/v1/events", patience)?;
+            let Slots { slots } = ask::get(address, "/v1/slots?last=64", patience)?;
+            Ok(Past { replica, happened, slots })
+        };
         match self {
             Self::Cluster(whom) | Self::Nodes(whom) => {
-                let told = whom.ask(|address| ask::get(address, "/v1/events", patience));
-                told.into_iter().flatten().collect()
+                whom.ask(past).into_iter().flatten().collect()
             }
             Self::Recording(..) => Vec::new(),
         }

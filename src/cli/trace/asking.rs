@@ -15,7 +15,7 @@ use crate::types::{ReplicaId, Slot};
 #[derive(Debug, Deserialize)]
 pub(super) struct Replica {
     pub replica: ReplicaId,
-    /// Slots that it has not taken down, because there were too many at once.
+    /// Details that it has not taken down, because somebody was reading.
     pub lost: u64,
     /// The oldest slot that it remembers.
     pub oldest: Option<Slot>,
@@ -78,7 +78,7 @@ impl Answers {
             let name = replica.replica;
             let lost = match replica.lost {
                 0 => String::new(),
-                lost => format!(" (but for {lost} that were too many at once)"),
+                lost => format!(" (and lost {lost} details while it was asked)"),
             };
             match replica.oldest {
                 Some(oldest) => format!("replica {name} remembers slots from {oldest} on{lost}"),

@@ -113,7 +113,7 @@ pub(super) fn skew(steps: &[Step]) -> Vec<String> {
     }
     let say = |((sender, heard), took): ((ReplicaId, ReplicaId), i64)| {
         let by = span(took.unsigned_abs());
-        format!("replica {heard} heard replica {sender} {by} before it spoke: their clocks differ")
+        format!("by their clocks replica {heard} heard replica {sender} {by} before that spoke")
     };
     least.into_iter().map(say).collect()
 }
@@ -154,7 +154,7 @@ mod tests {
     fn a_clock_that_is_behind_is_told_and_not_hidden() {
         assert_eq!(
             skew(&steps(&lives(), 3)),
-            ["replica 0 heard replica 1 10 us before it spoke: their clocks differ"]
+            ["by their clocks replica 0 heard replica 1 10 us before that spoke"]
         );
     }
 

@@ -29,9 +29,9 @@ REQUEST is one of
   slot:N      whatever is in slot N
   ID:NUMBER   request NUMBER of session ID; cID:NUMBER of the connection whose CLIENT ID is ID
   last        the latest request that was executed
-A batch of requests shares a slot, and its life. Replicas remember about their last 8,192 slots. Times are \
-by the clock of the replica they are of. Exit codes: 0 found; 1 no replica remembers it; 2 usage; 3 nobody \
-answers.")]
+A batch of requests shares a slot, and its life. Replicas remember their last 8,192 slots, and which \
+requests were in them of the last 4 MiB; nothing from before they were started. Times are by the clock of \
+the replica they are of. Exit codes: 0 found; 1 no replica remembers it; 2 usage; 3 nobody answers.")]
 #[command(group(ArgGroup::new("whom").required(true).args(["dir", "addr"])))]
 #[command(group(ArgGroup::new("what").required(true).args(["request", "slowest"])))]
 pub struct TraceArgs {

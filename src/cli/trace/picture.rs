@@ -9,6 +9,8 @@ use crate::cli::inspect::words::span;
 use crate::observe::frame::{BatchLife, RequestRun};
 use crate::types::ReplicaId;
 
+/// Runs of requests in the title.
+const RUNS_MAX: usize = 6;
 /// Characters of a bar.
 const WIDTH: usize = 34;
 
@@ -39,7 +41,7 @@ pub(super) fn text(traced: &Traced) -> String {
     }
     if traced.lives.len() > 1 {
         text +=
-            "Each time is by the clock of its replica; those of different machines may differ.\n";
+            "Each time is when a replica noticed, by its own clock; those of machines may differ.\n";
     }
     text
 }
@@ -68,16 +70,18 @@ fn requests(batch: &BatchLife) -> String {
             format!("requests {} to {} of {of}", run.first, run.last)
         }
     };
-    let runs: Vec<_> = batch.runs.iter().map(one).collect();
-    let told: u64 = batch.runs.iter().map(|run| run.last.saturating_sub(run.first) + 1).sum();
+    let shown = || batch.runs.iter().take(RUNS_MAX);
+    let told: u64 = shown().map(|run| run.last.saturating_sub(run.first) + 1).sum();
     let more = if told < batch.requests { ", and more" } else { "" };
+    let whose = match batch.runs.len() {
+        0 => "whose they are is no longer known".to_owned(),
+        _ => shown().map(one).collect::<Vec<_>>().join(", ") + more,
+    };
     let (count, bytes, id) = (batch.requests, batch.bytes, batch.id);
     let s = if count == 1 { "" } else { "s" };
     format!(
-        "batch {} of replica {}, {count} request{s}, {bytes} bytes: {}{more}",
-        id.number,
-        id.source,
-        runs.join(", ")
+        "batch {} of replica {}, {count} request{s}, {bytes} bytes: {whose}",
+        id.number, id.source
     )
 }
 
@@ -182,8 +186,8 @@ decided      1           700 us    490 us         ██████████
 executed     0           900 us    200 us                           █████████
 executed     1           900 us    200 us                           █████████
 
-replica 0 heard replica 1 10 us before it spoke: their clocks differ
-Each time is by the clock of its replica; those of different machines may differ.
+by their clocks replica 0 heard replica 1 10 us before that spoke
+Each time is when a replica noticed, by its own clock; those of machines may differ.
 "
         );
     }
@@ -196,7 +200,7 @@ Each time is by the clock of its replica; those of different machines may differ
 
         let line = text.lines().find(|line| line.starts_with("arrived      2")).unwrap();
         assert_eq!(line, "arrived      2          -1.7 ms   -1.9 ms  <");
-        assert!(text.contains("replica 2 heard replica 1 1.9 ms before it spoke"), "{text}");
+        assert!(text.contains("replica 2 heard replica 1 1.9 ms before that spoke"), "{text}");
     }
 
     #[test]

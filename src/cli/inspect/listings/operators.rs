@@ -40,8 +40,9 @@ pub(in crate::cli::inspect) fn operators(
 fn row(operator: &Operator, frame: &Frame, earlier: Option<&Frame>) -> Row {
     let holding = holding(frame, &operator.name);
     let slot = holding.and_then(|holding| holding.slot);
-    let waits_long = holding
-        .is_some_and(|holding| holding.wait != Wait::Nothing && holding.waited_us >= LONG_US);
+    let waits_long = holding.is_some_and(|holding| {
+        holding.held > 0 && holding.wait != Wait::Nothing && holding.waited_us >= LONG_US
+    });
     let cells = vec![
         Cell::words(&*operator.name),
         Cell::percent(operator.busy),

@@ -8,6 +8,7 @@ mod player;
 mod tests;
 mod view;
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use signal_hook::consts::{SIGHUP, SIGTERM};
 
-use super::sources::{Place, Source, Story};
+use super::sources::{Past, Place, Source};
 use crate::error::Error;
 use crate::observe::scene::Scene;
 use crate::types::ReplicaId;
@@ -36,7 +37,7 @@ const PATIENCE: Duration = Duration::from_millis(400);
 /// What was answered last.
 struct News {
     scene: Scene,
-    stories: Vec<Story>,
+    pasts: Vec<Past>,
 }
 
 /// What is shown comes from.
@@ -63,7 +64,7 @@ pub(super) fn run(place: &Place, replica: Option<ReplicaId>, all: bool) -> Resul
         Source::Cluster(_) | Source::Nodes(_) => {
             let mut memory = Memory::default();
             let scene = source.scene(place.patience())?;
-            view.see(memory.update(Ok(scene), Instant::now()), &source.stories(PATIENCE));
+            view.see(memory.update(Ok(scene), Instant::now()), &source.pasts(PATIENCE));
             Feed::Live(ask(source, memory)?)
         }
     };
@@ -78,8 +79,8 @@ pub(super) fn run(place: &Place, replica: Option<ReplicaId>, all: bool) -> Resul
     // A panic restores the terminal, too.
     let mut terminal = ratatui::try_init()?;
     let outcome = stay(&mut terminal, &mut view, feed, &ended);
-    ratatui::try_restore()?;
-    outcome
+    let restored = ratatui::try_restore();
+    outcome.and(restored.map_err(Error::from))
 }
 
 /// Asks on a thread of its own; one that answers slowly keeps no key waiting.
@@ -88,9 +89,9 @@ fn ask(mut source: Source, mut memory: Memory) -> Result<Receiver<News>, Error> 
     let asking = move || loop {
         let begin = Instant::now();
         let scene = memory.update(source.scene(PATIENCE), Instant::now());
-        let stories = source.stories(PATIENCE);
+        let pasts = source.pasts(PATIENCE);
         // Until this has been taken nobody is asked again.
-        if news.send(News { scene, stories }).is_err() {
+        if news.send(News { scene, pasts }).is_err() {
             return;
         }
         std::thread::sleep(BEAT.saturating_sub(begin.elapsed()));
@@ -106,6 +107,23 @@ fn replay(player: &mut Player, view: &mut View) -> Result<(), Error> {
     Ok(())
 }
 
+/// Listens on a thread of its own: where a terminal has gone away, reading from it may never end.
+fn listen() -> Result<Receiver<io::Result<Event>>, Error> {
+    let (event, events) = bounded(16);
+    let listening = move || {
+        loop {
+            let heard = event::read();
+            let lost = heard.is_err();
+            if event.send(heard).is_err() || lost {
+                return;
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name("keys".to_owned()).spawn(listening);
+    thread.map_err(Error::System)?;
+    Ok(events)
+}
+
 fn stay(
     terminal: &mut DefaultTerminal,
     view: &mut View,
@@ -114,13 +132,14 @@ fn stay(
 ) -> Result<(), Error> {
     /// How long a signal may wait to be noticed.
     const GLANCE: Duration = Duration::from_millis(100);
-    let mut last = Instant::now();
+    let keys = listen()?;
+    let (mut last, mut drawn) = (Instant::now(), Instant::now());
     let mut changed = true;
     while !ended.load(Ordering::Relaxed) {
         match &mut feed {
             Feed::Live(heard) => {
-                for News { scene, stories } in heard.try_iter() {
-                    view.see(scene, &stories);
+                for News { scene, pasts } in heard.try_iter() {
+                    view.see(scene, &pasts);
                     changed = true;
                 }
             }
@@ -133,21 +152,21 @@ fn stay(
             }
             Feed::Run(_) => {}
         }
-        if changed {
+        // That a terminal has gone is noticed by drawing on it.
+        if changed || drawn.elapsed() > 2 * BEAT {
             terminal.draw(|frame| draw::draw(frame, view))?;
+            drawn = Instant::now();
         }
-        changed = event::poll(GLANCE)?;
-        if changed {
-            match event::read()? {
-                Event::Key(key) if key.kind != KeyEventKind::Release => {
-                    let wish = view.on_key(key);
-                    if wish == Wish::Quit {
-                        return Ok(());
-                    }
-                    fulfil(wish, view, &mut feed)?;
-                }
-                _ => {}
+        let heard = keys.recv_timeout(GLANCE).ok().transpose()?;
+        changed = heard.is_some();
+        if let Some(Event::Key(key)) = heard
+            && key.kind != KeyEventKind::Release
+        {
+            let wish = view.on_key(key);
+            if wish == Wish::Quit {
+                return Ok(());
             }
+            fulfil(wish, view, &mut feed)?;
         }
     }
     Ok(())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::cli::inspect::history::History;
 use crate::cli::inspect::listing::Listing;
 use crate::cli::inspect::listings;
-use crate::cli::inspect::sources::Story;
+use crate::cli::inspect::sources::Past;
 use crate::observe::frame::Frame;
 use crate::observe::scene::Scene;
 use crate::types::ReplicaId;
@@ -95,10 +95,10 @@ pub(super) struct View {
 
 impl Shown {
     /// Takes up a new scene.
-    pub fn see(&mut self, scene: Scene, stories: &[Story]) {
+    pub fn see(&mut self, scene: Scene, pasts: &[Past]) {
         self.history.see(&scene);
-        for story in stories {
-            self.history.tell(story.replica, &story.happened);
+        for Past { replica, happened, slots } in pasts {
+            self.history.tell(*replica, slots, happened);
         }
         for frame in scene.replicas.iter().filter_map(|seen| seen.frame.as_ref()) {
             self.keep(Arc::clone(frame));
@@ -141,8 +141,8 @@ impl View {
     }
 
     /// Takes up a new scene, be it shown or not.
-    pub fn see(&mut self, scene: Scene, stories: &[Story]) {
-        self.now.see(scene, stories);
+    pub fn see(&mut self, scene: Scene, pasts: &[Past]) {
+        self.now.see(scene, pasts);
     }
 
     /// Shows this instead of what was there.

@@ -129,10 +129,10 @@ impl Release {
 
     fn holding(&self, decider: &str) -> Holding {
         Holding {
-            role: "release".to_owned(),
             slot: Some(Slot(*self.now.time())),
             held: self.waiting.len() as u64,
-            wait: Wait::Role(decider.to_owned()),
+            wait: Wait::for_role(decider),
+            ..Holding::nothing("release")
         }
     }
 }

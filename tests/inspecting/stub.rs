@@ -100,7 +100,7 @@ pub fn frame(replica: u16, number: u64) -> Value {
         "at_us": 1_700_000_000_000_000_u64 + 250_000 * number, "window_us": 10_000_000,
         "level": "basic", "lost": 0, "request_rate": 4000.0, "slot_rate": 400.0, "latency": spread,
         "operators": [operator(1, "learner", 0.05), operator(2, "executor", 0.25)],
-        "channels": [], "holdings": [], "blame": [], "slots": [],
+        "latencies": {"sum_us": 0, "below_ns": []}, "counts": {}, "channels": [], "holdings": [], "blame": [], "slots": [],
         "happened": [{
             "at_us": 1_700_000_000_000_000_u64, "kind": "entered_view", "view": 1, "slot": null,
             "text": "enters view 1",

@@ -40,8 +40,7 @@ pub(super) fn text(traced: &Traced) -> String {
         let _ = writeln!(text, "{note}");
     }
     if traced.lives.len() > 1 {
-        text +=
-            "Each time is when a replica noticed, by its own clock; those of machines may differ.\n";
+        text += "Each time is when a replica noticed, by its own clock; those of machines may differ.\n";
     }
     text
 }

@@ -1,7 +1,7 @@
 //! The slots one replica has told of.
 
 use crate::cli::inspect::history::History;
-use crate::cli::inspect::listing::{Cell, Column, Listing, Mark, Row};
+use crate::cli::inspect::listing::{Cell, Column, Listing, Row};
 use crate::observe::frame::SlotLife;
 use crate::quorum::majority;
 use crate::types::ReplicaId;
@@ -33,7 +33,7 @@ fn row(life: &SlotLife, n: usize) -> Row {
     let decided = decided_at(life, n);
     let batch = life.batch.as_ref();
     let voters: Vec<_> = life.votes.iter().map(|(voter, _)| voter.to_string()).collect();
-    let cells = vec![
+    Row::new(vec![
         Cell::number(life.slot.0),
         Cell::number(life.view.0),
         Cell::maybe(batch.map(|batch| batch.id.source.0.into())),
@@ -44,8 +44,7 @@ fn row(life: &SlotLife, n: usize) -> Row {
         since(proposed, decided),
         since(proposed, life.executed_at),
         Cell::words(voters.join(" ")),
-    ];
-    Row { cells, mark: if life.executed_at.is_none() { Mark::Look } else { Mark::None } }
+    ])
 }
 
 /// When a replica of `n` had heard the votes of enough others.

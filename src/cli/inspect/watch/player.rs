@@ -80,3 +80,65 @@ impl Player {
         format!("{protocol}, seed {seed}{cut} | {at:.2} s of {length:.2} s")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::inspect::example;
+
+    /// A run of one second, with a frame of replica 0 each quarter of it.
+    fn player(playing: bool) -> Player {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("run.ndjson");
+        let mut text = r#"{"taraflow_trace":1,"protocol":"tara","n":3,"seed":42}"#.to_owned();
+        for number in 0..5 {
+            let mut frame = example::frame(0);
+            (frame.number, frame.at_us) = (number, 1_000_000 + 250_000 * number);
+            text += &format!("\n{}", serde_json::to_string(&frame).unwrap());
+        }
+        std::fs::write(&path, text + "\n{\"end\":true,\"frames\":5}\n").unwrap();
+        Player::new(Recording::open(&path).unwrap(), 1_000_000, playing)
+    }
+
+    fn number(player: &mut Player) -> u64 {
+        player.show().unwrap().frame(crate::types::ReplicaId(0)).unwrap().number
+    }
+
+    #[test]
+    fn a_run_plays_to_its_end_and_begins_again_when_asked() {
+        let mut player = player(true);
+        assert!(player.pass(Duration::from_millis(600)));
+        assert_eq!(number(&mut player), 2);
+
+        player.pass(Duration::from_secs(9));
+        assert_eq!((number(&mut player), player.playing), (4, false));
+        assert!(!player.pass(Duration::from_secs(1)));
+        assert_eq!(player.title(), "tara, seed 42 | 1.00 s of 1.00 s");
+
+        player.toggle();
+        assert_eq!((number(&mut player), player.playing), (0, true));
+    }
+
+    #[test]
+    fn a_step_goes_to_the_next_frame_and_pauses() {
+        let mut player = player(true);
+
+        player.step(true);
+        assert_eq!((number(&mut player), player.playing), (1, false));
+        player.step(false);
+        player.step(false);
+        assert_eq!(number(&mut player), 0);
+    }
+
+    #[test]
+    fn what_was_before_the_moment_is_known_and_what_comes_is_not() {
+        let mut player = player(false);
+        player.step(true);
+
+        let shown = player.show().unwrap();
+
+        let earlier = &shown.earlier[&crate::types::ReplicaId(0)];
+        assert_eq!(earlier.number, 0);
+        assert_eq!(shown.scene.unwrap().replicas[2].frame, None);
+    }
+}

@@ -5,6 +5,7 @@
 //! only, and every question is a GET: nothing can be changed through it.
 
 mod guard;
+mod page;
 mod questions;
 
 use std::net::{SocketAddr, TcpListener};

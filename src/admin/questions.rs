@@ -16,9 +16,11 @@ use crate::server::Board;
 use crate::settings::NodeSettings;
 
 /// Each path, and what is answered there.
-const INDEX: [(&str, &str); 4] = [
+const INDEX: [(&str, &str); 6] = [
+    ("/", "a page to watch the cluster on"),
     ("/v1", "this list"),
     ("/v1/status", "how the replica stands: role, view, progress, links, clients, disk"),
+    ("/v1/graph", "the operators of a replica and the streams between them, laid out"),
     ("/livez", "200 while the worker moves; 503: only a restart helps"),
     ("/readyz", "200 while the replica is of full use; 503 with the reasons why not"),
 ];
@@ -70,6 +72,7 @@ pub(super) fn router(settings: &NodeSettings, board: Board) -> Router {
         .route("/readyz", get(readyz))
         .fallback(nothing)
         .with_state(Arc::new(Sources { board, bounds, limits }))
+        .merge(super::page::router(settings))
 }
 
 async fn index() -> Json<Index> {

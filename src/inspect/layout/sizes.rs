@@ -38,12 +38,12 @@ impl Sizes {
     pub const BOARD: Self = Self {
         name_char: 7.6,
         node_width_min: 128.0,
-        node_height: 38.0,
-        label_char: 6.1,
+        node_height: 34.0,
+        label_char: 6.7,
         label_room: 7.0,
-        label_height: 13.0,
-        gap: 11.0,
-        gap_more: 14.0,
+        label_height: 12.0,
+        gap: 8.0,
+        gap_more: 9.0,
     };
 
     pub fn node_width(&self, name: &str) -> f64 {

@@ -2,7 +2,7 @@
 
 import { dash } from "./replicas.js";
 
-const PAD = { left: 54, right: 62, top: 8, bottom: 20 };
+const PAD = { left: 54, right: 70, top: 8, bottom: 20 };
 /** A longer time without a point is a gap in the line, in milliseconds. */
 const GAP = 3000;
 
@@ -35,7 +35,7 @@ export function drawChart(canvas, { lines, from, to, words, cross }) {
     pen.setLineDash(dash(replica).split(" ").filter(Boolean).map(Number));
     trace(pen, points, x, y);
     const last = points.findLast((point) => point.value !== null);
-    if (last && to - last.t < GAP) ends.push({ replica, y: y(last.value), text: `${replica} ${words(last.value)}` });
+    if (last && to - last.t < GAP) ends.push({ replica, y: y(last.value), text: `replica ${replica}` });
   }
   pen.setLineDash([]);
   labelEnds(pen, ends, width - PAD.right + 6, colour);

@@ -101,14 +101,14 @@ function update(card, replica, sighting, scale, now) {
   const { sign, word } = silent ? { sign: "✕", word: "silent" } : roleOf(frame.role);
   set(card.root, "data-state", silent ? "silent" : frame.role);
   say(card.role, `${sign} ${word}`);
-  say(card.age, frame ? `heard ${ago(age)}` : "never heard");
+  say(card.age, frame ? `seen ${ago(age)}` : "never seen");
   say(card.why, reason(sighting, frame, silent));
   set(card.why, "hidden", card.why.textContent === "" || null);
   if (!frame) return;
   say(card.view, `view ${exact(frame.view)}`);
   const behind = scale.furthest - frame.executed;
   const lag = Math.max(frame.lag, silent ? behind : 0);
-  say(card.lag, lag > 0 ? `${exact(lag)} slots behind` : "level");
+  say(card.lag, lag > 0 ? `${exact(lag)} behind` : "level");
   set(card.lag, "data-behind", lag > 0 || null);
   const share = (slot) => Math.min(Math.max((slot - scale.from) / scale.span, 0), 1) * 100;
   card.executed.style.width = `${share(frame.executed).toFixed(2)}%`;

@@ -35,7 +35,7 @@ export function findingsView(app) {
   function rest(others) {
     const label = open ? "Fewer" : `${several(others.length, "more finding")}`;
     const button = el("button", { type: "button", class: "quiet", text: label, "aria-expanded": String(open), onclick: more });
-    return el("div", { class: "rest" }, button, ...(open ? others.map(said) : []));
+    return el("div", { class: "rest", "data-open": open }, button, ...(open ? others.map(said) : []));
   }
 
   return { draw };
@@ -44,7 +44,7 @@ export function findingsView(app) {
 /** Nothing is wrong, or nobody has said whether something is. */
 function calm(judged, seen) {
   if (judged) return el("p", { class: "calm" }, el("b", { text: "✓ Nothing is wrong" }));
-  const text = seen ? "Nobody judges these frames; look for yourself." : "Nothing has been heard of the cluster yet.";
+  const text = seen ? "It is not told whether anything is wrong; see who holds the frontier, and who is behind." : "Nothing has been heard of the cluster yet.";
   return el("p", { class: "calm", text });
 }
 

@@ -4,7 +4,7 @@ import { differences, holderOf, holdingOf } from "./differs.js";
 import { at, el, refill, say, set, svg } from "./dom.js";
 import { tint } from "./replicas.js";
 import { makeWire, updateWire } from "./wires.js";
-import { count, exact, lasting, percent } from "./words.js";
+import { count, exact, lasting, names, percent } from "./words.js";
 
 /** How far the picture is made smaller or larger to fit its place; what is smaller cannot be read. */
 const SCALE = { least: 0.78, most: 1.25 };
@@ -112,7 +112,7 @@ function updateNode(node, app, frames) {
   const holders = frames.filter((frame) => holderOf(frame)?.operator === name);
   drawFlag(node, holders, ui.everyone);
   const words = alone ? `${percent(alone.busy)} busy, ${rate(alone)}` : differing.map(inWords).join("; ");
-  const holds = holders.map((frame) => flagText(frame, ui.everyone)).join(", ");
+  const holds = flagText(holders, ui.everyone);
   set(node.root, "aria-label", [name, words, holds].filter(Boolean).join(", "));
 }
 
@@ -151,22 +151,29 @@ function drawCells(node, frames, operators, differing) {
 /** Marks the operator that holds the frontier, and the slot at which it does. */
 function drawFlag(node, holders, everyone) {
   set(node.root, "data-holds", holders.length > 0 || null);
-  const text = holders.map((frame) => flagText(frame, everyone)).join(" · ");
+  const text = flagText(holders, everyone);
   refill(node.flag, text, () => {
     if (text === "") return [];
     const width = text.length * 6.1 + 14;
     return [
-      svg("rect", { x: node.x - width / 2, y: node.top - 12, width, height: 16, rx: 4 }),
+      svg("rect", { x: node.x - width / 2, y: node.top - 11.5, width, height: 14.5, rx: 3 }),
       svg("text", { x: node.x, y: node.top - 0.5, text }),
     ];
   });
 }
 
-function flagText(frame, everyone) {
+/** Which slot is held here; in the overlay by whom, and where they are at the same slot at which. */
+function flagText(holders, everyone) {
+  if (holders.length === 0) return "";
+  const slots = new Set(holders.map(heldSlot));
+  const what = slots.size > 1 || slots.has(null) ? "" : ` slot ${[...slots][0]}`;
+  if (!everyone) return `holds${what}`;
+  return `${names(holders.map((frame) => frame.replica))} hold${holders.length === 1 ? "s" : ""}${what}`;
+}
+
+function heldSlot(frame) {
   const link = holderOf(frame);
-  const slot = link.slot ?? holdingOf(frame, link.operator)?.slot ?? null;
-  const what = slot === null ? "holds" : `holds slot ${slot}`;
-  return everyone ? `${frame.replica} ${what}` : what;
+  return link.slot ?? holdingOf(frame, link.operator)?.slot ?? null;
 }
 
 /**
@@ -193,7 +200,7 @@ export function graphSwitches(app) {
     set(all, "aria-pressed", String(ui.all));
     set(routine, "aria-pressed", String(ui.routine));
     const [frame] = app.frames();
-    const whose = ui.everyone ? "all replicas, busy % of each" : `replica ${ui.replica ?? "?"}`;
+    const whose = ui.everyone ? "busy % of each replica" : `replica ${ui.replica ?? "?"}`;
     say(subject, frame ? `${whose} · over ${lasting(frame.windowUs)} · watched: ${frame.level}` : "no frame yet");
     const lost = frame && frame.lost > 0 ? `${exact(frame.lost)} details were left out` : "";
     set(subject, "title", lost || null);

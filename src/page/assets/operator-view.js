@@ -5,21 +5,24 @@ import { at, el, refill, say } from "./dom.js";
 import { tint } from "./replicas.js";
 import { count, exact, lasting, percent } from "./words.js";
 
+/** Operators listed while none is selected. */
+const BUSIEST = 6;
+
 /** @param {any} app */
 export function operatorView(app) {
   function draw() {
     const frames = app.frames();
     drawBlame(app, frames);
     const name = app.ui.operator;
-    say(at("operator-title"), name ?? "Operator");
+    say(at("operator-title"), name ?? "Busiest operators");
     const shown = frames.map((frame) => ({
       frame,
       operator: frame.operators.find((operator) => operator.name === name) ?? null,
       holding: name ? holdingOf(frame, name) : null,
     }));
     const differing = app.ui.everyone && name ? differences(frames, name) : [];
-    refill(at("operator"), JSON.stringify([name, differing, shown.map(keyOf)]), () => {
-      if (!name) return [el("p", { class: "empty", text: "Select an operator in the graph to see its figures." })];
+    refill(at("operator"), JSON.stringify([name, differing, name ? shown.map(keyOf) : busyKey(frames)]), () => {
+      if (!name) return busiest(app, frames);
       const known = shown.filter(({ operator }) => operator);
       if (known.length === 0) return [el("p", { class: "empty", text: "No replica tells of this operator." })];
       return [figures(known), ...known.map(holds), ...differing.map(differs)];
@@ -31,6 +34,29 @@ export function operatorView(app) {
 
 function keyOf({ frame, operator, holding }) {
   return [frame.replica, operator, holding];
+}
+
+/** The operators that run most, of any of these replicas. */
+function topOf(frames) {
+  const all = frames.flatMap(({ replica, operators }) => operators.map((operator) => ({ replica, operator })));
+  return all.sort((one, other) => other.operator.busy - one.operator.busy).slice(0, BUSIEST);
+}
+
+function busyKey(frames) {
+  return topOf(frames).map(({ replica, operator }) => [replica, operator.name, percent(operator.busy)]);
+}
+
+/** While none is selected: where to look first. */
+function busiest(app, frames) {
+  const lines = topOf(frames).map(({ replica, operator }) => {
+    const { name, busy } = operator;
+    const bar = el("i", { class: "bar-fill" });
+    bar.style.width = percent(busy).replace(" ", "");
+    const button = el("button", { type: "button", class: "quiet", text: name, onclick: () => app.select(name) });
+    const whose = app.ui.everyone ? el("span", { class: "whose", text: ` of ${replica}` }) : null;
+    return el("li", { class: tint(replica) }, el("span", {}, button, whose), el("span", { class: "bar-ground" }, bar), el("b", { text: percent(busy) }));
+  });
+  return [el("ol", { class: "busiest" }, ...lines), el("p", { class: "empty", text: "Select an operator to see its figures." })];
 }
 
 /** A row a figure, a column a replica. */

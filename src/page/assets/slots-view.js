@@ -16,7 +16,6 @@ export function slotsView(app) {
   const note = el("p", { class: "note" });
   const rows = el("div", { class: "rows" });
   place.append(el("div", { class: "axis-line" }, note, axis), rows);
-  let chosen = null;
   let looking = false;
   // What somebody looks at does not move away.
   const look = (value) => () => {
@@ -41,11 +40,10 @@ export function slotsView(app) {
       if (latest.length === 0) return [el("p", { class: "empty", text: "No slot has been seen yet." })];
       return latest.map((row) => drawRow(row, store, unit));
     });
-    if (!latest.some((row) => row.slot === chosen?.slot)) choose(latest[0] ?? null);
+    choose(latest.find(isDone) ?? latest[0]);
   }
 
   function choose(row) {
-    chosen = row;
     if (!row) return;
     refill(at("slot"), JSON.stringify([row.slot, [...row.seen]]), () => details(row, app.store));
   }
@@ -71,6 +69,7 @@ export function slotsView(app) {
       "div",
       { class: "slot", tabindex: 0, role: "group", "aria-label": label, "data-open": !isDone(row), onpointerenter: show, onfocus: show },
       head,
+      lanesOf(replicas),
       picture,
     );
   }
@@ -78,12 +77,17 @@ export function slotsView(app) {
   return { draw, tab: "slots" };
 }
 
+/** The numbers of the replicas, each beside its lane. */
+function lanesOf(replicas) {
+  return el("div", { class: "lanes", "aria-hidden": "true" }, ...replicas.map((replica) => el("span", { class: tint(replica), text: replica })));
+}
+
 /** A round length that most of the rows fit in. */
 function scale(rows) {
   const lengths = rows.map((row) => extent(row).length).sort((one, other) => one - other);
   const most = Math.max(lengths[Math.floor(lengths.length * 0.9)] ?? 0, 10);
   const power = 10 ** Math.floor(Math.log10(most));
-  return power * ([1, 2, 5].find((step) => step * power >= most) ?? 10);
+  return power * ([1, 1.5, 2, 3, 4, 6, 8].find((step) => step * power >= most) ?? 10);
 }
 
 function ticks(unit) {

@@ -62,7 +62,7 @@ export class Store {
     if (before?.frame && before.frame.at === frame.at && before.frame.number === frame.number) return;
     if (before?.frame && isOlder(frame, before.frame)) return;
     this.live.set(frame.replica, { frame, arrived, silence: "" });
-    this.n = Math.max(frame.n, this.n);
+    this.n = Math.max(frame.n, frame.replica + 1, this.n);
     for (const life of frame.slots) this.slots.note(frame.replica, life);
     for (const happened of frame.happened) this.story.note(frame.replica, happened);
     let points = this.series.get(frame.replica);

@@ -30,6 +30,8 @@ fn findings_and_faults_of_a_live_cluster_are_shown() {
     browser.wait_text("#findings", "Nothing is wrong");
     browser.wait_text("#graph .node[data-holds]", "holds slot 3000");
 
+    browser.wait_text("#lately", "has started, and stands in view 0");
+
     let finding = json!({"code": "slow_disk", "severity": "degraded", "replica": 2,
         "text": "syncs of replica 2 take 38 ms", "because": ["its last 40 syncs took 31 ms and more"]});
     node.tell("findings", &json!([finding]).to_string());
@@ -60,7 +62,8 @@ fn a_lost_connection_is_said_and_made_again() {
     browser.wait_text("#connection", "live");
 
     node.cut();
-    browser.wait_text("#connection", "disconnected for ");
+    browser.wait_text("#connection", "disconnected");
+    browser.wait_text("#lost-for", "for ");
     browser.wait_text("#connection", "live");
     node.tell("frame", "{\"version\": 2}");
     node.tell("frame", "no frame");

@@ -6,7 +6,10 @@
 )]
 
 mod browser;
+#[path = "../cluster/mod.rs"]
+mod cluster;
 mod frames;
 mod live;
 mod recorded;
+mod running;
 mod stub;

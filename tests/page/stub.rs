@@ -62,7 +62,14 @@ impl Stub {
 fn answer(socket: TcpStream, told: &Told) -> Option<()> {
     let mut lines = BufReader::new(socket.try_clone().ok()?).lines();
     let first = lines.next()?.ok()?;
-    while !lines.next()?.ok()?.is_empty() {}
+    let mut streams = false;
+    loop {
+        let line = lines.next()?.ok()?.to_ascii_lowercase();
+        streams |= line.starts_with("accept:") && line.contains("text/event-stream");
+        if line.is_empty() {
+            break;
+        }
+    }
     let mut words = first.split(' ');
     let (method, path) = (words.next()?, words.next()?);
     let script = path
@@ -88,7 +95,12 @@ fn answer(socket: TcpStream, told: &Told) -> Option<()> {
             let scene = "{\"version\":1,\"at_us\":1,\"replicas\":[],\"findings\":[]}";
             reply(socket, "200 OK", "application/json", scene)
         }
-        ("GET", "/v1/events") => events(socket, told),
+        ("GET", "/v1/events") if streams => events(socket, told),
+        ("GET", "/v1/events") => {
+            let past = "{\"version\":1,\"replica\":0,\"happened\":[{\"at_us\":1,\"kind\":\"stands\",\
+                        \"text\":\"has started, and stands in view 0\"}]}";
+            reply(socket, "200 OK", "application/json", past)
+        }
         _ => match script {
             Some(asset) => reply(socket, "200 OK", asset.kind.media_type(), asset.text),
             None => reply(socket, "404 Not Found", "text/plain", "nothing is here"),

@@ -37,13 +37,26 @@ export function clusterView(app) {
   return { draw };
 }
 
-/** From the lowest stable checkpoint to the furthest replica. */
+/**
+ * From the lowest stable checkpoint to the furthest replica, and where each of them is.
+ *
+ * Frames of other replicas come less often than those of the node that is asked, which has heard in the
+ * meantime how far they are; without that they would all look behind it.
+ */
 function scaleOf(store) {
-  const frames = [...store.shown.values()].map((sighting) => sighting.frame).filter(Boolean);
-  const furthest = Math.max(0, ...frames.map((frame) => frame.executed));
+  const sightings = [...store.shown.values()].filter((sighting) => sighting.frame);
+  const frames = sightings.map((sighting) => sighting.frame);
+  const positions = new Map(frames.map((frame) => [frame.replica, frame.executed]));
+  for (const { frame, arrived } of sightings) {
+    for (const { peer, executed } of frame.links) {
+      const isNews = arrived > (store.shown.get(peer)?.arrived ?? Infinity);
+      if (isNews && executed !== null) positions.set(peer, Math.max(positions.get(peer) ?? 0, executed));
+    }
+  }
+  const furthest = Math.max(0, ...positions.values());
   const lowest = Math.min(furthest, ...frames.map((frame) => frame.stable));
   const from = Math.max(0, Math.min(lowest, furthest - SPAN_MIN));
-  return { from, furthest, span: Math.max(furthest - from, 1) };
+  return { from, furthest, span: Math.max(furthest - from, 1), positions };
 }
 
 function makeCard(app, replica) {
@@ -106,17 +119,18 @@ function update(card, replica, sighting, scale, now) {
   set(card.why, "hidden", card.why.textContent === "" || null);
   if (!frame) return;
   say(card.view, `view ${exact(frame.view)}`);
-  const behind = scale.furthest - frame.executed;
+  const executed = scale.positions.get(replica) ?? frame.executed;
+  const behind = scale.furthest - executed;
   const lag = Math.max(frame.lag, silent ? behind : 0);
   say(card.lag, lag > 0 ? `${exact(lag)} behind` : "level");
   set(card.lag, "data-behind", lag > 0 || null);
   const share = (slot) => Math.min(Math.max((slot - scale.from) / scale.span, 0), 1) * 100;
-  card.executed.style.width = `${share(frame.executed).toFixed(2)}%`;
+  card.executed.style.width = `${share(executed).toFixed(2)}%`;
   card.stable.style.left = `${share(frame.stable).toFixed(2)}%`;
-  const words = `executed ${frame.executed} of ${scale.furthest}, stable ${frame.stable}; the bar begins at slot ${scale.from}`;
+  const words = `executed ${executed} of ${scale.furthest}, stable ${frame.stable}; the bar begins at slot ${scale.from}`;
   set(card.bars, "aria-label", words);
   set(card.bars, "title", words);
-  say(card.executedAt, exact(frame.executed));
+  say(card.executedAt, exact(executed));
   say(card.stableAt, exact(frame.stable));
   say(card.rate, silent ? "–" : count(frame.requestRate));
   const { count: known, p50, p99 } = frame.latency;

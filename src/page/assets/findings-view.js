@@ -1,7 +1,7 @@
 // What is wrong with the cluster: the worst in words, with the reasons, and how many more there are.
 
 import { at, el, refill, set } from "./dom.js";
-import { lasting, several } from "./words.js";
+import { several } from "./words.js";
 
 const WORDS = { fatal: "Fatal", down: "Down", degraded: "Degraded" };
 const SIGNS = { fatal: "✖", down: "▼", degraded: "▲" };
@@ -19,8 +19,7 @@ export function findingsView(app) {
   function draw() {
     const { findings, judged } = app.store;
     const seen = app.store.live.size > 0;
-    const lost = Math.floor(app.source.lost() / 1000);
-    const stale = lost > 0 ? `No word of this node for ${lasting(lost * 1e6)}; this is how things were then.` : "";
+    const stale = app.source.lost() > 1000 ? "This node does not answer; so it was when it last did." : "";
     const key = JSON.stringify([findings, judged, seen, open, stale]);
     const worst = findings[0];
     set(place, "data-severity", stale ? "unknown" : worst ? worst.severity : judged ? "none" : "unknown");

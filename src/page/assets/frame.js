@@ -22,7 +22,8 @@ export const VERSION = 1;
  *   because: string[]}} Finding
  * @typedef {{replica: number, n: number, protocol: string, cluster: string, role: string, view: number,
  *   leader: number, executed: number, stable: number, lag: number, upMs: number, starts: number,
- *   durable: boolean, notReady: string[], clients: number, links: {peer: number, up: boolean}[],
+ *   durable: boolean, notReady: string[], clients: number, links: {peer: number, up: boolean,
+ *   executed: number | null}[],
  *   number: number, at: number, windowUs: number, level: string, lost: number, requestRate: number,
  *   slotRate: number, latency: Spread, operators: Operator[], channels: Channel[],
  *   holdings: Holding[], blame: Blame[], slots: SlotLife[], happened: Happened[]}} Frame
@@ -83,7 +84,11 @@ export function readFrame(raw) {
     durable: status.durable === true,
     notReady: list(status.not_ready, 16, (reason) => text(reason.text)),
     clients: number(inside(status.clients).redis) + number(inside(status.clients).native),
-    links: list(status.links, REPLICAS_MAX, (link) => ({ peer: number(link.peer), up: link.up === true })),
+    links: list(status.links, REPLICAS_MAX, (link) => ({
+      peer: number(link.peer),
+      up: link.up === true,
+      executed: perhaps(link.peer_executed),
+    })),
     number: number(raw.number),
     at: raw.at_us,
     windowUs: number(raw.window_us),
@@ -200,7 +205,7 @@ function readSlot(raw) {
 }
 
 /** @returns {Happened} */
-function readHappened(raw) {
+export function readHappened(raw) {
   const { view, slot } = raw;
   return {
     at: number(raw.at_us),

@@ -1,6 +1,6 @@
 // A running cluster, as one of its nodes tells of it.
 
-import { isReplica, readFindings, readFrame } from "./frame.js";
+import { isReplica, readFindings, readFrame, readHappened } from "./frame.js";
 
 /** How long to wait before the node is asked again, in milliseconds. */
 const AGAIN_AFTER = 1000;
@@ -49,6 +49,7 @@ export class Live {
 
   start() {
     this.scene();
+    this.past();
     const events = new EventSource("/v1/events");
     this.events = events;
     events.onopen = () => {
@@ -79,6 +80,16 @@ export class Live {
       if (sighting.silence) this.silence({ replica: sighting.replica, text: sighting.silence });
     }
     this.store.judge(readFindings(scene.findings));
+    this.changed();
+  }
+
+  /** What happened in this node's replica before this page was there. */
+  async past() {
+    const past = await ask("/v1/events");
+    if (!isReplica(past?.replica) || !Array.isArray(past.happened)) return;
+    for (const happened of past.happened) {
+      this.read(() => this.store.story.note(past.replica, readHappened(happened ?? {})));
+    }
     this.changed();
   }
 

@@ -174,8 +174,10 @@ class App {
     const lost = this.source.lost();
     const state = replaying ? "recorded" : lost > 0 ? "lost" : ui.paused ? "paused" : "live";
     set(at("connection"), "data-state", state);
-    const words = { recorded: "a recording", live: "live", paused: "held, still listening" };
-    say(at("connection"), words[state] ?? `disconnected for ${lasting(Math.floor(lost / 1000) * 1e6 || lost * 1000)}`);
+    const words = { recorded: "a recording", live: "live", paused: "held, still listening", lost: "disconnected" };
+    say(at("connection"), words[state]);
+    // Beside what is read out loud, which would begin anew each second.
+    say(at("lost-for"), state === "lost" ? `for ${lasting(Math.floor(lost / 1000) * 1e6)}` : "");
     document.title = this.headline(frame);
   }
 

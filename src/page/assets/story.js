@@ -1,6 +1,6 @@
 // What happened, of all replicas, in the order of time.
 
-/** @typedef {{replica: number, at: number, kind: string, text: string, routine: boolean, times: number}} Item */
+/** @typedef {{replica: number, at: number, kind: string, text: string, routine: boolean}} Item */
 
 /** Things kept, of those that matter and of those that happen all the time. */
 const KEPT = { notable: 400, routine: 100 };
@@ -12,7 +12,6 @@ export class Story {
     this.notable = [];
     /** @type {Item[]} */
     this.routine = [];
-    this.changes = 0;
   }
 
   /**
@@ -24,9 +23,12 @@ export class Story {
     const list = routine ? this.routine : this.notable;
     let place = list.length;
     while (place > 0 && list[place - 1].at > at) place -= 1;
-    list.splice(place, 0, { replica, at, kind, text, routine, times: 1 });
+    // A frame may tell what was told already.
+    for (let same = place - 1; same >= 0 && list[same].at === at; same -= 1) {
+      if (list[same].replica === replica && list[same].text === text) return;
+    }
+    list.splice(place, 0, { replica, at, kind, text, routine });
     if (list.length > (routine ? KEPT.routine : KEPT.notable)) list.shift();
-    this.changes += 1;
   }
 
   /**

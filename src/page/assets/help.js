@@ -22,7 +22,7 @@ export function help() {
     el("dl", {}, ...KEYS.flatMap(row)),
     el("h2", { text: "Signs" }),
     el("dl", {}, ...SIGNS.flatMap(row)),
-    el("form", { method: "dialog" }, el("button", { text: "Close" })),
+    el("p", { class: "close" }, el("button", { type: "button", text: "Close", onclick: () => dialog.close() })),
   );
   const toggle = () => (dialog.open ? dialog.close() : dialog.showModal());
   at("help-open").addEventListener("click", toggle);

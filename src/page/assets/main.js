@@ -30,7 +30,7 @@ class App {
     this.ui = { tab: TABS[0], replica: null, everyone: false, operator: null, all: false, routine: false, paused: false };
     /** @type {Map<string, string>} */
     this.notices = new Map();
-    /** @type {{draw: () => void}[]} */
+    /** What draws; of those that belong to a tab, only those of the open one do. @type {{draw: () => void, tab?: string}[]} */
     this.views = [];
     this.drawnAt = 0;
     this.waiting = false;

@@ -2,16 +2,17 @@
 
 const NARROW = "\u202f";
 
-/** A count in few characters: 950, 4.0k, 12k, 3.1M. */
+/** @type {[number, string][]} */
+const UNITS = [[1e9, "G"], [1e6, "M"], [1e3, "k"]];
+
+/** A count in few characters: 950, 4.0k, 12k, 3.1M. @param {number} value */
 export function count(value) {
   const size = Math.abs(value);
-  if (size < 10 && !Number.isInteger(value)) return value.toFixed(1);
-  if (size < 1000) return value.toFixed(0);
-  for (const [unit, name] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
-    const scaled = size / unit;
-    if (scaled >= 0.9995) return (value / unit).toFixed(scaled < 9.95 ? 1 : 0) + name;
-  }
-  return "1.0k";
+  if (size < 9.95 && !Number.isInteger(value)) return value.toFixed(1);
+  const found = UNITS.find(([unit]) => size >= unit * 0.9995);
+  if (!found) return value.toFixed(0);
+  const [unit, name] = found;
+  return (value / unit).toFixed(size / unit < 9.95 ? 1 : 0) + name;
 }
 
 /** All digits, in groups of three. */
@@ -35,10 +36,9 @@ export function percent(share) {
   return `${hundredths.toFixed(hundredths > 0 && hundredths < 9.95 ? 1 : 0)} %`;
 }
 
-/** How long ago something was, in milliseconds. */
+/** How long ago something was, in milliseconds. @param {number} ms */
 export function ago(ms) {
-  if (ms < 950) return "now";
-  return `${ms < 9950 ? (ms / 1000).toFixed(1) : lasting(ms * 1000).replace(/ s$/, "")}${ms < 12e4 ? " s" : ""} ago`;
+  return ms < 1000 ? "now" : `${lasting(ms * 1000)} ago`;
 }
 
 /** A moment in microseconds since 1970 by the reader's clock. */

@@ -35,17 +35,20 @@ pub struct Browser {
     _profile: TempDir,
 }
 
-/// A window, and whether the system is dark.
+/// A window, whether the system is dark, and how many pixels of a picture one of the page becomes.
 #[derive(Clone, Copy)]
 pub struct Look {
     pub width: u32,
     pub height: u32,
     pub dark: bool,
+    pub scale: f64,
 }
 
-pub const LIGHT: Look = Look { width: 1280, height: 800, dark: false };
+pub const LIGHT: Look = Look { width: 1280, height: 800, dark: false, scale: 1.0 };
 pub const DARK: Look = Look { dark: true, ..LIGHT };
-pub const SMALL: Look = Look { width: 800, height: 600, dark: false };
+pub const SMALL: Look = Look { width: 800, height: 600, ..LIGHT };
+/// Small enough for a file that is shown beside text.
+pub const README: Look = Look { scale: 0.75, ..LIGHT };
 
 impl Browser {
     pub fn start() -> Self {
@@ -79,9 +82,9 @@ impl Browser {
     }
 
     /// Makes the window so large, and the system dark or not.
-    pub fn look(&self, Look { width, height, dark }: Look) {
+    pub fn look(&self, Look { width, height, dark, scale }: Look) {
         let metrics =
-            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+            json!({"width": width, "height": height, "deviceScaleFactor": scale, "mobile": false});
         self.tell("Emulation.setDeviceMetricsOverride", &metrics);
         let scheme = if dark { "dark" } else { "light" };
         let feature = json!({"name": "prefers-color-scheme", "value": scheme});

@@ -2,10 +2,13 @@
 
 import { at, el, say, set } from "./dom.js";
 import { FRESH, roleOf, tint } from "./replicas.js";
+import { drawSpark, makeSpark } from "./spark.js";
 import { ago, count, exact, lasting } from "./words.js";
 
 /** The bars show at least so many slots, so that one slot is not half of them. */
 const SPAN_MIN = 64;
+/** Points of a small line: a minute of four a second. */
+const SPARK_POINTS = 240;
 
 /** @param {any} app */
 export function clusterView(app) {
@@ -16,12 +19,15 @@ export function clusterView(app) {
   function draw() {
     const { store, ui } = app;
     const scale = scaleOf(store);
+    const series = new Map([...store.series].map(([replica, ring]) => [replica, ring.all().slice(-SPARK_POINTS)]));
+    const top = Math.max(1, ...[...series.values()].flat().map((point) => point.rate));
     for (const replica of store.replicas()) {
       if (!cards.has(replica)) {
         cards.set(replica, makeCard(app, replica));
         place.append(cards.get(replica).root);
       }
       update(cards.get(replica), replica, store.shown.get(replica), scale, app.source.now());
+      if (!ui.paused) drawSpark(cards.get(replica).spark, series.get(replica) ?? [], app.source.now(), top);
       const chosen = !ui.everyone && ui.replica === replica;
       set(cards.get(replica).choose, "aria-pressed", String(chosen));
       set(cards.get(replica).root, "data-chosen", chosen || null);
@@ -74,6 +80,7 @@ function makeCard(app, replica) {
     lag: part("span", "lag"),
     age: part("span", "age"),
     why: part("p", "why"),
+    spark: makeSpark(),
   };
   const choose = el(
     "button",
@@ -99,7 +106,7 @@ function makeCard(app, replica) {
   const foot = el("p", { class: "foot" }, card.view, card.lag, card.age);
   const root = el("article", { class: `card ${tint(replica)}`, "aria-label": `Replica ${replica}` });
   const faults = el("div", { class: "faults", hidden: true });
-  root.append(choose, bars, figures, foot, card.why, faults);
+  root.append(choose, bars, figures, card.spark.root, foot, card.why, faults);
   return { ...card, choose, bars, root, faults };
 }
 

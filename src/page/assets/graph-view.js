@@ -32,7 +32,7 @@ export function graphView(app) {
     }
     fit(drawn, place);
     const frames = app.frames();
-    for (const wire of drawn.wires) updateWire(wire, frames);
+    for (const wire of drawn.wires) updateWire(wire, frames, app.ui.operator);
     for (const node of drawn.nodes) updateNode(node, app, frames);
   }
 
@@ -111,6 +111,7 @@ function updateNode(node, app, frames) {
   drawCells(node, ui.everyone ? frames : [], operators, differing);
   const holders = frames.filter((frame) => holderOf(frame)?.operator === name);
   drawFlag(node, holders, ui.everyone);
+  set(node.root, "data-waits", frames.some((frame) => isBlamed(frame, name)) || null);
   const words = alone ? `${percent(alone.busy)} busy, ${rate(alone)}` : differing.map(inWords).join("; ");
   const holds = flagText(holders, ui.everyone);
   set(node.root, "aria-label", [name, words, holds].filter(Boolean).join(", "));
@@ -160,6 +161,11 @@ function drawFlag(node, holders, everyone) {
       svg("text", { x: node.x, y: node.top - 0.5, text }),
     ];
   });
+}
+
+/** Whether an operator is in the chain from what waits to what holds it. */
+function isBlamed(frame, name) {
+  return frame.blame.some((link) => link.operator === name && (link.replica ?? frame.replica) === frame.replica);
 }
 
 /** Which slot is held here; in the overlay by whom, and where they are at the same slot at which. */

@@ -10,6 +10,7 @@ const SIGNS = [
   ["double line", "messages over links to other replicas"],
   ["dashed line", "inside the replica, against the grain"],
   ["shade, %", "the share of its time in which an operator ran, over the last ten seconds"],
+  ["dashed box", "an operator in the chain from what waits to what holds it"],
   ["holds slot N", "the operator that keeps the frontier of execution at slot N"],
   ["≠", "in the overlay: a replica that differs markedly from the others there"],
 ];

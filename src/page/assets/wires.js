@@ -47,14 +47,16 @@ function arrowhead({ at: [x, y], down }) {
  * Shows what flows through a stream.
  * @param {ReturnType<typeof makeWire>} wire
  * @param {import("./frame.js").Frame[]} frames
+ * @param {string | null} selected the operator whose streams are to stand out
  */
-export function updateWire(wire, frames) {
+export function updateWire(wire, frames, selected) {
   const { net } = wire;
   const channels = frames.flatMap((frame) => frame.channels.filter((channel) => isOf(channel, net)));
   const known = channels.length > 0;
   const rate = Math.max(0, ...channels.map((channel) => channel.rate));
   const queued = channels.reduce((sum, channel) => sum + channel.queued, 0);
   set(wire.root, "data-idle", rate === 0 || null);
+  set(wire.root, "data-touches", net.from === selected || net.to.includes(selected) || null);
   for (const label of wire.labels) set(label, "data-idle", rate === 0 || null);
   for (const { figure, queue } of wire.figures) {
     say(figure, known && rate > 0 ? ` ${count(rate)}/s` : "");

@@ -11,7 +11,8 @@ use crate::disk::{self, Disk, Line, Verified};
 use crate::embedded::{Cluster, Settings};
 use crate::error::Error;
 use crate::inspect::{self, Graph};
-use crate::server::{self, Board};
+use crate::observe::board::Board;
+use crate::server;
 use crate::settings::NodeSettings;
 use crate::simulation::{self, Outcome, World};
 
@@ -60,11 +61,11 @@ pub fn simulate(name: &str, seed: u64, keep_trace: bool) -> Option<Outcome> {
 pub fn serve(
     settings: &NodeSettings,
     application: Box<dyn StateMachine>,
-    board: Board,
+    boards: Vec<Board>,
     ending: Arc<AtomicBool>,
 ) -> Option<Result<(), Error>> {
     match settings.protocol.as_str() {
-        "tara" => Some(server::run(settings, tara::PROTOCOL, application, board, ending)),
+        "tara" => Some(server::run(settings, tara::PROTOCOL, application, boards, ending)),
         _ => None,
     }
 }

@@ -32,6 +32,14 @@ impl Clock {
     }
 }
 
+impl Clock {
+    /// Microseconds since the Unix epoch, by the same time.
+    #[must_use]
+    pub fn now_us(&self) -> u64 {
+        self.start_ms * 1_000 + self.elapsed().as_micros() as u64
+    }
+}
+
 impl Default for Clock {
     fn default() -> Self {
         Self::start()

@@ -4,15 +4,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Value;
 use crate::checkpoint::Digest;
-use crate::types::{ReplicaId, Slot, View};
+use crate::types::{Millis, ReplicaId, Slot, View};
 
 /// One thing that happened inside a replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Its controller asks for `view`, because requests wait too long.
+    /// Its controller asks for `view`.
     Suspected {
         /// The view asked for.
         view: View,
+        /// Why.
+        why: Suspicion,
     },
     /// It has left all views below this one.
     EnteredView {
@@ -81,6 +83,20 @@ pub enum Event {
     Holds(Holding),
 }
 
+/// Why a replica wants another leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspicion {
+    /// Requests wait too long.
+    Late {
+        /// The replica whose clients sent them.
+        source: ReplicaId,
+        /// For how long nothing of that replica's has been executed, in milliseconds.
+        waited_ms: Millis,
+    },
+    /// It is the leader itself, and about to end.
+    Resigns,
+}
+
 /// What a role has not let go of.
 ///
 /// In agreement time stands still, so no frontier tells how far it has come. Its progress is the lowest
@@ -93,6 +109,9 @@ pub struct Holding {
     pub slot: Option<Slot>,
     /// How many things it holds.
     pub held: u64,
+    /// Which of them is the first, by the role's own count, where that is not a slot: while this stays
+    /// the same the role has not moved.
+    pub first: u64,
     /// What it waits for before it lets go of the first.
     pub wait: Wait,
 }
@@ -115,6 +134,24 @@ pub enum Wait {
     Reports(Vec<ReplicaId>),
     /// Requests for a new view, of the replicas it has heard none of.
     ViewRequests(Vec<ReplicaId>),
+    /// Decided slots, of the replicas that have executed them.
+    Slots(Vec<ReplicaId>),
     /// The disk of its replica, which saves a checkpoint.
     Saving,
+}
+
+impl Wait {
+    /// Another role of the same replica.
+    #[must_use]
+    pub fn for_role(name: &str) -> Self {
+        Self::Role(name.to_owned())
+    }
+}
+
+impl Holding {
+    /// The role called `role` holds nothing and waits for nothing.
+    #[must_use]
+    pub fn nothing(role: &str) -> Self {
+        Self { role: role.to_owned(), slot: None, held: 0, first: 0, wait: Wait::Nothing }
+    }
 }

@@ -10,6 +10,8 @@
 //! The disk is worked on in turns of the host's ([`Node::sync`]), or by a thread that tells the host when
 //! there is something to let go ([`Node::start_with_journal`]).
 
+mod watch;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -25,6 +27,8 @@ use crate::events::Event;
 use crate::operators::executor::Executor;
 use crate::replica::{Inputs, Outputs, Replica, Said, timeless_worker};
 use crate::types::{Millis, Slot};
+
+use watch::Watch;
 
 /// A replica and its disk.
 pub struct Node<M: Clone + 'static, R: Clone + 'static> {
@@ -47,6 +51,10 @@ pub struct Node<M: Clone + 'static, R: Clone + 'static> {
     early: VecDeque<(u64, Said<M>)>,
     ready: Said<M>,
     events: Vec<Event>,
+    /// How many of them the observer has been told.
+    told: usize,
+    /// Who watches, if somebody does.
+    watch: Option<Box<Watch<M>>>,
 }
 
 /// Who looks after the disk.
@@ -177,6 +185,8 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
             early: VecDeque::new(),
             ready: Said::default(),
             events: Vec::new(),
+            told: 0,
+            watch: None,
         })
     }
 
@@ -231,7 +241,9 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         let mut said = Said::default();
         let mut durable = Vec::new();
         self.tell_saved();
+        self.begin_turn();
         self.replica.turn(&mut said, &mut durable, &mut self.events);
+        self.note_events();
         self.turn += 1;
         for record in &durable {
             match record {
@@ -344,11 +356,13 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
 
     /// What may leave now.
     pub fn take_ready(&mut self) -> Said<M> {
+        self.note_ready();
         std::mem::take(&mut self.ready)
     }
 
     /// What has happened since this was last asked.
     pub fn take_events(&mut self) -> Vec<Event> {
+        self.told = 0;
         std::mem::take(&mut self.events)
     }
 

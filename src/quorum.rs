@@ -31,6 +31,13 @@ impl Votes {
         self.0.count_ones() as usize
     }
 
+    /// The replicas of `n` that have not voted.
+    #[must_use]
+    pub fn missing(self, n: usize) -> Vec<ReplicaId> {
+        let voted = |replica: &ReplicaId| self.0 >> replica.0 & 1 == 1;
+        (0..n as u16).map(ReplicaId).filter(|replica| !voted(replica)).collect()
+    }
+
     /// The replicas that have voted, by number.
     pub fn iter(self) -> impl Iterator<Item = usize> {
         (0..Self::REPLICAS_MAX).filter(move |replica| self.0 >> replica & 1 == 1)
@@ -52,6 +59,11 @@ impl<V: Copy + Ord + Default> Watermark<V> {
     #[must_use]
     pub fn new(n: usize, quorum: usize) -> Self {
         Self { quorum, reached: vec![V::default(); n], value: V::default() }
+    }
+
+    /// How far each replica has come.
+    pub fn reached(&self) -> &[V] {
+        &self.reached
     }
 
     /// Notes that `from` has reached `value`; answers the new watermark if that moved it.

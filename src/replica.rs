@@ -31,6 +31,8 @@ pub struct Inputs<'s, M: Clone + 'static, R> {
     pub recovered: Recovered<R>,
     /// What applies the ordered stream, standing where the disk left it.
     pub executor: Executor,
+    /// Asks all roles what they have not let go of.
+    pub looks: Stream<'s, ()>,
     /// Asks for the digest of the replicated state.
     pub digests: Stream<'s, ()>,
     /// Checkpoints that have become durable.
@@ -93,6 +95,7 @@ pub struct Replica<M: Clone + 'static, R: Clone + 'static> {
     messages: Inlet<(ReplicaId, M)>,
     requests: Inlet<(Requests, Millis)>,
     clock: Inlet<Millis>,
+    look: Inlet<()>,
     ask: Inlet<()>,
     save: Inlet<Slot>,
     quit: Inlet<()>,
@@ -128,6 +131,7 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
             let (messages, received) = inlet(graph, "links_in");
             let (requests, asked) = inlet(graph, "clients_in");
             let (clock, ticks) = inlet(graph, "clock");
+            let (look, looks) = inlet(graph, "looks");
             let (ask, digests) = inlet(graph, "digests");
             let (save, saved) = inlet(graph, "saved");
             let (quit, resign) = inlet(graph, "resign");
@@ -138,13 +142,14 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
                 clock: ticks,
                 recovered,
                 executor,
+                looks,
                 digests,
                 saved,
                 resign,
             };
             let outputs = protocol(inputs, config);
             (
-                (messages, requests, clock, ask, save, quit, outputs.early),
+                (messages, requests, clock, look, ask, save, quit, outputs.early),
                 outlet(outputs.messages, "links_out"),
                 outlet(outputs.replies, "clients_out"),
                 outlet(outputs.durable, "journal"),
@@ -153,13 +158,14 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
             )
         });
         let (inlets, said, replied, durable, room, events) = doors;
-        let (messages, requests, clock, ask, save, quit, early) = inlets;
+        let (messages, requests, clock, look, ask, save, quit, early) = inlets;
         let (rooms, room_now) = (Vec::new(), config.batches_in_flight);
         let mut replica = Self {
             worker,
             messages,
             requests,
             clock,
+            look,
             ask,
             save,
             quit,
@@ -201,6 +207,11 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
         let before = self.clock_ms.replace(now).unwrap_or(now);
         self.elapsed_ms += now.saturating_sub(before);
         self.clock.send([self.elapsed_ms]);
+    }
+
+    /// Asks each role for an [`Event::Holds`].
+    pub fn look(&self) {
+        self.look.send([()]);
     }
 
     /// Asks for an [`Event::Digest`].
@@ -249,7 +260,7 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
     }
 
     /// Steps until a step has nothing to run.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         let activations = self.worker.activations();
         loop {
             self.worker.step();

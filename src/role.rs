@@ -11,15 +11,17 @@ use std::rc::Rc;
 
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
-use timely::dataflow::operators::generic::{OutputBuilder, operator::source};
-use timely::dataflow::operators::{Capability, CapabilityTrait, InputCapability, Operator};
+use timely::dataflow::operators::{Capability, CapabilityTrait, InputCapability};
 use timely::dataflow::{Scope, StreamVec};
 use timely::progress::frontier::MutableAntichain;
 use timely::progress::operate::FrontierInterest;
 use timely::scheduling::Activator;
 
-use crate::types::Slot;
+use crate::events::{Event, Holding};
+use crate::observe::meter::{self, Metered};
+use crate::types::{Millis, Slot};
 
 /// The timestamp of every stream: a slot where things are in order, 0 everywhere else.
 pub type Time = u64;
@@ -39,6 +41,7 @@ type Handler<S> = Box<dyn FnMut(&mut S, &mut [Box<dyn Flush>], &MutableAntichain
 /// may depend on it.
 pub struct Role<'s, S> {
     builder: OperatorBuilder<'s, Time>,
+    meter: Metered,
     state: S,
     handlers: Vec<Handler<S>>,
     ports: Vec<Box<dyn Flush>>,
@@ -48,15 +51,16 @@ impl<'s, S: 'static> Role<'s, S> {
     /// Starts the operator called `name`, which owns `state`.
     pub fn new(name: &str, graph: Graph<'s>, state: S) -> Self {
         let builder = OperatorBuilder::new(name.to_owned(), graph);
-        Self { builder, state, handlers: Vec::new(), ports: Vec::new() }
+        let meter = Metered::of(&builder, graph.worker());
+        Self { builder, meter, state, handlers: Vec::new(), ports: Vec::new() }
     }
 
     /// Adds an output: the port handlers send to, and the stream others read.
     pub fn output<D: Clone + 'static>(&mut self) -> (Port<D>, Stream<'s, D>) {
         let (output, stream) = self.builder.new_output();
         let port = Port(Rc::new(RefCell::new(Vec::new())));
-        let waiting = Rc::clone(&port.0);
-        self.ports.push(Box::new(Outlet { waiting, output: OutputBuilder::from(output) }));
+        let (waiting, meter) = (Rc::clone(&port.0), self.meter.output());
+        self.ports.push(Box::new(Outlet { waiting, meter, output: OutputBuilder::from(output) }));
         (port, stream)
     }
 
@@ -68,8 +72,10 @@ impl<'s, S: 'static> Role<'s, S> {
     ) {
         let mut input = self.builder.new_input(input, Pipeline);
         self.builder.set_notify_for(self.handlers.len(), FrontierInterest::Never);
+        let meter = self.meter.input();
         self.handlers.push(Box::new(move |state, ports, _frontier| {
             input.for_each(|time, batch| {
+                meter.add(batch.len());
                 for record in batch.drain(..) {
                     handle(state, record);
                 }
@@ -89,8 +95,11 @@ impl<'s, S: 'static> Role<'s, S> {
     ) {
         let mut input = self.builder.new_input(input, Pipeline);
         let mut open: BTreeMap<Time, (Vec<Capability<Time>>, Vec<D>)> = BTreeMap::new();
+        let (metered, meter) = (self.meter.clone(), self.meter.input());
         self.handlers.push(Box::new(move |state, ports, frontier| {
+            metered.frontier(frontier.frontier().first().copied());
             input.for_each(|time, batch| {
+                meter.add(batch.len());
                 let (_, records) = open.entry(*time.time()).or_insert_with(|| {
                     ((0..ports.len()).map(|port| time.retain(port)).collect(), Vec::new())
                 });
@@ -108,14 +117,26 @@ impl<'s, S: 'static> Role<'s, S> {
         }));
     }
 
+    /// Answers each look with what the state has not let go of.
+    pub fn on_look(
+        &mut self,
+        looks: Stream<'s, ()>,
+        tell: Port<Event>,
+        holding: impl Fn(&S) -> Holding + 'static,
+    ) {
+        self.on(looks, move |state, ()| tell.send([Event::Holds(holding(state))]));
+    }
+
     /// Installs the operator in its graph.
     pub fn build(self) {
-        let Self { builder, mut state, mut handlers, mut ports } = self;
+        let Self { builder, meter, mut state, mut handlers, mut ports } = self;
         builder.build(move |_capabilities| {
             move |frontiers| {
+                let started = meter.start();
                 for (handler, frontier) in handlers.iter_mut().zip(frontiers) {
                     handler(&mut state, &mut ports, frontier);
                 }
+                meter.stop(started);
             }
         });
     }
@@ -145,6 +166,7 @@ trait Flush {
 
 struct Outlet<D: Clone + 'static> {
     waiting: Rc<RefCell<Vec<D>>>,
+    meter: meter::Port,
     output: OutputBuilder<Time, CapacityContainerBuilder<Vec<D>>>,
 }
 
@@ -152,6 +174,7 @@ impl<D: Clone + 'static> Outlet<D> {
     fn give(&mut self, time: &impl CapabilityTrait<Time>) {
         let mut waiting = self.waiting.borrow_mut();
         if !waiting.is_empty() {
+            self.meter.add(waiting.len());
             // The records move as one container; what comes back is empty and keeps its room.
             self.output.activate().session(time).give_container(&mut waiting);
             waiting.clear();
@@ -167,6 +190,15 @@ impl<D: Clone + 'static> Flush for Outlet<D> {
     fn flush_held(&mut self, time: &Capability<Time>) {
         self.give(time);
     }
+}
+
+/// What the host lets every role see.
+#[derive(Clone)]
+pub struct Pulse<'s> {
+    /// The time, once a tick.
+    pub clock: Stream<'s, Millis>,
+    /// That somebody wants to know what each role has not let go of.
+    pub looks: Stream<'s, ()>,
 }
 
 /// The outer end of an [`inlet`]: whoever holds it feeds the stream.
@@ -195,27 +227,49 @@ impl<D> Inlet<D> {
 pub fn inlet<'s, D: Clone + 'static>(graph: Graph<'s>, name: &str) -> (Inlet<D>, Stream<'s, D>) {
     let waiting: Rc<RefCell<Vec<D>>> = Rc::default();
     let queue = Rc::clone(&waiting);
-    let mut activator = None;
-    let stream =
-        source::<_, CapacityContainerBuilder<Vec<D>>, _, _>(graph, name, |capability, info| {
-            activator = Some(graph.activator_for(info.address));
-            move |output| {
-                let mut queue = queue.borrow_mut();
-                if !queue.is_empty() {
-                    output.session(&capability).give_container(&mut queue);
-                    queue.clear();
-                }
-            }
-        });
-    let source = activator.expect("the source's constructor has just run");
+    let mut builder = OperatorBuilder::new(name.to_owned(), graph);
+    let source = graph.activator_for(builder.operator_info().address);
+    let meter = Metered::of(&builder, graph.worker());
+    let (output, stream) = builder.new_output();
+    let mut outlet =
+        Outlet { waiting: queue, meter: meter.output(), output: OutputBuilder::from(output) };
+    builder.build(move |mut capabilities| {
+        let capability = capabilities.pop().expect("one output has one capability");
+        move |_frontiers| {
+            let started = meter.start();
+            outlet.give(&capability);
+            meter.stop(started);
+        }
+    });
     (Inlet { waiting, name: name.to_owned(), source }, stream)
 }
 
 /// Closes a back edge: what flows on `stream` comes out of the inlet's stream.
 pub fn connect<'s, D: Clone + 'static>(stream: Stream<'s, D>, inlet: Inlet<D>) {
     let name = inlet.name.clone();
-    stream.sink(Pipeline, &name, move |(input, _frontier)| {
-        input.for_each(|_time, batch| inlet.send(batch.drain(..)));
+    sink(stream, &name, move |batch| inlet.send(batch.drain(..)));
+}
+
+/// Gives all records of a stream to `take`, which leaves none.
+fn sink<'s, D: Clone + 'static>(
+    stream: Stream<'s, D>,
+    name: &str,
+    mut take: impl FnMut(&mut Vec<D>) + 'static,
+) {
+    let graph = stream.scope();
+    let mut builder = OperatorBuilder::new(name.to_owned(), graph);
+    let meter = Metered::of(&builder, graph.worker());
+    let (mut input, port) = (builder.new_input(stream, Pipeline), meter.input());
+    builder.set_notify_for(0, FrontierInterest::Never);
+    builder.build(move |_capabilities| {
+        move |_frontiers| {
+            let started = meter.start();
+            input.for_each(|_time, batch| {
+                port.add(batch.len());
+                take(batch);
+            });
+            meter.stop(started);
+        }
     });
 }
 
@@ -233,8 +287,6 @@ impl<D> Collected<D> {
 pub fn outlet<D: Clone + 'static>(stream: Stream<'_, D>, name: &str) -> Collected<D> {
     let collected: Rc<RefCell<Vec<D>>> = Rc::default();
     let to = Rc::clone(&collected);
-    stream.sink(Pipeline, name, move |(input, _frontier)| {
-        input.for_each(|_time, batch| to.borrow_mut().append(batch));
-    });
+    sink(stream, name, move |batch| to.borrow_mut().append(batch));
     Collected(collected)
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use crate::batch::weight;
 use crate::config::Config;
 use crate::disk::{Durable, Recovered};
-use crate::events::Event;
+use crate::events::{Event, Holding, Wait};
 use crate::operators::executor::Executed;
-use crate::role::{Role, Stream};
+use crate::role::{Pulse, Role, Stream};
 use crate::types::{Millis, Slot, View};
 
 use super::messages::{Commit, Promise, Proposal, Record};
@@ -33,7 +33,7 @@ pub fn committer<'s>(
     proposals: Stream<'s, Proposal>,
     views: Stream<'s, View>,
     executed: Stream<'s, Executed>,
-    clock: Stream<'s, Millis>,
+    Pulse { clock, looks }: Pulse<'s>,
     committer: Committer,
 ) -> Streams<'s> {
     let mut role = Role::new("committer", clock.scope(), committer);
@@ -43,6 +43,7 @@ pub fn committer<'s>(
     let (enter, entered) = role.output();
     let (keep, durable) = role.output();
     let (tell, events) = role.output();
+    role.on_look(looks, tell.clone(), Committer::holding);
     let (account_again, tell_first) = (account.clone(), tell.clone());
     let left = move |committer: &Committer, left: Option<View>| {
         if let Some(view) = left {
@@ -88,6 +89,7 @@ pub fn committer<'s>(
 /// accept in an old one, or the new leader would miss a slot that an old one decided (T4).
 #[derive(Clone, Debug)]
 pub struct Committer {
+    n: usize,
     window: u64,
     retry_after_ms: Millis,
     chunk_bytes: usize,
@@ -114,6 +116,7 @@ impl Committer {
     pub fn new(recovered: &Recovered<Promise>, config: &Config) -> Self {
         let executed = recovered.checkpoint.as_ref().map_or(Slot(0), |own| own.slot);
         let mut committer = Self {
+            n: config.n,
             window: config.window,
             retry_after_ms: config.retry_after_ms,
             chunk_bytes: config.chunk_bytes,
@@ -144,6 +147,18 @@ impl Committer {
     #[must_use]
     pub fn view(&self) -> View {
         self.view
+    }
+
+    /// A committer holds what it has accepted until that is executed.
+    fn holding(&self) -> Holding {
+        let slot = self.accepted.keys().next().copied();
+        let wait = match slot {
+            _ if !self.led => Wait::Proposal(self.view.leader(self.n)),
+            Some(_) => Wait::for_role("learner"),
+            None => Wait::Nothing,
+        };
+        let held = self.accepted.len() as u64;
+        Holding { slot, held, wait, ..Holding::nothing("committer") }
     }
 
     /// Leaves all views below `view`; answers `view` if it was in one of them.

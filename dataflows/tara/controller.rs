@@ -1,10 +1,10 @@
 //! Controller: suspects a leader under which requests wait too long (TA-6).
 
 use crate::config::Config;
-use crate::events::Event;
+use crate::events::{Event, Holding, Suspicion, Wait};
 use crate::operators::executor::{Executed, Progress};
 use crate::operators::requests::Announce;
-use crate::role::{Role, Stream};
+use crate::role::{Pulse, Role, Stream};
 use crate::types::{Millis, ReplicaId, View};
 
 use super::messages::ViewRequest;
@@ -16,22 +16,22 @@ pub fn controller<'s>(
     entered: Stream<'s, View>,
     requests: Stream<'s, (ReplicaId, ViewRequest)>,
     resign: Stream<'s, ()>,
-    clock: Stream<'s, Millis>,
+    Pulse { clock, looks }: Pulse<'s>,
     controller: Controller,
 ) -> (Stream<'s, ViewRequest>, Stream<'s, Event>) {
     let mut role = Role::new("controller", clock.scope(), controller);
     let (ask, view_requests) = role.output();
     let (tell, events) = role.output();
+    role.on_look(looks, tell.clone(), Controller::holding);
     role.on(executed, |controller, executed| controller.on_executed(&executed));
     role.on(entered, Controller::on_entered);
     role.on(announces, |controller, (from, announce)| controller.on_announce(from, announce));
     role.on(requests, |controller, (from, request)| controller.on_request(from, request));
-    role.on(resign, |controller, ()| controller.on_resign());
+    let tell_too = tell.clone();
+    role.on(resign, move |controller, ()| tell_too.send(controller.on_resign()));
     role.on(clock, move |controller, now| {
-        let before = controller.wanted;
-        ask.send(controller.on_tick(now));
-        let view = controller.wanted;
-        tell.send((view > before).then_some(Event::Suspected { view }));
+        tell.send(controller.suspect(now));
+        ask.send(controller.on_tick());
     });
     role.build();
     (view_requests, events)
@@ -90,6 +90,15 @@ impl Controller {
         }
     }
 
+    /// It holds the sources that wait for the leader.
+    fn holding(&self) -> Holding {
+        let since = || self.sources.iter().filter_map(|source| source.since);
+        let (held, first) = (since().count() as u64, since().min().unwrap_or_default());
+        let leader = self.entered.leader(self.n);
+        let wait = if held > 0 { Wait::Proposal(leader) } else { Wait::Nothing };
+        Holding { held, first, wait, ..Holding::nothing("controller") }
+    }
+
     fn on_announce(&mut self, from: ReplicaId, announce: Announce) {
         if let Some(source) = self.sources.get_mut(from.0 as usize) {
             source.target = announce.target.max(source.target);
@@ -125,13 +134,20 @@ impl Controller {
     }
 
     /// A leader that is about to end asks for the next one. Any other replica is not missed.
-    fn on_resign(&mut self) {
-        if self.entered.leader(self.n) == self.me {
-            self.wanted = self.wanted.max(self.entered.next());
-        }
+    fn on_resign(&mut self) -> Option<Event> {
+        let leads = self.entered.leader(self.n) == self.me;
+        if leads { self.want_next(Suspicion::Resigns) } else { None }
     }
 
-    fn on_tick(&mut self, now: Millis) -> Option<ViewRequest> {
+    fn want_next(&mut self, why: Suspicion) -> Option<Event> {
+        let view = self.entered.next();
+        (view > self.wanted).then(|| {
+            self.wanted = view;
+            Event::Suspected { view, why }
+        })
+    }
+
+    fn suspect(&mut self, now: Millis) -> Option<Event> {
         self.now = now;
         let fresh = 4 * self.gossip_every_ms;
         for source in &mut self.sources {
@@ -145,12 +161,15 @@ impl Controller {
         if now.saturating_sub(self.entered_at) >= Self::LASTING * patience {
             self.views_lately = 0;
         }
-        let late = |source: &Source| {
-            source.since.is_some_and(|since| now.saturating_sub(since) >= patience)
-        };
-        if self.sources.iter().any(late) {
-            self.wanted = self.wanted.max(self.entered.next());
-        }
+        let waits = (0..).map(ReplicaId).zip(&self.sources);
+        let waits = waits.filter_map(|(id, source)| Some((id, now.saturating_sub(source.since?))));
+        let late = waits.filter(|(_, waited_ms)| *waited_ms >= patience).max_by_key(|late| late.1);
+        let (source, waited_ms) = late?;
+        self.want_next(Suspicion::Late { source, waited_ms })
+    }
+
+    fn on_tick(&mut self) -> Option<ViewRequest> {
+        let now = self.now;
         let due = now.saturating_sub(self.said_at) >= self.gossip_every_ms;
         if !due && self.said >= self.wanted {
             return None;
@@ -174,12 +193,17 @@ impl Controller {
 mod tests {
     use super::*;
 
+    fn tick(controller: &mut Controller, now: Millis) {
+        controller.suspect(now);
+        controller.on_tick();
+    }
+
     fn waiting() -> Controller {
         let mut controller = Controller::new(View(0), false, &Config::new(ReplicaId(0), 3));
-        controller.on_tick(1000);
+        tick(&mut controller, 1000);
         let target = Progress { incarnation: 1, number: 5 };
         controller.on_announce(ReplicaId(1), Announce { target });
-        controller.on_tick(1000);
+        tick(&mut controller, 1000);
         controller
     }
 
@@ -187,7 +211,7 @@ mod tests {
         let target = Progress { incarnation: 1, number: 5 };
         (from..from + 100_000).step_by(10).find(|&now| {
             controller.on_announce(ReplicaId(1), Announce { target });
-            controller.on_tick(now);
+            tick(controller, now);
             controller.wanted > controller.entered
         })
     }
@@ -198,7 +222,7 @@ mod tests {
         for now in (0..10_000).step_by(10) {
             let target = Progress { incarnation: 2, number: 0 };
             controller.on_announce(ReplicaId(1), Announce { target });
-            controller.on_tick(now);
+            tick(&mut controller, now);
         }
         assert_eq!(controller.wanted, View(0));
     }
@@ -222,7 +246,7 @@ mod tests {
     fn a_source_that_has_fallen_silent_raises_no_suspicion() {
         let mut controller = waiting();
         for now in (1010..9000).step_by(10) {
-            controller.on_tick(now);
+            tick(&mut controller, now);
         }
         assert_eq!(controller.wanted, View(0));
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::batch::Value;
 use crate::config::Config;
+use crate::events::{Event, Holding, Wait};
 use crate::operators::executor::Executed;
 use crate::quorum::Votes;
 use crate::role::{Role, Stream};
@@ -16,23 +17,27 @@ pub fn learner<'s>(
     accepted: Stream<'s, Proposal>,
     commits: Stream<'s, (ReplicaId, Commit)>,
     executed: Stream<'s, Executed>,
+    looks: Stream<'s, ()>,
     learner: Learner,
-) -> Stream<'s, (Slot, Value)> {
+) -> (Stream<'s, (Slot, Value)>, Stream<'s, Event>) {
     let mut role = Role::new("learner", commits.scope(), learner);
     let (decide, decided) = role.output();
+    let (tell, events) = role.output();
     let decide_too = decide.clone();
+    role.on_look(looks, tell, Learner::holding);
     role.on(executed, |learner, executed| learner.on_executed(executed.next));
     role.on(accepted, move |learner, proposal| decide.send(learner.on_accepted(proposal)));
     role.on(commits, move |learner, (from, commit)| {
         decide_too.send(learner.on_commit(from, commit));
     });
     role.build();
-    decided
+    (decided, events)
 }
 
 /// Owns the votes heard for slots not yet executed here.
 #[derive(Clone, Debug)]
 pub struct Learner {
+    n: usize,
     quorum: usize,
     window: u64,
     executed: Slot,
@@ -53,7 +58,28 @@ impl Learner {
     /// A learner that has heard nothing.
     #[must_use]
     pub fn new(executed: Slot, config: &Config) -> Self {
-        Self { quorum: config.f() + 1, window: config.window, executed, slots: BTreeMap::new() }
+        let (n, quorum, window) = (config.n, config.f() + 1, config.window);
+        Self { n, quorum, window, executed, slots: BTreeMap::new() }
+    }
+
+    /// A learner holds the votes for what is not executed, and cannot decide the first slot that is
+    /// undecided: votes are missing, or what they are for.
+    fn holding(&self) -> Holding {
+        let nothing = Holding::nothing("learner");
+        let decided = self.slots.iter().zip(self.executed.0..);
+        let decided = decided.take_while(|((slot, tally), at)| slot.0 == *at && tally.decided);
+        let slot = Slot(self.executed.0 + decided.count() as u64);
+        let held = self.slots.values().filter(|tally| !tally.decided).count() as u64;
+        if held == 0 {
+            return nothing;
+        }
+        let wait = match self.slots.get(&slot) {
+            Some(tally) if tally.value.is_some() => Wait::Votes(tally.votes.missing(self.n)),
+            Some(tally) => Wait::Proposal(tally.view.leader(self.n)),
+            // Later slots have votes.
+            None => Wait::for_role("committer"),
+        };
+        Holding { slot: Some(slot), held, wait, ..nothing }
     }
 
     fn on_accepted(&mut self, proposal: Proposal) -> Option<(Slot, Value)> {

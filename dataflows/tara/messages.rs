@@ -8,6 +8,7 @@ use crate::disk::Kind;
 use crate::operators::catch_up::CatchUp;
 use crate::operators::checkpointer::Report;
 use crate::operators::requests::{Announce, Forward};
+use crate::protocol::Step;
 use crate::role::{Port, Role, Stream};
 use crate::types::{ReplicaId, Slot, To, View};
 
@@ -126,6 +127,15 @@ pub(super) fn is_early(message: &Message) -> bool {
 pub(super) fn executed(message: &Message) -> Option<Slot> {
     match message {
         Message::CatchUp(CatchUp::Executed(slot)) => Some(*slot),
+        _ => None,
+    }
+}
+
+/// The step in the life of a slot that a message is.
+pub(super) fn step(message: &Message) -> Option<Step> {
+    match message {
+        Message::Propose(proposal) => Some(Step::Propose(proposal.slot, proposal.view)),
+        Message::Commit(commit) => Some(Step::Vote(commit.slot, commit.view)),
         _ => None,
     }
 }

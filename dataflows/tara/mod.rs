@@ -80,7 +80,7 @@ use crate::operators::release::release;
 use crate::operators::requests::{RequestSource, request_source};
 use crate::protocol::Protocol;
 use crate::replica::{Inputs, Outputs};
-use crate::role::{connect, inlet};
+use crate::role::{Pulse, connect, inlet};
 use crate::types::Slot;
 
 pub use messages::{Commit, Message, Promise, Proposal, Record, ViewRequest, message_weight};
@@ -98,6 +98,7 @@ pub const PROTOCOL: Protocol<Message, Promise> = Protocol {
     weight: message_weight,
     plausible: messages::is_plausible,
     executed: messages::executed,
+    step: messages::step,
 };
 
 /// Draws one replica's part of the protocol.
@@ -107,6 +108,8 @@ pub fn dataflow<'s>(
 ) -> Outputs<'s, Message, Promise> {
     let Inputs { graph, messages, requests, clock, recovered, executor: state, .. } = inputs;
     let (digests, saved, resign) = (inputs.digests, inputs.saved, inputs.resign);
+    let looks = inputs.looks;
+    let pulse = Pulse { clock, looks: looks.clone() };
     let start = Start::new(&recovered, config);
     let heard = messages::sort(messages);
 
@@ -123,7 +126,7 @@ pub fn dataflow<'s>(
         requests,
         executed.clone(),
         entered.clone(),
-        clock.clone(),
+        pulse.clone(),
         RequestSource::new(recovered.incarnation, start.committer.view(), config),
     );
     let (proposals, leading) = proposer(
@@ -132,27 +135,30 @@ pub fn dataflow<'s>(
         entered.clone(),
         executed.clone(),
         stable.clone(),
-        clock.clone(),
+        pulse.clone(),
         start.proposer,
     );
-    let views = observer(heard.view_requests.clone(), config);
+    let (views, observing) = observer(heard.view_requests.clone(), looks.clone(), config);
     let committed = committer(
         proposals.clone().concat(heard.proposals),
         views,
         executed.clone(),
-        clock.clone(),
+        pulse.clone(),
         start.committer,
     );
-    let decided = learner(committed.accepted, heard.commits, executed.clone(), start.learner);
+    let (decided, learning) =
+        learner(committed.accepted, heard.commits, executed.clone(), looks.clone(), start.learner);
 
     // Execution. From here on time is the slot.
-    let ordered = release(decided.concat(fetched), restored.clone(), start.slot);
-    let executing = executor(ordered.clone(), digests, state);
+    let decided = decided.concat(fetched);
+    let (ordered, releasing) =
+        release(decided, restored.clone(), looks.clone(), "learner", start.slot);
+    let executing = executor(ordered.clone(), digests, looks.clone(), state);
     let checkpoints = checkpointer(
         executing.checkpoints.clone().concat(restored),
         heard.reports,
         saved,
-        clock.clone(),
+        pulse.clone(),
         recovered.checkpoint.as_ref(),
         config,
     );
@@ -161,7 +167,7 @@ pub fn dataflow<'s>(
         executing.checkpoints,
         stable,
         heard.catch_up,
-        clock.clone(),
+        pulse.clone(),
         catch_up::State::new(recovered.checkpoint.as_ref(), config),
     );
 
@@ -172,10 +178,10 @@ pub fn dataflow<'s>(
         entered,
         heard.view_requests,
         resign,
-        clock,
+        pulse,
         start.controller,
     );
-    let recovered_views = recovery(heard.records, start.recovery);
+    let (recovered_views, recovering) = recovery(heard.records, looks, start.recovery);
 
     connect(committed.entered, entered_back);
     connect(executing.executed, executed_back);
@@ -195,7 +201,19 @@ pub fn dataflow<'s>(
         catch_up: caught_up.messages,
         n: config.n,
     });
-    let events = [leading, committed.events, executing.events, checkpoints.events, suspicions];
+    let events = [
+        source.events,
+        leading,
+        observing,
+        committed.events,
+        learning,
+        releasing,
+        executing.events,
+        checkpoints.events,
+        caught_up.events,
+        suspicions,
+        recovering,
+    ];
     Outputs {
         messages,
         replies: executing.replies,

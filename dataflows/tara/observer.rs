@@ -5,6 +5,7 @@
 //! connected not everyone hears `f + 1`.
 
 use crate::config::Config;
+use crate::events::{Event, Holding, Wait};
 use crate::quorum::Watermark;
 use crate::role::{Role, Stream};
 use crate::types::{ReplicaId, View};
@@ -14,15 +15,18 @@ use super::messages::ViewRequest;
 /// Announces views to this replica's committer.
 pub fn observer<'s>(
     requests: Stream<'s, (ReplicaId, ViewRequest)>,
+    looks: Stream<'s, ()>,
     config: &Config,
-) -> Stream<'s, View> {
+) -> (Stream<'s, View>, Stream<'s, Event>) {
     let mut role = Role::new("observer", requests.scope(), Observer::new(config));
     let (enter, views) = role.output();
+    let (tell, events) = role.output();
+    role.on_look(looks, tell, Observer::holding);
     role.on(requests, move |observer, (from, request)| {
         enter.send(observer.on_request(from, request));
     });
     role.build();
-    views
+    (views, events)
 }
 
 /// Owns the count of who asks for which view.
@@ -35,6 +39,20 @@ pub struct Observer {
 impl Observer {
     fn new(config: &Config) -> Self {
         Self { wanted: Watermark::new(config.n, config.f() + 1), announced: View(0) }
+    }
+
+    /// It waits for others to ask for what one replica asks for.
+    fn holding(&self) -> Holding {
+        let reached = self.wanted.reached();
+        let highest = reached.iter().copied().max().unwrap_or_default();
+        let all = (0..).map(ReplicaId).zip(reached);
+        let (asked, missing): (Vec<_>, Vec<_>) = all.partition(|(_, view)| **view == highest);
+        if highest <= self.announced {
+            return Holding::nothing("observer");
+        }
+        let wait = Wait::ViewRequests(missing.into_iter().map(|(replica, _)| replica).collect());
+        let (held, first) = (asked.len() as u64, highest.0);
+        Holding { held, first, wait, ..Holding::nothing("observer") }
     }
 
     fn on_request(&mut self, from: ReplicaId, request: ViewRequest) -> Option<View> {

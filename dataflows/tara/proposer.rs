@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::batch::{Batch, Value, weight};
 use crate::config::Config;
-use crate::events::Event;
+use crate::events::{Event, Holding, Wait};
 use crate::operators::executor::{Executed, Progress};
 use crate::operators::requests::Forward;
-use crate::role::{Role, Stream};
+use crate::role::{Pulse, Role, Stream};
 use crate::types::{Millis, Slot, View};
 
 use super::messages::Proposal;
@@ -20,7 +20,7 @@ pub fn proposer<'s>(
     views: Stream<'s, View>,
     executed: Stream<'s, Executed>,
     stable: Stream<'s, Slot>,
-    clock: Stream<'s, Millis>,
+    Pulse { clock, looks }: Pulse<'s>,
     proposer: Proposer,
 ) -> (Stream<'s, Proposal>, Stream<'s, Event>) {
     let mut first = proposer.leads;
@@ -29,6 +29,7 @@ pub fn proposer<'s>(
     let (tell, events) = role.output();
     let (again, late, room) = (propose.clone(), propose.clone(), propose.clone());
     let tell_first = tell.clone();
+    role.on_look(looks, tell.clone(), Proposer::holding);
     role.on(views, Proposer::on_view);
     role.on(executed, |proposer, executed| proposer.on_executed(&executed));
     role.on(stable, move |proposer, slot| room.send(proposer.on_stable(slot)));
@@ -104,6 +105,19 @@ impl Proposer {
             moved_at: 0,
             now: 0,
         }
+    }
+
+    /// A leader holds what it has proposed until that is executed, and what it has no room to propose.
+    fn holding(&self) -> Holding {
+        let waiting: usize = self.sources.iter().map(|source| source.waiting.len()).sum();
+        let held = (self.open.len() + waiting) as u64;
+        let slot = self.open.keys().next().copied();
+        let wait = match self.leads {
+            Some(_) if waiting > 0 && !self.has_room() => Wait::for_role("checkpointer"),
+            Some(_) if held > 0 => Wait::for_role("executor"),
+            _ => Wait::Nothing,
+        };
+        Holding { slot, held, wait, ..Holding::nothing("proposer") }
     }
 
     /// A leader that learns of a higher view stops at once (TA-10).

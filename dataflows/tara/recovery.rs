@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::batch::Value;
 use crate::config::Config;
+use crate::events::{Event, Holding, Wait};
+use crate::quorum::Votes;
 use crate::role::{Role, Stream};
 use crate::types::{ReplicaId, Slot, View};
 
@@ -23,13 +25,16 @@ pub struct NewView {
 /// Gives this replica's proposer a view to lead, once `f + 1` committers have left the views before it.
 pub fn recovery<'s>(
     records: Stream<'s, (ReplicaId, Record)>,
+    looks: Stream<'s, ()>,
     recovery: Recovery,
-) -> Stream<'s, NewView> {
+) -> (Stream<'s, NewView>, Stream<'s, Event>) {
     let mut role = Role::new("recovery", records.scope(), recovery);
     let (lead, new_views) = role.output();
+    let (tell, events) = role.output();
+    role.on_look(looks, tell, Recovery::holding);
     role.on(records, move |recovery, (from, record)| lead.send(recovery.on_record(from, record)));
     role.build();
-    new_views
+    (new_views, events)
 }
 
 /// Owns the records of the view to come.
@@ -63,6 +68,17 @@ impl Recovery {
             view: past,
             heard: BTreeMap::new(),
         }
+    }
+
+    fn holding(&self) -> Holding {
+        let mut whole = Votes::default();
+        for (from, _) in self.heard.iter().filter(|(_, account)| account.is_whole()) {
+            whole.add(*from);
+        }
+        let held = self.heard.len() as u64;
+        let wait = if held > 0 { Wait::Records(whole.missing(self.n)) } else { Wait::Nothing };
+        let first = self.view.0;
+        Holding { held, first, wait, ..Holding::nothing("recovery") }
     }
 
     fn on_record(&mut self, from: ReplicaId, record: Record) -> Option<NewView> {

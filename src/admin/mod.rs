@@ -7,12 +7,16 @@
 mod guard;
 mod page;
 mod questions;
+mod stream;
+mod watching;
 
 use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -21,7 +25,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use crate::error::Error;
-use crate::server::Board;
+use crate::observe::board::Board;
 use crate::settings::NodeSettings;
 
 /// Connections at a time; one more waits for its turn.
@@ -32,8 +36,24 @@ const HEAD_BYTES_MAX: usize = 16 << 10;
 const HEADERS_MAX: usize = 64;
 /// How long a request may take to arrive.
 const ASKED_WITHIN: Duration = Duration::from_secs(5);
-/// How long a connection may last, which carries one question.
+/// How long a stream of events may last; whoever wants more asks again.
+const STREAMED_WITHIN: Duration = Duration::from_secs(3_600);
+/// How long a connection may last that carries one question.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
+
+/// Whether a connection is to last, because what it carries has no end.
+#[derive(Clone, Debug, Default)]
+struct Lasting(Arc<AtomicBool>);
+
+impl Lasting {
+    fn begin(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn has_begun(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// The port, taken and not yet served.
 pub struct Admin {
@@ -60,13 +80,13 @@ impl Admin {
     ///
     /// # Errors
     /// [`Error::Thread`], or what the system refuses.
-    pub fn start(self, settings: &NodeSettings, board: Board) -> Result<(), Error> {
+    pub fn start(self, settings: &NodeSettings, boards: Vec<Board>) -> Result<(), Error> {
         let Self { listener, address, runtime } = self;
         let listener = {
             let _inside = runtime.enter();
             tokio::net::TcpListener::from_std(listener).map_err(Error::System)?
         };
-        let router = guard::around(questions::router(settings, board), address);
+        let router = guard::around(questions::router(settings, boards), address);
         let serve = move || runtime.block_on(serve(listener, router));
         let replica = settings.config.me;
         let thread = std::thread::Builder::new().name("admin".to_owned()).spawn(serve);
@@ -86,19 +106,22 @@ async fn serve(listener: tokio::net::TcpListener, router: Router) {
                 sleep(PAUSE).await;
             }
             Ok((socket, _)) => {
+                let lasting = Lasting::default();
+                let router = router.clone().layer(Extension(lasting.clone()));
                 let connection = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(ASKED_WITHIN)
                     .max_headers(HEADERS_MAX)
                     .max_buf_size(HEAD_BYTES_MAX)
                     .keep_alive(false)
-                    .serve_connection(
-                        TokioIo::new(socket),
-                        TowerToHyperService::new(router.clone()),
-                    );
+                    .serve_connection(TokioIo::new(socket), TowerToHyperService::new(router));
                 tokio::spawn(async move {
+                    let mut connection = pin!(connection);
                     // However it ends, the one who asked knows more than we do.
-                    let _ = timeout(ANSWERED_WITHIN, connection).await;
+                    let answered = timeout(ANSWERED_WITHIN, connection.as_mut()).await.is_ok();
+                    if !answered && lasting.has_begun() {
+                        let _ = timeout(STREAMED_WITHIN, connection).await;
+                    }
                     drop(place);
                 });
             }

@@ -9,27 +9,54 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
+use super::watching;
+
+use crate::observe::board::Board;
 use crate::observe::health::{Limits, Reason};
 use crate::observe::status::{Bounds, ReplicaStatus, VERSION};
-use crate::server::Board;
+use crate::server::Report;
 use crate::settings::NodeSettings;
+use crate::types::ReplicaId;
 
 /// Each path, and what is answered there.
-const INDEX: [(&str, &str); 6] = [
+const INDEX: [(&str, &str); 15] = [
     ("/", "a page to watch the cluster on"),
     ("/v1", "this list"),
     ("/v1/status", "how the replica stands: role, view, progress, links, clients, disk"),
-    ("/v1/graph", "the operators of a replica and the streams between them, laid out"),
+    ("/v1/scene", "all replicas, each by its latest frame, and what is wrong"),
+    ("/v1/frame", "one replica at one moment: all of what follows; ?replica=N, as for the others"),
+    ("/v1/replicas", "how each replica stands"),
+    ("/v1/graph", "the operators of a replica and the streams between them, with a place for each"),
+    ("/v1/operators", "the operators: records, rates, share of the time, how long they run"),
+    ("/v1/channels", "the streams between them: records, rates, what waits"),
+    ("/v1/frontiers", "how far each operator has come, and what each role has not let go of"),
+    ("/v1/blame", "who holds back the application, and why"),
+    ("/v1/slots", "the lives of slots: ?slot=N, ?client=C&number=N or ?last=N"),
+    ("/v1/events", "what happened lately; as text/event-stream, frames as they are taken"),
     ("/livez", "200 while the worker moves; 503: only a restart helps"),
     ("/readyz", "200 while the replica is of full use; 503 with the reasons why not"),
 ];
 
+/// Those who may be told what happens at a time.
+const STREAMS_MAX: usize = 16;
+
 /// What the answers are made from.
-struct Sources {
-    board: Board,
+pub(super) struct Sources {
+    pub me: ReplicaId,
+    /// One for each replica of the cluster.
+    pub boards: Vec<Board>,
+    /// Places for those who are told what happens.
+    pub streams: Arc<Semaphore>,
     bounds: Bounds,
     limits: Limits,
+}
+
+impl Sources {
+    fn report(&self) -> Option<Report> {
+        self.boards.get(self.me.0 as usize)?.get()
+    }
 }
 
 #[derive(Serialize)]
@@ -61,17 +88,20 @@ pub(super) fn refusal(status: StatusCode, why: impl Into<String>) -> Response {
 }
 
 /// Which answer belongs to which path.
-pub(super) fn router(settings: &NodeSettings, board: Board) -> Router {
+pub(super) fn router(settings: &NodeSettings, boards: Vec<Board>) -> Router {
     let (bounds, limits) = (Bounds::of(settings), Limits::of(&settings.config));
     let nothing =
         || async { refusal(StatusCode::NOT_FOUND, "nothing is here; GET /v1 lists what is") };
+    let streams = Arc::new(Semaphore::new(STREAMS_MAX));
+    let sources = Sources { me: settings.config.me, boards, streams, bounds, limits };
     Router::new()
+        .merge(watching::router())
         .route("/v1", get(index))
         .route("/v1/status", get(status))
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .fallback(nothing)
-        .with_state(Arc::new(Sources { board, bounds, limits }))
+        .with_state(Arc::new(sources))
         .merge(super::page::router(settings))
 }
 
@@ -81,9 +111,9 @@ async fn index() -> Json<Index> {
 }
 
 async fn status(State(sources): State<Arc<Sources>>) -> Response {
-    let Sources { board, bounds, limits } = &*sources;
+    let Sources { bounds, limits, .. } = &*sources;
     let now = Instant::now();
-    match board.get() {
+    match sources.report() {
         Some(report) => {
             let reasons = limits.reasons(Some(&report), now);
             Json(ReplicaStatus::new(&report, bounds, reasons)).into_response()
@@ -96,14 +126,14 @@ async fn status(State(sources): State<Arc<Sources>>) -> Response {
 }
 
 async fn livez(State(sources): State<Arc<Sources>>) -> Response {
-    let (report, now) = (sources.board.get(), Instant::now());
+    let (report, now) = (sources.report(), Instant::now());
     let ok = sources.limits.is_alive(report.as_ref(), now);
     let reasons = if ok { Vec::new() } else { sources.limits.reasons(report.as_ref(), now) };
     health(ok, reasons)
 }
 
 async fn readyz(State(sources): State<Arc<Sources>>) -> Response {
-    let reasons = sources.limits.reasons(sources.board.get().as_ref(), Instant::now());
+    let reasons = sources.limits.reasons(sources.report().as_ref(), Instant::now());
     health(reasons.is_empty(), reasons)
 }
 

@@ -15,7 +15,7 @@ use crate::admin::Admin;
 use crate::app::kv::KeyValue;
 use crate::dataflows;
 use crate::error::Error;
-use crate::server::Board;
+use crate::observe::board::Board;
 use crate::settings::{LogLevel, NodeSettings};
 
 /// What `taraflow node` is told.
@@ -73,11 +73,11 @@ fn serve(settings: &NodeSettings) -> Result<(), Error> {
         signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&ending))?;
         signal_hook::flag::register(signal, Arc::clone(&ending))?;
     }
-    let board = Board::default();
+    let boards: Vec<Board> = (0..settings.config.n).map(|_| Board::default()).collect();
     // It answers while the disk is read, which may take long.
-    Admin::bind(settings.listen.admin)?.start(settings, board.clone())?;
+    Admin::bind(settings.listen.admin)?.start(settings, boards.clone())?;
     let application = Box::new(KeyValue::default());
-    let served = dataflows::serve(settings, application, board, ending);
+    let served = dataflows::serve(settings, application, boards, ending);
     served.unwrap_or_else(|| Err(Error::no_protocol(&settings.protocol)))
 }
 

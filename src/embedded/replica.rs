@@ -92,7 +92,7 @@ where
                 && !self.node.is_fenced()
                 && let Some(requests) = self.edge.next_batch()
             {
-                self.node.replica().submit(requests, now);
+                self.node.submit(requests, now);
             }
             self.node.turn()?;
             while let Some(turn) = self.node.sync_wanted() {
@@ -170,7 +170,7 @@ where
     fn take_arrivals(&mut self) {
         let me = self.config.me;
         if !self.own.is_empty() {
-            self.node.replica().deliver(me, self.own.drain(..));
+            self.node.deliver(me, self.own.drain(..));
         }
         for _ in 0..Self::PARCELS_A_TURN {
             let Ok(parcel) = self.lines.inbox.try_recv() else { break };
@@ -188,7 +188,7 @@ where
     fn take(&mut self, parcel: Parcel<M>) {
         self.lines.post.took(self.config.me, &parcel);
         self.messages_in += parcel.messages.len() as u64;
-        self.node.replica().deliver(parcel.from, parcel.messages);
+        self.node.deliver(parcel.from, parcel.messages);
     }
 
     fn tick(&mut self) {

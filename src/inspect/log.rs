@@ -36,6 +36,8 @@ struct Channel {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Way {
     pub from: String,
+    /// By which of its outputs.
+    pub port: usize,
     pub to: String,
     /// The type of record as it is sent.
     pub sent: Option<String>,
@@ -70,13 +72,14 @@ impl Log {
         let hidden: BTreeSet<_> =
             backs.iter().flat_map(|(sink, source)| [*sink, *source]).collect();
         let seen = built.names.iter().filter(|(at, _)| built.is_ours(at) && !hidden.contains(at));
-        let mut names = BTreeSet::new();
+        let mut addresses = BTreeMap::new();
         let mut ways = BTreeSet::new();
         for (at, name) in seen {
-            names.insert(name.clone());
+            // The number of the dataflow depends on what else its worker runs.
+            addresses.insert(name.clone(), at.get(1..).unwrap_or_default().to_vec());
             built.walk(at, name, &backs, &mut ways);
         }
-        Graph::of(names, &ways)
+        Graph::of(addresses, &ways)
     }
 }
 
@@ -151,6 +154,7 @@ impl Built {
                 } else if self.is_ours(to) {
                     ways.insert(Way {
                         from: name.to_owned(),
+                        port: first.port,
                         to: self.names[to].clone(),
                         sent: first.carries.clone(),
                         read: channel.carries.clone(),

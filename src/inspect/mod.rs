@@ -41,8 +41,8 @@ const LINKS_OUT: &str = "links_out";
 /// The doors a figure shows.
 const DOORS: [&str; 3] = ["clients_in", "clients_out", "journal"];
 /// The doors it does not: those of links, which it draws as edges, and those nearly every role has.
-const PLUMBING: [&str; 8] =
-    [LINKS_IN, LINKS_OUT, "clock", "digests", "events", "resign", "room", "saved"];
+const PLUMBING: [&str; 9] =
+    [LINKS_IN, LINKS_OUT, "clock", "digests", "events", "looks", "resign", "room", "saved"];
 
 /// What an operator is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -73,6 +73,8 @@ pub enum EdgeKind {
 pub struct Operator {
     /// Its name in the wiring.
     pub name: String,
+    /// Where it is: the number of each scope in its dataflow, and its own.
+    pub address: Vec<usize>,
     /// What it is there for.
     pub kind: OperatorKind,
 }
@@ -106,6 +108,9 @@ pub struct Graph {
     pub operators: Vec<Operator>,
     /// The edges.
     pub edges: Vec<Edge>,
+    /// The outputs that each edge comes from.
+    #[serde(skip)]
+    ports: BTreeMap<Edge, BTreeSet<usize>>,
 }
 
 /// The graph of one replica that speaks `protocol`.
@@ -127,14 +132,26 @@ pub fn graph<M: Clone + 'static, R: Clone + 'static>(
 
 impl Graph {
     /// The graph that `ways` between operators called `names` make.
-    fn of(names: BTreeSet<String>, ways: &BTreeSet<log::Way>) -> Self {
+    fn of(addresses: BTreeMap<String, Vec<usize>>, ways: &BTreeSet<log::Way>) -> Self {
         let kinds: BTreeMap<_, _> =
-            names.iter().map(|name| (name.as_str(), kind(name, ways))).collect();
-        let mut edges: BTreeSet<Edge> = ways.iter().map(edge).collect();
-        edges.extend(links(ways, &kinds));
-        let operators =
-            names.iter().map(|name| Operator { name: name.clone(), kind: kinds[&**name] });
-        Self { operators: operators.collect(), edges: edges.into_iter().collect() }
+            addresses.keys().map(|name| (name.as_str(), kind(name, ways))).collect();
+        let inside = ways.iter().map(|way| (edge(way), way.port));
+        let mut ports: BTreeMap<Edge, BTreeSet<usize>> = BTreeMap::new();
+        for (edge, port) in inside.chain(links(ways, &kinds)) {
+            ports.entry(edge).or_default().insert(port);
+        }
+        let operator = |(name, address): (&String, &Vec<usize>)| Operator {
+            name: name.clone(),
+            address: address.clone(),
+            kind: kinds[&**name],
+        };
+        let operators = addresses.iter().map(operator).collect();
+        Self { operators, edges: ports.keys().cloned().collect(), ports }
+    }
+
+    /// The outputs of its writer that an edge of this graph comes from.
+    pub fn ports(&self, edge: &Edge) -> impl Iterator<Item = usize> {
+        self.ports.get(edge).into_iter().flatten().copied()
     }
 
     /// What a figure in a paper would show: without plumbing, and links as edges only.
@@ -159,7 +176,7 @@ impl Graph {
         let kept: BTreeSet<_> = operators.iter().map(|operator| &operator.name).collect();
         let inside = |edge: &&Edge| kept.contains(&edge.from) && kept.contains(&edge.to);
         let edges = self.edges.iter().filter(inside).cloned().collect();
-        Self { operators, edges }
+        Self { operators, edges, ports: self.ports.clone() }
     }
 }
 
@@ -189,7 +206,7 @@ fn edge(way: &log::Way) -> Edge {
 
 /// The edges over links: who gives a type of record to be addressed sends it to whoever reads that type
 /// where messages are sorted. Two kinds of message with one type of record would be taken for one.
-fn links(ways: &BTreeSet<log::Way>, kinds: &BTreeMap<&str, OperatorKind>) -> Vec<Edge> {
+fn links(ways: &BTreeSet<log::Way>, kinds: &BTreeMap<&str, OperatorKind>) -> Vec<(Edge, usize)> {
     let sorted = |way: &&log::Way| kinds[&*way.from] == OperatorKind::Post && way.to != LINKS_OUT;
     let addressed = |way: &&log::Way| kinds[&*way.to] == OperatorKind::Post && way.from != LINKS_IN;
     let mut readers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -202,12 +219,13 @@ fn links(ways: &BTreeSet<log::Way>, kinds: &BTreeMap<&str, OperatorKind>) -> Vec
     for way in ways.iter().filter(addressed) {
         let Some(message) = &way.read else { continue };
         for reader in readers.get(message.as_str()).into_iter().flatten() {
-            edges.push(Edge {
+            let edge = Edge {
                 from: way.from.clone(),
                 to: (*reader).to_owned(),
                 kind: EdgeKind::Link,
                 label: Some(message.clone()),
-            });
+            };
+            edges.push((edge, way.port));
         }
     }
     edges

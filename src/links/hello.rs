@@ -10,7 +10,7 @@ use crate::client::Limits;
 use crate::types::ReplicaId;
 
 /// The version of everything that crosses a link.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 const MAGIC: [u8; 8] = *b"taraflow";
 
@@ -141,7 +141,7 @@ mod tests {
     fn a_peer_that_differs_in_anything_is_told_so() {
         let told = [
             (objection(|hello| hello.magic[0] = 0), "taraflow link"),
-            (objection(|hello| hello.version = 2), "version 2"),
+            (objection(|hello| hello.version = 1), "version 1"),
             (objection(|hello| hello.to = Some(ReplicaId(2))), "replica 2 was meant"),
             (objection(|hello| hello.cluster = Some(8)), "cluster 8 was meant"),
             (objection(|hello| hello.common = None), "must name its settings"),

@@ -14,6 +14,19 @@ pub mod tls;
 
 use std::io;
 
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+/// What a link carries from one replica to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Carried<M> {
+    /// What its protocol says.
+    Message(M),
+    /// A [frame](crate::observe::frame::Frame), as JSON, so that replicas of different versions can show
+    /// each other what both know.
+    Frame(ByteBuf),
+}
+
 /// Why a connection was given up. The words are for people, [`Fault::kind`] for counting.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

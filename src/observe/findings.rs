@@ -1,8 +1,12 @@
-//! What is wrong with a cluster, in words.
+//! What is wrong with a cluster, in words: found in the latest frames of its replicas, and in nothing else.
+
+mod rules;
 
 use serde::{Deserialize, Serialize};
 
 use crate::types::ReplicaId;
+
+pub use rules::find;
 
 /// Something that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::observer::Observed;
 use super::status::ReplicaStatus;
 use crate::batch::BatchId;
 use crate::events::Wait;
@@ -79,6 +80,31 @@ pub struct Frame {
     pub happened: Vec<Happened>,
 }
 
+impl Frame {
+    /// A frame of how a replica stands and what was observed of it.
+    #[must_use]
+    pub fn new(status: ReplicaStatus, observed: Observed) -> Self {
+        Self {
+            version: VERSION,
+            status,
+            number: observed.number,
+            at_us: observed.at_us,
+            window_us: observed.window_us,
+            level: observed.level,
+            lost: observed.lost,
+            request_rate: observed.request_rate,
+            slot_rate: observed.slot_rate,
+            latency: observed.latency,
+            operators: observed.operators,
+            channels: observed.channels,
+            holdings: observed.holdings,
+            blame: observed.blame,
+            slots: observed.slots,
+            happened: observed.happened,
+        }
+    }
+}
+
 /// An operator of a replica's graph.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Operator {
@@ -126,7 +152,8 @@ pub struct Channel {
     pub label: Option<String>,
     /// Records sent since the replica started.
     pub sent: u64,
-    /// Of them, those that wait to be taken.
+    /// Records that wait to be taken by `to`, from this stream or another that leads there. Between two
+    /// turns nothing waits inside a replica whose worker is alone.
     pub queued: u64,
     /// Records a second.
     pub rate: f64,

@@ -12,8 +12,17 @@
 //! [`findings`](findings) says what is wrong in it. Whoever shows something (the terminal, the browser,
 //! a program) shows frames; so all of them tell the same.
 
+pub mod blame;
+pub mod board;
 pub mod findings;
 pub mod frame;
 pub mod health;
+pub mod meter;
+pub mod observer;
+pub mod past;
 pub mod scene;
+pub mod spread;
 pub mod status;
+mod story;
+pub mod views;
+mod window;

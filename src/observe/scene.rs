@@ -1,9 +1,11 @@
 //! All replicas of a cluster, each as it was last seen.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use super::findings::Finding;
-use super::frame::Frame;
+use super::findings::{self, Finding};
+use super::frame::{Frame, VERSION};
 use crate::types::ReplicaId;
 
 /// What is known of a cluster, by one of its replicas or by somebody who asked all of them.
@@ -25,9 +27,36 @@ pub struct Sighting {
     /// The replica.
     pub replica: ReplicaId,
     /// Its latest frame; nothing if it was never seen.
-    pub frame: Option<Frame>,
+    pub frame: Option<Arc<Frame>>,
     /// How long ago that frame arrived, in microseconds.
     pub age_us: u64,
     /// Why there is no frame, or none that is fresh.
     pub silence: Option<String>,
+}
+
+impl Scene {
+    /// A frame that is older than this is no longer taken for how its replica stands, in microseconds.
+    pub const FRESH_US: u64 = 3_000_000;
+
+    /// The cluster of these replicas, and what is wrong with it.
+    #[must_use]
+    pub fn of(mut replicas: Vec<Sighting>, at_us: u64) -> Self {
+        for sighting in &mut replicas {
+            if sighting.frame.is_some() && sighting.age_us > Self::FRESH_US {
+                let seconds = sighting.age_us as f64 / 1e6;
+                let silence = format!("nothing has been heard of it for {seconds:.0} s");
+                sighting.silence.get_or_insert(silence);
+            }
+        }
+        let findings = findings::find(&replicas);
+        Self { version: VERSION, at_us, replicas, findings }
+    }
+}
+
+impl Sighting {
+    /// The frame, if it still says how the replica stands.
+    #[must_use]
+    pub fn fresh(&self) -> Option<&Frame> {
+        self.frame.as_deref().filter(|_| self.silence.is_none())
+    }
 }

@@ -14,8 +14,9 @@ use serde_bytes::ByteBuf;
 use crate::batch::{Value, is_plausible_value, weight};
 use crate::checkpoint::{Checkpoint, Digest};
 use crate::config::Config;
+use crate::events::{Event, Holding, Wait};
 use crate::operators::release::Ordered;
-use crate::role::{Role, Stream};
+use crate::role::{Pulse, Role, Stream};
 use crate::types::{Millis, ReplicaId, Slot, To, is_plausible};
 
 /// What replicas say to each other to catch up.
@@ -83,6 +84,8 @@ pub struct Streams<'s> {
     pub decided: Stream<'s, (Slot, Value)>,
     /// Checkpoints taken over from a peer.
     pub restored: Stream<'s, Checkpoint>,
+    /// What happened.
+    pub events: Stream<'s, Event>,
 }
 
 /// Serves those behind, and fetches when behind.
@@ -91,14 +94,16 @@ pub fn catch_up<'s>(
     checkpoints: Stream<'s, Checkpoint>,
     stable: Stream<'s, Slot>,
     messages: Stream<'s, (ReplicaId, CatchUp)>,
-    clock: Stream<'s, Millis>,
+    Pulse { clock, looks }: Pulse<'s>,
     state: State,
 ) -> Streams<'s> {
     let mut role = Role::new("catch_up", clock.scope(), state);
     let (say, out) = role.output();
     let (learn, decided) = role.output();
     let (restore, restored) = role.output();
+    let (tell, events) = role.output();
     let say_too = say.clone();
+    role.on_look(looks, tell, State::holding);
     role.on(ordered, State::on_ordered);
     role.on(checkpoints, State::on_checkpoint);
     role.on(stable, State::on_stable);
@@ -121,7 +126,7 @@ pub fn catch_up<'s>(
     });
     role.on(clock, move |state, now| say_too.send(state.on_tick(now)));
     role.build();
-    Streams { messages: out, decided, restored }
+    Streams { messages: out, decided, restored, events }
 }
 
 struct Piece {
@@ -203,6 +208,19 @@ impl State {
             served: None,
             turn: 0,
         }
+    }
+
+    /// A replica waits for slots when another has executed more.
+    fn holding(&self) -> Holding {
+        let next = self.next();
+        let all = (0..).map(ReplicaId).zip(&self.peers);
+        let ahead: Vec<_> = all.filter(|(_, slot)| **slot > next).collect();
+        let Some(furthest) = ahead.iter().map(|(_, slot)| **slot).max() else {
+            return Holding::nothing("catch_up");
+        };
+        let wait = Wait::Slots(ahead.into_iter().map(|(peer, _)| peer).collect());
+        let held = furthest.0 - next.0;
+        Holding { slot: Some(next), held, wait, ..Holding::nothing("catch_up") }
     }
 
     fn next(&self) -> Slot {

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::checkpoint::{Checkpoint, Digest};
 use crate::config::Config;
 use crate::disk::Durable;
-use crate::events::Event;
-use crate::role::{Role, Stream};
+use crate::events::{Event, Holding, Wait};
+use crate::quorum::Votes;
+use crate::role::{Pulse, Role, Stream};
 use crate::types::{Millis, ReplicaId, Slot};
 
 /// "I hold the checkpoint before `slot` on disk, and this is its digest."
@@ -41,7 +42,7 @@ pub fn checkpointer<'s, R: Clone + 'static>(
     checkpoints: Stream<'s, Checkpoint>,
     reports: Stream<'s, (ReplicaId, Report)>,
     saved: Stream<'s, Slot>,
-    clock: Stream<'s, Millis>,
+    Pulse { clock, looks }: Pulse<'s>,
     own: Option<&Checkpoint>,
     config: &Config,
 ) -> Streams<'s, R> {
@@ -50,6 +51,7 @@ pub fn checkpointer<'s, R: Clone + 'static>(
     let (enough, stable) = role.output();
     let (keep, durable) = role.output();
     let (tell, events) = role.output();
+    role.on_look(looks, tell.clone(), Checkpointer::holding);
     let (keep_too, report_again) = (keep.clone(), report.clone());
     role.on(checkpoints, move |checkpointer, checkpoint| {
         checkpointer.on_checkpoint(&checkpoint);
@@ -73,6 +75,7 @@ pub fn checkpointer<'s, R: Clone + 'static>(
 /// Owns the knowledge of which checkpoint is stable.
 #[derive(Debug)]
 pub struct Checkpointer {
+    n: usize,
     quorum: usize,
     gossip_every_ms: Millis,
     /// Checkpoints that have been cut and not been saved yet.
@@ -101,6 +104,7 @@ impl Checkpointer {
 
     fn new(own: Option<&Checkpoint>, config: &Config) -> Self {
         Self {
+            n: config.n,
             quorum: config.f() + 1,
             gossip_every_ms: config.gossip_every_ms,
             cut: BTreeMap::new(),
@@ -109,6 +113,30 @@ impl Checkpointer {
             forgotten: Slot(0),
             reports: BTreeMap::new(),
             said_at: 0,
+        }
+    }
+
+    fn holding(&self) -> Holding {
+        let nothing = Holding::nothing("checkpointer");
+        if let Some(slot) = self.cut.keys().next().copied() {
+            let held = self.cut.len() as u64;
+            return Holding { slot: Some(slot), held, wait: Wait::Saving, ..nothing };
+        }
+        match self.own {
+            Some(own) if own.slot > self.stable => {
+                let equal = |digests: &BTreeMap<_, _>| {
+                    let mut votes = Votes::default();
+                    let equal = digests.iter().filter(|(_, digest)| **digest == own.digest);
+                    equal.for_each(|(from, _)| {
+                        votes.add(*from);
+                    });
+                    votes
+                };
+                let heard = self.reports.get(&own.slot).map(equal).unwrap_or_default();
+                let wait = Wait::Reports(heard.missing(self.n));
+                Holding { slot: Some(own.slot), held: 1, wait, ..nothing }
+            }
+            _ => nothing,
         }
     }
 

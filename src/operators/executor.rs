@@ -14,7 +14,7 @@ use crate::app::{At, Damaged, StateMachine};
 use crate::batch::{Answer, Batch, Replies, Reply, Value, weight};
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
-use crate::events::Event;
+use crate::events::{Event, Holding, Wait};
 use crate::operators::release::Ordered;
 use crate::operators::sessions::{Limits, Sessions};
 use crate::role::{Role, Stream};
@@ -64,6 +64,7 @@ pub struct Streams<'s> {
 pub fn executor<'s>(
     ordered: Stream<'s, Ordered>,
     digests: Stream<'s, ()>,
+    looks: Stream<'s, ()>,
     executor: Executor,
 ) -> Streams<'s> {
     let mut role = Role::new("executor", ordered.scope(), executor);
@@ -72,6 +73,7 @@ pub fn executor<'s>(
     let (cut, checkpoints) = role.output();
     let (tell, events) = role.output();
     let answer = tell.clone();
+    role.on_look(looks, tell.clone(), Executor::holding);
     role.on_closed(ordered, move |executor, slot, ordered| {
         match ordered {
             Ordered::Value(value) => {
@@ -185,6 +187,11 @@ impl Executor {
     #[must_use]
     pub fn executed(&self) -> Executed {
         Executed { next: self.state.next, sources: self.state.sources.as_slice().into() }
+    }
+
+    fn holding(&self) -> Holding {
+        let wait = Wait::for_role("release");
+        Holding { slot: Some(self.state.next), wait, ..Holding::nothing("executor") }
     }
 
     fn on_value(&mut self, slot: Slot, value: Value) -> (Replies, u64) {

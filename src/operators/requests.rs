@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::{Batch, BatchId, Requests};
 use crate::config::Config;
+use crate::events::{Event, Holding, Wait};
 use crate::operators::executor::{Executed, Progress};
-use crate::role::{Role, Stream};
+use crate::role::{Pulse, Role, Stream};
 use crate::types::{Millis, ReplicaId, View};
 
 /// "Give this batch a slot." The oldest batch its source still waits for tells a new leader where the
@@ -42,6 +43,8 @@ pub struct Streams<'s> {
     pub announces: Stream<'s, Announce>,
     /// How many more batches it takes now, whenever that changes.
     pub room: Stream<'s, usize>,
+    /// What happened.
+    pub events: Stream<'s, Event>,
 }
 
 /// Sends client requests to the leader until they are executed.
@@ -49,7 +52,7 @@ pub fn request_source<'s>(
     requests: Stream<'s, (Requests, Millis)>,
     executed: Stream<'s, Executed>,
     views: Stream<'s, View>,
-    clock: Stream<'s, Millis>,
+    Pulse { clock, looks }: Pulse<'s>,
     source: RequestSource,
 ) -> Streams<'s> {
     let mut role = Role::new("request_source", clock.scope(), source);
@@ -57,7 +60,9 @@ pub fn request_source<'s>(
     let (own_forward, own) = role.output();
     let (announce, announces) = role.output();
     let (take, room) = role.output();
+    let (tell, events) = role.output();
     let done = take.clone();
+    role.on_look(looks, tell, RequestSource::holding);
     let send = move |source: &RequestSource, batches: Vec<Forward>| {
         if source.leader == source.me {
             own_forward.send(batches);
@@ -87,7 +92,7 @@ pub fn request_source<'s>(
         }
     });
     role.build();
-    Streams { forwards, own, announces, room }
+    Streams { forwards, own, announces, room, events }
 }
 
 /// Owns the batches of this replica's clients until they are executed here.
@@ -178,6 +183,13 @@ impl RequestSource {
         self.announced_at = now;
         let target = Progress { incarnation: self.incarnation, number: self.next - 1 };
         Some(Announce { target })
+    }
+
+    fn holding(&self) -> Holding {
+        let held = self.open.len() as u64;
+        let wait = if held > 0 { Wait::Proposal(self.leader) } else { Wait::Nothing };
+        let first = self.open.front().map_or(0, |oldest| oldest.id.number);
+        Holding { held, first, wait, ..Holding::nothing("request_source") }
     }
 
     fn room(&self) -> usize {

@@ -10,13 +10,14 @@ use serde::de::DeserializeOwned;
 use crate::batch::{Replies, Requests};
 use crate::client::wire::{Asked, Told};
 use crate::config::Config;
-use crate::links::Fault;
 use crate::links::frame::{Inbox, Outbox};
 use crate::links::hello::{Answer, Common, HELLO_BYTES_MAX, Hello, Peer};
 use crate::links::stream::{Scratch, Stream};
 use crate::links::tls::{self, Tls};
+use crate::links::{Carried, Fault};
 use crate::server::faults::Faults;
 use crate::server::peers::{FRAME_BYTES, PATIENCE_MS};
+use crate::server::showing::FRAME_BYTES_MAX;
 use crate::types::{Millis, ReplicaId, Slot};
 
 /// Bytes read from one guest in a turn.
@@ -30,7 +31,7 @@ const SILENCE_MS: Millis = 10_000;
 #[must_use]
 pub fn frame_bytes_max(config: &Config) -> usize {
     // A frame ends after FRAME_BYTES; its last message may hold a batch and a chunk.
-    FRAME_BYTES + 2 * pack_bytes_max(config) + config.chunk_bytes + (64 << 10)
+    FRAME_BYTES + 2 * pack_bytes_max(config) + config.chunk_bytes + FRAME_BYTES_MAX
 }
 
 /// The largest pack a client with these settings sends: its commands, and what goes with each.
@@ -57,6 +58,8 @@ struct Guest {
 pub struct Brought<M> {
     /// Messages of replicas.
     pub messages: Vec<(ReplicaId, Vec<M>)>,
+    /// Frames of replicas.
+    pub frames: Vec<(ReplicaId, Vec<u8>)>,
     /// Requests of clients, with their connections.
     pub requests: Vec<(u64, Requests)>,
     /// Bytes of these requests.
@@ -68,7 +71,8 @@ pub struct Brought<M> {
 impl<M> Brought<M> {
     /// Nothing yet.
     pub fn nothing() -> Self {
-        Self { messages: Vec::new(), requests: Vec::new(), bytes: 0, gone: Vec::new() }
+        let (messages, frames, requests) = (Vec::new(), Vec::new(), Vec::new());
+        Self { messages, frames, requests, bytes: 0, gone: Vec::new() }
     }
 }
 
@@ -236,7 +240,9 @@ impl<M: DeserializeOwned> Guests<M> {
                 }
                 Stage::Replica(from) => {
                     let Some(payload) = inbox.next_frame()? else { return Ok(()) };
-                    let messages = decode(payload, self.protocol.plausible, &self.house.config)?;
+                    let (messages, shown) =
+                        decode(payload, self.protocol.plausible, &self.house.config)?;
+                    brought.frames.extend(shown.map(|bytes| (*from, bytes)));
                     if let Some(slot) = messages.iter().filter_map(self.protocol.executed).max() {
                         self.executed_by.insert(*from, slot);
                     }
@@ -379,19 +385,25 @@ impl House {
     }
 }
 
+/// Messages, and the last frame that came with them.
+type Unpacked<M> = (Vec<M>, Option<Vec<u8>>);
+
 fn decode<M: DeserializeOwned>(
     mut payload: &[u8],
     plausible: fn(&M, &Config) -> bool,
     config: &Config,
-) -> Result<Vec<M>, Fault> {
-    let mut messages = Vec::new();
+) -> Result<Unpacked<M>, Fault> {
+    let (mut messages, mut shown) = (Vec::new(), None);
     while !payload.is_empty() {
-        let (message, rest) = postcard::take_from_bytes(payload).map_err(|_| Fault::Unreadable)?;
-        if !plausible(&message, config) {
-            return Err(Fault::Unreadable);
+        let (item, rest) = postcard::take_from_bytes(payload).map_err(|_| Fault::Unreadable)?;
+        match item {
+            Carried::Message(message) if plausible(&message, config) => messages.push(message),
+            Carried::Frame(bytes) if bytes.len() <= FRAME_BYTES_MAX => {
+                shown = Some(bytes.into_vec());
+            }
+            Carried::Message(_) | Carried::Frame(_) => return Err(Fault::Unreadable),
         }
-        messages.push(message);
         payload = rest;
     }
-    Ok(messages)
+    Ok((messages, shown))
 }

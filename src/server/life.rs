@@ -22,7 +22,8 @@ use crate::quorum::majority;
 use crate::server::guests::{Brought, Guests};
 use crate::server::lines::Lines;
 use crate::server::peers::Peers;
-use crate::server::report::{Board, Report, present};
+use crate::server::report::{Report, present};
+use crate::server::showing::Showing;
 use crate::status::{Origin, Status};
 use crate::types::{Millis, ReplicaId};
 
@@ -43,7 +44,7 @@ pub struct Parts<M: Clone + 'static, R: Clone + 'static> {
     pub peers: Peers,
     pub guests: Guests<M>,
     pub lines: Lines,
-    pub board: Board,
+    pub showing: Showing,
     pub clock: Clock,
     /// Set when the process is to end in order.
     pub ending: Arc<AtomicBool>,
@@ -117,6 +118,7 @@ where
             self.parts.node.turn()?;
             self.send(now);
             self.note_events();
+            self.show();
             if self.may_end(now) {
                 return self.end(now);
             }
@@ -209,16 +211,19 @@ where
         lines.read(held, scratch, gather);
         let deaf = node.is_deaf();
         for (from, messages) in brought.messages.drain(..).filter(|_| !deaf) {
-            node.replica().deliver(from, messages);
+            node.deliver(from, messages);
         }
         if !self.own.is_empty() {
-            node.replica().deliver(config.me, self.own.drain(..));
+            node.deliver(config.me, self.own.drain(..));
         }
         for (id, requests) in brought.requests.drain(..) {
             routes.learn(id, &requests);
             gather.add_pack(requests);
         }
         brought.bytes = 0;
+        for (from, bytes) in brought.frames.drain(..) {
+            self.parts.showing.hear(from, bytes);
+        }
     }
 
     fn tick(&mut self, now: Millis) {
@@ -227,8 +232,9 @@ where
             return;
         }
         self.next_tick = elapsed + Duration::from_millis(self.parts.config.tick_ms);
-        let Parts { poll, peers, guests, lines, node, ending, .. } = &mut self.parts;
+        let Parts { poll, peers, guests, lines, node, ending, showing, .. } = &mut self.parts;
         node.tick(now);
+        showing.on_tick(node, elapsed);
         peers.on_tick(now, poll.registry());
         guests.on_tick(now, poll.registry(), &mut self.brought);
         lines.on_tick(now);
@@ -255,7 +261,7 @@ where
         while self.can_submit()
             && let Some(requests) = self.gather.next_batch()
         {
-            self.parts.node.replica().submit(requests, now);
+            self.parts.node.submit(requests, now);
         }
     }
 
@@ -283,12 +289,17 @@ where
         }
     }
 
+    fn show(&mut self) {
+        let Parts { showing, node, peers, .. } = &mut self.parts;
+        showing.take(node, peers);
+    }
+
     fn publish(&mut self, now: Millis) {
-        let Parts { config, node, peers, guests, lines, board, clock, .. } = &mut self.parts;
+        let Parts { config, node, peers, guests, lines, showing, clock, .. } = &mut self.parts;
         let n = config.n;
         let leader = self.status.view.leader(n);
         lines.describe(&self.status, leader, clock.elapsed());
-        board.set(Report {
+        showing.report(Report {
             at: Instant::now(),
             replica: config.me,
             n,

@@ -12,6 +12,7 @@ mod life;
 mod lines;
 mod peers;
 mod report;
+mod showing;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -19,14 +20,21 @@ use std::sync::atomic::AtomicBool;
 use mio::{Poll, Waker};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use timely::worker::Worker;
 
 use crate::app::StateMachine;
 use crate::clock::Clock;
 use crate::disk::{Disk, Files, Wake};
 use crate::error::Error;
+use crate::inspect;
 use crate::links::hello::Common;
 use crate::links::tls::Tls;
 use crate::node::Node;
+use crate::observe::board::Board;
+use crate::observe::frame::Level;
+use crate::observe::health::Limits;
+use crate::observe::observer::Observer;
+use crate::observe::status::Bounds;
 use crate::protocol::Protocol;
 use crate::redis;
 use crate::replica::timeless_worker;
@@ -36,9 +44,10 @@ use guests::{Guests, Heeded, House};
 use life::{Life, Parts, WAKER, listen};
 use lines::Lines;
 use peers::{Making, Peers};
+use showing::Showing;
 
 pub use peers::LinkStatus;
-pub use report::{Board, Report, present};
+pub use report::{Report, present};
 
 /// Bytes that may wait for one peer.
 pub(crate) const LINK_BYTES_MAX: usize = 32 << 20;
@@ -55,7 +64,7 @@ pub fn run<M, R>(
     settings: &NodeSettings,
     protocol: Protocol<M, R>,
     application: Box<dyn StateMachine>,
-    board: Board,
+    boards: Vec<Board>,
     ending: Arc<AtomicBool>,
 ) -> Result<(), Error>
 where
@@ -68,18 +77,22 @@ where
     let tls = settings.tls.as_ref().map(Tls::load).transpose()?;
     let poll = Poll::new().map_err(Error::System)?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(Error::System)?);
-    let node = match &settings.data {
-        None => Node::start(config, None, application, protocol.dataflow)?,
+    let (worker, observer) = watched(settings, protocol);
+    let dataflow = protocol.dataflow;
+    let mut node = match &settings.data {
+        None => Node::start_on(worker, config, None, application, dataflow)?,
         Some(path) => {
             let disk = (Box::new(Files::open(path)?) as Box<dyn Disk>, settings.cluster);
             let wake: Wake = Box::new(move || {
                 // Only a poll that is gone cannot be woken.
                 let _ = waker.wake();
             });
-            let (worker, dataflow) = (timeless_worker(), protocol.dataflow);
             Node::start_with_journal(worker, config, disk, wake, application, dataflow)?
         }
     };
+    if let Some(observer) = observer {
+        node.watch(observer, protocol.step);
+    }
     let common = Common {
         cluster: settings.cluster,
         settings: settings.digest,
@@ -108,7 +121,7 @@ where
         peers: Peers::new(making, &settings.peers),
         guests: Guests::new(house, heeded),
         lines: lines(settings),
-        board,
+        showing: Showing::new(boards, config.me, Bounds::of(settings), Limits::of(config)),
         clock: Clock::start(),
         ending,
     });
@@ -123,6 +136,21 @@ where
         "serving"
     );
     life.run()
+}
+
+/// A worker, and what observes it, if it is to be observed.
+fn watched<M: Clone + 'static, R: Clone + 'static>(
+    settings: &NodeSettings,
+    protocol: Protocol<M, R>,
+) -> (Worker, Option<Observer>) {
+    let config = &settings.config;
+    if settings.observe == Level::Off {
+        return (timeless_worker(), None);
+    }
+    let (graph, clock) = (inspect::graph(config, protocol.dataflow), Clock::start());
+    let now = Box::new(move || clock.now_us());
+    let (worker, observer) = Observer::prepare(settings.observe, config, graph, now);
+    (worker, Some(observer))
 }
 
 fn lines(settings: &NodeSettings) -> Lines {

@@ -9,12 +9,15 @@ use std::net::SocketAddr;
 use mio::event::Event;
 use mio::{Registry, Token};
 use serde::Serialize;
+use serde_bytes::ByteBuf;
 
-use crate::links::Fault;
 use crate::links::frame::{Inbox, Outbox};
 use crate::links::hello::{Answer, Common, HELLO_BYTES_MAX, Hello};
 use crate::links::stream::{Scratch, Stream};
 use crate::links::tls::Tls;
+use crate::links::{Carried, Fault};
+use crate::observe::frame::Frame;
+use crate::server::showing::FRAME_BYTES_MAX;
 use crate::types::{Millis, ReplicaId, To};
 
 /// Bytes after which a frame is ended and the next begun.
@@ -144,8 +147,9 @@ impl Peers {
             if peers {
                 self.encoded.clear();
                 let encoded = std::mem::take(&mut self.encoded);
+                let item = Carried::Message(&message);
                 self.encoded =
-                    postcard::to_extend(&message, encoded).expect("plain data always encodes");
+                    postcard::to_extend(&item, encoded).expect("plain data always encodes");
                 for link in &mut self.links {
                     if !matches!(to, To::One(one) if one != link.peer) {
                         link.add(&self.encoded, link_bytes_max);
@@ -155,6 +159,19 @@ impl Peers {
             if to_self {
                 own.push(message);
             }
+        }
+    }
+
+    /// Shows a frame to those whose link has nothing else to do.
+    pub fn show(&mut self, frame: &Frame) {
+        let bytes = serde_json::to_vec(frame).expect("numbers, texts and lists always encode");
+        if bytes.len() > FRAME_BYTES_MAX {
+            return;
+        }
+        let item = Carried::<()>::Frame(ByteBuf::from(bytes));
+        let encoded = postcard::to_stdvec(&item).expect("plain data always encodes");
+        for link in self.links.iter_mut().filter(|link| link.status.up && link.queued() == 0) {
+            link.put(&encoded);
         }
     }
 
@@ -252,15 +269,19 @@ impl Link {
             self.status.dropped += 1;
             return;
         }
+        self.put(message);
+        self.status.sent += 1;
+        self.status.bytes += message.len() as u64;
+    }
+
+    fn put(&mut self, item: &[u8]) {
         if self.outbox.open_bytes() >= FRAME_BYTES {
             self.outbox.end();
         }
         if !self.outbox.is_open() {
             self.outbox.begin();
         }
-        self.outbox.add_bytes(message);
-        self.status.sent += 1;
-        self.status.bytes += message.len() as u64;
+        self.outbox.add_bytes(item);
     }
 
     fn flush(&mut self, now: Millis) -> Result<(), Fault> {

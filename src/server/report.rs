@@ -1,11 +1,10 @@
 //! What a replica lets others see of it, while it works.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::disk::SyncTimes;
-use crate::events::Event;
+use crate::events::{Event, Suspicion};
 use crate::server::peers::LinkStatus;
 use crate::status::Status;
 use crate::types::{Millis, ReplicaId, Slot};
@@ -82,27 +81,16 @@ impl Report {
     }
 }
 
-/// The latest report, read by others.
-#[derive(Clone, Debug, Default)]
-pub struct Board(Arc<Mutex<Option<Report>>>);
-
-impl Board {
-    /// Puts up a new report.
-    pub fn set(&self, report: Report) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
-    }
-
-    /// The report; nothing before the first tick.
-    #[must_use]
-    pub fn get(&self) -> Option<Report> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
 /// Logs what an operator wants to read later.
 pub(super) fn log(event: &Event) {
     match event {
-        Event::Suspected { view } => tracing::warn!(view = view.0, "suspects the leader"),
+        Event::Suspected { view, why: Suspicion::Late { source, waited_ms } } => {
+            let (view, source) = (view.0, source.0);
+            tracing::warn!(view, source, waited_ms, "suspects the leader: requests wait");
+        }
+        Event::Suspected { view, why: Suspicion::Resigns } => {
+            tracing::info!(view = view.0, "resigns");
+        }
         Event::EnteredView { view } => tracing::info!(view = view.0, "entered view"),
         Event::Stands { view } => tracing::info!(view = view.0, "stands in view"),
         Event::Leads { view, .. } => tracing::info!(view = view.0, "leads"),

@@ -22,6 +22,7 @@ use std::path::PathBuf;
 
 use crate::config::Config;
 use crate::disk::Identity;
+use crate::observe::frame::Level;
 
 pub use cluster::Cluster;
 pub use node::{LogLevel, read};
@@ -58,6 +59,8 @@ pub struct NodeSettings {
     pub clients_max: usize,
     /// What is logged.
     pub log: LogLevel,
+    /// How closely the replica is watched.
+    pub observe: Level,
 }
 
 impl NodeSettings {

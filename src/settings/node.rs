@@ -17,6 +17,7 @@ use super::value::Kind;
 use super::{Addresses, NodeSettings, TlsFiles};
 use crate::config::Config;
 use crate::error::Error;
+use crate::observe::frame::Level;
 use crate::types::ReplicaId;
 
 /// How the replicas of a cluster talk to each other.
@@ -71,6 +72,20 @@ impl Kind for LogLevel {
     const WANTED: &'static str = "\"error\", \"warn\", \"info\", \"debug\" or \"trace\"";
 }
 
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Off => "off",
+            Self::Basic => "basic",
+            Self::Full => "full",
+        })
+    }
+}
+
+impl Kind for Level {
+    const WANTED: &'static str = "\"off\", \"basic\" or \"full\"";
+}
+
 /// Reads a node's file, the cluster's file it names, and what overrides the former; and says where each
 /// value came from.
 ///
@@ -119,6 +134,7 @@ pub(super) struct Node {
     gather_bytes_max: usize,
     clients_max: usize,
     log: LogLevel,
+    observe: Level,
     pub listen: Option<Addresses>,
     pub transport: Transport,
     pub tls: Option<TlsFiles>,
@@ -140,6 +156,7 @@ impl Node {
             gather_bytes_max: source.or("limits.gather_bytes_max", gather_bytes_max),
             clients_max: source.or("limits.clients_max", Self::CLIENTS_MAX),
             log: source.or("log.level", LogLevel::Info),
+            observe: source.or("observe", Level::default()),
         }
     }
 
@@ -159,6 +176,7 @@ impl Node {
             password: self.password,
             clients_max: self.clients_max,
             log: self.log,
+            observe: self.observe,
         }
     }
 }

@@ -134,10 +134,10 @@ where
             return self.wake(at);
         }
         for (from, message) in place.inbox.drain(..) {
-            node.replica().deliver(from, [message]);
+            node.deliver(from, [message]);
         }
         if !node.is_fenced() && node.replica().room() > 0 && !place.edge.is_empty() {
-            node.replica().submit(place.edge.finish(), now_ms);
+            node.submit(place.edge.finish(), now_ms);
         }
         self.stats.turns += 1;
         if let Err(error) = node.turn() {

@@ -69,7 +69,7 @@ impl Story {
 
     fn line(&mut self, replica: ReplicaId, event: &Event) -> Option<String> {
         match event {
-            Event::Suspected { view } => {
+            Event::Suspected { view, .. } => {
                 let new = self.suspected.insert((replica, *view));
                 let suspect = View(view.0.saturating_sub(1));
                 new.then(|| format!("suspects the leader of view {suspect}"))

@@ -1,0 +1,96 @@
+//! What an observer is told of a replica by its node.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Node;
+use crate::batch::Requests;
+use crate::events::Event;
+use crate::observe::observer::{Observed, Observer};
+use crate::observe::past::Past;
+use crate::protocol::Step;
+use crate::types::{Millis, ReplicaId};
+
+/// An observer, and what it must know of the protocol.
+pub(super) struct Watch<M> {
+    observer: Observer,
+    step: fn(&M) -> Option<Step>,
+}
+
+impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node<M, R> {
+    /// Lets `observer` watch from now on, which prepared this replica's worker. `step` is the
+    /// [protocol's](crate::protocol::Protocol).
+    pub fn watch(&mut self, observer: Observer, step: fn(&M) -> Option<Step>) {
+        self.watch = Some(Box::new(Watch { observer, step }));
+    }
+
+    /// Hands the replica messages from a peer, or from itself.
+    pub fn deliver(&mut self, from: ReplicaId, messages: impl IntoIterator<Item = M>) {
+        match &mut self.watch {
+            None => self.replica.deliver(from, messages),
+            Some(watch) => {
+                let Watch { observer, step } = &mut **watch;
+                self.replica.deliver(
+                    from,
+                    messages.into_iter().inspect(|message| {
+                        if let Some(step) = step(message) {
+                            observer.on_step(from, step);
+                        }
+                    }),
+                );
+            }
+        }
+    }
+
+    /// Hands the replica a batch of its clients' requests. Ask [`Replica::room`] first.
+    pub fn submit(&mut self, requests: Requests, now: Millis) {
+        if let Some(watch) = &mut self.watch {
+            watch.observer.on_submit();
+        }
+        self.replica.submit(requests, now);
+    }
+
+    /// Asks the roles what they hold, for the next [frame](Node::observe).
+    pub fn look(&self) {
+        if self.watch.is_some() {
+            self.replica.look();
+        }
+    }
+
+    /// What the observer has seen up to the last turn; nothing if there is none.
+    pub fn observe(&mut self) -> Option<Observed> {
+        let watch = self.watch.as_mut()?;
+        watch.observer.end_epoch();
+        self.replica.settle();
+        Some(watch.observer.observed())
+    }
+
+    /// What the observer remembers.
+    #[must_use]
+    pub fn past(&self) -> Option<&Past> {
+        self.watch.as_ref().map(|watch| watch.observer.past())
+    }
+
+    pub(super) fn begin_turn(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.observer.on_turn();
+        }
+    }
+
+    /// Tells the observer what has happened in the turn. What roles hold is for nobody else.
+    pub(super) fn note_events(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            self.events[self.told..].iter().for_each(|event| watch.observer.on_event(event));
+            self.events.retain(|event| !matches!(event, Event::Holds(_)));
+            self.told = self.events.len();
+        }
+    }
+
+    /// Tells the observer what is about to leave.
+    pub(super) fn note_ready(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            let steps = self.ready.messages.iter().filter_map(|(_, message)| (watch.step)(message));
+            steps.for_each(|step| watch.observer.on_own_step(step));
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Why the application of a replica does not go on, in words.
+
+use super::frame::{Blame, Holding};
+use crate::events::Wait;
+use crate::types::ReplicaId;
+
+impl Blame {
+    /// A link of the chain: the role that holds, and what it waits for.
+    #[must_use]
+    pub fn of(holding: &Holding) -> Self {
+        let replica = match &holding.wait {
+            Wait::Proposal(leader) => Some(*leader),
+            _ => None,
+        };
+        let text = match holding.slot {
+            Some(slot) => {
+                format!("{} holds slot {slot}: it {}", holding.role, words(&holding.wait))
+            }
+            None => format!("{} {}", holding.role, words(&holding.wait)),
+        };
+        Self { operator: holding.role.clone(), replica, slot: holding.slot, text }
+    }
+}
+
+/// What is waited for, as the end of a sentence.
+#[must_use]
+pub fn words(wait: &Wait) -> String {
+    match wait {
+        Wait::Nothing => "waits for nothing".to_owned(),
+        Wait::Role(role) => format!("waits for {role}"),
+        Wait::Proposal(leader) => format!("waits for the leader, replica {leader}"),
+        Wait::Votes(of) => format!("has not heard the {}", whose("vote", of)),
+        Wait::Records(of) => format!("has not heard the {}", whose("record", of)),
+        Wait::Reports(of) => format!("has not heard the {}", whose("checkpoint report", of)),
+        Wait::ViewRequests(of) => format!("has not heard the {}", whose("view request", of)),
+        Wait::Slots(of) => format!("waits for decided slots of {}", replicas(of)),
+        Wait::Saving => "waits for its disk to save a checkpoint".to_owned(),
+    }
+}
+
+fn whose(thing: &str, of: &[ReplicaId]) -> String {
+    let plural = if of.len() == 1 { "" } else { "s" };
+    format!("{thing}{plural} of {}", replicas(of))
+}
+
+/// `replica 2`, or `replicas 1 and 2`.
+#[must_use]
+pub fn replicas(of: &[ReplicaId]) -> String {
+    let names: Vec<String> = of.iter().map(ToString::to_string).collect();
+    match names.split_last() {
+        None => "no replica".to_owned(),
+        Some((one, [])) => format!("replica {one}"),
+        Some((last, others)) => format!("replicas {} and {last}", others.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Slot;
+
+    #[test]
+    fn a_missing_vote_is_named() {
+        let wait = Wait::Votes(vec![ReplicaId(1), ReplicaId(2)]);
+        let role = "learner".to_owned();
+        let holding = Holding { role, slot: Some(Slot(7)), held: 1, wait, waited_us: 0 };
+        let text = "learner holds slot 7: it has not heard the votes of replicas 1 and 2";
+        assert_eq!(Blame::of(&holding).text, text);
+    }
+
+    #[test]
+    fn replicas_are_listed_as_people_do() {
+        let all = [0, 1, 2].map(ReplicaId);
+        let lists = [0, 1, 2, 3].map(|count| replicas(&all[..count]));
+        assert_eq!(lists, ["no replica", "replica 0", "replicas 0 and 1", "replicas 0, 1 and 2"]);
+    }
+}

@@ -1,0 +1,110 @@
+//! Where a replica's thread puts up what others may see of it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::frame::{Frame, VERSION};
+use super::past::Past;
+use super::scene::{Scene, Sighting};
+use crate::server::Report;
+use crate::types::ReplicaId;
+
+/// What is known of one replica: its own board holds all of it, another's board only its frames.
+#[derive(Clone, Debug, Default)]
+pub struct Board(Arc<Mutex<Posted>>);
+
+#[derive(Debug, Default)]
+struct Posted {
+    report: Option<Report>,
+    frame: Option<(Print, Instant)>,
+    past: Option<Past>,
+}
+
+/// A frame, or the bytes in which it came and that nobody has read yet.
+#[derive(Debug)]
+enum Print {
+    Frame(Arc<Frame>),
+    Bytes(Vec<u8>),
+    Unreadable,
+}
+
+impl Board {
+    fn posted(&self) -> MutexGuard<'_, Posted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts up how the replica stands.
+    pub fn set(&self, report: Report) {
+        self.posted().report = Some(report);
+    }
+
+    /// How the replica stands; nothing before its first tick, and of another process's.
+    #[must_use]
+    pub fn get(&self) -> Option<Report> {
+        self.posted().report.clone()
+    }
+
+    /// Puts up a frame.
+    pub fn set_frame(&self, frame: Frame) {
+        self.posted().frame = Some((Print::Frame(Arc::new(frame)), Instant::now()));
+    }
+
+    /// Puts up a frame that came from another process.
+    pub fn set_bytes(&self, bytes: Vec<u8>) {
+        self.posted().frame = Some((Print::Bytes(bytes), Instant::now()));
+    }
+
+    /// The latest frame, and when it was put up.
+    #[must_use]
+    pub fn frame(&self) -> Option<(Arc<Frame>, Instant)> {
+        let mut posted = self.posted();
+        let (print, at) = posted.frame.as_mut()?;
+        if let Print::Bytes(bytes) = print {
+            let frame = serde_json::from_slice::<Frame>(bytes).ok();
+            let frame = frame.filter(|frame| frame.version == VERSION);
+            *print = frame.map_or(Print::Unreadable, |frame| Print::Frame(Arc::new(frame)));
+        }
+        match print {
+            Print::Frame(frame) => Some((Arc::clone(frame), *at)),
+            Print::Bytes(_) | Print::Unreadable => None,
+        }
+    }
+
+    /// Offers what the replica remembers.
+    pub fn set_past(&self, past: Past) {
+        self.posted().past = Some(past);
+    }
+
+    /// What the replica remembers, if it is of this process and watched.
+    #[must_use]
+    pub fn past(&self) -> Option<Past> {
+        self.posted().past.clone()
+    }
+
+    /// How the replica was last seen.
+    #[must_use]
+    pub fn sighting(&self, replica: ReplicaId) -> Sighting {
+        match self.frame() {
+            Some((frame, at)) => {
+                let age_us = at.elapsed().as_micros() as u64;
+                Sighting { replica, frame: Some(frame), age_us, silence: None }
+            }
+            None => {
+                let unreadable = matches!(self.posted().frame, Some((Print::Unreadable, _)));
+                let why = if unreadable {
+                    "what it shows is of another version"
+                } else {
+                    "nothing has been heard of it"
+                };
+                Sighting { replica, frame: None, age_us: 0, silence: Some(why.to_owned()) }
+            }
+        }
+    }
+}
+
+/// All replicas, by what their boards say; `boards` are in the order of the replicas.
+#[must_use]
+pub fn scene(boards: &[Board], now_us: u64) -> Scene {
+    let all = (0..).map(ReplicaId).zip(boards);
+    Scene::of(all.map(|(replica, board)| board.sighting(replica)).collect(), now_us)
+}

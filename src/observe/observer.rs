@@ -1,0 +1,339 @@
+//! Watches one replica, from its own thread.
+//!
+//! The host tells it what passes ([`Observer::on_step`], [`Observer::on_event`]); operators count for
+//! themselves; once a frame is due it puts the changes into the [`Views`], and reads off what they show.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use timely::WorkerConfig;
+use timely::communication::Allocator;
+use timely::communication::allocator::Thread;
+use timely::worker::Worker;
+
+use super::frame::{Blame, Channel, Happened, Holding, Level, Operator, SlotLife, Spread};
+use super::meter::{self, Meter, Meters};
+use super::past::Past;
+use super::spread::Buckets;
+use super::views::{Count, Epoch, Views, WINDOW};
+use super::window::Window;
+use crate::batch::BatchId;
+use crate::config::Config;
+use crate::events::{self, Event};
+use crate::inspect::Graph;
+use crate::protocol::Step;
+use crate::types::{ReplicaId, Slot};
+
+/// The time of one turn in so many is taken.
+const TIMED_TURNS: u64 = 8;
+/// Lives of slots in a frame.
+const SLOTS_A_FRAME: usize = 32;
+/// Things that happened in a frame.
+const HAPPENED_A_FRAME: usize = 64;
+/// Where blame begins: at what applies the ordered stream.
+const APPLICATION: &str = "executor";
+
+/// Tells the time, in microseconds since the Unix epoch.
+pub type Now = Box<dyn Fn() -> u64>;
+
+/// What an observer has to say in a frame.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// See [`Frame`](super::frame::Frame), as for all of these.
+    pub number: u64,
+    /// When.
+    pub at_us: u64,
+    /// Over which time.
+    pub window_us: u64,
+    /// How closely.
+    pub level: Level,
+    /// Details lost.
+    pub lost: u64,
+    /// Requests a second.
+    pub request_rate: f64,
+    /// Slots a second.
+    pub slot_rate: f64,
+    /// Arrival to reply.
+    pub latency: Spread,
+    /// The operators.
+    pub operators: Vec<Operator>,
+    /// The streams between them.
+    pub channels: Vec<Channel>,
+    /// What roles hold.
+    pub holdings: Vec<Holding>,
+    /// Who holds back the application.
+    pub blame: Vec<Blame>,
+    /// Lives of slots.
+    pub slots: Vec<SlotLife>,
+    /// What happened.
+    pub happened: Vec<Happened>,
+}
+
+/// Watches one replica.
+pub struct Observer {
+    level: Level,
+    graph: Graph,
+    meters: Meters,
+    /// What each meter showed in the last frame.
+    before: BTreeMap<usize, Reading>,
+    views: Views,
+    past: Past,
+    now: Now,
+    turns: u64,
+    /// When the last frames were taken.
+    times: VecDeque<u64>,
+    number: Epoch,
+    sources: Sources,
+    holdings: Vec<events::Holding>,
+    /// Since when each role has waited for the same thing.
+    since: BTreeMap<String, (events::Holding, u64)>,
+    happened: Vec<Happened>,
+    /// The first slot whose life no frame has shown.
+    shown_to: Slot,
+}
+
+/// The batches of this replica's clients that are on their way.
+#[derive(Debug)]
+struct Sources {
+    me: ReplicaId,
+    /// When each was packed, and the number of the first.
+    packed: VecDeque<u64>,
+    first: u64,
+}
+
+/// What a meter has shown.
+#[derive(Clone, Debug, Default)]
+struct Reading {
+    runs: u64,
+    timed: Buckets,
+    records_in: u64,
+    batches_in: u64,
+    outputs: Vec<(u64, u64)>,
+}
+
+impl Observer {
+    /// A worker whose replica will be observed, and what observes it. `graph` is the replica's, as it
+    /// will be built on that worker.
+    #[must_use]
+    pub fn prepare(level: Level, config: &Config, graph: Graph, now: Now) -> (Worker, Self) {
+        let thread = Allocator::Thread(Thread::default());
+        let mut worker = Worker::new(WorkerConfig::default(), thread, Some(Instant::now()));
+        let views = Views::build(&mut worker, APPLICATION);
+        let meters = meter::collect(&worker);
+        let times = VecDeque::from([now()]);
+        let observer = Self {
+            level,
+            graph,
+            meters,
+            before: BTreeMap::new(),
+            views,
+            past: Past::default(),
+            now,
+            turns: 0,
+            times,
+            number: 0,
+            sources: Sources { me: config.me, packed: VecDeque::new(), first: 1 },
+            holdings: Vec::new(),
+            since: BTreeMap::new(),
+            happened: Vec::new(),
+            shown_to: Slot(0),
+        };
+        (worker, observer)
+    }
+
+    /// What it remembers.
+    #[must_use]
+    pub fn past(&self) -> &Past {
+        &self.past
+    }
+
+    /// A turn begins.
+    pub fn on_turn(&mut self) {
+        self.turns += 1;
+        let timing = match self.turns % TIMED_TURNS {
+            0 => true,
+            1 => false,
+            _ => return,
+        };
+        self.meters.borrow().iter().for_each(|meter| meter.timing.set(timing));
+    }
+
+    /// The replica is given a batch of its clients' requests.
+    pub fn on_submit(&mut self) {
+        self.sources.packed.push_back((self.now)());
+    }
+
+    /// A message has come from a replica that is a step in the life of a slot.
+    pub fn on_step(&mut self, from: ReplicaId, step: Step) {
+        let now = (self.now)();
+        self.past.write(|memory| match step {
+            Step::Propose(slot, view) => memory.propose(slot, view, now),
+            Step::Vote(slot, view) => memory.hear_vote(from, slot, view, now),
+        });
+    }
+
+    /// Such a message leaves this replica.
+    pub fn on_own_step(&mut self, step: Step) {
+        let now = (self.now)();
+        self.past.write(|memory| match step {
+            Step::Propose(slot, view) => memory.propose(slot, view, now),
+            Step::Vote(slot, view) => memory.vote(slot, view, now),
+        });
+    }
+
+    /// Something has happened in the replica.
+    pub fn on_event(&mut self, event: &Event) {
+        let now = (self.now)();
+        match event {
+            Event::Holds(holding) => self.holdings.push(holding.clone()),
+            Event::Executed { slot, value } => {
+                let packed_at = value.as_ref().and_then(|batch| self.sources.executed(batch.id));
+                self.views.add((None, Count::Slots), 1);
+                if let Some(batch) = value {
+                    let requests = batch.requests.len() as u64;
+                    self.views.add((None, Count::Requests), requests);
+                    if let Some(packed_at) = packed_at {
+                        let took = Duration::from_micros(now.saturating_sub(packed_at));
+                        let bucket = Buckets::bucket(took);
+                        self.views.add((None, Count::Answered(bucket)), requests);
+                    }
+                }
+                self.past.write(|memory| memory.execute(*slot, value, packed_at, now));
+            }
+            event => {
+                if let Some(happened) = Happened::of(event, now) {
+                    self.happen(happened);
+                }
+            }
+        }
+    }
+
+    fn happen(&mut self, happened: Happened) {
+        if self.happened.len() < HAPPENED_A_FRAME {
+            self.happened.push(happened.clone());
+        }
+        self.past.write(|memory| memory.happen(happened));
+    }
+
+    /// Ends an epoch: puts into the views what has changed. The worker must then be run until it has
+    /// nothing left to do.
+    pub fn end_epoch(&mut self) {
+        let operators = self.graph.operators.iter().enumerate();
+        let by_address: BTreeMap<&[usize], usize> =
+            operators.map(|(at, operator)| (&operator.address[..], at)).collect();
+        for meter in self.meters.borrow().iter() {
+            let address = meter.address.get(1..).unwrap_or_default();
+            if let Some(operator) = by_address.get(address) {
+                let before = self.before.entry(*operator).or_default();
+                before.read(meter, *operator, &mut self.views);
+            }
+        }
+        self.views.hold(&self.holdings);
+        self.views.end_epoch();
+        self.number += 1;
+        self.times.push_back((self.now)());
+        while self.times.len() as u64 > WINDOW + 1 {
+            self.times.pop_front();
+        }
+    }
+
+    /// What the views show of the epoch that was ended last.
+    pub fn observed(&mut self) -> Observed {
+        let at_us = self.times.back().copied().unwrap_or_default();
+        let window_us =
+            at_us.saturating_sub(self.times.front().copied().unwrap_or_default()).max(1);
+        let holdings = self.take_holdings(at_us);
+        let lives = self.past.last(SLOTS_A_FRAME);
+        let new = lives.into_iter().filter(|life| life.slot >= self.shown_to);
+        let slots: Vec<_> = new.collect();
+        let open = slots.iter().find(|life| life.executed_at.is_none()).map(|life| life.slot);
+        let last = slots.last().map(|life| life.slot.next());
+        self.shown_to = open.or(last).unwrap_or(self.shown_to);
+        let shown = self.views.shown();
+        let window = Window { shown: &shown, seconds: window_us as f64 / 1e6 };
+        let operators = window.operators(&self.graph, &self.meters);
+        let channels = window.channels(&self.graph);
+        let blame = shown.blame.keys().filter_map(|(_, role)| {
+            let holding = holdings.iter().find(|holding| holding.role == *role)?;
+            Some(Blame::of(holding))
+        });
+        Observed {
+            number: self.number,
+            at_us,
+            window_us,
+            level: self.level,
+            lost: self.past.lost(),
+            request_rate: window.rate((None, Count::Requests)),
+            slot_rate: window.rate((None, Count::Slots)),
+            latency: window.spread(None, Count::Answered),
+            operators,
+            channels,
+            blame: blame.collect(),
+            holdings,
+            slots,
+            happened: std::mem::take(&mut self.happened),
+        }
+    }
+
+    fn take_holdings(&mut self, now: u64) -> Vec<Holding> {
+        let mut since = std::mem::take(&mut self.since);
+        let holdings = std::mem::take(&mut self.holdings);
+        let holding = |holding: events::Holding| {
+            let same = |before: &events::Holding| {
+                let of = |holding: &events::Holding| (holding.slot, holding.first);
+                of(before) == of(&holding) && before.wait == holding.wait
+            };
+            let before = since.remove(&holding.role).filter(|(before, _)| same(before));
+            let began = before.map_or(now, |(_, began)| began);
+            self.since.insert(holding.role.clone(), (holding.clone(), began));
+            let events::Holding { role, slot, held, wait, .. } = holding;
+            Holding { role, slot, held, wait, waited_us: now.saturating_sub(began) }
+        };
+        holdings.into_iter().map(holding).collect()
+    }
+}
+
+impl Sources {
+    /// When a batch of this replica was packed that has now been executed; nothing for others.
+    fn executed(&mut self, id: BatchId) -> Option<u64> {
+        if id.source != self.me || id.number < self.first {
+            return None;
+        }
+        let mut packed_at = None;
+        while self.first <= id.number {
+            packed_at = Some(self.packed.pop_front()?);
+            self.first += 1;
+        }
+        packed_at
+    }
+}
+
+impl Reading {
+    /// Adds to the views what a meter shows beyond this, and becomes that.
+    fn read(&mut self, meter: &Meter, operator: usize, views: &mut Views) {
+        let mut add = |count: Count, now: u64, before: &mut u64| {
+            views.add((Some(operator), count), now - *before);
+            *before = now;
+        };
+        add(Count::Runs, meter.runs.get(), &mut self.runs);
+        let inputs = meter.inputs.borrow();
+        let sum = |of: fn(&meter::Flow) -> u64| inputs.iter().map(|input| of(input)).sum();
+        add(Count::RecordsIn, sum(|input| input.records.get()), &mut self.records_in);
+        add(Count::BatchesIn, sum(|input| input.batches.get()), &mut self.batches_in);
+        let outputs = meter.outputs.borrow();
+        self.outputs.resize(outputs.len(), (0, 0));
+        for (port, (output, before)) in outputs.iter().zip(&mut self.outputs).enumerate() {
+            add(Count::RecordsOut(port), output.records.get(), &mut before.0);
+            add(Count::BatchesOut(port), output.batches.get(), &mut before.1);
+        }
+        let timed = meter.timed.borrow();
+        if timed.total > self.timed.total {
+            let busy = (timed.total - self.timed.total).as_nanos() as u64 * TIMED_TURNS;
+            views.add((Some(operator), Count::Busy), busy);
+            for (bucket, count) in timed.beyond(&self.timed) {
+                views.add((Some(operator), Count::Took(bucket)), count);
+            }
+            self.timed.clone_from(&timed);
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! What a replica remembers of its recent past: the lives of slots, and what happened.
+//!
+//! The replica's thread writes here and never waits: when a reader holds the lock, a detail is lost, and
+//! counted as lost.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+
+use super::frame::{BatchLife, Happened, RequestRun, SlotLife};
+use crate::batch::{Batch, Requests, Value};
+use crate::types::{ClientId, ReplicaId, Slot, View};
+
+/// Slots that are remembered.
+const SLOTS_MAX: usize = 8_192;
+/// Bytes of batches that are kept so that it can be told whose requests they hold.
+const BATCH_BYTES_MAX: usize = 4 << 20;
+/// Things that happened that are remembered.
+const HAPPENED_MAX: usize = 1_024;
+/// Requests of a batch that are looked at for the runs of a [`BatchLife`] in a frame.
+const LOOKED_AT: usize = 256;
+/// Runs of a [`BatchLife`] in a frame.
+const RUNS_MAX: usize = 4;
+
+/// A past that is read by others.
+#[derive(Clone, Debug, Default)]
+pub struct Past {
+    memory: Arc<Mutex<Memory>>,
+    lost: Arc<AtomicU64>,
+}
+
+/// What is remembered.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// Consecutive slots, oldest first.
+    slots: VecDeque<Life>,
+    /// How many of the oldest have given up their batches, and the bytes of the others.
+    without: usize,
+    bytes: usize,
+    happened: VecDeque<Happened>,
+}
+
+/// A slot, and what it holds if that is still kept.
+#[derive(Debug)]
+struct Life {
+    seen: SlotLife,
+    requests: Option<Requests>,
+}
+
+impl Past {
+    /// Writes, unless somebody reads.
+    pub fn write(&self, write: impl FnOnce(&mut Memory)) {
+        match self.memory.try_lock() {
+            Ok(mut memory) => write(&mut memory),
+            Err(TryLockError::Poisoned(poisoned)) => write(&mut poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => {
+                self.lost.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Details that were lost.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    fn read(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The oldest slot that is remembered.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Slot> {
+        self.read().slots.front().map(|life| life.seen.slot)
+    }
+
+    /// What happened lately, oldest first.
+    #[must_use]
+    pub fn happened(&self) -> Vec<Happened> {
+        self.read().happened.iter().cloned().collect()
+    }
+
+    /// The life of a slot.
+    #[must_use]
+    pub fn slot(&self, slot: Slot) -> Option<SlotLife> {
+        let memory = self.read();
+        let life = memory.slots.get(memory.index(slot)?)?;
+        let (seen, requests) = (life.seen.clone(), life.requests.clone());
+        drop(memory);
+        Some(with_runs(seen, requests, usize::MAX))
+    }
+
+    /// The last slots, oldest first.
+    #[must_use]
+    pub fn last(&self, count: usize) -> Vec<SlotLife> {
+        let memory = self.read();
+        let skip = memory.slots.len().saturating_sub(count);
+        let lives = memory.slots.iter().skip(skip);
+        let lives: Vec<_> = lives.map(|life| (life.seen.clone(), life.requests.clone())).collect();
+        drop(memory);
+        lives.into_iter().map(|(seen, requests)| with_runs(seen, requests, LOOKED_AT)).collect()
+    }
+
+    /// The slots that hold a request, if their batches are still kept.
+    #[must_use]
+    pub fn of_request(&self, client: ClientId, number: u64) -> Vec<SlotLife> {
+        let memory = self.read();
+        let kept = memory.slots.iter().skip(memory.without);
+        let kept: Vec<_> =
+            kept.filter_map(|life| Some((life.seen.slot, life.requests.clone()?))).collect();
+        drop(memory);
+        let holds = |requests: &Requests| {
+            requests.iter().any(|request| (request.client, request.number) == (client, number))
+        };
+        let slots = kept.into_iter().filter(|(_, requests)| holds(requests));
+        slots.filter_map(|(slot, _)| self.slot(slot)).collect()
+    }
+}
+
+impl Memory {
+    /// Notes that something happened.
+    pub fn happen(&mut self, happened: Happened) {
+        if self.happened.len() >= HAPPENED_MAX {
+            self.happened.pop_front();
+        }
+        self.happened.push_back(happened);
+    }
+
+    /// Notes that the proposal for a slot has left, or arrived.
+    pub fn propose(&mut self, slot: Slot, view: View, now: u64) {
+        if let Some(life) = self.life(slot) {
+            life.begin(view);
+            life.proposed_at.get_or_insert(now);
+        }
+    }
+
+    /// Notes that this replica's vote for a slot has left.
+    pub fn vote(&mut self, slot: Slot, view: View, now: u64) {
+        if let Some(life) = self.life(slot) {
+            life.begin(view);
+            life.voted_at.get_or_insert(now);
+        }
+    }
+
+    /// Notes that a vote for a slot has arrived.
+    pub fn hear_vote(&mut self, from: ReplicaId, slot: Slot, view: View, now: u64) {
+        if let Some(life) = self.life(slot) {
+            life.begin(view);
+            if view == life.view && life.votes.iter().all(|(voter, _)| *voter != from) {
+                life.votes.push((from, now));
+            }
+        }
+    }
+
+    /// Notes that a slot was executed.
+    pub fn execute(&mut self, slot: Slot, value: &Value, packed_at: Option<u64>, now: u64) {
+        // What was seen of slots far ahead was not true, or not of this life.
+        if self.slots.front().is_some_and(|first| slot < first.seen.slot) {
+            self.forget();
+        }
+        let Some(life) = self.life(slot) else { return };
+        life.executed_at = Some(now);
+        life.packed_at = packed_at;
+        let Some(Batch { id, requests, .. }) = value else { return };
+        let (count, bytes) = (requests.len() as u64, requests.bytes());
+        let batch = BatchLife { id: *id, requests: count, bytes: bytes as u64, runs: Vec::new() };
+        life.batch = Some(batch);
+        let at = self.index(slot).filter(|at| *at >= self.without);
+        if let Some(life) = at.and_then(|at| self.slots.get_mut(at))
+            && life.requests.replace(requests.clone()).is_none()
+        {
+            self.bytes += bytes;
+        }
+        while self.bytes > BATCH_BYTES_MAX && self.without < self.slots.len() {
+            let gone = self.slots[self.without].requests.take();
+            self.bytes -= gone.map_or(0, |requests| requests.bytes());
+            self.without += 1;
+        }
+    }
+
+    /// Forgets all slots.
+    fn forget(&mut self) {
+        *self = Self { happened: std::mem::take(&mut self.happened), ..Self::default() };
+    }
+
+    fn index(&self, slot: Slot) -> Option<usize> {
+        let first = self.slots.front()?.seen.slot;
+        let at = slot.0.checked_sub(first.0)? as usize;
+        (at < self.slots.len()).then_some(at)
+    }
+
+    /// The life of a slot, which begins now if it has not; nothing for one that is too old.
+    fn life(&mut self, slot: Slot) -> Option<&mut SlotLife> {
+        let next = self.slots.back().map_or(slot, |last| last.seen.slot.next());
+        if slot.0 >= next.0 + SLOTS_MAX as u64 {
+            self.forget();
+        }
+        let next = self.slots.back().map_or(slot, |last| last.seen.slot.next());
+        for slot in (next.0..=slot.0).map(Slot) {
+            let room = if self.slots.len() >= SLOTS_MAX { self.slots.pop_front() } else { None };
+            if let Some(gone) = &room {
+                self.without = self.without.saturating_sub(1);
+                self.bytes -= gone.requests.as_ref().map_or(0, Requests::bytes);
+            }
+            // The room for votes is used again.
+            let votes = room.map_or_else(Vec::new, |gone| gone.seen.votes);
+            self.slots.push_back(Life { seen: SlotLife::begun(slot, votes), requests: None });
+        }
+        let at = self.index(slot)?;
+        self.slots.get_mut(at).map(|life| &mut life.seen)
+    }
+}
+
+impl SlotLife {
+    fn begun(slot: Slot, mut votes: Vec<(ReplicaId, u64)>) -> Self {
+        votes.clear();
+        let (packed_at, proposed_at, voted_at, executed_at) = (None, None, None, None);
+        let view = View::default();
+        Self { slot, view, batch: None, packed_at, proposed_at, voted_at, votes, executed_at }
+    }
+
+    /// In a later view a slot that is not executed is proposed and voted for anew.
+    fn begin(&mut self, view: View) {
+        if view > self.view && self.executed_at.is_none() {
+            self.view = view;
+            self.voted_at = None;
+            self.votes.clear();
+        }
+    }
+}
+
+/// Tells whose requests a batch holds, as far as the first `look_at` of them tell.
+fn with_runs(mut seen: SlotLife, requests: Option<Requests>, look_at: usize) -> SlotLife {
+    if let (Some(batch), Some(requests)) = (&mut seen.batch, requests) {
+        for request in requests.iter().take(look_at) {
+            let full = batch.runs.len() >= RUNS_MAX && look_at < usize::MAX;
+            match batch.runs.last_mut() {
+                Some(run) if run.client == request.client && run.last + 1 == request.number => {
+                    run.last = request.number;
+                }
+                _ if full => break,
+                _ => batch.runs.push(RequestRun {
+                    client: request.client,
+                    first: request.number,
+                    last: request.number,
+                }),
+            }
+        }
+    }
+    seen
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::batch::{BatchId, Packer, Request};
+
+    fn batch(client: u64, first: u64, count: u64, bytes: usize) -> Value {
+        let mut packer = Packer::default();
+        let command = vec![b'x'; bytes];
+        for number in first..first + count {
+            let client = ClientId(client);
+            packer.push(Request { client, number, acknowledged: 0, command: &command });
+        }
+        Some(Batch { id: BatchId::default(), time_ms: 0, requests: packer.finish() })
+    }
+
+    #[test]
+    fn a_slot_remembers_when_its_steps_were_seen() {
+        let past = Past::default();
+        past.write(|memory| {
+            memory.propose(Slot(7), View(1), 10);
+            memory.hear_vote(ReplicaId(1), Slot(7), View(1), 12);
+            memory.hear_vote(ReplicaId(1), Slot(7), View(1), 13);
+            memory.vote(Slot(7), View(1), 11);
+            memory.execute(Slot(7), &batch(5, 1, 3, 1), Some(9), 14);
+        });
+        let life = past.slot(Slot(7)).unwrap();
+        assert_eq!(
+            (life.packed_at, life.proposed_at, life.voted_at),
+            (Some(9), Some(10), Some(11))
+        );
+        assert_eq!((life.votes, life.executed_at), (vec![(ReplicaId(1), 12)], Some(14)));
+        let run = RequestRun { client: ClientId(5), first: 1, last: 3 };
+        assert_eq!(life.batch.unwrap().runs, [run]);
+        assert_eq!(past.of_request(ClientId(5), 2).len(), 1);
+        assert_eq!(past.of_request(ClientId(5), 4).len(), 0);
+    }
+
+    #[test]
+    fn votes_of_a_later_view_are_counted_anew() {
+        let past = Past::default();
+        past.write(|memory| {
+            memory.hear_vote(ReplicaId(1), Slot(0), View(1), 10);
+            memory.hear_vote(ReplicaId(2), Slot(0), View(2), 20);
+            memory.hear_vote(ReplicaId(0), Slot(0), View(1), 30);
+        });
+        assert_eq!(past.slot(Slot(0)).unwrap().votes, [(ReplicaId(2), 20)]);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_in_slots_and_bytes() {
+        let past = Past::default();
+        past.write(|memory| {
+            for slot in (0..2 * SLOTS_MAX as u64).map(Slot) {
+                memory.execute(slot, &batch(1, slot.0, 1, 4_096), None, slot.0);
+            }
+            assert_eq!(memory.slots.len(), SLOTS_MAX);
+            let kept = memory.slots.iter().filter_map(|life| life.requests.as_ref());
+            let bytes: usize = kept.map(Requests::bytes).sum();
+            assert_eq!(bytes, memory.bytes);
+            assert!(bytes <= BATCH_BYTES_MAX && bytes > BATCH_BYTES_MAX / 2, "{bytes}");
+        });
+        assert_eq!(past.oldest(), Some(Slot(SLOTS_MAX as u64)));
+        assert_eq!(past.slot(Slot(3)), None);
+    }
+
+    #[test]
+    fn a_slot_far_ahead_makes_the_past_begin_anew() {
+        let past = Past::default();
+        past.write(|memory| {
+            memory.propose(Slot(0), View(0), 1);
+            memory.propose(Slot(1 << 40), View(0), 2);
+            memory.propose(Slot(0), View(0), 3);
+        });
+        assert_eq!(past.oldest(), Some(Slot(1 << 40)));
+
+        past.write(|memory| memory.execute(Slot(1), &None, None, 4));
+        assert_eq!(past.oldest(), Some(Slot(1)), "what is executed is true");
+    }
+
+    #[test]
+    fn a_writer_does_not_wait_for_a_reader() {
+        let past = Past::default();
+        let reader = past.read();
+        past.write(|_| panic!("the reader is not done"));
+        drop(reader);
+        assert_eq!(past.lost(), 1);
+    }
+}

@@ -1,0 +1,111 @@
+//! The figures of a frame, read off what the views show.
+
+use std::collections::BTreeMap;
+use std::ops::Add;
+
+use super::frame::{Channel, Operator, Spread};
+use super::meter::Meters;
+use super::views::{Count, Key, Shown};
+use crate::inspect::{self, Edge, EdgeKind, Graph};
+use crate::types::Slot;
+
+/// What is shown, over the time for which counts are recent.
+pub(super) struct Window<'a> {
+    pub shown: &'a Shown,
+    pub seconds: f64,
+}
+
+impl Window<'_> {
+    fn total(&self, key: Key) -> u64 {
+        self.shown.total.get(&key).map_or(0, |count| *count as u64)
+    }
+
+    fn recent(&self, key: Key) -> f64 {
+        self.shown.recent.get(&key).map_or(0.0, |count| *count as f64)
+    }
+
+    pub fn rate(&self, key: Key) -> f64 {
+        self.recent(key) / self.seconds
+    }
+
+    pub fn spread(&self, of: Option<usize>, count: fn(usize) -> Count) -> Spread {
+        let keys = (of, count(0))..=(of, count(usize::MAX));
+        let buckets = self.shown.recent.range(keys).filter_map(|((_, key), count)| match key {
+            Count::Took(bucket) | Count::Answered(bucket) => Some((*bucket, *count as u64)),
+            _ => None,
+        });
+        Spread::of(&buckets.collect::<Vec<_>>())
+    }
+
+    pub fn operators(&self, graph: &Graph, meters: &Meters) -> Vec<Operator> {
+        let meters = meters.borrow();
+        let frontier = |address: &[usize]| {
+            let meter = meters.iter().find(|meter| meter.address.get(1..) == Some(address))?;
+            meter.frontier.get().map(Slot)
+        };
+        let operator = |(at, known): (usize, &inspect::Operator)| {
+            let key = |count: Count| (Some(at), count);
+            Operator {
+                address: known.address.clone(),
+                name: known.name.clone(),
+                kind: Some(known.kind),
+                runs: self.total(key(Count::Runs)),
+                records_in: self.total(key(Count::RecordsIn)),
+                records_out: self.sum(at, Count::RecordsOut, |key| self.total(key)),
+                batches_in: self.total(key(Count::BatchesIn)),
+                batches_out: self.sum(at, Count::BatchesOut, |key| self.total(key)),
+                rate_in: self.rate(key(Count::RecordsIn)),
+                rate_out: self.sum(at, Count::RecordsOut, |key| self.rate(key)),
+                busy: (self.rate(key(Count::Busy)) / 1e9).min(1.0),
+                busy_us: self.total(key(Count::Busy)) / 1_000,
+                run: self.spread(Some(at), Count::Took),
+                frontier: frontier(&known.address),
+            }
+        };
+        let mut operators: Vec<_> = graph.operators.iter().enumerate().map(operator).collect();
+        operators.sort_by(|a, b| a.address.cmp(&b.address));
+        operators
+    }
+
+    /// The sum over the outputs of an operator.
+    fn sum<N: Default + Add<Output = N>>(
+        &self,
+        operator: usize,
+        count: fn(usize) -> Count,
+        of: impl Fn(Key) -> N,
+    ) -> N {
+        let keys = (Some(operator), count(0))..=(Some(operator), count(usize::MAX));
+        self.shown.total.range(keys).fold(N::default(), |sum, (key, _)| sum + of(*key))
+    }
+
+    pub fn channels(&self, graph: &Graph) -> Vec<Channel> {
+        let at: BTreeMap<&str, usize> =
+            graph.operators.iter().enumerate().map(|(at, known)| (&*known.name, at)).collect();
+        let sent = |edge: &Edge| -> u64 {
+            let from = at.get(&*edge.from).copied();
+            graph.ports(edge).map(|port| self.total((from, Count::RecordsOut(port)))).sum()
+        };
+        let mut given: BTreeMap<&str, u64> = BTreeMap::new();
+        for edge in graph.edges.iter().filter(|edge| edge.kind != EdgeKind::Link) {
+            *given.entry(&edge.to).or_default() += sent(edge);
+        }
+        let queued = |to: &str| {
+            let taken = self.total((at.get(to).copied(), Count::RecordsIn));
+            given.get(to).map_or(0, |given| given.saturating_sub(taken))
+        };
+        let channel = |edge: &Edge| {
+            let from = at.get(&*edge.from).copied();
+            let keys = graph.ports(edge).map(|port| (from, Count::RecordsOut(port)));
+            Channel {
+                from: edge.from.clone(),
+                to: edge.to.clone(),
+                kind: edge.kind,
+                label: edge.label.clone(),
+                sent: sent(edge),
+                queued: if edge.kind == EdgeKind::Link { 0 } else { queued(&edge.to) },
+                rate: keys.fold(0.0, |sum, key| sum + self.rate(key)),
+            }
+        };
+        graph.edges.iter().map(channel).collect()
+    }
+}

@@ -88,6 +88,8 @@ pub(in crate::cli) fn frame(replica: u16) -> Frame {
         request_rate: 4_000.0,
         slot_rate: 400.0,
         latency: Spread { count: 4_000, p50_us: 600, p99_us: 2_000, max_us: 9_000 },
+        latencies: Default::default(),
+        counts: Default::default(),
         operators: vec![
             operator(1, "clock", Some(OperatorKind::Door), 0.001),
             operator(2, "Map", None, 0.002),

@@ -45,6 +45,7 @@ pub mod node;
 #[allow(clippy::disallowed_methods, reason = "an edge: reads clocks")]
 pub mod observe;
 pub mod operators;
+pub mod page;
 pub mod protocol;
 pub mod quorum;
 pub mod redis;

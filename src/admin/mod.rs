@@ -6,6 +6,7 @@
 
 mod guard;
 mod metrics;
+mod page;
 mod questions;
 mod stream;
 mod watching;

@@ -21,12 +21,14 @@ use crate::settings::NodeSettings;
 use crate::types::ReplicaId;
 
 /// Each path, and what is answered there.
-const INDEX: [(&str, &str); 14] = [
+const INDEX: [(&str, &str); 16] = [
+    ("/", "a page to watch the cluster on"),
     ("/v1", "this list"),
     ("/v1/status", "how the replica stands: role, view, progress, links, clients, disk"),
     ("/v1/scene", "all replicas, each by its latest frame, and what is wrong"),
     ("/v1/frame", "one replica at one moment: all of what follows; ?replica=N, as for the others"),
     ("/v1/replicas", "how each replica stands"),
+    ("/v1/graph", "the operators of a replica and the streams between them, with a place for each"),
     ("/v1/operators", "the operators: records, rates, share of the time, how long they run"),
     ("/v1/channels", "the streams between them: records, rates, what waits"),
     ("/v1/frontiers", "how far each operator has come, and what each role has not let go of"),
@@ -109,6 +111,7 @@ pub(super) fn router(settings: &NodeSettings, boards: Vec<Board>) -> Router {
         .route("/readyz", get(readyz))
         .fallback(nothing)
         .with_state(Arc::new(sources))
+        .merge(super::page::router(settings))
 }
 
 async fn index() -> Json<Index> {

@@ -12,6 +12,7 @@ pub mod arrows;
 mod labels;
 mod layout;
 mod log;
+mod picture;
 mod svg;
 mod text;
 
@@ -31,6 +32,7 @@ use crate::operators::executor::Executor;
 use crate::replica::{Inputs, Outputs, Replica};
 
 pub use log::Log;
+pub use picture::{Head, Net, Node, Picture, Place};
 
 /// Where messages from peers come in.
 const LINKS_IN: &str = "links_in";

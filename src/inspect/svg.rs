@@ -5,10 +5,15 @@
 
 use std::fmt::{Arguments, Write};
 
-use super::layout::{
-    Curve, HEAD_LENGTH, LABEL_HEIGHT, LABEL_WIDTH, Layout, NODE_HEIGHT, Net, layout,
-};
+use super::layout::{Curve, HEAD_LENGTH, Layout, Net, Sizes, layout};
 use super::{EdgeKind, Graph, OperatorKind};
+
+/// The height of an operator.
+const NODE_HEIGHT: f64 = Sizes::FIGURE.node_height;
+/// The height of a label.
+const LABEL_HEIGHT: f64 = Sizes::FIGURE.label_height;
+/// What a character takes in a label.
+const LABEL_WIDTH: f64 = Sizes::FIGURE.label_char;
 
 const STYLE: &str = "\
 svg { background: #ffffff }
@@ -53,7 +58,7 @@ impl Graph {
     /// The graph as an SVG file with the given title.
     #[must_use]
     pub fn svg(&self, title: &str) -> String {
-        let layout = layout(self);
+        let layout = layout(self, Sizes::FIGURE);
         let (width, height) = (layout.width.max(LEGEND_SIZE.1), layout.height + LEGEND_SIZE.0);
         let mut page = Page(String::new());
         page.line(format_args!(

@@ -1,6 +1,5 @@
 //! Frames for the tests of what shows them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::batch::BatchId;
@@ -8,8 +7,8 @@ use crate::events::Wait;
 use crate::inspect::{EdgeKind, OperatorKind};
 use crate::observe::findings::{Code, Finding, Severity};
 use crate::observe::frame::{
-    BatchLife, Blame, Channel, Frame, Happened, Histogram, Holding, Level, Operator, RequestRun,
-    SlotLife, Spread, VERSION,
+    BatchLife, Blame, Channel, Frame, Happened, Holding, Level, Operator, RequestRun, SlotLife,
+    Spread, VERSION,
 };
 use crate::observe::scene::{Scene, Sighting};
 use crate::observe::status::{ReplicaStatus, Role};
@@ -89,8 +88,8 @@ pub(in crate::cli) fn frame(replica: u16) -> Frame {
         request_rate: 4_000.0,
         slot_rate: 400.0,
         latency: Spread { count: 4_000, p50_us: 600, p99_us: 2_000, max_us: 9_000 },
-        latencies: Histogram::default(),
-        counts: BTreeMap::new(),
+        latencies: Default::default(),
+        counts: Default::default(),
         operators: vec![
             operator(1, "clock", Some(OperatorKind::Door), 0.001),
             operator(2, "Map", None, 0.002),

@@ -9,19 +9,13 @@
 mod order;
 mod place;
 mod rank;
+mod sizes;
 
 use std::collections::BTreeMap;
 
 use super::{EdgeKind, Graph, Operator};
+pub(super) use sizes::Sizes;
 
-/// Pixels a character takes in the picture's operators.
-pub(super) const NAME_WIDTH: f64 = 8.2;
-/// Pixels a character takes in the picture's labels.
-pub(super) const LABEL_WIDTH: f64 = 6.9;
-/// The height of an operator in pixels, and so of its layer.
-pub(super) const NODE_HEIGHT: f64 = 32.0;
-/// The height of a label in pixels, and so of its layer.
-pub(super) const LABEL_HEIGHT: f64 = 16.0;
 /// The length of an arrowhead in pixels.
 pub(super) const HEAD_LENGTH: f64 = 9.0;
 /// Pixels between the middles of two edges where they meet an operator.
@@ -47,6 +41,10 @@ pub(super) struct Node<'a> {
 
 /// All edges of one stream.
 pub(super) struct Net<'a> {
+    /// Who writes.
+    pub from: &'a str,
+    /// Who reads.
+    pub to: Vec<&'a str>,
     pub kind: EdgeKind,
     pub curves: Vec<Curve>,
     /// The label and the middles of the places where it stands.
@@ -91,8 +89,8 @@ enum Head {
 }
 
 /// The spots of a picture, layer by layer, and what joins them.
-#[derive(Default)]
 struct Sketch {
+    sizes: Sizes,
     spots: Vec<Spot>,
     pieces: Vec<Piece>,
     layers: Vec<Vec<usize>>,
@@ -101,8 +99,8 @@ struct Sketch {
 /// A stream: its writer, kind and label.
 type Stream<'a> = (usize, EdgeKind, Option<&'a str>);
 
-/// Lays out `graph`.
-pub(super) fn layout(graph: &Graph) -> Layout<'_> {
+/// Lays out `graph` with things as large as `sizes` says.
+pub(super) fn layout(graph: &Graph, sizes: Sizes) -> Layout<'_> {
     let index: BTreeMap<&str, usize> =
         graph.operators.iter().enumerate().map(|(at, o)| (o.name.as_str(), at)).collect();
     let mut streams: BTreeMap<Stream<'_>, Vec<usize>> = BTreeMap::new();
@@ -113,10 +111,10 @@ pub(super) fn layout(graph: &Graph) -> Layout<'_> {
         arcs.push((from, to, edge.kind));
     }
     let ranks = rank::ranks(graph.operators.len(), &arcs);
-    let mut sketch = Sketch::default();
+    let (spots, pieces, layers) = Default::default();
+    let mut sketch = Sketch { sizes, spots, pieces, layers };
     for (node, operator) in graph.operators.iter().enumerate() {
-        let width = operator.name.chars().count() as f64 * NAME_WIDTH + 26.0;
-        sketch.add(Spot::node(node, 2 * ranks[node], width));
+        sketch.add(Spot::node(node, 2 * ranks[node], sizes.node_width(&operator.name)));
     }
     for (net, (stream, readers)) in streams.iter().enumerate() {
         sketch.thread(net, stream, readers);
@@ -124,7 +122,7 @@ pub(super) fn layout(graph: &Graph) -> Layout<'_> {
     sketch.widen();
     order::order(&mut sketch);
     place::place(&mut sketch);
-    sketch.finish(graph, streams.into_keys())
+    sketch.finish(graph, streams)
 }
 
 impl Spot {
@@ -203,7 +201,7 @@ impl Sketch {
         let mut trunk = Vec::new();
         for layer in layers {
             let label = label.filter(|_| trunk.is_empty());
-            let width = label.map_or(4.0, |text| text.chars().count() as f64 * LABEL_WIDTH + 8.0);
+            let width = label.map_or(4.0, |text| self.sizes.label_width(text));
             let spot = Spot { layer, width, x: 0.0, node: None, label: label.is_some(), net };
             trunk.push(self.add(spot));
         }
@@ -235,11 +233,11 @@ impl Sketch {
         let mut y = MARGIN;
         let mut middles = Vec::new();
         for (layer, reach) in reach.iter().take(self.layers.len()).enumerate() {
-            let height = layer_height(layer);
+            let height = self.sizes.layer_height(layer);
             middles.push(y + height / 2.0);
-            y += height + 20.0 + (reach * 0.1).min(36.0);
+            y += height + self.sizes.gap_for(*reach);
         }
-        let bottom = middles.last().map_or(0.0, |middle| middle + NODE_HEIGHT / 2.0);
+        let bottom = middles.last().map_or(0.0, |middle| middle + self.sizes.node_height / 2.0);
         (middles, bottom + MARGIN)
     }
 
@@ -259,13 +257,18 @@ impl Sketch {
         sides.into_iter().map(|(above, below)| above && below).collect()
     }
 
-    fn finish<'a>(self, graph: &'a Graph, streams: impl Iterator<Item = Stream<'a>>) -> Layout<'a> {
+    fn finish<'a>(self, graph: &'a Graph, streams: BTreeMap<Stream<'a>, Vec<usize>>) -> Layout<'a> {
+        let name = |at: usize| graph.operators[at].name.as_str();
+        let sizes = self.sizes;
         let (middles, height) = self.heights();
         let left = self.spots.iter().map(|s| s.x - s.width / 2.0).fold(f64::INFINITY, f64::min);
         let right = self.spots.iter().map(|s| s.x + s.width / 2.0).fold(0.0, f64::max);
         let shift = MARGIN - if left.is_finite() { left } else { 0.0 };
         let mut nets: Vec<Net<'a>> = streams
-            .map(|(_, kind, label)| Net {
+            .into_iter()
+            .map(|((from, kind, label), to)| Net {
+                from: name(from),
+                to: to.into_iter().map(name).collect(),
                 kind,
                 curves: Vec::new(),
                 label: label.map(|text| (text, Vec::new())),
@@ -281,7 +284,7 @@ impl Sketch {
                 continue;
             }
             let net = &mut nets[spot.net];
-            let half = layer_height(spot.layer) / 2.0;
+            let half = sizes.layer_height(spot.layer) / 2.0;
             // Straight through its layer, so that it cannot touch what stands beside it.
             if passes[at] {
                 net.curves.push(Curve { from: (x, y - half), to: (x, y + half) });
@@ -293,8 +296,8 @@ impl Sketch {
         for piece in &self.pieces {
             let (from, to) = self.ends(piece);
             let layer = self.spots[piece.upper].layer;
-            let from = (from + shift, middles[layer] + layer_height(layer) / 2.0);
-            let to = (to + shift, middles[layer + 1] - layer_height(layer + 1) / 2.0);
+            let from = (from + shift, middles[layer] + sizes.layer_height(layer) / 2.0);
+            let to = (to + shift, middles[layer + 1] - sizes.layer_height(layer + 1) / 2.0);
             let net = &mut nets[piece.net];
             let mut curve = Curve { from, to };
             // A line ends inside its arrowhead, whose point is finer than the line.
@@ -317,8 +320,3 @@ impl Sketch {
 
 /// Pixels left free around a picture.
 const MARGIN: f64 = 20.0;
-
-/// Operators and labels stand in layers of their own, by turns.
-fn layer_height(layer: usize) -> f64 {
-    if layer.is_multiple_of(2) { NODE_HEIGHT } else { LABEL_HEIGHT }
-}

@@ -1,0 +1,231 @@
+// Frames, as they are read. Whatever comes, what leaves here has the shape that is shown: a field that
+// is missing or of another type becomes an empty one, and what is no frame at all is refused in words.
+
+/** The version of frames that this page reads. */
+export const VERSION = 1;
+
+/**
+ * @typedef {{count: number, p50: number, p99: number, max: number}} Spread
+ * @typedef {{name: string, kind: string | null, runs: number, recordsIn: number, recordsOut: number,
+ *   batchesIn: number, batchesOut: number, rateIn: number, rateOut: number, busy: number,
+ *   busyUs: number, run: Spread, frontier: number | null}} Operator
+ * @typedef {{from: string, to: string, kind: string, label: string | null, sent: number,
+ *   queued: number, rate: number}} Channel
+ * @typedef {{role: string, slot: number | null, held: number, wait: string, waitedUs: number}} Holding
+ * @typedef {{operator: string, replica: number | null, slot: number | null, text: string}} Blame
+ * @typedef {{slot: number, view: number, batch: {source: number, requests: number, bytes: number,
+ *   runs: {client: number, first: number, last: number}[]} | null, packed: number | null,
+ *   proposed: number | null, voted: number | null, votes: [number, number][],
+ *   executed: number | null}} SlotLife
+ * @typedef {{at: number, kind: string, view: number | null, slot: number | null, text: string}} Happened
+ * @typedef {{code: string, severity: string, replica: number | null, text: string,
+ *   because: string[]}} Finding
+ * @typedef {{replica: number, n: number, protocol: string, cluster: string, role: string, view: number,
+ *   leader: number, executed: number, stable: number, lag: number, upMs: number, starts: number,
+ *   durable: boolean, notReady: string[], clients: number, links: {peer: number, up: boolean,
+ *   executed: number | null}[],
+ *   number: number, at: number, windowUs: number, level: string, lost: number, requestRate: number,
+ *   slotRate: number, latency: Spread, operators: Operator[], channels: Channel[],
+ *   holdings: Holding[], blame: Blame[], slots: SlotLife[], happened: Happened[]}} Frame
+ */
+
+/** No cluster is larger. */
+const REPLICAS_MAX = 64;
+const TEXT_MAX = 600;
+
+const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+const number = (value) => (Number.isFinite(value) ? value : 0);
+const perhaps = (value) => (Number.isFinite(value) ? value : null);
+const inside = (value) => (isObject(value) ? value : {});
+
+function text(value) {
+  if (typeof value !== "string") return "";
+  return value.length > TEXT_MAX ? `${value.slice(0, TEXT_MAX)}…` : value;
+}
+
+function list(value, most, read) {
+  return Array.isArray(value) ? value.slice(0, most).filter(isObject).map(read) : [];
+}
+
+/** Whether something can be the number of a replica. */
+export function isReplica(value) {
+  return Number.isInteger(value) && value >= 0 && value < REPLICAS_MAX;
+}
+
+/**
+ * Reads a frame.
+ * @param {any} raw
+ * @returns {Frame}
+ * @throws {Error} what is wrong with it
+ */
+export function readFrame(raw) {
+  if (!isObject(raw)) throw new Error("something that is no frame");
+  if (raw.version !== VERSION) {
+    throw new Error(`a frame of version ${text(String(raw.version))}; this page reads ${VERSION}`);
+  }
+  const status = raw.status;
+  if (!isObject(status) || !isReplica(status.replica)) {
+    throw new Error("a frame that does not say of which replica it is");
+  }
+  if (!Number.isFinite(raw.at_us)) throw new Error("a frame that does not say when it was taken");
+  return {
+    replica: status.replica,
+    n: Math.min(Math.max(number(status.n), 1), REPLICAS_MAX),
+    protocol: text(status.protocol),
+    cluster: text(status.cluster),
+    role: text(status.role),
+    view: number(status.view),
+    leader: number(status.leader),
+    executed: number(status.executed),
+    stable: number(status.stable),
+    lag: number(status.lag),
+    upMs: number(status.up_ms),
+    starts: number(status.starts),
+    durable: status.durable === true,
+    notReady: list(status.not_ready, 16, (reason) => text(reason.text)),
+    clients: number(inside(status.clients).redis) + number(inside(status.clients).native),
+    links: list(status.links, REPLICAS_MAX, (link) => ({
+      peer: number(link.peer),
+      up: link.up === true,
+      executed: perhaps(link.peer_executed),
+    })),
+    number: number(raw.number),
+    at: raw.at_us,
+    windowUs: number(raw.window_us),
+    level: text(raw.level),
+    lost: number(raw.lost),
+    requestRate: number(raw.request_rate),
+    slotRate: number(raw.slot_rate),
+    latency: readSpread(raw.latency),
+    operators: list(raw.operators, 400, readOperator),
+    channels: list(raw.channels, 1000, readChannel),
+    holdings: list(raw.holdings, 100, readHolding),
+    blame: list(raw.blame, 20, readBlame),
+    slots: list(raw.slots, 200, readSlot).filter((life) => life.slot >= 0),
+    happened: list(raw.happened, 200, readHappened),
+  };
+}
+
+/** @returns {Spread} */
+function readSpread(raw) {
+  const { count, p50_us, p99_us, max_us } = inside(raw);
+  return { count: number(count), p50: number(p50_us), p99: number(p99_us), max: number(max_us) };
+}
+
+/** @returns {Operator} */
+function readOperator(raw) {
+  return {
+    name: text(raw.name),
+    kind: typeof raw.kind === "string" ? raw.kind : null,
+    runs: number(raw.runs),
+    recordsIn: number(raw.records_in),
+    recordsOut: number(raw.records_out),
+    batchesIn: number(raw.batches_in),
+    batchesOut: number(raw.batches_out),
+    rateIn: number(raw.rate_in),
+    rateOut: number(raw.rate_out),
+    busy: Math.min(Math.max(number(raw.busy), 0), 1),
+    busyUs: number(raw.busy_us),
+    run: readSpread(raw.run),
+    frontier: perhaps(raw.frontier),
+  };
+}
+
+/** @returns {Channel} */
+function readChannel(raw) {
+  return {
+    from: text(raw.from),
+    to: text(raw.to),
+    kind: text(raw.kind),
+    label: typeof raw.label === "string" ? text(raw.label) : null,
+    sent: number(raw.sent),
+    queued: number(raw.queued),
+    rate: number(raw.rate),
+  };
+}
+
+/** @returns {Holding} */
+function readHolding(raw) {
+  return {
+    role: text(raw.role),
+    slot: perhaps(raw.slot),
+    held: number(raw.held),
+    wait: waitInWords(raw.wait),
+    waitedUs: number(raw.waited_us),
+  };
+}
+
+/** What a role waits for, in words; nothing if it waits for nothing. */
+function waitInWords(wait) {
+  if (wait === "saving") return "its disk, which saves a checkpoint";
+  const { role, proposal, votes, records, reports, view_requests } = inside(wait);
+  const whose = (list) =>
+    Array.isArray(list) && list.length > 0
+      ? `replica${list.length > 1 ? "s" : ""} ${list.slice(0, REPLICAS_MAX).map(number).join(", ")}`
+      : "other replicas";
+  if (typeof role === "string") return `the role ${text(role)}`;
+  if (Number.isFinite(proposal)) return `the proposal of replica ${proposal}`;
+  if (votes) return `votes of ${whose(votes)}`;
+  if (records) return `accounts of ${whose(records)}`;
+  if (reports) return `word of a checkpoint from ${whose(reports)}`;
+  if (view_requests) return `requests for a view from ${whose(view_requests)}`;
+  return "";
+}
+
+/** @returns {Blame} */
+function readBlame(raw) {
+  const { operator, replica, slot } = raw;
+  return { operator: text(operator), replica: perhaps(replica), slot: perhaps(slot), text: text(raw.text) };
+}
+
+/** @returns {SlotLife} */
+function readSlot(raw) {
+  const batch = isObject(raw.batch) ? raw.batch : null;
+  const votes = Array.isArray(raw.votes) ? raw.votes.slice(0, REPLICAS_MAX) : [];
+  const isVote = (vote) => Array.isArray(vote) && isReplica(vote[0]) && Number.isFinite(vote[1]);
+  return {
+    slot: Number.isFinite(raw.slot) ? raw.slot : -1,
+    view: number(raw.view),
+    batch: batch && {
+      source: number(inside(batch.id).source),
+      requests: number(batch.requests),
+      bytes: number(batch.bytes),
+      runs: list(batch.runs, 8, ({ client, first, last }) => ({
+        client: number(client),
+        first: number(first),
+        last: number(last),
+      })),
+    },
+    packed: perhaps(raw.packed_at),
+    proposed: perhaps(raw.proposed_at),
+    voted: perhaps(raw.voted_at),
+    votes: votes.filter(isVote).map(([replica, at]) => [replica, at]),
+    executed: perhaps(raw.executed_at),
+  };
+}
+
+/** @returns {Happened} */
+export function readHappened(raw) {
+  const { view, slot } = raw;
+  return {
+    at: number(raw.at_us),
+    kind: text(raw.kind),
+    view: perhaps(view),
+    slot: perhaps(slot),
+    text: text(raw.text),
+  };
+}
+
+/**
+ * Reads what is wrong with a cluster.
+ * @returns {Finding[]}
+ */
+export function readFindings(raw) {
+  return list(raw, 50, (finding) => ({
+    code: text(finding.code),
+    severity: text(finding.severity),
+    replica: perhaps(finding.replica),
+    text: text(finding.text),
+    because: (Array.isArray(finding.because) ? finding.because : []).slice(0, 20).map(text),
+  }));
+}

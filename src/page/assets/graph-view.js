@@ -1,0 +1,222 @@
+// The graph of a replica as its worker built it, with what flows through it now.
+
+import { differences, holderOf, holdingOf } from "./differs.js";
+import { at, el, refill, say, set, svg } from "./dom.js";
+import { tint } from "./replicas.js";
+import { makeWire, updateWire } from "./wires.js";
+import { count, exact, lasting, names, percent } from "./words.js";
+
+/** How far the picture is made smaller or larger to fit its place; what is smaller cannot be read. */
+const SCALE = { least: 0.78, most: 1.25 };
+/** Room above the first operator for what it may hold. */
+const HEADROOM = 6;
+
+/** @param {any} app */
+export function graphView(app) {
+  const place = at("graph");
+  let pictures = null;
+  let asked = false;
+  let drawn = null;
+
+  function draw() {
+    if (!asked) fetchPictures();
+    const picture = pictures?.[app.ui.all ? "all" : "figure"];
+    if (!picture) {
+      const text = asked ? "The graph is not known here." : "The graph is on its way.";
+      refill(place, text, () => [el("p", { class: "empty", text })]);
+      return;
+    }
+    if (drawn?.picture !== picture) {
+      drawn = build(app, picture);
+      place.replaceChildren(drawn.root);
+    }
+    fit(drawn, place);
+    const frames = app.frames();
+    for (const wire of drawn.wires) updateWire(wire, frames, app.ui.operator);
+    for (const node of drawn.nodes) updateNode(node, app, frames);
+  }
+
+  async function fetchPictures() {
+    asked = true;
+    pictures = await app.source.graph();
+    // A node that is still starting may answer later.
+    if (!pictures) setTimeout(() => ((asked = false), app.changed()), 2000);
+    app.changed();
+  }
+
+  return { draw, tab: "dataflow" };
+}
+
+function build(app, picture) {
+  const wires = picture.nets.map(makeWire);
+  const nodes = picture.nodes.map((node) => makeNode(app, node, picture.node_height));
+  const root = svg(
+    "svg",
+    { viewBox: `0 ${-HEADROOM} ${picture.width} ${picture.height + HEADROOM}`, role: "group" },
+    ...wires.map((wire) => wire.root),
+    ...wires.flatMap((wire) => wire.labels),
+    ...nodes.map((node) => node.root),
+  );
+  return { picture, root, wires, nodes };
+}
+
+/** Makes the picture as large as its place, within reason. */
+function fit({ root, picture }, place) {
+  const wanted = Math.min(place.clientWidth / picture.width, place.clientHeight / (picture.height + HEADROOM));
+  const scale = Math.min(Math.max(wanted, SCALE.least), SCALE.most);
+  set(root, "width", (picture.width * scale).toFixed(0));
+  set(root, "height", ((picture.height + HEADROOM) * scale).toFixed(0));
+}
+
+function makeNode(app, node, height) {
+  const { name, kind, x, y, width } = node;
+  const [left, top] = [x - width / 2, y - height / 2];
+  const box = { x: left, y: top, width, height, rx: kind === "door" ? height / 2 : 6 };
+  const figures = svg("text", { class: "figures", x, y: y + 12 });
+  const cells = svg("g", { class: "cells" });
+  const flag = svg("g", { class: "flag" });
+  const choose = () => app.select(app.ui.operator === name ? null : name);
+  const onkeydown = (event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    choose();
+    event.preventDefault();
+  };
+  const heat = svg("rect", { class: "heat", ...box });
+  const root = svg(
+    "g",
+    { class: `node ${kind}`, "data-operator": name, tabindex: 0, role: "button", onclick: choose, onkeydown },
+    svg("rect", { class: "box", ...box }),
+    heat,
+    svg("text", { class: "name", x, y: y - 2, text: name }),
+    figures,
+    cells,
+    flag,
+  );
+  return { name, root, heat, figures, cells, flag, x, top, width, y };
+}
+
+function updateNode(node, app, frames) {
+  const { name } = node;
+  const { ui } = app;
+  const operators = frames.map((frame) => frame.operators.find((operator) => operator.name === name));
+  const known = operators.filter(Boolean);
+  const busy = Math.max(0, ...known.map((operator) => operator.busy));
+  node.heat.style.fillOpacity = (Math.sqrt(busy) * 0.62).toFixed(3);
+  set(node.root, "aria-pressed", String(ui.operator === name));
+  const rate = (operator) => `${count(Math.max(operator.rateIn, operator.rateOut))}/s`;
+  const alone = !ui.everyone && known[0];
+  say(node.figures, alone ? `${percent(alone.busy)} · ${rate(alone)}` : "");
+  const differing = ui.everyone ? differences(frames, name) : [];
+  set(node.root, "data-differs", differing.length > 0 || null);
+  drawCells(node, ui.everyone ? frames : [], operators, differing);
+  const holders = frames.filter((frame) => holderOf(frame)?.operator === name);
+  drawFlag(node, holders, ui.everyone);
+  set(node.root, "data-waits", frames.some((frame) => isBlamed(frame, name)) || null);
+  const words = alone ? `${percent(alone.busy)} busy, ${rate(alone)}` : differing.map(inWords).join("; ");
+  const holds = flagText(holders, ui.everyone);
+  set(node.root, "aria-label", [name, words, holds].filter(Boolean).join(", "));
+}
+
+function inWords({ replica, why }) {
+  return `replica ${replica} differs in ${why}`;
+}
+
+/** A cell for each replica: its busy share, as a bar and as a number. */
+function drawCells(node, frames, operators, differing) {
+  const key = frames.map((frame, at) => {
+    const operator = operators[at];
+    const differs = differing.some(({ replica }) => replica === frame.replica);
+    return `${frame.replica}:${operator ? Math.round(operator.busy * 100) : ""}:${differs}`;
+  });
+  refill(node.cells, key.join(" "), () => {
+    const step = (node.width - 16) / Math.max(frames.length, 1);
+    return frames.map((frame, at) => {
+      const operator = operators[at];
+      const left = node.x - node.width / 2 + 8 + at * step;
+      const differs = differing.some(({ replica }) => replica === frame.replica);
+      const number = operator ? (operator.busy * 100).toFixed(0) : "–";
+      const text = step >= 24 ? `${differs ? "≠" : ""}${number}` : differs ? "≠" : "";
+      const wide = (operator?.busy ?? 0) * (step - 4);
+      const y = node.y + 4;
+      return svg(
+        "g",
+        { class: `cell ${tint(frame.replica)}`, "data-differs": differs },
+        svg("rect", { class: "ground", x: left + 1, y: y + 9, width: step - 3, height: 3, rx: 1.5 }),
+        svg("rect", { class: "share", x: left + 1, y: y + 9, width: Math.max(wide, 0), height: 3, rx: 1.5 }),
+        svg("text", { x: left + step / 2 - 0.5, y: y + 7, text }),
+      );
+    });
+  });
+}
+
+/** Marks the operator that holds the frontier, and the slot at which it does. */
+function drawFlag(node, holders, everyone) {
+  set(node.root, "data-holds", holders.length > 0 || null);
+  const text = flagText(holders, everyone);
+  refill(node.flag, text, () => {
+    if (text === "") return [];
+    const width = text.length * 6.1 + 14;
+    return [
+      svg("rect", { x: node.x - width / 2, y: node.top - 11.5, width, height: 14.5, rx: 3 }),
+      svg("text", { x: node.x, y: node.top - 0.5, text }),
+    ];
+  });
+}
+
+/** Whether an operator is in the chain from what waits to what holds it. */
+function isBlamed(frame, name) {
+  return frame.blame.some((link) => link.operator === name && (link.replica ?? frame.replica) === frame.replica);
+}
+
+/** Which slot is held here; in the overlay by whom, and where they are at the same slot at which. */
+function flagText(holders, everyone) {
+  if (holders.length === 0) return "";
+  const slots = new Set(holders.map(heldSlot));
+  const what = slots.size > 1 || slots.has(null) ? "" : ` slot ${[...slots][0]}`;
+  if (!everyone) return `holds${what}`;
+  return `${names(holders.map((frame) => frame.replica))} hold${holders.length === 1 ? "s" : ""}${what}`;
+}
+
+function heldSlot(frame) {
+  const link = holderOf(frame);
+  return link.slot ?? holdingOf(frame, link.operator)?.slot ?? null;
+}
+
+/**
+ * The switches above the graph.
+ * @param {any} app
+ */
+export function graphSwitches(app) {
+  const place = at("switches");
+  const toggle = (text, key, change) =>
+    el("button", { type: "button", class: "switch", text, title: `${text} (${key})`, onclick: change });
+  const overlay = toggle("Overlay all replicas", "o", () => app.overlay(!app.ui.everyone));
+  const all = toggle("All operators", "a", () => app.showAll(!app.ui.all));
+  const routine = toggle("With checkpoints", "", () => app.showRoutine(!app.ui.routine));
+  place.append(overlay, all, routine);
+  const legend = [["forward", "inside the replica"], ["link", "over links"], ["back", "against the grain"]];
+  const subject = el("span", { class: "of" });
+  at("legend").append(subject, ...legend.map(([kind, text]) => el("span", {}, sample(kind), text)));
+
+  function draw() {
+    const { ui } = app;
+    overlay.hidden = all.hidden = ui.tab !== "dataflow";
+    routine.hidden = ui.tab !== "story";
+    set(overlay, "aria-pressed", String(ui.everyone));
+    set(all, "aria-pressed", String(ui.all));
+    set(routine, "aria-pressed", String(ui.routine));
+    const [frame] = app.frames();
+    const whose = ui.everyone ? "busy % of each replica" : `replica ${ui.replica ?? "?"}`;
+    say(subject, frame ? `${whose} · over ${lasting(frame.windowUs)} · watched: ${frame.level}` : "no frame yet");
+    const lost = frame && frame.lost > 0 ? `${exact(frame.lost)} details were left out` : "";
+    set(subject, "title", lost || null);
+  }
+
+  return { draw };
+}
+
+function sample(kind) {
+  const lines = kind === "link" ? ["wide", "core"] : ["line"];
+  const paths = lines.map((line) => svg("path", { class: line, d: "M1 5h26" }));
+  return svg("svg", { width: 28, height: 10, "aria-hidden": "true", class: "sample" }, svg("g", { class: `wire ${kind}` }, ...paths));
+}

@@ -1,0 +1,199 @@
+// Puts the page together: where frames come from, what is shown of them, and who asked for what.
+
+import { chartsView } from "./charts-view.js";
+import { clusterView } from "./cluster-view.js";
+import { holderOf } from "./differs.js";
+import { at, el, refill, say, set } from "./dom.js";
+import { faultsView } from "./faults.js";
+import { findingsView } from "./findings-view.js";
+import { graphSwitches, graphView } from "./graph-view.js";
+import { help } from "./help.js";
+import { keys } from "./keys.js";
+import { Live } from "./live.js";
+import { operatorView } from "./operator-view.js";
+import { player } from "./player.js";
+import { readRecording } from "./recording.js";
+import { Replay } from "./replay.js";
+import { slotsView } from "./slots-view.js";
+import { Store } from "./store.js";
+import { storyView } from "./story-view.js";
+import { TABS, tabs } from "./tabs.js";
+import { themes } from "./theme.js";
+import { exact, lasting, moment, several } from "./words.js";
+
+/** The page is drawn at most this often, in milliseconds: faster than frames come, slower than eyes. */
+const DRAWN_EVERY = 120;
+
+class App {
+  constructor() {
+    this.store = new Store();
+    this.ui = { tab: TABS[0], replica: null, everyone: false, operator: null, all: false, routine: false, paused: false };
+    /** @type {Map<string, string>} */
+    this.notices = new Map();
+    /** What draws; of those that belong to a tab, only those of the open one do. @type {{draw: () => void, tab?: string}[]} */
+    this.views = [];
+    this.drawnAt = 0;
+    this.waiting = false;
+    const recording = document.getElementById("recording");
+    this.source = recording ? this.replay(recording) : new Live(this.store, () => this.changed());
+  }
+
+  /** A page that was made for a recording carries it. */
+  replay(place) {
+    const recording = readRecording(place.textContent ?? "");
+    this.title = recording.title;
+    recording.problems.forEach((problem, number) => this.notices.set(`recording ${number}`, problem));
+    const graph = JSON.parse(document.getElementById("recorded-graph")?.textContent || "null");
+    return new Replay(this.store, recording, graph, () => this.changed());
+  }
+
+  start() {
+    this.theme = themes(() => this.changed());
+    this.help = help();
+    const views = [findingsView, clusterView, tabs, graphSwitches, graphView, operatorView, slotsView, chartsView, storyView];
+    this.views = views.map((view) => view(this));
+    this.views.push(faultsView(this));
+    if (this.source instanceof Replay) this.views.push(player(this));
+    keys(this);
+    at("pause").addEventListener("click", () => this.pause());
+    at("theme").addEventListener("click", () => this.theme.toggle());
+    addEventListener("resize", () => this.changed());
+    addEventListener("hashchange", () => this.follow());
+    this.follow();
+    this.source.start();
+    // Ages grow while nothing arrives.
+    setInterval(() => this.changed(), 500);
+  }
+
+  /** Shows the view that the address names. */
+  follow() {
+    const named = location.hash.slice(1);
+    if (TABS.includes(named)) this.ui.tab = named;
+    this.changed();
+  }
+
+  /** Something is to be drawn: soon, and once, however much it is. */
+  changed() {
+    if (this.waiting) return;
+    this.waiting = true;
+    const wait = Math.max(0, this.drawnAt + DRAWN_EVERY - performance.now());
+    setTimeout(() => requestAnimationFrame(() => this.draw()), wait);
+  }
+
+  draw() {
+    this.waiting = false;
+    this.drawnAt = performance.now();
+    const { ui, store } = this;
+    if (ui.replica === null || ui.replica >= store.n) ui.replica = this.leader();
+    this.drawHead();
+    this.drawNotices();
+    for (const view of this.views) if ((view.tab ?? ui.tab) === ui.tab) view.draw();
+  }
+
+  /** The frames that the graph shows: of one replica, or of all. */
+  frames() {
+    const chosen = this.ui.everyone ? this.store.replicas() : [this.ui.replica ?? 0];
+    return chosen.map((replica) => this.store.frameOf(replica)).filter(Boolean);
+  }
+
+  /** The replica that leads the highest view. */
+  leader() {
+    const frames = [...this.store.shown.values()].map((sighting) => sighting.frame).filter(Boolean);
+    const highest = frames.reduce((best, frame) => (best && best.view >= frame.view ? best : frame), null);
+    return highest?.leader ?? null;
+  }
+
+  /** A moment, as the source's clock has it. */
+  moment(us) {
+    if (this.source instanceof Replay) return `${((us - this.source.first) / 1e6).toFixed(3)} s`;
+    return moment(us);
+  }
+
+  choose(replica) {
+    if (replica >= this.store.n) return;
+    Object.assign(this.ui, { replica, everyone: false });
+    this.changed();
+  }
+
+  overlay(everyone) {
+    Object.assign(this.ui, { everyone, tab: TABS[0] });
+    this.changed();
+  }
+
+  showAll(all) {
+    Object.assign(this.ui, { all, tab: TABS[0] });
+    this.changed();
+  }
+
+  showRoutine(routine) {
+    this.ui.routine = routine;
+    this.changed();
+  }
+
+  select(operator) {
+    this.ui.operator = operator;
+    this.changed();
+  }
+
+  selectHolder() {
+    const [frame] = this.frames();
+    this.select((frame && holderOf(frame)?.operator) ?? null);
+  }
+
+  open(tab) {
+    this.ui.tab = tab;
+    history.replaceState(null, "", `#${tab}`);
+    this.changed();
+  }
+
+  pause() {
+    if (this.source instanceof Replay) {
+      this.source.play(!this.source.playing);
+      return;
+    }
+    this.ui.paused = !this.ui.paused;
+    this.store.hold(this.ui.paused);
+    this.changed();
+  }
+
+  notice(key, text) {
+    if (text) this.notices.set(key, text);
+    else this.notices.delete(key);
+    this.changed();
+  }
+
+  drawHead() {
+    const { ui, store } = this;
+    const frame = [...store.shown.values()].map((sighting) => sighting.frame).find(Boolean);
+    const cluster = frame ? `${frame.protocol} · ${several(frame.n, "replica")} · cluster ${frame.cluster}` : "";
+    say(at("subject"), this.title ? `${this.title} · ${frame ? several(frame.n, "replica") : "nothing to show"}` : cluster);
+    const replaying = this.source instanceof Replay;
+    at("pause").hidden = replaying;
+    set(at("pause"), "aria-pressed", String(ui.paused));
+    say(at("pause"), ui.paused ? "Go on" : "Pause");
+    const lost = this.source.lost();
+    const state = replaying ? "recorded" : lost > 0 ? "lost" : ui.paused ? "paused" : "live";
+    set(at("connection"), "data-state", state);
+    const words = { recorded: "a recording", live: "live", paused: "held, still listening", lost: "disconnected" };
+    say(at("connection"), words[state]);
+    // Beside what is read out loud, which would begin anew each second.
+    say(at("lost-for"), state === "lost" ? `for ${lasting(Math.floor(lost / 1000) * 1e6)}` : "");
+    document.title = this.headline(frame);
+  }
+
+  /** The state of the cluster in the title, for who has the page in a tab at the back. */
+  headline(frame) {
+    const [worst] = this.store.findings;
+    const what = worst ? `${worst.severity}: ${worst.text}` : frame ? `view ${exact(frame.view)}` : "";
+    return [what, "taraflow"].filter(Boolean).join(" · ");
+  }
+
+  drawNotices() {
+    const { count, why } = this.store.skipped;
+    const skipped = count > 0 ? [`${several(count, "frame")} could not be read and were skipped; the last was ${why}.`] : [];
+    const texts = [...this.notices.values(), ...skipped];
+    refill(at("notices"), JSON.stringify(texts), () => texts.map((text) => el("p", { text })));
+  }
+}
+
+new App().start();

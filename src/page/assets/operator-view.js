@@ -1,0 +1,135 @@
+// Beside the graph: the chain of blame, and the operator that is selected.
+
+import { differences, holderOf, holdingOf } from "./differs.js";
+import { at, el, refill, say } from "./dom.js";
+import { tint } from "./replicas.js";
+import { count, exact, lasting, percent } from "./words.js";
+
+/** Operators listed while none is selected. */
+const BUSIEST = 6;
+
+/** @param {any} app */
+export function operatorView(app) {
+  function draw() {
+    const frames = app.frames();
+    drawBlame(app, frames);
+    const name = app.ui.operator;
+    say(at("operator-title"), name ?? "Busiest operators");
+    const shown = frames.map((frame) => ({
+      frame,
+      operator: frame.operators.find((operator) => operator.name === name) ?? null,
+      holding: name ? holdingOf(frame, name) : null,
+    }));
+    const differing = app.ui.everyone && name ? differences(frames, name) : [];
+    refill(at("operator"), JSON.stringify([name, differing, name ? shown.map(keyOf) : busyKey(frames)]), () => {
+      if (!name) return busiest(app, frames);
+      const known = shown.filter(({ operator }) => operator);
+      if (known.length === 0) return [el("p", { class: "empty", text: "No replica tells of this operator." })];
+      return [figures(known), ...known.map(holds), ...differing.map(differs)];
+    });
+  }
+
+  return { draw, tab: "dataflow" };
+}
+
+function keyOf({ frame, operator, holding }) {
+  return [frame.replica, operator, holding];
+}
+
+/** The operators that run most, of any of these replicas. */
+function topOf(frames) {
+  const all = frames.flatMap(({ replica, operators }) => operators.map((operator) => ({ replica, operator })));
+  return all.sort((one, other) => other.operator.busy - one.operator.busy).slice(0, BUSIEST);
+}
+
+function busyKey(frames) {
+  return topOf(frames).map(({ replica, operator }) => [replica, operator.name, percent(operator.busy)]);
+}
+
+/** While none is selected: where to look first. */
+function busiest(app, frames) {
+  const lines = topOf(frames).map(({ replica, operator }) => {
+    const { name, busy } = operator;
+    const bar = el("i", { class: "bar-fill" });
+    bar.style.width = percent(busy).replace(" ", "");
+    const button = el("button", { type: "button", class: "quiet", text: name, onclick: () => app.select(name) });
+    const whose = app.ui.everyone ? el("span", { class: "whose", text: ` of ${replica}` }) : null;
+    return el("li", { class: tint(replica) }, el("span", {}, button, whose), el("span", { class: "bar-ground" }, bar), el("b", { text: percent(busy) }));
+  });
+  return [el("ol", { class: "busiest" }, ...lines), el("p", { class: "empty", text: "Select an operator to see its figures." })];
+}
+
+/** A row a figure, a column a replica. */
+function figures(known) {
+  const rows = [
+    ["busy", (operator) => percent(operator.busy)],
+    ["records in", (operator) => `${count(operator.rateIn)}/s`],
+    ["records out", (operator) => `${count(operator.rateOut)}/s`],
+    ["a run, p50", (operator) => spread(operator, "p50")],
+    ["a run, p99", (operator) => spread(operator, "p99")],
+    ["a run, max", (operator) => spread(operator, "max")],
+    ["runs", (operator) => count(operator.runs)],
+    ["taken in all", (operator) => count(operator.recordsIn)],
+    ["sent in all", (operator) => count(operator.recordsOut)],
+    ["time in all", (operator) => lasting(operator.busyUs)],
+    ["frontier", (operator) => (operator.frontier === null ? "time stands still" : `slot ${exact(operator.frontier)}`)],
+  ];
+  const heads = known.map(({ frame }) => el("th", { scope: "col", class: tint(frame.replica), text: `replica ${frame.replica}` }));
+  const row = ([word, figure]) =>
+    el("tr", {}, el("th", { scope: "row", text: word }), ...known.map(({ operator }) => el("td", { text: figure(operator) })));
+  return el(
+    "table",
+    { class: "figures-table" },
+    el("thead", {}, el("tr", {}, el("td"), ...heads)),
+    el("tbody", {}, ...rows.map(row)),
+  );
+}
+
+function spread(operator, which) {
+  return operator.run.count > 0 ? lasting(operator.run[which]) : "–";
+}
+
+/** What it has not let go of, in words. */
+function holds({ frame, holding }) {
+  if (!holding) return null;
+  const what = holding.slot === null ? "no slot" : `slot ${exact(holding.slot)}`;
+  const more = holding.held > 1 ? ` and ${exact(holding.held - 1)} more` : "";
+  const wait = holding.wait
+    ? ` It waits for ${holding.wait}, for ${lasting(holding.waitedUs)} now.`
+    : " It waits for nothing.";
+  return el("p", { class: "holding", text: `On replica ${frame.replica} it holds ${what}${more}.${wait}` });
+}
+
+function differs({ replica, why }) {
+  return el("p", { class: "differs", text: `≠ Replica ${replica} differs from the others in: ${why}.` });
+}
+
+/** Each link says why the one above it waits. */
+function drawBlame(app, frames) {
+  const chains = frames.filter((frame) => frame.blame.length > 0);
+  refill(at("blame"), JSON.stringify(chains.map((frame) => [frame.replica, frame.blame])), () => {
+    if (chains.length === 0) {
+      const text = frames.length > 0 ? "Nothing waits." : "No frame yet.";
+      return [el("p", { class: "empty", text })];
+    }
+    return chains.map((frame) => chain(app, frame));
+  });
+}
+
+function chain(app, frame) {
+  const holder = holderOf(frame);
+  const links = frame.blame.map((link) => {
+    const replica = link.replica ?? frame.replica;
+    const other = link.replica !== null && link.replica !== frame.replica;
+    const name = other ? `${link.operator} of replica ${replica}` : link.operator;
+    const button = el("button", {
+      type: "button",
+      class: "quiet",
+      text: name,
+      onclick: () => (other ? app.choose(replica) : null, app.select(link.operator)),
+    });
+    return el("li", { "data-holds": link === holder }, button, ` ${link.text}`);
+  });
+  const head = el("h3", { class: tint(frame.replica), text: `replica ${frame.replica}` });
+  return el("div", {}, app.ui.everyone ? head : null, el("ol", { class: "chain" }, ...links));
+}

@@ -1,0 +1,25 @@
+// What a replica is called and looks like, wherever one is shown.
+
+/** The stroke that tells the line of a replica from others without colour. */
+export const DASHES = ["", "7 3", "2 3", "9 3 2 3", "1 2", "12 4", "5 2 1 2", "3 1", "8 2 2 2 2 2", "4 4"];
+
+/** The class that gives something the colour of a replica. */
+export function tint(replica) {
+  return `r${replica % DASHES.length}`;
+}
+
+/** The stroke of a replica's lines. */
+export function dash(replica) {
+  return DASHES[replica % DASHES.length];
+}
+
+/** The sign and word for what a replica does. */
+export function roleOf(role) {
+  if (role === "leader") return { sign: "◆", word: "leader" };
+  if (role === "candidate") return { sign: "◇", word: "candidate" };
+  if (role === "follower") return { sign: "○", word: "follower" };
+  return { sign: "·", word: role || "?" };
+}
+
+/** A replica whose frame is older than this, in milliseconds, is not heard of. */
+export const FRESH = 2500;

@@ -1,0 +1,39 @@
+// What happened, in words.
+
+import { at, el, refill } from "./dom.js";
+import { tint } from "./replicas.js";
+
+/** Lines drawn, and lines beside the graph. */
+const DRAWN = 200;
+const LATELY = 6;
+
+const SIGNS = { suspected: "?", entered_view: "→", leads: "◆", diverged: "✖", installed: "⇣", stands: "▲" };
+
+/** @param {any} app */
+export function storyView(app) {
+  function draw() {
+    const { story } = app.store;
+    const { tab, routine } = app.ui;
+    if (tab === "dataflow") fill(at("lately"), story.latest(LATELY, false), "Nothing but work.");
+    if (tab === "story") fill(at("events"), story.latest(DRAWN, routine), "Nothing has happened since this page was opened.");
+  }
+
+  function fill(place, items, none) {
+    refill(place, JSON.stringify(items), () => {
+      if (items.length === 0) return [el("li", { class: "empty", text: none })];
+      return items.map(line);
+    });
+  }
+
+  function line({ replica, at: when, kind, text, routine }) {
+    return el(
+      "li",
+      { class: tint(replica), "data-routine": routine },
+      el("time", { text: app.moment(when) }),
+      el("span", { class: "sign", "aria-hidden": "true", text: SIGNS[kind] ?? "·" }),
+      el("span", {}, el("b", { text: `replica ${replica} ` }), text),
+    );
+  }
+
+  return { draw };
+}

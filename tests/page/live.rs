@@ -1,0 +1,96 @@
+//! The page of a node that tells of a cluster.
+
+use std::thread;
+use std::time::Duration;
+
+use browser::{Browser, DARK, LIGHT, README};
+use frames::{frame, line};
+use serde_json::json;
+use stub::Stub;
+
+use crate::{browser, frames, stub};
+
+/// Tells what all replicas show, up to the frame with this number.
+fn tell_frames(node: &Stub, numbers: std::ops::RangeInclusive<u64>) {
+    for number in numbers {
+        for replica in 0..3 {
+            node.tell("frame", &line(frame(replica, number)));
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs Chromium"]
+fn findings_and_faults_of_a_live_cluster_are_shown() {
+    let node = Stub::start();
+    tell_frames(&node, 1..=30);
+    let browser = Browser::start();
+    browser.open(&node.url);
+    browser.wait_text("#connection", "live");
+    browser.wait_text("#findings", "Nothing is wrong");
+    browser.wait_text("#graph .node[data-holds]", "holds slot 3000");
+
+    browser.wait_text("#lately", "has started, and stands in view 0");
+
+    let finding = json!({"code": "slow_disk", "severity": "degraded", "replica": 2,
+        "text": "syncs of replica 2 take 38 ms", "because": ["its last 40 syncs took 31 ms and more"]});
+    node.tell("findings", &json!([finding]).to_string());
+    browser.wait_text("#findings", "its last 40 syncs took 31 ms and more");
+    browser.press("1");
+    browser.look(README);
+    browser.screenshot("readme");
+    browser.look(LIGHT);
+    node.tell("silence", &json!({"replica": 1, "text": "it does not answer"}).to_string());
+    browser.wait_text("#cluster", "it does not answer");
+    browser.press("o");
+    browser.wait_text("#graph .node[data-differs]", "≠81");
+    browser.screenshot("overlay-light");
+    browser.look(DARK);
+    browser.screenshot("overlay-dark");
+    browser.look(LIGHT);
+
+    browser.value("document.querySelector('[aria-label=\"kill replica 2\"]').click() ?? true");
+    browser.wait("true");
+    thread::sleep(Duration::from_millis(300));
+    assert_eq!(node.deeds(), ["/v1/replicas/2/kill"]);
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+#[ignore = "needs Chromium"]
+fn a_lost_connection_is_said_and_made_again() {
+    let node = Stub::start();
+    tell_frames(&node, 1..=3);
+    let browser = Browser::start();
+    browser.open(&node.url);
+    browser.wait_text("#connection", "live");
+
+    node.cut();
+    browser.wait_text("#connection", "disconnected");
+    browser.wait_text("#lost-for", "for ");
+    browser.wait_text("#connection", "live");
+    node.tell("frame", "{\"version\": 2}");
+    node.tell("frame", "no frame");
+    browser.wait_text("#notices", "2 frames could not be read");
+    tell_frames(&node, 20..=20);
+    browser.wait_text("#cluster", "view 1");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+#[ignore = "needs Chromium"]
+fn a_page_that_is_held_stays_as_it_is() {
+    let node = Stub::start();
+    tell_frames(&node, 1..=3);
+    let browser = Browser::start();
+    browser.open(&node.url);
+    browser.wait_text("#cluster", "view 0");
+    browser.press(" ");
+    browser.wait_text("#connection", "held");
+    tell_frames(&node, 21..=21);
+    browser.screenshot("held");
+    assert!(browser.text("#cluster").contains("view 0"));
+    browser.press(" ");
+    browser.wait_text("#cluster", "view 1");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}

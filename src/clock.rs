@@ -8,7 +8,7 @@ use crate::types::Millis;
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start: Instant,
-    start_ms: Millis,
+    start_us: u64,
 }
 
 impl Clock {
@@ -16,7 +16,7 @@ impl Clock {
     #[must_use]
     pub fn start() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { start: Instant::now(), start_ms: since.as_millis() as Millis }
+        Self { start: Instant::now(), start_us: since.as_micros() as u64 }
     }
 
     /// How long it has run.
@@ -28,15 +28,13 @@ impl Clock {
     /// Milliseconds since the Unix epoch, by the system's time at the start.
     #[must_use]
     pub fn now(&self) -> Millis {
-        self.start_ms + self.elapsed().as_millis() as Millis
+        self.now_us() / 1_000
     }
-}
 
-impl Clock {
     /// Microseconds since the Unix epoch, by the same time.
     #[must_use]
     pub fn now_us(&self) -> u64 {
-        self.start_ms * 1_000 + self.elapsed().as_micros() as u64
+        self.start_us + self.elapsed().as_micros() as u64
     }
 }
 

@@ -22,7 +22,7 @@ use super::window::Window;
 use crate::batch::BatchId;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::events::{self, Event};
+use crate::events::{self, Event, Wait};
 use crate::inspect::{self, Wiring};
 use crate::protocol::{Protocol, Step};
 use crate::replica::timeless_worker;
@@ -283,10 +283,19 @@ impl Observer {
         let window = Window { shown: &shown, seconds: window_us as f64 / 1e6 };
         let operators = window.operators(&self.wiring.graph, &self.meters);
         let channels = window.channels(&self.wiring);
-        let blame = shown.blame.keys().filter_map(|(_, role)| {
-            let holding = holdings.iter().find(|holding| holding.role == *role)?;
-            Some(Blame::of(holding))
-        });
+        let chain = shown
+            .blame
+            .keys()
+            .filter_map(|(_, role)| holdings.iter().find(|holding| holding.role == *role));
+        let mut blame: Vec<_> = chain.map(Blame::of).collect();
+        let asked =
+            |holding: &Holding| holding.held > 0 && matches!(holding.wait, Wait::Proposal(_));
+        let idle = |holding: &Holding| holding.wait == Wait::Nothing;
+        let last = blame.last().and_then(|last| holdings.iter().find(|h| h.role == last.operator));
+        if last.is_some_and(idle) && !holdings.iter().any(asked) {
+            // Who has nothing to do waits for nobody.
+            blame.clear();
+        }
         Observed {
             number: self.number,
             at_us,
@@ -300,7 +309,7 @@ impl Observer {
             counts: self.counts.clone(),
             operators,
             channels,
-            blame: blame.collect(),
+            blame,
             holdings,
             slots,
             happened: std::mem::take(&mut self.happened),

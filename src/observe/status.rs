@@ -185,7 +185,9 @@ impl Bounds {
 }
 
 impl ReplicaStatus {
-    pub(crate) fn new(report: &Report, bounds: &Bounds, not_ready: Vec<Reason>) -> Self {
+    /// How the replica of this report stands, and what keeps it from being of full use.
+    #[must_use]
+    pub fn new(report: &Report, bounds: &Bounds, not_ready: Vec<Reason>) -> Self {
         let Report { status, .. } = report;
         let differs = |&(slot, replica): &(Slot, ReplicaId)| Divergence { slot, replica };
         let ended = report.faults.iter().map(|(kind, count)| ((*kind).to_owned(), *count));

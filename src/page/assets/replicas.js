@@ -22,4 +22,4 @@ export function roleOf(role) {
 }
 
 /** A replica whose frame is older than this, in milliseconds, is not heard of. */
-export const FRESH = 2500;
+export const FRESH = 3000;

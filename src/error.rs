@@ -277,6 +277,32 @@ pub enum Error {
         /// How many were asked.
         asked: usize,
     },
+    /// Nobody tells what is asked.
+    #[error("nobody answers: {said}. Is the cluster running? `taraflow cluster up` runs one")]
+    Silent {
+        /// What each of those asked said instead.
+        said: String,
+    },
+    /// Requests are not answered; why has been printed.
+    #[error("the cluster does not answer requests: {what}")]
+    Down {
+        /// What is wrong.
+        what: String,
+    },
+    /// Requests are answered, and something is wrong; why has been printed.
+    #[error("the cluster serves, and something must be looked at: {what}")]
+    Ails {
+        /// What is wrong.
+        what: String,
+    },
+    /// No replica knows a request, or the slot it is in.
+    #[error("no replica that answers knows {what}: {memory}")]
+    Forgotten {
+        /// What was asked for.
+        what: String,
+        /// How far back they remember.
+        memory: String,
+    },
     /// Too few replicas can be seen to work.
     #[error(
         "{working} of {n} replicas work, and {needed} are needed: writes wait until more of them \
@@ -318,7 +344,7 @@ impl Error {
     }
 
     /// What the process that ends with this error tells its caller: 2 usage, 3 unreachable, 4 no
-    /// quorum, 6 outcome unknown, 7 integrity, 8 the disk failed, 1 everything else.
+    /// quorum, 5 something ails, 6 outcome unknown, 7 integrity, 8 the disk failed, 1 everything else.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -328,8 +354,12 @@ impl Error {
             | Self::Usage(_)
             | Self::Taken { .. }
             | Self::Protocol { .. } => USAGE,
-            Self::Unreachable { .. } | Self::Connect { .. } | Self::NobodyAnswers { .. } => 3,
-            Self::Busy | Self::NoQuorum { .. } | Self::TooFewWork { .. } => 4,
+            Self::Unreachable { .. }
+            | Self::Connect { .. }
+            | Self::NobodyAnswers { .. }
+            | Self::Silent { .. } => 3,
+            Self::Busy | Self::NoQuorum { .. } | Self::TooFewWork { .. } | Self::Down { .. } => 4,
+            Self::Ails { .. } => 5,
             Self::Unknown { .. } | Self::Stalled { .. } => 6,
             Self::Damaged { .. }
             | Self::Empty { .. }

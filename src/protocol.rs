@@ -6,6 +6,8 @@ use crate::types::{Slot, View};
 
 /// A protocol that replicas can speak. `M` is its message, `R` what it writes to the journal.
 pub struct Protocol<M: Clone + 'static, R: Clone + 'static> {
+    /// Its name.
+    pub name: &'static str,
     /// Draws a replica's graph.
     pub dataflow: for<'s> fn(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
     /// How many bytes a message takes, near enough for limits.

@@ -4,26 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
-use serde::Serialize;
 
 use crate::checkpoint::Digest;
 use crate::events::Event;
 use crate::types::{ReplicaId, Slot, View};
-
-/// What one operator of a replica has done.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct RoleTime {
-    /// The operator's name.
-    pub role: String,
-    /// Records it has taken.
-    pub records_in: u64,
-    /// Records it has sent.
-    pub records_out: u64,
-    /// How often it ran.
-    pub runs: u64,
-    /// For how long, in microseconds.
-    pub busy_us: u64,
-}
 
 /// A replica as it stood at the end of its last turn. The counts are those of its present life.
 #[derive(Clone, Debug, Default)]
@@ -62,8 +46,6 @@ pub struct Status {
     pub diverged: Vec<(Slot, ReplicaId)>,
     /// The digest of its state, when it was last asked for it.
     pub digest: Option<(Slot, Digest)>,
-    /// The time and records of each role, if the cluster is profiled and the replica was asked.
-    pub roles: Vec<RoleTime>,
 }
 
 /// Something that happened in one replica, for whoever watches.

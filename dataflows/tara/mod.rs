@@ -94,6 +94,7 @@ use recovery::{Recovery, recovery};
 
 /// Tara, for its hosts.
 pub const PROTOCOL: Protocol<Message, Promise> = Protocol {
+    name: "tara",
     dataflow,
     weight: message_weight,
     plausible: messages::is_plausible,

@@ -5,6 +5,7 @@
 //! only, and every question is a GET: nothing can be changed through it.
 
 mod guard;
+mod metrics;
 mod page;
 mod questions;
 mod stream;

@@ -11,7 +11,7 @@ use axum::{Json, Router};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use super::watching;
+use super::{metrics, watching};
 
 use crate::observe::board::Board;
 use crate::observe::health::{Limits, Reason};
@@ -21,7 +21,7 @@ use crate::settings::NodeSettings;
 use crate::types::ReplicaId;
 
 /// Each path, and what is answered there.
-const INDEX: [(&str, &str); 15] = [
+const INDEX: [(&str, &str); 16] = [
     ("/", "a page to watch the cluster on"),
     ("/v1", "this list"),
     ("/v1/status", "how the replica stands: role, view, progress, links, clients, disk"),
@@ -35,6 +35,7 @@ const INDEX: [(&str, &str); 15] = [
     ("/v1/blame", "who holds back the application, and why"),
     ("/v1/slots", "the lives of slots: ?slot=N, ?client=C&number=N or ?last=N"),
     ("/v1/events", "what happened lately; as text/event-stream, frames as they are taken"),
+    ("/metrics", "figures of this replica for Prometheus"),
     ("/livez", "200 while the worker moves; 503: only a restart helps"),
     ("/readyz", "200 while the replica is of full use; 503 with the reasons why not"),
 ];
@@ -56,6 +57,13 @@ pub(super) struct Sources {
 impl Sources {
     fn report(&self) -> Option<Report> {
         self.boards.get(self.me.0 as usize)?.get()
+    }
+
+    /// How this replica stands; nothing before its first tick.
+    pub(super) fn status(&self) -> Option<ReplicaStatus> {
+        let report = self.report()?;
+        let reasons = self.limits.reasons(Some(&report), Instant::now());
+        Some(ReplicaStatus::new(&report, &self.bounds, reasons))
     }
 }
 
@@ -96,6 +104,7 @@ pub(super) fn router(settings: &NodeSettings, boards: Vec<Board>) -> Router {
     let sources = Sources { me: settings.config.me, boards, streams, bounds, limits };
     Router::new()
         .merge(watching::router())
+        .route("/metrics", get(metrics::metrics))
         .route("/v1", get(index))
         .route("/v1/status", get(status))
         .route("/livez", get(livez))
@@ -111,15 +120,11 @@ async fn index() -> Json<Index> {
 }
 
 async fn status(State(sources): State<Arc<Sources>>) -> Response {
-    let Sources { bounds, limits, .. } = &*sources;
-    let now = Instant::now();
-    match sources.report() {
-        Some(report) => {
-            let reasons = limits.reasons(Some(&report), now);
-            Json(ReplicaStatus::new(&report, bounds, reasons)).into_response()
-        }
+    match sources.status() {
+        Some(status) => Json(status).into_response(),
         None => {
-            let words = limits.reasons(None, now).pop().map(|reason| reason.text);
+            let words = sources.limits.reasons(None, Instant::now()).pop();
+            let words = words.map(|reason| reason.text);
             refusal(StatusCode::SERVICE_UNAVAILABLE, words.unwrap_or_default())
         }
     }

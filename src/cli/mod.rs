@@ -1,11 +1,14 @@
 //! The commands, one file each.
 
+mod ask;
 pub mod checkpoint;
 pub mod cluster;
 pub mod completions;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod graph;
+pub mod inspect;
 pub mod kv;
 pub mod log;
 pub mod node;
@@ -14,6 +17,7 @@ mod reply;
 pub mod sim;
 pub mod status;
 pub mod submit;
+pub mod trace;
 
 use std::process::ExitCode;
 
@@ -38,6 +42,12 @@ enum Command {
     Node(node::RunArgs),
     /// Show how a cluster is
     Status(status::StatusArgs),
+    /// Show what the replicas do: operators, streams, slots, and who waits for whom
+    Inspect(inspect::InspectArgs),
+    /// Say what is wrong with a cluster, and why
+    Doctor(doctor::DoctorArgs),
+    /// Show the life of one request, on all replicas
+    Trace(trace::TraceArgs),
     /// Check or print what a node is told
     Config(config::ConfigArgs),
     /// Have a stream of commands applied, each once, and print the replies
@@ -66,6 +76,9 @@ impl Cli {
             Command::Cluster(args) => cluster::run(args),
             Command::Node(args) => node::run(args),
             Command::Status(args) => status::run(args),
+            Command::Inspect(args) => inspect::run(args),
+            Command::Doctor(args) => doctor::run(args),
+            Command::Trace(args) => trace::run(args),
             Command::Config(args) => config::run(args),
             Command::Submit(args) => submit::run(args),
             Command::Kv(args) => kv::run(args),

@@ -46,6 +46,16 @@ impl Edge {
         self.gather.is_full()
     }
 
+    /// Bytes of requests that wait to be proposed.
+    pub fn bytes(&self) -> usize {
+        self.gather.bytes()
+    }
+
+    /// Clients that are connected.
+    pub fn clients(&self) -> usize {
+        self.connections.len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.gather.is_empty()
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use crate::server::LinkStatus;
 use crate::types::{ReplicaId, To};
 
 /// What one turn of a replica says to one peer.
@@ -20,8 +21,19 @@ struct Mailbox<M> {
     receiver: Receiver<Parcel<M>>,
     /// Whether the replica lives.
     open: AtomicBool,
-    /// Bytes that lie here, by sender: a slow replica fills its own links only.
-    queued: Vec<AtomicUsize>,
+    /// The links that lead here, by sender: a slow replica fills its own only.
+    links: Vec<Counts>,
+}
+
+/// What one replica has put into the mailbox of another.
+#[derive(Default)]
+struct Counts {
+    /// Bytes that lie there.
+    queued: AtomicUsize,
+    /// Messages put there.
+    sent: AtomicU64,
+    /// Their bytes.
+    bytes: AtomicU64,
     /// Messages that found the box closed or full.
     dropped: AtomicU64,
 }
@@ -40,16 +52,32 @@ impl<M: Clone> Post<M> {
     pub fn new(n: usize, weight: fn(&M) -> usize, bytes_max: usize) -> Self {
         let mailbox = || {
             let (sender, receiver) = bounded(Self::PARCELS_MAX);
-            let queued = (0..n).map(|_| AtomicUsize::new(0)).collect();
-            let (open, dropped) = (AtomicBool::new(false), AtomicU64::new(0));
-            Mailbox { sender, receiver, open, queued, dropped }
+            let links = (0..n).map(|_| Counts::default()).collect();
+            Mailbox { sender, receiver, open: AtomicBool::new(false), links }
         };
         Self { boxes: (0..n).map(|_| mailbox()).collect(), weight, bytes_max }
     }
 
     /// Messages for `replica` that were dropped.
     pub fn dropped(&self, replica: ReplicaId) -> u64 {
-        self.boxes[replica.0 as usize].dropped.load(Ordering::Relaxed)
+        let links = self.boxes[replica.0 as usize].links.iter();
+        links.map(|link| link.dropped.load(Ordering::Relaxed)).sum()
+    }
+
+    /// How the link from one replica to another stands.
+    pub fn status(&self, from: ReplicaId, to: ReplicaId) -> LinkStatus {
+        let mailbox = &self.boxes[to.0 as usize];
+        let link = &mailbox.links[from.0 as usize];
+        let up = mailbox.open.load(Ordering::Acquire);
+        LinkStatus {
+            up,
+            connects: 1,
+            fault: (!up).then(|| format!("replica {to} has ended")),
+            dropped: link.dropped.load(Ordering::Relaxed),
+            sent: link.sent.load(Ordering::Relaxed),
+            bytes: link.bytes.load(Ordering::Relaxed),
+            queued: link.queued.load(Ordering::Relaxed),
+        }
     }
 
     /// Opens the mailbox of a replica that starts.
@@ -70,24 +98,28 @@ impl<M: Clone> Post<M> {
 
     /// Notes that `me` has taken a parcel out of its mailbox.
     pub fn took(&self, me: ReplicaId, parcel: &Parcel<M>) {
-        let queued = &self.boxes[me.0 as usize].queued[parcel.from.0 as usize];
-        queued.fetch_sub(parcel.bytes, Ordering::AcqRel);
+        let link = &self.boxes[me.0 as usize].links[parcel.from.0 as usize];
+        link.queued.fetch_sub(parcel.bytes, Ordering::AcqRel);
     }
 
     fn put(&self, from: ReplicaId, to: ReplicaId, messages: Vec<M>) {
         let mailbox = &self.boxes[to.0 as usize];
-        let queued = &mailbox.queued[from.0 as usize];
+        let link = &mailbox.links[from.0 as usize];
         let bytes = messages.iter().map(self.weight).sum();
         let count = messages.len() as u64;
-        let fits = queued.load(Ordering::Acquire) < self.bytes_max;
+        let fits = link.queued.load(Ordering::Acquire) < self.bytes_max;
         if fits && mailbox.open.load(Ordering::Acquire) {
-            queued.fetch_add(bytes, Ordering::AcqRel);
+            link.queued.fetch_add(bytes, Ordering::AcqRel);
             match mailbox.sender.try_send(Parcel { from, messages, bytes }) {
-                Ok(()) => return,
-                Err(_) => queued.fetch_sub(bytes, Ordering::AcqRel),
+                Ok(()) => {
+                    link.sent.fetch_add(count, Ordering::Relaxed);
+                    link.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+                    return;
+                }
+                Err(_) => link.queued.fetch_sub(bytes, Ordering::AcqRel),
             };
         }
-        mailbox.dropped.fetch_add(count, Ordering::Relaxed);
+        link.dropped.fetch_add(count, Ordering::Relaxed);
     }
 }
 

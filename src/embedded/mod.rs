@@ -9,7 +9,6 @@
 mod door;
 mod edge;
 mod links;
-mod profile;
 mod replica;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,15 +26,19 @@ use crate::config::Config;
 use crate::disk::{Disk, Identity, Memory, Store};
 use crate::error::Error;
 use crate::node::Node;
+use crate::observe::board;
+use crate::observe::frame::{Frame, Level};
+use crate::observe::observer::Observer;
+use crate::observe::scene::Scene;
+use crate::observe::showing::Showing;
+use crate::observe::status::Bounds;
 use crate::protocol::Protocol;
-use crate::replica::timeless_worker;
 use crate::status::Board;
 use crate::types::{ReplicaId, View};
 
 use door::Channels;
 use edge::Knock;
 use links::Post;
-use profile::Profile;
 use replica::{Control, Life, Lines, Names};
 
 pub use crate::client::Client;
@@ -48,8 +51,8 @@ pub struct Settings {
     pub config: Config,
     /// Whether replicas have a disk, in memory, and so may be restarted.
     pub durable: bool,
-    /// Whether timely's log is read, to tell what each role does; costs some speed.
-    pub profiled: bool,
+    /// How closely the replicas are watched.
+    pub observe: Level,
     /// Bytes of messages from one replica to another that may wait.
     pub link_bytes_max: usize,
     /// Who is told what happens. One that lags loses it.
@@ -65,7 +68,7 @@ impl Settings {
         Self {
             config: Config::new(ReplicaId(0), n),
             durable: true,
-            profiled: false,
+            observe: Level::default(),
             link_bytes_max: 16 << 20,
             watcher: None,
             deadline: Duration::from_secs(10),
@@ -103,6 +106,8 @@ impl Door {
 struct Shared {
     doors: Vec<Door>,
     boards: Vec<Board>,
+    /// What is shown of each replica.
+    shown: Vec<board::Board>,
     clock: Clock,
     names: Names,
     limits: Limits,
@@ -142,6 +147,7 @@ impl Cluster {
         let shared = Arc::new(Shared {
             doors: (0..n).map(|_| Door::default()).collect(),
             boards: (0..n).map(|_| Board::default()).collect(),
+            shown: (0..n).map(|_| board::Board::default()).collect(),
             clock: Clock::start(),
             names: Names::default(),
             limits: Limits::of(&settings.config),
@@ -191,6 +197,24 @@ impl Cluster {
     #[must_use]
     pub fn status(&self, replica: ReplicaId) -> Status {
         self.shared.boards[replica.0 as usize].with(|status| status.clone())
+    }
+
+    /// The latest frame of a replica, if it is watched.
+    #[must_use]
+    pub fn frame(&self, replica: ReplicaId) -> Option<Arc<Frame>> {
+        self.shown(replica).frame().map(|(frame, _)| frame)
+    }
+
+    /// All replicas, each by its latest frame, and what is wrong.
+    #[must_use]
+    pub fn scene(&self) -> Scene {
+        board::scene(&self.shared.shown, self.shared.clock.now_us())
+    }
+
+    /// What is shown of a replica.
+    #[must_use]
+    pub fn shown(&self, replica: ReplicaId) -> &board::Board {
+        &self.shared.shown[replica.0 as usize]
     }
 
     /// Messages for `replica` that were dropped, because it was dead or its link full.
@@ -300,23 +324,32 @@ where
         };
         let end = End { me, post: Arc::clone(&self.post), shared: Arc::clone(&self.shared) };
         let (protocol, application) = (self.protocol, Arc::clone(&self.application));
-        let profiled = self.settings.profiled;
+        let (level, clock) = (self.settings.observe, self.shared.clock);
+        let showing = Showing::new(
+            self.shared.shown[me.0 as usize].clone(),
+            Bounds {
+                cluster: format!("{CLUSTER:016x}"),
+                protocol: self.protocol.name.to_owned(),
+                durable: self.settings.durable,
+                clients_max: Cluster::KNOCKS_MAX,
+                waiting_bytes_max: config.gather_bytes_max,
+            },
+            &config,
+        );
         let live = move |held: Sender<Knock>| {
             let mut end = end;
-            let (worker, profile) = if profiled {
-                let (worker, profile) = Profile::of_new_worker();
-                (worker, Some(profile))
-            } else {
-                (timeless_worker(), None)
-            };
+            let (worker, observer) = Observer::of_new_worker(level, &config, protocol, clock);
             let node = Node::start_on(worker, &config, disk, application(), protocol.dataflow);
-            let node = match node {
+            let mut node = match node {
                 Ok(node) => node,
                 Err(error) => return drop(started.send(Err(error))),
             };
+            if let Some(observer) = observer {
+                node.watch(observer, protocol.step);
+            }
             end.begin(held);
             let _ = started.send(Ok(()));
-            if let Err(error) = Life::new(config, node, lines, profile).run() {
+            if let Err(error) = Life::new(config, node, lines, showing, protocol.executed).run() {
                 end.shared.boards[me.0 as usize]
                     .with(|status| status.failed = Some(error.to_string()));
             }
@@ -350,6 +383,7 @@ impl<M: Clone> End<M> {
             let (view, lives) = (status.view, status.lives + 1);
             *status = Status { alive: true, lives, view, ..Status::default() };
         });
+        self.shared.shown[me].set_ended(false);
         self.shared.doors[me].set(Some(knocks));
     }
 }
@@ -358,6 +392,7 @@ impl<M: Clone> Drop for End<M> {
     fn drop(&mut self) {
         let me = self.me.0 as usize;
         self.shared.doors[me].set(None);
+        self.shared.shown[me].set_ended(true);
         self.post.close(self.me);
         self.shared.boards[me].with(|status| {
             status.alive = false;

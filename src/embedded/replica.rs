@@ -1,5 +1,6 @@
 //! The thread of one replica: park, take what arrived, turn, make durable, send.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -10,12 +11,14 @@ use serde::de::DeserializeOwned;
 
 use super::edge::{Edge, Knock};
 use super::links::{Links, Parcel, Post};
-use super::profile::Profile;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Error;
 use crate::node::Node;
+use crate::observe::showing::Showing;
+use crate::server::Report;
 use crate::status::{Board, Origin, Seen};
+use crate::types::{Millis, ReplicaId, Slot};
 
 /// What the cluster tells a replica's thread.
 pub(super) enum Control {
@@ -45,7 +48,12 @@ pub(super) struct Life<M: Clone + 'static, R: Clone + 'static> {
     lines: Lines<M>,
     links: Links<M>,
     edge: Edge,
-    profile: Option<Profile>,
+    showing: Showing,
+    executed: fn(&M) -> Option<Slot>,
+    /// When each replica was last heard, and how far it had executed when it last said so.
+    heard_at: BTreeMap<ReplicaId, Millis>,
+    executed_by: BTreeMap<ReplicaId, Slot>,
+    started: Duration,
     /// What the last turn has said to this replica itself.
     own: Vec<M>,
     next_tick: Duration,
@@ -67,13 +75,28 @@ where
         config: Config,
         node: Node<M, R>,
         lines: Lines<M>,
-        profile: Option<Profile>,
+        showing: Showing,
+        executed: fn(&M) -> Option<Slot>,
     ) -> Self {
         let links = Links::new(config.me, config.n, Arc::clone(&lines.post));
         let edge = Edge::new(&config);
-        let (own, next_tick) = (Vec::new(), lines.clock.elapsed());
-        let (messages_in, closed) = (0, never());
-        Self { config, node, lines, links, edge, profile, own, next_tick, messages_in, closed }
+        let started = lines.clock.elapsed();
+        Self {
+            config,
+            node,
+            lines,
+            links,
+            edge,
+            showing,
+            executed,
+            heard_at: BTreeMap::new(),
+            executed_by: BTreeMap::new(),
+            started,
+            own: Vec::new(),
+            next_tick: started,
+            messages_in: 0,
+            closed: never(),
+        }
     }
 
     /// Runs until it is killed.
@@ -102,6 +125,10 @@ where
             let sent = self.links.send(&mut ready.messages, &mut self.own);
             self.edge.answer(&mut ready.replies);
             self.publish(sent);
+            if self.showing.is_due() {
+                self.showing.report(self.report());
+                self.showing.take(&mut self.node);
+            }
         }
     }
 
@@ -148,10 +175,7 @@ where
             Control::Kill => true,
             Control::Look => {
                 self.node.replica().ask_digest();
-                if let Some(profile) = &self.profile {
-                    let roles = profile.roles();
-                    self.lines.board.with(|status| status.roles = roles);
-                }
+                self.showing.hurry(&self.node);
                 false
             }
             Control::Pause(time) => {
@@ -187,6 +211,10 @@ where
 
     fn take(&mut self, parcel: Parcel<M>) {
         self.lines.post.took(self.config.me, &parcel);
+        self.heard_at.insert(parcel.from, self.lines.clock.now());
+        if let Some(slot) = parcel.messages.iter().filter_map(self.executed).max() {
+            self.executed_by.insert(parcel.from, slot);
+        }
         self.messages_in += parcel.messages.len() as u64;
         self.node.deliver(parcel.from, parcel.messages);
     }
@@ -197,6 +225,33 @@ where
             self.next_tick = elapsed + Duration::from_millis(self.config.tick_ms);
             let now = self.lines.clock.now();
             self.node.tick(now);
+            self.showing.on_tick(&self.node, elapsed);
+        }
+    }
+
+    fn report(&self) -> Report {
+        let Config { me, n, .. } = self.config;
+        let status = self.lines.board.with(|status| status.clone());
+        let peers = (0..n as u16).map(ReplicaId).filter(|peer| *peer != me);
+        let link = |peer| (peer, self.lines.post.status(me, peer));
+        Report {
+            at: Instant::now(),
+            replica: me,
+            n,
+            leader: status.view.leader(n),
+            status,
+            now: self.lines.clock.now(),
+            up_for: self.lines.clock.elapsed().saturating_sub(self.started),
+            draining: false,
+            fenced: self.node.is_fenced(),
+            gathered: self.edge.bytes(),
+            links: peers.map(link).collect(),
+            heard_at: self.heard_at.clone(),
+            executed_by: self.executed_by.clone(),
+            native_clients: self.edge.clients(),
+            redis_clients: 0,
+            faults: BTreeMap::new(),
+            syncs: self.node.meter().map(|meter| (meter.syncs(), meter.sync_times())),
         }
     }
 

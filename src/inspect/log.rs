@@ -8,7 +8,7 @@ use timely::logging::{TimelyEvent, TimelyEventBuilder};
 use timely::worker::Worker;
 
 use super::labels::record_name;
-use super::{DOORS, Graph, PLUMBING};
+use super::{DOORS, Graph, PLUMBING, Wiring};
 
 /// The path of an operator from the root of its worker: the number of each scope, and its own.
 type Address = Vec<usize>;
@@ -67,6 +67,12 @@ impl Log {
     /// The graph of what has been built so far.
     #[must_use]
     pub fn graph(&self) -> Graph {
+        self.wiring().graph
+    }
+
+    /// The wiring of what has been built so far.
+    #[must_use]
+    pub fn wiring(&self) -> Wiring {
         let built = self.0.borrow();
         let backs = built.backs();
         let hidden: BTreeSet<_> =
@@ -79,7 +85,7 @@ impl Log {
             addresses.insert(name.clone(), at.get(1..).unwrap_or_default().to_vec());
             built.walk(at, name, &backs, &mut ways);
         }
-        Graph::of(addresses, &ways)
+        Wiring::of(addresses, &ways)
     }
 }
 

@@ -108,30 +108,46 @@ pub struct Graph {
     pub operators: Vec<Operator>,
     /// The edges.
     pub edges: Vec<Edge>,
-    /// The outputs that each edge comes from.
-    #[serde(skip)]
+}
+
+/// A graph, and the outputs that its edges come from.
+#[derive(Clone, Debug)]
+pub struct Wiring {
+    /// The graph.
+    pub graph: Graph,
     ports: BTreeMap<Edge, BTreeSet<usize>>,
 }
 
 /// The graph of one replica that speaks `protocol`.
 ///
-/// The replica is built as in a running cluster, and dropped. The clock is there because timely keeps a
-/// log only for workers that have one; nothing in the graph depends on it.
+/// The replica is built as in a running cluster, and dropped.
 #[must_use]
 pub fn graph<M: Clone + 'static, R: Clone + 'static>(
     config: &Config,
     protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
 ) -> Graph {
+    wiring(config, protocol).graph
+}
+
+/// The same with the outputs that edges come from.
+///
+/// The clock is there because timely keeps a log only for workers that have one; nothing in the graph
+/// depends on it.
+#[must_use]
+pub fn wiring<M: Clone + 'static, R: Clone + 'static>(
+    config: &Config,
+    protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
+) -> Wiring {
     let thread = Allocator::Thread(Thread::default());
     let worker = Worker::new(WorkerConfig::default(), thread, Some(Instant::now()));
     let log = Log::watch(&worker).expect("a worker with a clock keeps a log");
     let executor = Executor::new(Box::new(Nothing), 1, config);
     drop(Replica::start(worker, config, Recovered::nothing(), executor, protocol));
-    log.graph()
+    log.wiring()
 }
 
-impl Graph {
-    /// The graph that `ways` between operators called `names` make.
+impl Wiring {
+    /// The wiring that `ways` between operators at `addresses` make.
     fn of(addresses: BTreeMap<String, Vec<usize>>, ways: &BTreeSet<log::Way>) -> Self {
         let kinds: BTreeMap<_, _> =
             addresses.keys().map(|name| (name.as_str(), kind(name, ways))).collect();
@@ -146,14 +162,16 @@ impl Graph {
             kind: kinds[&**name],
         };
         let operators = addresses.iter().map(operator).collect();
-        Self { operators, edges: ports.keys().cloned().collect(), ports }
+        Self { graph: Graph { operators, edges: ports.keys().cloned().collect() }, ports }
     }
 
     /// The outputs of its writer that an edge of this graph comes from.
     pub fn ports(&self, edge: &Edge) -> impl Iterator<Item = usize> {
         self.ports.get(edge).into_iter().flatten().copied()
     }
+}
 
+impl Graph {
     /// What a figure in a paper would show: without plumbing, and links as edges only.
     #[must_use]
     pub fn figure(&self) -> Self {
@@ -176,7 +194,7 @@ impl Graph {
         let kept: BTreeSet<_> = operators.iter().map(|operator| &operator.name).collect();
         let inside = |edge: &&Edge| kept.contains(&edge.from) && kept.contains(&edge.to);
         let edges = self.edges.iter().filter(inside).cloned().collect();
-        Self { operators, edges, ports: self.ports.clone() }
+        Self { operators, edges }
     }
 }
 

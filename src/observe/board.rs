@@ -18,6 +18,8 @@ struct Posted {
     report: Option<Report>,
     frame: Option<(Print, Instant)>,
     past: Option<Past>,
+    /// Whether it is known that the replica has ended.
+    ended: bool,
 }
 
 /// A frame, or the bytes in which it came and that nobody has read yet.
@@ -45,8 +47,13 @@ impl Board {
     }
 
     /// Puts up a frame.
-    pub fn set_frame(&self, frame: Frame) {
-        self.posted().frame = Some((Print::Frame(Arc::new(frame)), Instant::now()));
+    pub fn set_frame(&self, frame: Arc<Frame>) {
+        self.posted().frame = Some((Print::Frame(frame), Instant::now()));
+    }
+
+    /// Says that the replica has ended, or that it has started.
+    pub fn set_ended(&self, ended: bool) {
+        self.posted().ended = ended;
     }
 
     /// Puts up a frame that came from another process.
@@ -87,7 +94,8 @@ impl Board {
         match self.frame() {
             Some((frame, at)) => {
                 let age_us = at.elapsed().as_micros() as u64;
-                Sighting { replica, frame: Some(frame), age_us, silence: None }
+                let silence = self.posted().ended.then(|| "it has ended".to_owned());
+                Sighting { replica, frame: Some(frame), age_us, silence }
             }
             None => {
                 let unreadable = matches!(self.posted().frame, Some((Print::Unreadable, _)));

@@ -4,6 +4,8 @@
 //! passes over those it does not know. Times are microseconds since the Unix epoch by the replica's own
 //! clock, durations microseconds, rates per second over [`Frame::window_us`].
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::observer::Observed;
@@ -64,6 +66,10 @@ pub struct Frame {
     pub slot_rate: f64,
     /// From a request's arrival here to its reply, for clients of this replica.
     pub latency: Spread,
+    /// The same since the replica started.
+    pub latencies: Histogram,
+    /// How often each [kind](Happened::kind) of thing has happened since the replica started.
+    pub counts: BTreeMap<String, u64>,
     /// Its operators, in the order of their addresses.
     pub operators: Vec<Operator>,
     /// The streams between them.
@@ -95,6 +101,8 @@ impl Frame {
             request_rate: observed.request_rate,
             slot_rate: observed.slot_rate,
             latency: observed.latency,
+            latencies: observed.latencies,
+            counts: observed.counts,
             operators: observed.operators,
             channels: observed.channels,
             holdings: observed.holdings,
@@ -185,6 +193,16 @@ pub struct Holding {
     pub wait: Wait,
     /// For how long it has been waiting for that with that slot, to the last time it was asked.
     pub waited_us: u64,
+}
+
+/// Durations by how long they were.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Histogram {
+    /// The sum of all, in microseconds.
+    pub sum_us: u64,
+    /// For each power of two of nanoseconds how many were shorter than that, and not shorter than the one
+    /// before; ascending, and without empty ones.
+    pub below_ns: Vec<(u64, u64)>,
 }
 
 /// A link of the chain from what waits to what holds it.

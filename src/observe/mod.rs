@@ -21,6 +21,7 @@ pub mod meter;
 pub mod observer;
 pub mod past;
 pub mod scene;
+pub mod showing;
 pub mod spread;
 pub mod status;
 mod story;

@@ -11,17 +11,21 @@ use timely::communication::Allocator;
 use timely::communication::allocator::Thread;
 use timely::worker::Worker;
 
-use super::frame::{Blame, Channel, Happened, Holding, Level, Operator, SlotLife, Spread};
+use super::frame::{
+    Blame, Channel, Happened, Histogram, Holding, Level, Operator, SlotLife, Spread,
+};
 use super::meter::{self, Meter, Meters};
 use super::past::Past;
 use super::spread::Buckets;
 use super::views::{Count, Epoch, Views, WINDOW};
 use super::window::Window;
 use crate::batch::BatchId;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::events::{self, Event};
-use crate::inspect::Graph;
-use crate::protocol::Step;
+use crate::inspect::{self, Wiring};
+use crate::protocol::{Protocol, Step};
+use crate::replica::timeless_worker;
 use crate::types::{ReplicaId, Slot};
 
 /// The time of one turn in so many is taken.
@@ -55,6 +59,10 @@ pub struct Observed {
     pub slot_rate: f64,
     /// Arrival to reply.
     pub latency: Spread,
+    /// The same since the start.
+    pub latencies: Histogram,
+    /// How often what happened.
+    pub counts: BTreeMap<String, u64>,
     /// The operators.
     pub operators: Vec<Operator>,
     /// The streams between them.
@@ -72,7 +80,7 @@ pub struct Observed {
 /// Watches one replica.
 pub struct Observer {
     level: Level,
-    graph: Graph,
+    wiring: Wiring,
     meters: Meters,
     /// What each meter showed in the last frame.
     before: BTreeMap<usize, Reading>,
@@ -88,6 +96,7 @@ pub struct Observer {
     /// Since when each role has waited for the same thing.
     since: BTreeMap<String, (events::Holding, u64)>,
     happened: Vec<Happened>,
+    counts: BTreeMap<String, u64>,
     /// The first slot whose life no frame has shown.
     shown_to: Slot,
 }
@@ -112,10 +121,27 @@ struct Reading {
 }
 
 impl Observer {
-    /// A worker whose replica will be observed, and what observes it. `graph` is the replica's, as it
+    /// A worker for a replica that speaks `protocol`, and what observes it, if it is to be observed.
+    #[must_use]
+    pub fn of_new_worker<M: Clone + 'static, R: Clone + 'static>(
+        level: Level,
+        config: &Config,
+        protocol: Protocol<M, R>,
+        clock: Clock,
+    ) -> (Worker, Option<Self>) {
+        if level == Level::Off {
+            return (timeless_worker(), None);
+        }
+        let wiring = inspect::wiring(config, protocol.dataflow);
+        let (worker, observer) =
+            Self::prepare(level, config, wiring, Box::new(move || clock.now_us()));
+        (worker, Some(observer))
+    }
+
+    /// A worker whose replica will be observed, and what observes it. `wiring` is the replica's, as it
     /// will be built on that worker.
     #[must_use]
-    pub fn prepare(level: Level, config: &Config, graph: Graph, now: Now) -> (Worker, Self) {
+    pub fn prepare(level: Level, config: &Config, wiring: Wiring, now: Now) -> (Worker, Self) {
         let thread = Allocator::Thread(Thread::default());
         let mut worker = Worker::new(WorkerConfig::default(), thread, Some(Instant::now()));
         let views = Views::build(&mut worker, APPLICATION);
@@ -123,7 +149,7 @@ impl Observer {
         let times = VecDeque::from([now()]);
         let observer = Self {
             level,
-            graph,
+            wiring,
             meters,
             before: BTreeMap::new(),
             views,
@@ -136,6 +162,7 @@ impl Observer {
             holdings: Vec::new(),
             since: BTreeMap::new(),
             happened: Vec::new(),
+            counts: BTreeMap::new(),
             shown_to: Slot(0),
         };
         (worker, observer)
@@ -196,6 +223,8 @@ impl Observer {
                         let took = Duration::from_micros(now.saturating_sub(packed_at));
                         let bucket = Buckets::bucket(took);
                         self.views.add((None, Count::Answered(bucket)), requests);
+                        let sum_us = took.as_micros() as u64 * requests;
+                        self.views.add((None, Count::AnsweredUs), sum_us);
                     }
                 }
                 self.past.write(|memory| memory.execute(*slot, value, packed_at, now));
@@ -209,6 +238,7 @@ impl Observer {
     }
 
     fn happen(&mut self, happened: Happened) {
+        *self.counts.entry(happened.kind.clone()).or_default() += 1;
         if self.happened.len() < HAPPENED_A_FRAME {
             self.happened.push(happened.clone());
         }
@@ -218,7 +248,7 @@ impl Observer {
     /// Ends an epoch: puts into the views what has changed. The worker must then be run until it has
     /// nothing left to do.
     pub fn end_epoch(&mut self) {
-        let operators = self.graph.operators.iter().enumerate();
+        let operators = self.wiring.graph.operators.iter().enumerate();
         let by_address: BTreeMap<&[usize], usize> =
             operators.map(|(at, operator)| (&operator.address[..], at)).collect();
         for meter in self.meters.borrow().iter() {
@@ -251,8 +281,8 @@ impl Observer {
         self.shown_to = open.or(last).unwrap_or(self.shown_to);
         let shown = self.views.shown();
         let window = Window { shown: &shown, seconds: window_us as f64 / 1e6 };
-        let operators = window.operators(&self.graph, &self.meters);
-        let channels = window.channels(&self.graph);
+        let operators = window.operators(&self.wiring.graph, &self.meters);
+        let channels = window.channels(&self.wiring);
         let blame = shown.blame.keys().filter_map(|(_, role)| {
             let holding = holdings.iter().find(|holding| holding.role == *role)?;
             Some(Blame::of(holding))
@@ -266,6 +296,8 @@ impl Observer {
             request_rate: window.rate((None, Count::Requests)),
             slot_rate: window.rate((None, Count::Slots)),
             latency: window.spread(None, Count::Answered),
+            latencies: window.latencies(),
+            counts: self.counts.clone(),
             operators,
             channels,
             blame: blame.collect(),

@@ -61,6 +61,12 @@ pub fn longest_us(bucket: usize) -> u64 {
     ((quarter + 5) << (octave - 2)).div_ceil(1_000)
 }
 
+/// The power of two that all durations of a bucket are below, in nanoseconds.
+#[must_use]
+pub fn octave_ns(bucket: usize) -> u64 {
+    1 << (bucket / 4 + 3)
+}
+
 impl Spread {
     /// The spread of durations of which each bucket, in ascending order, holds so many.
     #[must_use]

@@ -156,15 +156,23 @@ pub struct Disk {
 }
 
 /// What a replica is told once, as far as a status repeats it.
-pub(crate) struct Bounds {
-    cluster: String,
-    protocol: String,
-    durable: bool,
-    clients_max: usize,
-    waiting_bytes_max: usize,
+#[derive(Clone, Debug)]
+pub struct Bounds {
+    /// The cluster's number, in hexadecimal.
+    pub cluster: String,
+    /// The protocol.
+    pub protocol: String,
+    /// Whether it has a disk.
+    pub durable: bool,
+    /// Clients of either kind that it serves at a time.
+    pub clients_max: usize,
+    /// Bytes of requests that may wait.
+    pub waiting_bytes_max: usize,
 }
 
 impl Bounds {
+    /// Those of a node with these settings.
+    #[must_use]
     pub fn of(settings: &NodeSettings) -> Self {
         Self {
             cluster: format!("{:016x}", settings.cluster),

@@ -18,16 +18,20 @@ impl Happened {
             | Event::Holds(_) => None,
             Event::Suspected { view, why } => {
                 let leader = View(view.0.saturating_sub(1));
-                let text = match why {
-                    Suspicion::Late { source, waited_ms } => format!(
-                        "suspects the leader of view {leader}: nothing that replica {source} asked \
-                         for was executed for {waited_ms} ms"
-                    ),
+                let (kind, text) = match why {
+                    Suspicion::Late { source, waited_ms } => {
+                        let what = format!(
+                            "suspects the leader of view {leader}: nothing that replica {source} \
+                             asked for was executed for {waited_ms} ms"
+                        );
+                        ("suspected", what)
+                    }
                     Suspicion::Resigns => {
-                        format!("resigns as the leader of view {leader}: it is about to end")
+                        let what = format!("resigns as the leader of view {leader}: it is to end");
+                        ("resigned", what)
                     }
                 };
-                told("suspected", Some(*view), None, text)
+                told(kind, Some(*view), None, text)
             }
             Event::EnteredView { view } => {
                 told("entered_view", Some(*view), None, format!("enters view {view}"))

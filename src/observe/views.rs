@@ -47,6 +47,8 @@ pub enum Count {
     BatchesOut(usize),
     /// Requests answered in a time of this bucket.
     Answered(usize),
+    /// Microseconds in which requests were answered, in sum.
+    AnsweredUs,
     /// Requests executed.
     Requests,
     /// Slots executed.

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::ops::Add;
 
-use super::frame::{Channel, Operator, Spread};
+use super::frame::{Channel, Histogram, Operator, Spread};
 use super::meter::Meters;
+use super::spread;
 use super::views::{Count, Key, Shown};
-use crate::inspect::{self, Edge, EdgeKind, Graph};
+use crate::inspect::{self, Edge, EdgeKind, Graph, Wiring};
 use crate::types::Slot;
 
 /// What is shown, over the time for which counts are recent.
@@ -35,6 +36,19 @@ impl Window<'_> {
             _ => None,
         });
         Spread::of(&buckets.collect::<Vec<_>>())
+    }
+
+    /// How long requests took since the replica started.
+    pub fn latencies(&self) -> Histogram {
+        let keys = (None, Count::Answered(0))..=(None, Count::Answered(usize::MAX));
+        let mut below_ns: BTreeMap<u64, u64> = BTreeMap::new();
+        for ((_, key), count) in self.shown.total.range(keys) {
+            if let Count::Answered(bucket) = key {
+                *below_ns.entry(spread::octave_ns(*bucket)).or_default() += *count as u64;
+            }
+        }
+        let sum_us = self.total((None, Count::AnsweredUs));
+        Histogram { sum_us, below_ns: below_ns.into_iter().collect() }
     }
 
     pub fn operators(&self, graph: &Graph, meters: &Meters) -> Vec<Operator> {
@@ -78,12 +92,13 @@ impl Window<'_> {
         self.shown.total.range(keys).fold(N::default(), |sum, (key, _)| sum + of(*key))
     }
 
-    pub fn channels(&self, graph: &Graph) -> Vec<Channel> {
+    pub fn channels(&self, wiring: &Wiring) -> Vec<Channel> {
+        let graph = &wiring.graph;
         let at: BTreeMap<&str, usize> =
             graph.operators.iter().enumerate().map(|(at, known)| (&*known.name, at)).collect();
         let sent = |edge: &Edge| -> u64 {
             let from = at.get(&*edge.from).copied();
-            graph.ports(edge).map(|port| self.total((from, Count::RecordsOut(port)))).sum()
+            wiring.ports(edge).map(|port| self.total((from, Count::RecordsOut(port)))).sum()
         };
         let mut given: BTreeMap<&str, u64> = BTreeMap::new();
         for edge in graph.edges.iter().filter(|edge| edge.kind != EdgeKind::Link) {
@@ -95,7 +110,7 @@ impl Window<'_> {
         };
         let channel = |edge: &Edge| {
             let from = at.get(&*edge.from).copied();
-            let keys = graph.ports(edge).map(|port| (from, Count::RecordsOut(port)));
+            let keys = wiring.ports(edge).map(|port| (from, Count::RecordsOut(port)));
             Channel {
                 from: edge.from.clone(),
                 to: edge.to.clone(),

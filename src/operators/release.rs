@@ -8,13 +8,17 @@ use std::collections::BTreeMap;
 
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::progress::Antichain;
 use timely::progress::operate::FrontierInterest;
 
 use crate::batch::Value;
 use crate::checkpoint::Checkpoint;
-use crate::role::Stream;
+use crate::events::{Event, Holding, Wait};
+use crate::observe::meter::{Metered, Port};
+use crate::role::{Stream, Time};
 use crate::types::Slot;
 
 /// What the ordered stream carries at the time of a slot.
@@ -27,47 +31,108 @@ pub enum Ordered {
 }
 
 /// Releases decided values in slot order from slot `first` on; a restored checkpoint is passed on at
-/// the last slot it covers, and the order goes on from there.
+/// the last slot it covers, and the order goes on from there. Answers each look with what it holds, on
+/// the second stream, for it waits for `decider` to decide the next slot.
 ///
 /// A slot may be decided more than once, always with the same value. What is out of order waits here;
 /// upstream bounds how far ahead that can be.
 pub fn release<'s>(
     decided: Stream<'s, (Slot, Value)>,
     restored: Stream<'s, Checkpoint>,
+    looks: Stream<'s, ()>,
+    decider: &str,
     first: Slot,
-) -> Stream<'s, Ordered> {
-    let mut builder = OperatorBuilder::new("release".to_owned(), decided.scope());
+) -> (Stream<'s, Ordered>, Stream<'s, Event>) {
+    let (graph, decider) = (decided.scope(), decider.to_owned());
+    let mut builder = OperatorBuilder::new("release".to_owned(), graph);
+    let meter = Metered::of(&builder, graph.worker());
+    let ports = [(); 3].map(|()| meter.input());
     let mut decided = builder.new_input_connection(decided, Pipeline, []);
     let mut restored = builder.new_input_connection(restored, Pipeline, []);
-    builder.set_notify_for(0, FrontierInterest::Never);
-    builder.set_notify_for(1, FrontierInterest::Never);
+    let mut looks = builder.new_input_connection(looks, Pipeline, []);
+    for input in 0..ports.len() {
+        builder.set_notify_for(input, FrontierInterest::Never);
+    }
     let (output, ordered) = builder.new_output_connection([]);
-    let mut output = OutputBuilder::<_, CapacityContainerBuilder<Vec<Ordered>>>::from(output);
-    builder.build(move |mut capabilities| {
-        let mut now = capabilities.pop().expect("one output has one capability");
+    // Only an answer to a look is said at the time of the look.
+    let (answers, events) = builder.new_output_connection([(2, Antichain::from_elem(0))]);
+    let (output, released) = (OutputBuilder::from(output), meter.output());
+    let mut answers = OutputBuilder::<_, CapacityContainerBuilder<Vec<Event>>>::from(answers);
+    let told = meter.output();
+    builder.build(move |capabilities| {
+        let mut now = capabilities.into_iter().next().expect("each output has a capability");
         now.downgrade(&first.0);
-        let mut waiting: BTreeMap<Slot, Value> = BTreeMap::new();
+        let mut state = Release { now, waiting: BTreeMap::new(), output, released };
         move |_frontiers| {
+            let started = meter.start();
             restored.for_each(|_time, checkpoints| {
-                for checkpoint in checkpoints.drain(..) {
-                    let next = checkpoint.slot.0;
-                    if next > *now.time() {
-                        waiting = waiting.split_off(&checkpoint.slot);
-                        now.downgrade(&(next - 1));
-                        output.activate().session(&now).give(Ordered::Restored(checkpoint));
-                        now.downgrade(&next);
-                    }
-                }
+                ports[1].add(checkpoints.len());
+                checkpoints.drain(..).for_each(|checkpoint| state.on_restored(checkpoint));
             });
             decided.for_each(|_time, slots| {
-                waiting.extend(slots.drain(..).filter(|(slot, _)| slot.0 >= *now.time()));
+                ports[0].add(slots.len());
+                state.on_decided(slots);
             });
-            while let Some(value) = waiting.remove(&Slot(*now.time())) {
-                output.activate().session(&now).give(Ordered::Value(value));
-                let next = *now.time() + 1;
-                now.downgrade(&next);
-            }
+            looks.for_each(|time, looks| {
+                ports[2].add(looks.len());
+                told.add(looks.len());
+                let holding = state.holding(&decider);
+                let mut answers = answers.activate();
+                let mut session = answers.session(&time);
+                looks.drain(..).for_each(|()| session.give(Event::Holds(holding.clone())));
+            });
+            meter.frontier(Some(*state.now.time()));
+            meter.stop(started);
         }
     });
-    ordered
+    (ordered, events)
+}
+
+/// Owns the time of the ordered stream.
+struct Release {
+    /// The time of the first slot that has not been released.
+    now: Capability<Time>,
+    waiting: BTreeMap<Slot, Value>,
+    output: OutputBuilder<Time, CapacityContainerBuilder<Vec<Ordered>>>,
+    released: Port,
+}
+
+impl Release {
+    fn on_restored(&mut self, checkpoint: Checkpoint) {
+        let next = checkpoint.slot.0;
+        if next > *self.now.time() {
+            self.waiting = self.waiting.split_off(&checkpoint.slot);
+            self.now.downgrade(&(next - 1));
+            self.give(Ordered::Restored(checkpoint));
+            self.now.downgrade(&next);
+            self.release();
+        }
+    }
+
+    fn on_decided(&mut self, slots: &mut Vec<(Slot, Value)>) {
+        self.waiting.extend(slots.drain(..).filter(|(slot, _)| slot.0 >= *self.now.time()));
+        self.release();
+    }
+
+    fn release(&mut self) {
+        while let Some(value) = self.waiting.remove(&Slot(*self.now.time())) {
+            self.give(Ordered::Value(value));
+            let next = *self.now.time() + 1;
+            self.now.downgrade(&next);
+        }
+    }
+
+    fn give(&mut self, ordered: Ordered) {
+        self.released.add(1);
+        self.output.activate().session(&self.now).give(ordered);
+    }
+
+    fn holding(&self, decider: &str) -> Holding {
+        Holding {
+            slot: Some(Slot(*self.now.time())),
+            held: self.waiting.len() as u64,
+            wait: Wait::for_role(decider),
+            ..Holding::nothing("release")
+        }
+    }
 }

@@ -16,8 +16,7 @@ use crate::links::stream::{Scratch, Stream};
 use crate::links::tls::{self, Tls};
 use crate::links::{Carried, Fault};
 use crate::server::faults::Faults;
-use crate::server::peers::{FRAME_BYTES, PATIENCE_MS};
-use crate::server::showing::FRAME_BYTES_MAX;
+use crate::server::peers::{FRAME_BYTES, PATIENCE_MS, SHOWN_BYTES_MAX};
 use crate::types::{Millis, ReplicaId, Slot};
 
 /// Bytes read from one guest in a turn.
@@ -31,7 +30,7 @@ const SILENCE_MS: Millis = 10_000;
 #[must_use]
 pub fn frame_bytes_max(config: &Config) -> usize {
     // A frame ends after FRAME_BYTES; its last message may hold a batch and a chunk.
-    FRAME_BYTES + 2 * pack_bytes_max(config) + config.chunk_bytes + FRAME_BYTES_MAX
+    FRAME_BYTES + 2 * pack_bytes_max(config) + config.chunk_bytes + SHOWN_BYTES_MAX
 }
 
 /// The largest pack a client with these settings sends: its commands, and what goes with each.
@@ -398,7 +397,7 @@ fn decode<M: DeserializeOwned>(
         let (item, rest) = postcard::take_from_bytes(payload).map_err(|_| Fault::Unreadable)?;
         match item {
             Carried::Message(message) if plausible(&message, config) => messages.push(message),
-            Carried::Frame(bytes) if bytes.len() <= FRAME_BYTES_MAX => {
+            Carried::Frame(bytes) if bytes.len() <= SHOWN_BYTES_MAX => {
                 shown = Some(bytes.into_vec());
             }
             Carried::Message(_) | Carried::Frame(_) => return Err(Fault::Unreadable),

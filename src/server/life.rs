@@ -18,12 +18,13 @@ use crate::edge::{Gather, Routes};
 use crate::error::Error;
 use crate::links::stream::Scratch;
 use crate::node::Node;
+use crate::observe::board::Board;
+use crate::observe::showing::Showing;
 use crate::quorum::majority;
 use crate::server::guests::{Brought, Guests};
 use crate::server::lines::Lines;
 use crate::server::peers::Peers;
 use crate::server::report::{Report, present};
-use crate::server::showing::Showing;
 use crate::status::{Origin, Status};
 use crate::types::{Millis, ReplicaId};
 
@@ -45,6 +46,8 @@ pub struct Parts<M: Clone + 'static, R: Clone + 'static> {
     pub guests: Guests<M>,
     pub lines: Lines,
     pub showing: Showing,
+    /// One for each replica of the cluster, for the frames that the others send.
+    pub boards: Vec<Board>,
     pub clock: Clock,
     /// Set when the process is to end in order.
     pub ending: Arc<AtomicBool>,
@@ -75,6 +78,8 @@ where
 {
     /// How long a replica that is told to end waits for what is in flight.
     const DRAIN: Duration = Duration::from_secs(5);
+    /// One frame in so many is for the other replicas, too.
+    const FRAMES_FOR_OTHERS: u64 = 4;
     /// Connections taken in a turn.
     const ACCEPTS_A_TURN: usize = 64;
 
@@ -222,7 +227,7 @@ where
         }
         brought.bytes = 0;
         for (from, bytes) in brought.frames.drain(..) {
-            self.parts.showing.hear(from, bytes);
+            self.parts.boards[from.0 as usize].set_bytes(bytes);
         }
     }
 
@@ -291,7 +296,11 @@ where
 
     fn show(&mut self) {
         let Parts { showing, node, peers, .. } = &mut self.parts;
-        showing.take(node, peers);
+        if let Some(frame) = showing.take(node)
+            && frame.number % Self::FRAMES_FOR_OTHERS == 0
+        {
+            peers.show(&frame);
+        }
     }
 
     fn publish(&mut self, now: Millis) {

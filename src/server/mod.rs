@@ -12,7 +12,6 @@ mod life;
 mod lines;
 mod peers;
 mod report;
-mod showing;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -20,31 +19,26 @@ use std::sync::atomic::AtomicBool;
 use mio::{Poll, Waker};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use timely::worker::Worker;
 
 use crate::app::StateMachine;
 use crate::clock::Clock;
 use crate::disk::{Disk, Files, Wake};
 use crate::error::Error;
-use crate::inspect;
 use crate::links::hello::Common;
 use crate::links::tls::Tls;
 use crate::node::Node;
 use crate::observe::board::Board;
-use crate::observe::frame::Level;
-use crate::observe::health::Limits;
 use crate::observe::observer::Observer;
+use crate::observe::showing::Showing;
 use crate::observe::status::Bounds;
 use crate::protocol::Protocol;
 use crate::redis;
-use crate::replica::timeless_worker;
 use crate::settings::NodeSettings;
 
 use guests::{Guests, Heeded, House};
 use life::{Life, Parts, WAKER, listen};
 use lines::Lines;
 use peers::{Making, Peers};
-use showing::Showing;
 
 pub use peers::LinkStatus;
 pub use report::{Report, present};
@@ -77,7 +71,8 @@ where
     let tls = settings.tls.as_ref().map(Tls::load).transpose()?;
     let poll = Poll::new().map_err(Error::System)?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(Error::System)?);
-    let (worker, observer) = watched(settings, protocol);
+    let clock = Clock::start();
+    let (worker, observer) = Observer::of_new_worker(settings.observe, config, protocol, clock);
     let dataflow = protocol.dataflow;
     let mut node = match &settings.data {
         None => Node::start_on(worker, config, None, application, dataflow)?,
@@ -121,8 +116,9 @@ where
         peers: Peers::new(making, &settings.peers),
         guests: Guests::new(house, heeded),
         lines: lines(settings),
-        showing: Showing::new(boards, config.me, Bounds::of(settings), Limits::of(config)),
-        clock: Clock::start(),
+        showing: Showing::new(boards[config.me.0 as usize].clone(), Bounds::of(settings), config),
+        boards,
+        clock,
         ending,
     });
     tracing::info!(
@@ -136,21 +132,6 @@ where
         "serving"
     );
     life.run()
-}
-
-/// A worker, and what observes it, if it is to be observed.
-fn watched<M: Clone + 'static, R: Clone + 'static>(
-    settings: &NodeSettings,
-    protocol: Protocol<M, R>,
-) -> (Worker, Option<Observer>) {
-    let config = &settings.config;
-    if settings.observe == Level::Off {
-        return (timeless_worker(), None);
-    }
-    let (graph, clock) = (inspect::graph(config, protocol.dataflow), Clock::start());
-    let now = Box::new(move || clock.now_us());
-    let (worker, observer) = Observer::prepare(settings.observe, config, graph, now);
-    (worker, Some(observer))
 }
 
 fn lines(settings: &NodeSettings) -> Lines {

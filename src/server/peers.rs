@@ -17,11 +17,12 @@ use crate::links::stream::{Scratch, Stream};
 use crate::links::tls::Tls;
 use crate::links::{Carried, Fault};
 use crate::observe::frame::Frame;
-use crate::server::showing::FRAME_BYTES_MAX;
 use crate::types::{Millis, ReplicaId, To};
 
 /// Bytes after which a frame is ended and the next begun.
 pub const FRAME_BYTES: usize = 1 << 20;
+/// Bytes of a frame of what a replica shows. One is a few ten thousand.
+pub const SHOWN_BYTES_MAX: usize = 512 << 10;
 /// How long a peer may take to let us in, or to take anything of what waits for it.
 pub const PATIENCE_MS: Millis = 3_000;
 const RETRY_MS: Millis = 50;
@@ -165,7 +166,7 @@ impl Peers {
     /// Shows a frame to those whose link has nothing else to do.
     pub fn show(&mut self, frame: &Frame) {
         let bytes = serde_json::to_vec(frame).expect("numbers, texts and lists always encode");
-        if bytes.len() > FRAME_BYTES_MAX {
+        if bytes.len() > SHOWN_BYTES_MAX {
             return;
         }
         let item = Carried::<()>::Frame(ByteBuf::from(bytes));

@@ -26,6 +26,7 @@ use crate::observe::frame::Level;
 
 pub use cluster::Cluster;
 pub use node::{LogLevel, read};
+pub(crate) use problem::nearest;
 pub use problem::{Problem, Problems};
 pub use secret::{Secret, secret_file};
 pub use source::{Found, Layers, Origin};

@@ -39,7 +39,7 @@ impl fmt::Display for Problems {
 }
 
 /// The name among `known` that is so near to `name` that it may have been meant.
-pub(super) fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
     let distances = known.iter().map(|known| (distance(name, known), known));
     let (distance, known) = distances.min()?;
     (distance <= 2.max(name.len() / 4)).then_some(known.as_str())

@@ -97,7 +97,6 @@ impl Demo {
         // Often, so that the journals in memory stay small.
         settings.config.checkpoint_every = 250;
         settings.config.window = 1000;
-        settings.profiled = true;
         settings.watcher = Some(watcher);
         settings.config.check()?;
         if self.kill > self.replicas {

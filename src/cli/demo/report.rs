@@ -9,10 +9,19 @@ use serde::Serialize;
 use super::load::Load;
 use crate::embedded::Cluster;
 use crate::error::Error;
-use crate::status::RoleTime;
 use crate::types::ReplicaId;
 
 /// The result of a demo.
+/// What one operator did, on all replicas.
+#[derive(Clone, Debug, Default, Serialize)]
+struct RoleTime {
+    role: String,
+    records_in: u64,
+    records_out: u64,
+    runs: u64,
+    busy_us: u64,
+}
+
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     /// The version of this format.
@@ -67,9 +76,10 @@ impl Report {
         let mut replicas = Vec::new();
         for replica in (0..cluster.replicas() as u16).map(ReplicaId) {
             let status = cluster.status(replica);
-            for one in &status.roles {
-                let role = roles.entry(one.role.clone()).or_default();
-                role.role.clone_from(&one.role);
+            let frame = cluster.frame(replica);
+            for one in frame.iter().flat_map(|frame| &frame.operators) {
+                let role = roles.entry(one.name.clone()).or_default();
+                role.role.clone_from(&one.name);
                 role.records_in += one.records_in;
                 role.records_out += one.records_out;
                 role.runs += one.runs;

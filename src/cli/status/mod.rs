@@ -1,20 +1,18 @@
 //! `taraflow status`: how a cluster is, as its replicas say.
 
-mod ask;
 mod table;
 mod verdict;
 
 use std::io::{self, IsTerminal, Write};
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
+use super::ask::{self, Nodes, Whom, seconds};
 use super::log::{Form, quietly};
 use crate::error::Error;
-use crate::settings::Cluster;
-use crate::types::ReplicaId;
 
 use verdict::{Overview, Seen};
 
@@ -23,20 +21,10 @@ use verdict::{Overview, Seen};
 #[command(after_help = "\
 All replicas are asked at once, and those that do not answer are shown, too. Exit codes: 0 the cluster \
 serves, be it with fewer replicas; 3 no replica answers; 4 too few replicas work.")]
+#[command(group(ArgGroup::new("whom").required(true).args(["dir", "addr"])))]
 pub struct StatusArgs {
-    /// The cluster's directory
-    #[arg(long, value_name = "DIR", required_unless_present = "addr")]
-    dir: Option<PathBuf>,
-    /// The admin addresses of the replicas
-    #[arg(
-        long,
-        value_name = "HOST:PORT",
-        num_args = 1..,
-        value_delimiter = ',',
-        value_parser = resolve,
-        conflicts_with = "dir"
-    )]
-    addr: Vec<SocketAddr>,
+    #[command(flatten)]
+    nodes: Nodes,
     #[command(flatten)]
     manner: Manner,
 }
@@ -55,36 +43,12 @@ pub(super) struct Manner {
     output: Form,
 }
 
-/// Who is to be asked.
-struct Asked {
-    replicas: Vec<(Option<ReplicaId>, SocketAddr)>,
-    /// The cluster's number, if it is known.
-    cluster: Option<String>,
-    n: Option<usize>,
-}
-
-fn resolve(text: &str) -> Result<SocketAddr, String> {
-    let mut found = text.to_socket_addrs().map_err(|error| error.to_string())?;
-    found.next().ok_or_else(|| "has no address".to_owned())
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let wish = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    wish.filter(|wish| !wish.is_zero()).ok_or_else(|| "must be a number above 0".to_owned())
-}
-
 /// Asks and shows.
 ///
 /// # Errors
 /// [`Error::NobodyAnswers`] and [`Error::TooFewWork`], once everything has been shown.
 pub fn run(args: &StatusArgs) -> Result<(), Error> {
-    match &args.dir {
-        Some(dir) => run_in(dir, &args.manner),
-        None => {
-            let replicas = args.addr.iter().map(|address| (None, *address)).collect();
-            show(&Asked { replicas, cluster: None, n: None }, &args.manner)
-        }
-    }
+    show(&args.nodes.whom()?, &args.manner)
 }
 
 /// Asks the cluster in `dir`.
@@ -92,18 +56,14 @@ pub fn run(args: &StatusArgs) -> Result<(), Error> {
 /// # Errors
 /// What is wrong with its settings, and as [`run`].
 pub(super) fn run_in(dir: &Path, manner: &Manner) -> Result<(), Error> {
-    let (cluster, _) = Cluster::read(&dir.join("cluster.toml")).map_err(Error::Settings)?;
-    let admins = cluster.replicas.iter().map(|replica| replica.admin);
-    let replicas = (0..).map(|number| Some(ReplicaId(number))).zip(admins).collect();
-    let (id, n) = (format!("{:016x}", cluster.id), cluster.replicas.len());
-    show(&Asked { replicas, cluster: Some(id), n: Some(n) }, manner)
+    show(&Whom::in_dir(dir)?, manner)
 }
 
-fn show(asked: &Asked, manner: &Manner) -> Result<(), Error> {
+fn show(whom: &Whom, manner: &Manner) -> Result<(), Error> {
     const PAUSE: Duration = Duration::from_secs(1);
     let terminal = io::stdout().is_terminal();
     loop {
-        let overview = overview(asked, manner.timeout);
+        let overview = overview(whom, manner.timeout);
         let text = match manner.output {
             Form::Table => table::text(&overview),
             Form::Json => serde_json::to_string(&overview).map_err(io::Error::from)? + "\n",
@@ -119,24 +79,19 @@ fn show(asked: &Asked, manner: &Manner) -> Result<(), Error> {
     }
 }
 
-fn overview(asked: &Asked, patience: Duration) -> Overview {
-    let mut replicas = Vec::new();
-    std::thread::scope(|scope| {
-        let asking: Vec<_> = (asked.replicas.iter())
-            .map(|(_, address)| scope.spawn(move || ask::status(*address, patience)))
-            .collect();
-        for ((replica, address), asking) in asked.replicas.iter().zip(asking) {
-            let answer = asking.join().expect("it handles all errors");
-            let (status, error) = match answer {
-                Ok(status) => (Some(status), None),
-                Err(silence) => (None, Some(silence.to_string())),
-            };
-            replicas.push(Seen { replica: *replica, address: *address, status, error });
-        }
-    });
+fn overview(whom: &Whom, patience: Duration) -> Overview {
+    let answers = whom.ask(|address| ask::get(address, "/v1/status", patience));
+    let seen = |((replica, address), answer): (&(_, SocketAddr), Result<_, ask::Silence>)| {
+        let (status, error) = match answer {
+            Ok(status) => (Some(status), None),
+            Err(silence) => (None, Some(silence.to_string())),
+        };
+        Seen { replica: *replica, address: *address, status, error }
+    };
+    let replicas: Vec<_> = whom.replicas.iter().zip(answers).map(seen).collect();
     // Where nobody has said which cluster is meant, it is that of the first who answers.
     let first = || replicas.iter().find_map(|seen| Some(seen.status.as_ref()?.cluster.clone()));
-    let cluster = asked.cluster.clone().or_else(first);
+    let cluster = whom.cluster.clone().or_else(first);
     let checked = replicas.into_iter().map(|seen| seen.checked(cluster.as_deref())).collect();
-    Overview::new(checked, asked.n)
+    Overview::new(checked, whom.n)
 }

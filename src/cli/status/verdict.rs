@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
+use crate::cli::ask::stranger;
 use crate::error::Error;
 use crate::observe::status::ReplicaStatus;
 use crate::quorum::majority;
@@ -61,15 +62,7 @@ impl Seen {
     /// Others may listen on its address.
     pub fn checked(mut self, cluster: Option<&str>) -> Self {
         let Some(status) = &self.status else { return self };
-        let stranger = match (cluster, self.replica) {
-            (Some(cluster), _) if cluster != status.cluster => {
-                Some(format!("a replica of another cluster, {}, answers there", status.cluster))
-            }
-            (_, Some(replica)) if replica != status.replica => {
-                Some(format!("another replica, {}, answers there", status.replica))
-            }
-            _ => None,
-        };
+        let stranger = stranger(status, cluster, self.replica);
         match stranger {
             Some(_) => (self.status, self.error) = (None, stranger),
             None => self.replica = Some(status.replica),

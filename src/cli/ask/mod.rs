@@ -1,17 +1,20 @@
-//! One question to an admin port, with an end to everything.
+//! Questions to admin ports, with an end to everything.
+
+mod whom;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-use crate::observe::status::ReplicaStatus;
+pub(super) use whom::{Nodes, Whom, seconds, stranger};
 
-/// Bytes of an answer.
-const ANSWER_BYTES_MAX: u64 = 1 << 20;
+/// Bytes of an answer. The lives of all slots that a replica remembers are the largest.
+const ANSWER_BYTES_MAX: u64 = 32 << 20;
 
-/// Why there is no status.
+/// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Silence {
     /// There is no connection, or it was lost.
@@ -33,9 +36,13 @@ struct Refusal {
     error: String,
 }
 
-/// How the replica at `address` stands.
-pub(super) fn status(address: SocketAddr, patience: Duration) -> Result<ReplicaStatus, Silence> {
-    let answer = get(address, "/v1/status", patience).map_err(|error| match error.kind() {
+/// What the replica at `address` answers at `path`.
+pub(super) fn get<T: DeserializeOwned>(
+    address: SocketAddr,
+    path: &str,
+    patience: Duration,
+) -> Result<T, Silence> {
+    let answer = exchange(address, path, patience).map_err(|error| match error.kind() {
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Silence::Late(patience),
         _ => Silence::Io(error),
     })?;
@@ -48,7 +55,7 @@ pub(super) fn status(address: SocketAddr, patience: Duration) -> Result<ReplicaS
 }
 
 /// All that is answered; the admin port ends a connection after one question.
-fn get(address: SocketAddr, path: &str, patience: Duration) -> io::Result<Vec<u8>> {
+fn exchange(address: SocketAddr, path: &str, patience: Duration) -> io::Result<Vec<u8>> {
     let end = Instant::now() + patience;
     let mut socket = TcpStream::connect_timeout(&address, patience)?;
     socket.set_write_timeout(Some(patience))?;
@@ -85,6 +92,7 @@ fn parse(answer: &[u8]) -> Option<(u16, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::status::ReplicaStatus;
     use std::net::TcpListener;
 
     /// Answers the first connection with `bytes`, and then says no more.
@@ -103,7 +111,9 @@ mod tests {
     }
 
     fn silence(address: SocketAddr) -> String {
-        status(address, Duration::from_millis(200)).unwrap_err().to_string()
+        let answer: Result<ReplicaStatus, _> =
+            get(address, "/v1/status", Duration::from_millis(200));
+        answer.unwrap_err().to_string()
     }
 
     #[test]

@@ -1,0 +1,112 @@
+//! Who is asked.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+
+use super::Silence;
+use crate::error::Error;
+use crate::observe::status::ReplicaStatus;
+use crate::settings::Cluster;
+use crate::types::ReplicaId;
+
+/// Which replicas to ask.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Nodes {
+    /// The cluster's directory
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// The admin addresses of replicas, with commas between them
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', value_parser = resolve)]
+    addr: Vec<SocketAddr>,
+}
+
+impl Nodes {
+    /// Those that are meant.
+    ///
+    /// # Errors
+    /// What is wrong with the cluster's settings.
+    pub fn whom(&self) -> Result<Whom, Error> {
+        match &self.dir {
+            Some(dir) => Whom::in_dir(dir),
+            None => Ok(Whom::at(&self.addr)),
+        }
+    }
+}
+
+/// The replicas that are asked, and what is known of them beforehand.
+#[derive(Clone, Debug)]
+pub(in crate::cli) struct Whom {
+    /// The number of each, if it is known, and its admin address.
+    pub replicas: Vec<(Option<ReplicaId>, SocketAddr)>,
+    /// The cluster's number, if it is known.
+    pub cluster: Option<String>,
+    /// How many replicas there are, if it is known.
+    pub n: Option<usize>,
+}
+
+impl Whom {
+    /// The replicas of the cluster in `dir`.
+    ///
+    /// # Errors
+    /// What is wrong with its settings.
+    pub fn in_dir(dir: &Path) -> Result<Self, Error> {
+        let (cluster, _) = Cluster::read(&dir.join("cluster.toml")).map_err(Error::Settings)?;
+        let admins = cluster.replicas.iter().map(|replica| replica.admin);
+        let replicas: Vec<_> = (0..).map(|number| Some(ReplicaId(number))).zip(admins).collect();
+        let n = Some(replicas.len());
+        Ok(Self { replicas, cluster: Some(format!("{:016x}", cluster.id)), n })
+    }
+
+    /// Whoever is at these addresses.
+    fn at(addresses: &[SocketAddr]) -> Self {
+        let replicas = addresses.iter().map(|address| (None, *address)).collect();
+        Self { replicas, cluster: None, n: None }
+    }
+
+    /// Puts `question` to all at once, so that one that is silent costs no more than its patience.
+    pub fn ask<T: Send>(
+        &self,
+        question: impl Fn(SocketAddr) -> Result<T, Silence> + Sync,
+    ) -> Vec<Result<T, Silence>> {
+        let question = &question;
+        std::thread::scope(|scope| {
+            let asking: Vec<_> = (self.replicas.iter())
+                .map(|(_, address)| scope.spawn(move || question(*address)))
+                .collect();
+            asking.into_iter().map(|asking| asking.join().expect("it handles all errors")).collect()
+        })
+    }
+}
+
+/// Who answers in the place of replica `replica` of the cluster called `cluster`, if that is known and it
+/// is somebody else. Others may listen on its address.
+pub(in crate::cli) fn stranger(
+    status: &ReplicaStatus,
+    cluster: Option<&str>,
+    replica: Option<ReplicaId>,
+) -> Option<String> {
+    match (cluster, replica) {
+        (Some(cluster), _) if cluster != status.cluster => {
+            Some(format!("a replica of another cluster, {}, answers there", status.cluster))
+        }
+        (_, Some(replica)) if replica != status.replica => {
+            Some(format!("another replica, {}, answers there", status.replica))
+        }
+        _ => None,
+    }
+}
+
+/// An admin address on a command line.
+fn resolve(text: &str) -> Result<SocketAddr, String> {
+    let mut found = text.to_socket_addrs().map_err(|error| error.to_string())?;
+    found.next().ok_or_else(|| "has no address".to_owned())
+}
+
+/// A time on a command line.
+pub(in crate::cli) fn seconds(text: &str) -> Result<Duration, String> {
+    let wish = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    wish.filter(|wish| !wish.is_zero()).ok_or_else(|| "must be a number above 0".to_owned())
+}

@@ -1,0 +1,240 @@
+//! A table before it is drawn: the same on paper, under `--once`, and in a terminal, where it is sorted,
+//! filtered and made to fit.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use crate::cli::inspect::words::{amount, span};
+
+/// A column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cli) struct Column {
+    pub name: Cow<'static, str>,
+    pub side: Side,
+    /// Where there is no room for all columns, those with the highest rank go first; never those with 0.
+    pub rank: u8,
+}
+
+/// Where the text of a cell stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli) enum Side {
+    Left,
+    Right,
+}
+
+/// A figure or a few words.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::cli) struct Cell {
+    pub text: String,
+    /// What it is ordered by, if not by its text; the cell of a figure that is not known has neither.
+    figure: Option<f64>,
+}
+
+/// A line of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::cli) struct Row {
+    pub cells: Vec<Cell>,
+    pub mark: Mark,
+}
+
+/// Whether a line is special.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::cli) enum Mark {
+    #[default]
+    None,
+    /// What it tells is old.
+    Old,
+    /// Somebody should look.
+    Look,
+}
+
+/// Columns, and the lines below them.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::cli) struct Listing {
+    pub columns: Vec<Column>,
+    pub rows: Vec<Row>,
+}
+
+impl Column {
+    /// Words, at the left.
+    pub fn words(name: impl Into<Cow<'static, str>>, rank: u8) -> Self {
+        Self { name: name.into(), side: Side::Left, rank }
+    }
+
+    /// Figures, at the right.
+    pub fn figures(name: impl Into<Cow<'static, str>>, rank: u8) -> Self {
+        Self { name: name.into(), side: Side::Right, rank }
+    }
+}
+
+impl Cell {
+    pub fn words(text: impl Into<String>) -> Self {
+        Self { text: text.into(), figure: None }
+    }
+
+    /// A number in full.
+    pub fn number(number: u64) -> Self {
+        Self { text: number.to_string(), figure: Some(number as f64) }
+    }
+
+    /// A number in full, if it is known.
+    pub fn maybe(number: Option<u64>) -> Self {
+        number.map_or_else(|| Self::words("-"), Self::number)
+    }
+
+    /// A rate.
+    pub fn rate(rate: f64) -> Self {
+        Self { text: amount(rate), figure: Some(rate) }
+    }
+
+    /// A duration.
+    pub fn span(us: u64) -> Self {
+        Self { text: span(us), figure: Some(us as f64) }
+    }
+
+    /// A share of the whole.
+    pub fn percent(share: f64) -> Self {
+        Self { text: format!("{:.1}", share * 100.0), figure: Some(share) }
+    }
+
+    fn order(&self, other: &Self) -> Ordering {
+        match (self.figure, other.figure) {
+            (Some(own), Some(other)) => own.total_cmp(&other),
+            (None, None) => self.text.cmp(&other.text),
+            // What is not known is below all that is.
+            (own, other) => own.is_some().cmp(&other.is_some()),
+        }
+    }
+}
+
+impl Row {
+    pub fn new(cells: Vec<Cell>) -> Self {
+        Self { cells, mark: Mark::None }
+    }
+
+    fn has(&self, text: &str) -> bool {
+        self.cells.iter().any(|cell| cell.text.to_lowercase().contains(text))
+    }
+}
+
+impl Listing {
+    /// Sorts by a column; lines that are equal there keep their order.
+    pub fn sort(&mut self, column: usize, descending: bool) {
+        self.rows.sort_by(|one, other| {
+            let order = match (one.cells.get(column), other.cells.get(column)) {
+                (Some(one), Some(other)) => one.order(other),
+                _ => Ordering::Equal,
+            };
+            if descending { order.reverse() } else { order }
+        });
+    }
+
+    /// Keeps the lines in which `text` stands somewhere, in whichever case.
+    pub fn filter(&mut self, text: &str) {
+        let text = text.to_lowercase();
+        self.rows.retain(|row| row.has(&text));
+    }
+
+    /// The columns that fit into `room`, by their places, and how wide each is. What is left over, or
+    /// lacks, is the last one's.
+    pub fn fit(&self, room: usize) -> Vec<(usize, usize)> {
+        let mut kept: Vec<_> = (0..self.columns.len()).map(|at| (at, self.width(at))).collect();
+        let needed = |kept: &[(usize, usize)]| {
+            let widths: usize = kept.iter().map(|(_, width)| width).sum();
+            widths + kept.len().saturating_sub(1)
+        };
+        while needed(&kept) > room {
+            let rank = |&(at, _): &(usize, usize)| self.columns[at].rank;
+            let Some(place) = (0..kept.len()).max_by_key(|place| rank(&kept[*place])) else {
+                break;
+            };
+            if rank(&kept[place]) == 0 {
+                break;
+            }
+            kept.remove(place);
+        }
+        let all = needed(&kept);
+        if let Some((_, width)) = kept.last_mut() {
+            *width = (*width + room).saturating_sub(all);
+        }
+        kept
+    }
+
+    fn width(&self, column: usize) -> usize {
+        let texts =
+            self.rows.iter().filter_map(|row| Some(row.cells.get(column)?.text.chars().count()));
+        texts.max().unwrap_or(0).max(self.columns[column].name.chars().count())
+    }
+
+    /// All of it, as text.
+    pub fn text(&self) -> String {
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_BORDERS_ONLY);
+        table.set_header(self.columns.iter().map(|column| &*column.name));
+        for row in &self.rows {
+            table.add_row(row.cells.iter().map(|cell| &cell.text));
+        }
+        for (column, shown) in self.columns.iter().zip(table.column_iter_mut()) {
+            if column.side == Side::Right {
+                shown.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        table.to_string() + "\n"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listing() -> Listing {
+        let row = |name: &str, rate: Cell| Row::new(vec![Cell::words(name), rate, Cell::number(7)]);
+        Listing {
+            columns: vec![
+                Column::words("name", 0),
+                Column::figures("rate", 1),
+                Column::figures("seven", 2),
+            ],
+            rows: vec![
+                row("learner", Cell::rate(1_500.0)),
+                row("clock", Cell::maybe(None)),
+                row("executor", Cell::rate(900.0)),
+            ],
+        }
+    }
+
+    fn names(listing: &Listing) -> Vec<&str> {
+        listing.rows.iter().map(|row| &*row.cells[0].text).collect()
+    }
+
+    #[test]
+    fn figures_are_sorted_by_what_they_mean_and_the_unknown_is_the_least() {
+        let mut listing = listing();
+
+        listing.sort(1, true);
+        assert_eq!(names(&listing), ["learner", "executor", "clock"]);
+        listing.sort(0, false);
+        assert_eq!(names(&listing), ["clock", "executor", "learner"]);
+    }
+
+    #[test]
+    fn a_filter_finds_its_text_in_any_cell_and_case() {
+        let mut listing = listing();
+
+        listing.filter("EXEC");
+
+        assert_eq!(names(&listing), ["executor"]);
+    }
+
+    #[test]
+    fn columns_go_by_rank_until_the_others_fit_and_the_last_takes_what_is_left() {
+        let listing = listing();
+
+        assert_eq!(listing.fit(30), [(0, 8), (1, 4), (2, 16)]);
+        assert_eq!(listing.fit(18), [(0, 8), (1, 9)]);
+        assert_eq!(listing.fit(9), [(0, 9)]);
+        assert_eq!(listing.fit(5), [(0, 5)]);
+    }
+}

@@ -1,0 +1,76 @@
+//! The slots one replica has told of.
+
+use crate::cli::inspect::history::History;
+use crate::cli::inspect::listing::{Cell, Column, Listing, Mark, Row};
+use crate::observe::frame::SlotLife;
+use crate::quorum::majority;
+use crate::types::ReplicaId;
+
+/// The slots that a replica of `n` has told of, the latest first, with how long each step took there.
+pub(in crate::cli::inspect) fn slots(history: &History, replica: ReplicaId, n: usize) -> Listing {
+    let columns = vec![
+        Column::figures("slot", 0),
+        Column::figures("view", 4),
+        Column::figures("source", 3),
+        Column::figures("requests", 1),
+        Column::figures("bytes", 5),
+        Column::figures("proposed", 6),
+        Column::figures("+voted", 1),
+        Column::figures("+decided", 1),
+        Column::figures("+executed", 0),
+        Column::words("votes of", 0),
+    ];
+    let rows = history.slots(replica).map(|life| row(life, n)).collect();
+    Listing { columns, rows }
+}
+
+fn row(life: &SlotLife, n: usize) -> Row {
+    let since = |from: Option<u64>, to: Option<u64>| match (from, to) {
+        (Some(from), Some(to)) => Cell::span(to.saturating_sub(from)),
+        _ => Cell::words("-"),
+    };
+    let proposed = life.proposed_at;
+    let decided = decided_at(life, n);
+    let batch = life.batch.as_ref();
+    let voters: Vec<_> = life.votes.iter().map(|(voter, _)| voter.to_string()).collect();
+    let cells = vec![
+        Cell::number(life.slot.0),
+        Cell::number(life.view.0),
+        Cell::maybe(batch.map(|batch| batch.id.source.0.into())),
+        Cell::maybe(batch.map(|batch| batch.requests)),
+        Cell::maybe(batch.map(|batch| batch.bytes)),
+        since(life.packed_at, proposed),
+        since(proposed, life.voted_at),
+        since(proposed, decided),
+        since(proposed, life.executed_at),
+        Cell::words(voters.join(" ")),
+    ];
+    Row { cells, mark: if life.executed_at.is_none() { Mark::Look } else { Mark::None } }
+}
+
+/// When a replica of `n` had heard the votes of enough others.
+pub(in crate::cli) fn decided_at(life: &SlotLife, n: usize) -> Option<u64> {
+    let mut heard: Vec<_> = life.votes.iter().map(|(_, at)| *at).collect();
+    heard.sort_unstable();
+    heard.get(majority(n) - 1).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::inspect::example;
+
+    #[test]
+    fn a_slot_is_decided_with_the_vote_that_makes_a_majority() {
+        let mut history = History::default();
+        history.take(&example::frame(1));
+
+        let listing = slots(&history, ReplicaId(1), 3);
+
+        let first: Vec<_> = listing.rows[0].cells.iter().map(|cell| &*cell.text).collect();
+        assert_eq!(
+            first,
+            ["1999", "4", "1", "10", "500", "210 us", "300 us", "490 us", "690 us", "0 1 2"]
+        );
+    }
+}

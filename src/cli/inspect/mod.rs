@@ -1,0 +1,93 @@
+//! `taraflow inspect`: what the replicas of a cluster do, operator by operator.
+
+#[cfg(test)]
+pub(super) mod example;
+mod history;
+mod listing;
+mod listings;
+mod once;
+mod recording;
+pub(super) mod sources;
+mod watch;
+pub(super) mod words;
+
+use std::io::{self, IsTerminal, Write};
+
+use clap::Args;
+
+use super::log::{Form, quietly, write_json};
+use crate::error::Error;
+use crate::observe::scene::Scene;
+use crate::types::ReplicaId;
+
+pub(super) use listings::decided_at;
+pub(super) use once::findings;
+use sources::Place;
+
+/// What `taraflow inspect` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --dir each replica is asked for itself. With --addr those at the addresses, one is enough, are asked \
+what they know of all: of the others that is up to a second old. On a terminal the view stays open: ? shows \
+its keys. Exit codes: 2 there is no such replica or operator, or the trace cannot be used; 3 nobody answers; \
+7 the trace is damaged.")]
+pub struct InspectArgs {
+    #[command(flatten)]
+    place: Place,
+    /// Print what is there now and end; the default where the output is no terminal
+    #[arg(long, conflicts_with = "watch")]
+    once: bool,
+    /// Stay and follow, with keys; the default on a terminal
+    #[arg(long, conflicts_with_all = ["output", "operator"])]
+    watch: bool,
+    /// Show only this replica
+    #[arg(long, value_name = "NUMBER")]
+    replica: Option<u16>,
+    /// Show all that is known of one operator, on all replicas
+    #[arg(long, value_name = "NAME")]
+    operator: Option<String>,
+    /// List timely's own operators, too
+    #[arg(long)]
+    all: bool,
+    /// The form of what is printed: a table, or the scene as JSON
+    #[arg(short, long, value_enum)]
+    output: Option<Form>,
+}
+
+/// Looks, and shows.
+///
+/// # Errors
+/// [`Error::Silent`] if nobody answers; [`Error::Usage`] if what is asked for is not there.
+pub fn run(args: &InspectArgs) -> Result<(), Error> {
+    let terminal = io::stdout().is_terminal();
+    if args.watch && !terminal {
+        let what = "--watch needs a terminal to draw on: use --once, or -o json for programs";
+        return Err(Error::Usage(what.to_owned()));
+    }
+    let ends = args.once || args.output.is_some() || args.operator.is_some();
+    if terminal && !ends {
+        return watch::run(&args.place, args.replica.map(ReplicaId), args.all);
+    }
+    let scene = args.place.source()?.scene(args.place.patience())?;
+    quietly(print(scene, args))
+}
+
+fn print(mut scene: Scene, args: &InspectArgs) -> Result<(), Error> {
+    if let Some(number) = args.replica {
+        let n = scene.replicas.len();
+        scene.replicas.retain(|seen| seen.replica.0 == number);
+        if scene.replicas.is_empty() {
+            return Err(Error::Usage(format!("there is no replica {number}: the cluster has {n}")));
+        }
+    }
+    if let Some(name) = &args.operator {
+        once::only(&mut scene, name)?;
+    }
+    let mut out = io::stdout().lock();
+    match (args.output, &args.operator) {
+        (Some(Form::Json), _) => write_json(&mut out, &scene)?,
+        (_, Some(name)) => write!(out, "{}", once::operator(&scene, name))?,
+        (_, None) => write!(out, "{}", once::text(&scene, args.all))?,
+    }
+    Ok(())
+}

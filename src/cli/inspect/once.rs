@@ -1,0 +1,204 @@
+//! A scene as text.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::sync::Arc;
+
+use super::{listings, words};
+use crate::error::Error;
+use crate::observe::findings::Finding;
+use crate::observe::frame::Frame;
+use crate::observe::scene::Scene;
+use crate::settings::nearest;
+use crate::types::ReplicaId;
+
+/// The replicas, what is wrong, and for each replica its operators and why it does not go on.
+pub(super) fn text(scene: &Scene, all: bool) -> String {
+    let mut text = listings::replicas(scene).text();
+    text += &silences(scene);
+    text += &findings(&scene.findings);
+    for frame in scene.replicas.iter().filter_map(|seen| seen.frame.as_deref()) {
+        let replica = frame.status.replica;
+        let _ = writeln!(text, "\nreplica {replica}: its operators, the busiest first");
+        text += &listings::operators(frame, None, all).text();
+        text += &blame(frame);
+    }
+    text
+}
+
+/// Why replicas are silent; those for the same reason share a line.
+pub(super) fn silences(scene: &Scene) -> String {
+    let mut whose: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for seen in &scene.replicas {
+        if let Some(silence) = &seen.silence {
+            whose.entry(silence).or_default().push(seen.replica.to_string());
+        }
+    }
+    let line = |(silence, replicas): (&str, Vec<String>)| {
+        let s = if replicas.len() == 1 { "" } else { "s" };
+        format!("replica{s} {}: {silence}\n", replicas.join(", "))
+    };
+    whose.into_iter().map(line).collect()
+}
+
+/// Each finding with its reasons, each reason below what it is the reason of.
+pub(in crate::cli) fn findings(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for finding in findings {
+        let _ = writeln!(text, "{}: {}", words::severity(finding.severity), finding.text);
+        for (depth, reason) in finding.because.iter().enumerate() {
+            let _ = writeln!(text, "{:depth$}because {reason}", "", depth = 2 * depth + 2);
+        }
+    }
+    text
+}
+
+/// Why the application of a replica does not go on.
+pub(super) fn blame(frame: &Frame) -> String {
+    let replica = frame.status.replica;
+    let mut text = String::new();
+    for (depth, link) in frame.blame.iter().enumerate() {
+        let because =
+            if depth == 0 { format!("replica {replica}: ") } else { "because ".to_owned() };
+        let _ = writeln!(text, "{:depth$}{because}{}", "", link.text, depth = 2 * depth);
+    }
+    if text.is_empty() {
+        let _ = writeln!(text, "replica {replica}: nothing waits");
+    }
+    text
+}
+
+/// One operator, on all replicas side by side; under each of its addresses, as timely's own share names.
+pub(super) fn operator(scene: &Scene, name: &str) -> String {
+    let operators = || frames(scene).flat_map(|frame| &frame.operators);
+    let addresses: BTreeSet<_> = operators().map(|operator| &operator.address).collect();
+    let listed =
+        addresses.into_iter().map(|address| listings::details(scene, name, address).text());
+    let mut text = listed.collect::<Vec<_>>().join("\n");
+    for frame in frames(scene) {
+        for link in frame.blame.iter().filter(|link| link.operator == name) {
+            let _ = writeln!(text, "replica {}: {}", frame.status.replica, link.text);
+        }
+    }
+    text
+}
+
+/// Leaves of a scene what is about the operator called `name`.
+///
+/// # Errors
+/// [`Error::Usage`] if there is none.
+pub(super) fn only(scene: &mut Scene, name: &str) -> Result<(), Error> {
+    let names: BTreeSet<_> =
+        frames(scene).flat_map(|frame| frame.operators.iter().map(|it| it.name.clone())).collect();
+    if !names.contains(name) {
+        let names: Vec<_> = names.into_iter().collect();
+        let meant = nearest(name, &names);
+        let meant = meant.map_or(String::new(), |meant| format!("; did you mean `{meant}`?"));
+        let names = names.join(", ");
+        return Err(Error::Usage(format!("there is no operator `{name}`{meant} There is {names}")));
+    }
+    for frame in scene.replicas.iter_mut().filter_map(|seen| seen.frame.as_mut()) {
+        let frame = Arc::make_mut(frame);
+        frame.operators.retain(|operator| operator.name == name);
+        frame.channels.retain(|channel| channel.from == name || channel.to == name);
+        frame.holdings.retain(|holding| holding.role == name);
+    }
+    Ok(())
+}
+
+fn frames(scene: &Scene) -> impl Iterator<Item = &Frame> {
+    scene.replicas.iter().filter_map(|seen| seen.frame.as_deref())
+}
+
+/// The worst that is wrong, in a line.
+pub(super) fn headline(scene: &Scene) -> String {
+    let silent: Vec<_> = (scene.replicas.iter().filter(|seen| seen.silence.is_some()))
+        .map(|seen| ReplicaId::to_string(&seen.replica))
+        .collect();
+    match &scene.findings[..] {
+        [] if silent.is_empty() => words::all_is_well(scene),
+        [] => format!("silent: {}", silent.join(", ")),
+        [worst, rest @ ..] => {
+            let severity = words::severity(worst.severity);
+            let because = worst.because.first().map_or(String::new(), |why| format!(": {why}"));
+            let more =
+                if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
+            format!("{severity}: {}{because}{more}", worst.text)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::inspect::example;
+
+    #[test]
+    fn blame_goes_from_the_application_to_what_holds_it() {
+        assert_eq!(
+            blame(&example::frame(1)),
+            "replica 1: executor waits for release\n  because learner holds slot \
+             2000: it lacks the vote of replica 2\n"
+        );
+        let frame = Frame { blame: Vec::new(), ..example::frame(1) };
+        assert_eq!(blame(&frame), "replica 1: nothing waits\n");
+    }
+
+    #[test]
+    fn all_of_a_scene_is_told_in_words() {
+        let text = text(&example::scene(), false);
+
+        assert!(text.contains("\nreplica 2: no answer within 400ms\n"), "{text}");
+        assert!(
+            text.contains(
+                "\ndegraded: replica 2 is away\n  because it has not answered for 3.2 s\n    \
+                 because nobody hears it\n"
+            ),
+            "{text}"
+        );
+        assert_eq!(text.matches("its operators, the busiest first").count(), 3);
+        assert!(!text.contains("Map"), "{text}");
+    }
+
+    #[test]
+    fn an_unknown_operator_is_answered_with_those_there_are() {
+        let error = only(&mut example::scene(), "lerner").unwrap_err();
+
+        assert_eq!(error.exit_code(), 2);
+        assert_eq!(
+            error.to_string(),
+            "there is no operator `lerner`; did you mean `learner`? There is Map, clock, executor, \
+             learner"
+        );
+    }
+
+    #[test]
+    fn of_one_operator_nothing_else_is_told() {
+        let mut scene = example::scene();
+        only(&mut scene, "learner").unwrap();
+
+        let text = operator(&scene, "learner");
+
+        assert!(text.contains("committer => learner (Commit)"), "{text}");
+        assert!(!text.contains("executor"), "{text}");
+        assert!(
+            text.ends_with("replica 2: learner holds slot 2000: it lacks the vote of replica 2\n")
+        );
+    }
+
+    #[test]
+    fn the_headline_is_the_worst_finding_and_how_many_more_there_are() {
+        let mut scene = example::scene();
+        assert_eq!(headline(&scene), "degraded: replica 2 is away: it has not answered for 3.2 s");
+        scene.findings.push(scene.findings[0].clone());
+        assert!(headline(&scene).ends_with("(and 1 more)"));
+
+        scene.findings.clear();
+        assert_eq!(headline(&scene), "silent: 2");
+        scene.replicas[2].silence = None;
+        assert_eq!(
+            headline(&scene),
+            "nothing is wrong: 3 replicas, replica 0 leads view 4, slot 2000"
+        );
+    }
+}

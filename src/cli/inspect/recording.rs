@@ -1,0 +1,325 @@
+//! A recorded run: frames of a simulated cluster, one a line.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use crate::error::Error;
+use crate::observe::frame::Frame;
+use crate::observe::scene::Sighting;
+use crate::types::ReplicaId;
+
+/// The version of traces this program reads.
+const VERSION: u32 = 1;
+/// Bytes of a line, and more than any frame has.
+const LINE_BYTES_MAX: u64 = 16 << 20;
+/// A replica without a frame for so long is silent: they are made four times a second.
+const FRESH_US: u64 = 1_000_000;
+
+/// A recorded run. Only where its frames are is kept in memory; one is read when it is looked at.
+#[derive(Debug)]
+pub(in crate::cli) struct Recording {
+    path: PathBuf,
+    file: File,
+    /// The seed of the run.
+    pub seed: u64,
+    /// The protocol its replicas spoke.
+    pub protocol: String,
+    n: u16,
+    /// Each frame, in order of time.
+    marks: Vec<Mark>,
+    /// Whether the last line is missing.
+    pub cut: bool,
+}
+
+/// Where a frame is.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    /// When it was taken, by the clock of the run. Those of replicas may be wrong there, and never go back
+    /// here.
+    moment_us: u64,
+    replica: ReplicaId,
+    offset: u64,
+    bytes: u64,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    taraflow_trace: u32,
+    #[serde(default)]
+    protocol: String,
+    n: u16,
+    #[serde(default)]
+    seed: u64,
+}
+
+/// As much of a line as is needed to find it again.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Frame { at_us: u64, status: Whose },
+    End { end: bool, frames: usize },
+}
+
+#[derive(Deserialize)]
+struct Whose {
+    replica: ReplicaId,
+}
+
+impl Recording {
+    /// Reads where everything is.
+    ///
+    /// # Errors
+    /// What the file is instead of a trace, or where it is damaged.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let name = path.display().to_string();
+        let fail = |doing, source| Error::File { doing, path: path.display().to_string(), source };
+        let file = File::open(path).map_err(|source| fail("open", source))?;
+        let mut lines = BufReader::new(file.try_clone().map_err(|source| fail("open", source))?);
+        let mut line = Vec::new();
+        let mut offset = next(&mut lines, &mut line).map_err(|source| fail("read", source))?;
+        let header = header(&name, &line)?;
+        let mut marks: Vec<Mark> = Vec::new();
+        let mut ended = false;
+        loop {
+            let bytes = next(&mut lines, &mut line).map_err(|source| fail("read", source))?;
+            if bytes == 0 {
+                break;
+            }
+            let place = marks.len() + 2;
+            match serde_json::from_slice(&line) {
+                Ok(Line::Frame { at_us, status }) if !ended => {
+                    let last = marks.last().map_or(0, |mark| mark.moment_us);
+                    let moment_us = at_us.max(last);
+                    marks.push(Mark { moment_us, replica: status.replica, offset, bytes });
+                }
+                Ok(Line::End { end: true, frames }) if !ended && frames == marks.len() => {
+                    ended = true;
+                }
+                // The last line of a file that was cut is part of one.
+                Err(_) if !line.ends_with(b"\n") && !ended => break,
+                _ => return Err(damaged(&name, place, &line, marks.len())),
+            }
+            offset += bytes;
+        }
+        if marks.is_empty() {
+            return Err(Error::Usage(format!("{name} is a trace without a frame: it was cut")));
+        }
+        let Header { seed, protocol, n, .. } = header;
+        Ok(Self { path: path.to_owned(), file, seed, protocol, n, marks, cut: !ended })
+    }
+
+    /// How many frames there are.
+    pub fn frames(&self) -> usize {
+        self.marks.len()
+    }
+
+    /// When the first and the last frame were taken, by the clock of the run.
+    pub fn span_us(&self) -> (u64, u64) {
+        let [first, .., last] = &self.marks[..] else {
+            let only = self.marks[0].moment_us;
+            return (only, only);
+        };
+        (first.moment_us, last.moment_us)
+    }
+
+    /// The next moment at which there is a frame.
+    pub fn after(&self, moment_us: u64) -> Option<u64> {
+        let place = self.marks.partition_point(|mark| mark.moment_us <= moment_us);
+        self.marks.get(place).map(|mark| mark.moment_us)
+    }
+
+    /// The last moment before this one at which there is a frame.
+    pub fn before(&self, moment_us: u64) -> Option<u64> {
+        let place = self.marks.partition_point(|mark| mark.moment_us < moment_us);
+        Some(self.marks[place.checked_sub(1)?].moment_us)
+    }
+
+    /// All replicas as they were seen last at this moment.
+    ///
+    /// # Errors
+    /// What the disk says, or that a frame cannot be read.
+    pub fn sightings(&mut self, moment_us: u64) -> Result<Vec<Sighting>, Error> {
+        let until = self.marks.partition_point(|mark| mark.moment_us <= moment_us);
+        let latest: BTreeMap<_, _> =
+            self.marks[..until].iter().map(|mark| (mark.replica, *mark)).collect();
+        let mut sightings = Vec::new();
+        for replica in (0..self.n).map(ReplicaId) {
+            let Some(mark) = latest.get(&replica) else {
+                let silence = Some("it has not been seen yet".to_owned());
+                sightings.push(Sighting { replica, frame: None, age_us: 0, silence });
+                continue;
+            };
+            let age_us = moment_us.saturating_sub(mark.moment_us);
+            let silence = (age_us > FRESH_US)
+                .then(|| format!("it has not been seen for {:.1} s", age_us as f64 / 1e6));
+            let frame = Some(Arc::new(self.frame(*mark)?));
+            sightings.push(Sighting { replica, frame, age_us, silence });
+        }
+        Ok(sightings)
+    }
+
+    /// The last `most` frames up to this moment, in order of time.
+    ///
+    /// # Errors
+    /// What the disk says, or that a frame cannot be read.
+    pub fn last(&mut self, most: usize, moment_us: u64) -> Result<Vec<Frame>, Error> {
+        let until = self.marks.partition_point(|mark| mark.moment_us <= moment_us);
+        let marks = self.marks[until.saturating_sub(most)..until].to_vec();
+        marks.into_iter().map(|mark| self.frame(mark)).collect()
+    }
+
+    fn frame(&mut self, mark: Mark) -> Result<Frame, Error> {
+        let mut line = vec![0; mark.bytes as usize];
+        let read = (self.file.seek(SeekFrom::Start(mark.offset)))
+            .and_then(|_| self.file.read_exact(&mut line));
+        let path = self.path.display().to_string();
+        read.map_err(|source| Error::File { doing: "read", path, source })?;
+        serde_json::from_slice(&line).map_err(|error| {
+            let path = self.path.display();
+            Error::Usage(format!("{path}: the frame at byte {} is not one: {error}", mark.offset))
+        })
+    }
+}
+
+/// Reads a line with its end; the answer is how long it is.
+fn next(lines: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<u64> {
+    line.clear();
+    let read = lines.take(LINE_BYTES_MAX).read_until(b'\n', line)?;
+    Ok(read as u64)
+}
+
+fn header(name: &str, line: &[u8]) -> Result<Header, Error> {
+    #[derive(Deserialize)]
+    struct Any {
+        taraflow_trace: u32,
+    }
+    if line.is_empty() {
+        return Err(Error::Usage(format!("{name} is empty: the run that was to write it has not")));
+    }
+    match serde_json::from_slice(line).map(|Any { taraflow_trace }| taraflow_trace) {
+        Ok(VERSION) => {}
+        Ok(other) => {
+            return Err(Error::Usage(format!(
+                "{name} is a trace of version {other}, and this program reads version {VERSION}: use \
+                 the one that wrote it, or record the run again"
+            )));
+        }
+        Err(_) => {
+            return Err(Error::Usage(format!(
+                "{name} is no trace: one begins with {{\"taraflow_trace\":{VERSION},...}}"
+            )));
+        }
+    }
+    let header: Header = serde_json::from_slice(line)
+        .map_err(|error| Error::Usage(format!("{name}: its first line is not whole: {error}")))?;
+    if header.n == 0 {
+        return Err(Error::Usage(format!("{name} is a trace of no replicas")));
+    }
+    debug_assert_eq!(header.taraflow_trace, VERSION);
+    Ok(header)
+}
+
+fn damaged(name: &str, place: usize, line: &[u8], frames: usize) -> Error {
+    let what = match serde_json::from_slice(line) {
+        Ok(Line::End { frames: said, .. }) if said != frames => {
+            format!("the file says that it holds {said} frames, and holds {frames}")
+        }
+        Ok(_) => "something follows its end".to_owned(),
+        Err(error) => format!("there should be a frame: {error}"),
+    };
+    Error::Integrity(format!("{name} is damaged in line {place}: {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::inspect::example;
+
+    /// Replicas 0 and 1 of three, four frames each, 250 ms apart; replica 1 is not seen after the second.
+    fn lines() -> Vec<String> {
+        let mut lines =
+            vec![r#"{"taraflow_trace":1,"protocol":"tara","n":3,"seed":42}"#.to_owned()];
+        for number in 1..=8 {
+            for replica in 0..2 {
+                if replica == 0 || number <= 2 {
+                    let mut frame = example::frame(replica);
+                    (frame.number, frame.at_us) = (number, 1_000_000 + number * 250_000);
+                    lines.push(serde_json::to_string(&frame).unwrap());
+                }
+            }
+        }
+        lines.push(r#"{"end":true,"frames":10}"#.to_owned());
+        lines
+    }
+
+    fn open(text: &str) -> Result<Recording, String> {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("run.ndjson");
+        std::fs::write(&path, text).unwrap();
+        Recording::open(&path)
+            .map_err(|error| error.to_string().replace(&format!("{}/", home.path().display()), ""))
+    }
+
+    #[test]
+    fn replicas_are_seen_as_they_were_at_the_moment() {
+        let mut recording = open(&(lines().join("\n") + "\n")).unwrap();
+        let (first, last) = recording.span_us();
+        assert_eq!((recording.frames(), first, last), (10, 1_250_000, 3_000_000));
+
+        let sightings = recording.sightings(last).unwrap();
+
+        let numbers: Vec<_> =
+            sightings.iter().map(|seen| seen.frame.as_ref().map(|frame| frame.number)).collect();
+        assert_eq!(numbers, [Some(8), Some(2), None]);
+        let silences: Vec<_> = sightings.iter().map(|seen| seen.silence.as_deref()).collect();
+        assert_eq!(
+            silences,
+            [None, Some("it has not been seen for 1.5 s"), Some("it has not been seen yet")]
+        );
+        assert_eq!(recording.after(first), Some(1_500_000));
+        assert_eq!((recording.after(last), recording.before(first)), (None, None));
+        assert_eq!(recording.last(3, 1_500_000).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn a_file_that_was_cut_is_read_as_far_as_it_goes() {
+        let whole = lines().join("\n") + "\n";
+
+        let cut = open(&whole[..whole.len() / 2]).unwrap();
+
+        assert!(cut.cut && cut.frames() < 10);
+        assert!(!open(&whole).unwrap().cut);
+    }
+
+    #[test]
+    fn what_is_no_trace_is_told_what_it_is() {
+        let said = |text: &str| open(text).unwrap_err();
+
+        assert!(said("").contains("run.ndjson is empty"));
+        assert!(said("hello\n").contains("run.ndjson is no trace"));
+        assert!(said("{\"taraflow_trace\":2}\n").contains("a trace of version 2"));
+        assert!(said(&lines()[0]).contains("without a frame"));
+    }
+
+    #[test]
+    fn damage_is_named_with_its_line() {
+        let said = |lines: &[String]| open(&(lines.join("\n") + "\n")).unwrap_err();
+
+        let mut torn = lines();
+        torn[3] = torn[3][..100].to_owned();
+        assert!(
+            said(&torn).starts_with("run.ndjson is damaged in line 4: there should be a frame")
+        );
+        let mut short = lines();
+        short.remove(5);
+        assert_eq!(
+            said(&short),
+            "run.ndjson is damaged in line 11: the file says that it holds 10 frames, and holds 9"
+        );
+    }
+}

@@ -1,0 +1,170 @@
+//! The view that stays: pages, keys, and a question to every replica twice a second.
+
+mod draw;
+mod keys;
+mod memory;
+mod player;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, bounded};
+use ratatui::DefaultTerminal;
+use ratatui::crossterm::event::{self, Event, KeyEventKind};
+use signal_hook::consts::{SIGHUP, SIGTERM};
+
+use super::sources::{Place, Source, Story};
+use crate::error::Error;
+use crate::observe::scene::Scene;
+use crate::types::ReplicaId;
+
+use keys::Wish;
+use memory::Memory;
+use player::Player;
+use view::View;
+
+/// How often replicas are asked, and a run that is played goes on.
+const BEAT: Duration = Duration::from_millis(500);
+/// How long an answer is waited for: less than a beat. Who has not answered is not asked anew, so questions
+/// cannot pile up.
+const PATIENCE: Duration = Duration::from_millis(400);
+
+/// What was answered last.
+struct News {
+    scene: Scene,
+    stories: Vec<Story>,
+}
+
+/// What is shown comes from.
+enum Feed {
+    Live(Receiver<News>),
+    Run(Player),
+}
+
+/// Shows the view of `place` until it is quit.
+///
+/// # Errors
+/// [`Error::Silent`] if nobody answers at first; what the terminal says.
+pub(super) fn run(place: &Place, replica: Option<ReplicaId>, all: bool) -> Result<(), Error> {
+    let mut source = place.source()?;
+    let mut view = View::new(replica.unwrap_or_default(), all);
+    let feed = match source {
+        Source::Recording(recording, moment) => {
+            let (first, _) = recording.span_us();
+            let start = if place.begins() { first } else { moment };
+            let mut player = Player::new(recording, start, place.begins());
+            replay(&mut player, &mut view)?;
+            Feed::Run(player)
+        }
+        Source::Cluster(_) | Source::Nodes(_) => {
+            let mut memory = Memory::default();
+            let scene = source.scene(place.patience())?;
+            view.see(memory.update(Ok(scene), Instant::now()), &source.stories(PATIENCE));
+            Feed::Live(ask(source, memory)?)
+        }
+    };
+    if let Some(number) = replica.filter(|replica| !view.replicas().contains(replica)) {
+        let n = view.replicas().len();
+        return Err(Error::Usage(format!("there is no replica {number}: the cluster has {n}")));
+    }
+    let ended = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&ended)).map_err(Error::System)?;
+    }
+    // A panic restores the terminal, too.
+    let mut terminal = ratatui::try_init()?;
+    let outcome = stay(&mut terminal, &mut view, feed, &ended);
+    ratatui::try_restore()?;
+    outcome
+}
+
+/// Asks on a thread of its own; one that answers slowly keeps no key waiting.
+fn ask(mut source: Source, mut memory: Memory) -> Result<Receiver<News>, Error> {
+    let (news, heard) = bounded(1);
+    let asking = move || loop {
+        let begin = Instant::now();
+        let scene = memory.update(source.scene(PATIENCE), Instant::now());
+        let stories = source.stories(PATIENCE);
+        // Until this has been taken nobody is asked again.
+        if news.send(News { scene, stories }).is_err() {
+            return;
+        }
+        std::thread::sleep(BEAT.saturating_sub(begin.elapsed()));
+    };
+    std::thread::Builder::new().name("asking".to_owned()).spawn(asking).map_err(Error::System)?;
+    Ok(heard)
+}
+
+fn replay(player: &mut Player, view: &mut View) -> Result<(), Error> {
+    view.show(player.show()?);
+    view.run = Some(player.title());
+    view.paused = !player.playing;
+    Ok(())
+}
+
+fn stay(
+    terminal: &mut DefaultTerminal,
+    view: &mut View,
+    mut feed: Feed,
+    ended: &AtomicBool,
+) -> Result<(), Error> {
+    /// How long a signal may wait to be noticed.
+    const GLANCE: Duration = Duration::from_millis(100);
+    let mut last = Instant::now();
+    let mut changed = true;
+    while !ended.load(Ordering::Relaxed) {
+        match &mut feed {
+            Feed::Live(heard) => {
+                for News { scene, stories } in heard.try_iter() {
+                    view.see(scene, &stories);
+                    changed = true;
+                }
+            }
+            Feed::Run(player) if last.elapsed() >= BEAT => {
+                if player.pass(last.elapsed()) {
+                    replay(player, view)?;
+                    changed = true;
+                }
+                last = Instant::now();
+            }
+            Feed::Run(_) => {}
+        }
+        if changed {
+            terminal.draw(|frame| draw::draw(frame, view))?;
+        }
+        changed = event::poll(GLANCE)?;
+        if changed {
+            match event::read()? {
+                Event::Key(key) if key.kind != KeyEventKind::Release => {
+                    let wish = view.on_key(key);
+                    if wish == Wish::Quit {
+                        return Ok(());
+                    }
+                    fulfil(wish, view, &mut feed)?;
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+fn fulfil(wish: Wish, view: &mut View, feed: &mut Feed) -> Result<(), Error> {
+    match (wish, feed) {
+        (Wish::Pause, Feed::Live(_)) => view.freeze(!view.paused),
+        (Wish::Pause, Feed::Run(player)) => {
+            player.toggle();
+            replay(player, view)?;
+        }
+        (Wish::Step { forwards }, Feed::Run(player)) => {
+            player.step(forwards);
+            replay(player, view)?;
+        }
+        (Wish::Nothing | Wish::Quit | Wish::Step { .. }, _) => {}
+    }
+    Ok(())
+}

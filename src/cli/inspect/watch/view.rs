@@ -1,0 +1,195 @@
+//! What is on the screen, and what the keys have made of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::cli::inspect::history::History;
+use crate::cli::inspect::listing::Listing;
+use crate::cli::inspect::listings;
+use crate::cli::inspect::sources::Story;
+use crate::observe::frame::Frame;
+use crate::observe::scene::Scene;
+use crate::types::ReplicaId;
+
+/// The pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tab {
+    Replicas,
+    Operators,
+    Channels,
+    Slots,
+    Events,
+}
+
+impl Tab {
+    pub const ALL: [Self; 5] =
+        [Self::Replicas, Self::Operators, Self::Channels, Self::Slots, Self::Events];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Replicas => "replicas",
+            Self::Operators => "operators",
+            Self::Channels => "channels",
+            Self::Slots => "slots",
+            Self::Events => "events",
+        }
+    }
+
+    /// Whether the page is about one replica.
+    pub fn is_of_one(self) -> bool {
+        matches!(self, Self::Operators | Self::Channels | Self::Slots)
+    }
+}
+
+/// What the next key means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Mode {
+    #[default]
+    Normal,
+    /// Letters are added to the filter.
+    Filter,
+    /// A digit selects a replica.
+    Go,
+    /// The keys are explained; any key ends that.
+    Help,
+}
+
+/// How a page is sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sort {
+    pub column: usize,
+    pub descending: bool,
+}
+
+/// What there is to be seen.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shown {
+    pub scene: Option<Scene>,
+    /// The frame of each replica before the one in the scene.
+    pub earlier: BTreeMap<ReplicaId, Arc<Frame>>,
+    pub history: History,
+    latest: BTreeMap<ReplicaId, Arc<Frame>>,
+}
+
+/// The screen.
+#[derive(Debug)]
+pub(super) struct View {
+    pub tab: Tab,
+    pub mode: Mode,
+    /// How each page is sorted; without it as the listing comes.
+    pub sorts: [Option<Sort>; Tab::ALL.len()],
+    pub filter: String,
+    /// The replica that pages about one are of.
+    pub replica: ReplicaId,
+    /// Lines above the first one shown.
+    pub scroll: usize,
+    /// Whether timely's own operators are listed, too.
+    pub all: bool,
+    /// Which run is played, if one is.
+    pub run: Option<String>,
+    pub paused: bool,
+    now: Shown,
+    /// What was there when the view was paused.
+    frozen: Option<Box<Shown>>,
+}
+
+impl Shown {
+    /// Takes up a new scene.
+    pub fn see(&mut self, scene: Scene, stories: &[Story]) {
+        self.history.see(&scene);
+        for story in stories {
+            self.history.tell(story.replica, &story.happened);
+        }
+        for frame in scene.replicas.iter().filter_map(|seen| seen.frame.as_ref()) {
+            self.keep(Arc::clone(frame));
+        }
+        self.scene = Some(scene);
+    }
+
+    /// Remembers a frame and the one before it.
+    pub fn keep(&mut self, frame: Arc<Frame>) {
+        let replica = frame.status.replica;
+        if self.latest.get(&replica).is_some_and(|known| known.number == frame.number) {
+            return;
+        }
+        if let Some(before) = self.latest.insert(replica, frame) {
+            self.earlier.insert(replica, before);
+        }
+    }
+
+    pub fn frame(&self, replica: ReplicaId) -> Option<&Frame> {
+        let seen = self.scene.as_ref()?.replicas.iter().find(|seen| seen.replica == replica)?;
+        seen.frame.as_deref()
+    }
+}
+
+impl View {
+    pub fn new(replica: ReplicaId, all: bool) -> Self {
+        Self {
+            tab: Tab::Replicas,
+            mode: Mode::Normal,
+            sorts: [None; Tab::ALL.len()],
+            filter: String::new(),
+            replica,
+            scroll: 0,
+            all,
+            run: None,
+            paused: false,
+            now: Shown::default(),
+            frozen: None,
+        }
+    }
+
+    /// Takes up a new scene, be it shown or not.
+    pub fn see(&mut self, scene: Scene, stories: &[Story]) {
+        self.now.see(scene, stories);
+    }
+
+    /// Shows this instead of what was there.
+    pub fn show(&mut self, shown: Shown) {
+        self.now = shown;
+    }
+
+    /// Keeps on the screen what is there, or lets it go on.
+    pub fn freeze(&mut self, paused: bool) {
+        self.paused = paused;
+        self.frozen = paused.then(|| Box::new(self.now.clone()));
+    }
+
+    /// What is on the screen.
+    pub fn shown(&self) -> &Shown {
+        self.frozen.as_deref().unwrap_or(&self.now)
+    }
+
+    /// The replicas there are.
+    pub fn replicas(&self) -> Vec<ReplicaId> {
+        let scene = self.shown().scene.as_ref();
+        scene.map_or(Vec::new(), |scene| scene.replicas.iter().map(|seen| seen.replica).collect())
+    }
+
+    pub fn sort(&self) -> Option<Sort> {
+        self.sorts[self.place()]
+    }
+
+    /// Which of the pages is shown.
+    pub fn place(&self) -> usize {
+        Tab::ALL.iter().position(|tab| *tab == self.tab).unwrap_or(0)
+    }
+
+    /// The page as it was made, neither sorted nor filtered; nothing if there is nothing to list.
+    pub fn listing(&self) -> Option<Listing> {
+        let shown = self.shown();
+        let frame = shown.frame(self.replica);
+        let scene = shown.scene.as_ref()?;
+        Some(match self.tab {
+            Tab::Replicas => listings::replicas(scene),
+            Tab::Operators => {
+                let earlier = shown.earlier.get(&self.replica).map(|frame| &**frame);
+                listings::operators(frame?, earlier, self.all)
+            }
+            Tab::Channels => listings::channels(frame?),
+            Tab::Slots => listings::slots(&shown.history, self.replica, frame?.status.n),
+            Tab::Events => listings::events(&shown.history),
+        })
+    }
+}

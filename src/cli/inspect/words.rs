@@ -1,0 +1,142 @@
+//! Figures and waits in words, as all listings show them.
+
+use crate::events::Wait;
+use crate::observe::findings::Severity;
+use crate::observe::scene::{Scene, Sighting};
+use crate::observe::status::{ReplicaStatus, Role};
+use crate::types::ReplicaId;
+
+/// A duration in at most six characters: `7 us`, `1.2 ms`, `31 s`.
+pub(in crate::cli) fn span(us: u64) -> String {
+    let tenths = |unit: u64| format!("{}.{}", us / unit, us % unit / (unit / 10));
+    match us {
+        0..1_000 => format!("{us} us"),
+        1_000..10_000 => tenths(1_000) + " ms",
+        10_000..1_000_000 => format!("{} ms", us / 1_000),
+        1_000_000..10_000_000 => tenths(1_000_000) + " s",
+        10_000_000..120_000_000 => format!("{} s", us / 1_000_000),
+        120_000_000..7_200_000_000 => format!("{} min", us / 60_000_000),
+        _ => format!("{} h", us / 3_600_000_000),
+    }
+}
+
+/// A rate or a count in at most six characters: `0`, `0.4`, `999`, `12.3k`, `4.5M`.
+pub(in crate::cli) fn amount(count: f64) -> String {
+    match count {
+        0.05..10.0 => format!("{count:.1}"),
+        ..999.5 => format!("{count:.0}"),
+        ..999_950.0 => format!("{:.1}k", count / 1e3),
+        ..999_950_000.0 => format!("{:.1}M", count / 1e6),
+        _ => format!("{:.1}G", count / 1e9),
+    }
+}
+
+/// The time of day, in UTC, to the millisecond.
+pub(in crate::cli) fn time_of_day(at_us: u64) -> String {
+    let (ms, s) = (at_us / 1_000, at_us / 1_000_000);
+    format!("{:02}:{:02}:{:02}.{:03}", s / 3600 % 24, s / 60 % 60, s % 60, ms % 1_000)
+}
+
+/// What a role waits for, in words; nothing if for nothing.
+pub(in crate::cli) fn waiting(wait: &Wait) -> String {
+    match wait {
+        Wait::Nothing => String::new(),
+        Wait::Role(role) => format!("what {role} holds"),
+        Wait::Proposal(leader) => format!("the proposal of replica {leader}"),
+        Wait::Votes(of) => from("the vote", of),
+        Wait::Records(of) => from("the record", of),
+        Wait::Reports(of) => from("the checkpoint report", of),
+        Wait::ViewRequests(of) => from("the view request", of),
+        Wait::Slots(of) => from("the decided slots", of),
+        Wait::Saving => "the disk, which saves a checkpoint".to_owned(),
+    }
+}
+
+fn from(what: &str, replicas: &[ReplicaId]) -> String {
+    match replicas {
+        [] => format!("{what} of any replica"),
+        [one] => format!("{what} of replica {one}"),
+        more => {
+            let names: Vec<_> = more.iter().map(ReplicaId::to_string).collect();
+            let s = if what.ends_with('s') { "" } else { "s" };
+            format!("{what}{s} of replicas {}", names.join(", "))
+        }
+    }
+}
+
+pub(in crate::cli) fn role(status: &ReplicaStatus) -> &'static str {
+    match status.role {
+        Role::Leader => "leader",
+        Role::Candidate => "candidate",
+        Role::Follower => "follower",
+    }
+}
+
+pub(in crate::cli) fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Fatal => "FATAL",
+        Severity::Down => "DOWN",
+        Severity::Degraded => "degraded",
+    }
+}
+
+/// How a replica is, in a few words.
+pub(in crate::cli) fn state(sighting: &Sighting) -> String {
+    let Some(frame) = &sighting.frame else {
+        return "not seen".to_owned();
+    };
+    let status = &frame.status;
+    let memory = if status.durable { "" } else { ", in memory" };
+    let state = match (&sighting.silence, &status.diverged[..], &status.not_ready[..]) {
+        (Some(_), _, _) => "silent",
+        (_, [_, ..], _) => "diverged",
+        (_, _, []) => "ready",
+        _ => "not ready",
+    };
+    format!("{state}{memory}")
+}
+
+/// What can be said of a cluster of which nothing is wrong.
+pub(in crate::cli) fn all_is_well(scene: &Scene) -> String {
+    let statuses = || scene.replicas.iter().filter_map(|seen| Some(&seen.frame.as_ref()?.status));
+    let count = scene.replicas.len();
+    let leads = statuses().filter(|status| status.role == Role::Leader).max_by_key(|s| s.view);
+    let leader = leads.map_or_else(String::new, |status| {
+        format!(", replica {} leads view {}", status.replica, status.view)
+    });
+    let executed = statuses().map(|status| status.executed).max().unwrap_or_default();
+    format!("nothing is wrong: {count} replicas{leader}, slot {executed}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_and_amounts_stay_short() {
+        let spans = [0, 999, 1_234, 12_345, 1_250_000, 61_000_000, 600_000_000, 9_000_000_000];
+        assert_eq!(
+            spans.map(span),
+            ["0 us", "999 us", "1.2 ms", "12 ms", "1.2 s", "61 s", "10 min", "2 h"]
+        );
+        let amounts = [0.0, 0.04, 0.42, 9.96, 400.0, 999.6, 12_345.0, 4_500_000.0, 2e9];
+        assert_eq!(
+            amounts.map(amount),
+            ["0", "0", "0.4", "10.0", "400", "1.0k", "12.3k", "4.5M", "2.0G"]
+        );
+    }
+
+    #[test]
+    fn what_is_waited_for_is_said_with_its_replicas() {
+        let votes = |of: &[u16]| waiting(&Wait::Votes(of.iter().copied().map(ReplicaId).collect()));
+
+        assert_eq!(votes(&[2]), "the vote of replica 2");
+        assert_eq!(votes(&[1, 2]), "the votes of replicas 1, 2");
+        assert_eq!(waiting(&Wait::Nothing), "");
+    }
+
+    #[test]
+    fn a_time_of_day_is_that_of_the_epoch() {
+        assert_eq!(time_of_day(1_700_000_005_250_000), "22:13:25.250");
+    }
+}

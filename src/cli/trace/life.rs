@@ -1,0 +1,182 @@
+//! What happened to a slot, step by step, as all replicas together saw it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::cli::inspect::decided_at;
+use crate::cli::inspect::words::span;
+use crate::observe::frame::SlotLife;
+use crate::types::{ReplicaId, View};
+
+/// Something that happened to a slot on a replica.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Step {
+    pub stage: Stage,
+    /// Where.
+    pub replica: ReplicaId,
+    /// When, by that replica's clock, in microseconds from the first step.
+    pub at_us: i64,
+    /// When, and where, that happened which it had to wait for.
+    pub since: Option<Since>,
+    /// The replica whose vote it was, if one was heard.
+    pub voter: Option<ReplicaId>,
+}
+
+/// When and where a step began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Since {
+    pub replica: ReplicaId,
+    pub at_us: i64,
+}
+
+/// The stages of a slot's life, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Stage {
+    /// The requests were packed, where their clients are.
+    Packed,
+    /// The leader proposed them.
+    Proposed,
+    /// The proposal arrived.
+    Arrived,
+    /// The replica's vote left, for which it had to be on the disk.
+    Voted,
+    /// A vote arrived.
+    Heard,
+    /// With the votes heard there it is decided.
+    Decided,
+    /// It was executed.
+    Executed,
+}
+
+/// A moment on a replica's clock.
+type Moment = (ReplicaId, u64);
+
+/// All steps of a slot in a cluster of `n`, sorted by stage.
+pub(super) fn steps(lives: &BTreeMap<ReplicaId, SlotLife>, n: usize) -> Vec<Step> {
+    let view = lives.values().map(|life| life.view).max().unwrap_or(View(0));
+    let leader = view.leader(n);
+    let packed = lives.iter().find_map(|(replica, life)| Some((*replica, life.packed_at?)));
+    let proposed = lives.get(&leader).and_then(|life| Some((leader, life.proposed_at?)));
+    let first = packed.or(proposed).map(|(_, at)| at);
+    let mut found: Vec<(Stage, Moment, Option<Moment>, Option<ReplicaId>)> = Vec::new();
+    found.extend(packed.map(|packed| (Stage::Packed, packed, None, None)));
+    for (&replica, life) in lives {
+        let mut add = |stage, at: Option<u64>, since: Option<Moment>, voter| {
+            found.extend(at.map(|at| (stage, (replica, at), since, voter)));
+        };
+        let here = |at: Option<u64>| at.map(|at| (replica, at));
+        let arrived = here(life.proposed_at);
+        let decided = decided_at(life, n);
+        if replica == leader {
+            add(Stage::Proposed, life.proposed_at, packed, None);
+        } else {
+            add(Stage::Arrived, life.proposed_at, proposed, None);
+        }
+        add(Stage::Voted, life.voted_at, arrived, None);
+        for (voter, at) in &life.votes {
+            let left = lives.get(voter).and_then(|life| Some((*voter, life.voted_at?)));
+            add(Stage::Heard, Some(*at), left, Some(*voter));
+        }
+        add(Stage::Decided, decided, arrived, None);
+        add(Stage::Executed, life.executed_at, here(decided).or(arrived), None);
+    }
+    let first = first.or_else(|| found.iter().map(|(_, (_, at), ..)| *at).min()).unwrap_or(0);
+    let relative = |at: u64| at.cast_signed().saturating_sub(first.cast_signed());
+    let step = |(stage, (replica, at), since, voter): (Stage, Moment, Option<Moment>, _)| {
+        let since = since.map(|(replica, at)| Since { replica, at_us: relative(at) });
+        Step { stage, replica, at_us: relative(at), since, voter }
+    };
+    let mut steps: Vec<_> = found.into_iter().map(step).collect();
+    steps.sort_by_key(|step| (step.stage, step.replica, step.at_us));
+    steps
+}
+
+impl Step {
+    /// How long it took, if that is known. Between two machines less than nothing is possible, by their
+    /// clocks.
+    pub fn took_us(&self) -> Option<i64> {
+        Some(self.at_us - self.since?.at_us)
+    }
+}
+
+/// What must be said about clocks: who seems to have done something before it could.
+pub(super) fn skew(steps: &[Step]) -> Vec<String> {
+    let mut least: BTreeMap<(ReplicaId, ReplicaId), i64> = BTreeMap::new();
+    for step in steps {
+        let (Some(since), Some(took)) = (step.since, step.took_us()) else { continue };
+        if since.replica != step.replica && took < 0 {
+            let worst = least.entry((since.replica, step.replica)).or_default();
+            *worst = took.min(*worst);
+        }
+    }
+    let say = |((sender, heard), took): ((ReplicaId, ReplicaId), i64)| {
+        let by = span(took.unsigned_abs());
+        format!("replica {heard} heard replica {sender} {by} before it spoke: their clocks differ")
+    };
+    least.into_iter().map(say).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::inspect::example;
+
+    fn lives() -> BTreeMap<ReplicaId, SlotLife> {
+        (0..3).map(|replica| (ReplicaId(replica), example::life(replica, 7))).collect()
+    }
+
+    /// Stage, replica, time and how long it took.
+    fn told(steps: &[Step], stage: Stage) -> Vec<(u16, i64, Option<i64>)> {
+        let steps = steps.iter().filter(|step| step.stage == stage);
+        steps.map(|step| (step.replica.0, step.at_us, step.took_us())).collect()
+    }
+
+    #[test]
+    fn each_step_is_told_with_what_it_waited_for() {
+        // View 4 of three replicas is led by replica 1, whose clients asked.
+        let steps = steps(&lives(), 3);
+
+        assert_eq!(told(&steps, Stage::Packed), [(1, 0, None)]);
+        assert_eq!(told(&steps, Stage::Proposed), [(1, 210, Some(210))]);
+        assert_eq!(told(&steps, Stage::Arrived), [(0, 200, Some(-10)), (2, 220, Some(10))]);
+        assert_eq!(
+            told(&steps, Stage::Voted),
+            [(0, 500, Some(300)), (1, 510, Some(300)), (2, 520, Some(300))]
+        );
+        assert_eq!(told(&steps, Stage::Heard).len(), 9);
+        assert_eq!(told(&steps, Stage::Decided)[0], (0, 700, Some(500)));
+        assert_eq!(told(&steps, Stage::Executed)[2], (2, 900, Some(200)));
+    }
+
+    #[test]
+    fn a_clock_that_is_behind_is_told_and_not_hidden() {
+        assert_eq!(
+            skew(&steps(&lives(), 3)),
+            ["replica 0 heard replica 1 10 us before it spoke: their clocks differ"]
+        );
+    }
+
+    #[test]
+    fn a_replica_that_fetched_the_slot_has_no_votes_and_no_proposal() {
+        let mut lives = lives();
+        let fetched = lives.get_mut(&ReplicaId(2)).unwrap();
+        fetched.votes.clear();
+        (fetched.proposed_at, fetched.voted_at) = (None, None);
+
+        let steps = steps(&lives, 3);
+
+        let of_it: Vec<_> = steps.iter().filter(|step| step.replica == ReplicaId(2)).collect();
+        assert_eq!(of_it.len(), 1);
+        assert_eq!((of_it[0].stage, of_it[0].took_us()), (Stage::Executed, None));
+    }
+
+    #[test]
+    fn without_the_replica_that_packed_it_time_begins_with_the_proposal() {
+        let mut lives = lives();
+        lives.get_mut(&ReplicaId(1)).unwrap().packed_at = None;
+
+        assert_eq!(told(&steps(&lives, 3), Stage::Proposed), [(1, 0, None)]);
+    }
+}

@@ -1,0 +1,121 @@
+//! `taraflow trace`: the life of one request, on all replicas.
+
+mod asking;
+mod life;
+mod picture;
+mod request;
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use clap::{ArgGroup, Args};
+use serde::Serialize;
+
+use super::ask::{Nodes, seconds};
+use super::log::{Form, quietly, write_json};
+use crate::error::Error;
+use crate::observe::frame::SlotLife;
+use crate::types::{ReplicaId, Slot};
+
+use asking::{Answers, Replica};
+use life::{Step, steps};
+use request::Request;
+
+/// What `taraflow trace` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+REQUEST is one of
+  slot:N      whatever is in slot N
+  ID:NUMBER   request NUMBER of session ID; cID:NUMBER of the connection whose CLIENT ID is ID
+  last        the latest request that was executed
+A batch of requests shares a slot, and its life. Replicas remember about their last 8,192 slots. Times are \
+by the clock of the replica they are of. Exit codes: 0 found; 1 no replica remembers it; 2 usage; 3 nobody \
+answers.")]
+#[command(group(ArgGroup::new("whom").required(true).args(["dir", "addr"])))]
+#[command(group(ArgGroup::new("what").required(true).args(["request", "slowest"])))]
+pub struct TraceArgs {
+    /// Which request
+    #[arg(value_name = "REQUEST")]
+    request: Option<Request>,
+    /// The slowest among the last 1,000 slots
+    #[arg(long)]
+    slowest: bool,
+    #[command(flatten)]
+    nodes: Nodes,
+    /// How long to wait for an answer, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    timeout: Duration,
+    /// The form of the answer
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Form,
+}
+
+/// What all replicas that answer saw of one slot.
+#[derive(Debug, Serialize)]
+struct Traced {
+    /// The version of this format.
+    version: u32,
+    slot: Slot,
+    /// How many replicas there are.
+    n: usize,
+    /// What happened, in the order in which it must.
+    steps: Vec<Step>,
+    /// What each replica saw.
+    lives: BTreeMap<ReplicaId, SlotLife>,
+    /// What is not known, and why.
+    notes: Vec<String>,
+}
+
+/// Asks, joins and shows.
+///
+/// # Errors
+/// [`Error::Forgotten`] if no replica remembers the request; [`Error::Silent`] if nobody answers.
+pub fn run(args: &TraceArgs) -> Result<(), Error> {
+    let request = args.request.unwrap_or(Request::Slowest);
+    let whom = args.nodes.whom()?;
+    let found = Answers::of(&whom, &request.question(), args.timeout)?;
+    let Some((slot, others)) = request.choose(&found) else {
+        let (what, memory) = (request.to_string(), found.memory());
+        return Err(Error::Forgotten { what, memory });
+    };
+    let mut answers = Answers::of(&whom, &format!("slot={slot}"), args.timeout)?;
+    answers.keep(slot);
+    let mut traced = Traced::new(slot, answers);
+    if !others.is_empty() {
+        let others: Vec<_> = others.iter().map(|slot| format!("slot:{slot}")).collect();
+        traced.notes.push(format!("{request} is also in {}", others.join(", ")));
+    }
+    let mut out = io::stdout().lock();
+    quietly(match args.output {
+        Form::Json => write_json(&mut out, &traced),
+        Form::Table => write!(out, "{}", picture::text(&traced)).map_err(Error::from),
+    })
+}
+
+impl Traced {
+    const VERSION: u32 = 1;
+
+    fn new(slot: Slot, answers: Answers) -> Self {
+        let Answers { n, replicas, silences } = answers;
+        let mut notes = silences;
+        let mut lives = BTreeMap::new();
+        for Replica { replica, oldest, slots, .. } in replicas {
+            match (slots.into_iter().next(), oldest) {
+                (Some(life), _) => {
+                    if life.executed_at.is_none() {
+                        notes.push(format!("replica {replica} has not executed it"));
+                    }
+                    lives.insert(replica, life);
+                }
+                (None, Some(oldest)) => notes.push(format!(
+                    "replica {replica} does not know it: it remembers slots from {oldest} on"
+                )),
+                (None, None) => notes.push(format!("replica {replica} remembers no slots")),
+            }
+        }
+        let steps = steps(&lives, n);
+        notes.extend(life::skew(&steps));
+        Self { version: Self::VERSION, slot, n, steps, lives, notes }
+    }
+}

@@ -1,0 +1,215 @@
+//! A life as text: a line a step, with a bar from what it waited for to when it happened.
+
+use std::fmt::Write;
+
+use super::Traced;
+use super::life::{Stage, Step};
+use super::request::name;
+use crate::cli::inspect::words::span;
+use crate::observe::frame::{BatchLife, RequestRun};
+use crate::types::ReplicaId;
+
+/// Characters of a bar.
+const WIDTH: usize = 34;
+
+/// All of it.
+pub(super) fn text(traced: &Traced) -> String {
+    let mut text = title(traced) + "\n\n";
+    let scale = Scale { end: traced.steps.iter().map(|step| step.at_us).max().unwrap_or(0).max(1) };
+    let end = span(scale.end.unsigned_abs());
+    let [what, replica, at, took] = ["what", "replica", "at", "took"];
+    // A string takes all that is written.
+    let _ = writeln!(
+        text,
+        "{what:<12} {replica:<8} {at:>9} {took:>9}  0{end:>width$}",
+        width = WIDTH - 1
+    );
+    for line in lines(&traced.steps) {
+        let Some(last) = line.last() else { continue };
+        let took = last.took_us().map_or("-".to_owned(), signed);
+        let took = if last.stage == Stage::Heard { String::new() } else { took };
+        let (what, at) = (words(last.stage), signed(last.at_us));
+        let row =
+            format!("{what:<12} {:<8} {at:>9} {took:>9}  {}", last.replica.0, scale.draw(line));
+        let _ = writeln!(text, "{}", row.trim_end());
+    }
+    text.push('\n');
+    for note in &traced.notes {
+        let _ = writeln!(text, "{note}");
+    }
+    if traced.lives.len() > 1 {
+        text +=
+            "Each time is by the clock of its replica; those of different machines may differ.\n";
+    }
+    text
+}
+
+fn title(traced: &Traced) -> String {
+    let slot = traced.slot;
+    let Some(view) = traced.lives.values().map(|life| life.view).max() else {
+        return format!("slot {slot}");
+    };
+    let batch = traced.lives.values().find_map(|life| life.batch.as_ref());
+    let executed = traced.lives.values().any(|life| life.executed_at.is_some());
+    let what = match batch {
+        Some(batch) => requests(batch),
+        None if executed => "empty".to_owned(),
+        None => "what it holds is known once it is executed".to_owned(),
+    };
+    format!("slot {slot} in view {view}: {what}")
+}
+
+fn requests(batch: &BatchLife) -> String {
+    let one = |run: &RequestRun| {
+        let of = name(run.client);
+        if run.first == run.last {
+            format!("request {} of {of}", run.first)
+        } else {
+            format!("requests {} to {} of {of}", run.first, run.last)
+        }
+    };
+    let runs: Vec<_> = batch.runs.iter().map(one).collect();
+    let told: u64 = batch.runs.iter().map(|run| run.last.saturating_sub(run.first) + 1).sum();
+    let more = if told < batch.requests { ", and more" } else { "" };
+    let (count, bytes, id) = (batch.requests, batch.bytes, batch.id);
+    let s = if count == 1 { "" } else { "s" };
+    format!(
+        "batch {} of replica {}, {count} request{s}, {bytes} bytes: {}{more}",
+        id.number,
+        id.source,
+        runs.join(", ")
+    )
+}
+
+/// The steps of each line: the votes that a replica heard share one.
+fn lines(steps: &[Step]) -> impl Iterator<Item = &[Step]> {
+    steps.chunk_by(|one, next| {
+        one.stage == Stage::Heard && next.stage == Stage::Heard && one.replica == next.replica
+    })
+}
+
+fn words(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Packed => "packed",
+        Stage::Proposed => "proposed",
+        Stage::Arrived => "arrived",
+        Stage::Voted => "vote left",
+        Stage::Heard => "votes heard",
+        Stage::Decided => "decided",
+        Stage::Executed => "executed",
+    }
+}
+
+fn signed(us: i64) -> String {
+    let sign = if us < 0 { "-" } else { "" };
+    format!("{sign}{}", span(us.unsigned_abs()))
+}
+
+/// The time from the first step to the last.
+struct Scale {
+    end: i64,
+}
+
+impl Scale {
+    fn place(&self, at_us: i64) -> usize {
+        let at = at_us.clamp(0, self.end) as u128;
+        (at * (WIDTH as u128 - 1) / self.end as u128) as usize
+    }
+
+    /// A bar for one step; for votes that were heard the number of each voter, where it was. What is
+    /// before the first step, by its clock, is drawn as `<` at the edge.
+    fn draw(&self, line: &[Step]) -> String {
+        let mut bar = [' '; WIDTH];
+        for step in line {
+            let place = self.place(step.at_us);
+            match (step.voter, step.since) {
+                (Some(voter), _) => {
+                    bar[place] = if bar[place] == ' ' { digit(voter) } else { '*' };
+                }
+                (None, Some(since)) => bar[self.place(since.at_us).min(place)..=place].fill('█'),
+                (None, None) => bar[place] = '█',
+            }
+            if step.at_us < 0 {
+                bar[0] = '<';
+            }
+        }
+        bar.iter().collect()
+    }
+}
+
+fn digit(voter: ReplicaId) -> char {
+    char::from_digit(u32::from(voter.0 % 36), 36).unwrap_or('?')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::inspect::example;
+    use crate::cli::trace::asking::{Answers, Replica};
+    use crate::types::Slot;
+
+    fn traced(change: impl Fn(&mut Vec<Replica>)) -> String {
+        let replica = |replica| Replica {
+            replica: ReplicaId(replica),
+            lost: 0,
+            oldest: Some(Slot(5)),
+            slots: vec![example::life(replica, 7)],
+        };
+        let mut replicas: Vec<_> = (0..3).map(replica).collect();
+        change(&mut replicas);
+        text(&Traced::new(Slot(7), Answers { n: 3, replicas, silences: Vec::new() }))
+    }
+
+    #[test]
+    fn a_life_is_a_line_a_step_with_bars_from_cause_to_effect() {
+        let text = traced(|replicas| drop(replicas.pop()));
+
+        assert_eq!(
+            text,
+            "\
+slot 7 in view 4: batch 7 of replica 1, 10 requests, 500 bytes: requests 70 to 79 of session 5
+
+what         replica         at      took  0                           900 us
+packed       1             0 us         -  █
+proposed     1           210 us    210 us  ████████
+arrived      0           200 us    -10 us         █
+vote left    0           500 us    300 us         ████████████
+vote left    1           510 us    300 us         ████████████
+votes heard  0           800 us                                  0  1   2
+votes heard  1           800 us                                  0  1   2
+decided      0           700 us    500 us         ███████████████████
+decided      1           700 us    490 us         ███████████████████
+executed     0           900 us    200 us                           █████████
+executed     1           900 us    200 us                           █████████
+
+replica 0 heard replica 1 10 us before it spoke: their clocks differ
+Each time is by the clock of its replica; those of different machines may differ.
+"
+        );
+    }
+
+    #[test]
+    fn what_lies_before_the_first_step_is_cut_at_the_edge_and_told_in_figures() {
+        let text = traced(|replicas| {
+            *replicas[2].slots[0].proposed_at.as_mut().unwrap() -= 2_000;
+        });
+
+        let line = text.lines().find(|line| line.starts_with("arrived      2")).unwrap();
+        assert_eq!(line, "arrived      2          -1.7 ms   -1.9 ms  <");
+        assert!(text.contains("replica 2 heard replica 1 1.9 ms before it spoke"), "{text}");
+    }
+
+    #[test]
+    fn what_is_not_known_is_said() {
+        let text = traced(|replicas| {
+            replicas[0].slots.clear();
+            replicas[2].slots[0].executed_at = None;
+        });
+
+        assert!(
+            text.contains("\nreplica 0 does not know it: it remembers slots from 5 on\n"),
+            "{text}"
+        );
+        assert!(text.contains("\nreplica 2 has not executed it\n"), "{text}");
+    }
+}

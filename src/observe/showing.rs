@@ -1,0 +1,91 @@
+//! When a replica shows itself: four times a second, after what its turn has said has left.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::board::Board;
+use super::frame::Frame;
+use super::health::Limits;
+use super::status::{Bounds, ReplicaStatus};
+use crate::config::Config;
+use crate::node::Node;
+use crate::server::Report;
+
+/// Owns a replica's place on its board.
+pub struct Showing {
+    board: Board,
+    bounds: Bounds,
+    limits: Limits,
+    next: Duration,
+    /// Whether the roles have been asked what they hold.
+    due: bool,
+}
+
+impl Showing {
+    const EVERY: Duration = Duration::from_millis(250);
+
+    /// Shows a replica with these settings on `board`.
+    #[must_use]
+    pub fn new(board: Board, bounds: Bounds, config: &Config) -> Self {
+        let (limits, next) = (Limits::of(config), Duration::ZERO);
+        Self { board, bounds, limits, next, due: false }
+    }
+
+    /// Puts up how the replica stands.
+    pub fn report(&self, report: Report) {
+        self.board.set(report);
+    }
+
+    /// Asks the roles what they hold, if a frame is due: the next turn answers.
+    pub fn on_tick<M, R>(&mut self, node: &Node<M, R>, elapsed: Duration)
+    where
+        M: Clone + 'static,
+        R: Clone + Serialize + DeserializeOwned + 'static,
+    {
+        if elapsed >= self.next {
+            self.next = elapsed + Self::EVERY;
+            self.hurry(node);
+        }
+    }
+
+    /// Takes a frame after the next turn, due or not.
+    pub fn hurry<M, R>(&mut self, node: &Node<M, R>)
+    where
+        M: Clone + 'static,
+        R: Clone + Serialize + DeserializeOwned + 'static,
+    {
+        self.due = true;
+        node.look();
+    }
+
+    /// Whether a frame is to be taken now.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.due
+    }
+
+    /// Takes and shows the frame that is due.
+    pub fn take<M, R>(&mut self, node: &mut Node<M, R>) -> Option<Arc<Frame>>
+    where
+        M: Clone + 'static,
+        R: Clone + Serialize + DeserializeOwned + 'static,
+    {
+        if !std::mem::take(&mut self.due) {
+            return None;
+        }
+        let (observed, report) = (node.observe()?, self.board.get()?);
+        if observed.number == 1
+            && let Some(past) = node.past()
+        {
+            self.board.set_past(past.clone());
+        }
+        let reasons = self.limits.reasons(Some(&report), report.at);
+        let status = ReplicaStatus::new(&report, &self.bounds, reasons);
+        let frame = Arc::new(Frame::new(status, observed));
+        self.board.set_frame(Arc::clone(&frame));
+        Some(frame)
+    }
+}

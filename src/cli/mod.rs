@@ -11,6 +11,7 @@ pub mod graph;
 pub mod inspect;
 pub mod kv;
 pub mod log;
+pub mod metrics;
 pub mod node;
 mod reach;
 mod reply;
@@ -48,6 +49,8 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Show the life of one request, on all replicas
     Trace(trace::TraceArgs),
+    /// Print alert rules and a dashboard for the figures of the nodes
+    Metrics(metrics::MetricsArgs),
     /// Check or print what a node is told
     Config(config::ConfigArgs),
     /// Have a stream of commands applied, each once, and print the replies
@@ -79,6 +82,7 @@ impl Cli {
             Command::Inspect(args) => inspect::run(args),
             Command::Doctor(args) => doctor::run(args),
             Command::Trace(args) => trace::run(args),
+            Command::Metrics(args) => metrics::run(args).map_err(Error::from),
             Command::Config(args) => config::run(args),
             Command::Submit(args) => submit::run(args),
             Command::Kv(args) => kv::run(args),

@@ -112,7 +112,7 @@ fn watch(cluster: &Cluster) {
     assert!(killed.elapsed() < SHOWN_WITHIN, "the new view was shown after {:?}", killed.elapsed());
     browser.screenshot("running-after-the-kill");
     browser.press("w");
-    browser.wait_text("#events", "enters view");
+    browser.wait_text("#events", "leads view");
     browser.screenshot("running-story");
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }

@@ -5,6 +5,7 @@
 //! same modules and contacts nobody.
 
 mod assets;
+mod judged;
 mod replay;
 
 pub use assets::{ASSETS, Asset, CONTENT_SECURITY_POLICY, INDEX, Kind};

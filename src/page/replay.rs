@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::INDEX;
 use super::assets::{Asset, SCRIPTS, STYLE};
+use super::judged::judged;
 use crate::config::Config;
 use crate::dataflows;
 use crate::inspect::Picture;
@@ -58,7 +59,7 @@ pub fn replay(title: &str, frames_ndjson: &str) -> String {
          <script type=\"application/x-ndjson\" id=\"recording\">{}</script>\n\
          <script type=\"module\">import \"taraflow/main.js\";</script>",
         inert(&graph),
-        inert(frames_ndjson)
+        inert(&judged(frames_ndjson))
     );
     INDEX
         .replace("<title>taraflow</title>", &format!("<title>{}</title>", escaped(title)))

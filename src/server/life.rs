@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::links::stream::Scratch;
 use crate::node::Node;
 use crate::observe::board::Board;
+use crate::observe::frame::{Frame, Happened};
 use crate::observe::showing::Showing;
 use crate::quorum::majority;
 use crate::server::guests::{Brought, Guests};
@@ -63,6 +64,8 @@ pub struct Life<M: Clone + 'static, R: Clone + 'static> {
     /// What the last turn has said to this replica itself.
     own: Vec<M>,
     status: Status,
+    /// What happened since the others were shown a frame.
+    untold: Vec<Happened>,
     next_tick: Duration,
     next_guest: u64,
     /// Listeners that may have somebody waiting.
@@ -95,6 +98,7 @@ where
             brought,
             own: Vec::new(),
             status: Status { alive: true, lives, ..Status::default() },
+            untold: Vec::new(),
             next_tick,
             next_guest: FIRST_GUEST,
             knocked: [false; 2],
@@ -296,10 +300,12 @@ where
 
     fn show(&mut self) {
         let Parts { showing, node, peers, .. } = &mut self.parts;
-        if let Some(frame) = showing.take(node)
-            && frame.number % Self::FRAMES_FOR_OTHERS == 0
-        {
-            peers.show(&frame);
+        let Some(frame) = showing.take(node) else { return };
+        self.untold.extend_from_slice(&frame.happened);
+        if frame.number % Self::FRAMES_FOR_OTHERS == 0 {
+            // They see few frames, and are to miss nothing of what happened.
+            let happened = std::mem::take(&mut self.untold);
+            peers.show(&Frame { happened, ..(*frame).clone() });
         }
     }
 

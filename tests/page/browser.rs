@@ -156,28 +156,7 @@ impl Browser {
 
     fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\
-             Content-Type: application/json\r\nConnection: close\r\n\r\n",
-            body.len()
-        );
-        socket.write_all((head + &body).as_bytes()).unwrap();
-        let mut reader = BufReader::new(socket);
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line).unwrap();
-            let line = line.trim_end().to_ascii_lowercase();
-            if let Some(value) = line.strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap();
-            }
-            if line.is_empty() {
-                break;
-            }
-        }
-        let mut answer = vec![0; length];
-        reader.read_exact(&mut answer).unwrap();
+        let answer = request(self.port, method, path, &body).unwrap();
         let answer: Value = serde_json::from_slice(&answer).unwrap();
         let value = &answer["value"];
         assert!(value.get("error").is_none_or(Value::is_null), "{path}: {value}");
@@ -187,12 +166,38 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        if !thread::panicking() {
-            self.ask("DELETE", &self.session, &Value::Null);
-        }
+        // The browser ends with its session; a driver that is killed leaves it behind.
+        let _ = request(self.port, "DELETE", &self.session, "");
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }
+}
+
+/// Asks the driver, which leaves connections open.
+fn request(port: u16, method: &str, path: &str, body: &str) -> std::io::Result<Vec<u8>> {
+    let mut socket = TcpStream::connect(("127.0.0.1", port))?;
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\
+         Content-Type: application/json\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    socket.write_all((head + body).as_bytes())?;
+    let mut reader = BufReader::new(socket);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let line = line.trim_end().to_ascii_lowercase();
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap_or(0);
+        }
+        if line.is_empty() {
+            break;
+        }
+    }
+    let mut answer = vec![0; length];
+    reader.read_exact(&mut answer)?;
+    Ok(answer)
 }
 
 /// An expression for the text of an element; those of pictures know no other.

@@ -60,6 +60,7 @@ pub fn frame(replica: u64, number: u64) -> Frame {
         "slot_rate": 400.0,
         "latency": {"count": 9_000, "p50_us": 640 + replica * 60 + number % 5 * 9,
             "p99_us": 2_500 + number % 11 * 40, "max_us": 9_000},
+        "latencies": {"sum_us": 0, "below_ns": []}, "counts": {},
         "operators": operators.collect::<Vec<_>>(),
         "channels": channels.collect::<Vec<_>>(),
         "holdings": [

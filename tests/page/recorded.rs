@@ -59,6 +59,19 @@ fn a_recording_is_one_file_that_plays_to_its_end_and_back() {
 
 #[test]
 #[ignore = "needs Chromium"]
+fn a_replica_that_falls_silent_in_a_recording_is_a_finding() {
+    let lines =
+        frames(40).into_iter().filter(|frame| frame.status.replica.0 != 1 || frame.number < 15);
+    let (browser, _home) = play(&recording(lines.map(line)));
+    browser.wait_text("#player", "frame ");
+    seek(&browser, 1000);
+    browser.wait_text("#findings", "replica 1");
+    browser.wait_text("#cluster .card.r1", "✕ silent");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+#[ignore = "needs Chromium"]
 fn a_recording_that_was_cut_says_so_and_shows_what_is_left() {
     let whole = recording(frames(10).into_iter().map(line));
     let half: String = whole.chars().take(whole.len() / 2).collect();

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use browser::{Browser, DARK, LIGHT};
-use cluster::{Cluster, wait_until};
+use cluster::Cluster;
 use serde_json::Value;
 
 use crate::{browser, cluster};
@@ -63,19 +63,28 @@ fn a_killed_leader_is_seen_and_the_next_view_shown_at_once() {
     });
 }
 
-fn watch(cluster: &Cluster) {
-    let leader = |replica: usize| {
-        let frame = ask(cluster.admin(replica), "/v1/frame")?;
-        frame["status"]["leader"].as_u64().map(|leader| leader as usize)
-    };
-    wait_until("a frame says who leads", || leader(2).is_some());
-    let old = leader(2).unwrap();
-    let witness = if old == 2 { 1 } else { 2 };
-    let browser = Browser::start();
-    browser.open(&format!("http://{}/", cluster.admin(witness)));
-    browser.wait_text("#connection", "live");
-    browser.wait_text(&format!("#cluster .card.r{old}"), "◆ leader");
+/// The replica that the page shows as the leader.
+fn leader(browser: &Browser) -> Option<usize> {
+    let shown = "[...document.querySelectorAll('#cluster .card')].findIndex(card => card.dataset.state === 'leader')";
+    browser.value(shown).as_u64().map(|leader| leader as usize)
+}
 
+/// Opens the page of a replica that will be there when the leader is not.
+fn open_at_a_follower(browser: &Browser, cluster: &Cluster) -> usize {
+    for witness in [2, 1] {
+        browser.open(&format!("http://{}/", cluster.admin(witness)));
+        browser.wait_text("#connection", "live");
+        browser.wait_text("#cluster", "◆ leader");
+        if leader(browser) != Some(witness) {
+            return witness;
+        }
+    }
+    panic!("the leader changes all the time");
+}
+
+fn watch(cluster: &Cluster) {
+    let browser = Browser::start();
+    let witness = open_at_a_follower(&browser, cluster);
     browser.press("a");
     browser.wait("document.querySelectorAll('#graph .node').length > 15");
     let frame = ask(cluster.admin(witness), "/v1/frame").unwrap();
@@ -83,7 +92,7 @@ fn watch(cluster: &Cluster) {
     browser.press("a");
     // Enough for the charts to show something.
     thread::sleep(Duration::from_secs(6));
-    for (key, view) in [("o", "overlay"), ("s", "slots"), ("c", "charts"), ("d", "dataflow")] {
+    for (key, view) in [("o", "overlay"), ("s", "slots"), ("c", "charts"), ("0", "dataflow")] {
         browser.press(key);
         browser.look(DARK);
         browser.screenshot(&format!("running-{view}-dark"));
@@ -91,7 +100,8 @@ fn watch(cluster: &Cluster) {
         browser.screenshot(&format!("running-{view}-light"));
     }
 
-    let view = frame["status"]["view"].as_u64().unwrap();
+    let old = leader(&browser).expect("somebody leads");
+    let view = &ask(cluster.admin(witness), "/v1/frame").unwrap()["status"]["view"];
     let next = format!(
         "[...document.querySelectorAll('#cluster .card[data-state=leader] .view')].some(shown => \
          Number(shown.innerText.replace(/\\D/g, '')) > {view})"

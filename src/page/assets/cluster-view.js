@@ -44,7 +44,7 @@ export function clusterView(app) {
 }
 
 /**
- * From the lowest stable checkpoint to the furthest replica, and where each of them is.
+ * From the lowest stable checkpoint to the furthest replica, where each of them is, and the latest view.
  *
  * Frames of other replicas come less often than those of the node that is asked, which has heard in the
  * meantime how far they are; without that they would all look behind it.
@@ -62,7 +62,8 @@ function scaleOf(store) {
   const furthest = Math.max(0, ...positions.values());
   const lowest = Math.min(furthest, ...frames.map((frame) => frame.stable));
   const from = Math.max(0, Math.min(lowest, furthest - SPAN_MIN));
-  return { from, furthest, span: Math.max(furthest - from, 1), positions };
+  const view = Math.max(0, ...frames.map((frame) => frame.view));
+  return { from, furthest, span: Math.max(furthest - from, 1), positions, view };
 }
 
 function makeCard(app, replica) {
@@ -118,8 +119,9 @@ function update(card, replica, sighting, scale, now) {
   const frame = sighting?.frame ?? null;
   const age = frame ? Math.max(now - sighting.arrived, 0) : Infinity;
   const silent = Boolean(sighting?.silence) || age > FRESH;
-  const { sign, word } = silent ? { sign: "✕", word: "silent" } : roleOf(frame.role);
-  set(card.root, "data-state", silent ? "silent" : frame.role);
+  const isOutdated = frame !== null && frame.view < scale.view;
+  const { sign, word } = silent ? { sign: "✕", word: "silent" } : roleOf(frame.role, isOutdated);
+  set(card.root, "data-state", silent ? "silent" : isOutdated ? "outdated" : frame.role);
   say(card.role, `${sign} ${word}`);
   say(card.age, frame ? `seen ${ago(age)}` : "never seen");
   say(card.why, reason(sighting, frame, silent));

@@ -126,7 +126,7 @@ function drawCells(node, frames, operators, differing) {
   const key = frames.map((frame, at) => {
     const operator = operators[at];
     const differs = differing.some(({ replica }) => replica === frame.replica);
-    return `${frame.replica}:${operator ? Math.round(operator.busy * 100) : ""}:${differs}`;
+    return `${frame.replica}:${operator ? percent(operator.busy) : ""}:${differs}`;
   });
   refill(node.cells, key.join(" "), () => {
     const step = (node.width - 16) / Math.max(frames.length, 1);
@@ -134,7 +134,7 @@ function drawCells(node, frames, operators, differing) {
       const operator = operators[at];
       const left = node.x - node.width / 2 + 8 + at * step;
       const differs = differing.some(({ replica }) => replica === frame.replica);
-      const number = operator ? (operator.busy * 100).toFixed(0) : "–";
+      const number = operator ? percent(operator.busy).replace(" %", "") : "–";
       const text = step >= 24 ? `${differs ? "≠" : ""}${number}` : differs ? "≠" : "";
       const wide = (operator?.busy ?? 0) * (step - 4);
       const y = node.y + 4;

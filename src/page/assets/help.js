@@ -4,7 +4,7 @@ import { at, el } from "./dom.js";
 import { KEYS } from "./keys.js";
 
 const SIGNS = [
-  ["◆ ◇ ○ ✕", "a leader; one that is to lead and still learns what was left behind; a follower; not heard"],
+  ["◆ ◇ ○ ◌ ✕", "a leader; one that is to lead and still learns what was left behind; a follower; the leader of a view that others have left; not heard"],
   ["bar, tick", "how far a replica has executed; its stable checkpoint. All bars share one scale."],
   ["single line", "a stream inside the replica"],
   ["double line", "messages over links to other replicas"],

@@ -116,6 +116,11 @@ function drawBlame(app, frames) {
   });
 }
 
+/** The words of a link without the name that stands before them already. */
+function withoutName({ operator, text }) {
+  return text.startsWith(`${operator} `) ? text.slice(operator.length + 1) : text;
+}
+
 function chain(app, frame) {
   const holder = holderOf(frame);
   const links = frame.blame.map((link) => {
@@ -128,7 +133,7 @@ function chain(app, frame) {
       text: name,
       onclick: () => (other ? app.choose(replica) : null, app.select(link.operator)),
     });
-    return el("li", { "data-holds": link === holder }, button, ` ${link.text}`);
+    return el("li", { "data-holds": link === holder }, button, ` ${withoutName(link)}`);
   });
   const head = el("h3", { class: tint(frame.replica), text: `replica ${frame.replica}` });
   return el("div", {}, app.ui.everyone ? head : null, el("ol", { class: "chain" }, ...links));

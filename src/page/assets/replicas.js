@@ -13,8 +13,13 @@ export function dash(replica) {
   return DASHES[replica % DASHES.length];
 }
 
-/** The sign and word for what a replica does. */
-export function roleOf(role) {
+/**
+ * The sign and word for what a replica does. One that leads a view which others have left leads nobody.
+ * @param {string} role
+ * @param {boolean} isOutdated
+ */
+export function roleOf(role, isOutdated) {
+  if (isOutdated && role !== "follower") return { sign: "◌", word: "led an older view" };
   if (role === "leader") return { sign: "◆", word: "leader" };
   if (role === "candidate") return { sign: "◇", word: "candidate" };
   if (role === "follower") return { sign: "○", word: "follower" };
@@ -22,4 +27,4 @@ export function roleOf(role) {
 }
 
 /** A replica whose frame is older than this, in milliseconds, is not heard of. */
-export const FRESH = 2500;
+export const FRESH = 3000;

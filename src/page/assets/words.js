@@ -33,7 +33,7 @@ export function lasting(us) {
 /** A share from 0 to 1 in percent. */
 export function percent(share) {
   const hundredths = share * 100;
-  return `${hundredths.toFixed(hundredths > 0 && hundredths < 9.95 ? 1 : 0)} %`;
+  return `${hundredths.toFixed(hundredths >= 0.05 && hundredths < 9.95 ? 1 : 0)} %`;
 }
 
 /** How long ago something was, in milliseconds. @param {number} ms */

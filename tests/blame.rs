@@ -30,7 +30,7 @@ use taraflow::types::{ClientId, ReplicaId, Slot};
 /// What is done to a cluster.
 #[derive(Clone, Debug, PartialEq)]
 enum Stall {
-    /// Votes of these replicas reach nobody else.
+    /// Votes of these replicas reach nobody, themselves included.
     Votes(Vec<ReplicaId>),
     /// These replicas do nothing.
     Paused(Vec<ReplicaId>),
@@ -83,7 +83,7 @@ impl World {
 
     fn is_lost(&self, from: ReplicaId, to: ReplicaId, message: &Message) -> bool {
         match (&self.stall, message) {
-            (Some(Stall::Votes(of)), Message::Commit(_)) => from != to && of.contains(&from),
+            (Some(Stall::Votes(of)), Message::Commit(_)) => of.contains(&from),
             (Some(Stall::Proposals), Message::Propose(_)) => true,
             (Some(Stall::Proposals), Message::Commit(_)) => from == to,
             _ => false,

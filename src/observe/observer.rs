@@ -273,9 +273,7 @@ impl Observer {
         let window_us =
             at_us.saturating_sub(self.times.front().copied().unwrap_or_default()).max(1);
         let holdings = self.take_holdings(at_us);
-        let lives = self.past.last(SLOTS_A_FRAME);
-        let new = lives.into_iter().filter(|life| life.slot >= self.shown_to);
-        let slots: Vec<_> = new.collect();
+        let slots = self.past.sampled(self.shown_to, SLOTS_A_FRAME);
         let open = slots.iter().find(|life| life.executed_at.is_none()).map(|life| life.slot);
         let last = slots.last().map(|life| life.slot.next());
         self.shown_to = open.or(last).unwrap_or(self.shown_to);

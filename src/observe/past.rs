@@ -102,6 +102,20 @@ impl Past {
         lives.into_iter().map(|(seen, requests)| with_runs(seen, requests, LOOKED_AT)).collect()
     }
 
+    /// Slots from `from` on, oldest first, and no more than `count` of them: where there are more, those
+    /// that a power of two divides. So all replicas choose the same, whatever moment they choose at.
+    #[must_use]
+    pub fn sampled(&self, from: Slot, count: usize) -> Vec<SlotLife> {
+        let memory = self.read();
+        let new = memory.slots.iter().rev().take_while(|life| life.seen.slot >= from).count();
+        let stride = new.div_ceil(count.max(1)).next_power_of_two() as u64;
+        let lives = memory.slots.iter().skip(memory.slots.len() - new);
+        let chosen = lives.filter(|life| life.seen.slot.0.is_multiple_of(stride));
+        let lives: Vec<_> = chosen.map(|life| (life.seen.clone(), life.requests.clone())).collect();
+        drop(memory);
+        lives.into_iter().map(|(seen, requests)| with_runs(seen, requests, LOOKED_AT)).collect()
+    }
+
     /// The slots that hold a request, if their batches are still kept.
     #[must_use]
     pub fn of_request(&self, client: ClientId, number: u64) -> Vec<SlotLife> {
@@ -329,6 +343,21 @@ mod tests {
 
         past.write(|memory| memory.execute(Slot(1), &None, None, 4));
         assert_eq!(past.oldest(), Some(Slot(1)), "what is executed is true");
+    }
+
+    #[test]
+    fn replicas_that_look_at_different_moments_choose_the_same_slots() {
+        let chosen = |slots: u64| -> Vec<u64> {
+            let past = Past::default();
+            past.write(|memory| {
+                (0..slots).for_each(|slot| memory.execute(Slot(slot), &None, None, slot));
+            });
+            past.sampled(Slot(0), 32).iter().map(|life| life.slot.0).collect()
+        };
+        assert_eq!(chosen(32).len(), 32);
+        let (few, many) = (chosen(900), chosen(1_000));
+        assert!((16..=32).contains(&few.len()) && (16..=32).contains(&many.len()));
+        assert!(few.iter().all(|slot| many.contains(slot)));
     }
 
     #[test]

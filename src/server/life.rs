@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::links::stream::Scratch;
 use crate::node::Node;
 use crate::observe::board::Board;
-use crate::observe::frame::{Frame, Happened};
+use crate::observe::frame::{Frame, Happened, SlotLife};
 use crate::observe::showing::Showing;
 use crate::quorum::majority;
 use crate::server::guests::{Brought, Guests};
@@ -64,8 +64,8 @@ pub struct Life<M: Clone + 'static, R: Clone + 'static> {
     /// What the last turn has said to this replica itself.
     own: Vec<M>,
     status: Status,
-    /// What happened since the others were shown a frame.
-    untold: Vec<Happened>,
+    /// What happened since the others were shown a frame, and the slots that frames have shown.
+    untold: (Vec<Happened>, Vec<SlotLife>),
     next_tick: Duration,
     next_guest: u64,
     /// Listeners that may have somebody waiting.
@@ -98,7 +98,7 @@ where
             brought,
             own: Vec::new(),
             status: Status { alive: true, lives, ..Status::default() },
-            untold: Vec::new(),
+            untold: Default::default(),
             next_tick,
             next_guest: FIRST_GUEST,
             knocked: [false; 2],
@@ -301,11 +301,12 @@ where
     fn show(&mut self) {
         let Parts { showing, node, peers, .. } = &mut self.parts;
         let Some(frame) = showing.take(node) else { return };
-        self.untold.extend_from_slice(&frame.happened);
+        self.untold.0.extend_from_slice(&frame.happened);
+        self.untold.1.extend_from_slice(&frame.slots);
         if frame.number % Self::FRAMES_FOR_OTHERS == 0 {
             // They see few frames, and are to miss nothing of what happened.
-            let happened = std::mem::take(&mut self.untold);
-            peers.show(&Frame { happened, ..(*frame).clone() });
+            let (happened, slots) = std::mem::take(&mut self.untold);
+            peers.show(&Frame { happened, slots, ..(*frame).clone() });
         }
     }
 

@@ -177,8 +177,7 @@ impl Writer<'_> {
         let Histogram { sum_us, below_ns } = &frame.latencies;
         let help = "From a request's arrival here to its reply.";
         let kind = MetricType::Histogram;
-        let mut encoder =
-            self.0.encode_descriptor("request_latency", help, Some(&Unit::Seconds), kind)?;
+        let mut encoder = self.0.encode_descriptor("request_latency_seconds", help, None, kind)?;
         let (mut buckets, mut seen) = (Vec::new(), 0);
         for octave in OCTAVES {
             let below = 1_u64 << octave;
@@ -187,7 +186,7 @@ impl Writer<'_> {
             seen = upto;
         }
         let count: u64 = below_ns.iter().map(|(_, n)| n).sum();
-        buckets.push((f64::MAX, count - seen));
+        buckets.push((f64::INFINITY, count - seen));
         encoder.encode_histogram::<NoLabelSet>(*sum_us as f64 / 1e6, count, &buckets, None)
     }
 

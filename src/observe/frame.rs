@@ -36,10 +36,10 @@ pub const VERSION: u32 = 1;
 pub enum Level {
     /// Not at all, but for how it stands.
     Off,
-    /// Records are counted, and the time of operators is taken in one turn of several.
+    /// Records are counted, and the time of operators is taken in one turn of eight.
     #[default]
     Basic,
-    /// All that timely logs is read: each run of each operator, each message, each change of progress.
+    /// The time of operators is taken in every turn.
     Full,
 }
 

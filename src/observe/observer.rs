@@ -28,8 +28,6 @@ use crate::protocol::{Protocol, Step};
 use crate::replica::timeless_worker;
 use crate::types::{ReplicaId, Slot};
 
-/// The time of one turn in so many is taken.
-const TIMED_TURNS: u64 = 8;
 /// Lives of slots in a frame.
 const SLOTS_A_FRAME: usize = 32;
 /// Things that happened in a frame.
@@ -88,6 +86,8 @@ pub struct Observer {
     past: Past,
     now: Now,
     turns: u64,
+    /// Whether the time of this turn is taken.
+    timing: bool,
     /// When the last frames were taken.
     times: VecDeque<u64>,
     number: Epoch,
@@ -156,6 +156,7 @@ impl Observer {
             past: Past::default(),
             now,
             turns: 0,
+            timing: false,
             times,
             number: 0,
             sources: Sources { me: config.me, packed: VecDeque::new(), first: 1 },
@@ -177,12 +178,11 @@ impl Observer {
     /// A turn begins.
     pub fn on_turn(&mut self) {
         self.turns += 1;
-        let timing = match self.turns % TIMED_TURNS {
-            0 => true,
-            1 => false,
-            _ => return,
-        };
-        self.meters.borrow().iter().for_each(|meter| meter.timing.set(timing));
+        let timing = self.turns.is_multiple_of(self.level.timed_turns());
+        if timing != self.timing {
+            self.timing = timing;
+            self.meters.borrow().iter().for_each(|meter| meter.timing.set(timing));
+        }
     }
 
     /// The replica is given a batch of its clients' requests.
@@ -255,7 +255,7 @@ impl Observer {
             let address = meter.address.get(1..).unwrap_or_default();
             if let Some(operator) = by_address.get(address) {
                 let before = self.before.entry(*operator).or_default();
-                before.read(meter, *operator, &mut self.views);
+                before.read(meter, *operator, self.level.timed_turns(), &mut self.views);
             }
         }
         self.views.hold(&self.holdings);
@@ -332,6 +332,13 @@ impl Observer {
     }
 }
 
+impl Level {
+    /// The time of one turn in so many is taken.
+    fn timed_turns(self) -> u64 {
+        if self == Self::Full { 1 } else { 8 }
+    }
+}
+
 impl Sources {
     /// When a batch of this replica was packed that has now been executed; nothing for others.
     fn executed(&mut self, id: BatchId) -> Option<u64> {
@@ -349,7 +356,9 @@ impl Sources {
 
 impl Reading {
     /// Adds to the views what a meter shows beyond this, and becomes that.
-    fn read(&mut self, meter: &Meter, operator: usize, views: &mut Views) {
+    ///
+    /// The time of one turn in `timed_turns` was taken.
+    fn read(&mut self, meter: &Meter, operator: usize, timed_turns: u64, views: &mut Views) {
         let mut add = |count: Count, now: u64, before: &mut u64| {
             views.add((Some(operator), count), now - *before);
             *before = now;
@@ -367,7 +376,7 @@ impl Reading {
         }
         let timed = meter.timed.borrow();
         if timed.total > self.timed.total {
-            let busy = (timed.total - self.timed.total).as_nanos() as u64 * TIMED_TURNS;
+            let busy = (timed.total - self.timed.total).as_nanos() as u64 * timed_turns;
             views.add((Some(operator), Count::Busy), busy);
             for (bucket, count) in timed.beyond(&self.timed) {
                 views.add((Some(operator), Count::Took(bucket)), count);

@@ -14,7 +14,7 @@ use crate::types::{ClientId, ReplicaId, Slot, View};
 /// Slots that are remembered.
 const SLOTS_MAX: usize = 8_192;
 /// Bytes of batches that are kept so that it can be told whose requests they hold.
-const BATCH_BYTES_MAX: usize = 4 << 20;
+const BATCH_BYTES_MAX: usize = 1 << 20;
 /// Things that happened that are remembered.
 const HAPPENED_MAX: usize = 1_024;
 /// Requests of a batch that are looked at for the runs of a [`BatchLife`] in a frame.

@@ -53,6 +53,20 @@ pub fn simulate(name: &str, seed: u64, keep_trace: bool) -> Option<Outcome> {
     }
 }
 
+/// Runs the simulated world of `seed` with the protocol called `name`, and records it, a
+/// [frame](crate::observe::frame::Frame) a line.
+#[must_use]
+pub fn record(name: &str, seed: u64) -> Option<(Outcome, String)> {
+    match name {
+        "tara" => {
+            let (subject, settings) =
+                (tara::invariants::subject(), simulation::Settings::swarm(seed));
+            Some(World::record(&subject, seed, settings, name))
+        }
+        _ => None,
+    }
+}
+
 /// Runs a replica as a process until `ending` is set; `None` when no protocol has the name in `settings`.
 ///
 /// # Errors

@@ -24,6 +24,17 @@ fn printed_by(command: &mut Command) -> String {
 }
 
 #[test]
+fn a_recorded_run_is_the_same_run() {
+    for seed in 0..10 {
+        let settings = Settings::swarm(seed);
+        let (recorded, text) = World::record(&subject(), seed, settings.clone(), "tara");
+        let unseen = World::run(&subject(), seed, settings, false);
+        assert_eq!(recorded.fingerprint, unseen.fingerprint, "seed {seed}");
+        assert!(text.lines().count() > 3, "seed {seed} has frames");
+    }
+}
+
+#[test]
 fn a_seed_is_the_same_run_twice_and_another_seed_another() {
     let first = fingerprints();
 

@@ -38,3 +38,28 @@ fn a_command_line_that_makes_no_sense_is_refused_with_code_2() {
         assert!(!output.stderr.is_empty(), "{arguments:?}");
     }
 }
+
+#[test]
+fn a_recorded_world_is_read_by_inspect_and_doctor_and_is_a_page() {
+    let home = tempfile::tempdir().unwrap();
+    let (trace, page) = (home.path().join("trace"), home.path().join("page.html"));
+    let run = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_taraflow")).args(args).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    };
+    let (file, html) = (trace.to_str().unwrap(), page.to_str().unwrap());
+    let recorded = run(&["sim", "--seeds", "7", "--record", file, "--page", html]);
+    assert_eq!(recorded.0, Some(0), "{}", recorded.1);
+
+    let (code, text) = run(&["inspect", "--trace", file, "--once"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("committer") && text.contains("learner"), "{text}");
+    let (code, text) = run(&["doctor", "--trace", file]);
+    assert!(matches!(code, Some(0 | 4 | 5)), "{text}");
+    assert!(std::fs::read_to_string(&page).unwrap().contains("taraflow_trace"));
+
+    let (code, text) = run(&["sim", "--seeds", "0..2", "--record", file]);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("name one seed"), "{text}");
+}

@@ -23,6 +23,7 @@ pub fn subject() -> Subject<Message, Promise> {
         kinds: &KINDS,
         oracle: |config| Box::new(Invariants::new(config)),
         application: || Box::new(crate::app::kv::KeyValue::default()),
+        step: super::PROTOCOL.step,
         says_before_sync: false,
     }
 }

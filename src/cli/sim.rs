@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -12,6 +13,7 @@ use serde::Serialize;
 
 use crate::dataflows;
 use crate::error::Error;
+use crate::page;
 use crate::simulation::{Outcome, Stats};
 
 /// Simulated clusters under loss, reordering, partitions, crashes and disk faults, each drawn from a
@@ -20,6 +22,7 @@ use crate::simulation::{Outcome, Stats};
 #[command(after_help = "Examples:
   taraflow sim --seeds 0..1000          a thousand worlds; the same ones on every machine
   taraflow sim --seeds 927 --trace      one world, with the last lines of what happened in it
+  taraflow sim --seeds 927 --page p.html   the same to be watched in a browser, as a cluster is
   taraflow sim --seeds 0..1000 -o json  the summary as one JSON object
 
 Exit code 7 if a rule is broken; the seed and the command that replays it are printed.")]
@@ -36,6 +39,12 @@ pub struct SimArgs {
     /// Print the last lines of what happened in each world
     #[arg(long)]
     trace: bool,
+    /// Leave a recording of the one seed, for `taraflow inspect --trace FILE`
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Leave a page that plays the one seed, for a browser
+    #[arg(long, value_name = "FILE")]
+    page: Option<PathBuf>,
     /// The form of the summary
     #[arg(short, long, value_enum, default_value_t)]
     output: Form,
@@ -89,6 +98,7 @@ pub fn run(args: &SimArgs) -> Result<(), Error> {
     if !dataflows::NAMES.contains(&args.protocol.as_str()) {
         return Err(Error::no_protocol(&args.protocol));
     }
+    record(args)?;
     let summary = simulate(args)?;
     let mut out = std::io::stdout().lock();
     match args.output {
@@ -104,6 +114,32 @@ pub fn run(args: &SimArgs) -> Result<(), Error> {
             Err(Error::Violations { violations: summary.violations, seeds: summary.seeds, first })
         }
     }
+}
+
+/// Leaves the files that were asked for.
+fn record(args: &SimArgs) -> Result<(), Error> {
+    if args.record.is_none() && args.page.is_none() {
+        return Ok(());
+    }
+    let seed = args.seeds.start;
+    if args.seeds.end > seed + 1 {
+        let why = "--record and --page are of one world: name one seed, as in `--seeds 42`";
+        return Err(Error::Usage(why.to_owned()));
+    }
+    let Some((_, recording)) = dataflows::record(&args.protocol, seed) else { return Ok(()) };
+    let write = |path: &PathBuf, text: &str| {
+        let fail =
+            |source| Error::File { doing: "write", path: path.display().to_string(), source };
+        std::fs::write(path, text).map_err(fail)
+    };
+    if let Some(path) = &args.record {
+        write(path, &recording)?;
+    }
+    if let Some(path) = &args.page {
+        let title = format!("taraflow sim: {}, seed {seed}", args.protocol);
+        write(path, &page::replay(&title, &recording))?;
+    }
+    Ok(())
 }
 
 /// Has the seeds run, and adds up what comes of them.

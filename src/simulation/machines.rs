@@ -14,6 +14,7 @@ use crate::disk::{Identity, Store};
 use crate::error::Error;
 use crate::events::Event;
 use crate::node::Node;
+use crate::replica::timeless_worker;
 use crate::types::{Millis, ReplicaId, Slot};
 
 /// The cluster number of simulated disks.
@@ -46,7 +47,13 @@ where
         let mut recovery = Ok(());
         let mut first = Slot(0);
         let (oracle, rotten) = (&mut self.oracle, place.rotten);
-        let started = Node::start(
+        let watched = self.recorder.as_ref().map(|recorder| recorder.prepare(&config, &dataflow));
+        let (worker, observer) = match watched {
+            Some((worker, observer)) => (worker, Some(observer)),
+            None => (timeless_worker(), None),
+        };
+        let started = Node::start_on(
+            worker,
             &config,
             Some((Box::new(place.disk.clone()), CLUSTER)),
             (self.subject.application)(),
@@ -58,7 +65,11 @@ where
         );
         let life = place.life;
         match started {
-            Ok(node) => {
+            Ok(mut node) => {
+                if let (Some(observer), Some(recorder)) = (observer, &mut self.recorder) {
+                    node.watch(observer, self.subject.step);
+                    recorder.on_start(at, life);
+                }
                 place.node = Some(node);
                 self.common.on_start(at, first);
                 self.check(recovery);
@@ -110,6 +121,9 @@ where
         let next = (self.now + self.settings.config.tick_ms * 1000).max(place.paused_until);
         if self.now >= place.paused_until {
             node.tick(now_ms);
+            if let Some(recorder) = &mut self.recorder {
+                recorder.on_tick(at, node);
+            }
         }
         self.future.at(next, Happening::Tick { at, life });
         self.wake(at);
@@ -134,6 +148,9 @@ where
             return self.wake(at);
         }
         for (from, message) in place.inbox.drain(..) {
+            if let Some(recorder) = &mut self.recorder {
+                recorder.on_delivery(at, from, now_ms);
+            }
             node.deliver(from, [message]);
         }
         if !node.is_fenced() && node.replica().room() > 0 && !place.edge.is_empty() {
@@ -154,6 +171,7 @@ where
         for event in &events {
             self.on_event(at, event);
         }
+        self.take_frame(at);
         if self.subject.says_before_sync {
             self.nodes[at.0 as usize].node.as_mut().expect("it is up").release_unsynced();
         }
@@ -161,7 +179,19 @@ where
         self.say(at);
     }
 
+    fn take_frame(&mut self, at: ReplicaId) {
+        let now_ms = self.clock_ms(at);
+        let node = &mut self.nodes[at.0 as usize].node;
+        if let (Some(recorder), Some(node)) = (&mut self.recorder, node) {
+            let config = Config { me: at, ..self.settings.config.clone() };
+            recorder.on_turn(&config, node, now_ms);
+        }
+    }
+
     pub(super) fn on_event(&mut self, at: ReplicaId, event: &Event) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.on_event(at, event);
+        }
         let hash = match event {
             Event::Executed { slot, value } => (1, slot.0, value.clone()),
             Event::EnteredView { view } => (2, view.0, None),

@@ -13,6 +13,7 @@ mod machines;
 mod nemesis;
 mod oracle;
 mod random;
+mod recorder;
 mod script;
 mod trace;
 mod traffic;
@@ -25,6 +26,7 @@ use serde::Serialize;
 
 use crate::app::StateMachine;
 use crate::config::Config;
+use crate::protocol::Step;
 use crate::replica::{Inputs, Outputs};
 
 pub use disk::{Counts as DiskCounts, FaultyDisk};
@@ -50,6 +52,10 @@ pub struct Subject<M: Clone + 'static, R: Clone + 'static> {
     pub oracle: fn(&Config) -> Box<dyn Oracle<M, R>>,
     /// What is replicated.
     pub application: fn() -> Box<dyn StateMachine>,
+    /// The step in the life of a slot that a message is; see [`Protocol::step`].
+    ///
+    /// [`Protocol::step`]: crate::protocol::Protocol::step
+    pub step: fn(&M) -> Option<Step>,
     /// Lets messages leave before what they promise is on disk: wrong, to show that it is noticed.
     pub says_before_sync: bool,
 }

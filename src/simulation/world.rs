@@ -14,6 +14,7 @@ use super::faults::{Micros, Settings};
 use super::linearizability::{Verdict, check_within};
 use super::oracle::{Common, Oracle};
 use super::random::Random;
+use super::recorder::Recorder;
 use super::script::Loss;
 use super::trace::Trace;
 use super::traffic::Links;
@@ -46,6 +47,7 @@ pub struct World<M: Clone + 'static, R: Clone + 'static> {
     pub(super) healed_at: Micros,
     pub(super) digests_wanted: bool,
     pub(super) digests: usize,
+    pub(super) recorder: Option<Recorder>,
 }
 
 /// A replica's machine.
@@ -86,8 +88,34 @@ where
         world.outcome()
     }
 
+    /// Runs the world of `seed` to its end, and records it for those who want to look at it. The run is
+    /// the same as if nobody did.
+    pub fn record(
+        subject: &Subject<M, R>,
+        seed: u64,
+        settings: Settings,
+        name: &str,
+    ) -> (Outcome, String) {
+        let recorder = Recorder::new(name, settings.config.n);
+        let mut world = Self::made(subject, seed, settings, false, Some(recorder));
+        world.finish();
+        let recorder = world.recorder.take();
+        let text = recorder.map_or_else(String::new, |recorder| recorder.into_text(seed));
+        (world.outcome(), text)
+    }
+
     /// A world at its beginning, to be put through a script.
     pub fn new(subject: &Subject<M, R>, seed: u64, settings: Settings, keep: bool) -> Self {
+        Self::made(subject, seed, settings, keep, None)
+    }
+
+    fn made(
+        subject: &Subject<M, R>,
+        seed: u64,
+        settings: Settings,
+        keep: bool,
+        recorder: Option<Recorder>,
+    ) -> Self {
         let mut random = Random::new(seed);
         let n = settings.config.n;
         let place = |random: &mut Random| Place {
@@ -129,6 +157,7 @@ where
             healed_at: 0,
             digests_wanted: false,
             digests: 0,
+            recorder,
             settings,
         };
         world.begin();
@@ -159,6 +188,9 @@ where
             }
             let Some((when, happening)) = self.future.next() else { return true };
             self.now = when.max(self.now);
+            if let Some(recorder) = &self.recorder {
+                recorder.set_now(self.now);
+            }
             self.moment += 1;
             self.happen(happening);
             self.ask_for_digests();

@@ -1,0 +1,166 @@
+//! Watches a simulated run, so that it can be looked at like a cluster.
+//!
+//! Nothing happens in a world because it is watched: the roles are asked what they hold at a tick that
+//! comes anyway, and answer in the turn that follows it. So a recorded run is the same run.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use timely::worker::Worker;
+
+use super::{Dataflow, Micros};
+use crate::config::Config;
+use crate::events::Event;
+use crate::inspect;
+use crate::node::Node;
+use crate::observe::frame::{Frame, Level};
+use crate::observe::observer::Observer;
+use crate::observe::status::{Bounds, ReplicaStatus};
+use crate::server::{LinkStatus, Report};
+use crate::status::{Origin, Status};
+use crate::types::{Millis, ReplicaId};
+
+/// Owns what has been seen of a run.
+pub(super) struct Recorder {
+    protocol: String,
+    now: Rc<Cell<Micros>>,
+    seats: Vec<Seat>,
+    /// The frames, a line of JSON each.
+    lines: Vec<String>,
+}
+
+/// One replica, as it is seen from outside.
+#[derive(Default)]
+struct Seat {
+    status: Status,
+    started_at: Micros,
+    due_at: Micros,
+    /// Whether the roles have been asked what they hold.
+    asked: bool,
+    heard_at: BTreeMap<ReplicaId, Millis>,
+}
+
+impl Recorder {
+    /// The time between two frames of a replica.
+    const EVERY: Micros = 500_000;
+
+    pub fn new(protocol: &str, n: usize) -> Self {
+        let seats = (0..n).map(|_| Seat::default()).collect();
+        let protocol = protocol.to_owned();
+        Self { protocol, now: Rc::default(), seats, lines: Vec::new() }
+    }
+
+    pub fn set_now(&self, now: Micros) {
+        self.now.set(now);
+    }
+
+    /// A worker for a replica that is about to start, and what observes it.
+    pub fn prepare<M: Clone + 'static, R: Clone + 'static>(
+        &self,
+        config: &Config,
+        dataflow: &Dataflow<M, R>,
+    ) -> (Worker, Observer) {
+        let wiring = inspect::wiring(config, |inputs, config| dataflow(inputs, config));
+        let now = Rc::clone(&self.now);
+        Observer::prepare(Level::Basic, config, wiring, Box::new(move || now.get()))
+    }
+
+    pub fn on_start(&mut self, at: ReplicaId, life: u64) {
+        let (started_at, view) = (self.now.get(), self.seats[at.0 as usize].status.view);
+        let status = Status { alive: true, lives: life, view, ..Status::default() };
+        self.seats[at.0 as usize] = Seat { status, started_at, ..Seat::default() };
+    }
+
+    pub fn on_delivery(&mut self, at: ReplicaId, from: ReplicaId, now_ms: Millis) {
+        self.seats[at.0 as usize].heard_at.insert(from, now_ms);
+    }
+
+    pub fn on_event(&mut self, at: ReplicaId, event: &Event) {
+        let origin = Origin { replica: at, at: Duration::from_micros(self.now.get()) };
+        self.seats[at.0 as usize].status.on_event(event.clone(), None, &origin);
+    }
+
+    /// Asks the roles of a replica what they hold, if a frame is due.
+    pub fn on_tick<M, R>(&mut self, at: ReplicaId, node: &Node<M, R>)
+    where
+        M: Clone + 'static,
+        R: Clone + Serialize + DeserializeOwned + 'static,
+    {
+        let seat = &mut self.seats[at.0 as usize];
+        if self.now.get() >= seat.due_at {
+            seat.due_at = self.now.get() + Self::EVERY;
+            seat.asked = true;
+            node.look();
+        }
+    }
+
+    /// Takes the frame that is due after a turn.
+    pub fn on_turn<M, R>(&mut self, config: &Config, node: &mut Node<M, R>, now_ms: Millis)
+    where
+        M: Clone + 'static,
+        R: Clone + Serialize + DeserializeOwned + 'static,
+    {
+        let seat = &mut self.seats[config.me.0 as usize];
+        if !std::mem::take(&mut seat.asked) {
+            return;
+        }
+        let Some(observed) = node.observe() else { return };
+        let report = seat.report(config, node.is_fenced(), self.now.get(), now_ms);
+        let bounds = Bounds {
+            cluster: "simulated".to_owned(),
+            protocol: self.protocol.clone(),
+            durable: true,
+            clients_max: 0,
+            waiting_bytes_max: 0,
+        };
+        let frame = Frame::new(ReplicaStatus::new(&report, &bounds, Vec::new()), observed);
+        let line = serde_json::to_string(&frame);
+        self.lines.push(line.expect("numbers, texts and lists always encode"));
+    }
+
+    /// What was recorded, a line of JSON each: what it is of, the frames, and that this is all.
+    pub fn into_text(self, seed: u64) -> String {
+        let (protocol, n, frames) = (self.protocol, self.seats.len(), self.lines.len());
+        let mut text = format!(
+            "{{\"taraflow_trace\":1,\"protocol\":\"{protocol}\",\"n\":{n},\"seed\":{seed}}}\n"
+        );
+        for line in self.lines {
+            text.push_str(&line);
+            text.push('\n');
+        }
+        text.push_str(&format!("{{\"end\":true,\"frames\":{frames}}}\n"));
+        text
+    }
+}
+
+impl Seat {
+    #[allow(clippy::disallowed_methods, reason = "a report says when it was made; no frame does")]
+    fn report(&self, config: &Config, fenced: bool, now: Micros, now_ms: Millis) -> Report {
+        let Config { me, n, .. } = *config;
+        let peers = (0..n as u16).map(ReplicaId).filter(|peer| *peer != me);
+        let link = |peer| (peer, LinkStatus { up: true, ..LinkStatus::default() });
+        Report {
+            at: Instant::now(),
+            replica: me,
+            n,
+            status: self.status.clone(),
+            leader: self.status.view.leader(n),
+            now: now_ms,
+            up_for: Duration::from_micros(now - self.started_at),
+            draining: false,
+            fenced,
+            gathered: 0,
+            links: peers.map(link).collect(),
+            heard_at: self.heard_at.clone(),
+            executed_by: BTreeMap::new(),
+            native_clients: 0,
+            redis_clients: 0,
+            faults: BTreeMap::new(),
+            syncs: None,
+        }
+    }
+}

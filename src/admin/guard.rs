@@ -16,6 +16,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 
+use super::orders::PATHS;
 use super::questions::refusal;
 
 /// Lets through to `router` only what may be asked of `address`.
@@ -47,8 +48,12 @@ fn objection(request: &Request, own: IpAddr) -> Option<(StatusCode, &'static str
     if headers.get_all(ORIGIN).iter().any(|origin| !is_own_origin(origin, own)) {
         return Some((StatusCode::FORBIDDEN, "pages of other sites may not ask"));
     }
-    if request.method() != Method::GET {
-        return Some((StatusCode::METHOD_NOT_ALLOWED, "everything here is asked with GET"));
+    let is_order = request.method() == Method::POST && request.uri().path().starts_with(PATHS);
+    if request.method() != Method::GET && !is_order {
+        return Some((
+            StatusCode::METHOD_NOT_ALLOWED,
+            "everything here is asked with GET, but for orders to a replica",
+        ));
     }
     let length = headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
     if length || headers.contains_key(TRANSFER_ENCODING) {

@@ -6,6 +6,7 @@
 
 mod guard;
 mod metrics;
+mod orders;
 mod page;
 mod questions;
 mod stream;
@@ -18,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::{Extension, Router};
+use crossbeam_channel::Sender;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -25,9 +27,12 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
+use crate::config::Config;
 use crate::error::Error;
 use crate::observe::board::Board;
-use crate::settings::NodeSettings;
+use crate::observe::status::Bounds;
+
+pub use orders::{Order, What};
 
 /// Connections at a time; one more waits for its turn.
 const CONNECTIONS_MAX: usize = 64;
@@ -56,6 +61,18 @@ impl Lasting {
     }
 }
 
+/// What is shown on a port.
+pub struct Shown {
+    /// Of the replica that is asked when none is named.
+    pub config: Config,
+    /// One for each replica of the cluster.
+    pub boards: Vec<Board>,
+    /// What its replicas are told once.
+    pub bounds: Bounds,
+    /// Who may be told to do things to the replicas; nobody but in embedded clusters.
+    pub orders: Option<Sender<Order>>,
+}
+
 /// The port, taken and not yet served.
 pub struct Admin {
     listener: TcpListener,
@@ -77,19 +94,25 @@ impl Admin {
         Ok(Self { listener, address, runtime })
     }
 
+    /// Where it is.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Answers from now on, on a thread that ends with the process.
     ///
     /// # Errors
     /// [`Error::Thread`], or what the system refuses.
-    pub fn start(self, settings: &NodeSettings, boards: Vec<Board>) -> Result<(), Error> {
+    pub fn start(self, shown: Shown) -> Result<(), Error> {
         let Self { listener, address, runtime } = self;
         let listener = {
             let _inside = runtime.enter();
             tokio::net::TcpListener::from_std(listener).map_err(Error::System)?
         };
-        let router = guard::around(questions::router(settings, boards), address);
+        let replica = shown.config.me;
+        let router = guard::around(questions::router(shown), address);
         let serve = move || runtime.block_on(serve(listener, router));
-        let replica = settings.config.me;
         let thread = std::thread::Builder::new().name("admin".to_owned()).spawn(serve);
         thread.map(drop).map_err(|source| Error::Thread { replica, source })
     }

@@ -13,7 +13,6 @@ use serde::Serialize;
 
 use super::questions::refusal;
 use crate::page::{self, Asset, Figures};
-use crate::settings::NodeSettings;
 
 /// The version of the answer about the graph.
 const VERSION: u32 = 1;
@@ -33,8 +32,8 @@ struct Answer<'a> {
 }
 
 /// Which answer belongs to which path.
-pub(super) fn router(settings: &NodeSettings) -> Router {
-    let drawn = Drawn { protocol: settings.protocol.clone(), figures: OnceLock::new() };
+pub(super) fn router(protocol: String) -> Router {
+    let drawn = Drawn { protocol, figures: OnceLock::new() };
     Router::new()
         .route("/", get(index))
         .route("/page/{name}", get(file))

@@ -11,13 +11,12 @@ use axum::{Json, Router};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use super::{metrics, watching};
+use super::{Shown, metrics, orders, watching};
 
 use crate::observe::board::Board;
 use crate::observe::health::{Limits, Reason};
 use crate::observe::status::{Bounds, ReplicaStatus, VERSION};
 use crate::server::Report;
-use crate::settings::NodeSettings;
 use crate::types::ReplicaId;
 
 /// Each path, and what is answered there.
@@ -40,6 +39,13 @@ const INDEX: [(&str, &str); 16] = [
     ("/readyz", "200 while the replica is of full use; 503 with the reasons why not"),
 ];
 
+/// The paths that are there where replicas take orders; all are asked with POST.
+const ORDERS: [(&str, &str); 3] = [
+    ("/v1/replicas/{replica}/kill", "end a replica, as a crash does"),
+    ("/v1/replicas/{replica}/pause", "let a replica do nothing for a while"),
+    ("/v1/replicas/{replica}/restart", "start a replica again from its disk"),
+];
+
 /// Those who may be told what happens at a time.
 const STREAMS_MAX: usize = 16;
 
@@ -48,6 +54,8 @@ pub(super) struct Sources {
     pub me: ReplicaId,
     /// One for each replica of the cluster.
     pub boards: Vec<Board>,
+    /// Whether replicas can be killed, paused and restarted from here.
+    takes_orders: bool,
     /// Places for those who are told what happens.
     pub streams: Arc<Semaphore>,
     bounds: Bounds,
@@ -96,13 +104,15 @@ pub(super) fn refusal(status: StatusCode, why: impl Into<String>) -> Response {
 }
 
 /// Which answer belongs to which path.
-pub(super) fn router(settings: &NodeSettings, boards: Vec<Board>) -> Router {
-    let (bounds, limits) = (Bounds::of(settings), Limits::of(&settings.config));
+pub(super) fn router(shown: Shown) -> Router {
+    let Shown { config, boards, bounds, orders } = shown;
+    let (limits, replicas, protocol) = (Limits::of(&config), boards.len(), bounds.protocol.clone());
     let nothing =
         || async { refusal(StatusCode::NOT_FOUND, "nothing is here; GET /v1 lists what is") };
     let streams = Arc::new(Semaphore::new(STREAMS_MAX));
-    let sources = Sources { me: settings.config.me, boards, streams, bounds, limits };
-    Router::new()
+    let takes_orders = orders.is_some();
+    let sources = Sources { me: config.me, boards, streams, bounds, limits, takes_orders };
+    let router = Router::new()
         .merge(watching::router())
         .route("/metrics", get(metrics::metrics))
         .route("/v1", get(index))
@@ -111,11 +121,16 @@ pub(super) fn router(settings: &NodeSettings, boards: Vec<Board>) -> Router {
         .route("/readyz", get(readyz))
         .fallback(nothing)
         .with_state(Arc::new(sources))
-        .merge(super::page::router(settings))
+        .merge(super::page::router(protocol));
+    match orders {
+        Some(orders) => router.merge(orders::router(replicas, orders)),
+        None => router,
+    }
 }
 
-async fn index() -> Json<Index> {
-    let paths = INDEX.iter().map(|&(path, what)| Entry { path, what }).collect();
+async fn index(State(sources): State<Arc<Sources>>) -> Json<Index> {
+    let orders = if sources.takes_orders { &ORDERS[..] } else { &[] };
+    let paths = INDEX.iter().chain(orders).map(|&(path, what)| Entry { path, what }).collect();
     Json(Index { version: VERSION, paths })
 }
 

@@ -11,11 +11,12 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use tracing_subscriber::filter::LevelFilter;
 
 use super::config::NodeArgs;
-use crate::admin::Admin;
+use crate::admin::{Admin, Shown};
 use crate::app::kv::KeyValue;
 use crate::dataflows;
 use crate::error::Error;
 use crate::observe::board::Board;
+use crate::observe::status::Bounds;
 use crate::settings::{LogLevel, NodeSettings};
 
 /// What `taraflow node` is told.
@@ -75,7 +76,12 @@ fn serve(settings: &NodeSettings) -> Result<(), Error> {
     }
     let boards: Vec<Board> = (0..settings.config.n).map(|_| Board::default()).collect();
     // It answers while the disk is read, which may take long.
-    Admin::bind(settings.listen.admin)?.start(settings, boards.clone())?;
+    Admin::bind(settings.listen.admin)?.start(Shown {
+        config: settings.config.clone(),
+        boards: boards.clone(),
+        bounds: Bounds::of(settings),
+        orders: None,
+    })?;
     let application = Box::new(KeyValue::default());
     let served = dataflows::serve(settings, application, boards, ending);
     served.unwrap_or_else(|| Err(Error::no_protocol(&settings.protocol)))

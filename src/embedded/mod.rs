@@ -118,6 +118,7 @@ struct Shared {
 pub struct Cluster {
     shared: Arc<Shared>,
     durable: bool,
+    bounds: Bounds,
     threads: Vec<Thread>,
     disks: Vec<Memory>,
     spawn: Box<Spawn>,
@@ -166,9 +167,11 @@ impl Cluster {
             shared: Arc::clone(&shared),
             disks: disks.clone(),
         };
+        let bounds = home.bounds();
         let spawn = Box::new(move |me| home.spawn(me));
         let dropped = Box::new(move |replica| post.dropped(replica));
-        let mut cluster = Self { shared, durable, threads: Vec::new(), disks, spawn, dropped };
+        let threads = Vec::new();
+        let mut cluster = Self { shared, durable, bounds, threads, disks, spawn, dropped };
         for me in (0..n as u16).map(ReplicaId) {
             let thread = (cluster.spawn)(me)?;
             cluster.threads.push(thread);
@@ -209,6 +212,12 @@ impl Cluster {
     #[must_use]
     pub fn scene(&self) -> Scene {
         board::scene(&self.shared.shown, self.shared.clock.now_us())
+    }
+
+    /// What its replicas have been told once.
+    #[must_use]
+    pub fn bounds(&self) -> &Bounds {
+        &self.bounds
     }
 
     /// What is shown of a replica.
@@ -305,6 +314,16 @@ where
     M: Clone + Send + 'static,
     R: Clone + Serialize + DeserializeOwned + 'static,
 {
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            cluster: format!("{CLUSTER:016x}"),
+            protocol: self.protocol.name.to_owned(),
+            durable: self.settings.durable,
+            clients_max: Cluster::KNOCKS_MAX,
+            waiting_bytes_max: self.settings.config.gather_bytes_max,
+        }
+    }
+
     /// Starts the thread of a replica, and waits until the replica stands.
     fn spawn(&self, me: ReplicaId) -> Result<Thread, Error> {
         let config = Config { me, ..self.settings.config.clone() };
@@ -325,17 +344,8 @@ where
         let end = End { me, post: Arc::clone(&self.post), shared: Arc::clone(&self.shared) };
         let (protocol, application) = (self.protocol, Arc::clone(&self.application));
         let (level, clock) = (self.settings.observe, self.shared.clock);
-        let showing = Showing::new(
-            self.shared.shown[me.0 as usize].clone(),
-            Bounds {
-                cluster: format!("{CLUSTER:016x}"),
-                protocol: self.protocol.name.to_owned(),
-                durable: self.settings.durable,
-                clients_max: Cluster::KNOCKS_MAX,
-                waiting_bytes_max: config.gather_bytes_max,
-            },
-            &config,
-        );
+        let showing =
+            Showing::new(self.shared.shown[me.0 as usize].clone(), self.bounds(), &config);
         let live = move |held: Sender<Knock>| {
             let mut end = end;
             let (worker, observer) = Observer::of_new_worker(level, &config, protocol, clock);

@@ -4,6 +4,7 @@ mod faults;
 mod input;
 mod keep;
 mod load;
+mod open;
 mod report;
 mod story;
 mod totals;
@@ -65,6 +66,12 @@ pub struct Demo {
     #[arg(long, value_name = "N", default_value_t = 1024,
           value_parser = clap::value_parser!(u64).range(1..=65_536))]
     outstanding: u64,
+    /// Show the cluster on a page, under a steady load, until Ctrl-C: kill, pause and restart replicas there.
+    #[arg(long, conflicts_with_all = ["input", "requests", "keep", "kill", "kill_leader_at"])]
+    open: bool,
+    /// The port of that page.
+    #[arg(long, value_name = "PORT", default_value_t = 7200, requires = "open")]
+    port: u16,
     /// How to print the report.
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     output: Output,
@@ -76,6 +83,7 @@ Examples:
   taraflow demo --replicas 5 --kill 2           two of five, the leader first
   taraflow demo --replicas 3 --kill 2           too many: says who is missing, exit code 4
   taraflow demo --input commands.txt -o json    your own commands, the report as JSON
+  taraflow demo --open                          watch it in a browser, and kill replicas yourself
   taraflow demo --requests 10000000 --keep out  ten million requests; journals and report in out/";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -97,8 +105,11 @@ impl Demo {
         // Often, so that the journals in memory stay small.
         settings.config.checkpoint_every = 250;
         settings.config.window = 1000;
-        settings.watcher = Some(watcher);
         settings.config.check()?;
+        if self.open {
+            return open::run(settings, self.port);
+        }
+        settings.watcher = Some(watcher);
         if self.kill > self.replicas {
             let (kill, n) = (self.kill, self.replicas);
             return Err(Error::Usage(format!("--kill {kill}: there are only {n} replicas")));

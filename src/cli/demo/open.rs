@@ -1,0 +1,107 @@
+//! `taraflow demo --open`: a cluster to look at, that goes on until it is told to end.
+
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::admin::{Admin, Order, Shown, What};
+use crate::app::kv::KeyValue;
+use crate::embedded::{Client, Cluster, Settings};
+use crate::error::Error;
+use crate::resp::write_command;
+use crate::types::ReplicaId;
+
+/// How long a pause is.
+const PAUSE: Duration = Duration::from_secs(3);
+/// Requests a second, about: enough to see, and little enough to leave the machine to others.
+const PACE: u64 = 2_000;
+/// Orders that may wait.
+const ORDERS_MAX: usize = 16;
+
+/// Runs a cluster with these settings under a steady load, and a page to watch it on, until Ctrl-C.
+pub(super) fn run(settings: Settings, port: u16) -> Result<(), Error> {
+    let ending = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&ending))?;
+        signal_hook::flag::register(signal, Arc::clone(&ending))?;
+    }
+    let admin = Admin::bind(([127, 0, 0, 1], port).into())?;
+    let address = admin.address();
+    let config = settings.config.clone();
+    let mut cluster = Cluster::start(settings, || Box::new(KeyValue::default()))?;
+    let (sender, orders) = bounded(ORDERS_MAX);
+    let replicas = (0..cluster.replicas() as u16).map(ReplicaId);
+    admin.start(Shown {
+        config,
+        boards: replicas.map(|replica| cluster.shown(replica).clone()).collect(),
+        bounds: cluster.bounds().clone(),
+        orders: Some(sender),
+    })?;
+    eprintln!("watch it at http://{address}/ ; Ctrl-C ends it");
+    browse(&format!("http://{address}/"));
+    let (client, stop) = (cluster.client(), Arc::clone(&ending));
+    let load = std::thread::Builder::new()
+        .name("load".to_owned())
+        .spawn(move || serve(client, &stop))
+        .map_err(Error::System)?;
+    let outcome = obey(&mut cluster, &orders, &ending);
+    ending.store(true, Ordering::Relaxed);
+    drop(cluster);
+    // A load that has panicked has said so.
+    let _ = load.join();
+    outcome
+}
+
+/// Does what the page orders.
+fn obey(cluster: &mut Cluster, orders: &Receiver<Order>, ending: &AtomicBool) -> Result<(), Error> {
+    while !ending.load(Ordering::Relaxed) {
+        let Order { replica, what } = match orders.recv_timeout(Duration::from_millis(100)) {
+            Ok(order) => order,
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        };
+        match what {
+            What::Kill => cluster.kill(replica),
+            What::Pause => cluster.pause(replica, PAUSE),
+            What::Restart => cluster.restart(replica)?,
+        }
+        eprintln!("replica {replica}: {what:?}");
+    }
+    Ok(())
+}
+
+/// Counts, at a steady pace, whatever becomes of it.
+fn serve(mut client: Client, ending: &AtomicBool) {
+    let (started, mut sent) = (Instant::now(), 0_u64);
+    let mut command = Vec::new();
+    while !ending.load(Ordering::Relaxed) {
+        let due = started.elapsed().as_millis() as u64 * PACE / 1_000;
+        // What could not be sent in time is not made up for.
+        sent = sent.max(due.saturating_sub(PACE));
+        while sent < due && client.room() > 0 {
+            command.clear();
+            let key = format!("counter:{}", sent % 1_000);
+            write_command([&b"INCR"[..], key.as_bytes()].into_iter(), &mut command);
+            if client.submit(&command).is_err() {
+                break;
+            }
+            sent += 1;
+        }
+        client.receive(Duration::from_millis(5), |_, _| {});
+    }
+}
+
+/// Shows a page where there is somebody to see it; elsewhere the address that was printed does.
+fn browse(address: &str) {
+    let quiet = Command::new("xdg-open")
+        .arg(address)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    drop(quiet);
+}

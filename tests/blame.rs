@@ -144,7 +144,6 @@ impl World {
             let place = &mut self.places[me.0 as usize];
             place.node.look();
             place.node.turn().unwrap();
-            let observed = place.node.observe().unwrap();
             let report = Report {
                 at: std::time::Instant::now(),
                 replica: me,
@@ -175,7 +174,7 @@ impl World {
             if me == ReplicaId(0) {
                 status.role = taraflow::observe::status::Role::Leader;
             }
-            place.frame = Some(Arc::new(Frame::new(status, observed)));
+            place.frame = place.node.observe(status).map(Arc::new);
             place.framed_at = now;
         }
     }

@@ -6,8 +6,10 @@ use serde::de::DeserializeOwned;
 use super::Node;
 use crate::batch::Requests;
 use crate::events::Event;
-use crate::observe::observer::{Observed, Observer};
+use crate::observe::frame::Frame;
+use crate::observe::observer::Observer;
 use crate::observe::past::Past;
+use crate::observe::status::ReplicaStatus;
 use crate::protocol::Step;
 use crate::types::{Millis, ReplicaId};
 
@@ -57,12 +59,13 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         }
     }
 
-    /// What the observer has seen up to the last turn; nothing if there is none.
-    pub fn observe(&mut self) -> Option<Observed> {
+    /// What the observer has seen up to the last turn, of a replica that stands like this; nothing if
+    /// there is no observer.
+    pub fn observe(&mut self, status: ReplicaStatus) -> Option<Frame> {
         let watch = self.watch.as_mut()?;
         watch.observer.end_epoch();
         self.replica.settle();
-        Some(watch.observer.observed())
+        Some(watch.observer.frame(status))
     }
 
     /// What the observer remembers.

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::observer::Observed;
 use super::status::ReplicaStatus;
 use crate::batch::BatchId;
 use crate::events::Wait;
@@ -84,33 +83,6 @@ pub struct Frame {
     pub slots: Vec<SlotLife>,
     /// What happened since the frame before.
     pub happened: Vec<Happened>,
-}
-
-impl Frame {
-    /// A frame of how a replica stands and what was observed of it.
-    #[must_use]
-    pub fn new(status: ReplicaStatus, observed: Observed) -> Self {
-        Self {
-            version: VERSION,
-            status,
-            number: observed.number,
-            at_us: observed.at_us,
-            window_us: observed.window_us,
-            level: observed.level,
-            lost: observed.lost,
-            request_rate: observed.request_rate,
-            slot_rate: observed.slot_rate,
-            latency: observed.latency,
-            latencies: observed.latencies,
-            counts: observed.counts,
-            operators: observed.operators,
-            channels: observed.channels,
-            holdings: observed.holdings,
-            blame: observed.blame,
-            slots: observed.slots,
-            happened: observed.happened,
-        }
-    }
 }
 
 /// An operator of a replica's graph.

@@ -11,12 +11,11 @@ use timely::communication::Allocator;
 use timely::communication::allocator::Thread;
 use timely::worker::Worker;
 
-use super::frame::{
-    Blame, Channel, Happened, Histogram, Holding, Level, Operator, SlotLife, Spread,
-};
+use super::frame::{Blame, Frame, Happened, Holding, Level, VERSION};
 use super::meter::{self, Meter, Meters};
 use super::past::Past;
 use super::spread::Buckets;
+use super::status::ReplicaStatus;
 use super::views::{Count, Epoch, Views, WINDOW};
 use super::window::Window;
 use crate::batch::BatchId;
@@ -37,43 +36,6 @@ const APPLICATION: &str = "executor";
 
 /// Tells the time, in microseconds since the Unix epoch.
 pub type Now = Box<dyn Fn() -> u64>;
-
-/// What an observer has to say in a frame.
-#[derive(Clone, Debug, Default)]
-pub struct Observed {
-    /// See [`Frame`](super::frame::Frame), as for all of these.
-    pub number: u64,
-    /// When.
-    pub at_us: u64,
-    /// Over which time.
-    pub window_us: u64,
-    /// How closely.
-    pub level: Level,
-    /// Details lost.
-    pub lost: u64,
-    /// Requests a second.
-    pub request_rate: f64,
-    /// Slots a second.
-    pub slot_rate: f64,
-    /// Arrival to reply.
-    pub latency: Spread,
-    /// The same since the start.
-    pub latencies: Histogram,
-    /// How often what happened.
-    pub counts: BTreeMap<String, u64>,
-    /// The operators.
-    pub operators: Vec<Operator>,
-    /// The streams between them.
-    pub channels: Vec<Channel>,
-    /// What roles hold.
-    pub holdings: Vec<Holding>,
-    /// Who holds back the application.
-    pub blame: Vec<Blame>,
-    /// Lives of slots.
-    pub slots: Vec<SlotLife>,
-    /// What happened.
-    pub happened: Vec<Happened>,
-}
 
 /// Watches one replica.
 pub struct Observer {
@@ -267,8 +229,8 @@ impl Observer {
         }
     }
 
-    /// What the views show of the epoch that was ended last.
-    pub fn observed(&mut self) -> Observed {
+    /// A frame of the epoch that was ended last, of a replica that stands like this.
+    pub fn frame(&mut self, status: ReplicaStatus) -> Frame {
         let at_us = self.times.back().copied().unwrap_or_default();
         let window_us =
             at_us.saturating_sub(self.times.front().copied().unwrap_or_default()).max(1);
@@ -294,7 +256,9 @@ impl Observer {
             // Who has nothing to do waits for nobody.
             blame.clear();
         }
-        Observed {
+        Frame {
+            version: VERSION,
+            status,
             number: self.number,
             at_us,
             window_us,

@@ -76,15 +76,15 @@ impl Showing {
         if !std::mem::take(&mut self.due) {
             return None;
         }
-        let (observed, report) = (node.observe()?, self.board.get()?);
-        if observed.number == 1
+        let report = self.board.get()?;
+        let reasons = self.limits.reasons(Some(&report), report.at);
+        let status = ReplicaStatus::new(&report, &self.bounds, reasons);
+        let frame = Arc::new(node.observe(status)?);
+        if frame.number == 1
             && let Some(past) = node.past()
         {
             self.board.set_past(past.clone());
         }
-        let reasons = self.limits.reasons(Some(&report), report.at);
-        let status = ReplicaStatus::new(&report, &self.bounds, reasons);
-        let frame = Arc::new(Frame::new(status, observed));
         self.board.set_frame(Arc::clone(&frame));
         Some(frame)
     }

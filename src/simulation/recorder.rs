@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::events::Event;
 use crate::inspect;
 use crate::node::Node;
-use crate::observe::frame::{Frame, Level};
+use crate::observe::frame::Level;
 use crate::observe::observer::Observer;
 use crate::observe::status::{Bounds, ReplicaStatus};
 use crate::server::{LinkStatus, Report};
@@ -108,7 +108,6 @@ impl Recorder {
         if !std::mem::take(&mut seat.asked) {
             return;
         }
-        let Some(observed) = node.observe() else { return };
         let report = seat.report(config, node.is_fenced(), self.now.get(), now_ms);
         let bounds = Bounds {
             cluster: "simulated".to_owned(),
@@ -117,9 +116,11 @@ impl Recorder {
             clients_max: 0,
             waiting_bytes_max: 0,
         };
-        let frame = Frame::new(ReplicaStatus::new(&report, &bounds, Vec::new()), observed);
-        let line = serde_json::to_string(&frame);
-        self.lines.push(line.expect("numbers, texts and lists always encode"));
+        let status = ReplicaStatus::new(&report, &bounds, Vec::new());
+        if let Some(frame) = node.observe(status) {
+            let line = serde_json::to_string(&frame);
+            self.lines.push(line.expect("numbers, texts and lists always encode"));
+        }
     }
 
     /// What was recorded, a line of JSON each: what it is of, the frames, and that this is all.

@@ -73,6 +73,9 @@ pub struct Shown {
 pub struct Views {
     counts: InputSession<Epoch, Key, isize>,
     lately: InputSession<Epoch, Key, isize>,
+    /// What has been counted in the present epoch. It is put in at the end: a count that changes with each
+    /// slot is one change an epoch.
+    counted: BTreeMap<Key, u64>,
     waits: InputSession<Epoch, (String, String), isize>,
     /// What has been put in as waiting.
     waiting: Vec<(String, String)>,
@@ -99,16 +102,14 @@ impl Views {
             });
             (counts, lately, waits)
         });
-        Self { counts, lately, waits, waiting: Vec::new(), epoch: 0, shown }
+        let (counted, waiting) = (BTreeMap::new(), Vec::new());
+        Self { counts, lately, counted, waits, waiting, epoch: 0, shown }
     }
 
     /// Adds to a count in the present epoch.
     pub fn add(&mut self, key: Key, count: u64) {
         if count > 0 {
-            let count = count as isize;
-            self.counts.update(key, count);
-            self.lately.update(key, count);
-            self.lately.update_at(key, self.epoch + WINDOW, -count);
+            *self.counted.entry(key).or_default() += count;
         }
     }
 
@@ -125,6 +126,12 @@ impl Views {
 
     /// Ends the epoch. What is shown follows once the worker has nothing left to do.
     pub fn end_epoch(&mut self) {
+        while let Some((key, count)) = self.counted.pop_first() {
+            let count = count as isize;
+            self.counts.update(key, count);
+            self.lately.update(key, count);
+            self.lately.update_at(key, self.epoch + WINDOW, -count);
+        }
         self.epoch += 1;
         for input in [&mut self.counts, &mut self.lately] {
             input.advance_to(self.epoch);

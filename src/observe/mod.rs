@@ -9,7 +9,7 @@
 //!
 //! A [`Frame`](frame::Frame) is one replica's consistent cut: all of it was true between the same two
 //! turns. A [`Scene`](scene::Scene) holds the latest frame of each replica, and
-//! [`findings`](findings) says what is wrong in it. Whoever shows something (the terminal, the browser,
+//! [`findings`] says what is wrong in it. Whoever shows something (the terminal, the browser,
 //! a program) shows frames; so all of them tell the same.
 
 pub mod blame;

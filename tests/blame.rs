@@ -1,10 +1,5 @@
 //! Whoever holds a cluster back is named: stalls are planted, a seed each, and found in what is shown.
-#![allow(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    missing_docs,
-    reason = "a test fails by panicking, and takes the time"
-)]
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -144,24 +139,11 @@ impl World {
             let place = &mut self.places[me.0 as usize];
             place.node.look();
             place.node.turn().unwrap();
+            let status = Status { executed: place.executed, ..Status::default() };
             let report = Report {
-                at: std::time::Instant::now(),
-                replica: me,
-                n: self.n,
-                status: Status { executed: place.executed, ..Status::default() },
-                leader: ReplicaId(0),
-                now,
                 up_for: std::time::Duration::from_millis(now),
-                draining: false,
-                fenced: false,
-                gathered: 0,
-                links: BTreeMap::new(),
                 heard_at: place.heard_at.clone(),
-                executed_by: BTreeMap::new(),
-                native_clients: 0,
-                redis_clients: 0,
-                faults: BTreeMap::new(),
-                syncs: None,
+                ..Report::of(me, self.n, status, now)
             };
             let bounds = Bounds {
                 cluster: "1".to_owned(),

@@ -235,23 +235,15 @@ where
         let peers = (0..n as u16).map(ReplicaId).filter(|peer| *peer != me);
         let link = |peer| (peer, self.lines.post.status(me, peer));
         Report {
-            at: Instant::now(),
-            replica: me,
-            n,
-            leader: status.view.leader(n),
-            status,
-            now: self.lines.clock.now(),
             up_for: self.lines.clock.elapsed().saturating_sub(self.started),
-            draining: false,
             fenced: self.node.is_fenced(),
             gathered: self.edge.bytes(),
             links: peers.map(link).collect(),
             heard_at: self.heard_at.clone(),
             executed_by: self.executed_by.clone(),
             native_clients: self.edge.clients(),
-            redis_clients: 0,
-            faults: BTreeMap::new(),
             syncs: self.node.meter().map(|meter| (meter.syncs(), meter.sync_times())),
+            ..Report::of(me, n, status, self.lines.clock.now())
         }
     }
 

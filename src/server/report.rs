@@ -54,29 +54,42 @@ pub fn present(heard_at: &BTreeMap<ReplicaId, Millis>, now: Millis, within_ms: M
     1 + heard_at.values().filter(|at| now.saturating_sub(**at) <= within_ms).count()
 }
 
-#[cfg(test)]
 impl Report {
-    /// Replica 0 of three that hear each other, and have done nothing yet.
-    pub fn example() -> Self {
-        let (now, me) = (1_000_000, ReplicaId(0));
+    /// A replica that stands like this, and of which nothing else is known.
+    #[must_use]
+    pub fn of(replica: ReplicaId, n: usize, status: Status, now: Millis) -> Self {
         Self {
             at: Instant::now(),
-            replica: me,
-            n: 3,
-            status: Status { alive: true, lives: 1, ..Status::default() },
-            leader: me,
+            replica,
+            n,
+            leader: status.view.leader(n),
+            status,
             now,
-            up_for: Duration::from_secs(1),
+            up_for: Duration::ZERO,
             draining: false,
             fenced: false,
             gathered: 0,
             links: BTreeMap::new(),
-            heard_at: [(ReplicaId(1), now), (ReplicaId(2), now)].into(),
+            heard_at: BTreeMap::new(),
             executed_by: BTreeMap::new(),
             native_clients: 0,
             redis_clients: 0,
             faults: BTreeMap::new(),
             syncs: None,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Report {
+    /// Replica 0 of three that hear each other, and have done nothing yet.
+    pub fn example() -> Self {
+        let now = 1_000_000;
+        let status = Status { alive: true, lives: 1, ..Status::default() };
+        Self {
+            up_for: Duration::from_secs(1),
+            heard_at: [(ReplicaId(1), now), (ReplicaId(2), now)].into(),
+            ..Self::of(ReplicaId(0), 3, status, now)
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -139,29 +139,16 @@ impl Recorder {
 }
 
 impl Seat {
-    #[allow(clippy::disallowed_methods, reason = "a report says when it was made; no frame does")]
     fn report(&self, config: &Config, fenced: bool, now: Micros, now_ms: Millis) -> Report {
         let Config { me, n, .. } = *config;
         let peers = (0..n as u16).map(ReplicaId).filter(|peer| *peer != me);
         let link = |peer| (peer, LinkStatus { up: true, ..LinkStatus::default() });
         Report {
-            at: Instant::now(),
-            replica: me,
-            n,
-            status: self.status.clone(),
-            leader: self.status.view.leader(n),
-            now: now_ms,
             up_for: Duration::from_micros(now - self.started_at),
-            draining: false,
             fenced,
-            gathered: 0,
             links: peers.map(link).collect(),
             heard_at: self.heard_at.clone(),
-            executed_by: BTreeMap::new(),
-            native_clients: 0,
-            redis_clients: 0,
-            faults: BTreeMap::new(),
-            syncs: None,
+            ..Report::of(me, n, self.status.clone(), now_ms)
         }
     }
 }

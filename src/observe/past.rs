@@ -41,7 +41,7 @@ pub struct Memory {
 }
 
 /// A slot, and what it holds if that is still kept.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Life {
     seen: SlotLife,
     requests: Option<Requests>,
@@ -85,10 +85,9 @@ impl Past {
     #[must_use]
     pub fn slot(&self, slot: Slot) -> Option<SlotLife> {
         let memory = self.read();
-        let life = memory.slots.get(memory.index(slot)?)?;
-        let (seen, requests) = (life.seen.clone(), life.requests.clone());
+        let life = memory.slots.get(memory.index(slot)?)?.clone();
         drop(memory);
-        Some(with_runs(seen, requests, usize::MAX))
+        Some(life.told(usize::MAX))
     }
 
     /// The last slots, oldest first.
@@ -96,10 +95,9 @@ impl Past {
     pub fn last(&self, count: usize) -> Vec<SlotLife> {
         let memory = self.read();
         let skip = memory.slots.len().saturating_sub(count);
-        let lives = memory.slots.iter().skip(skip);
-        let lives: Vec<_> = lives.map(|life| (life.seen.clone(), life.requests.clone())).collect();
+        let lives: Vec<Life> = memory.slots.iter().skip(skip).cloned().collect();
         drop(memory);
-        lives.into_iter().map(|(seen, requests)| with_runs(seen, requests, LOOKED_AT)).collect()
+        lives.into_iter().map(|life| life.told(LOOKED_AT)).collect()
     }
 
     /// Slots from `from` on, oldest first, and no more than `count` of them: where there are more, those
@@ -111,9 +109,9 @@ impl Past {
         let stride = new.div_ceil(count.max(1)).next_power_of_two() as u64;
         let lives = memory.slots.iter().skip(memory.slots.len() - new);
         let chosen = lives.filter(|life| life.seen.slot.0.is_multiple_of(stride));
-        let lives: Vec<_> = chosen.map(|life| (life.seen.clone(), life.requests.clone())).collect();
+        let lives: Vec<Life> = chosen.cloned().collect();
         drop(memory);
-        lives.into_iter().map(|(seen, requests)| with_runs(seen, requests, LOOKED_AT)).collect()
+        lives.into_iter().map(|life| life.told(LOOKED_AT)).collect()
     }
 
     /// The slots that hold a request, if their batches are still kept.
@@ -244,25 +242,28 @@ impl SlotLife {
     }
 }
 
-/// Tells whose requests a batch holds, as far as the first `look_at` of them tell.
-fn with_runs(mut seen: SlotLife, requests: Option<Requests>, look_at: usize) -> SlotLife {
-    if let (Some(batch), Some(requests)) = (&mut seen.batch, requests) {
-        for request in requests.iter().take(look_at) {
-            let full = batch.runs.len() >= RUNS_MAX && look_at < usize::MAX;
-            match batch.runs.last_mut() {
-                Some(run) if run.client == request.client && run.last + 1 == request.number => {
-                    run.last = request.number;
+impl Life {
+    /// The life with whose requests its batch holds, as far as the first `look_at` of them tell.
+    fn told(self, look_at: usize) -> SlotLife {
+        let Self { mut seen, requests } = self;
+        if let (Some(batch), Some(requests)) = (&mut seen.batch, requests) {
+            for request in requests.iter().take(look_at) {
+                let full = batch.runs.len() >= RUNS_MAX && look_at < usize::MAX;
+                match batch.runs.last_mut() {
+                    Some(run) if run.client == request.client && run.last + 1 == request.number => {
+                        run.last = request.number;
+                    }
+                    _ if full => break,
+                    _ => batch.runs.push(RequestRun {
+                        client: request.client,
+                        first: request.number,
+                        last: request.number,
+                    }),
                 }
-                _ if full => break,
-                _ => batch.runs.push(RequestRun {
-                    client: request.client,
-                    first: request.number,
-                    last: request.number,
-                }),
             }
         }
+        seen
     }
-    seen
 }
 
 #[cfg(test)]

@@ -130,20 +130,23 @@ pub fn graph<M: Clone + 'static, R: Clone + 'static>(
 }
 
 /// The same with the outputs that edges come from.
-///
-/// The clock is there because timely keeps a log only for workers that have one; nothing in the graph
-/// depends on it.
 #[must_use]
 pub fn wiring<M: Clone + 'static, R: Clone + 'static>(
     config: &Config,
     protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
 ) -> Wiring {
-    let thread = Allocator::Thread(Thread::default());
-    let worker = Worker::new(WorkerConfig::default(), thread, Some(Instant::now()));
+    let worker = logging_worker();
     let log = Log::watch(&worker).expect("a worker with a clock keeps a log");
     let executor = Executor::new(Box::new(Nothing), 1, config);
     drop(Replica::start(worker, config, Recovered::nothing(), executor, protocol));
     log.wiring()
+}
+
+/// A worker that keeps a log. It has a clock for that; nothing in a graph depends on it.
+#[must_use]
+pub fn logging_worker() -> Worker {
+    let thread = Allocator::Thread(Thread::default());
+    Worker::new(WorkerConfig::default(), thread, Some(Instant::now()))
 }
 
 impl Wiring {

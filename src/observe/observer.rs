@@ -4,11 +4,8 @@
 //! themselves; once a frame is due it puts the changes into the [`Views`], and reads off what they show.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use timely::WorkerConfig;
-use timely::communication::Allocator;
-use timely::communication::allocator::Thread;
 use timely::worker::Worker;
 
 use super::frame::{Blame, Frame, Happened, Holding, Level, VERSION};
@@ -104,8 +101,7 @@ impl Observer {
     /// will be built on that worker.
     #[must_use]
     pub fn prepare(level: Level, config: &Config, wiring: Wiring, now: Now) -> (Worker, Self) {
-        let thread = Allocator::Thread(Thread::default());
-        let mut worker = Worker::new(WorkerConfig::default(), thread, Some(Instant::now()));
+        let mut worker = inspect::logging_worker();
         let views = Views::build(&mut worker, APPLICATION);
         let meters = meter::collect(&worker);
         let times = VecDeque::from([now()]);

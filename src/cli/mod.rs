@@ -20,9 +20,13 @@ pub mod status;
 pub mod submit;
 pub mod trace;
 
+use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::error::Error;
 
@@ -67,6 +71,17 @@ enum Command {
     Checkpoint(checkpoint::CheckpointArgs),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
+}
+
+/// What is set once SIGTERM or SIGINT has come. The second one ends the process at once, which loses nothing
+/// that was answered.
+fn told_to_end() -> io::Result<Arc<AtomicBool>> {
+    let ending = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&ending))?;
+        signal_hook::flag::register(signal, Arc::clone(&ending))?;
+    }
+    Ok(ending)
 }
 
 impl Cli {

@@ -1,16 +1,15 @@
 //! `taraflow node`: one replica as a process.
 
 use std::io::{self, IsTerminal, Read};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::SIGTERM;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::config::NodeArgs;
+use super::told_to_end;
 use crate::admin::{Admin, Shown};
 use crate::app::kv::KeyValue;
 use crate::dataflows;
@@ -68,12 +67,7 @@ fn allow_clients(wanted: usize) -> usize {
 }
 
 fn serve(settings: &NodeSettings) -> Result<(), Error> {
-    let ending = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGINT] {
-        // The second one ends the process at once, which loses nothing that was answered.
-        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&ending))?;
-        signal_hook::flag::register(signal, Arc::clone(&ending))?;
-    }
+    let ending = told_to_end()?;
     let boards: Vec<Board> = (0..settings.config.n).map(|_| Board::default()).collect();
     // It answers while the disk is read, which may take long.
     Admin::bind(settings.listen.admin)?.start(Shown {

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::admin::{Admin, Order, Shown, What};
 use crate::app::kv::KeyValue;
+use crate::cli::told_to_end;
 use crate::embedded::{Client, Cluster, Settings};
 use crate::error::Error;
 use crate::resp::write_command;
@@ -24,11 +24,7 @@ const ORDERS_MAX: usize = 16;
 
 /// Runs a cluster with these settings under a steady load, and a page to watch it on, until Ctrl-C.
 pub(super) fn run(settings: Settings, port: u16) -> Result<(), Error> {
-    let ending = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGINT] {
-        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&ending))?;
-        signal_hook::flag::register(signal, Arc::clone(&ending))?;
-    }
+    let ending = told_to_end()?;
     let admin = Admin::bind(([127, 0, 0, 1], port).into())?;
     let address = admin.address();
     let config = settings.config.clone();

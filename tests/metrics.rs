@@ -9,21 +9,11 @@
 mod cluster;
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 
-use cluster::{Cluster, PATIENCE, wait_until};
+use cluster::{Cluster, get, wait_until};
 use openmetrics_parser::openmetrics::parse_openmetrics;
 use taraflow::cli::metrics::{ALERTS, DASHBOARD};
-
-fn get(address: SocketAddr, path: &str) -> String {
-    let mut socket = TcpStream::connect(address).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(socket, "GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).unwrap();
-    answer
-}
 
 fn scrape(address: SocketAddr) -> String {
     let answer = get(address, "/metrics");

@@ -8,28 +8,13 @@
 
 mod cluster;
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
 use std::process::Output;
 use std::time::{Duration, Instant};
 
-use cluster::{Cluster, PATIENCE, taraflow, wait_until};
+use cluster::{Cluster, answer, get, taraflow, wait_until};
 use serde_json::Value;
-
-/// All that is answered to `request`, until the other end closes the connection.
-fn answer(address: SocketAddr, request: &str) -> String {
-    let mut socket = TcpStream::connect(address).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    // A request that is refused early need not be read to its end.
-    let _ = socket.write_all(request.as_bytes());
-    let mut answer = Vec::new();
-    let _ = socket.read_to_end(&mut answer);
-    String::from_utf8(answer).unwrap()
-}
-
-fn get(address: SocketAddr, path: &str) -> String {
-    answer(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n"))
-}
 
 fn code(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or_default()

@@ -14,7 +14,7 @@ use super::stream::events;
 use crate::clock::Clock;
 use crate::observe::board;
 use crate::observe::frame::{
-    Blame, Channel, Frame, Happened, Holding, Operator, SlotLife, VERSION,
+    Blame, Channel, Frame, Happened, Holding, Input, Operator, SlotLife, VERSION,
 };
 use crate::observe::past::Past;
 use crate::observe::scene::Scene;
@@ -164,7 +164,7 @@ async fn channels(State(sources): State<Arc<Sources>>, Query(which): Query<Which
 }
 
 /// How far each operator has come: by its frontier where time is the slot, by what it has not let go of
-/// where time stands still.
+/// where time stands still, and at level `full` by all inputs and who holds them back.
 #[derive(Serialize)]
 struct Frontiers {
     frontiers: Vec<Frontier>,
@@ -174,14 +174,16 @@ struct Frontiers {
 #[derive(Serialize)]
 struct Frontier {
     operator: String,
-    frontier: Slot,
+    frontier: Option<Slot>,
+    inputs: Vec<Input>,
 }
 
 async fn frontiers(State(sources): State<Arc<Sources>>, Query(which): Query<Which>) -> Response {
     sources.part(&which, |frame| {
         let frontiers = frame.operators.iter().filter_map(|operator| {
-            let frontier = operator.frontier?;
-            Some(Frontier { operator: operator.name.clone(), frontier })
+            let (frontier, inputs) = (operator.frontier, operator.inputs.clone());
+            let known = frontier.is_some() || !inputs.is_empty();
+            known.then(|| Frontier { operator: operator.name.clone(), frontier, inputs })
         });
         Frontiers { frontiers: frontiers.collect(), holdings: frame.holdings.clone() }
     })

@@ -38,7 +38,8 @@ pub enum Level {
     /// Records are counted, and the time of operators is taken in one turn of eight.
     #[default]
     Basic,
-    /// The time of operators is taken in every turn.
+    /// Also by what timely itself logs: the time of every run, its own operators, what waits in each
+    /// channel, and who holds back each input.
     Full,
 }
 
@@ -117,6 +118,52 @@ pub struct Operator {
     /// The first slot whose records may still come, where time is the slot; nothing where time stands
     /// still.
     pub frontier: Option<Slot>,
+    /// Its inputs; at level `full`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<Input>,
+    /// Updates of progress that the operators inside it have exchanged since the replica started, if it
+    /// is a scope; at level `full`.
+    #[serde(default)]
+    pub progress: u64,
+}
+
+/// An input of an operator, as timely logs it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// The operators that send to it, timely's own among them.
+    pub from: Vec<String>,
+    /// Records that wait on the way.
+    pub queued: u64,
+    /// Its frontier, the least times that may still come, and who holds it at each. Nothing comes any
+    /// more where there are none.
+    pub held: Vec<Held>,
+}
+
+/// Who holds back an input at a time: the way from there to a pointstamp.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The time that may still come.
+    pub time: String,
+    /// The operator that holds it back.
+    pub by: String,
+    /// By what.
+    pub what: Hold,
+    /// The time of that, of which what comes here can be made.
+    pub at: String,
+    /// How many capabilities of that time it has, or how many records wait.
+    pub count: u64,
+    /// The operators between, from the input on, and at last the one that holds.
+    pub path: Vec<String>,
+}
+
+/// What holds back a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hold {
+    /// The operator may send records of it.
+    Capability,
+    /// Records of it wait to be taken by the operator.
+    Message,
 }
 
 /// A stream between two operators, with what timely itself put on the way left out.

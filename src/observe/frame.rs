@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::status::ReplicaStatus;
@@ -29,6 +30,7 @@ pub const VERSION: u32 = 1;
     Ord,
     Serialize,
     Deserialize,
+    JsonSchema,
     clap::ValueEnum,
 )]
 #[serde(rename_all = "snake_case")]
@@ -44,7 +46,7 @@ pub enum Level {
 }
 
 /// One replica's consistent cut.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Frame {
     /// The version of this format.
     pub version: u32,
@@ -87,7 +89,7 @@ pub struct Frame {
 }
 
 /// An operator of a replica's graph.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Operator {
     /// Where it is in the graph; the same on all replicas.
     pub address: Vec<usize>,
@@ -128,7 +130,7 @@ pub struct Operator {
 }
 
 /// An input of an operator, as timely logs it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Input {
     /// The operators that send to it, timely's own among them.
     pub from: Vec<String>,
@@ -140,7 +142,7 @@ pub struct Input {
 }
 
 /// Who holds back an input at a time: the way from there to a pointstamp.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Held {
     /// The time that may still come.
     pub time: String,
@@ -157,7 +159,7 @@ pub struct Held {
 }
 
 /// What holds back a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Hold {
     /// The operator may send records of it.
@@ -167,7 +169,7 @@ pub enum Hold {
 }
 
 /// A stream between two operators, with what timely itself put on the way left out.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Channel {
     /// The name of the operator that sends.
     pub from: String,
@@ -187,7 +189,7 @@ pub struct Channel {
 }
 
 /// How a duration is spread, in microseconds; each figure is at most a quarter too high.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Spread {
     /// How many there were.
     pub count: u64,
@@ -200,7 +202,7 @@ pub struct Spread {
 }
 
 /// What a role has not let go of; see [`events::Holding`](crate::events::Holding).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Holding {
     /// The role, by its operator's name.
     pub role: String,
@@ -215,7 +217,7 @@ pub struct Holding {
 }
 
 /// Durations by how long they were.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Histogram {
     /// The sum of all, in microseconds.
     pub sum_us: u64,
@@ -225,7 +227,7 @@ pub struct Histogram {
 }
 
 /// A link of the chain from what waits to what holds it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Blame {
     /// The operator that waits, or `disk` or `link`.
     pub operator: String,
@@ -238,7 +240,7 @@ pub struct Blame {
 }
 
 /// What a replica saw of a slot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SlotLife {
     /// The slot.
     pub slot: Slot,
@@ -259,7 +261,7 @@ pub struct SlotLife {
 }
 
 /// A batch of requests.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BatchLife {
     /// Its name.
     pub id: BatchId,
@@ -272,7 +274,7 @@ pub struct BatchLife {
 }
 
 /// Consecutive requests of one client.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RequestRun {
     /// The client's session, or its connection.
     pub client: ClientId,
@@ -283,7 +285,7 @@ pub struct RequestRun {
 }
 
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Happened {
     /// When.
     pub at_us: u64,

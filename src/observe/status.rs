@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::health::{Reason, lag};
@@ -17,7 +18,7 @@ use crate::types::{ReplicaId, Slot, View};
 pub const VERSION: u32 = 1;
 
 /// How a replica stands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReplicaStatus {
     /// The version of this format.
     pub version: u32,
@@ -76,7 +77,7 @@ pub struct ReplicaStatus {
 }
 
 /// What a replica does in its view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// It leads.
@@ -88,7 +89,7 @@ pub enum Role {
 }
 
 /// Two replicas with different states.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Divergence {
     /// The first slot that is not in the states.
     pub slot: Slot,
@@ -97,7 +98,7 @@ pub struct Divergence {
 }
 
 /// The clients of a replica.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Clients {
     /// Those that speak Redis's protocol.
     pub redis: usize,
@@ -112,7 +113,7 @@ pub struct Clients {
 }
 
 /// The link to another replica.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Link {
     /// The other replica.
     pub peer: ReplicaId,
@@ -139,7 +140,7 @@ pub struct Link {
 }
 
 /// What a disk has been asked since the replica started.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Disk {
     /// Syncs of files.
     pub syncs: u64,

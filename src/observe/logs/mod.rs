@@ -37,7 +37,7 @@ pub struct Logs {
     /// The pointstamps there are.
     stamps: BTreeMap<Place, BTreeMap<Point, i64>>,
     exchanged: BTreeMap<usize, u64>,
-    /// How many channels there were when the last was put into the dataflow of frontiers.
+    /// The number of the first channel that is not in the dataflow of frontiers.
     channels: usize,
 }
 
@@ -69,16 +69,16 @@ impl Logs {
     pub fn operators(&self) -> Vec<(usize, Address, String)> {
         let work = self.work.borrow();
         let operators = work.operators.iter();
-        operators.map(|(id, known)| (*id, known.address.clone(), known.name.clone())).collect()
+        operators.map(|(id, known)| (id, known.address.clone(), known.name.clone())).collect()
     }
 
     /// What an operator has done so far.
     pub(super) fn reading(&self, operator: usize) -> Reading {
         let work = self.work.borrow();
-        let Some(known) = work.operators.get(&operator) else { return Reading::default() };
+        let Some(known) = work.operators.get(operator) else { return Reading::default() };
         let mut reading =
             Reading { runs: known.runs, timed: known.timed.clone(), ..Reading::default() };
-        for channel in work.channels.values() {
+        for (_, channel) in work.channels.iter() {
             if channel.to.address == known.address {
                 reading.records_in += channel.taken.records;
                 reading.batches_in += channel.taken.batches;
@@ -103,12 +103,12 @@ impl Logs {
     pub fn end_epoch(&mut self, epoch: Epoch) {
         let work = self.work.borrow();
         // Channels are numbered in the order in which they were built, and never taken away.
-        for channel in work.channels.values().skip(self.channels) {
+        let first = std::mem::replace(&mut self.channels, work.channels.end());
+        for (_, channel) in work.channels.iter().skip_while(|(number, _)| *number < first) {
             let nothing = Point::new();
             self.frontiers.add_hop((channel.from.clone(), (channel.to.clone(), nothing)));
         }
-        self.channels = work.channels.len();
-        let address = |operator: usize| work.operators.get(&operator).map(|known| &known.address);
+        let address = |operator: usize| work.operators.get(operator).map(|known| &known.address);
         for tracked in &self.tracked {
             for summary in tracked.take_summaries() {
                 let Some(address) = address(summary.operator) else { continue };
@@ -137,11 +137,10 @@ impl Logs {
     /// operators at addresses.
     pub fn inputs(&self, operator: usize, name: &dyn Fn(&[usize]) -> String) -> Vec<Input> {
         let work = self.work.borrow();
-        let Some(known) = work.operators.get(&operator) else { return Vec::new() };
+        let Some(known) = work.operators.get(operator) else { return Vec::new() };
         let address = &known.address;
-        let into = |channel: &&Channel| channel.to.address == *address;
         let mut ports: BTreeMap<usize, Vec<&Channel>> = BTreeMap::new();
-        for channel in work.channels.values().filter(into) {
+        for (_, channel) in work.channels.iter().filter(|(_, it)| it.to.address == *address) {
             ports.entry(channel.to.port).or_default().push(channel);
         }
         let reached = self.frontiers.reached();

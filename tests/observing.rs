@@ -131,6 +131,16 @@ fn timely_s_own_log_shows_its_operators_and_who_holds_each_frontier() {
 }
 
 #[test]
+fn a_replica_that_is_not_watched_still_shows_how_it_stands() {
+    let (cluster, frames) = served_at(Level::Off, 100, 16);
+    for frame in &frames {
+        assert_eq!((frame.level, frame.operators.len()), (Level::Off, 0));
+        assert_eq!(frame.status.executed, frames[0].status.executed);
+    }
+    assert_eq!(cluster.scene().findings, []);
+}
+
+#[test]
 fn the_life_of_a_slot_is_remembered_by_every_replica() {
     let (cluster, frames) = served(100, 1);
     let leader = frames[0].status.leader;

@@ -56,9 +56,18 @@ pub(super) struct NodeArgs {
     set: Vec<(String, String)>,
 }
 
-fn assignment(text: &str) -> Result<(String, String), String> {
+/// Reads what follows `--set`.
+pub(super) fn assignment(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or_else(|| "write NAME=VALUE".to_owned())?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+/// What `--set` has been told, as settings from the command line.
+pub(super) fn flags(set: &[(String, String)]) -> Vec<(String, String, String)> {
+    let flag = |(name, value): &(String, String)| {
+        (name.clone(), value.clone(), format!("--set {name}={value}"))
+    };
+    set.iter().map(flag).collect()
 }
 
 impl NodeArgs {
@@ -68,10 +77,7 @@ impl NodeArgs {
     }
 
     fn layers(&self) -> Layers {
-        let mut flags = Vec::new();
-        for (name, value) in &self.set {
-            flags.push((name.clone(), value.clone(), format!("--set {name}={value}")));
-        }
+        let mut flags = flags(&self.set);
         if let Some(data) = &self.data {
             flags.push(("data".to_owned(), data.clone(), "--data".to_owned()));
             // The nearer of the two wins, and this one is as near as it gets.

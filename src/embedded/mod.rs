@@ -345,7 +345,7 @@ where
         let (protocol, application) = (self.protocol, Arc::clone(&self.application));
         let (level, clock) = (self.settings.observe, self.shared.clock);
         let showing =
-            Showing::new(self.shared.shown[me.0 as usize].clone(), self.bounds(), &config);
+            Showing::new(self.shared.shown[me.0 as usize].clone(), self.bounds(), &config, clock);
         let live = move |held: Sender<Knock>| {
             let mut end = end;
             let (worker, observer) = Observer::of_new_worker(level, &config, protocol, clock);

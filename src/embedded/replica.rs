@@ -225,7 +225,7 @@ where
             self.next_tick = elapsed + Duration::from_millis(self.config.tick_ms);
             let now = self.lines.clock.now();
             self.node.tick(now);
-            self.showing.on_tick(&self.node, elapsed);
+            self.showing.on_tick(&self.node);
         }
     }
 

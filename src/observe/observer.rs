@@ -16,6 +16,7 @@ use super::roster::Roster;
 use super::spread::Buckets;
 use super::status::ReplicaStatus;
 use super::views::{Count, Epoch, Views, WINDOW};
+use super::waits::Waits;
 use super::window::Window;
 use crate::batch::BatchId;
 use crate::clock::Clock;
@@ -46,6 +47,7 @@ pub struct Observer {
     /// The operators; nothing before the replica has been built.
     roster: Option<Roster>,
     views: Views,
+    waits: Waits,
     past: Past,
     now: Now,
     turns: u64,
@@ -96,7 +98,8 @@ impl Observer {
     #[must_use]
     pub fn prepare(level: Level, config: &Config, wiring: Wiring, now: Now) -> (Worker, Self) {
         let mut worker = inspect::logging_worker();
-        let views = Views::build(&mut worker, APPLICATION);
+        let views = Views::build(&mut worker);
+        let waits = Waits::build(&mut worker, APPLICATION);
         let logs = if level == Level::Full { Logs::keep(&mut worker) } else { None };
         let meters = meter::collect(&worker);
         let times = VecDeque::from([now()]);
@@ -107,6 +110,7 @@ impl Observer {
             logs,
             roster: None,
             views,
+            waits,
             past: Past::default(),
             now,
             turns: 0,
@@ -214,8 +218,9 @@ impl Observer {
         let roster =
             self.roster.get_or_insert_with(|| Roster::new(&self.wiring.graph, &self.meters, logs));
         roster.read(logs, self.level.timed_turns(), &mut self.views);
-        self.views.hold(&self.holdings);
         self.views.end_epoch();
+        self.waits.hold(&self.holdings);
+        self.waits.end_epoch(self.number);
         self.times.push_back((self.now)());
         while self.times.len() as u64 > WINDOW + 1 {
             self.times.pop_front();
@@ -238,10 +243,8 @@ impl Observer {
         let operators =
             roster.map_or(Vec::new(), |roster| window.operators(roster, self.logs.as_ref()));
         let channels = window.channels(&self.wiring);
-        let chain = shown
-            .blame
-            .keys()
-            .filter_map(|(_, role)| holdings.iter().find(|holding| holding.role == *role));
+        let chain = self.waits.chain();
+        let chain = chain.iter().filter_map(|role| holdings.iter().find(|h| h.role == *role));
         let mut blame: Vec<_> = chain.map(Blame::of).collect();
         let asked =
             |holding: &Holding| holding.held > 0 && matches!(holding.wait, Wait::Proposal(_));

@@ -10,6 +10,7 @@ use super::board::Board;
 use super::frame::Frame;
 use super::health::Limits;
 use super::status::{Bounds, ReplicaStatus};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::node::Node;
 use crate::server::Report;
@@ -19,7 +20,10 @@ pub struct Showing {
     board: Board,
     bounds: Bounds,
     limits: Limits,
+    clock: Clock,
     next: Duration,
+    /// How many frames have been taken of a replica that is not watched.
+    unwatched: u64,
     /// Whether the roles have been asked what they hold.
     due: bool,
 }
@@ -29,9 +33,9 @@ impl Showing {
 
     /// Shows a replica with these settings on `board`.
     #[must_use]
-    pub fn new(board: Board, bounds: Bounds, config: &Config) -> Self {
+    pub fn new(board: Board, bounds: Bounds, config: &Config, clock: Clock) -> Self {
         let (limits, next) = (Limits::of(config), Duration::ZERO);
-        Self { board, bounds, limits, next, due: false }
+        Self { board, bounds, limits, clock, next, unwatched: 0, due: false }
     }
 
     /// Puts up how the replica stands.
@@ -40,11 +44,12 @@ impl Showing {
     }
 
     /// Asks the roles what they hold, if a frame is due: the next turn answers.
-    pub fn on_tick<M, R>(&mut self, node: &Node<M, R>, elapsed: Duration)
+    pub fn on_tick<M, R>(&mut self, node: &Node<M, R>)
     where
         M: Clone + 'static,
         R: Clone + Serialize + DeserializeOwned + 'static,
     {
+        let elapsed = self.clock.elapsed();
         if elapsed >= self.next {
             self.next = elapsed + Self::EVERY;
             self.hurry(node);
@@ -79,7 +84,14 @@ impl Showing {
         let report = self.board.get()?;
         let reasons = self.limits.reasons(Some(&report), report.at);
         let status = ReplicaStatus::new(&report, &self.bounds, reasons);
-        let frame = Arc::new(node.observe(status)?);
+        let frame = match node.observe(status.clone()) {
+            Some(frame) => frame,
+            None => {
+                self.unwatched += 1;
+                Frame::unwatched(status, self.unwatched, self.clock.now_us())
+            }
+        };
+        let frame = Arc::new(frame);
         if frame.number == 1
             && let Some(past) = node.past()
         {

@@ -3,7 +3,6 @@
 //! ```text
 //!  counts ──> total                 since the replica started
 //!  counts, and their end ──> recent over the last WINDOW epochs
-//!  holdings ──> who waits for whom ══> blame       (as far as it goes)
 //! ```
 //!
 //! Time is the epoch: one a frame. All that is shown of an epoch was computed from what was put in up to
@@ -16,11 +15,8 @@ use std::rc::Rc;
 
 use differential_dataflow::VecCollection;
 use differential_dataflow::input::{Input, InputSession};
-use differential_dataflow::operators::Iterate;
 use serde::{Deserialize, Serialize};
 use timely::worker::Worker;
-
-use crate::events::{Holding, Wait};
 
 /// The number of a frame.
 pub type Epoch = u64;
@@ -65,8 +61,6 @@ pub struct Shown {
     pub total: BTreeMap<Key, i64>,
     /// Counts of the last epochs.
     pub recent: BTreeMap<Key, i64>,
-    /// The roles that hold back the application, by their distance from it.
-    pub blame: BTreeMap<(u64, String), i64>,
 }
 
 /// The inputs of the dataflow, and what it shows.
@@ -76,34 +70,22 @@ pub struct Views {
     /// What has been counted in the present epoch. It is put in at the end: a count that changes with each
     /// slot is one change an epoch.
     counted: BTreeMap<Key, u64>,
-    waits: InputSession<Epoch, (String, String), isize>,
-    /// What has been put in as waiting.
-    waiting: Vec<(String, String)>,
     epoch: Epoch,
     shown: Rc<RefCell<Shown>>,
 }
 
 impl Views {
-    /// Builds the dataflow. Blame begins at the operator called `root`.
-    pub fn build(worker: &mut Worker, root: &str) -> Self {
+    /// Builds the dataflow.
+    pub fn build(worker: &mut Worker) -> Self {
         let shown: Rc<RefCell<Shown>> = Rc::default();
-        let (counts, lately, waits) = worker.dataflow_named("views", |scope| {
+        let (counts, lately) = worker.dataflow_named("views", |scope| {
             let (counts, total) = scope.new_collection();
             let (lately, recent) = scope.new_collection();
-            let (waits, waiting) = scope.new_collection();
-            let roots = scope.new_collection_from([(root.to_owned(), 0_u64)]).1;
             show(total.count(), &shown, |shown| &mut shown.total);
             show(recent.count(), &shown, |shown| &mut shown.recent);
-            let to = Rc::clone(&shown);
-            blame(roots, waiting).inspect(move |((role, distance), _epoch, change)| {
-                let mut shown = to.borrow_mut();
-                *shown.blame.entry((*distance, role.clone())).or_default() += *change as i64;
-                shown.blame.retain(|_, count| *count != 0);
-            });
-            (counts, lately, waits)
+            (counts, lately)
         });
-        let (counted, waiting) = (BTreeMap::new(), Vec::new());
-        Self { counts, lately, counted, waits, waiting, epoch: 0, shown }
+        Self { counts, lately, counted: BTreeMap::new(), epoch: 0, shown }
     }
 
     /// Adds to a count in the present epoch.
@@ -111,17 +93,6 @@ impl Views {
         if count > 0 {
             *self.counted.entry(key).or_default() += count;
         }
-    }
-
-    /// Says what the roles hold in the present epoch.
-    pub fn hold(&mut self, holdings: &[Holding]) {
-        let waiting = holdings.iter().filter_map(|holding| match &holding.wait {
-            Wait::Role(other) => Some((holding.role.clone(), other.clone())),
-            _ => None,
-        });
-        let before = std::mem::replace(&mut self.waiting, waiting.collect());
-        before.into_iter().for_each(|wait| self.waits.remove(wait));
-        self.waiting.iter().cloned().for_each(|wait| self.waits.insert(wait));
     }
 
     /// Ends the epoch. What is shown follows once the worker has nothing left to do.
@@ -137,8 +108,6 @@ impl Views {
             input.advance_to(self.epoch);
             input.flush();
         }
-        self.waits.advance_to(self.epoch);
-        self.waits.flush();
     }
 
     /// What the dataflow shows.
@@ -167,20 +136,6 @@ fn show(
     });
 }
 
-/// All that the roots wait for, and all that waits for, with their distances.
-fn blame<'s>(
-    roots: Collection<'s, (String, u64)>,
-    waits: Collection<'s, (String, String)>,
-) -> Collection<'s, (String, u64)> {
-    let start = roots.clone();
-    roots.iterate(move |scope, reached| {
-        let (waits, start) = (waits.enter(scope), start.enter(scope));
-        let next =
-            reached.join_map(waits, |_waiter, distance, waited| (waited.clone(), distance + 1));
-        next.concat(start).reduce(|_role, distances, nearest| nearest.push((*distances[0].0, 1)))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use timely::WorkerConfig;
@@ -192,7 +147,7 @@ mod tests {
     fn views() -> (Worker, Views) {
         let thread = Allocator::Thread(Thread::default());
         let mut worker = Worker::new(WorkerConfig::default(), thread, None);
-        let views = Views::build(&mut worker, "executor");
+        let views = Views::build(&mut worker);
         (worker, views)
     }
 
@@ -219,27 +174,5 @@ mod tests {
         end_epoch(&mut worker, &mut views);
         assert_eq!(views.shown().recent.get(&key), None);
         assert_eq!(views.shown().total.get(&key), Some(&7));
-    }
-
-    #[test]
-    fn blame_goes_from_the_application_to_who_waits_for_no_other_role() {
-        let (mut worker, mut views) = views();
-        let waits = |role: &str, other: &str| Holding {
-            wait: Wait::for_role(other),
-            ..Holding::nothing(role)
-        };
-        let lacks_votes = Holding { wait: Wait::Votes(Vec::new()), ..Holding::nothing("learner") };
-        let (executor, release) = (waits("executor", "release"), waits("release", "learner"));
-        let elsewhere = waits("proposer", "checkpointer");
-        views.hold(&[executor.clone(), release, lacks_votes, elsewhere]);
-        end_epoch(&mut worker, &mut views);
-        let blamed = |views: &Views| -> Vec<String> {
-            views.shown().blame.keys().map(|(_, role)| role.clone()).collect()
-        };
-        assert_eq!(blamed(&views), ["executor", "release", "learner"]);
-
-        views.hold(&[executor]);
-        end_epoch(&mut worker, &mut views);
-        assert_eq!(blamed(&views), ["executor", "release"]);
     }
 }

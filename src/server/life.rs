@@ -243,7 +243,7 @@ where
         self.next_tick = elapsed + Duration::from_millis(self.parts.config.tick_ms);
         let Parts { poll, peers, guests, lines, node, ending, showing, .. } = &mut self.parts;
         node.tick(now);
-        showing.on_tick(node, elapsed);
+        showing.on_tick(node);
         peers.on_tick(now, poll.registry());
         guests.on_tick(now, poll.registry(), &mut self.brought);
         lines.on_tick(now);

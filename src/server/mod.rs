@@ -116,7 +116,12 @@ where
         peers: Peers::new(making, &settings.peers),
         guests: Guests::new(house, heeded),
         lines: lines(settings),
-        showing: Showing::new(boards[config.me.0 as usize].clone(), Bounds::of(settings), config),
+        showing: Showing::new(
+            boards[config.me.0 as usize].clone(),
+            Bounds::of(settings),
+            config,
+            clock,
+        ),
         boards,
         clock,
         ending,

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use browser::{Browser, DARK, LIGHT, README};
+use browser::{Browser, DARK, LIGHT};
 use frames::{frame, line};
 use serde_json::json;
 use stub::Stub;
@@ -37,8 +37,6 @@ fn findings_and_faults_of_a_live_cluster_are_shown() {
     node.tell("findings", &json!([finding]).to_string());
     browser.wait_text("#findings", "its last 40 syncs took 31 ms and more");
     browser.press("1");
-    browser.look(README);
-    browser.screenshot("readme");
     browser.look(LIGHT);
     node.tell("silence", &json!({"replica": 1, "text": "it does not answer"}).to_string());
     browser.wait_text("#cluster", "it does not answer");

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use browser::{Browser, DARK, LIGHT};
+use browser::{Browser, DARK, LIGHT, README};
 use cluster::Cluster;
 use serde_json::Value;
 
@@ -92,13 +92,15 @@ fn watch(cluster: &Cluster) {
     browser.press("a");
     // Enough for the charts to show something.
     thread::sleep(Duration::from_secs(6));
-    for (key, view) in [("o", "overlay"), ("s", "slots"), ("c", "charts"), ("0", "dataflow")] {
+    for (key, view) in [("o", "overlay"), ("s", "slots"), ("c", "charts"), ("1", "dataflow")] {
         browser.press(key);
         browser.look(DARK);
         browser.screenshot(&format!("running-{view}-dark"));
         browser.look(LIGHT);
         browser.screenshot(&format!("running-{view}-light"));
     }
+    browser.look(README);
+    browser.screenshot("readme");
 
     let old = leader(&browser).expect("somebody leads");
     let view = &ask(cluster.admin(witness), "/v1/frame").unwrap()["status"]["view"];

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use super::config::assignment;
 use super::status;
 use crate::error::Error;
 use crate::setup::Plan;
@@ -42,6 +43,9 @@ replicas end with it. What replica I logs is in DIR/replica-I/log.")]
     Up {
         #[command(flatten)]
         wishes: Wishes,
+        /// Any setting of node.toml, for all replicas as long as this runs, as in `--set observe=full`
+        #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
+        set: Vec<(String, String)>,
     },
     /// Show how the replicas are, as `taraflow status` does
     Status {
@@ -107,7 +111,7 @@ pub fn run(args: &ClusterArgs) -> Result<(), Error> {
             }
             Ok(())
         }
-        Command::Up { wishes } => up::run(wishes),
+        Command::Up { wishes, set } => up::run(wishes, set),
         Command::Status { dir, manner } => status::run_in(dir, manner),
         Command::Down { dir, timeout } => {
             match supervisor::stop(dir, Duration::from_secs(*timeout))? {

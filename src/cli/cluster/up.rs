@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::{Wishes, logs};
+use crate::cli::config::flags;
 use crate::error::Error;
 use crate::settings::{self, Addresses, Cluster, Layers, NodeSettings};
 use crate::setup::replica_home;
 use crate::supervisor::{Lock, Supervisor, signals};
 use crate::types::ReplicaId;
 
-/// Runs the cluster, made first if there is none.
-pub(super) fn run(wishes: &Wishes) -> Result<(), Error> {
+/// Runs the cluster, made first if there is none, with further settings for all its replicas.
+pub(super) fn run(wishes: &Wishes, set: &[(String, String)]) -> Result<(), Error> {
     let directory = &wishes.dir;
     if !directory.join("cluster.toml").exists() {
         let plan = wishes.plan();
@@ -23,7 +24,7 @@ pub(super) fn run(wishes: &Wishes) -> Result<(), Error> {
         super::init::run(&plan, false)?;
     }
     let _lock = Lock::take(directory)?;
-    let nodes = read(directory)?;
+    let nodes = read(directory, set)?;
     agree(wishes, &nodes)?;
     check_ports(&nodes.iter().map(|node| node.listen).collect::<Vec<_>>())?;
     // Before the first child, or its end could be missed.
@@ -32,7 +33,7 @@ pub(super) fn run(wishes: &Wishes) -> Result<(), Error> {
     let program = std::env::current_exe()?;
     let home = |index| directory.join(replica_home(index));
     Supervisor {
-        command: Box::new(|index| command(&program, &home(index))),
+        command: Box::new(|index| command(&program, &home(index), set)),
         last_words: Box::new(|index| logs::last_line(&home(index))),
         tell: Box::new(|line| eprintln!("{line}")),
         durable: nodes.iter().all(|node| node.data.is_some()),
@@ -41,13 +42,14 @@ pub(super) fn run(wishes: &Wishes) -> Result<(), Error> {
 }
 
 /// The settings of all replicas, as they will read them.
-fn read(directory: &Path) -> Result<Vec<NodeSettings>, Error> {
+fn read(directory: &Path, set: &[(String, String)]) -> Result<Vec<NodeSettings>, Error> {
     let cluster = Cluster::read(&directory.join("cluster.toml"));
     let (cluster, _) = cluster.map_err(Error::Settings)?;
     let mut nodes = Vec::new();
     for index in 0..cluster.replicas.len() {
         let path = directory.join(replica_home(index)).join("node.toml");
-        let (node, _) = settings::read(&path, &Layers::default())?;
+        let layers = Layers { flags: flags(set), ..Layers::default() };
+        let (node, _) = settings::read(&path, &layers)?;
         nodes.push(node);
     }
     Ok(nodes)
@@ -94,12 +96,15 @@ fn check_ports(nodes: &[Addresses]) -> Result<(), Error> {
     Ok(())
 }
 
-fn command(program: &Path, home: &Path) -> Result<Command, Error> {
+fn command(program: &Path, home: &Path, set: &[(String, String)]) -> Result<Command, Error> {
     let fail =
         |source| Error::File { doing: "open the log in", path: home.display().to_string(), source };
     let log = logs::open(home).map_err(fail)?;
     let mut command = Command::new(program);
     command.args(["node", "--while-stdin-is-open", "--config"]).arg(home.join("node.toml"));
+    for (name, value) in set {
+        command.arg("--set").arg(format!("{name}={value}"));
+    }
     // Settings of this process's environment are for none of its replicas in particular.
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("TARAFLOW_") {

@@ -5,7 +5,6 @@
 //! that are [points in a grid](Grid). A worker keeps these logs only for what is built after it was asked
 //! to; so the level of a replica is settled when it starts.
 
-mod frontiers;
 mod progress;
 #[cfg(test)]
 mod tests;
@@ -19,21 +18,20 @@ use timely::logging::TimelyEventBuilder;
 use timely::order::Product;
 use timely::worker::Worker;
 
-use self::frontiers::{Address, Frontiers, Reached, is_at_most};
 use self::progress::Tracked;
 use self::work::{Channel, Work};
 use super::frame::{Held, Hold, Input};
+use super::reach::{Address, Place, Point, Reach, Reached, Side, is_at_most};
 use super::reading::Reading;
 use super::views::Epoch;
 
-pub use self::frontiers::{Place, Point, Side};
 pub use self::progress::Grid;
 
 /// What is known of the dataflows on a worker from its logs.
 pub struct Logs {
     work: Rc<RefCell<Work>>,
     tracked: [Box<dyn Tracked>; 2],
-    frontiers: Frontiers,
+    frontiers: Reach,
     /// The pointstamps there are.
     stamps: BTreeMap<Place, BTreeMap<Point, i64>>,
     exchanged: BTreeMap<usize, u64>,
@@ -46,7 +44,7 @@ impl Logs {
     #[must_use]
     pub fn keep(worker: &mut Worker) -> Option<Self> {
         // Built first, so that it is not in its own logs.
-        let frontiers = Frontiers::build(worker);
+        let frontiers = Reach::build(worker, "frontiers");
         let mut registry = worker.log_register()?;
         let work = Rc::new(RefCell::new(Work::default()));
         let to = Rc::clone(&work);
@@ -106,7 +104,7 @@ impl Logs {
         let first = std::mem::replace(&mut self.channels, work.channels.end());
         for (_, channel) in work.channels.iter().skip_while(|(number, _)| *number < first) {
             let nothing = Point::new();
-            self.frontiers.add_hop((channel.from.clone(), (channel.to.clone(), nothing)));
+            self.frontiers.change_hop((channel.from.clone(), (channel.to.clone(), nothing)), 1);
         }
         let address = |operator: usize| work.operators.get(operator).map(|known| &known.address);
         for tracked in &self.tracked {
@@ -114,7 +112,7 @@ impl Logs {
                 let Some(address) = address(summary.operator) else { continue };
                 let at = |side: Side, port: usize| Place { address: address.clone(), side, port };
                 let (from, to) = (at(Side::Input, summary.input), at(Side::Output, summary.output));
-                self.frontiers.add_hop((from, (to, summary.grows)));
+                self.frontiers.change_hop((from, (to, summary.grows)), 1);
             }
             for change in tracked.take_changes() {
                 let Some(scope) = address(change.scope) else { continue };

@@ -11,7 +11,7 @@ use timely::order::Product;
 use timely::progress::Timestamp;
 use timely::progress::reachability::logging::{TrackerEvent, TrackerEventBuilder};
 
-use super::frontiers::{Point, Side};
+use crate::observe::reach::{Point, Side};
 
 /// A timestamp, or what one grows by, that is a point in a grid.
 pub trait Grid {

@@ -6,7 +6,7 @@ use timely::logging::{
     ChannelsEvent, MessagesEvent, OperatesEvent, ScheduleEvent, StartStop, TimelyEvent,
 };
 
-use super::frontiers::{Address, Place, Side};
+use crate::observe::reach::{Address, Place, Side};
 use crate::observe::spread::Buckets;
 
 /// What has been logged of all operators, whatever their time is.

@@ -111,7 +111,7 @@ class App {
 
   choose(replica) {
     if (replica >= this.store.n) return;
-    Object.assign(this.ui, { replica, everyone: false });
+    Object.assign(this.ui, { replica, everyone: false, tab: TABS[0] });
     this.changed();
   }
 

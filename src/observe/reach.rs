@@ -1,14 +1,15 @@
-//! What may still come at each port of a dataflow, and who holds it there, as a differential dataflow.
+//! How far things reach in a graph, and which way, as a differential dataflow.
 //!
 //! ```text
-//!  pointstamps ──┬──────────────> reached ══> the least at each port, and whence it came
-//!                └─> reached + hops ─┘
+//!  what stands where ──┬──────────────> reached ══> the least at each place, and whence it came
+//!                      └─> reached + hops ─┘
 //! ```
 //!
-//! A pointstamp is a capability that an operator holds, or a message that it has not taken. From its place
-//! a time hops along channels and through operators, as far as their summaries let it; the times that reach
-//! a port are its frontier. This is timely's own rule (`timely::progress::reachability`), computed beside
-//! it because timely keeps the times and not where they came from.
+//! With the ports of a timely dataflow for places, channels and the summaries of operators for hops, and
+//! for what stands the capabilities that operators hold and the messages they have not taken, what reaches
+//! a port is its frontier. This is timely's own rule (`timely::progress::reachability`), computed beside
+//! it because timely keeps the times and not where they came from. With roles for places and who waits
+//! for whom for hops, it is the chain of blame.
 
 use std::cell::{Ref, RefCell};
 use std::collections::BTreeMap;
@@ -22,10 +23,10 @@ use timely::worker::Worker;
 use crate::observe::views::Epoch;
 
 /// The path of an operator from the root of its worker.
-pub(super) type Address = Vec<usize>;
+pub type Address = Vec<usize>;
 
-/// A time, by its coordinates: none where time stands still for good, one where it is a number, one more
-/// for each loop around it.
+/// A distance, or a time by its coordinates: none where time stands still for good, one where it is a
+/// number, one more for each loop around it.
 pub type Point = Vec<u64>;
 
 /// Which side of an operator a port is on.
@@ -48,27 +49,29 @@ pub struct Place {
     pub port: usize,
 }
 
-/// A way for times from one place to the next, and what they grow by on it.
-pub(super) type Hop = (Place, (Place, Point));
+/// A way from one place to the next, and what a point grows by on it.
+pub type Hop = (Place, (Place, Point));
 
-/// For each place the least times that reach it, and the place each came from last.
-pub(super) type Reached = BTreeMap<Place, BTreeMap<(Point, Place), i64>>;
+/// For each place the least points that reach it, and the place each came from last.
+pub type Reached = BTreeMap<Place, BTreeMap<(Point, Place), i64>>;
 
 /// The inputs of the dataflow, and what it shows.
-pub(super) struct Frontiers {
+pub struct Reach {
     hops: InputSession<Epoch, Hop, isize>,
-    stamps: InputSession<Epoch, (Place, Point), isize>,
+    starts: InputSession<Epoch, (Place, Point), isize>,
     reached: Rc<RefCell<Reached>>,
 }
 
-impl Frontiers {
-    pub fn build(worker: &mut Worker) -> Self {
+impl Reach {
+    /// Builds the dataflow called `name`.
+    #[must_use]
+    pub fn build(worker: &mut Worker, name: &str) -> Self {
         let shown: Rc<RefCell<Reached>> = Rc::default();
         let to = Rc::clone(&shown);
-        let (hops, stamps) = worker.dataflow_named("frontiers", |scope| {
+        let (hops, starts) = worker.dataflow_named(name, |scope| {
             let (hops, ways) = scope.new_collection::<Hop, isize>();
-            let (stamps, held) = scope.new_collection::<(Place, Point), isize>();
-            let start = held.map(|(place, point)| (place.clone(), (point, place)));
+            let (starts, stands) = scope.new_collection::<(Place, Point), isize>();
+            let start = stands.map(|(place, point)| (place.clone(), (point, place)));
             let reached = start.clone().iterate(move |scope, reached| {
                 let (ways, start) = (ways.enter(scope), start.enter(scope));
                 let hop = |from: &Place, (point, _): &(Point, Place), (to, by): &(Place, Point)| {
@@ -95,41 +98,45 @@ impl Frontiers {
                     shown.remove(place);
                 }
             });
-            (hops, stamps)
+            (hops, starts)
         });
-        Self { hops, stamps, reached: shown }
+        Self { hops, starts, reached: shown }
     }
 
-    pub fn add_hop(&mut self, hop: Hop) {
-        self.hops.insert(hop);
+    /// A hop has come (1) or gone (-1).
+    pub fn change_hop(&mut self, hop: Hop, change: isize) {
+        self.hops.update(hop, change);
     }
 
-    /// A pointstamp has come (1) or gone (-1).
+    /// So much that stands at a place has come, or gone.
     pub fn change(&mut self, place: Place, point: Point, change: isize) {
-        self.stamps.update((place, point), change);
+        self.starts.update((place, point), change);
     }
 
     /// Ends an epoch. What is shown follows once the worker has nothing left to do.
     pub fn end_epoch(&mut self, epoch: Epoch) {
         self.hops.advance_to(epoch);
         self.hops.flush();
-        self.stamps.advance_to(epoch);
-        self.stamps.flush();
+        self.starts.advance_to(epoch);
+        self.starts.flush();
     }
 
+    /// What is shown.
+    #[must_use]
     pub fn reached(&self) -> Ref<'_, Reached> {
         self.reached.borrow()
     }
 }
 
-/// The time after a hop on which it grows, on a channel by nothing. Times do not come round: what is too
-/// great is the greatest.
+/// The point after a hop on which it grows, on a channel by nothing. None comes round: what is too great is
+/// the greatest.
 fn grown(point: &Point, by: &Point) -> Point {
     let by = by.iter().copied().chain(std::iter::repeat(0));
     point.iter().zip(by).map(|(own, more)| own.saturating_add(more)).collect()
 }
 
-/// Whether a time is at most another, by each of their coordinates.
-pub(super) fn is_at_most(less: &Point, point: &Point) -> bool {
+/// Whether a point is at most another, by each of their coordinates.
+#[must_use]
+pub fn is_at_most(less: &Point, point: &Point) -> bool {
     less.iter().zip(point).all(|(less, more)| less <= more)
 }

@@ -253,6 +253,9 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
                 Durable::Checkpoint(_) => {}
             }
         }
+        if !durable.is_empty() {
+            self.begin_disk();
+        }
         self.synced = match &mut self.keeper {
             Keeper::Nobody { saved } => {
                 for record in &durable {
@@ -282,6 +285,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         }
         self.early.extend((!said.is_empty()).then_some((self.kept_newest, said)));
         self.let_go(self.synced);
+        self.end_turn();
         Ok(())
     }
 
@@ -306,6 +310,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// # Errors
     /// [`Error::Disk`], after which the replica must stop.
     pub fn sync(&mut self, turn: u64) -> Result<(), Error> {
+        self.begin_disk();
         if let Keeper::Host(store) = &mut self.keeper {
             store.sync()?;
             if store.is_saving() {
@@ -317,6 +322,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
             self.synced = turn;
             self.let_go(turn);
         }
+        self.end_turn();
         Ok(())
     }
 
@@ -326,6 +332,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// # Errors
     /// [`Error::Disk`]: the disk is full, or has failed.
     pub fn flush(&mut self) -> Result<(), Error> {
+        self.begin_disk();
         match &mut self.keeper {
             Keeper::Nobody { .. } => {}
             Keeper::Host(store) => {
@@ -336,6 +343,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         }
         self.synced = self.turn;
         self.let_go(self.turn);
+        self.end_turn();
         Ok(())
     }
 

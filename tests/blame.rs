@@ -168,6 +168,7 @@ impl World {
             frame: place.frame.clone(),
             age_us: (now - place.framed_at) * 1_000,
             silence: None,
+            stuck: None,
         };
         let all = (0..).map(ReplicaId).zip(&self.places);
         Scene::of(all.map(sighting).collect(), now * 1_000)

@@ -47,6 +47,8 @@ pub enum Code {
     NoLeader,
     /// The application does not go on, though requests wait.
     Stalled,
+    /// A replica's thread does not come back from an operator, or from its disk.
+    Stuck,
     /// A replica is not there.
     Away,
     /// A replica is behind.

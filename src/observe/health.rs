@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::doing::Stuck;
 use crate::config::Config;
 use crate::quorum::majority;
 use crate::server::{Report, present};
@@ -93,8 +94,11 @@ impl Limits {
             }
         };
         let silent = now.saturating_duration_since(report.at);
-        let text = format!("its worker has not moved for {:.1} s", silent.as_secs_f64());
-        add(silent > self.ready_within, Code::Silent, text);
+        let text = report.stuck.as_ref().map_or_else(
+            || format!("its worker has not moved for {:.1} s", silent.as_secs_f64()),
+            Stuck::to_string,
+        );
+        add(silent > self.ready_within || report.stuck.is_some(), Code::Silent, text);
         let heard = present(&report.heard_at, report.now, self.heard_within_ms);
         let needed = majority(report.n);
         let text = format!("it hears {heard} of {} replicas, itself included", report.n);

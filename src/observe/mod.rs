@@ -14,6 +14,7 @@
 
 pub mod blame;
 pub mod board;
+pub mod doing;
 pub mod findings;
 pub mod frame;
 pub mod health;

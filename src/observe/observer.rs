@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use timely::worker::Worker;
 
+use super::doing::Doing;
 use super::frame::{Blame, Frame, Happened, Holding, Level, VERSION};
 use super::meter::{self, Meter, Meters};
 use super::past::Past;
@@ -29,7 +30,7 @@ const SLOTS_A_FRAME: usize = 32;
 /// Things that happened in a frame.
 const HAPPENED_A_FRAME: usize = 64;
 /// Where blame begins: at what applies the ordered stream.
-const APPLICATION: &str = "executor";
+pub(super) const APPLICATION: &str = "executor";
 
 /// Tells the time, in microseconds since the Unix epoch.
 pub type Now = Box<dyn Fn() -> u64>;
@@ -38,6 +39,7 @@ pub type Now = Box<dyn Fn() -> u64>;
 pub struct Observer {
     level: Level,
     wiring: Wiring,
+    doing: Doing,
     meters: Meters,
     /// What each meter showed in the last frame.
     before: BTreeMap<usize, Reading>,
@@ -105,9 +107,12 @@ impl Observer {
         let views = Views::build(&mut worker, APPLICATION);
         let meters = meter::collect(&worker);
         let times = VecDeque::from([now()]);
+        let names = wiring.graph.operators.iter().map(|operator| operator.name.clone());
+        let doing = Doing::of(names.collect());
         let observer = Self {
             level,
             wiring,
+            doing,
             meters,
             before: BTreeMap::new(),
             views,
@@ -133,8 +138,26 @@ impl Observer {
         &self.past
     }
 
+    /// What the replica's thread is doing.
+    #[must_use]
+    pub fn doing(&self) -> &Doing {
+        &self.doing
+    }
+
+    /// The replica's graph is there: from now on its operators note when they run.
+    pub fn on_built(&self) {
+        let by_address = by_address(&self.wiring);
+        for meter in self.meters.borrow().iter() {
+            if let Some(operator) = by_address.get(meter.address.get(1..).unwrap_or_default()) {
+                // An observer watches one replica, and is told once that this is there.
+                let _ = meter.note.set(self.doing.note(*operator));
+            }
+        }
+    }
+
     /// A turn begins.
     pub fn on_turn(&mut self) {
+        self.doing.begin_turn();
         self.turns += 1;
         let timing = self.turns.is_multiple_of(self.level.timed_turns());
         if timing != self.timing {
@@ -206,9 +229,7 @@ impl Observer {
     /// Ends an epoch: puts into the views what has changed. The worker must then be run until it has
     /// nothing left to do.
     pub fn end_epoch(&mut self) {
-        let operators = self.wiring.graph.operators.iter().enumerate();
-        let by_address: BTreeMap<&[usize], usize> =
-            operators.map(|(at, operator)| (&operator.address[..], at)).collect();
+        let by_address = by_address(&self.wiring);
         for meter in self.meters.borrow().iter() {
             let address = meter.address.get(1..).unwrap_or_default();
             if let Some(operator) = by_address.get(address) {
@@ -290,6 +311,12 @@ impl Observer {
         };
         holdings.into_iter().map(holding).collect()
     }
+}
+
+/// The numbers of the operators, by their addresses in the replica's graph.
+fn by_address(wiring: &Wiring) -> BTreeMap<&[usize], usize> {
+    let operators = wiring.graph.operators.iter().enumerate();
+    operators.map(|(at, operator)| (&operator.address[..], at)).collect()
 }
 
 impl Level {

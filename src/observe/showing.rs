@@ -81,9 +81,9 @@ impl Showing {
         let status = ReplicaStatus::new(&report, &self.bounds, reasons);
         let frame = Arc::new(node.observe(status)?);
         if frame.number == 1
-            && let Some(past) = node.past()
+            && let (Some(past), Some(doing)) = (node.past(), node.doing())
         {
-            self.board.set_past(past.clone());
+            self.board.set_watched(past.clone(), doing.clone());
         }
         self.board.set_frame(Arc::clone(&frame));
         Some(frame)

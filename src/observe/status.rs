@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::doing::Stuck;
 use super::health::{Reason, lag};
 use crate::server::{LINK_BYTES_MAX, LinkStatus, Report};
 use crate::settings::NodeSettings;
@@ -55,6 +56,9 @@ pub struct ReplicaStatus {
     pub draining: bool,
     /// What keeps it from being of full use; nothing if it is ready.
     pub not_ready: Vec<Reason>,
+    /// What its thread does not come back from.
+    #[serde(default)]
+    pub stuck: Option<Stuck>,
     /// Requests executed since it started.
     pub requests: u64,
     /// Requests among them that had been executed before, and were answered again.
@@ -210,6 +214,7 @@ impl ReplicaStatus {
             fenced: report.fenced,
             draining: report.draining,
             not_ready,
+            stuck: report.stuck.clone(),
             requests: status.requests,
             duplicates: status.duplicates,
             checkpoints: status.checkpoints,

@@ -333,6 +333,8 @@ where
             redis_clients: lines.clients(),
             faults: guests.faults().with(lines.faults()),
             syncs: node.meter().map(|meter| (meter.syncs(), meter.sync_times())),
+            // Who can say so is not.
+            stuck: None,
         });
     }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::disk::SyncTimes;
 use crate::events::{Event, Suspicion};
+use crate::observe::doing::Stuck;
 use crate::server::peers::LinkStatus;
 use crate::status::Status;
 use crate::types::{Millis, ReplicaId, Slot};
@@ -46,6 +47,8 @@ pub struct Report {
     pub faults: BTreeMap<&'static str, u64>,
     /// How many syncs the disk has seen and how long they took; nothing without a disk.
     pub syncs: Option<(u64, SyncTimes)>,
+    /// What its thread has not come back from since.
+    pub stuck: Option<Stuck>,
 }
 
 /// How many replicas are present, this one included: those that were heard within so many milliseconds.
@@ -76,6 +79,7 @@ impl Report {
             redis_clients: 0,
             faults: BTreeMap::new(),
             syncs: None,
+            stuck: None,
         }
     }
 }

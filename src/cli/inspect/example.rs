@@ -141,6 +141,7 @@ pub(in crate::cli) fn scene() -> Scene {
             frame: Some(Arc::new(frame(replica))),
             age_us: if silent { 3_200_000 } else { 40_000 },
             silence: silent.then(|| "no answer within 400ms".to_owned()),
+            stuck: None,
         }
     };
     let finding = Finding {

@@ -7,6 +7,7 @@ use crate::events::Wait;
 use crate::observe::blame::replicas as list;
 use crate::observe::frame::{Blame, Frame, Holding};
 use crate::observe::health;
+use crate::observe::observer::APPLICATION;
 use crate::observe::scene::Sighting;
 use crate::observe::status::{Link, Role};
 use crate::quorum::majority;
@@ -28,6 +29,7 @@ pub fn find(replicas: &[Sighting]) -> Vec<Finding> {
         view.no_quorum(),
         view.no_leader(),
         view.stalled(),
+        view.stuck(),
         view.away(),
         view.each(Cluster::fenced),
         view.each(Cluster::lagging),
@@ -127,7 +129,7 @@ impl Cluster<'_> {
         let leader = view.leader(self.replicas.len());
         let text = format!("nobody leads view {view}, which replica {leader} is to lead");
         let because = match self.frame(leader) {
-            None => vec![format!("replica {leader} is not there")],
+            None => self.replicas.get(leader.0 as usize).map(absence).into_iter().collect(),
             Some(frame) => {
                 let collects = |holding: &&Holding| matches!(holding.wait, Wait::Records(_));
                 let holding = frame.holdings.iter().find(collects);
@@ -196,10 +198,7 @@ impl Cluster<'_> {
     /// What keeps a replica from doing its part, as far as can be seen.
     fn excuse(&self, replica: ReplicaId, seen_by: &Frame) -> Option<String> {
         let sighting = self.replicas.get(replica.0 as usize)?;
-        let Some(frame) = sighting.fresh() else {
-            let why = sighting.silence.clone().unwrap_or_default();
-            return Some(format!("replica {replica} is not there: {why}"));
-        };
+        let Some(frame) = sighting.fresh() else { return Some(absence(sighting)) };
         let status = &frame.status;
         if status.fenced {
             return Some(format!("replica {replica} waits for its disk, which is full or slow"));
@@ -221,18 +220,44 @@ impl Cluster<'_> {
         })
     }
 
+    /// Who is stuck may be why others are.
+    fn stuck(&self) -> Vec<Finding> {
+        let finding = |sighting: &Sighting| {
+            let stuck = sighting.stuck.as_ref()?;
+            let why = match stuck.operator.as_deref() {
+                Some(APPLICATION) => {
+                    "it runs the application, whose code blocks or loops: until that \
+                                      returns the replica neither votes nor answers"
+                }
+                _ => {
+                    "its thread does one thing at a time: until that is done the replica neither \
+                      votes nor answers"
+                }
+            };
+            Some(Finding {
+                code: Code::Stuck,
+                severity: Severity::Degraded,
+                replica: Some(sighting.replica),
+                text: absence(sighting),
+                because: vec![why.to_owned()],
+            })
+        };
+        self.replicas.iter().filter_map(finding).collect()
+    }
+
     fn away(&self) -> Vec<Finding> {
         if self.fresh.len() < majority(self.replicas.len()) {
             return Vec::new();
         }
-        let finding = |(replica, why): (ReplicaId, String)| Finding {
+        let finding = |sighting: &Sighting| Finding {
             code: Code::Away,
             severity: Severity::Degraded,
-            replica: Some(replica),
-            text: format!("replica {replica} is not there: {why}"),
+            replica: Some(sighting.replica),
+            text: absence(sighting),
             because: Vec::new(),
         };
-        self.missing().into_iter().map(finding).collect()
+        let silent = self.replicas.iter().filter(|sighting| sighting.fresh().is_none());
+        silent.filter(|sighting| sighting.stuck.is_none()).map(finding).collect()
     }
 
     fn fenced(&self, frame: &Frame) -> Vec<Finding> {
@@ -302,6 +327,18 @@ impl Cluster<'_> {
         let text = format!("replica {replica} has been told to end");
         let finding = degraded(Code::Draining, frame, text, Vec::new());
         if frame.status.draining { vec![finding] } else { Vec::new() }
+    }
+}
+
+/// Why a replica that is not there is not.
+fn absence(sighting: &Sighting) -> String {
+    let replica = sighting.replica;
+    match (&sighting.stuck, &sighting.silence) {
+        (Some(stuck), _) => format!("replica {replica} is stuck: {stuck}"),
+        (None, why) => {
+            let why = why.as_deref().unwrap_or_default();
+            format!("replica {replica} is not there: {why}")
+        }
     }
 }
 

@@ -306,8 +306,10 @@ impl Observer {
             let before = since.remove(&holding.role).filter(|(before, _)| same(before));
             let began = before.map_or(now, |(_, began)| began);
             self.since.insert(holding.role.clone(), (holding.clone(), began));
-            let events::Holding { role, slot, held, wait, .. } = holding;
-            Holding { role, slot, held, wait, waited_us: now.saturating_sub(began) }
+            let events::Holding { role, slot, held, wait, refused, .. } = holding;
+            let refused = refused.counts().map(|(why, count)| (why.name().to_owned(), count));
+            let (waited_us, refused) = (now.saturating_sub(began), refused.collect());
+            Holding { role, slot, held, wait, waited_us, refused }
         };
         holdings.into_iter().map(holding).collect()
     }

@@ -106,6 +106,7 @@ pub(in crate::cli) fn frame(replica: u16) -> Frame {
             held: 1,
             wait: votes,
             waited_us: 3_000_000,
+            refused: [("late".to_owned(), 7)].into(),
         }],
         blame: vec![
             Blame {

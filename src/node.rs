@@ -213,12 +213,20 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     pub fn is_fenced(&self) -> bool {
         self.late.len() >= Self::TURNS_UNSYNCED_MAX
             || match &self.keeper {
-                Keeper::Nobody { .. } => false,
-                Keeper::Host(store) => store.is_blocked(),
-                Keeper::Thread(journal) => {
-                    journal.is_full() || journal.waiting() >= Self::TURNS_UNSYNCED_MAX
-                }
+                Keeper::Thread(journal) => journal.waiting() >= Self::TURNS_UNSYNCED_MAX,
+                Keeper::Nobody { .. } | Keeper::Host(_) => false,
             }
+            || self.is_full()
+    }
+
+    /// Whether its disk has no room.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        match &self.keeper {
+            Keeper::Nobody { .. } => false,
+            Keeper::Host(store) => store.is_blocked(),
+            Keeper::Thread(journal) => journal.is_full(),
+        }
     }
 
     /// Whether so much waits for a full disk that it should hear nobody until there is room, whatever it

@@ -200,7 +200,7 @@ fn is_named(world: &World, stall: &Stall) -> Result<(), String> {
         }
         Stall::Paused(of) => {
             let missing = of.iter().all(|replica| {
-                worst.because.iter().any(|why| why.starts_with(&format!("replica {replica}:")))
+                worst.because.iter().any(|why| why.contains(&format!("replica {replica}:")))
             });
             waits("learner") == Some(Wait::Votes(of.clone())) && missing
         }

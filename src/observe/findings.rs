@@ -1,6 +1,8 @@
 //! What is wrong with a cluster, in words: found in the latest frames of its replicas, and in nothing else.
 
+mod each;
 mod rules;
+mod why;
 
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +53,8 @@ pub enum Code {
     Stuck,
     /// A replica is not there.
     Away,
+    /// A replica hears too few others.
+    CutOff,
     /// A replica is behind.
     Lagging,
     /// A replica waits for its disk, full or slow.

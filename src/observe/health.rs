@@ -106,7 +106,8 @@ impl Limits {
         let behind = lag(report);
         let text = format!("it is {behind} slots behind, and up to {} are usual", self.lag_max);
         add(behind > self.lag_max, Code::Behind, text);
-        add(report.fenced, Code::Fenced, "it waits for its disk, full or slow".to_owned());
+        let state = if report.full { "full" } else { "slow" };
+        add(report.fenced, Code::Fenced, format!("it waits for its disk, which is {state}"));
         add(report.draining, Code::Draining, "it has been told to end".to_owned());
         reasons
     }

@@ -26,5 +26,6 @@ pub mod showing;
 pub mod spread;
 pub mod status;
 mod story;
+pub mod syncs;
 pub mod views;
 mod window;

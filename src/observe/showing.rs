@@ -10,6 +10,7 @@ use super::board::Board;
 use super::frame::Frame;
 use super::health::Limits;
 use super::status::{Bounds, ReplicaStatus};
+use super::syncs::Syncs;
 use crate::config::Config;
 use crate::node::Node;
 use crate::server::Report;
@@ -19,6 +20,7 @@ pub struct Showing {
     board: Board,
     bounds: Bounds,
     limits: Limits,
+    syncs: Syncs,
     next: Duration,
     /// Whether the roles have been asked what they hold.
     due: bool,
@@ -31,11 +33,14 @@ impl Showing {
     #[must_use]
     pub fn new(board: Board, bounds: Bounds, config: &Config) -> Self {
         let (limits, next) = (Limits::of(config), Duration::ZERO);
-        Self { board, bounds, limits, next, due: false }
+        Self { board, bounds, limits, syncs: Syncs::default(), next, due: false }
     }
 
     /// Puts up how the replica stands.
-    pub fn report(&self, report: Report) {
+    pub fn report(&mut self, mut report: Report) {
+        if let Some((_, times)) = &report.syncs {
+            report.recent_syncs = self.syncs.on_reading(report.up_for, times);
+        }
         self.board.set(report);
     }
 

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -17,6 +18,11 @@ impl Doctor {
     /// One replica, about all of them.
     pub fn at(address: SocketAddr) -> Self {
         Self { whom: ["--addr".into(), address.to_string().into()] }
+    }
+
+    /// All replicas of the cluster in `directory`, each about itself.
+    pub fn of(directory: &Path) -> Self {
+        Self { whom: ["--dir".into(), directory.into()] }
     }
 
     /// The exit code, and what is said.

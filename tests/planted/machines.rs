@@ -1,6 +1,8 @@
 //! State machines that do what they must not.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use taraflow::app::{At, Damaged, StateMachine};
 
@@ -30,16 +32,35 @@ impl Drop for Opened<'_> {
     }
 }
 
-/// A counter that waits at a gate before it counts.
-pub struct Waits {
+/// A flag that is raised in the end, however that comes.
+pub struct Raised<'a>(pub &'a AtomicBool);
+
+impl Drop for Raised<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A counter that waits at a gate before it counts, takes its time, and counts in its own steps.
+pub struct Counter {
     pub gate: Gate,
+    pub takes: Duration,
+    pub step: u64,
     pub count: u64,
 }
 
-impl StateMachine for Waits {
+impl Counter {
+    /// One that does what it should, behind a gate.
+    pub fn behind(gate: &Gate) -> Self {
+        Self { gate: gate.clone(), takes: Duration::ZERO, step: 1, count: 0 }
+    }
+}
+
+impl StateMachine for Counter {
     fn apply(&mut self, _at: At, _command: &[u8], reply: &mut Vec<u8>) {
         self.gate.pass();
-        self.count += 1;
+        std::thread::sleep(self.takes);
+        self.count += self.step;
         reply.extend_from_slice(self.count.to_string().as_bytes());
     }
 

@@ -10,4 +10,17 @@
 mod cluster;
 mod doctor;
 mod machines;
+#[allow(dead_code, reason = "each test file uses its part")]
+#[path = "../nemesis/nodes.rs"]
+mod nodes;
+mod processes;
+#[allow(dead_code, reason = "each test file uses its part")]
+#[path = "../nemesis/proxy.rs"]
+mod proxy;
+#[allow(dead_code, reason = "each test file uses its part")]
+#[path = "../nemesis/requests.rs"]
+mod requests;
+#[allow(dead_code, reason = "each test file uses its part")]
+#[path = "../nemesis/shim.rs"]
+mod shim;
 mod threads;

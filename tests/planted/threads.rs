@@ -1,7 +1,7 @@
 //! Failures in replicas that are threads of this process: those of the application.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -13,7 +13,7 @@ use taraflow::types::ReplicaId;
 
 use crate::cluster::{PATIENCE, get, wait_until};
 use crate::doctor::Doctor;
-use crate::machines::{Gate, Opened, Waits};
+use crate::machines::{Counter, Gate, Opened, Raised};
 
 /// Three replicas, of which number `i` runs the `i`-th application that is made.
 fn start(
@@ -48,8 +48,7 @@ fn an_operator_that_does_not_come_back_is_named_with_its_replica() {
     let settings = Settings { deadline: PATIENCE, ..Settings::new(3) };
     let gates = [Gate::default(), Gate::default(), Gate::default()];
     let own = gates.clone();
-    let waits = move |index: usize| Box::new(Waits { gate: own[index].clone(), count: 0 }) as _;
-    let cluster = start(settings.clone(), waits);
+    let cluster = start(settings.clone(), move |index| Box::new(Counter::behind(&own[index])) as _);
     let (address, stuck_one) = (show(&cluster, &settings, 0), show(&cluster, &settings, 1));
     let doctor = Doctor::at(address);
     let _opened = Opened(&gates);
@@ -85,5 +84,52 @@ fn an_operator_that_does_not_come_back_is_named_with_its_replica() {
         let mut answered = false;
         client.receive(Duration::from_secs(1), |_, _| answered = true);
         answered
+    });
+}
+
+#[test]
+fn a_state_machine_that_is_not_deterministic_is_named_with_its_replica() {
+    let mut settings = Settings { deadline: PATIENCE, ..Settings::new(3) };
+    settings.config.checkpoint_every = 16;
+    let own_way = |index: usize| {
+        let step = if index == 2 { 3 } else { 1 };
+        Box::new(Counter { step, ..Counter::behind(&Gate::default()) }) as _
+    };
+    let cluster = start(settings.clone(), own_way);
+    let doctor = Doctor::at(show(&cluster, &settings, 0));
+    let mut client = cluster.client();
+    doctor.until_well();
+
+    (0..20).for_each(|_| call(&mut client));
+
+    let said = doctor.until(7, &["FATAL: replica 2 holds another state before slot 16 than most"]);
+    assert!(said.contains("the application is not deterministic"), "{said}");
+    let finding = &doctor.findings()[0];
+    assert_eq!((&finding["code"], &finding["replica"]), (&"diverged".into(), &2.into()));
+}
+
+#[test]
+fn a_replica_whose_application_is_slow_is_behind_because_of_that_operator() {
+    let mut settings = Settings { deadline: PATIENCE, ..Settings::new(3) };
+    settings.config.checkpoint_every = 16;
+    let slow = |index: usize| {
+        let takes = Duration::from_millis(u64::from(index == 2));
+        Box::new(Counter { takes, ..Counter::behind(&Gate::default()) }) as _
+    };
+    let cluster = start(settings.clone(), slow);
+    let doctor = Doctor::at(show(&cluster, &settings, 0));
+    // The first client is replica 0's.
+    let mut client = cluster.client();
+    let over = AtomicBool::new(false);
+
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                call(&mut client);
+            }
+        });
+        let _over = Raised(&over);
+        let words = ["replica 2 is ", " slots behind, at ", "its operator `executor` is busy "];
+        doctor.until(5, &words);
     });
 }

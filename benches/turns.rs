@@ -1,5 +1,5 @@
-//! The cost of a turn of one Tara replica, in processor time: nothing to do but the tick, one request,
-//! a full batch.
+//! The cost of a turn of one Tara replica, in processor time, by how closely it is watched: nothing to do
+//! but the tick, one request, a full batch.
 //!
 //! The replica leads a cluster of three whose followers exist only as their votes. A request takes the
 //! leader three turns: it proposes, hears votes, and has executed.
@@ -10,9 +10,12 @@ use std::time::Instant;
 
 use taraflow::app::kv::KeyValue;
 use taraflow::batch::{Packer, Request, Requests};
+use taraflow::clock::Clock;
 use taraflow::config::Config;
 use taraflow::dataflows::tara::{self, Commit, Message, Promise};
 use taraflow::node::Node;
+use taraflow::observe::frame::Level;
+use taraflow::observe::observer::Observer;
 use taraflow::replica::Said;
 use taraflow::resp::write_command;
 use taraflow::types::{ClientId, ReplicaId, To};
@@ -20,26 +23,29 @@ use taraflow::types::{ClientId, ReplicaId, To};
 const ROUNDS: u32 = 20_000;
 
 fn main() {
-    let mut leader = Leader::start();
-    println!("| turn                       | us     | us/request |");
-    println!("|----------------------------|--------|------------|");
-    let mut now = 1_000;
-    let idle = timed(ROUNDS, || {
-        now += 10;
-        leader.node.tick(now);
-        leader.turn();
-    });
-    println!("| the tick, nothing else     | {idle:6.2} |            |");
-    for (requests, rounds) in [(1, ROUNDS), (100, ROUNDS / 4), (4096, ROUNDS / 100)] {
-        let mut turns = 0;
-        let round = timed(rounds, || turns += leader.round(requests));
-        let turns = f64::from(turns) / f64::from(rounds);
-        let each = round / f64::from(requests);
-        println!(
-            "| {requests:4} requests, {turns:.1} turns   | {:6.2} | {each:10.3} |",
-            round / turns
-        );
-        println!("|   all of them              | {round:6.2} |            |");
+    println!("| watched | turn                       | us     | us/request |");
+    println!("|---------|----------------------------|--------|------------|");
+    for level in [Level::Off, Level::Basic, Level::Full] {
+        let mut leader = Leader::start(level);
+        let level = format!("{level:?}");
+        let mut now = 1_000;
+        let idle = timed(ROUNDS, || {
+            now += 10;
+            leader.node.tick(now);
+            leader.turn();
+        });
+        println!("| {level:7} | the tick, nothing else     | {idle:6.2} |            |");
+        for (requests, rounds) in [(1, ROUNDS), (100, ROUNDS / 4), (4096, ROUNDS / 100)] {
+            let mut turns = 0;
+            let round = timed(rounds, || turns += leader.round(requests));
+            let turns = f64::from(turns) / f64::from(rounds);
+            let each = round / f64::from(requests);
+            println!(
+                "| {level:7} | {requests:4} requests, {turns:.1} turns   | {:6.2} | {each:10.3} |",
+                round / turns
+            );
+            println!("| {level:7} |   all of them              | {round:6.2} |            |");
+        }
     }
 }
 
@@ -74,12 +80,20 @@ struct Leader {
 }
 
 impl Leader {
-    fn start() -> Self {
+    fn start(level: Level) -> Self {
         let mut config = Config::new(ReplicaId(0), 3);
         config.client_window = 1 << 20;
-        let node = Node::start(&config, None, Box::new(KeyValue::default()), tara::dataflow);
+        let protocol = tara::PROTOCOL;
+        let clock = Clock::start();
+        let (worker, observer) = Observer::of_new_worker(level, &config, protocol, clock);
+        let application = Box::new(KeyValue::default());
+        let node = Node::start_on(worker, &config, None, application, protocol.dataflow);
+        let mut node = node.expect("it starts");
+        if let Some(observer) = observer {
+            node.watch(observer, protocol.step);
+        }
         let (number, said, own) = (0, Said::default(), Vec::new());
-        let mut leader = Self { node: node.expect("it starts"), number, said, own };
+        let mut leader = Self { node, number, said, own };
         let mut packer = Packer::default();
         let client = ClientId(0);
         packer.push(Request { client, number: 0, acknowledged: 0, command: b"" });
@@ -105,7 +119,7 @@ impl Leader {
 
     /// Proposes a batch and turns until its replies are there; answers how many turns that took.
     fn execute(&mut self, requests: Requests) -> u32 {
-        self.node.replica().submit(requests, 0);
+        self.node.submit(requests, 0);
         let mut turns = 0;
         loop {
             self.turn();
@@ -128,10 +142,9 @@ impl Leader {
             }
             let answered = !self.said.replies.is_empty();
             self.said.replies.clear();
-            let replica = self.node.replica();
-            replica.deliver(ReplicaId(0), self.own.drain(..));
+            self.node.deliver(ReplicaId(0), self.own.drain(..));
             for peer in [1, 2] {
-                replica.deliver(ReplicaId(peer), votes.clone());
+                self.node.deliver(ReplicaId(peer), votes.clone());
             }
             if answered {
                 return turns;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use columnar::bytes::indexed;
 use columnar::{Borrow, BorrowedOf, FromBytes, Len};
+use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -44,7 +45,18 @@ impl Request<'_> {
 /// A source numbers its batches from 1 without gaps, and starts again under a higher incarnation when
 /// its replica restarts.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 pub struct BatchId {
     /// The replica whose clients ask.

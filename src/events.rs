@@ -1,5 +1,6 @@
 //! What a replica says about itself, for checkers and for people.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::batch::Value;
@@ -120,7 +121,7 @@ pub struct Holding {
 }
 
 /// What a role waits for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Wait {
     /// Nothing: it has passed on all it was given.

@@ -1,5 +1,6 @@
 //! The nouns every protocol shares.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 macro_rules! number {
@@ -7,7 +8,7 @@ macro_rules! number {
         $(#[$doc])*
         #[derive(
             Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize,
-            Deserialize,
+            Deserialize, JsonSchema,
         )]
         pub struct $name(pub $inner);
 

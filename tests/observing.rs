@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use taraflow::app::kv::KeyValue;
 use taraflow::embedded::{Cluster, Settings};
 use taraflow::inspect::EdgeKind;
-use taraflow::observe::frame::{Frame, Operator};
+use taraflow::observe::frame::{Frame, Hold, Level, Operator};
 use taraflow::resp::write_command;
 use taraflow::types::ReplicaId;
 
@@ -47,7 +47,12 @@ fn frames(cluster: &Cluster, requests: u64) -> Vec<Arc<Frame>> {
 }
 
 fn served(requests: u64, outstanding: u64) -> (Cluster, Vec<Arc<Frame>>) {
+    served_at(Level::Basic, requests, outstanding)
+}
+
+fn served_at(level: Level, requests: u64, outstanding: u64) -> (Cluster, Vec<Arc<Frame>>) {
     let mut settings = Settings::new(3);
+    settings.observe = level;
     settings.config.client_window = outstanding;
     let cluster = Cluster::start(settings, || Box::new(KeyValue::default())).unwrap();
     let mut client = cluster.client();
@@ -96,6 +101,32 @@ fn each_slot_passes_every_role_of_every_replica_once() {
         });
         assert_eq!(accepted.unwrap().sent, slots);
         assert_eq!(frame.lost, 0);
+    }
+}
+
+#[test]
+fn timely_s_own_log_shows_its_operators_and_who_holds_each_frontier() {
+    let (_cluster, frames) = served_at(Level::Full, 300, 1);
+    let slots = frames[0].status.executed.0;
+    for frame in &frames {
+        let inputs = frame.operators.iter().flat_map(|operator| &operator.inputs);
+        assert!(inputs.clone().count() > frame.channels.len(), "timely's own are among them");
+        assert!(inputs.clone().all(|input| input.queued == 0), "nothing waits between two turns");
+        let mut inputs = operator(frame, "executor").inputs.iter();
+        let ordered = inputs.find(|input| input.from == ["release"]).unwrap();
+        let [held] = &ordered.held[..] else { panic!("{ordered:?}") };
+        assert_eq!((&*held.time, &*held.by), (&*slots.to_string(), "release"));
+        assert_eq!((held.what, held.count), (Hold::Capability, 1));
+        for role in ["proposer", "committer", "learner"] {
+            let held = operator(frame, role).inputs.iter().flat_map(|input| &input.held);
+            assert!(held.clone().all(|held| held.time == "0"), "where time stands still: {role}");
+        }
+        let own = frame.operators.iter().filter(|operator| operator.kind.is_none());
+        assert!(own.clone().any(|operator| operator.runs > slots && operator.busy_us > 0));
+        let records = |sum: u64, operator: &Operator| sum + operator.records_in;
+        assert!(own.fold(0, records) >= slots, "records pass timely's own operators");
+        let whole = operator(frame, "replica");
+        assert!(whole.address.is_empty() && whole.progress >= slots, "{whole:?}");
     }
 }
 

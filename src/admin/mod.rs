@@ -9,6 +9,7 @@ mod metrics;
 mod orders;
 mod page;
 mod questions;
+mod schema;
 mod stream;
 mod watching;
 

@@ -9,6 +9,7 @@ use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY}
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::questions::refusal;
@@ -23,8 +24,10 @@ struct Drawn {
     figures: OnceLock<Option<Figures>>,
 }
 
-#[derive(Serialize)]
-struct Answer<'a> {
+/// A replica's graph.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Drawing<'a> {
+    /// The version of this answer.
     version: u32,
     protocol: &'a str,
     #[serde(flatten)]
@@ -64,7 +67,7 @@ fn answer(media_type: &'static str, text: &'static str) -> Response {
 async fn graph(State(drawn): State<Arc<Drawn>>) -> Response {
     let Drawn { protocol, figures } = &*drawn;
     match figures.get_or_init(|| Figures::of(protocol)) {
-        Some(figures) => Json(Answer { version: VERSION, protocol, figures }).into_response(),
+        Some(figures) => Json(Drawing { version: VERSION, protocol, figures }).into_response(),
         None => refusal(StatusCode::NOT_FOUND, "no graph of this protocol is known"),
     }
 }

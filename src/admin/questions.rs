@@ -8,11 +8,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use super::{Shown, metrics, orders, watching};
-
+use super::{Shown, metrics, orders, schema, watching};
 use crate::observe::board::Board;
 use crate::observe::health::{Limits, Reason};
 use crate::observe::status::{Bounds, ReplicaStatus, VERSION};
@@ -20,9 +20,10 @@ use crate::server::Report;
 use crate::types::ReplicaId;
 
 /// Each path, and what is answered there.
-const INDEX: [(&str, &str); 16] = [
+const INDEX: [(&str, &str); 17] = [
     ("/", "a page to watch the cluster on"),
     ("/v1", "this list"),
+    ("/v1/schema", "what the answers look like, as JSON Schema"),
     ("/v1/status", "how the replica stands: role, view, progress, links, clients, disk"),
     ("/v1/scene", "all replicas, each by its latest frame, and what is wrong"),
     ("/v1/frame", "one replica at one moment: all of what follows; ?replica=N, as for the others"),
@@ -75,26 +76,35 @@ impl Sources {
     }
 }
 
-#[derive(Serialize)]
-struct Index {
+/// What can be asked here.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Index {
+    /// The version of this list.
     version: u32,
     paths: Vec<Entry>,
 }
 
-#[derive(Serialize)]
+/// A path.
+#[derive(Serialize, JsonSchema)]
 struct Entry {
     path: &'static str,
+    /// What is answered there, in words.
     what: &'static str,
+    /// Where that is described, if it is JSON.
+    schema: Option<&'static str>,
 }
 
-#[derive(Serialize)]
-struct Refusal {
+/// Why something was not answered.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Refusal {
     error: String,
 }
 
-#[derive(Serialize)]
-struct Health {
+/// Whether all is well with the replica.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Health {
     ok: bool,
+    /// Why it is not.
     reasons: Vec<Reason>,
 }
 
@@ -116,6 +126,7 @@ pub(super) fn router(shown: Shown) -> Router {
         .merge(watching::router())
         .route("/metrics", get(metrics::metrics))
         .route("/v1", get(index))
+        .route("/v1/schema", get(schema::schema))
         .route("/v1/status", get(status))
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
@@ -130,8 +141,9 @@ pub(super) fn router(shown: Shown) -> Router {
 
 async fn index(State(sources): State<Arc<Sources>>) -> Json<Index> {
     let orders = if sources.takes_orders { &ORDERS[..] } else { &[] };
-    let paths = INDEX.iter().chain(orders).map(|&(path, what)| Entry { path, what }).collect();
-    Json(Index { version: VERSION, paths })
+    let paths = INDEX.iter().chain(orders);
+    let paths = paths.map(|&(path, what)| Entry { path, what, schema: schema::place(path) });
+    Json(Index { version: VERSION, paths: paths.collect() })
 }
 
 async fn status(State(sources): State<Arc<Sources>>) -> Response {

@@ -16,6 +16,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -76,9 +77,11 @@ struct Watcher {
     _place: OwnedSemaphorePermit,
 }
 
-#[derive(Serialize)]
-struct Silence<'a> {
+/// That nothing is heard of a replica any more.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Silence<'a> {
     replica: ReplicaId,
+    /// Why, as far as it is known.
     text: &'a str,
 }
 

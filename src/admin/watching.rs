@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::questions::{Sources, refusal};
@@ -14,7 +15,7 @@ use super::stream::events;
 use crate::clock::Clock;
 use crate::observe::board;
 use crate::observe::frame::{
-    Blame, Channel, Frame, Happened, Holding, Operator, SlotLife, VERSION,
+    Blame, Channel, Frame, Happened, Holding, Input, Operator, SlotLife, VERSION,
 };
 use crate::observe::past::Past;
 use crate::observe::scene::Scene;
@@ -46,13 +47,19 @@ struct Which {
     replica: Option<ReplicaId>,
 }
 
-/// A part of a frame, and of which frame.
-#[derive(Serialize)]
-struct Part<T> {
+/// A part of a frame.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PartOfFrame{T}")]
+pub(super) struct Part<T> {
+    /// The version of the format of frames.
     version: u32,
+    /// Of which replica.
     replica: ReplicaId,
+    /// The number of the frame.
     number: u64,
+    /// When the frame was taken.
     at_us: u64,
+    /// The time over which rates, shares and spreads are taken.
     window_us: u64,
     #[serde(flatten)]
     part: T,
@@ -120,18 +127,23 @@ async fn frame(State(sources): State<Arc<Sources>>, Query(which): Query<Which>) 
     }
 }
 
-#[derive(Serialize)]
-struct Replicas {
+/// How each replica stands.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Replicas {
+    /// The version of the format of frames.
     version: u32,
     replicas: Vec<Replica>,
 }
 
 /// A replica without its operators.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Replica {
     replica: ReplicaId,
+    /// How it stood when it was last seen.
     status: Option<ReplicaStatus>,
+    /// How long ago that was.
     age_us: u64,
+    /// Why nothing is heard of it.
     silence: Option<String>,
 }
 
@@ -145,8 +157,9 @@ async fn replicas(State(sources): State<Arc<Sources>>) -> Json<Replicas> {
     Json(Replicas { version: VERSION, replicas: replicas.collect() })
 }
 
-#[derive(Serialize)]
-struct Operators {
+/// The operators of a replica.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Operators {
     operators: Vec<Operator>,
 }
 
@@ -154,8 +167,9 @@ async fn operators(State(sources): State<Arc<Sources>>, Query(which): Query<Whic
     sources.part(&which, |frame| Operators { operators: frame.operators.clone() })
 }
 
-#[derive(Serialize)]
-struct Channels {
+/// The streams between them.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Channels {
     channels: Vec<Channel>,
 }
 
@@ -164,31 +178,38 @@ async fn channels(State(sources): State<Arc<Sources>>, Query(which): Query<Which
 }
 
 /// How far each operator has come: by its frontier where time is the slot, by what it has not let go of
-/// where time stands still.
-#[derive(Serialize)]
-struct Frontiers {
+/// where time stands still, and at level `full` by all inputs and who holds them back.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Frontiers {
     frontiers: Vec<Frontier>,
     holdings: Vec<Holding>,
 }
 
-#[derive(Serialize)]
+/// How far an operator has come.
+#[derive(Serialize, JsonSchema)]
 struct Frontier {
+    /// By its name.
     operator: String,
-    frontier: Slot,
+    /// The first slot whose records may still come, where time is the slot.
+    frontier: Option<Slot>,
+    /// Its inputs; at level `full`.
+    inputs: Vec<Input>,
 }
 
 async fn frontiers(State(sources): State<Arc<Sources>>, Query(which): Query<Which>) -> Response {
     sources.part(&which, |frame| {
         let frontiers = frame.operators.iter().filter_map(|operator| {
-            let frontier = operator.frontier?;
-            Some(Frontier { operator: operator.name.clone(), frontier })
+            let (frontier, inputs) = (operator.frontier, operator.inputs.clone());
+            let known = frontier.is_some() || !inputs.is_empty();
+            known.then(|| Frontier { operator: operator.name.clone(), frontier, inputs })
         });
         Frontiers { frontiers: frontiers.collect(), holdings: frame.holdings.clone() }
     })
 }
 
-#[derive(Serialize)]
-struct Blamed {
+/// Why the application does not go on.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Blamed {
     blame: Vec<Blame>,
 }
 
@@ -206,11 +227,16 @@ struct Lives {
     last: Option<usize>,
 }
 
-#[derive(Serialize)]
-struct Slots {
+/// What a replica remembers of slots.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Slots {
+    /// The version of the format of frames.
     version: u32,
+    /// Which replica.
     replica: ReplicaId,
+    /// Details that were left out because there were too many at once.
     lost: u64,
+    /// The oldest slot it remembers.
     oldest: Option<Slot>,
     slots: Vec<SlotLife>,
 }
@@ -234,9 +260,11 @@ async fn slots(State(sources): State<Arc<Sources>>, Query(lives): Query<Lives>) 
 }
 
 /// What happened lately in a replica of this process.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Story {
+    /// The version of the format of frames.
     pub version: u32,
+    /// Which replica.
     pub replica: ReplicaId,
     pub happened: Vec<Happened>,
 }

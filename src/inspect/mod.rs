@@ -19,6 +19,7 @@ mod text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use timely::WorkerConfig;
 use timely::communication::Allocator;
@@ -45,7 +46,9 @@ const PLUMBING: [&str; 9] =
     [LINKS_IN, LINKS_OUT, "clock", "digests", "events", "looks", "resign", "room", "saved"];
 
 /// What an operator is there for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum OperatorKind {
     /// Owns a part of the protocol's state.
@@ -57,7 +60,9 @@ pub enum OperatorKind {
 }
 
 /// What an edge stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum EdgeKind {
     /// A stream inside the replica.
@@ -69,7 +74,7 @@ pub enum EdgeKind {
 }
 
 /// An operator, known by its name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Operator {
     /// Its name in the wiring.
     pub name: String,
@@ -80,7 +85,7 @@ pub struct Operator {
 }
 
 /// An edge between two operators.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Edge {
     /// Who writes.
     pub from: String,
@@ -102,7 +107,7 @@ pub struct Edge {
 /// let graph = taraflow::inspect::graph(&config, taraflow::dataflows::tara::dataflow);
 /// assert!(graph.figure().text().contains("committer => learner (Commit)\n"));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Graph {
     /// The operators.
     pub operators: Vec<Operator>,

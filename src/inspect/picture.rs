@@ -1,5 +1,6 @@
 //! A graph with a place for everything, for those who draw it themselves.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::layout::{Layout, Sizes, layout};
@@ -9,7 +10,7 @@ use super::{EdgeKind, Graph, OperatorKind};
 pub type Place = (f64, f64);
 
 /// A graph as it is to be drawn, with room for a line of figures in each operator and label.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Picture {
     /// Its width.
     pub width: f64,
@@ -24,7 +25,7 @@ pub struct Picture {
 }
 
 /// An operator and its middle.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Node {
     /// Its name in the wiring.
     pub name: String,
@@ -39,7 +40,7 @@ pub struct Node {
 }
 
 /// A stream, which leaves its writer once and branches to its readers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Net {
     /// Who writes.
     pub from: String,
@@ -58,7 +59,7 @@ pub struct Net {
 }
 
 /// An arrowhead.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Head {
     /// Its point.
     pub at: Place,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where a thread notes what it does; a note costs a store.
@@ -35,7 +36,7 @@ const DISK: usize = usize::MAX - 1;
 pub struct Note(Doing, usize);
 
 /// What a replica's thread has been doing for so long that it does nothing else.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Stuck {
     /// The operator that it runs; nothing if it waits for its disk.
     pub operator: Option<String>,

@@ -4,6 +4,7 @@ mod each;
 mod rules;
 mod why;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::types::ReplicaId;
@@ -11,7 +12,7 @@ use crate::types::ReplicaId;
 pub use rules::find;
 
 /// Something that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// Which kind.
     pub code: Code,
@@ -26,7 +27,9 @@ pub struct Finding {
 }
 
 /// How bad something is, the worst first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// The replicas contradict each other.
@@ -38,7 +41,9 @@ pub enum Severity {
 }
 
 /// The kinds of things that can be wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
     /// Replicas hold different states at the same slot.

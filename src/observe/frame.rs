@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::status::ReplicaStatus;
@@ -29,6 +30,7 @@ pub const VERSION: u32 = 1;
     Ord,
     Serialize,
     Deserialize,
+    JsonSchema,
     clap::ValueEnum,
 )]
 #[serde(rename_all = "snake_case")]
@@ -38,12 +40,13 @@ pub enum Level {
     /// Records are counted, and the time of operators is taken in one turn of eight.
     #[default]
     Basic,
-    /// The time of operators is taken in every turn.
+    /// Also by what timely itself logs: the time of every run, its own operators, what waits in each
+    /// channel, and who holds back each input.
     Full,
 }
 
 /// One replica's consistent cut.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Frame {
     /// The version of this format.
     pub version: u32,
@@ -86,7 +89,7 @@ pub struct Frame {
 }
 
 /// An operator of a replica's graph.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Operator {
     /// Where it is in the graph; the same on all replicas.
     pub address: Vec<usize>,
@@ -117,10 +120,56 @@ pub struct Operator {
     /// The first slot whose records may still come, where time is the slot; nothing where time stands
     /// still.
     pub frontier: Option<Slot>,
+    /// Its inputs; at level `full`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<Input>,
+    /// Updates of progress that the operators inside it have exchanged since the replica started, if it
+    /// is a scope; at level `full`.
+    #[serde(default)]
+    pub progress: u64,
+}
+
+/// An input of an operator, as timely logs it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Input {
+    /// The operators that send to it, timely's own among them.
+    pub from: Vec<String>,
+    /// Records that wait on the way.
+    pub queued: u64,
+    /// Its frontier, the least times that may still come, and who holds it at each. Nothing comes any
+    /// more where there are none.
+    pub held: Vec<Held>,
+}
+
+/// Who holds back an input at a time: the way from there to a pointstamp.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Held {
+    /// The time that may still come.
+    pub time: String,
+    /// The operator that holds it back.
+    pub by: String,
+    /// By what.
+    pub what: Hold,
+    /// The time of that, of which what comes here can be made.
+    pub at: String,
+    /// How many capabilities of that time it has, or how many records wait.
+    pub count: u64,
+    /// The operators between, from the input on, and at last the one that holds.
+    pub path: Vec<String>,
+}
+
+/// What holds back a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Hold {
+    /// The operator may send records of it.
+    Capability,
+    /// Records of it wait to be taken by the operator.
+    Message,
 }
 
 /// A stream between two operators, with what timely itself put on the way left out.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Channel {
     /// The name of the operator that sends.
     pub from: String,
@@ -140,7 +189,7 @@ pub struct Channel {
 }
 
 /// How a duration is spread, in microseconds; each figure is at most a quarter too high.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Spread {
     /// How many there were.
     pub count: u64,
@@ -153,7 +202,7 @@ pub struct Spread {
 }
 
 /// What a role has not let go of; see [`events::Holding`](crate::events::Holding).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Holding {
     /// The role, by its operator's name.
     pub role: String,
@@ -171,7 +220,7 @@ pub struct Holding {
 }
 
 /// Durations by how long they were.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Histogram {
     /// The sum of all, in microseconds.
     pub sum_us: u64,
@@ -181,7 +230,7 @@ pub struct Histogram {
 }
 
 /// A link of the chain from what waits to what holds it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Blame {
     /// The operator that waits, or `disk` or `link`.
     pub operator: String,
@@ -194,7 +243,7 @@ pub struct Blame {
 }
 
 /// What a replica saw of a slot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SlotLife {
     /// The slot.
     pub slot: Slot,
@@ -215,7 +264,7 @@ pub struct SlotLife {
 }
 
 /// A batch of requests.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BatchLife {
     /// Its name.
     pub id: BatchId,
@@ -228,7 +277,7 @@ pub struct BatchLife {
 }
 
 /// Consecutive requests of one client.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RequestRun {
     /// The client's session, or its connection.
     pub client: ClientId,
@@ -239,7 +288,7 @@ pub struct RequestRun {
 }
 
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Happened {
     /// When.
     pub at_us: u64,

@@ -10,8 +10,10 @@ use timely::worker::Worker;
 
 use super::doing::Doing;
 use super::frame::{Blame, Frame, Happened, Holding, Level, VERSION};
-use super::meter::{self, Meter, Meters};
+use super::logs::Logs;
+use super::meter::{self, Meters};
 use super::past::Past;
+use super::roster::Roster;
 use super::spread::Buckets;
 use super::status::ReplicaStatus;
 use super::views::{Count, Epoch, Views, WINDOW};
@@ -41,8 +43,10 @@ pub struct Observer {
     wiring: Wiring,
     doing: Doing,
     meters: Meters,
-    /// What each meter showed in the last frame.
-    before: BTreeMap<usize, Reading>,
+    /// What timely itself logs, at level `full`.
+    logs: Option<Logs>,
+    /// The operators; nothing before the replica has been built.
+    roster: Option<Roster>,
     views: Views,
     past: Past,
     now: Now,
@@ -71,16 +75,6 @@ struct Sources {
     first: u64,
 }
 
-/// What a meter has shown.
-#[derive(Clone, Debug, Default)]
-struct Reading {
-    runs: u64,
-    timed: Buckets,
-    records_in: u64,
-    batches_in: u64,
-    outputs: Vec<(u64, u64)>,
-}
-
 impl Observer {
     /// A worker for a replica that speaks `protocol`, and what observes it, if it is to be observed.
     #[must_use]
@@ -105,6 +99,7 @@ impl Observer {
     pub fn prepare(level: Level, config: &Config, wiring: Wiring, now: Now) -> (Worker, Self) {
         let mut worker = inspect::logging_worker();
         let views = Views::build(&mut worker, APPLICATION);
+        let logs = if level == Level::Full { Logs::keep(&mut worker) } else { None };
         let meters = meter::collect(&worker);
         let times = VecDeque::from([now()]);
         let names = wiring.graph.operators.iter().map(|operator| operator.name.clone());
@@ -114,7 +109,8 @@ impl Observer {
             wiring,
             doing,
             meters,
-            before: BTreeMap::new(),
+            logs,
+            roster: None,
             views,
             past: Past::default(),
             now,
@@ -159,6 +155,10 @@ impl Observer {
     pub fn on_turn(&mut self) {
         self.doing.begin_turn();
         self.turns += 1;
+        if self.logs.is_some() {
+            // They tell the time of every run.
+            return;
+        }
         let timing = self.turns.is_multiple_of(self.level.timed_turns());
         if timing != self.timing {
             self.timing = timing;
@@ -229,17 +229,16 @@ impl Observer {
     /// Ends an epoch: puts into the views what has changed. The worker must then be run until it has
     /// nothing left to do.
     pub fn end_epoch(&mut self) {
-        let by_address = by_address(&self.wiring);
-        for meter in self.meters.borrow().iter() {
-            let address = meter.address.get(1..).unwrap_or_default();
-            if let Some(operator) = by_address.get(address) {
-                let before = self.before.entry(*operator).or_default();
-                before.read(meter, *operator, self.level.timed_turns(), &mut self.views);
-            }
+        self.number += 1;
+        if let Some(logs) = &mut self.logs {
+            logs.end_epoch(self.number);
         }
+        let logs = self.logs.as_ref();
+        let roster =
+            self.roster.get_or_insert_with(|| Roster::new(&self.wiring.graph, &self.meters, logs));
+        roster.read(logs, self.level.timed_turns(), &mut self.views);
         self.views.hold(&self.holdings);
         self.views.end_epoch();
-        self.number += 1;
         self.times.push_back((self.now)());
         while self.times.len() as u64 > WINDOW + 1 {
             self.times.pop_front();
@@ -258,7 +257,9 @@ impl Observer {
         self.shown_to = open.or(last).unwrap_or(self.shown_to);
         let shown = self.views.shown();
         let window = Window { shown: &shown, seconds: window_us as f64 / 1e6 };
-        let operators = window.operators(&self.wiring.graph, &self.meters);
+        let roster = self.roster.as_ref();
+        let operators =
+            roster.map_or(Vec::new(), |roster| window.operators(roster, self.logs.as_ref()));
         let channels = window.channels(&self.wiring);
         let chain = shown
             .blame
@@ -340,37 +341,5 @@ impl Sources {
             self.first += 1;
         }
         packed_at
-    }
-}
-
-impl Reading {
-    /// Adds to the views what a meter shows beyond this, and becomes that.
-    ///
-    /// The time of one turn in `timed_turns` was taken.
-    fn read(&mut self, meter: &Meter, operator: usize, timed_turns: u64, views: &mut Views) {
-        let mut add = |count: Count, now: u64, before: &mut u64| {
-            views.add((Some(operator), count), now - *before);
-            *before = now;
-        };
-        add(Count::Runs, meter.runs.get(), &mut self.runs);
-        let inputs = meter.inputs.borrow();
-        let sum = |of: fn(&meter::Flow) -> u64| inputs.iter().map(|input| of(input)).sum();
-        add(Count::RecordsIn, sum(|input| input.records.get()), &mut self.records_in);
-        add(Count::BatchesIn, sum(|input| input.batches.get()), &mut self.batches_in);
-        let outputs = meter.outputs.borrow();
-        self.outputs.resize(outputs.len(), (0, 0));
-        for (port, (output, before)) in outputs.iter().zip(&mut self.outputs).enumerate() {
-            add(Count::RecordsOut(port), output.records.get(), &mut before.0);
-            add(Count::BatchesOut(port), output.batches.get(), &mut before.1);
-        }
-        let timed = meter.timed.borrow();
-        if timed.total > self.timed.total {
-            let busy = (timed.total - self.timed.total).as_nanos() as u64 * timed_turns;
-            views.add((Some(operator), Count::Busy), busy);
-            for (bucket, count) in timed.beyond(&self.timed) {
-                views.add((Some(operator), Count::Took(bucket)), count);
-            }
-            self.timed.clone_from(&timed);
-        }
     }
 }

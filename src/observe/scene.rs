@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::doing::Stuck;
@@ -10,7 +11,7 @@ use super::frame::{Frame, VERSION};
 use crate::types::ReplicaId;
 
 /// What is known of a cluster, by one of its replicas or by somebody who asked all of them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Scene {
     /// The version of the [format](super::frame::VERSION).
     pub version: u32,
@@ -23,7 +24,7 @@ pub struct Scene {
 }
 
 /// A replica as it was last seen.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Sighting {
     /// The replica.
     pub replica: ReplicaId,

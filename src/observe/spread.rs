@@ -24,13 +24,8 @@ impl Buckets {
 
     /// Adds a duration.
     pub fn add(&mut self, time: Duration) {
-        self.add_many(time, 1);
-    }
-
-    /// Adds the same duration several times.
-    pub fn add_many(&mut self, time: Duration, count: u64) {
-        self.counts[Self::bucket(time)] += count;
-        self.total += time * u32::try_from(count).unwrap_or(u32::MAX);
+        self.counts[Self::bucket(time)] += 1;
+        self.total += time;
     }
 
     /// The bucket of a duration.

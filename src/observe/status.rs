@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::doing::Stuck;
@@ -18,7 +19,7 @@ use crate::types::{ReplicaId, Slot, View};
 pub const VERSION: u32 = 1;
 
 /// How a replica stands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReplicaStatus {
     /// The version of this format.
     pub version: u32,
@@ -80,7 +81,7 @@ pub struct ReplicaStatus {
 }
 
 /// What a replica does in its view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// It leads.
@@ -92,7 +93,7 @@ pub enum Role {
 }
 
 /// Two replicas with different states.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Divergence {
     /// The first slot that is not in the states.
     pub slot: Slot,
@@ -101,7 +102,7 @@ pub struct Divergence {
 }
 
 /// The clients of a replica.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Clients {
     /// Those that speak Redis's protocol.
     pub redis: usize,
@@ -116,7 +117,7 @@ pub struct Clients {
 }
 
 /// The link to another replica.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Link {
     /// The other replica.
     pub peer: ReplicaId,
@@ -143,7 +144,7 @@ pub struct Link {
 }
 
 /// What a disk has been asked since the replica started.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Disk {
     /// Syncs of files.
     pub syncs: u64,

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::ops::Add;
 
 use super::frame::{Channel, Histogram, Operator, Spread};
-use super::meter::Meters;
+use super::logs::Logs;
+use super::roster::{Known, Roster};
 use super::spread;
 use super::views::{Count, Key, Shown};
-use crate::inspect::{self, Edge, EdgeKind, Graph, Wiring};
+use crate::inspect::{Edge, EdgeKind, Wiring};
 use crate::types::Slot;
 
 /// What is shown, over the time for which counts are recent.
@@ -51,18 +52,15 @@ impl Window<'_> {
         Histogram { sum_us, below_ns: below_ns.into_iter().collect() }
     }
 
-    pub fn operators(&self, graph: &Graph, meters: &Meters) -> Vec<Operator> {
-        let meters = meters.borrow();
-        let frontier = |address: &[usize]| {
-            let meter = meters.iter().find(|meter| meter.address.get(1..) == Some(address))?;
-            meter.frontier.get().map(Slot)
-        };
-        let operator = |(at, known): (usize, &inspect::Operator)| {
+    pub fn operators(&self, roster: &Roster, logs: Option<&Logs>) -> Vec<Operator> {
+        let name = |address: &[usize]| roster.name(address);
+        let operator = |(at, known): (usize, &Known)| {
             let key = |count: Count| (Some(at), count);
+            let logged = logs.zip(known.logged);
             Operator {
                 address: known.address.clone(),
                 name: known.name.clone(),
-                kind: Some(known.kind),
+                kind: known.kind,
                 runs: self.total(key(Count::Runs)),
                 records_in: self.total(key(Count::RecordsIn)),
                 records_out: self.sum(at, Count::RecordsOut, |key| self.total(key)),
@@ -73,10 +71,12 @@ impl Window<'_> {
                 busy: (self.rate(key(Count::Busy)) / 1e9).min(1.0),
                 busy_us: self.total(key(Count::Busy)) / 1_000,
                 run: self.spread(Some(at), Count::Took),
-                frontier: frontier(&known.address),
+                frontier: known.meter.as_ref().and_then(|meter| meter.frontier.get()).map(Slot),
+                inputs: logged.map_or(Vec::new(), |(logs, id)| logs.inputs(id, &name)),
+                progress: logged.map_or(0, |(logs, id)| logs.exchanged(id)),
             }
         };
-        let mut operators: Vec<_> = graph.operators.iter().enumerate().map(operator).collect();
+        let mut operators: Vec<_> = roster.operators.iter().enumerate().map(operator).collect();
         operators.sort_by(|a, b| a.address.cmp(&b.address));
         operators
     }

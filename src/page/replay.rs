@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::INDEX;
@@ -17,7 +18,7 @@ const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline' data:; \
      style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
 /// The pictures of a protocol's graph.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Figures {
     /// As in a paper.
     pub figure: Picture,

@@ -34,6 +34,8 @@ fn operator(place: usize, name: &str, kind: Option<OperatorKind>, busy: f64) -> 
         busy_us: 250_000,
         run: spread,
         frontier: (name == "executor").then_some(Slot(2_000)),
+        inputs: Vec::new(),
+        progress: 0,
     }
 }
 

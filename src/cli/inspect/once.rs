@@ -76,8 +76,13 @@ pub(super) fn operator(scene: &Scene, name: &str) -> String {
         addresses.into_iter().map(|address| listings::details(scene, name, address).text());
     let mut text = listed.collect::<Vec<_>>().join("\n");
     for frame in frames(scene) {
+        let replica = frame.status.replica;
+        let inputs = frame.operators.iter().filter(|operator| operator.name == name);
+        for input in inputs.flat_map(|operator| &operator.inputs) {
+            let _ = writeln!(text, "replica {replica}: {}", words::input(input));
+        }
         for link in frame.blame.iter().filter(|link| link.operator == name) {
-            let _ = writeln!(text, "replica {}: {}", frame.status.replica, link.text);
+            let _ = writeln!(text, "replica {replica}: {}", link.text);
         }
     }
     text

@@ -2,6 +2,7 @@
 
 use crate::events::Wait;
 use crate::observe::findings::Severity;
+use crate::observe::frame::{Held, Hold, Input};
 use crate::observe::scene::{Scene, Sighting};
 use crate::observe::status::{ReplicaStatus, Role};
 use crate::types::ReplicaId;
@@ -62,6 +63,32 @@ fn from(what: &str, replicas: &[ReplicaId]) -> String {
             format!("{what}{s} of replicas {}", names.join(", "))
         }
     }
+}
+
+/// An input of an operator, and who holds it back, as timely logs it.
+pub(in crate::cli) fn input(input: &Input) -> String {
+    let from = match &input.from[..] {
+        [] => "outside".to_owned(),
+        senders => senders.join(", "),
+    };
+    let waits =
+        if input.queued == 0 { String::new() } else { format!("{} records wait; ", input.queued) };
+    let held = |held: &Held| {
+        let what = match held.what {
+            Hold::Capability => format!("may still send at {}", held.at),
+            Hold::Message => format!("has not taken {} records of {}", held.count, held.at),
+        };
+        let between = held.path.split_last().map_or(&[][..], |(_holder, between)| between);
+        let by_way = if between.is_empty() {
+            String::new()
+        } else {
+            format!(" (by {})", between.join(", "))
+        };
+        format!("time {} may come: {} {what}{by_way}", held.time, held.by)
+    };
+    let held: Vec<String> = input.held.iter().map(held).collect();
+    let held = if held.is_empty() { "nothing more comes".to_owned() } else { held.join("; ") };
+    format!("from {from}: {waits}{held}")
 }
 
 pub(in crate::cli) fn role(status: &ReplicaStatus) -> &'static str {
@@ -133,6 +160,21 @@ mod tests {
         assert_eq!(votes(&[2]), "the vote of replica 2");
         assert_eq!(votes(&[1, 2]), "the votes of replicas 1, 2");
         assert_eq!(waiting(&Wait::Nothing), "");
+    }
+
+    #[test]
+    fn an_input_is_told_with_who_holds_it_and_the_way_there() {
+        let path = ["concat", "release"].map(str::to_owned).to_vec();
+        let (time, at, by) = ("7".to_owned(), "6".to_owned(), "release".to_owned());
+        let held = Held { time, by, what: Hold::Capability, at, count: 1, path };
+        let from = vec!["concat".to_owned()];
+        let told = input(&Input { from: from.clone(), queued: 2, held: vec![held] });
+        assert_eq!(
+            told,
+            "from concat: 2 records wait; time 7 may come: release may still send at 6 (by concat)"
+        );
+        let told = input(&Input { from, queued: 0, held: Vec::new() });
+        assert_eq!(told, "from concat: nothing more comes");
     }
 
     #[test]

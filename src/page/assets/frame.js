@@ -8,7 +8,9 @@ export const VERSION = 1;
  * @typedef {{count: number, p50: number, p99: number, max: number}} Spread
  * @typedef {{name: string, kind: string | null, runs: number, recordsIn: number, recordsOut: number,
  *   batchesIn: number, batchesOut: number, rateIn: number, rateOut: number, busy: number,
- *   busyUs: number, run: Spread, frontier: number | null}} Operator
+ *   busyUs: number, run: Spread, frontier: number | null, inputs: Input[]}} Operator
+ * @typedef {{from: string[], queued: number, held: {time: string, by: string, message: boolean,
+ *   at: string}[]}} Input
  * @typedef {{from: string, to: string, kind: string, label: string | null, sent: number,
  *   queued: number, rate: number}} Channel
  * @typedef {{role: string, slot: number | null, held: number, wait: string, waitedUs: number}} Holding
@@ -128,6 +130,21 @@ function readOperator(raw) {
     busyUs: number(raw.busy_us),
     run: readSpread(raw.run),
     frontier: perhaps(raw.frontier),
+    inputs: list(raw.inputs, 50, readInput),
+  };
+}
+
+/** @returns {Input} */
+function readInput(raw) {
+  return {
+    from: Array.isArray(raw.from) ? raw.from.slice(0, 50).map(text) : [],
+    queued: number(raw.queued),
+    held: list(raw.held, 20, (held) => ({
+      time: text(held.time),
+      by: text(held.by),
+      message: held.what === "message",
+      at: text(held.at),
+    })),
   };
 }
 

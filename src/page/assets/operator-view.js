@@ -25,7 +25,7 @@ export function operatorView(app) {
       if (!name) return busiest(app, frames);
       const known = shown.filter(({ operator }) => operator);
       if (known.length === 0) return [el("p", { class: "empty", text: "No replica tells of this operator." })];
-      return [figures(known), ...known.map(holds), ...differing.map(differs)];
+      return [figures(known), ...known.map(holds), ...known.flatMap(inputs), ...differing.map(differs)];
     });
   }
 
@@ -98,6 +98,18 @@ function holds({ frame, holding }) {
     ? ` It waits for ${holding.wait}, for ${lasting(holding.waitedUs)} now.`
     : " It waits for nothing.";
   return el("p", { class: "holding", text: `On replica ${frame.replica} it holds ${what}${more}.${wait}` });
+}
+
+/** Its inputs, and who holds them back, where timely's own log is read. */
+function inputs({ frame, operator }) {
+  return operator.inputs.map(({ from, queued, held }) => {
+    const waits = queued > 0 ? ` ${exact(queued)} records wait.` : "";
+    const holders = held.map(({ time, by, message, at: point }) =>
+      message ? ` Time ${time} may come: ${by} has not taken its records of ${point}.` : ` Time ${time} may come: ${by} may still send at ${point}.`,
+    );
+    const rest = holders.length > 0 ? holders.join("") : " Nothing more comes.";
+    return el("p", { class: "holding", text: `Replica ${frame.replica}, from ${from.join(", ")}:${waits}${rest}` });
+  });
 }
 
 function differs({ replica, why }) {

@@ -1,0 +1,226 @@
+//! What timely itself logs of the dataflows on a worker, at level `full`: all operators, its own among
+//! them; what waits in each channel; and for each input what may still come there, and who holds it.
+//!
+//! It needs to know no protocol and no role, so it shows any timely or differential dataflow, with times
+//! that are [points in a grid](Grid). A worker keeps these logs only for what is built after it was asked
+//! to; so the level of a replica is settled when it starts.
+
+mod frontiers;
+mod progress;
+#[cfg(test)]
+mod tests;
+mod work;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use timely::logging::TimelyEventBuilder;
+use timely::order::Product;
+use timely::worker::Worker;
+
+use self::frontiers::{Address, Frontiers, Reached, is_at_most};
+use self::progress::Tracked;
+use self::work::{Channel, Work};
+use super::frame::{Held, Hold, Input};
+use super::reading::Reading;
+use super::views::Epoch;
+
+pub use self::frontiers::{Place, Point, Side};
+pub use self::progress::Grid;
+
+/// What is known of the dataflows on a worker from its logs.
+pub struct Logs {
+    work: Rc<RefCell<Work>>,
+    tracked: [Box<dyn Tracked>; 2],
+    frontiers: Frontiers,
+    /// The pointstamps there are.
+    stamps: BTreeMap<Place, BTreeMap<Point, i64>>,
+    exchanged: BTreeMap<usize, u64>,
+    /// The number of the first channel that is not in the dataflow of frontiers.
+    channels: usize,
+}
+
+impl Logs {
+    /// Keeps the logs of what is built on `worker` from now on. Nothing comes of a worker without a clock.
+    #[must_use]
+    pub fn keep(worker: &mut Worker) -> Option<Self> {
+        // Built first, so that it is not in its own logs.
+        let frontiers = Frontiers::build(worker);
+        let mut registry = worker.log_register()?;
+        let work = Rc::new(RefCell::new(Work::default()));
+        let to = Rc::clone(&work);
+        registry.insert::<TimelyEventBuilder, _>("timely", move |_time, batch| {
+            let mut work = to.borrow_mut();
+            for (at, event) in batch.iter().flatten() {
+                work.note(*at, event);
+            }
+        });
+        let tracked = [
+            progress::track::<u64>(&mut registry),
+            progress::track::<Product<u64, u64>>(&mut registry),
+        ];
+        let (stamps, exchanged) = Default::default();
+        Some(Self { work, tracked, frontiers, stamps, exchanged, channels: 0 })
+    }
+
+    /// All operators there are, by their numbers in the log: where each is, and its name.
+    #[must_use]
+    pub fn operators(&self) -> Vec<(usize, Address, String)> {
+        let work = self.work.borrow();
+        let operators = work.operators.iter();
+        operators.map(|(id, known)| (id, known.address.clone(), known.name.clone())).collect()
+    }
+
+    /// What an operator has done so far.
+    pub(super) fn reading(&self, operator: usize) -> Reading {
+        let work = self.work.borrow();
+        let Some(known) = work.operators.get(operator) else { return Reading::default() };
+        let mut reading =
+            Reading { runs: known.runs, timed: known.timed.clone(), ..Reading::default() };
+        for (_, channel) in work.channels.iter() {
+            if channel.to.address == known.address {
+                reading.records_in += channel.taken.records;
+                reading.batches_in += channel.taken.batches;
+            } else if channel.from.address == known.address {
+                let ports = reading.outputs.len().max(channel.from.port + 1);
+                reading.outputs.resize(ports, (0, 0));
+                let (records, batches) = &mut reading.outputs[channel.from.port];
+                *records += channel.sent.records;
+                *batches += channel.sent.batches;
+            }
+        }
+        reading
+    }
+
+    /// How many updates of progress the inside of a scope has exchanged.
+    #[must_use]
+    pub fn exchanged(&self, scope: usize) -> u64 {
+        self.exchanged.get(&scope).copied().unwrap_or_default()
+    }
+
+    /// Puts what has been logged into the dataflow of frontiers, and ends the epoch before `epoch`.
+    pub fn end_epoch(&mut self, epoch: Epoch) {
+        let work = self.work.borrow();
+        // Channels are numbered in the order in which they were built, and never taken away.
+        let first = std::mem::replace(&mut self.channels, work.channels.end());
+        for (_, channel) in work.channels.iter().skip_while(|(number, _)| *number < first) {
+            let nothing = Point::new();
+            self.frontiers.add_hop((channel.from.clone(), (channel.to.clone(), nothing)));
+        }
+        let address = |operator: usize| work.operators.get(operator).map(|known| &known.address);
+        for tracked in &self.tracked {
+            for summary in tracked.take_summaries() {
+                let Some(address) = address(summary.operator) else { continue };
+                let at = |side: Side, port: usize| Place { address: address.clone(), side, port };
+                let (from, to) = (at(Side::Input, summary.input), at(Side::Output, summary.output));
+                self.frontiers.add_hop((from, (to, summary.grows)));
+            }
+            for change in tracked.take_changes() {
+                let Some(scope) = address(change.scope) else { continue };
+                let address = [&scope[..], &[change.node]].concat();
+                let place = Place { address, side: change.side, port: change.port };
+                let points = self.stamps.entry(place.clone()).or_default();
+                *points.entry(change.point.clone()).or_default() += change.change;
+                points.retain(|_, count| *count != 0);
+                self.frontiers.change(place, change.point, change.change as isize);
+            }
+            for (scope, updates) in tracked.take_exchanged() {
+                *self.exchanged.entry(scope).or_default() += updates;
+            }
+        }
+        self.stamps.retain(|_, points| !points.is_empty());
+        self.frontiers.end_epoch(epoch);
+    }
+
+    /// The inputs of an operator, by what was put in up to the last epoch. `name` gives the names of the
+    /// operators at addresses.
+    pub fn inputs(&self, operator: usize, name: &dyn Fn(&[usize]) -> String) -> Vec<Input> {
+        let work = self.work.borrow();
+        let Some(known) = work.operators.get(operator) else { return Vec::new() };
+        let address = &known.address;
+        let mut ports: BTreeMap<usize, Vec<&Channel>> = BTreeMap::new();
+        for (_, channel) in work.channels.iter().filter(|(_, it)| it.to.address == *address) {
+            ports.entry(channel.to.port).or_default().push(channel);
+        }
+        let reached = self.frontiers.reached();
+        let input = |(port, channels): (usize, Vec<&Channel>)| {
+            let place = Place { address: address.clone(), side: Side::Input, port };
+            let least = reached.get(&place).into_iter().flatten();
+            let held = least.map(|((point, _), _)| self.held(&reached, &place, point, name));
+            let queued = |channel: &&Channel| channel.sent.records - channel.taken.records;
+            Input {
+                from: channels.iter().map(|channel| name(&channel.from.address)).collect(),
+                queued: channels.iter().map(queued).sum(),
+                held: held.collect(),
+            }
+        };
+        ports.into_iter().map(input).collect()
+    }
+
+    /// Who holds back `place` at `point`: follows the time to where it came from.
+    fn held(
+        &self,
+        reached: &Reached,
+        place: &Place,
+        point: &Point,
+        name: &dyn Fn(&[usize]) -> String,
+    ) -> Held {
+        let (mut at, mut point) = (place.clone(), point.clone());
+        let time = text(&point);
+        let mut path: Vec<String> = Vec::new();
+        // A time passes each place once, so there are no more steps than places.
+        for _ in 0..reached.len() {
+            let here = reached.get(&at).into_iter().flat_map(BTreeMap::keys);
+            let Some((least, whence)) =
+                here.into_iter().find(|(least, _)| is_at_most(least, &point))
+            else {
+                break;
+            };
+            point.clone_from(least);
+            let from_here = *whence == at;
+            let before = if from_here {
+                across(reached, &at)
+            } else {
+                Some((whence.clone(), point.clone()))
+            };
+            let Some(before) = before else { break };
+            (at, point) = before;
+            let name = name(&at.address);
+            if at.address != place.address && path.last() != Some(&name) {
+                path.push(name);
+            }
+        }
+        let what = if at.side == Side::Output { Hold::Capability } else { Hold::Message };
+        let counts = self.stamps.get(&at).and_then(|points| points.get(&point));
+        let count = counts.map_or(0, |count| *count as u64);
+        Held { time, by: name(&at.address), what, at: text(&point), count, path }
+    }
+}
+
+/// The other side of a scope's edge, if a pointstamp stands at one: what an operator in a scope holds shows
+/// outside as the scope's own, and what may come from outside shows inside as the edge's.
+fn across(reached: &Reached, place: &Place) -> Option<(Place, Point)> {
+    let port = place.port;
+    let other = match (place.address.split_last()?, place.side) {
+        ((0, scope), Side::Output) => Place { address: scope.to_vec(), side: Side::Input, port },
+        (_, Side::Output) => {
+            let address = [&place.address[..], &[0]].concat();
+            Place { address, side: Side::Input, port }
+        }
+        (_, Side::Input) => return None,
+    };
+    let least = reached.get(&other)?.keys().next()?.0.clone();
+    Some((other, least))
+}
+
+/// `7`, or `(7, 2)` in a loop.
+fn text(point: &Point) -> String {
+    match &point[..] {
+        [one] => one.to_string(),
+        all => {
+            let all: Vec<String> = all.iter().map(u64::to_string).collect();
+            format!("({})", all.join(", "))
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The operators of a replica, and where the figures of each are read.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::logs::Logs;
+use super::meter::{Meter, Meters};
+use super::reading::Reading;
+use super::views::Views;
+use crate::inspect::{Graph, OperatorKind};
+
+/// The operators of a replica: those of its wiring, in their order, then those of timely's own that its
+/// worker logs.
+pub(super) struct Roster {
+    pub operators: Vec<Known>,
+}
+
+/// An operator.
+pub(super) struct Known {
+    /// Where it is in the graph.
+    pub address: Vec<usize>,
+    /// Its name, which no other operator has.
+    pub name: String,
+    pub kind: Option<OperatorKind>,
+    pub meter: Option<Rc<Meter>>,
+    /// Its number in the log.
+    pub logged: Option<usize>,
+    /// What it had done at the end of the last epoch.
+    before: Reading,
+}
+
+impl Roster {
+    /// Those of a replica that has been built.
+    pub fn new(graph: &Graph, meters: &Meters, logs: Option<&Logs>) -> Self {
+        // The number of the dataflow depends on what else its worker runs.
+        let mut meters: BTreeMap<Vec<usize>, Rc<Meter>> = meters
+            .borrow()
+            .iter()
+            .map(|meter| (within(&meter.address), Rc::clone(meter)))
+            .collect();
+        let logged = logs.map(Logs::operators).unwrap_or_default().into_iter();
+        let mut logged: BTreeMap<Vec<usize>, (usize, String)> =
+            logged.map(|(id, address, name)| (within(&address), (id, name))).collect();
+        let mut operators = Vec::new();
+        for known in &graph.operators {
+            let address = known.address.clone();
+            let (name, kind) = (known.name.clone(), Some(known.kind));
+            let meter = meters.remove(&address);
+            let logged = logged.remove(&address).map(|(id, _)| id);
+            let before = Reading::default();
+            operators.push(Known { address, name, kind, meter, logged, before });
+        }
+        for (address, (id, name)) in logged {
+            let position: Vec<String> = address.iter().map(usize::to_string).collect();
+            // The dataflow itself has no position in it.
+            let name = [vec![name], position].concat().join(".");
+            let (kind, meter, logged) = (None, meters.remove(&address), Some(id));
+            let before = Reading::default();
+            operators.push(Known { address, name, kind, meter, logged, before });
+        }
+        Self { operators }
+    }
+
+    /// The name of the operator at an address on the worker; of a scope for its edge.
+    pub fn name(&self, address: &[usize]) -> String {
+        let address = address.strip_suffix(&[0]).unwrap_or(address);
+        let within = address.get(1..).unwrap_or_default();
+        let known = self.operators.iter().find(|known| known.address == within);
+        known.map_or_else(String::new, |known| known.name.clone())
+    }
+
+    /// Puts into the views what the operators have done since the last epoch. The time of one turn in
+    /// `timed_turns` was taken by those that count for themselves.
+    pub fn read(&mut self, logs: Option<&Logs>, timed_turns: u64, views: &mut Views) {
+        for (at, known) in self.operators.iter_mut().enumerate() {
+            let now = known.reading(logs);
+            now.add_beyond(&known.before, at, timed_turns, views);
+            known.before = now;
+        }
+    }
+}
+
+impl Known {
+    /// An operator that counts for itself is believed; but what the log tells of time is of all turns.
+    fn reading(&self, logs: Option<&Logs>) -> Reading {
+        let logged = logs.zip(self.logged).map(|(logs, operator)| logs.reading(operator));
+        match (self.meter.as_deref().map(Reading::of), logged) {
+            (Some(metered), Some(logged)) => Reading { timed: logged.timed, ..metered },
+            (Some(one), None) | (None, Some(one)) => one,
+            (None, None) => Reading::default(),
+        }
+    }
+}
+
+/// An address in its dataflow, of one on its worker.
+fn within(address: &[usize]) -> Vec<usize> {
+    address.get(1..).unwrap_or_default().to_vec()
+}

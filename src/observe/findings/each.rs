@@ -1,7 +1,7 @@
 //! What can be wrong with one replica, its disk and its links.
 
 use super::rules::{Cluster, STALLED_US};
-use super::why::{fault, waits_for_disk};
+use super::why::{fault, link, slots, waits_for_disk};
 use super::{Code, Finding, Severity};
 use crate::events::Wait;
 use crate::observe::blame::words;
@@ -12,9 +12,11 @@ use crate::quorum::majority;
 use crate::types::ReplicaId;
 
 /// What half of all syncs may take, and 99 of 100, in microseconds.
-const SYNCS_US: (u64, u64) = (50_000, 100_000);
+const SYNCS_US: (u64, u64) = (100_000, 200_000);
 /// With fewer of them one that takes long is not 1 of 100.
-const SYNCS_MIN: u64 = 100;
+const SYNCS_MIN: u64 = 300;
+/// How far behind a replica may be: so many slots, or as many as the furthest executes in so many seconds.
+const BEHIND: (u64, f64) = (500, 2.0);
 /// The share of the time from which on an operator is what keeps a replica from going faster.
 const BUSY: f64 = 0.5;
 /// For how long a sync may be under way, in microseconds.
@@ -36,6 +38,20 @@ impl Cluster<'_> {
         furthest.unwrap_or_default().0.saturating_sub(frame.status.executed.0)
     }
 
+    /// Whether the furthest replica is far ahead of what it hears of this one. One that is slow has yet to
+    /// take what would tell it so.
+    fn is_far_behind(&self, frame: &Frame) -> bool {
+        let Some(furthest) = self.fresh.iter().max_by_key(|other| other.status.executed) else {
+            return false;
+        };
+        let heard =
+            link(&furthest.status, frame.status.replica).and_then(|link| link.peer_executed);
+        heard.is_some_and(|heard| {
+            let behind = furthest.status.executed.0.saturating_sub(heard.0);
+            behind > BEHIND.0 && behind as f64 > BEHIND.1 * furthest.slot_rate
+        })
+    }
+
     /// What a replica says that hears too few others, though there are enough.
     fn deafness<'f>(&self, frame: &'f Frame) -> Option<&'f str> {
         let enough = self.fresh.len() >= majority(self.replicas.len());
@@ -47,7 +63,7 @@ impl Cluster<'_> {
         let status = &frame.status;
         let behind = match self.behind(frame) {
             0 => String::new(),
-            slots => format!(", and {slots} slots behind"),
+            behind => format!(", and {} behind", slots(behind)),
         };
         let text = format!("replica {} is cut off{behind}: {said}", status.replica);
         let peers = status.links.iter().map(|link| link.peer);
@@ -71,7 +87,7 @@ impl Cluster<'_> {
             matches!(holding.wait, Wait::Slots(_)) && holding.waited_us >= STALLED_US
         };
         let stuck = frame.holdings.iter().find(waits);
-        let far = reason(frame, health::Code::Behind).is_some();
+        let far = reason(frame, health::Code::Behind).is_some() || self.is_far_behind(frame);
         if behind == 0 || (stuck.is_none() && !far) || self.deafness(frame).is_some() {
             return Vec::new();
         }
@@ -83,7 +99,7 @@ impl Cluster<'_> {
             }
             None => format!("at {} slots a second where others execute {others}", rate(frame)),
         };
-        let text = format!("replica {replica} is {behind} slots behind, {how}");
+        let text = format!("replica {replica} is {} behind, {how}", slots(behind));
         vec![degraded(Code::Lagging, frame, text, self.why_behind(frame, stuck))]
     }
 

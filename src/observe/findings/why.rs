@@ -55,7 +55,7 @@ impl Cluster<'_> {
         }
         (status.executed < own.executed).then(|| {
             let behind = own.executed.0 - status.executed.0;
-            format!("replica {replica} is {behind} slots behind")
+            format!("replica {replica} is {} behind", slots(behind))
         })
     }
 
@@ -72,6 +72,11 @@ impl Cluster<'_> {
             format!("replica {by} does not hear replica {from}{}", down.unwrap_or_default())
         })
     }
+}
+
+/// So many slots, in words.
+pub(super) fn slots(count: u64) -> String {
+    format!("{count} {}", if count == 1 { "slot" } else { "slots" })
 }
 
 /// A replica's own link to another.

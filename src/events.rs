@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Value;
 use crate::checkpoint::Digest;
+use crate::refused::Refused;
 use crate::types::{Millis, ReplicaId, Slot, View};
 
 /// One thing that happened inside a replica.
@@ -115,6 +116,8 @@ pub struct Holding {
     pub first: u64,
     /// What it waits for before it lets go of the first.
     pub wait: Wait,
+    /// What it has passed over since it started.
+    pub refused: Refused,
 }
 
 /// What a role waits for.
@@ -153,6 +156,7 @@ impl Holding {
     /// The role called `role` holds nothing and waits for nothing.
     #[must_use]
     pub fn nothing(role: &str) -> Self {
-        Self { role: role.to_owned(), slot: None, held: 0, first: 0, wait: Wait::Nothing }
+        let refused = Refused::default();
+        Self { role: role.to_owned(), slot: None, held: 0, first: 0, wait: Wait::Nothing, refused }
     }
 }

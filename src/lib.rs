@@ -49,6 +49,7 @@ pub mod page;
 pub mod protocol;
 pub mod quorum;
 pub mod redis;
+pub mod refused;
 pub mod replica;
 pub mod resp;
 pub mod role;

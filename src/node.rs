@@ -213,12 +213,20 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     pub fn is_fenced(&self) -> bool {
         self.late.len() >= Self::TURNS_UNSYNCED_MAX
             || match &self.keeper {
-                Keeper::Nobody { .. } => false,
-                Keeper::Host(store) => store.is_blocked(),
-                Keeper::Thread(journal) => {
-                    journal.is_full() || journal.waiting() >= Self::TURNS_UNSYNCED_MAX
-                }
+                Keeper::Thread(journal) => journal.waiting() >= Self::TURNS_UNSYNCED_MAX,
+                Keeper::Nobody { .. } | Keeper::Host(_) => false,
             }
+            || self.is_full()
+    }
+
+    /// Whether its disk has no room.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        match &self.keeper {
+            Keeper::Nobody { .. } => false,
+            Keeper::Host(store) => store.is_blocked(),
+            Keeper::Thread(journal) => journal.is_full(),
+        }
     }
 
     /// Whether so much waits for a full disk that it should hear nobody until there is room, whatever it
@@ -253,6 +261,9 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
                 Durable::Checkpoint(_) => {}
             }
         }
+        if !durable.is_empty() {
+            self.begin_disk();
+        }
         self.synced = match &mut self.keeper {
             Keeper::Nobody { saved } => {
                 for record in &durable {
@@ -282,6 +293,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         }
         self.early.extend((!said.is_empty()).then_some((self.kept_newest, said)));
         self.let_go(self.synced);
+        self.end_turn();
         Ok(())
     }
 
@@ -306,6 +318,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// # Errors
     /// [`Error::Disk`], after which the replica must stop.
     pub fn sync(&mut self, turn: u64) -> Result<(), Error> {
+        self.begin_disk();
         if let Keeper::Host(store) = &mut self.keeper {
             store.sync()?;
             if store.is_saving() {
@@ -317,6 +330,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
             self.synced = turn;
             self.let_go(turn);
         }
+        self.end_turn();
         Ok(())
     }
 
@@ -326,6 +340,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// # Errors
     /// [`Error::Disk`]: the disk is full, or has failed.
     pub fn flush(&mut self) -> Result<(), Error> {
+        self.begin_disk();
         match &mut self.keeper {
             Keeper::Nobody { .. } => {}
             Keeper::Host(store) => {
@@ -336,6 +351,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         }
         self.synced = self.turn;
         self.let_go(self.turn);
+        self.end_turn();
         Ok(())
     }
 

@@ -168,6 +168,7 @@ impl World {
             frame: place.frame.clone(),
             age_us: (now - place.framed_at) * 1_000,
             silence: None,
+            stuck: None,
         };
         let all = (0..).map(ReplicaId).zip(&self.places);
         Scene::of(all.map(sighting).collect(), now * 1_000)
@@ -199,7 +200,7 @@ fn is_named(world: &World, stall: &Stall) -> Result<(), String> {
         }
         Stall::Paused(of) => {
             let missing = of.iter().all(|replica| {
-                worst.because.iter().any(|why| why.starts_with(&format!("replica {replica}:")))
+                worst.because.iter().any(|why| why.contains(&format!("replica {replica}:")))
             });
             waits("learner") == Some(Wait::Votes(of.clone())) && missing
         }

@@ -51,6 +51,11 @@ fn figures_are_read_by_a_parser_and_agree_with_what_was_done() {
     parse_openmetrics(&scraped).unwrap();
     assert_eq!(value(&scraped, "taraflow_ready"), Some(1.0), "{scraped}");
     assert!(scraped.contains("node=\"1\",protocol=\"tara\""), "{scraped}");
+    // The last votes for a slot come when it is decided.
+    let late = |line: &str| {
+        line.starts_with("taraflow_refused_total{") && line.contains("reason=\"late\"")
+    };
+    assert!(scraped.lines().any(late), "{scraped}");
     // A line for each operator, and none for a client, a slot or a view.
     assert!(scraped.lines().count() < 600, "{}", scraped.lines().count());
 

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::disk::{Durable, Recovered};
 use crate::events::{Event, Holding, Wait};
 use crate::operators::executor::Executed;
+use crate::refused::{Refusal, Refused};
 use crate::role::{Pulse, Role, Stream};
 use crate::types::{Millis, Slot, View};
 
@@ -100,6 +101,7 @@ pub struct Committer {
     /// Whether the leader of the view has been heard, so that it need not be told again.
     led: bool,
     said_at: Millis,
+    refused: Refused,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +127,7 @@ impl Committer {
             executed,
             led: recovered.newest.is_none(),
             said_at: 0,
+            refused: Refused::default(),
         };
         let slots = recovered.slots.iter().map(|(_, promise)| promise);
         for promise in recovered.newest.iter().chain(slots) {
@@ -158,7 +161,7 @@ impl Committer {
             None => Wait::Nothing,
         };
         let held = self.accepted.len() as u64;
-        Holding { slot, held, wait, ..Holding::nothing("committer") }
+        Holding { slot, held, wait, refused: self.refused, ..Holding::nothing("committer") }
     }
 
     /// Leaves all views below `view`; answers `view` if it was in one of them.
@@ -173,10 +176,16 @@ impl Committer {
     fn on_proposal(&mut self, proposal: &Proposal) -> Vote {
         let Proposal { view, slot, .. } = *proposal;
         if view < self.view {
+            self.refused.add(Refusal::StaleView);
             return Vote::Refused;
         }
         self.led = true;
-        if slot < self.executed || slot.0 >= self.executed.0 + self.window {
+        if slot < self.executed {
+            self.refused.add(Refusal::Late);
+            return Vote::Refused;
+        }
+        if slot.0 >= self.executed.0 + self.window {
+            self.refused.add(Refusal::BeyondWindow);
             return Vote::Refused;
         }
         if self.accepted.get(&slot).is_some_and(|accepted| accepted.view == view) {
@@ -248,6 +257,8 @@ mod tests {
         assert_eq!(committer.record()[0].accepted, [proposal(0, 0)]);
         assert_eq!(committer.on_proposal(&proposal(0, 1)), Vote::Refused);
         assert_eq!(committer.on_proposal(&proposal(1, 0)), Vote::New);
+        let refused: Vec<_> = committer.holding().refused.counts().collect();
+        assert_eq!(refused, [(Refusal::StaleView, 1)]);
     }
 
     #[test]

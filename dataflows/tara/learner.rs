@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::events::{Event, Holding, Wait};
 use crate::operators::executor::Executed;
 use crate::quorum::Votes;
+use crate::refused::{Refusal, Refused};
 use crate::role::{Role, Stream};
 use crate::types::{ReplicaId, Slot, View};
 
@@ -42,6 +43,7 @@ pub struct Learner {
     window: u64,
     executed: Slot,
     slots: BTreeMap<Slot, Tally>,
+    refused: Refused,
 }
 
 /// Votes of one view for one slot; those of earlier views are forgotten (TA-8), those of later ones
@@ -59,13 +61,14 @@ impl Learner {
     #[must_use]
     pub fn new(executed: Slot, config: &Config) -> Self {
         let (n, quorum, window) = (config.n, config.f() + 1, config.window);
-        Self { n, quorum, window, executed, slots: BTreeMap::new() }
+        let (slots, refused) = (BTreeMap::new(), Refused::default());
+        Self { n, quorum, window, executed, slots, refused }
     }
 
     /// A learner holds the votes for what is not executed, and cannot decide the first slot that is
     /// undecided: votes are missing, or what they are for.
     fn holding(&self) -> Holding {
-        let nothing = Holding::nothing("learner");
+        let nothing = Holding { refused: self.refused, ..Holding::nothing("learner") };
         let decided = self.slots.iter().zip(self.executed.0..);
         let decided = decided.take_while(|((slot, tally), at)| slot.0 == *at && tally.decided);
         let slot = Slot(self.executed.0 + decided.count() as u64);
@@ -99,12 +102,22 @@ impl Learner {
     }
 
     fn tally(&mut self, slot: Slot, view: View) -> Option<&mut Tally> {
-        if slot < self.executed || slot.0 >= self.executed.0 + self.window {
+        if slot < self.executed {
+            self.refused.add(Refusal::Late);
+            return None;
+        }
+        if slot.0 >= self.executed.0 + self.window {
+            self.refused.add(Refusal::BeyondWindow);
             return None;
         }
         let tally = self.slots.entry(slot).or_default();
         if view > tally.view {
             *tally = Tally { view, ..Tally::default() };
+        }
+        if view < tally.view {
+            self.refused.add(Refusal::StaleView);
+        } else if tally.decided {
+            self.refused.add(Refusal::Late);
         }
         (view == tally.view && !tally.decided).then_some(tally)
     }
@@ -117,5 +130,30 @@ impl Learner {
         let value = tally.value.take()?;
         tally.decided = true;
         Some((slot, value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::refused::Refusal;
+
+    #[test]
+    fn what_a_learner_passes_over_is_counted_by_the_reason() {
+        let config = Config::new(ReplicaId(0), 3);
+        let mut learner = Learner::new(Slot(5), &config);
+        let mut vote = |from, view, slot| {
+            let commit = Commit { view: View(view), slot: Slot(slot) };
+            learner.on_commit(ReplicaId(from), commit);
+        };
+        vote(0, 2, 5);
+        vote(1, 1, 5);
+        vote(1, 2, 4);
+        vote(1, 2, 5 + config.window);
+
+        let counts: Vec<_> = learner.holding().refused.counts().collect();
+
+        let reasons = [Refusal::StaleView, Refusal::BeyondWindow, Refusal::Late];
+        assert_eq!(counts, reasons.map(|why| (why, 1)));
     }
 }

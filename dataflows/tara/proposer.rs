@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::events::{Event, Holding, Wait};
 use crate::operators::executor::{Executed, Progress};
 use crate::operators::requests::Forward;
+use crate::refused::{Refusal, Refused};
 use crate::role::{Pulse, Role, Stream};
 use crate::types::{Millis, Slot, View};
 
@@ -75,6 +76,7 @@ pub struct Proposer {
     sources: Vec<Source>,
     moved_at: Millis,
     now: Millis,
+    refused: Refused,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -104,6 +106,7 @@ impl Proposer {
             sources: vec![Source::default(); config.n],
             moved_at: 0,
             now: 0,
+            refused: Refused::default(),
         }
     }
 
@@ -117,7 +120,7 @@ impl Proposer {
             Some(_) if held > 0 => Wait::for_role("executor"),
             _ => Wait::Nothing,
         };
-        Holding { slot, held, wait, ..Holding::nothing("proposer") }
+        Holding { slot, held, wait, refused: self.refused, ..Holding::nothing("proposer") }
     }
 
     /// A leader that learns of a higher view stops at once (TA-10).
@@ -152,7 +155,10 @@ impl Proposer {
     fn on_forward(&mut self, forward: Forward) -> Vec<Proposal> {
         let id = forward.batch.id;
         let source = self.sources.get_mut(id.source.0 as usize);
-        let (Some(source), Some(_)) = (source, self.leads) else { return Vec::new() };
+        let (Some(source), Some(_)) = (source, self.leads) else {
+            self.refused.add(Refusal::NotLeader);
+            return Vec::new();
+        };
         let last = source.last.filter(|last| last.incarnation >= id.incarnation);
         let last = last.unwrap_or_else(|| {
             // The source starts anew, or this leader does: everything before its oldest is executed.
@@ -166,9 +172,11 @@ impl Proposer {
         source.last = Some(last);
         source.waiting = source.waiting.split_off(&last.number.saturating_add(1));
         let ahead = id.number.saturating_sub(last.number);
-        if last.incarnation == id.incarnation
-            && (1..=self.batches_in_flight as u64).contains(&ahead)
-        {
+        if last.incarnation != id.incarnation || ahead == 0 {
+            self.refused.add(Refusal::Late);
+        } else if ahead > self.batches_in_flight as u64 {
+            self.refused.add(Refusal::BeyondWindow);
+        } else {
             source.waiting.insert(id.number, forward.batch);
         }
         self.propose_waiting()

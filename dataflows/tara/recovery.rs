@@ -6,6 +6,7 @@ use crate::batch::Value;
 use crate::config::Config;
 use crate::events::{Event, Holding, Wait};
 use crate::quorum::Votes;
+use crate::refused::{Refusal, Refused};
 use crate::role::{Role, Stream};
 use crate::types::{ReplicaId, Slot, View};
 
@@ -47,6 +48,7 @@ pub struct Recovery {
     past: View,
     view: View,
     heard: BTreeMap<ReplicaId, Account>,
+    refused: Refused,
 }
 
 /// The parts of one committer's record that have arrived.
@@ -67,6 +69,7 @@ impl Recovery {
             past,
             view: past,
             heard: BTreeMap::new(),
+            refused: Refused::default(),
         }
     }
 
@@ -78,14 +81,20 @@ impl Recovery {
         let held = self.heard.len() as u64;
         let wait = if held > 0 { Wait::Records(whole.missing(self.n)) } else { Wait::Nothing };
         let first = self.view.0;
-        Holding { held, first, wait, ..Holding::nothing("recovery") }
+        let refused = self.refused;
+        Holding { held, first, wait, refused, ..Holding::nothing("recovery") }
     }
 
     fn on_record(&mut self, from: ReplicaId, record: Record) -> Option<NewView> {
         let Record { view, decided, part, parts, accepted } = record;
         // A record counts for the view it is of and for no other: the committer may since have
         // accepted what the record does not show.
-        if view <= self.past || view < self.view || view.leader(self.n) != self.me {
+        if view <= self.past || view < self.view {
+            self.refused.add(if view == self.past { Refusal::Late } else { Refusal::StaleView });
+            return None;
+        }
+        if view.leader(self.n) != self.me {
+            self.refused.add(Refusal::NotLeader);
             return None;
         }
         if view > self.view {

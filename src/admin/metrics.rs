@@ -18,8 +18,9 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::questions::Sources;
-use crate::observe::frame::{Frame, Histogram, Operator};
+use crate::observe::frame::{Frame, Histogram, Holding, Operator};
 use crate::observe::status::{Link, ReplicaStatus, Role};
+use crate::refused::Refusal;
 
 /// The form of the answer.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -118,6 +119,8 @@ impl Writer<'_> {
         self.gauge("executed_slots", "Slots executed.", status.executed.0 as f64)?;
         self.gauge("stable_slots", "Slots in the stable checkpoint.", status.stable.0 as f64)?;
         self.gauge("lag_slots", "Slots by which the furthest peer is ahead.", status.lag as f64)?;
+        let help = "Whether its thread does not come back from one operator, or from its disk.";
+        self.gauge("stuck", help, truth(status.stuck.is_some()))?;
         self.gauge("fenced", "Whether it waits for its disk.", truth(status.fenced))?;
         self.counter("requests", "Requests executed since it started.", status.requests)?;
         self.counter("duplicates", "Requests answered again.", status.duplicates)?;
@@ -140,6 +143,14 @@ impl Writer<'_> {
             let name =
                 ("disk_sync", "How long syncs take.", Some(&Unit::Seconds), MetricType::Gauge);
             self.family(name, "quantile", took)?;
+            let took = [("0.5", disk.recent_median_us), ("0.99", disk.recent_p99_us)];
+            let took = took.map(|(quantile, us)| (quantile, seconds(us)));
+            let help = "How long the syncs of the last ten seconds took.";
+            let name = ("disk_sync_recent", help, Some(&Unit::Seconds), MetricType::Gauge);
+            self.family(name, "quantile", took)?;
+            let help = "For how long a sync has been under way.";
+            self.gauge("disk_syncing_seconds", help, seconds(disk.syncing_us))?;
+            self.gauge("disk_full", "Whether the disk has no room.", truth(disk.full))?;
         }
         Ok(())
     }
@@ -173,6 +184,12 @@ impl Writer<'_> {
         let counts = frame.counts.iter().map(|(kind, count)| (kind.as_str(), *count as f64));
         let name = ("events", "Things that happened.", None, MetricType::Counter);
         self.family(name, "kind", counts)?;
+        let refused = Refusal::ALL.map(|why| {
+            let of = |holding: &Holding| holding.refused.get(why.name()).copied().unwrap_or(0);
+            (why.name(), frame.holdings.iter().map(of).sum::<u64>() as f64)
+        });
+        let name = ("refused", "Messages passed over.", None, MetricType::Counter);
+        self.family(name, "reason", refused)?;
         self.counter("observer_lost", "Details the observer left out.", frame.lost)?;
         let Histogram { sum_us, below_ns } = &frame.latencies;
         let help = "From a request's arrival here to its reply.";

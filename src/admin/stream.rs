@@ -70,7 +70,8 @@ struct Watcher {
     sources: Arc<Sources>,
     /// The life and number of the last frame sent, by replica.
     seen: BTreeMap<ReplicaId, (u64, u64)>,
-    silent: BTreeMap<ReplicaId, bool>,
+    /// Why each replica was last said to be silent.
+    silent: BTreeMap<ReplicaId, Option<String>>,
     findings: Option<Vec<Finding>>,
     next: VecDeque<Event>,
     _place: OwnedSemaphorePermit,
@@ -106,11 +107,13 @@ impl Watcher {
                     self.next.push_back(event("frame", &**frame));
                 }
             }
-            let silent = sighting.silence.is_some();
-            let before = self.silent.insert(sighting.replica, silent);
-            if let Some(text) = sighting.silence.as_deref().filter(|_| before != Some(true)) {
-                let silence = Silence { replica: sighting.replica, text };
-                self.next.push_back(event("silence", &silence));
+            let said = self.silent.entry(sighting.replica).or_default();
+            if *said != sighting.silence {
+                said.clone_from(&sighting.silence);
+                if let Some(text) = &sighting.silence {
+                    let silence = Silence { replica: sighting.replica, text };
+                    self.next.push_back(event("silence", &silence));
+                }
             }
         }
         if self.findings.as_ref() != Some(&scene.findings) {

@@ -206,6 +206,7 @@ impl<R: Serialize> Writer<R> {
             }
             if self.store.is_dirty() {
                 let start = Instant::now();
+                self.store.meter().begin_group();
                 self.store.sync()?;
                 self.store.meter().on_group(start.elapsed());
             }

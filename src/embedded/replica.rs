@@ -242,6 +242,7 @@ where
             heard_at: self.heard_at.clone(),
             executed_by: self.executed_by.clone(),
             native_clients: self.edge.clients(),
+            full: self.node.is_full(),
             syncs: self.node.meter().map(|meter| (meter.syncs(), meter.sync_times())),
             ..Report::of(me, n, status, self.lines.clock.now())
         }

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use super::Node;
 use crate::batch::Requests;
 use crate::events::Event;
+use crate::observe::doing::Doing;
 use crate::observe::frame::Frame;
 use crate::observe::observer::Observer;
 use crate::observe::past::Past;
@@ -23,6 +24,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// Lets `observer` watch from now on, which prepared this replica's worker. `step` is the
     /// [protocol's](crate::protocol::Protocol).
     pub fn watch(&mut self, observer: Observer, step: fn(&M) -> Option<Step>) {
+        observer.on_built();
         self.watch = Some(Box::new(Watch { observer, step }));
     }
 
@@ -65,7 +67,9 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         let watch = self.watch.as_mut()?;
         watch.observer.end_epoch();
         self.replica.settle();
-        Some(watch.observer.frame(status))
+        let frame = watch.observer.frame(status);
+        self.end_turn();
+        Some(frame)
     }
 
     /// What the observer remembers.
@@ -74,9 +78,29 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         self.watch.as_ref().map(|watch| watch.observer.past())
     }
 
+    /// What the replica's thread is doing, if somebody watches.
+    #[must_use]
+    pub fn doing(&self) -> Option<&Doing> {
+        self.watch.as_ref().map(|watch| watch.observer.doing())
+    }
+
     pub(super) fn begin_turn(&mut self) {
         if let Some(watch) = &mut self.watch {
             watch.observer.on_turn();
+        }
+    }
+
+    /// The replica has worked, and what it leaves goes to the disk.
+    pub(super) fn begin_disk(&self) {
+        if let Some(doing) = self.doing() {
+            doing.begin_disk();
+        }
+    }
+
+    /// The thread goes on to other things.
+    pub(super) fn end_turn(&self) {
+        if let Some(doing) = self.doing() {
+            doing.end();
         }
     }
 

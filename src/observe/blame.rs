@@ -63,7 +63,8 @@ mod tests {
     fn a_missing_vote_is_named() {
         let wait = Wait::Votes(vec![ReplicaId(1), ReplicaId(2)]);
         let role = "learner".to_owned();
-        let holding = Holding { role, slot: Some(Slot(7)), held: 1, wait, waited_us: 0 };
+        let (waited_us, refused) = (0, Default::default());
+        let holding = Holding { role, slot: Some(Slot(7)), held: 1, wait, waited_us, refused };
         let text = "learner holds slot 7: it has not heard the votes of replicas 1 and 2";
         assert_eq!(Blame::of(&holding).text, text);
     }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::doing::{Doing, Stuck};
 use super::frame::{Frame, VERSION};
 use super::past::Past;
 use super::scene::{Scene, Sighting};
@@ -18,6 +19,7 @@ struct Posted {
     report: Option<Report>,
     frame: Option<(Print, Instant)>,
     past: Option<Past>,
+    doing: Option<Doing>,
     /// Whether it is known that the replica has ended.
     ended: bool,
 }
@@ -28,6 +30,13 @@ enum Print {
     Frame(Arc<Frame>),
     Bytes(Vec<u8>),
     Unreadable,
+}
+
+impl Posted {
+    /// What the thread does not come back from.
+    fn stuck(&self) -> Option<Stuck> {
+        self.doing.as_ref().filter(|_| !self.ended)?.stuck()
+    }
 }
 
 impl Board {
@@ -43,7 +52,9 @@ impl Board {
     /// How the replica stands; nothing before its first tick, and of another process's.
     #[must_use]
     pub fn get(&self) -> Option<Report> {
-        self.posted().report.clone()
+        let posted = self.posted();
+        let report = posted.report.clone()?;
+        Some(Report { stuck: posted.stuck(), ..report })
     }
 
     /// Puts up a frame.
@@ -77,9 +88,10 @@ impl Board {
         }
     }
 
-    /// Offers what the replica remembers.
-    pub fn set_past(&self, past: Past) {
-        self.posted().past = Some(past);
+    /// Offers what the replica remembers, and what its thread is doing.
+    pub fn set_watched(&self, past: Past, doing: Doing) {
+        let mut posted = self.posted();
+        (posted.past, posted.doing) = (Some(past), Some(doing));
     }
 
     /// What the replica remembers, if it is of this process and watched.
@@ -94,8 +106,13 @@ impl Board {
         match self.frame() {
             Some((frame, at)) => {
                 let age_us = at.elapsed().as_micros() as u64;
-                let silence = self.posted().ended.then(|| "it has ended".to_owned());
-                Sighting { replica, frame: Some(frame), age_us, silence }
+                let posted = self.posted();
+                let stuck = posted.stuck();
+                let silence = match &stuck {
+                    _ if posted.ended => Some("it has ended".to_owned()),
+                    stuck => stuck.as_ref().map(Stuck::to_string),
+                };
+                Sighting { replica, frame: Some(frame), age_us, silence, stuck }
             }
             None => {
                 let unreadable = matches!(self.posted().frame, Some((Print::Unreadable, _)));
@@ -104,7 +121,8 @@ impl Board {
                 } else {
                     "nothing has been heard of it"
                 };
-                Sighting { replica, frame: None, age_us: 0, silence: Some(why.to_owned()) }
+                let silence = Some(why.to_owned());
+                Sighting { replica, frame: None, age_us: 0, silence, stuck: None }
             }
         }
     }

@@ -1,6 +1,8 @@
 //! What is wrong with a cluster, in words: found in the latest frames of its replicas, and in nothing else.
 
+mod each;
 mod rules;
+mod why;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -52,8 +54,12 @@ pub enum Code {
     NoLeader,
     /// The application does not go on, though requests wait.
     Stalled,
+    /// A replica's thread does not come back from an operator, or from its disk.
+    Stuck,
     /// A replica is not there.
     Away,
+    /// A replica hears too few others.
+    CutOff,
     /// A replica is behind.
     Lagging,
     /// A replica waits for its disk, full or slow.

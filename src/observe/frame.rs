@@ -241,6 +241,9 @@ pub struct Holding {
     pub wait: Wait,
     /// For how long it has been waiting for that with that slot, to the last time it was asked.
     pub waited_us: u64,
+    /// How many messages it has passed over since the replica started, by the reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused: BTreeMap<String, u64>,
 }
 
 /// Durations by how long they were.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::doing::Stuck;
 use crate::config::Config;
 use crate::quorum::majority;
 use crate::server::{Report, present};
@@ -94,8 +95,11 @@ impl Limits {
             }
         };
         let silent = now.saturating_duration_since(report.at);
-        let text = format!("its worker has not moved for {:.1} s", silent.as_secs_f64());
-        add(silent > self.ready_within, Code::Silent, text);
+        let text = report.stuck.as_ref().map_or_else(
+            || format!("its worker has not moved for {:.1} s", silent.as_secs_f64()),
+            Stuck::to_string,
+        );
+        add(silent > self.ready_within || report.stuck.is_some(), Code::Silent, text);
         let heard = present(&report.heard_at, report.now, self.heard_within_ms);
         let needed = majority(report.n);
         let text = format!("it hears {heard} of {} replicas, itself included", report.n);
@@ -103,7 +107,8 @@ impl Limits {
         let behind = lag(report);
         let text = format!("it is {behind} slots behind, and up to {} are usual", self.lag_max);
         add(behind > self.lag_max, Code::Behind, text);
-        add(report.fenced, Code::Fenced, "it waits for its disk, full or slow".to_owned());
+        let state = if report.full { "full" } else { "slow" };
+        add(report.fenced, Code::Fenced, format!("it waits for its disk, which is {state}"));
         add(report.draining, Code::Draining, "it has been told to end".to_owned());
         reasons
     }

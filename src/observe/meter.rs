@@ -5,7 +5,7 @@
 //! operators of [`role`](crate::role) count for themselves, and take the time of one turn in several.
 //! They offer their meters through the worker's log; where nobody has asked for them there are none.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::progress::Timestamp;
 use timely::worker::Worker;
 
+use super::doing::Note;
 use super::spread::Buckets;
 
 /// The log on which operators offer their meters while a graph is built.
@@ -41,6 +42,8 @@ pub struct Meter {
     pub frontier: Cell<Option<u64>>,
     /// Whether time is to be taken.
     pub timing: Cell<bool>,
+    /// Where it notes that it runs, once somebody watches.
+    pub note: OnceCell<Note>,
 }
 
 /// Records that passed a port.
@@ -112,6 +115,9 @@ impl Metered {
     pub fn start(&self) -> Option<Instant> {
         let meter = self.0.as_ref()?;
         meter.runs.set(meter.runs.get() + 1);
+        if let Some(note) = meter.note.get() {
+            note.run();
+        }
         meter.timing.get().then(Instant::now)
     }
 

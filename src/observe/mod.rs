@@ -14,6 +14,7 @@
 
 pub mod blame;
 pub mod board;
+pub mod doing;
 pub mod findings;
 pub mod frame;
 pub mod health;
@@ -29,6 +30,7 @@ pub mod showing;
 pub mod spread;
 pub mod status;
 mod story;
+pub mod syncs;
 pub mod views;
 mod waits;
 mod window;

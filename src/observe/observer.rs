@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use timely::worker::Worker;
 
+use super::doing::Doing;
 use super::frame::{Blame, Frame, Happened, Holding, Level, VERSION};
 use super::logs::Logs;
 use super::meter::{self, Meters};
@@ -32,7 +33,7 @@ const SLOTS_A_FRAME: usize = 32;
 /// Things that happened in a frame.
 const HAPPENED_A_FRAME: usize = 64;
 /// Where blame begins: at what applies the ordered stream.
-const APPLICATION: &str = "executor";
+pub(super) const APPLICATION: &str = "executor";
 
 /// Tells the time, in microseconds since the Unix epoch.
 pub type Now = Box<dyn Fn() -> u64>;
@@ -41,6 +42,7 @@ pub type Now = Box<dyn Fn() -> u64>;
 pub struct Observer {
     level: Level,
     wiring: Wiring,
+    doing: Doing,
     meters: Meters,
     /// What timely itself logs, at level `full`.
     logs: Option<Logs>,
@@ -103,9 +105,12 @@ impl Observer {
         let logs = if level == Level::Full { Logs::keep(&mut worker) } else { None };
         let meters = meter::collect(&worker);
         let times = VecDeque::from([now()]);
+        let names = wiring.graph.operators.iter().map(|operator| operator.name.clone());
+        let doing = Doing::of(names.collect());
         let observer = Self {
             level,
             wiring,
+            doing,
             meters,
             logs,
             roster: None,
@@ -133,8 +138,26 @@ impl Observer {
         &self.past
     }
 
+    /// What the replica's thread is doing.
+    #[must_use]
+    pub fn doing(&self) -> &Doing {
+        &self.doing
+    }
+
+    /// The replica's graph is there: from now on its operators note when they run.
+    pub fn on_built(&self) {
+        let by_address = by_address(&self.wiring);
+        for meter in self.meters.borrow().iter() {
+            if let Some(operator) = by_address.get(meter.address.get(1..).unwrap_or_default()) {
+                // An observer watches one replica, and is told once that this is there.
+                let _ = meter.note.set(self.doing.note(*operator));
+            }
+        }
+    }
+
     /// A turn begins.
     pub fn on_turn(&mut self) {
+        self.doing.begin_turn();
         self.turns += 1;
         if self.logs.is_some() {
             // They tell the time of every run.
@@ -287,11 +310,19 @@ impl Observer {
             let before = since.remove(&holding.role).filter(|(before, _)| same(before));
             let began = before.map_or(now, |(_, began)| began);
             self.since.insert(holding.role.clone(), (holding.clone(), began));
-            let events::Holding { role, slot, held, wait, .. } = holding;
-            Holding { role, slot, held, wait, waited_us: now.saturating_sub(began) }
+            let events::Holding { role, slot, held, wait, refused, .. } = holding;
+            let refused = refused.counts().map(|(why, count)| (why.name().to_owned(), count));
+            let (waited_us, refused) = (now.saturating_sub(began), refused.collect());
+            Holding { role, slot, held, wait, waited_us, refused }
         };
         holdings.into_iter().map(holding).collect()
     }
+}
+
+/// The numbers of the operators, by their addresses in the replica's graph.
+fn by_address(wiring: &Wiring) -> BTreeMap<&[usize], usize> {
+    let operators = wiring.graph.operators.iter().enumerate();
+    operators.map(|(at, operator)| (&operator.address[..], at)).collect()
 }
 
 impl Level {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::doing::Stuck;
 use super::findings::{self, Finding};
 use super::frame::{Frame, VERSION};
 use crate::types::ReplicaId;
@@ -33,6 +34,9 @@ pub struct Sighting {
     pub age_us: u64,
     /// Why there is no frame, or none that is fresh.
     pub silence: Option<String>,
+    /// What its thread does not come back from, by the word of its own process.
+    #[serde(default)]
+    pub stuck: Option<Stuck>,
 }
 
 impl Scene {

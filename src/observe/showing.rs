@@ -10,6 +10,7 @@ use super::board::Board;
 use super::frame::Frame;
 use super::health::Limits;
 use super::status::{Bounds, ReplicaStatus};
+use super::syncs::Syncs;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::node::Node;
@@ -21,6 +22,7 @@ pub struct Showing {
     bounds: Bounds,
     limits: Limits,
     clock: Clock,
+    syncs: Syncs,
     next: Duration,
     /// How many frames have been taken of a replica that is not watched.
     unwatched: u64,
@@ -35,11 +37,23 @@ impl Showing {
     #[must_use]
     pub fn new(board: Board, bounds: Bounds, config: &Config, clock: Clock) -> Self {
         let (limits, next) = (Limits::of(config), Duration::ZERO);
-        Self { board, bounds, limits, clock, next, unwatched: 0, due: false }
+        Self {
+            board,
+            bounds,
+            limits,
+            clock,
+            syncs: Syncs::default(),
+            next,
+            unwatched: 0,
+            due: false,
+        }
     }
 
     /// Puts up how the replica stands.
-    pub fn report(&self, report: Report) {
+    pub fn report(&mut self, mut report: Report) {
+        if let Some((_, times)) = &report.syncs {
+            report.recent_syncs = self.syncs.on_reading(report.up_for, times);
+        }
         self.board.set(report);
     }
 
@@ -93,9 +107,9 @@ impl Showing {
         };
         let frame = Arc::new(frame);
         if frame.number == 1
-            && let Some(past) = node.past()
+            && let (Some(past), Some(doing)) = (node.past(), node.doing())
         {
-            self.board.set_past(past.clone());
+            self.board.set_watched(past.clone(), doing.clone());
         }
         self.board.set_frame(Arc::clone(&frame));
         Some(frame)

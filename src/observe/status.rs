@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::doing::Stuck;
 use super::health::{Reason, lag};
 use crate::server::{LINK_BYTES_MAX, LinkStatus, Report};
 use crate::settings::NodeSettings;
@@ -56,6 +57,9 @@ pub struct ReplicaStatus {
     pub draining: bool,
     /// What keeps it from being of full use; nothing if it is ready.
     pub not_ready: Vec<Reason>,
+    /// What its thread does not come back from.
+    #[serde(default)]
+    pub stuck: Option<Stuck>,
     /// Requests executed since it started.
     pub requests: u64,
     /// Requests among them that had been executed before, and were answered again.
@@ -154,6 +158,21 @@ pub struct Disk {
     pub mean_us: u64,
     /// The longest.
     pub max_us: u64,
+    /// How many there were in the last ten seconds.
+    #[serde(default)]
+    pub recent_syncs: u64,
+    /// Half of those took no more than this, within a factor of two.
+    #[serde(default)]
+    pub recent_median_us: u64,
+    /// 99 of 100 of those took no more than this, within a factor of two.
+    #[serde(default)]
+    pub recent_p99_us: u64,
+    /// For how long one has been under way; 0 if none is.
+    #[serde(default)]
+    pub syncing_us: u64,
+    /// Whether it has no room.
+    #[serde(default)]
+    pub full: bool,
 }
 
 /// What a replica is told once, as far as a status repeats it.
@@ -211,6 +230,7 @@ impl ReplicaStatus {
             fenced: report.fenced,
             draining: report.draining,
             not_ready,
+            stuck: report.stuck.clone(),
             requests: status.requests,
             duplicates: status.duplicates,
             checkpoints: status.checkpoints,
@@ -232,6 +252,11 @@ impl ReplicaStatus {
                 p99_us: times.p99_us,
                 mean_us: times.mean_us,
                 max_us: times.max_us,
+                recent_syncs: report.recent_syncs.syncs,
+                recent_median_us: report.recent_syncs.median_us,
+                recent_p99_us: report.recent_syncs.p99_us,
+                syncing_us: report.recent_syncs.syncing_us,
+                full: report.full,
             }),
         }
     }

@@ -16,6 +16,7 @@ use crate::checkpoint::{Checkpoint, Digest};
 use crate::config::Config;
 use crate::events::{Event, Holding, Wait};
 use crate::operators::release::Ordered;
+use crate::refused::{Refusal, Refused};
 use crate::role::{Pulse, Role, Stream};
 use crate::types::{Millis, ReplicaId, Slot, To, is_plausible};
 
@@ -181,6 +182,7 @@ pub struct State {
     served: Option<Checkpoint>,
     /// Whom to ask next, when several are ahead.
     turn: usize,
+    refused: Refused,
 }
 
 impl State {
@@ -207,6 +209,7 @@ impl State {
             hungry: false,
             served: None,
             turn: 0,
+            refused: Refused::default(),
         }
     }
 
@@ -216,11 +219,12 @@ impl State {
         let all = (0..).map(ReplicaId).zip(&self.peers);
         let ahead: Vec<_> = all.filter(|(_, slot)| **slot > next).collect();
         let Some(furthest) = ahead.iter().map(|(_, slot)| **slot).max() else {
-            return Holding::nothing("catch_up");
+            return Holding { refused: self.refused, ..Holding::nothing("catch_up") };
         };
         let wait = Wait::Slots(ahead.into_iter().map(|(peer, _)| peer).collect());
         let held = furthest.0 - next.0;
-        Holding { slot: Some(next), held, wait, ..Holding::nothing("catch_up") }
+        let (slot, refused) = (Some(next), self.refused);
+        Holding { slot, held, wait, refused, ..Holding::nothing("catch_up") }
     }
 
     fn next(&self) -> Slot {
@@ -315,23 +319,29 @@ impl State {
         self.hungry = true;
         let slots =
             values.into_iter().enumerate().map(|(at, value)| (Slot(from.0 + at as u64), value));
-        // Nothing beyond the contiguous part: what waits in the release operator stays bounded.
-        if from > next { Vec::new() } else { slots.filter(|(slot, _)| *slot >= next).collect() }
+        if from > next {
+            // Nothing beyond the contiguous part: what waits in the release operator stays bounded.
+            self.refused.add(Refusal::OutOfOrder);
+            return Vec::new();
+        }
+        slots.filter(|(slot, _)| *slot >= next).collect()
     }
 
     fn on_piece(&mut self, piece: Piece) -> Taken {
         if piece.slot <= self.next() {
-            return Taken::Refused;
+            return self.refuse(Refusal::Late);
         }
         let Piece { slot, digest, total, offset, bytes } = piece;
         let newer = self.partial.as_ref().is_none_or(|partial| partial.slot < slot);
         if newer && offset == 0 {
             self.partial = Some(Partial { slot, digest, state: Vec::new(), asked_again: false });
         }
-        let Some(partial) = &mut self.partial else { return Taken::Refused };
-        if (slot, digest, offset) != (partial.slot, partial.digest, partial.state.len() as u64) {
-            return Taken::Refused;
-        }
+        let due = |partial: &&mut Partial| {
+            (slot, digest, offset) == (partial.slot, partial.digest, partial.state.len() as u64)
+        };
+        let Some(partial) = self.partial.as_mut().filter(due) else {
+            return self.refuse(Refusal::OutOfOrder);
+        };
         partial.state.extend_from_slice(&bytes);
         partial.asked_again = false;
         self.moved_at = self.now;
@@ -342,9 +352,14 @@ impl State {
         let state = std::mem::take(&mut partial.state);
         self.partial = None;
         if Digest::of(&state) != digest {
-            return Taken::Refused;
+            return self.refuse(Refusal::Damaged);
         }
         Taken::Whole(Checkpoint { slot, digest, state: Arc::new(state) })
+    }
+
+    fn refuse(&mut self, why: Refusal) -> Taken {
+        self.refused.add(why);
+        Taken::Refused
     }
 
     fn on_tick(&mut self, now: Millis) -> Vec<(To, CatchUp)> {

@@ -60,7 +60,9 @@ pub fn checkpointer<'s, R: Clone + 'static>(
     role.on(saved, move |checkpointer, slot| report.send(checkpointer.on_saved(slot)));
     role.on(reports, move |checkpointer, (from, report)| {
         let outcome = checkpointer.on_report(from, report);
-        tell.send(outcome.diverged.then_some(Event::Diverged { slot: report.slot, replica: from }));
+        let slot = report.slot;
+        let diverged = |replica| Event::Diverged { slot, replica };
+        tell.send(outcome.diverged.into_iter().map(diverged));
         if let Some(slot) = outcome.stable {
             tell.send([Event::Stable { slot }]);
             enough.send([slot]);
@@ -83,10 +85,22 @@ pub struct Checkpointer {
     /// The last one that has been saved.
     own: Option<Report>,
     stable: Slot,
+    /// The digest that made it stable; nothing before one has.
+    agreed: Option<Digest>,
     forgotten: Slot,
     /// Reports above the stable slot, by slot; only the latest few slots.
-    reports: BTreeMap<Slot, BTreeMap<ReplicaId, Digest>>,
+    reports: BTreeMap<Slot, Tally>,
+    /// The last slot at which each replica was said to differ: that is said once.
+    accused: BTreeMap<ReplicaId, Slot>,
     said_at: Millis,
+}
+
+/// Reports of one slot.
+#[derive(Debug, Default)]
+struct Tally {
+    digests: BTreeMap<ReplicaId, Digest>,
+    /// How often one was said again that others contradict.
+    doubts: u32,
 }
 
 /// What a report led to.
@@ -95,12 +109,16 @@ struct Outcome {
     stable: Option<Slot>,
     /// Slots below this are in a stable checkpoint *and* in one of this replica's own on disk.
     forget: Option<Slot>,
-    diverged: bool,
+    /// Replicas that hold another state than most, or all that contradict each other.
+    diverged: Vec<ReplicaId>,
 }
 
 impl Checkpointer {
     /// More slots than replicas can be apart while a window of two checkpoints holds the leader.
     const SLOTS_MAX: usize = 8;
+    /// Reports that may be contradicted while it is not known which of them most replicas hold: two
+    /// replicas' of a second.
+    const DOUBTS_MAX: u32 = 40;
 
     fn new(own: Option<&Checkpoint>, config: &Config) -> Self {
         Self {
@@ -110,8 +128,10 @@ impl Checkpointer {
             cut: BTreeMap::new(),
             own: own.map(|own| Report { slot: own.slot, digest: own.digest }),
             stable: Slot(0),
+            agreed: None,
             forgotten: Slot(0),
             reports: BTreeMap::new(),
+            accused: BTreeMap::new(),
             said_at: 0,
         }
     }
@@ -132,7 +152,8 @@ impl Checkpointer {
                     });
                     votes
                 };
-                let heard = self.reports.get(&own.slot).map(equal).unwrap_or_default();
+                let heard = self.reports.get(&own.slot).map(|tally| equal(&tally.digests));
+                let heard = heard.unwrap_or_default();
                 let wait = Wait::Reports(heard.missing(self.n));
                 Holding { slot: Some(own.slot), held: 1, wait, ..nothing }
             }
@@ -160,23 +181,38 @@ impl Checkpointer {
         Outcome { stable, forget, diverged }
     }
 
-    fn tally(&mut self, from: ReplicaId, report: Report) -> (Option<Slot>, bool) {
-        if report.slot <= self.stable {
-            return (None, false);
+    fn tally(&mut self, from: ReplicaId, report: Report) -> (Option<Slot>, Vec<ReplicaId>) {
+        let Report { slot, digest } = report;
+        if slot <= self.stable {
+            let differs = slot == self.stable && self.agreed.is_some_and(|agreed| agreed != digest);
+            return (None, self.accuse(differs.then_some(from), slot));
         }
-        let digests = self.reports.entry(report.slot).or_default();
-        digests.insert(from, report.digest);
-        let equal = digests.values().filter(|digest| **digest == report.digest).count();
-        let diverged = equal < digests.len();
+        let Tally { digests, doubts } = self.reports.entry(slot).or_default();
+        let is_again = digests.insert(from, digest) == Some(digest);
+        let differing = digests.iter().filter(|(_, other)| **other != digest);
+        let differing: Vec<ReplicaId> = differing.map(|(replica, _)| *replica).collect();
+        if digests.len() - differing.len() >= self.quorum {
+            (self.stable, self.agreed) = (slot, Some(digest));
+            self.reports = self.reports.split_off(&slot.next());
+            return (Some(slot), self.accuse(differing, slot));
+        }
+        *doubts += u32::from(is_again && !differing.is_empty());
+        let accused = (*doubts > Self::DOUBTS_MAX).then(|| digests.keys().copied().collect());
+        let accused: Vec<ReplicaId> = accused.unwrap_or_default();
         if self.reports.len() > Self::SLOTS_MAX {
             self.reports.pop_first();
         }
-        if equal < self.quorum {
-            return (None, diverged);
-        }
-        self.stable = report.slot;
-        self.reports = self.reports.split_off(&report.slot.next());
-        (Some(self.stable), diverged)
+        (None, self.accuse(accused, slot))
+    }
+
+    /// Those of whom it has not been said yet that they differ at this slot.
+    fn accuse(
+        &mut self,
+        replicas: impl IntoIterator<Item = ReplicaId>,
+        slot: Slot,
+    ) -> Vec<ReplicaId> {
+        let is_new = |replica: &ReplicaId| self.accused.insert(*replica, slot) != Some(slot);
+        replicas.into_iter().filter(is_new).collect()
     }
 
     /// Says again what was said last: a report may be lost, and a peer may have been down.
@@ -206,9 +242,36 @@ mod tests {
         let mut checkpointer = checkpointer();
         assert_eq!(checkpointer.on_report(ReplicaId(1), report(10, b"a")).stable, None);
         assert_eq!(checkpointer.on_report(ReplicaId(1), report(10, b"a")).stable, None);
-        let outcome = checkpointer.on_report(ReplicaId(2), report(10, b"b"));
-        assert_eq!((outcome.stable, outcome.diverged), (None, true));
+        assert_eq!(checkpointer.on_report(ReplicaId(2), report(10, b"b")).stable, None);
         assert_eq!(checkpointer.on_report(ReplicaId(0), report(10, b"a")).stable, Some(Slot(10)));
+    }
+
+    #[test]
+    fn who_differs_is_who_differs_from_most_whether_heard_before_or_after_them_and_is_said_once() {
+        let mut checkpointer = checkpointer();
+        let mut differ = |from, slot, state: &[u8]| {
+            checkpointer.on_report(ReplicaId(from), report(slot, state)).diverged
+        };
+        assert_eq!(differ(2, 10, b"b"), []);
+        assert_eq!(differ(0, 10, b"a"), []);
+        assert_eq!(differ(1, 10, b"a"), [ReplicaId(2)]);
+        assert_eq!(differ(2, 10, b"b"), []);
+
+        assert_eq!(differ(0, 20, b"a"), []);
+        assert_eq!(differ(1, 20, b"a"), []);
+        assert_eq!(differ(2, 20, b"b"), [ReplicaId(2)]);
+        assert_eq!(differ(2, 20, b"b"), []);
+    }
+
+    #[test]
+    fn two_that_contradict_each_other_for_long_are_both_named() {
+        let mut checkpointer = checkpointer();
+        let mut named = Vec::new();
+        for _ in 0..=Checkpointer::DOUBTS_MAX {
+            named.extend(checkpointer.on_report(ReplicaId(0), report(10, b"a")).diverged);
+            named.extend(checkpointer.on_report(ReplicaId(2), report(10, b"b")).diverged);
+        }
+        assert_eq!(named, [ReplicaId(0), ReplicaId(2)]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::events::{Event, Holding, Wait};
 use crate::operators::release::Ordered;
 use crate::operators::sessions::{Limits, Sessions};
+use crate::refused::{Refusal, Refused};
 use crate::role::{Role, Stream};
 use crate::types::{ReplicaId, Slot, is_plausible};
 
@@ -119,6 +120,7 @@ pub struct Executor {
     application: Box<dyn StateMachine>,
     /// Replies that nobody here waits for.
     unheard: Vec<u8>,
+    refused: Refused,
 }
 
 /// The replicated state beside the application.
@@ -160,6 +162,7 @@ impl Executor {
             },
             application,
             unheard: Vec::new(),
+            refused: Refused::default(),
         }
     }
 
@@ -191,7 +194,8 @@ impl Executor {
 
     fn holding(&self) -> Holding {
         let wait = Wait::for_role("release");
-        Holding { slot: Some(self.state.next), wait, ..Holding::nothing("executor") }
+        let (slot, refused) = (Some(self.state.next), self.refused);
+        Holding { slot, wait, refused, ..Holding::nothing("executor") }
     }
 
     fn on_value(&mut self, slot: Slot, value: Value) -> (Replies, u64) {
@@ -212,6 +216,10 @@ impl Executor {
         let next = id.incarnation == done.incarnation && id.number == done.number + 1;
         if first_of_later || next {
             *done = Progress { incarnation: id.incarnation, number: id.number };
+        } else if (id.incarnation, id.number) <= (done.incarnation, done.number) {
+            self.refused.add(Refusal::Late);
+        } else {
+            self.refused.add(Refusal::OutOfOrder);
         }
         first_of_later || next
     }

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
@@ -316,12 +316,6 @@ where
         let leader = self.status.view.leader(n);
         lines.describe(&self.status, leader, clock.elapsed());
         showing.report(Report {
-            at: Instant::now(),
-            replica: config.me,
-            n,
-            status: self.status.clone(),
-            leader,
-            now,
             up_for: clock.elapsed(),
             draining: self.deadline.is_some(),
             fenced: node.is_fenced(),
@@ -333,6 +327,8 @@ where
             redis_clients: lines.clients(),
             faults: guests.faults().with(lines.faults()),
             syncs: node.meter().map(|meter| (meter.syncs(), meter.sync_times())),
+            full: node.is_full(),
+            ..Report::of(config.me, n, self.status.clone(), now)
         });
     }
 

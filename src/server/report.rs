@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::disk::SyncTimes;
 use crate::events::{Event, Suspicion};
+use crate::observe::doing::Stuck;
+use crate::observe::syncs::Recent;
 use crate::server::peers::LinkStatus;
 use crate::status::Status;
 use crate::types::{Millis, ReplicaId, Slot};
@@ -46,6 +48,12 @@ pub struct Report {
     pub faults: BTreeMap<&'static str, u64>,
     /// How many syncs the disk has seen and how long they took; nothing without a disk.
     pub syncs: Option<(u64, SyncTimes)>,
+    /// The syncs of late.
+    pub recent_syncs: Recent,
+    /// Whether its disk has no room.
+    pub full: bool,
+    /// What its thread has not come back from since.
+    pub stuck: Option<Stuck>,
 }
 
 /// How many replicas are present, this one included: those that were heard within so many milliseconds.
@@ -76,6 +84,9 @@ impl Report {
             redis_clients: 0,
             faults: BTreeMap::new(),
             syncs: None,
+            recent_syncs: Recent::default(),
+            full: false,
+            stuck: None,
         }
     }
 }

@@ -16,5 +16,6 @@ mod nodes;
 mod proxy;
 mod refusals;
 mod requests;
+#[allow(dead_code, reason = "each test file uses its part")]
 mod shim;
 mod submits;

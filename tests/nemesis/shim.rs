@@ -36,26 +36,37 @@ impl Shim {
         home.join("faulty_disk.so")
     }
 
-    /// Starts replica `index` on a disk that is full while [`Shim::fill`] says so, and whose `count`-th
-    /// sync fails, if any does.
+    /// Starts replica `index` on a disk that is full while [`Shim::fill`] says so, slow while
+    /// [`Shim::slow`] does, and whose `count`-th sync fails, if any does.
     pub fn start(&self, nodes: &mut Nodes, index: usize, count: Option<u64>) {
         let mut command = nodes.command(index);
         command.env("LD_PRELOAD", Self::library(self.home.path()));
-        command.env("FULL_WHILE", self.full(index));
+        command.env("FULL_WHILE", self.mark("full", index));
+        command.env("SLOW_WHILE", self.mark("slow", index));
         command.envs(count.map(|count| ("FAIL_SYNC", count.to_string())));
         nodes.run(index, command);
     }
 
     /// Leaves the disk of replica `index` without room, or gives it back.
     pub fn fill(&self, index: usize, is_full: bool) {
-        if is_full {
-            File::create(self.full(index)).unwrap();
-        } else {
-            fs::remove_file(self.full(index)).unwrap();
-        }
+        set(&self.mark("full", index), is_full);
     }
 
-    fn full(&self, index: usize) -> PathBuf {
-        self.home.path().join(format!("full-{index}"))
+    /// Lets every sync of the disk of replica `index` take a quarter of a second, or no longer.
+    pub fn slow(&self, index: usize, is_slow: bool) {
+        set(&self.mark("slow", index), is_slow);
+    }
+
+    fn mark(&self, what: &str, index: usize) -> PathBuf {
+        self.home.path().join(format!("{what}-{index}"))
+    }
+}
+
+/// Makes a file, or removes it.
+fn set(mark: &Path, is_set: bool) {
+    if is_set {
+        File::create(mark).unwrap();
+    } else {
+        fs::remove_file(mark).unwrap();
     }
 }

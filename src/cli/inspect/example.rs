@@ -108,6 +108,7 @@ pub(in crate::cli) fn frame(replica: u16) -> Frame {
             held: 1,
             wait: votes,
             waited_us: 3_000_000,
+            refused: [("late".to_owned(), 7)].into(),
         }],
         blame: vec![
             Blame {
@@ -143,6 +144,7 @@ pub(in crate::cli) fn scene() -> Scene {
             frame: Some(Arc::new(frame(replica))),
             age_us: if silent { 3_200_000 } else { 40_000 },
             silence: silent.then(|| "no answer within 400ms".to_owned()),
+            stuck: None,
         }
     };
     let finding = Finding {

@@ -150,13 +150,11 @@ impl Source {
     }
 }
 
-/// A frame of the replica at `address`, and whether its worker has stopped since it was taken: who answers
-/// is another thread.
-fn ask_one(address: SocketAddr, patience: Duration) -> Result<(Frame, Option<String>), Silence> {
-    let frame: Frame = ask::get(address, "/v1/frame", patience)?;
-    let status: ReplicaStatus = ask::get(address, "/v1/status", patience)?;
-    let stopped = status.not_ready.into_iter().find(|reason| reason.code == Code::Silent);
-    Ok((frame, stopped.map(|reason| reason.text)))
+/// A frame of the replica at `address`, and how the replica stands by now: who answers is another thread,
+/// and says so when its worker has stopped.
+fn ask_one(address: SocketAddr, patience: Duration) -> Result<(Frame, ReplicaStatus), Silence> {
+    let frame = ask::get(address, "/v1/frame", patience)?;
+    Ok((frame, ask::get(address, "/v1/status", patience)?))
 }
 
 fn ask_each(whom: &Whom, patience: Duration) -> Vec<Sighting> {
@@ -165,19 +163,23 @@ fn ask_each(whom: &Whom, patience: Duration) -> Vec<Sighting> {
     for ((replica, address), answer) in whom.replicas.iter().zip(answers) {
         // Those of a cluster's directory have numbers.
         let Some(replica) = *replica else { continue };
-        let (frame, silence) = match answer {
-            Ok((frame, _)) if frame.version != VERSION => {
-                (None, Some(format!("{address}: {}", of_version(frame.version))))
-            }
-            Ok((frame, stopped)) => {
+        let nothing = |why: String| (None, Some(format!("{address}: {why}")), None);
+        let (frame, silence, stuck) = match answer {
+            Ok((frame, _)) if frame.version != VERSION => nothing(of_version(frame.version)),
+            Ok((frame, status)) => {
                 match stranger(&frame.status, whom.cluster.as_deref(), Some(replica)) {
-                    Some(who) => (None, Some(format!("{address}: {who}"))),
-                    None => (Some(Arc::new(frame)), stopped),
+                    Some(who) => nothing(who),
+                    None => {
+                        let mut reasons = status.not_ready.into_iter();
+                        let stopped = reasons.find(|reason| reason.code == Code::Silent);
+                        let silence = stopped.map(|reason| reason.text);
+                        (Some(Arc::new(frame)), silence, status.stuck)
+                    }
                 }
             }
-            Err(silence) => (None, Some(format!("{address}: {silence}"))),
+            Err(silence) => nothing(silence.to_string()),
         };
-        sightings.push(Sighting { replica, frame, age_us: 0, silence });
+        sightings.push(Sighting { replica, frame, age_us: 0, silence, stuck });
     }
     sightings
 }
@@ -217,7 +219,11 @@ fn merge(scenes: Vec<Scene>) -> Result<Scene, Error> {
     }
     let mut freshest: BTreeMap<ReplicaId, Sighting> = BTreeMap::new();
     for seen in scenes.into_iter().flat_map(|scene| scene.replicas) {
-        let rank = |seen: &Sighting| (seen.frame.is_none(), seen.silence.is_some(), seen.age_us);
+        let rank = |seen: &Sighting| {
+            // Only its own process knows what a thread is stuck in; others still hold an older frame.
+            let others = seen.stuck.is_none();
+            (others, seen.frame.is_none(), seen.silence.is_some(), seen.age_us)
+        };
         match freshest.entry(seen.replica) {
             Entry::Vacant(place) => drop(place.insert(seen)),
             Entry::Occupied(mut place) if rank(&seen) < rank(place.get()) => {
@@ -246,6 +252,7 @@ pub(in crate::cli) fn now_us() -> u64 {
 mod tests {
     use super::*;
     use crate::cli::inspect::example;
+    use crate::observe::doing::Stuck;
 
     #[test]
     fn of_what_several_know_of_a_replica_the_freshest_is_taken() {
@@ -260,6 +267,18 @@ mod tests {
         let expected =
             [&other.replicas[0], &one.replicas[1], &one.replicas[2]].map(|seen| seen.clone());
         assert_eq!(merged.replicas, expected);
+    }
+
+    #[test]
+    fn a_stuck_replica_s_own_word_counts_more_than_what_others_still_hold_of_it() {
+        let (one, mut other) = (example::scene(), example::scene());
+        let stuck = Stuck { operator: Some("executor".to_owned()), for_us: 1_500_000 };
+        let (seen, age_us) = (&mut other.replicas[0], 1_600_000);
+        (seen.age_us, seen.silence, seen.stuck) = (age_us, Some(stuck.to_string()), Some(stuck));
+
+        let merged = merge(vec![one, other.clone()]).unwrap();
+
+        assert_eq!(merged.replicas[0], other.replicas[0]);
     }
 
     #[test]

@@ -72,6 +72,9 @@ fn properties(frame: &Frame, operator: &Operator) -> Vec<(String, String)> {
     ];
     let mut properties: Vec<_> =
         properties.drain(..).map(|(name, value)| (name.to_owned(), value)).collect();
+    for (why, count) in holding.iter().flat_map(|holding| &holding.refused) {
+        properties.push((format!("passed over, {why}"), count.to_string()));
+    }
     let touches = |channel: &&Channel| channel.from == operator.name || channel.to == operator.name;
     for channel in frame.channels.iter().filter(touches) {
         let label = channel.label.as_deref().map_or(String::new(), |label| format!(" ({label})"));
@@ -104,6 +107,7 @@ mod tests {
         };
         assert_eq!(words("kind"), ["kind", "role", "-", "role"]);
         assert_eq!(words("holds slot"), ["holds slot", "2000", "-", "2000"]);
+        assert_eq!(words("passed over"), ["passed over, late", "7", "-", "7"]);
         assert!(line("committer => learner (Commit)").contains("1.2k/s, 3 queued"), "{text}");
     }
 }

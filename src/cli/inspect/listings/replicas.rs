@@ -19,6 +19,8 @@ pub(in crate::cli::inspect) fn replicas(scene: &Scene) -> Listing {
         Column::figures("p99", 3),
         Column::figures("busy %", 4),
         Column::figures("links", 6),
+        Column::figures("queued", 9),
+        Column::figures("sync p99", 10),
         Column::figures("seen", 1),
         Column::words("state", 0),
     ];
@@ -28,9 +30,10 @@ pub(in crate::cli::inspect) fn replicas(scene: &Scene) -> Listing {
 fn row(seen: &Sighting) -> Row {
     let mut cells = vec![Cell::number(seen.replica.0.into())];
     match &seen.frame {
-        None => cells.resize(12, Cell::words("-")),
+        None => cells.resize(14, Cell::words("-")),
         Some(frame) => {
             let status = &frame.status;
+            let queued = status.links.iter().map(|link| link.queued_bytes).max().unwrap_or(0);
             let up = status.links.iter().filter(|link| link.up).count();
             cells.extend([
                 Cell::words(words::role(status)),
@@ -44,6 +47,12 @@ fn row(seen: &Sighting) -> Row {
                 Cell::span(frame.latency.p99_us),
                 Cell::percent(frame.operators.iter().map(|operator| operator.busy).sum()),
                 Cell::words(format!("{up}/{}", status.links.len())),
+                Cell::rate(queued as f64),
+                // Of late, for that is what can be felt.
+                status
+                    .disk
+                    .as_ref()
+                    .map_or(Cell::words("-"), |disk| Cell::span(disk.recent_p99_us)),
             ]);
         }
     }
@@ -78,11 +87,14 @@ mod tests {
             let cells = listing.rows[at].cells.iter().map(|cell| &*cell.text);
             cells.collect::<Vec<_>>().join("|")
         };
-        assert_eq!(line(0), "0|leader|4|2000|1792|0|4.0k|400|600 us|2.0 ms|31.3|0/0|40 ms|ready");
-        assert_eq!(line(1), "1|-|-|-|-|-|-|-|-|-|-|-|never|not seen");
+        assert_eq!(
+            line(0),
+            "0|leader|4|2000|1792|0|4.0k|400|600 us|2.0 ms|31.3|0/0|0|-|40 ms|ready"
+        );
+        assert_eq!(line(1), "1|-|-|-|-|-|-|-|-|-|-|-|-|-|never|not seen");
         assert_eq!(
             line(2),
-            "2|follower|4|2000|1792|0|4.0k|400|600 us|2.0 ms|31.3|0/0|3.2 s|silent"
+            "2|follower|4|2000|1792|0|4.0k|400|600 us|2.0 ms|31.3|0/0|0|-|3.2 s|silent"
         );
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::cli::inspect::sources::now_us;
 use crate::error::Error;
+use crate::observe::doing::Stuck;
 use crate::observe::frame::Frame;
 use crate::observe::scene::{Scene, Sighting};
 use crate::types::ReplicaId;
@@ -29,6 +30,7 @@ struct Seen {
     /// When the frame came.
     since: Instant,
     silence: Option<String>,
+    stuck: Option<Stuck>,
 }
 
 impl Memory {
@@ -38,6 +40,7 @@ impl Memory {
             Ok(scene) => {
                 for seen in self.replicas.values_mut() {
                     seen.silence = Some("those who answer do not know it".to_owned());
+                    seen.stuck = None;
                 }
                 for sighting in scene.replicas {
                     self.see(sighting, now);
@@ -50,6 +53,7 @@ impl Memory {
                 };
                 for seen in self.replicas.values_mut() {
                     seen.silence = Some(silence.clone());
+                    seen.stuck = None;
                 }
             }
         }
@@ -58,10 +62,9 @@ impl Memory {
     }
 
     fn see(&mut self, sighting: Sighting, now: Instant) {
-        let Sighting { replica, frame, age_us, silence } = sighting;
-        let seen =
-            self.replicas.entry(replica).or_insert(Seen { frame: None, since: now, silence: None });
-        seen.silence = silence;
+        let Sighting { replica, frame, age_us, silence, stuck } = sighting;
+        let seen = self.replicas.entry(replica).or_insert(Seen::nothing(now));
+        (seen.silence, seen.stuck) = (silence, stuck);
         let Some(frame) = frame else { return };
         let name = |frame: &Frame| (frame.status.starts, frame.number);
         let is_known = seen.frame.as_ref().is_some_and(|known| name(known) == name(&frame));
@@ -73,13 +76,17 @@ impl Memory {
 }
 
 impl Seen {
+    fn nothing(now: Instant) -> Self {
+        Self { frame: None, since: now, silence: None, stuck: None }
+    }
+
     fn sighting(&self, replica: ReplicaId, now: Instant) -> Sighting {
         let age = now.saturating_duration_since(self.since);
         let still = self.frame.is_some() && age > FRESH;
         let silence = self.silence.clone().filter(|_| self.frame.is_none() || age > GRACE);
         let silence = silence.or_else(|| still.then(|| "it answers, and does not move".to_owned()));
-        let age_us = age.as_micros() as u64;
-        Sighting { replica, frame: self.frame.clone(), age_us, silence }
+        let (frame, stuck) = (self.frame.clone(), self.stuck.clone());
+        Sighting { replica, frame, age_us: age.as_micros() as u64, silence, stuck }
     }
 }
 

@@ -1,0 +1,159 @@
+//! What a replica's thread is doing, for the other threads of its process.
+//!
+//! A thread that does not come back from an operator puts up no more frames, and cannot say why. So it
+//! notes what it is about to do, and whoever looks at its board finds out for how long.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Where a thread notes what it does; a note costs a store.
+#[derive(Clone, Debug)]
+pub struct Doing(Arc<Noted>);
+
+#[derive(Debug)]
+struct Noted {
+    /// The names of the operators.
+    operators: Vec<String>,
+    /// Which of them runs, or one of the two below.
+    what: AtomicUsize,
+    /// When the turn began, or the wait for the disk, in microseconds after the start.
+    since_us: AtomicU64,
+    start: Instant,
+}
+
+/// The thread does what takes no time, or nothing.
+const NOTHING: usize = usize::MAX;
+/// The thread waits for its disk.
+const DISK: usize = usize::MAX - 1;
+
+/// An operator's own way to note that it runs.
+#[derive(Clone, Debug)]
+pub struct Note(Doing, usize);
+
+/// What a replica's thread has been doing for so long that it does nothing else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Stuck {
+    /// The operator that it runs; nothing if it waits for its disk.
+    pub operator: Option<String>,
+    /// For how long, in microseconds: since the turn began. What ran before in a turn took no time, as a
+    /// rule.
+    pub for_us: u64,
+}
+
+impl Doing {
+    /// How long a thread may do one thing.
+    const PATIENCE: Duration = Duration::from_secs(1);
+
+    /// Nothing yet, in a graph of these operators.
+    #[must_use]
+    pub fn of(operators: Vec<String>) -> Self {
+        let (what, since_us) = (AtomicUsize::new(NOTHING), AtomicU64::new(0));
+        Self(Arc::new(Noted { operators, what, since_us, start: Instant::now() }))
+    }
+
+    /// How operator number `operator` is to note that it runs.
+    #[must_use]
+    pub fn note(&self, operator: usize) -> Note {
+        Note(self.clone(), operator)
+    }
+
+    /// A turn begins.
+    pub fn begin_turn(&self) {
+        self.begin(NOTHING);
+    }
+
+    /// The thread begins to wait for its disk.
+    pub fn begin_disk(&self) {
+        self.begin(DISK);
+    }
+
+    /// What was begun has ended.
+    pub fn end(&self) {
+        self.0.what.store(NOTHING, Ordering::Relaxed);
+    }
+
+    fn begin(&self, what: usize) {
+        let since_us = self.0.start.elapsed().as_micros() as u64;
+        self.0.since_us.store(since_us, Ordering::Relaxed);
+        self.0.what.store(what, Ordering::Relaxed);
+    }
+
+    /// What the thread has been doing for longer than it should.
+    #[must_use]
+    pub fn stuck(&self) -> Option<Stuck> {
+        self.stuck_at(self.0.start.elapsed())
+    }
+
+    fn stuck_at(&self, elapsed: Duration) -> Option<Stuck> {
+        let operator = match self.0.what.load(Ordering::Relaxed) {
+            NOTHING => return None,
+            DISK => None,
+            operator => Some(self.0.operators.get(operator)?.clone()),
+        };
+        let since = Duration::from_micros(self.0.since_us.load(Ordering::Relaxed));
+        let time = elapsed.saturating_sub(since);
+        (time > Self::PATIENCE).then_some(Stuck { operator, for_us: time.as_micros() as u64 })
+    }
+}
+
+impl Note {
+    /// The operator runs, until another does or the turn ends.
+    #[inline]
+    pub fn run(&self) {
+        self.0.0.what.store(self.1, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Display for Stuck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.for_us as f64 / 1e6;
+        // Long times are told anew less often.
+        let tenths = usize::from(seconds < 10.0);
+        match &self.operator {
+            Some(name) => write!(f, "its operator `{name}` has been running for")?,
+            None => f.write_str("it has been waiting for its disk for")?,
+        }
+        write!(f, " {seconds:.tenths$} s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(doing: &Doing, after_ms: u64) -> Option<String> {
+        let since = Duration::from_micros(doing.0.since_us.load(Ordering::Relaxed));
+        let stuck = doing.stuck_at(since + Duration::from_millis(after_ms));
+        stuck.map(|stuck| stuck.to_string())
+    }
+
+    #[test]
+    fn the_operator_that_began_last_is_named_once_it_has_run_for_more_than_a_second() {
+        let doing = Doing::of(vec!["learner".to_owned(), "executor".to_owned()]);
+        doing.begin_turn();
+        doing.note(0).run();
+        doing.note(1).run();
+
+        assert_eq!(said(&doing, 1_000), None);
+        let text = "its operator `executor` has been running for 3.2 s";
+        assert_eq!(said(&doing, 3_200).as_deref(), Some(text));
+        let text = "its operator `executor` has been running for 72 s";
+        assert_eq!(said(&doing, 72_100).as_deref(), Some(text));
+        doing.end();
+        assert_eq!(said(&doing, 3_200), None);
+    }
+
+    #[test]
+    fn a_wait_for_the_disk_is_no_operator_s() {
+        let doing = Doing::of(Vec::new());
+        doing.begin_disk();
+
+        let text = "it has been waiting for its disk for 2.0 s";
+        assert_eq!(said(&doing, 2_000).as_deref(), Some(text));
+    }
+}

@@ -1,0 +1,183 @@
+//! What can be wrong with one replica, its disk and its links.
+
+use super::rules::{Cluster, STALLED_US};
+use super::why::{fault, link, slots, waits_for_disk};
+use super::{Code, Finding, Severity};
+use crate::events::Wait;
+use crate::observe::blame::words;
+use crate::observe::frame::{Frame, Holding, Operator};
+use crate::observe::health::{self, Reason};
+use crate::observe::status::{Disk, Link};
+use crate::quorum::majority;
+use crate::types::ReplicaId;
+
+/// What half of all syncs may take, and 99 of 100, in microseconds.
+const SYNCS_US: (u64, u64) = (100_000, 200_000);
+/// With fewer of them one that takes long is not 1 of 100.
+const SYNCS_MIN: u64 = 300;
+/// How far behind a replica may be: so many slots, or as many as the furthest executes in so many seconds.
+const BEHIND: (u64, f64) = (500, 2.0);
+/// The share of the time from which on an operator is what keeps a replica from going faster.
+const BUSY: f64 = 0.5;
+/// For how long a sync may be under way, in microseconds.
+const SYNC_US: u64 = 1_000_000;
+
+fn degraded(code: Code, frame: &Frame, text: String, because: Vec<String>) -> Finding {
+    let (severity, replica) = (Severity::Degraded, Some(frame.status.replica));
+    Finding { code, severity, replica, text, because }
+}
+
+fn reason(frame: &Frame, code: health::Code) -> Option<&Reason> {
+    frame.status.not_ready.iter().find(|reason| reason.code == code)
+}
+
+impl Cluster<'_> {
+    /// Slots by which the furthest replica is ahead of this one.
+    fn behind(&self, frame: &Frame) -> u64 {
+        let furthest = self.fresh.iter().map(|other| other.status.executed).max();
+        furthest.unwrap_or_default().0.saturating_sub(frame.status.executed.0)
+    }
+
+    /// Whether the furthest replica is far ahead of what it hears of this one. One that is slow has yet to
+    /// take what would tell it so.
+    fn is_far_behind(&self, frame: &Frame) -> bool {
+        let Some(furthest) = self.fresh.iter().max_by_key(|other| other.status.executed) else {
+            return false;
+        };
+        let heard =
+            link(&furthest.status, frame.status.replica).and_then(|link| link.peer_executed);
+        heard.is_some_and(|heard| {
+            let behind = furthest.status.executed.0.saturating_sub(heard.0);
+            behind > BEHIND.0 && behind as f64 > BEHIND.1 * furthest.slot_rate
+        })
+    }
+
+    /// What a replica says that hears too few others, though there are enough.
+    fn deafness<'f>(&self, frame: &'f Frame) -> Option<&'f str> {
+        let enough = self.fresh.len() >= majority(self.replicas.len());
+        reason(frame, health::Code::NoQuorum).filter(|_| enough).map(|reason| &*reason.text)
+    }
+
+    pub(super) fn cut_off(&self, frame: &Frame) -> Vec<Finding> {
+        let Some(said) = self.deafness(frame) else { return Vec::new() };
+        let status = &frame.status;
+        let behind = match self.behind(frame) {
+            0 => String::new(),
+            behind => format!(", and {} behind", slots(behind)),
+        };
+        let text = format!("replica {} is cut off{behind}: {said}", status.replica);
+        let peers = status.links.iter().map(|link| link.peer);
+        let there = peers.filter(|peer| self.frame(*peer).is_some());
+        let unheard: Vec<String> = there.filter_map(|peer| self.unheard(status, peer)).collect();
+        let mut because = vec![unheard.join("; ")];
+        because.retain(|why| !why.is_empty());
+        vec![degraded(Code::CutOff, frame, text, because)]
+    }
+
+    pub(super) fn fenced(&self, frame: &Frame) -> Vec<Finding> {
+        let text = waits_for_disk(&frame.status);
+        let because = vec!["it does not vote before what it promised is durable".to_owned()];
+        let finding = degraded(Code::Fenced, frame, text, because);
+        if frame.status.fenced { vec![finding] } else { Vec::new() }
+    }
+
+    pub(super) fn lagging(&self, frame: &Frame) -> Vec<Finding> {
+        let (replica, behind) = (frame.status.replica, self.behind(frame));
+        let waits = |holding: &&Holding| {
+            matches!(holding.wait, Wait::Slots(_)) && holding.waited_us >= STALLED_US
+        };
+        let stuck = frame.holdings.iter().find(waits);
+        let far = reason(frame, health::Code::Behind).is_some() || self.is_far_behind(frame);
+        if behind == 0 || (stuck.is_none() && !far) || self.deafness(frame).is_some() {
+            return Vec::new();
+        }
+        let rate = |frame: &Frame| frame.slot_rate.round();
+        let others = self.fresh.iter().map(|other| rate(other)).fold(0.0, f64::max);
+        let how = match stuck {
+            Some(holding) => {
+                format!("and has not moved for {:.1} s", holding.waited_us as f64 / 1e6)
+            }
+            None => format!("at {} slots a second where others execute {others}", rate(frame)),
+        };
+        let text = format!("replica {replica} is {} behind, {how}", slots(behind));
+        vec![degraded(Code::Lagging, frame, text, self.why_behind(frame, stuck))]
+    }
+
+    /// Why a replica does not get the slots that others have executed.
+    fn why_behind(&self, frame: &Frame, stuck: Option<&Holding>) -> Vec<String> {
+        if frame.status.fenced {
+            return vec![waits_for_disk(&frame.status)];
+        }
+        let Some(Holding { role, wait: Wait::Slots(of), .. }) = stuck else {
+            let busiest = frame.operators.iter().max_by(|a, b| a.busy.total_cmp(&b.busy));
+            let busy = busiest.filter(|operator| operator.busy >= BUSY);
+            let name = |operator: &Operator| {
+                let share = operator.busy * 100.0;
+                format!("its operator `{}` is busy {share:.0} % of the time", operator.name)
+            };
+            return busy.map(name).into_iter().collect();
+        };
+        let deaf =
+            |peer: &ReplicaId| self.unheard(&self.frame(*peer)?.status, frame.status.replica);
+        let mut because = vec![format!("{role} {}", words(&Wait::Slots(of.clone())))];
+        let deaf: Vec<String> = of.iter().filter_map(deaf).collect();
+        if deaf.len() == of.len() {
+            because.push(format!("they do not hear what it asks for: {}", deaf.join("; ")));
+        } else {
+            because.extend(self.excuses(of, frame));
+        }
+        because
+    }
+
+    pub(super) fn slow_disk(&self, frame: &Frame) -> Vec<Finding> {
+        let Some(disk) = &frame.status.disk else { return Vec::new() };
+        let Disk { recent_syncs, recent_median_us, recent_p99_us, syncing_us, .. } = *disk;
+        let replica = frame.status.replica;
+        let many = recent_syncs >= SYNCS_MIN && recent_p99_us > SYNCS_US.1;
+        let of = format!("of {recent_syncs} in the last ten seconds");
+        let how = if syncing_us > SYNC_US {
+            format!("a sync has been under way for {:.1} s", syncing_us as f64 / 1e6)
+        } else if recent_median_us > SYNCS_US.0 {
+            format!("a sync takes {} ms, the median {of}", recent_median_us / 1_000)
+        } else if many {
+            format!("1 of 100 syncs takes {} ms or more, {of}", recent_p99_us / 1_000)
+        } else {
+            return Vec::new();
+        };
+        let text = format!("the disk of replica {replica} is slow: {how}");
+        vec![degraded(Code::SlowDisk, frame, text, Vec::new())]
+    }
+
+    pub(super) fn bad_links(&self, frame: &Frame) -> Vec<Finding> {
+        let replica = frame.status.replica;
+        let finding = |link: &Link| {
+            // That a link is down to a replica which is not there, or cut off, says nothing new.
+            let peer = self.frame(link.peer)?;
+            let text = if !link.up {
+                if self.deafness(peer).is_some() {
+                    return None;
+                }
+                format!("the link from replica {replica} to replica {} is down", link.peer)
+            } else if 2 * link.queued_bytes > link.queued_bytes_max {
+                format!(
+                    "replica {} does not take what replica {replica} sends: {} MiB wait, and no \
+                     more than {} may",
+                    link.peer,
+                    link.queued_bytes >> 20,
+                    link.queued_bytes_max >> 20
+                )
+            } else {
+                return None;
+            };
+            Some(degraded(Code::BadLink, frame, text, fault(link).into_iter().collect()))
+        };
+        frame.status.links.iter().filter_map(finding).collect()
+    }
+
+    pub(super) fn draining(&self, frame: &Frame) -> Vec<Finding> {
+        let replica = frame.status.replica;
+        let text = format!("replica {replica} has been told to end");
+        let finding = degraded(Code::Draining, frame, text, Vec::new());
+        if frame.status.draining { vec![finding] } else { Vec::new() }
+    }
+}

@@ -1,0 +1,113 @@
+//! Why something is wrong, as far as can be seen: reasons are followed from replica to replica.
+
+use super::rules::Cluster;
+use crate::events::Wait;
+use crate::observe::frame::{Blame, Frame, Holding};
+use crate::observe::scene::Sighting;
+use crate::observe::status::{Link, ReplicaStatus};
+use crate::types::ReplicaId;
+
+/// For how long a peer may not have been heard, in milliseconds.
+const UNHEARD_MS: u64 = 1_000;
+
+impl Cluster<'_> {
+    /// The chain from the application to who holds it, and on from there to the other replica.
+    pub(super) fn reasons(&self, frame: &Frame) -> Vec<String> {
+        let mut because: Vec<String> = frame.blame.iter().map(|link| link.text.clone()).collect();
+        let mut last = frame.blame.last().and_then(|link| holding(frame, &link.operator));
+        if last.is_none_or(|last| last.wait == Wait::Nothing) {
+            // Nothing has come as far as the roles of agreement.
+            let waits = |holding: &&Holding| matches!(holding.wait, Wait::Proposal(_));
+            last = frame.holdings.iter().find(waits).or(last);
+            because.extend(last.map(|holding| Blame::of(holding).text));
+        }
+        let others: Vec<ReplicaId> = match last.map(|holding| &holding.wait) {
+            Some(Wait::Votes(of) | Wait::Reports(of) | Wait::Records(of)) => of.clone(),
+            Some(Wait::Proposal(leader)) => vec![*leader],
+            _ => Vec::new(),
+        };
+        because.extend(self.excuses(&others, frame));
+        because
+    }
+
+    /// What keeps replicas from doing their part, in one sentence: none is the reason of another.
+    pub(super) fn excuses(&self, replicas: &[ReplicaId], seen_by: &Frame) -> Option<String> {
+        let each = replicas.iter().filter_map(|replica| self.excuse(*replica, seen_by));
+        let each: Vec<String> = each.collect();
+        (!each.is_empty()).then(|| each.join("; "))
+    }
+
+    /// What keeps a replica from doing its part, as far as can be seen.
+    fn excuse(&self, replica: ReplicaId, seen_by: &Frame) -> Option<String> {
+        let sighting = self.replicas.get(replica.0 as usize)?;
+        let Some(frame) = sighting.fresh() else { return Some(absence(sighting)) };
+        let (status, own) = (&frame.status, &seen_by.status);
+        if status.fenced {
+            return Some(waits_for_disk(status));
+        }
+        let deaf = self.unheard(own, replica).or_else(|| self.unheard(status, own.replica));
+        if deaf.is_some() {
+            return deaf;
+        }
+        if status.view != own.view {
+            let (theirs, view) = (status.view, own.view);
+            return Some(format!("replica {replica} is in view {theirs}, not in view {view}"));
+        }
+        (status.executed < own.executed).then(|| {
+            let behind = own.executed.0 - status.executed.0;
+            format!("replica {replica} is {} behind", slots(behind))
+        })
+    }
+
+    /// That a replica does not hear another, and what is wrong with the other's link to it.
+    pub(super) fn unheard(&self, by: &ReplicaStatus, from: ReplicaId) -> Option<String> {
+        let heard = link(by, from)?.heard_ms_ago;
+        heard.is_none_or(|ms| ms > UNHEARD_MS).then(|| {
+            let by = by.replica;
+            let there = self.frame(from).and_then(|frame| link(&frame.status, by));
+            let down = there.filter(|link| !link.up).map(|_| {
+                let why = there.and_then(fault).map_or(String::new(), |why| format!(" ({why})"));
+                format!(": the link from there is down{why}")
+            });
+            format!("replica {by} does not hear replica {from}{}", down.unwrap_or_default())
+        })
+    }
+}
+
+/// So many slots, in words.
+pub(super) fn slots(count: u64) -> String {
+    format!("{count} {}", if count == 1 { "slot" } else { "slots" })
+}
+
+/// A replica's own link to another.
+pub(super) fn link(status: &ReplicaStatus, to: ReplicaId) -> Option<&Link> {
+    status.links.iter().find(|link| link.peer == to)
+}
+
+/// Why a link was last lost, or could not be made.
+pub(super) fn fault(link: &Link) -> Option<String> {
+    link.last_fault.as_ref().map(|fault| format!("last fault: {fault}"))
+}
+
+/// That a replica waits for its disk, and what is wrong with that.
+pub(super) fn waits_for_disk(status: &ReplicaStatus) -> String {
+    let is_full = status.disk.as_ref().is_some_and(|disk| disk.full);
+    let state = if is_full { "full" } else { "slow" };
+    format!("replica {} waits for its disk, which is {state}", status.replica)
+}
+
+/// Why a replica that is not there is not.
+pub(super) fn absence(sighting: &Sighting) -> String {
+    let replica = sighting.replica;
+    match (&sighting.stuck, &sighting.silence) {
+        (Some(stuck), _) => format!("replica {replica} is stuck: {stuck}"),
+        (None, why) => {
+            let why = why.as_deref().unwrap_or_default();
+            format!("replica {replica} is not there: {why}")
+        }
+    }
+}
+
+pub(super) fn holding<'a>(frame: &'a Frame, role: &str) -> Option<&'a Holding> {
+    frame.holdings.iter().find(|holding| holding.role == role)
+}

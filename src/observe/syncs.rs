@@ -1,0 +1,85 @@
+//! How a disk has been of late: one that was fast for days may be slow now.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::disk::SyncTimes;
+
+/// Owns what a disk's meter has shown lately.
+#[derive(Debug, Default)]
+pub struct Syncs {
+    /// What it showed, once in a while, the latest last.
+    shown: VecDeque<(Duration, SyncTimes)>,
+    /// Since when the same sync is under way.
+    since: Option<(u64, Duration)>,
+}
+
+/// Syncs of the last ten seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recent {
+    /// How many there were.
+    pub syncs: u64,
+    /// Half of them took no more than this, within a factor of two; in microseconds.
+    pub median_us: u64,
+    /// 99 of 100 took no more than this, within a factor of two.
+    pub p99_us: u64,
+    /// For how long one has been under way; 0 if none is.
+    pub syncing_us: u64,
+}
+
+impl Syncs {
+    const WINDOW: Duration = Duration::from_secs(10);
+    const EVERY: Duration = Duration::from_millis(500);
+
+    /// What the meter shows now.
+    pub fn on_reading(&mut self, now: Duration, times: &SyncTimes) -> Recent {
+        let since = self.since.filter(|(groups, _)| times.syncing && *groups == times.groups);
+        self.since = times.syncing.then(|| since.unwrap_or((times.groups, now)));
+        if self.shown.back().is_none_or(|(at, _)| now.saturating_sub(*at) >= Self::EVERY) {
+            self.shown.push_back((now, *times));
+        }
+        while self.shown.len() > 1 && now.saturating_sub(self.shown[1].0) >= Self::WINDOW {
+            self.shown.pop_front();
+        }
+        let before = self.shown.front().map_or_else(SyncTimes::default, |(_, times)| *times);
+        let (syncs, median_us, p99_us) = times.since(&before);
+        let syncing = self.since.map_or(Duration::ZERO, |(_, since)| now.saturating_sub(since));
+        Recent { syncs, median_us, p99_us, syncing_us: syncing.as_micros() as u64 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn times(groups: u64, bucket: usize, syncing: bool) -> SyncTimes {
+        let mut times = SyncTimes { groups, syncing, ..SyncTimes::default() };
+        times.counts[bucket] = groups;
+        times
+    }
+
+    #[test]
+    fn what_was_ten_seconds_ago_is_forgotten() {
+        let (mut syncs, second) = (Syncs::default(), Duration::from_secs(1));
+        syncs.on_reading(second, &times(0, 18, false));
+        let recent = |syncs: &mut Syncs, now| syncs.on_reading(now, &times(40, 18, false));
+        let slow = Recent { syncs: 40, median_us: 1 << 18, p99_us: 1 << 18, syncing_us: 0 };
+        for seconds in 2..=11 {
+            assert_eq!(recent(&mut syncs, second * seconds), slow, "{seconds}");
+        }
+        assert_eq!(recent(&mut syncs, second * 12), Recent::default());
+    }
+
+    #[test]
+    fn a_sync_that_does_not_end_is_told_with_its_time() {
+        let (mut syncs, second) = (Syncs::default(), Duration::from_secs(1));
+        let under_way = |syncs: &mut Syncs, seconds, groups, syncing| {
+            let now = second * seconds;
+            syncs.on_reading(now, &times(groups, 1, syncing)).syncing_us / 1_000_000
+        };
+        assert_eq!(under_way(&mut syncs, 1, 5, true), 0);
+        assert_eq!(under_way(&mut syncs, 4, 5, true), 3);
+        assert_eq!(under_way(&mut syncs, 5, 6, true), 0, "that is the next one");
+        assert_eq!(under_way(&mut syncs, 9, 7, false), 0);
+    }
+}

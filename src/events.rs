@@ -39,6 +39,9 @@ pub enum Event {
     },
     /// It has executed a slot.
     Executed {
+        /// Whether its requests were applied: not those of a batch that comes a second time, or before an
+        /// earlier one of its source.
+        applied: bool,
         /// The slot.
         slot: Slot,
         /// What the slot held.

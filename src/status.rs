@@ -73,9 +73,9 @@ impl Status {
     /// Notes what happened, and passes on what a watcher wants to see; one that lags loses it.
     pub(crate) fn on_event(&mut self, event: Event, pass: Option<&Sender<Seen>>, of: &Origin) {
         match &event {
-            Event::Executed { slot, value } => {
+            Event::Executed { slot, value, applied } => {
                 self.executed = slot.next();
-                if let Some(batch) = value {
+                if let Some(batch) = value.as_ref().filter(|_| *applied) {
                     self.batches += 1;
                     self.requests += batch.requests.len() as u64;
                 }

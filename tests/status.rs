@@ -135,6 +135,7 @@ fn the_admin_port_answers_only_what_may_be_asked() {
         "Host: localhost\r\nHost: example.org",
         "Host: localhost\r\nOrigin: http://example.org",
         "Host: localhost\r\nOrigin: null",
+        "Host: localhost\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors",
     ] {
         assert!(["400", "403"].contains(&code(&with(stranger))), "{stranger}");
     }

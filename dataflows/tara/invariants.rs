@@ -264,7 +264,7 @@ impl Oracle<Message, Promise> for Invariants {
     fn on_event(&mut self, me: ReplicaId, event: &Event) -> Result<(), String> {
         match event {
             // T3: executed is only what f + 1 committers voted for in one view.
-            Event::Executed { slot, value } => {
+            Event::Executed { slot, value, .. } => {
                 let chosen = self.chosen.get(slot).and_then(|view| self.proposed[slot].get(view));
                 if chosen == Some(value) {
                     return Ok(());

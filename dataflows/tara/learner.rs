@@ -79,8 +79,11 @@ impl Learner {
         let wait = match self.slots.get(&slot) {
             Some(tally) if tally.value.is_some() => Wait::Votes(tally.votes.missing(self.n)),
             Some(tally) => Wait::Proposal(tally.view.leader(self.n)),
-            // Later slots have votes.
-            None => Wait::for_role("committer"),
+            // Later slots have votes: this one's proposal has not come.
+            None => {
+                let view = self.slots.values().map(|tally| tally.view).max();
+                view.map_or(Wait::Nothing, |view| Wait::Proposal(view.leader(self.n)))
+            }
         };
         Holding { slot: Some(slot), held, wait, ..nothing }
     }

@@ -48,6 +48,12 @@ fn objection(request: &Request, own: IpAddr) -> Option<(StatusCode, &'static str
     if headers.get_all(ORIGIN).iter().any(|origin| !is_own_origin(origin, own)) {
         return Some((StatusCode::FORBIDDEN, "pages of other sites may not ask"));
     }
+    // Without an origin a page may still ask what it must not read the answer of. Somebody who follows a
+    // link to the page here is welcome.
+    let is = |name: &str, value: &str| headers.get(name).is_some_and(|given| given == value);
+    if is("sec-fetch-site", "cross-site") && !is("sec-fetch-mode", "navigate") {
+        return Some((StatusCode::FORBIDDEN, "pages of other sites may not ask"));
+    }
     let is_order = request.method() == Method::POST && request.uri().path().starts_with(PATHS);
     if request.method() != Method::GET && !is_order {
         return Some((

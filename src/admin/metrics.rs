@@ -192,7 +192,7 @@ impl Writer<'_> {
         self.family(name, "reason", refused)?;
         self.counter("observer_lost", "Details the observer left out.", frame.lost)?;
         let Histogram { sum_us, below_ns } = &frame.latencies;
-        let help = "From a request's arrival here to its reply.";
+        let help = "From when a request's batch was packed here to when it was executed.";
         let kind = MetricType::Histogram;
         let mut encoder = self.0.encode_descriptor("request_latency_seconds", help, None, kind)?;
         let (mut buckets, mut seen) = (Vec::new(), 0);

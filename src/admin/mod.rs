@@ -2,7 +2,7 @@
 //!
 //! Whoever asks is served by a thread of its own and sees what the replica's thread has put on its
 //! [`Board`]; nothing that happens here can hold the replica up. For now the port is for this machine
-//! only, and every question is a GET: nothing can be changed through it.
+//! only. Every question is a GET; only an embedded cluster takes orders, with POST.
 
 mod guard;
 mod metrics;
@@ -16,8 +16,8 @@ mod watching;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use axum::{Extension, Router};
 use crossbeam_channel::Sender;
@@ -45,19 +45,21 @@ const HEADERS_MAX: usize = 64;
 const ASKED_WITHIN: Duration = Duration::from_secs(5);
 /// How long a stream of events may last; whoever wants more asks again.
 const STREAMED_WITHIN: Duration = Duration::from_secs(3_600);
+/// How long whoever reads a stream may take for what there is.
+const READ_WITHIN: Duration = Duration::from_secs(30);
 /// How long a connection may last that carries one question.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 
-/// Whether a connection is to last, because what it carries has no end.
+/// Whether a connection is to last, because what it carries has no end: how often it was ready for more.
 #[derive(Clone, Debug, Default)]
-struct Lasting(Arc<AtomicBool>);
+struct Lasting(Arc<AtomicU64>);
 
 impl Lasting {
-    fn begin(&self) {
-        self.0.store(true, Ordering::Relaxed);
+    fn go_on(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn has_begun(&self) -> bool {
+    fn progress(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -142,10 +144,12 @@ async fn serve(listener: tokio::net::TcpListener, router: Router) {
                     .serve_connection(TokioIo::new(socket), TowerToHyperService::new(router));
                 tokio::spawn(async move {
                     let mut connection = pin!(connection);
+                    let (began, mut seen) = (Instant::now(), 0);
                     // However it ends, the one who asked knows more than we do.
-                    let answered = timeout(ANSWERED_WITHIN, connection.as_mut()).await.is_ok();
-                    if !answered && lasting.has_begun() {
-                        let _ = timeout(STREAMED_WITHIN, connection).await;
+                    let mut ended = timeout(ANSWERED_WITHIN, connection.as_mut()).await.is_ok();
+                    while !ended && lasting.progress() > seen && began.elapsed() < STREAMED_WITHIN {
+                        seen = lasting.progress();
+                        ended = timeout(READ_WITHIN, connection.as_mut()).await.is_ok();
                     }
                     drop(place);
                 });

@@ -49,13 +49,14 @@ pub(super) async fn events(
         let why = "too many streams are open; close a page that shows this replica";
         return refusal(StatusCode::SERVICE_UNAVAILABLE, why);
     };
-    lasting.begin();
+    lasting.go_on();
     let watcher = Watcher {
         sources,
         seen: BTreeMap::new(),
         silent: BTreeMap::new(),
         findings: None,
         next: VecDeque::new(),
+        lasting,
         _place: place,
     };
     let events = stream::unfold(watcher, |mut watcher| async move {
@@ -74,6 +75,7 @@ struct Watcher {
     silent: BTreeMap<ReplicaId, Option<String>>,
     findings: Option<Vec<Finding>>,
     next: VecDeque<Event>,
+    lasting: Lasting,
     _place: OwnedSemaphorePermit,
 }
 
@@ -88,6 +90,8 @@ pub(super) struct Silence<'a> {
 impl Watcher {
     async fn next(&mut self) -> Event {
         loop {
+            // Nobody gets here while the reader has not taken what came before.
+            self.lasting.go_on();
             if let Some(event) = self.next.pop_front() {
                 return event;
             }

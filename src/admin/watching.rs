@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::{FromRequestParts, Query, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::questions::{Sources, refusal};
@@ -41,8 +43,23 @@ pub(super) fn router() -> Router<Arc<Sources>> {
         .route("/v1/events", get(events))
 }
 
+/// What follows the `?`; what cannot be read is refused in our words.
+struct Asked<T>(T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Response> {
+        match Query::try_from_uri(&parts.uri) {
+            Ok(Query(asked)) => Ok(Self(asked)),
+            Err(why) => Err(refusal(StatusCode::BAD_REQUEST, why.body_text())),
+        }
+    }
+}
+
 /// Of which replica: this process's own, unless another is named.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Which {
     replica: Option<ReplicaId>,
 }
@@ -120,7 +137,7 @@ async fn scene(State(sources): State<Arc<Sources>>) -> Json<Scene> {
     Json(sources.scene())
 }
 
-async fn frame(State(sources): State<Arc<Sources>>, Query(which): Query<Which>) -> Response {
+async fn frame(State(sources): State<Arc<Sources>>, Asked(which): Asked<Which>) -> Response {
     match sources.frame(&which) {
         Err(refused) => *refused,
         Ok(frame) => Json(&*frame).into_response(),
@@ -163,7 +180,7 @@ pub(super) struct Operators {
     operators: Vec<Operator>,
 }
 
-async fn operators(State(sources): State<Arc<Sources>>, Query(which): Query<Which>) -> Response {
+async fn operators(State(sources): State<Arc<Sources>>, Asked(which): Asked<Which>) -> Response {
     sources.part(&which, |frame| Operators { operators: frame.operators.clone() })
 }
 
@@ -173,7 +190,7 @@ pub(super) struct Channels {
     channels: Vec<Channel>,
 }
 
-async fn channels(State(sources): State<Arc<Sources>>, Query(which): Query<Which>) -> Response {
+async fn channels(State(sources): State<Arc<Sources>>, Asked(which): Asked<Which>) -> Response {
     sources.part(&which, |frame| Channels { channels: frame.channels.clone() })
 }
 
@@ -196,7 +213,7 @@ struct Frontier {
     inputs: Vec<Input>,
 }
 
-async fn frontiers(State(sources): State<Arc<Sources>>, Query(which): Query<Which>) -> Response {
+async fn frontiers(State(sources): State<Arc<Sources>>, Asked(which): Asked<Which>) -> Response {
     sources.part(&which, |frame| {
         let frontiers = frame.operators.iter().filter_map(|operator| {
             let (frontier, inputs) = (operator.frontier, operator.inputs.clone());
@@ -213,12 +230,13 @@ pub(super) struct Blamed {
     blame: Vec<Blame>,
 }
 
-async fn blame(State(sources): State<Arc<Sources>>, Query(which): Query<Which>) -> Response {
+async fn blame(State(sources): State<Arc<Sources>>, Asked(which): Asked<Which>) -> Response {
     sources.part(&which, |frame| Blamed { blame: frame.blame.clone() })
 }
 
 /// Which lives: of one slot, of the slots that hold a request, or the last ones.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Lives {
     replica: Option<ReplicaId>,
     slot: Option<Slot>,
@@ -234,14 +252,14 @@ pub(super) struct Slots {
     version: u32,
     /// Which replica.
     replica: ReplicaId,
-    /// Details that were left out because there were too many at once.
+    /// Details that were left out because there were too many at once or somebody was reading.
     lost: u64,
     /// The oldest slot it remembers.
     oldest: Option<Slot>,
     slots: Vec<SlotLife>,
 }
 
-async fn slots(State(sources): State<Arc<Sources>>, Query(lives): Query<Lives>) -> Response {
+async fn slots(State(sources): State<Arc<Sources>>, Asked(lives): Asked<Lives>) -> Response {
     let (replica, past) = match sources.past(lives.replica) {
         Ok(found) => found,
         Err(refused) => return *refused,

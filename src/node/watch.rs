@@ -23,8 +23,8 @@ pub(super) struct Watch<M> {
 impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node<M, R> {
     /// Lets `observer` watch from now on, which prepared this replica's worker. `step` is the
     /// [protocol's](crate::protocol::Protocol).
-    pub fn watch(&mut self, observer: Observer, step: fn(&M) -> Option<Step>) {
-        observer.on_built();
+    pub fn watch(&mut self, mut observer: Observer, step: fn(&M) -> Option<Step>) {
+        observer.on_built(self.incarnation);
         self.watch = Some(Box::new(Watch { observer, step }));
     }
 

@@ -28,7 +28,7 @@ struct Posted {
 #[derive(Debug)]
 enum Print {
     Frame(Arc<Frame>),
-    Bytes(Vec<u8>),
+    Bytes(Arc<Vec<u8>>),
     Unreadable,
 }
 
@@ -69,23 +69,24 @@ impl Board {
 
     /// Puts up a frame that came from another process.
     pub fn set_bytes(&self, bytes: Vec<u8>) {
-        self.posted().frame = Some((Print::Bytes(bytes), Instant::now()));
+        self.posted().frame = Some((Print::Bytes(Arc::new(bytes)), Instant::now()));
     }
 
     /// The latest frame, and when it was put up.
     #[must_use]
     pub fn frame(&self) -> Option<(Arc<Frame>, Instant)> {
-        let mut posted = self.posted();
-        let (print, at) = posted.frame.as_mut()?;
-        if let Print::Bytes(bytes) = print {
-            let frame = serde_json::from_slice::<Frame>(bytes).ok();
-            let frame = frame.filter(|frame| frame.version == VERSION);
-            *print = frame.map_or(Print::Unreadable, |frame| Print::Frame(Arc::new(frame)));
+        let (bytes, at) = match self.posted().frame.as_ref()? {
+            (Print::Frame(frame), at) => return Some((Arc::clone(frame), *at)),
+            (Print::Unreadable, _) => return None,
+            (Print::Bytes(bytes), at) => (Arc::clone(bytes), *at),
+        };
+        // Not while the board is held: a replica's thread would wait for it.
+        let frame = serde_json::from_slice::<Frame>(&bytes).ok();
+        let frame = frame.filter(|frame| frame.version == VERSION).map(Arc::new);
+        if let Some((print, _)) = self.posted().frame.as_mut().filter(|(_, newest)| *newest == at) {
+            *print = frame.clone().map_or(Print::Unreadable, Print::Frame);
         }
-        match print {
-            Print::Frame(frame) => Some((Arc::clone(frame), *at)),
-            Print::Bytes(_) | Print::Unreadable => None,
-        }
+        frame.map(|frame| (frame, at))
     }
 
     /// Offers what the replica remembers, and what its thread is doing.

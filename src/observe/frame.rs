@@ -37,7 +37,7 @@ pub const VERSION: u32 = 1;
 pub enum Level {
     /// Not at all, but for how it stands.
     Off,
-    /// Records are counted, and the time of operators is taken in one turn of eight.
+    /// Records are counted, and the time of operators is taken in one turn of seven.
     #[default]
     Basic,
     /// Also by what timely itself logs: the time of every run, its own operators, what waits in each
@@ -56,17 +56,20 @@ pub struct Frame {
     pub number: u64,
     /// When it was taken.
     pub at_us: u64,
-    /// The time over which rates, shares and spreads are taken: the last ten seconds, or less.
+    /// The time over which rates, shares and spreads are taken: that of the last forty frames, which is ten
+    /// seconds unless the replica has been slow to show itself, or there were fewer.
     pub window_us: u64,
     /// How closely the replica is watched.
     pub level: Level,
-    /// Details that were left out since the replica started, because there were too many at once.
+    /// Details that were left out since the replica started, because there were too many at once or
+    /// somebody was reading.
     pub lost: u64,
     /// Requests executed a second.
     pub request_rate: f64,
     /// Slots executed a second.
     pub slot_rate: f64,
-    /// From a request's arrival here to its reply, for clients of this replica.
+    /// From when a request's batch was packed here to when it was executed, for clients of this replica.
+    /// Requests that wait to be packed, because much is on its way, wait longer than that.
     pub latency: Spread,
     /// The same since the replica started.
     pub latencies: Histogram,
@@ -164,8 +167,8 @@ pub struct Input {
     /// Records that wait on the way.
     pub queued: u64,
     /// Its frontier, the least times that may still come, and who holds it at each. Nothing comes any
-    /// more where there are none.
-    pub held: Vec<Held>,
+    /// more where the list is empty; there is none where times are of a type that is not followed.
+    pub held: Option<Vec<Held>>,
 }
 
 /// Who holds back an input at a time: the way from there to a pointstamp.

@@ -53,7 +53,8 @@ pub struct Observer {
     past: Past,
     now: Now,
     turns: u64,
-    /// Whether the time of this turn is taken.
+    /// Whether times are taken at all, and whether that of this turn is.
+    timed: bool,
     timing: bool,
     /// When the last frames were taken.
     times: VecDeque<u64>,
@@ -72,6 +73,8 @@ pub struct Observer {
 #[derive(Debug)]
 struct Sources {
     me: ReplicaId,
+    /// The present life of the replica: batches of an earlier one are not on their way.
+    incarnation: u64,
     /// When each was packed, and the number of the first.
     packed: VecDeque<u64>,
     first: u64,
@@ -119,10 +122,11 @@ impl Observer {
             past: Past::default(),
             now,
             turns: 0,
+            timed: true,
             timing: false,
             times,
             number: 0,
-            sources: Sources { me: config.me, packed: VecDeque::new(), first: 1 },
+            sources: Sources { me: config.me, incarnation: 0, packed: VecDeque::new(), first: 1 },
             holdings: Vec::new(),
             since: BTreeMap::new(),
             happened: Vec::new(),
@@ -144,23 +148,36 @@ impl Observer {
         &self.doing
     }
 
-    /// The replica's graph is there: from now on its operators note when they run.
-    pub fn on_built(&self) {
-        let by_address = by_address(&self.wiring);
-        for meter in self.meters.borrow().iter() {
-            if let Some(operator) = by_address.get(meter.address.get(1..).unwrap_or_default()) {
+    /// Takes no times: of a replica whose clock is not the system's they would mean nothing.
+    #[must_use]
+    pub fn without_times(self) -> Self {
+        Self { timed: false, ..self }
+    }
+
+    /// The replica's graph is there, in this life of the replica: from now on its operators note when they
+    /// run.
+    pub fn on_built(&mut self, incarnation: u64) {
+        self.sources.incarnation = incarnation;
+        let roster = Roster::new(&self.wiring.graph, &self.meters, self.logs.as_ref());
+        for (operator, known) in roster.operators.iter().enumerate() {
+            if let Some(meter) = &known.meter {
                 // An observer watches one replica, and is told once that this is there.
-                let _ = meter.note.set(self.doing.note(*operator));
+                let _ = meter.note.set(self.doing.note(operator));
             }
         }
+        self.roster = Some(roster);
     }
 
     /// A turn begins.
     pub fn on_turn(&mut self) {
         self.doing.begin_turn();
         self.turns += 1;
-        if self.logs.is_some() {
-            // They tell the time of every run.
+        if self.turns == 1 {
+            // Much may have passed since it was prepared: the disk has been read.
+            self.times = VecDeque::from([(self.now)()]);
+        }
+        if !self.timed || self.logs.is_some() {
+            // The logs tell the time of every run.
             return;
         }
         let timing = self.turns.is_multiple_of(self.level.timed_turns());
@@ -198,10 +215,11 @@ impl Observer {
         let now = (self.now)();
         match event {
             Event::Holds(holding) => self.holdings.push(holding.clone()),
-            Event::Executed { slot, value } => {
-                let packed_at = value.as_ref().and_then(|batch| self.sources.executed(batch.id));
+            Event::Executed { slot, value, applied } => {
                 self.views.add((None, Count::Slots), 1);
-                if let Some(batch) = value {
+                let applied = value.as_ref().filter(|_| *applied);
+                let packed_at = applied.and_then(|batch| self.sources.executed(batch.id));
+                if let Some(batch) = applied {
                     let requests = batch.requests.len() as u64;
                     self.views.add((None, Count::Requests), requests);
                     if let Some(packed_at) = packed_at {
@@ -215,6 +233,9 @@ impl Observer {
                 self.past.write(|memory| memory.execute(*slot, value, packed_at, now));
             }
             event => {
+                if let Event::Installed { slot } = event {
+                    self.past.write(|memory| memory.install(*slot));
+                }
                 if let Some(happened) = Happened::of(event, now) {
                     self.happen(happened);
                 }
@@ -226,6 +247,8 @@ impl Observer {
         *self.counts.entry(happened.kind.clone()).or_default() += 1;
         if self.happened.len() < HAPPENED_A_FRAME {
             self.happened.push(happened.clone());
+        } else {
+            self.past.lose(1);
         }
         self.past.write(|memory| memory.happen(happened));
     }
@@ -238,9 +261,9 @@ impl Observer {
             logs.end_epoch(self.number);
         }
         let logs = self.logs.as_ref();
-        let roster =
-            self.roster.get_or_insert_with(|| Roster::new(&self.wiring.graph, &self.meters, logs));
-        roster.read(logs, self.level.timed_turns(), &mut self.views);
+        if let Some(roster) = &mut self.roster {
+            roster.read(logs, self.level.timed_turns(), &mut self.views);
+        }
         self.views.end_epoch();
         self.waits.hold(&self.holdings);
         self.waits.end_epoch(self.number);
@@ -256,7 +279,7 @@ impl Observer {
         let window_us =
             at_us.saturating_sub(self.times.front().copied().unwrap_or_default()).max(1);
         let holdings = self.take_holdings(at_us);
-        let slots = self.past.sampled(self.shown_to, SLOTS_A_FRAME);
+        let slots = self.past.sampled(self.shown_to, SLOTS_A_FRAME).unwrap_or_default();
         let open = slots.iter().find(|life| life.executed_at.is_none()).map(|life| life.slot);
         let last = slots.last().map(|life| life.slot.next());
         self.shown_to = open.or(last).unwrap_or(self.shown_to);
@@ -319,23 +342,17 @@ impl Observer {
     }
 }
 
-/// The numbers of the operators, by their addresses in the replica's graph.
-fn by_address(wiring: &Wiring) -> BTreeMap<&[usize], usize> {
-    let operators = wiring.graph.operators.iter().enumerate();
-    operators.map(|(at, operator)| (&operator.address[..], at)).collect()
-}
-
 impl Level {
-    /// The time of one turn in so many is taken.
+    /// The time of one turn in so many is taken. A prime: turns come in rhythms of two and four.
     fn timed_turns(self) -> u64 {
-        if self == Self::Full { 1 } else { 8 }
+        if self == Self::Full { 1 } else { 7 }
     }
 }
 
 impl Sources {
-    /// When a batch of this replica was packed that has now been executed; nothing for others.
+    /// When a batch of this replica was packed that has now been applied; nothing for others.
     fn executed(&mut self, id: BatchId) -> Option<u64> {
-        if id.source != self.me || id.number < self.first {
+        if (id.source, id.incarnation) != (self.me, self.incarnation) || id.number < self.first {
             return None;
         }
         let mut packed_at = None;

@@ -1,7 +1,7 @@
 //! What a replica remembers of its recent past: the lives of slots, and what happened.
 //!
-//! The replica's thread writes here and never waits: when a reader holds the lock, a detail is lost, and
-//! counted as lost.
+//! The replica's thread never waits here: when somebody else holds the lock, what it has to write is lost,
+//! and counted as lost, and what it wants to read it reads another time.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,6 +59,11 @@ impl Past {
         }
     }
 
+    /// Counts details that were lost elsewhere on their way to a frame.
+    pub fn lose(&self, details: u64) {
+        self.lost.fetch_add(details, Ordering::Relaxed);
+    }
+
     /// Details that were lost.
     #[must_use]
     pub fn lost(&self) -> u64 {
@@ -102,16 +107,21 @@ impl Past {
 
     /// Slots from `from` on, oldest first, and no more than `count` of them: where there are more, those
     /// that a power of two divides. So all replicas choose the same, whatever moment they choose at.
+    /// Nothing if somebody else reads.
     #[must_use]
-    pub fn sampled(&self, from: Slot, count: usize) -> Vec<SlotLife> {
-        let memory = self.read();
+    pub fn sampled(&self, from: Slot, count: usize) -> Option<Vec<SlotLife>> {
+        let memory = match self.memory.try_lock() {
+            Ok(memory) => memory,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
         let new = memory.slots.iter().rev().take_while(|life| life.seen.slot >= from).count();
         let stride = new.div_ceil(count.max(1)).next_power_of_two() as u64;
         let lives = memory.slots.iter().skip(memory.slots.len() - new);
         let chosen = lives.filter(|life| life.seen.slot.0.is_multiple_of(stride));
         let lives: Vec<Life> = chosen.cloned().collect();
         drop(memory);
-        lives.into_iter().map(|life| life.told(LOOKED_AT)).collect()
+        Some(lives.into_iter().map(|life| life.told(LOOKED_AT)).collect())
     }
 
     /// The slots that hold a request, if their batches are still kept.
@@ -143,7 +153,9 @@ impl Memory {
     pub fn propose(&mut self, slot: Slot, view: View, now: u64) {
         if let Some(life) = self.life(slot) {
             life.begin(view);
-            life.proposed_at.get_or_insert(now);
+            if view == life.view {
+                life.proposed_at.get_or_insert(now);
+            }
         }
     }
 
@@ -151,7 +163,9 @@ impl Memory {
     pub fn vote(&mut self, slot: Slot, view: View, now: u64) {
         if let Some(life) = self.life(slot) {
             life.begin(view);
-            life.voted_at.get_or_insert(now);
+            if view == life.view {
+                life.voted_at.get_or_insert(now);
+            }
         }
     }
 
@@ -188,6 +202,14 @@ impl Memory {
             let gone = self.slots[self.without].requests.take();
             self.bytes -= gone.map_or(0, |requests| requests.bytes());
             self.without += 1;
+        }
+    }
+
+    /// Notes that a checkpoint has taken the place of all slots before `slot`: those that are open will
+    /// not be executed.
+    pub fn install(&mut self, slot: Slot) {
+        if self.slots.front().is_some_and(|first| first.seen.slot < slot) {
+            self.forget();
         }
     }
 
@@ -236,6 +258,7 @@ impl SlotLife {
     fn begin(&mut self, view: View) {
         if view > self.view && self.executed_at.is_none() {
             self.view = view;
+            self.proposed_at = None;
             self.voted_at = None;
             self.votes.clear();
         }
@@ -305,14 +328,35 @@ mod tests {
     }
 
     #[test]
-    fn votes_of_a_later_view_are_counted_anew() {
+    fn steps_of_a_later_view_are_seen_anew() {
         let past = Past::default();
         past.write(|memory| {
+            memory.propose(Slot(0), View(1), 9);
             memory.hear_vote(ReplicaId(1), Slot(0), View(1), 10);
             memory.hear_vote(ReplicaId(2), Slot(0), View(2), 20);
             memory.hear_vote(ReplicaId(0), Slot(0), View(1), 30);
+            memory.vote(Slot(0), View(1), 31);
         });
-        assert_eq!(past.slot(Slot(0)).unwrap().votes, [(ReplicaId(2), 20)]);
+        let life = past.slot(Slot(0)).unwrap();
+        assert_eq!(life.votes, [(ReplicaId(2), 20)]);
+        assert_eq!((life.proposed_at, life.voted_at), (None, None));
+        past.write(|memory| memory.propose(Slot(0), View(2), 40));
+        assert_eq!(past.slot(Slot(0)).unwrap().proposed_at, Some(40));
+    }
+
+    #[test]
+    fn slots_that_a_checkpoint_replaces_are_open_no_more() {
+        let past = Past::default();
+        past.write(|memory| {
+            memory.propose(Slot(3), View(1), 9);
+            memory.install(Slot(7));
+        });
+        assert_eq!(past.slot(Slot(3)), None);
+        past.write(|memory| {
+            memory.propose(Slot(8), View(1), 10);
+            memory.install(Slot(7));
+        });
+        assert!(past.slot(Slot(8)).is_some());
     }
 
     #[test]
@@ -353,7 +397,7 @@ mod tests {
             past.write(|memory| {
                 (0..slots).for_each(|slot| memory.execute(Slot(slot), &None, None, slot));
             });
-            past.sampled(Slot(0), 32).iter().map(|life| life.slot.0).collect()
+            past.sampled(Slot(0), 32).unwrap().iter().map(|life| life.slot.0).collect()
         };
         assert_eq!(chosen(32).len(), 32);
         let (few, many) = (chosen(900), chosen(1_000));

@@ -13,6 +13,7 @@ use crate::inspect::{Graph, OperatorKind};
 /// worker logs.
 pub(super) struct Roster {
     pub operators: Vec<Known>,
+    names: BTreeMap<Vec<usize>, String>,
 }
 
 /// An operator.
@@ -58,22 +59,25 @@ impl Roster {
             let before = Reading::default();
             operators.push(Known { address, name, kind, meter, logged, before });
         }
-        Self { operators }
+        let names = operators.iter().map(|known| (known.address.clone(), known.name.clone()));
+        let names = names.collect();
+        Self { operators, names }
     }
 
     /// The name of the operator at an address on the worker; of a scope for its edge.
     pub fn name(&self, address: &[usize]) -> String {
         let address = address.strip_suffix(&[0]).unwrap_or(address);
         let within = address.get(1..).unwrap_or_default();
-        let known = self.operators.iter().find(|known| known.address == within);
-        known.map_or_else(String::new, |known| known.name.clone())
+        self.names.get(within).cloned().unwrap_or_default()
     }
 
     /// Puts into the views what the operators have done since the last epoch. The time of one turn in
     /// `timed_turns` was taken by those that count for themselves.
     pub fn read(&mut self, logs: Option<&Logs>, timed_turns: u64, views: &mut Views) {
+        let mut logged = logs.map(Logs::readings).unwrap_or_default();
         for (at, known) in self.operators.iter_mut().enumerate() {
-            let now = known.reading(logs);
+            let logged = known.logged.and_then(|number| logged.remove(&number));
+            let now = known.reading(logged);
             now.add_beyond(&known.before, at, timed_turns, views);
             known.before = now;
         }
@@ -82,8 +86,7 @@ impl Roster {
 
 impl Known {
     /// An operator that counts for itself is believed; but what the log tells of time is of all turns.
-    fn reading(&self, logs: Option<&Logs>) -> Reading {
-        let logged = logs.zip(self.logged).map(|(logs, operator)| logs.reading(operator));
+    fn reading(&self, logged: Option<Reading>) -> Reading {
         match (self.meter.as_deref().map(Reading::of), logged) {
             (Some(metered), Some(logged)) => Reading { timed: logged.timed, ..metered },
             (Some(one), None) | (None, Some(one)) => one,

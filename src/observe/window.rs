@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Add;
 
-use super::frame::{Channel, Histogram, Operator, Spread};
+use super::frame::{Channel, Histogram, Input, Operator, Spread};
 use super::logs::Logs;
 use super::roster::{Known, Roster};
 use super::spread;
@@ -53,10 +53,14 @@ impl Window<'_> {
     }
 
     pub fn operators(&self, roster: &Roster, logs: Option<&Logs>) -> Vec<Operator> {
-        let name = |address: &[usize]| roster.name(address);
+        let inputs = logs.map(|logs| logs.inputs(&|address| roster.name(address)));
+        let mut inputs: BTreeMap<Vec<usize>, Vec<Input>> = inputs
+            .into_iter()
+            .flatten()
+            .map(|(address, inputs)| (address.get(1..).unwrap_or_default().to_vec(), inputs))
+            .collect();
         let operator = |(at, known): (usize, &Known)| {
             let key = |count: Count| (Some(at), count);
-            let logged = logs.zip(known.logged);
             Operator {
                 address: known.address.clone(),
                 name: known.name.clone(),
@@ -72,8 +76,8 @@ impl Window<'_> {
                 busy_us: self.total(key(Count::Busy)) / 1_000,
                 run: self.spread(Some(at), Count::Took),
                 frontier: known.meter.as_ref().and_then(|meter| meter.frontier.get()).map(Slot),
-                inputs: logged.map_or(Vec::new(), |(logs, id)| logs.inputs(id, &name)),
-                progress: logged.map_or(0, |(logs, id)| logs.exchanged(id)),
+                inputs: inputs.remove(&known.address).unwrap_or_default(),
+                progress: logs.zip(known.logged).map_or(0, |(logs, id)| logs.exchanged(id)),
             }
         };
         let mut operators: Vec<_> = roster.operators.iter().enumerate().map(operator).collect();

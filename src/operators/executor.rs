@@ -78,8 +78,9 @@ pub fn executor<'s>(
     role.on_closed(ordered, move |executor, slot, ordered| {
         match ordered {
             Ordered::Value(value) => {
-                tell.send([Event::Executed { slot, value: value.clone() }]);
-                let (replies, duplicates) = executor.on_value(slot, value);
+                let done = executor.on_value(slot, &value);
+                tell.send([Event::Executed { slot, value, applied: done.is_some() }]);
+                let (replies, duplicates) = done.unwrap_or_default();
                 reply.send((!replies.is_empty()).then_some(replies));
                 tell.send((duplicates > 0).then_some(Event::Duplicates { count: duplicates }));
             }
@@ -198,15 +199,15 @@ impl Executor {
         Holding { slot, wait, refused, ..Holding::nothing("executor") }
     }
 
-    fn on_value(&mut self, slot: Slot, value: Value) -> (Replies, u64) {
+    /// Applies the batch of a slot, unless there is none or its turn is not now; answers replies, and how
+    /// many requests it had applied before.
+    fn on_value(&mut self, slot: Slot, value: &Value) -> Option<(Replies, u64)> {
         assert_eq!(slot, self.state.next, "slots are released in order and once");
         self.state.next = slot.next();
         self.since.0 += 1;
-        self.since.1 += weight(&value);
-        match value {
-            Some(batch) if self.is_next_of_its_source(&batch) => self.apply(slot, &batch),
-            _ => (Replies::default(), 0),
-        }
+        self.since.1 += weight(value);
+        let batch = value.as_ref().filter(|batch| self.is_next_of_its_source(batch))?;
+        Some(self.apply(slot, batch))
     }
 
     fn is_next_of_its_source(&mut self, batch: &Batch) -> bool {
@@ -339,7 +340,7 @@ mod tests {
         let id = BatchId { source: ReplicaId(0), incarnation: 1, number: 1 };
         let batch = Batch { id, time_ms: 0, requests: packer.finish() };
 
-        let (replies, _) = executor.on_value(Slot(0), Some(batch));
+        let (replies, _) = executor.on_value(Slot(0), &Some(batch)).unwrap();
 
         let kept = replies.iter().filter(|reply| reply.answer != Answer::Forgotten).count();
         assert_eq!((replies.len(), kept), (200, 128));
@@ -351,8 +352,8 @@ mod tests {
         let mut executor = Executor::new(Box::new(Count::default()), 2, &config);
         let line = ClientId::of_line(128);
 
-        let (late, _) = executor.on_value(Slot(0), batch(1, line));
-        let (own, _) = executor.on_value(Slot(1), batch(2, line));
+        let (late, _) = executor.on_value(Slot(0), &batch(1, line)).unwrap();
+        let (own, _) = executor.on_value(Slot(1), &batch(2, line)).unwrap();
 
         assert!(late.is_empty());
         let answers: Vec<_> = own.iter().map(|reply| reply.answer).collect();

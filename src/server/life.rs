@@ -83,6 +83,8 @@ where
     const DRAIN: Duration = Duration::from_secs(5);
     /// One frame in so many is for the other replicas, too.
     const FRAMES_FOR_OTHERS: u64 = 4;
+    /// What happened, and lives of slots, that are kept for their next one.
+    const UNTOLD_MAX: usize = 256;
     /// Connections taken in a turn.
     const ACCEPTS_A_TURN: usize = 64;
 
@@ -301,10 +303,13 @@ where
     fn show(&mut self) {
         let Parts { showing, node, peers, .. } = &mut self.parts;
         let Some(frame) = showing.take(node) else { return };
-        self.untold.0.extend_from_slice(&frame.happened);
-        self.untold.1.extend_from_slice(&frame.slots);
-        if frame.number % Self::FRAMES_FOR_OTHERS == 0 {
-            // They see few frames, and are to miss nothing of what happened.
+        let (happened, slots) = &mut self.untold;
+        happened.extend_from_slice(&frame.happened);
+        slots.extend_from_slice(&frame.slots);
+        // They see few frames, and are to miss little: the latest of what has happened between.
+        happened.drain(..happened.len().saturating_sub(Self::UNTOLD_MAX));
+        slots.drain(..slots.len().saturating_sub(Self::UNTOLD_MAX));
+        if frame.number % Self::FRAMES_FOR_OTHERS == 0 && peers.take_shows() {
             let (happened, slots) = std::mem::take(&mut self.untold);
             peers.show(&Frame { happened, slots, ..(*frame).clone() });
         }

@@ -163,6 +163,11 @@ impl Peers {
         }
     }
 
+    /// Whether a link has nothing else to do than to take a frame.
+    pub fn take_shows(&self) -> bool {
+        self.links.iter().any(Link::is_idle)
+    }
+
     /// Shows a frame to those whose link has nothing else to do.
     pub fn show(&mut self, frame: &Frame) {
         let bytes = serde_json::to_vec(frame).expect("numbers, texts and lists always encode");
@@ -171,7 +176,7 @@ impl Peers {
         }
         let item = Carried::<()>::Frame(ByteBuf::from(bytes));
         let encoded = postcard::to_stdvec(&item).expect("plain data always encodes");
-        for link in self.links.iter_mut().filter(|link| link.status.up && link.queued() == 0) {
+        for link in self.links.iter_mut().filter(|link| link.is_idle()) {
             link.put(&encoded);
         }
     }
@@ -188,6 +193,10 @@ impl Peers {
 }
 
 impl Link {
+    fn is_idle(&self) -> bool {
+        self.status.up && self.queued() == 0
+    }
+
     fn queued(&self) -> usize {
         self.outbox.len()
     }

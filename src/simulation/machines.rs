@@ -193,7 +193,7 @@ where
             recorder.on_event(at, event);
         }
         let hash = match event {
-            Event::Executed { slot, value } => (1, slot.0, value.clone()),
+            Event::Executed { slot, value, .. } => (1, slot.0, value.clone()),
             Event::EnteredView { view } => (2, view.0, None),
             Event::Leads { view, .. } => (3, view.0, None),
             Event::Digest { .. } => {

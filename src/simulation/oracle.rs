@@ -110,7 +110,7 @@ impl Common {
 
     pub fn on_event(&mut self, me: ReplicaId, event: &Event) -> Result<(), String> {
         match event {
-            Event::Executed { slot, value } => self.on_executed(me, *slot, value),
+            Event::Executed { slot, value, .. } => self.on_executed(me, *slot, value),
             Event::Installed { slot } => {
                 self.counts.checkpoints_installed += 1;
                 self.next.insert(me, *slot);

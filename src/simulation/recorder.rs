@@ -66,7 +66,9 @@ impl Recorder {
     ) -> (Worker, Observer) {
         let wiring = inspect::wiring(config, |inputs, config| dataflow(inputs, config));
         let now = Rc::clone(&self.now);
-        Observer::prepare(Level::Basic, config, wiring, Box::new(move || now.get()))
+        let now = Box::new(move || now.get());
+        let (worker, observer) = Observer::prepare(Level::Basic, config, wiring, now);
+        (worker, observer.without_times())
     }
 
     pub fn on_start(&mut self, at: ReplicaId, life: u64) {

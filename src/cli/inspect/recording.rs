@@ -17,7 +17,7 @@ use crate::types::ReplicaId;
 const VERSION: u32 = 1;
 /// Bytes of a line, and more than any frame has.
 const LINE_BYTES_MAX: u64 = 16 << 20;
-/// A replica without a frame for so long is silent: they are made four times a second.
+/// A replica without a frame for so long is silent: they are taken twice a second.
 const FRESH_US: u64 = 1_000_000;
 
 /// A recorded run. Only where its frames are is kept in memory; one is read when it is looked at.

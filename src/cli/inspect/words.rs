@@ -86,8 +86,11 @@ pub(in crate::cli) fn input(input: &Input) -> String {
         };
         format!("time {} may come: {} {what}{by_way}", held.time, held.by)
     };
-    let held: Vec<String> = input.held.iter().map(held).collect();
-    let held = if held.is_empty() { "nothing more comes".to_owned() } else { held.join("; ") };
+    let held = match input.held.as_deref() {
+        None => "its times are not followed".to_owned(),
+        Some([]) => "nothing more comes".to_owned(),
+        Some(all) => all.iter().map(held).collect::<Vec<_>>().join("; "),
+    };
     format!("from {from}: {waits}{held}")
 }
 
@@ -168,12 +171,12 @@ mod tests {
         let (time, at, by) = ("7".to_owned(), "6".to_owned(), "release".to_owned());
         let held = Held { time, by, what: Hold::Capability, at, count: 1, path };
         let from = vec!["concat".to_owned()];
-        let told = input(&Input { from: from.clone(), queued: 2, held: vec![held] });
+        let told = input(&Input { from: from.clone(), queued: 2, held: Some(vec![held]) });
         assert_eq!(
             told,
             "from concat: 2 records wait; time 7 may come: release may still send at 6 (by concat)"
         );
-        let told = input(&Input { from, queued: 0, held: Vec::new() });
+        let told = input(&Input { from, queued: 0, held: Some(Vec::new()) });
         assert_eq!(told, "from concat: nothing more comes");
     }
 

@@ -57,11 +57,16 @@ impl Cluster<'_> {
         self.fresh.iter().flat_map(|frame| of(self, frame)).collect()
     }
 
-    /// The replicas that are not there, each with what is known of it.
-    fn missing(&self) -> Vec<(ReplicaId, String)> {
+    /// The replicas that are not there. One that shows nothing but is heard by another is: it is busy, or
+    /// of another version.
+    fn missing(&self) -> impl Iterator<Item = &Sighting> {
         let silent = self.replicas.iter().filter(|sighting| sighting.fresh().is_none());
-        let why = |sighting: &Sighting| sighting.silence.clone().unwrap_or_default();
-        silent.map(|sighting| (sighting.replica, why(sighting))).collect()
+        silent.filter(|sighting| sighting.stuck.is_some() || !self.is_heard(sighting.replica))
+    }
+
+    /// How many replicas are there.
+    fn there(&self) -> usize {
+        self.replicas.len() - self.missing().count()
     }
 
     fn diverged(&self) -> Vec<Finding> {
@@ -100,15 +105,17 @@ impl Cluster<'_> {
     }
 
     fn no_quorum(&self) -> Vec<Finding> {
-        let (n, there) = (self.replicas.len(), self.fresh.len());
+        let (n, there) = (self.replicas.len(), self.there());
         let needed = majority(n);
         if there >= needed {
             return Vec::new();
         }
-        let missing = self.missing();
-        let who: Vec<ReplicaId> = missing.iter().map(|(replica, _)| *replica).collect();
+        let who: Vec<ReplicaId> = self.missing().map(|sighting| sighting.replica).collect();
         let text = format!("no quorum: {there} of {n} replicas are there, and {needed} are needed");
-        let each = missing.into_iter().map(|(replica, why)| format!("replica {replica}: {why}"));
+        let each = self.missing().map(|sighting| {
+            let why = sighting.silence.as_deref().unwrap_or_default();
+            format!("replica {}: {why}", sighting.replica)
+        });
         let each: Vec<String> = each.collect();
         let because = vec![format!("missing: {}", list(&who)), each.join("; ")];
         vec![Finding {
@@ -120,14 +127,18 @@ impl Cluster<'_> {
         }]
     }
 
-    /// The view that a majority could be in.
+    /// The latest view that a majority has entered, by frames that may be a second old; or the latest that
+    /// all have entered who show themselves.
     fn view(&self) -> View {
-        self.fresh.iter().map(|frame| frame.status.view).max().unwrap_or_default()
+        let mut views: Vec<View> = self.fresh.iter().map(|frame| frame.status.view).collect();
+        views.sort();
+        let entered = majority(self.replicas.len()).min(views.len());
+        views.iter().nth_back(entered.saturating_sub(1)).copied().unwrap_or_default()
     }
 
     fn no_leader(&self) -> Vec<Finding> {
         let view = self.view();
-        let leads = |frame: &&Frame| frame.status.role == Role::Leader && frame.status.view == view;
+        let leads = |frame: &&Frame| frame.status.role == Role::Leader && frame.status.view >= view;
         if self.fresh.len() < majority(self.replicas.len()) || self.fresh.iter().any(leads) {
             return Vec::new();
         }
@@ -156,7 +167,7 @@ impl Cluster<'_> {
         vec![Finding { code: Code::NoLeader, severity, replica: Some(leader), text, because }]
     }
 
-    /// The replica that has executed least is where the chain is longest, if somebody waits.
+    /// Nothing goes on where a replica that has executed most waits, too.
     fn stalled(&self) -> Vec<Finding> {
         let held = |frame: &&Frame| {
             let waits = |holding: &Holding| {
@@ -170,15 +181,13 @@ impl Cluster<'_> {
                     .iter()
                     .any(|holding| matches!(holding.wait, Wait::Proposal(_)) && waits(holding))
         };
-        let stalled = self.fresh.iter().copied().filter(held);
-        let Some(frame) = stalled.min_by_key(|frame| frame.status.executed) else {
+        // What holds one that is behind is found elsewhere: the others may go on.
+        let furthest = self.fresh.iter().map(|frame| frame.status.executed).max();
+        let mut furthest =
+            self.fresh.iter().copied().filter(|frame| Some(frame.status.executed) == furthest);
+        let Some(frame) = furthest.find(held) else {
             return Vec::new();
         };
-        let furthest = self.fresh.iter().map(|frame| frame.status.executed).max();
-        if furthest > Some(frame.status.executed) {
-            // It is behind, which is found elsewhere: the others go on.
-            return Vec::new();
-        }
         let status = &frame.status;
         let (replica, slot) = (status.replica, status.executed);
         let text = format!("nothing is executed: the application waits at slot {slot}");
@@ -213,7 +222,7 @@ impl Cluster<'_> {
     }
 
     fn away(&self) -> Vec<Finding> {
-        if self.fresh.len() < majority(self.replicas.len()) {
+        if self.there() < majority(self.replicas.len()) {
             return Vec::new();
         }
         let finding = |sighting: &Sighting| Finding {
@@ -223,7 +232,6 @@ impl Cluster<'_> {
             text: absence(sighting),
             because: Vec::new(),
         };
-        let silent = self.replicas.iter().filter(|sighting| sighting.fresh().is_none());
-        silent.filter(|sighting| sighting.stuck.is_none()).map(finding).collect()
+        self.missing().filter(|sighting| sighting.stuck.is_none()).map(finding).collect()
     }
 }

@@ -1,6 +1,6 @@
 //! Why something is wrong, as far as can be seen: reasons are followed from replica to replica.
 
-use super::rules::Cluster;
+use super::rules::{Cluster, STALLED_US};
 use crate::events::Wait;
 use crate::observe::frame::{Blame, Frame, Holding};
 use crate::observe::scene::Sighting;
@@ -17,17 +17,58 @@ impl Cluster<'_> {
         let mut last = frame.blame.last().and_then(|link| holding(frame, &link.operator));
         if last.is_none_or(|last| last.wait == Wait::Nothing) {
             // Nothing has come as far as the roles of agreement.
-            let waits = |holding: &&Holding| matches!(holding.wait, Wait::Proposal(_));
+            let waits =
+                |holding: &&Holding| holding.held > 0 && matches!(holding.wait, Wait::Proposal(_));
             last = frame.holdings.iter().find(waits).or(last);
             because.extend(last.map(|holding| Blame::of(holding).text));
         }
         let others: Vec<ReplicaId> = match last.map(|holding| &holding.wait) {
             Some(Wait::Votes(of) | Wait::Reports(of) | Wait::Records(of)) => of.clone(),
-            Some(Wait::Proposal(leader)) => vec![*leader],
+            Some(Wait::Proposal(leader)) => {
+                let why = self.why_not_proposed(*leader);
+                let leader = if why.is_empty() { vec![*leader] } else { Vec::new() };
+                because.extend(why);
+                leader
+            }
             _ => Vec::new(),
         };
         because.extend(self.excuses(&others, frame));
         because
+    }
+
+    /// What a leader waits for before it proposes, by its own frame.
+    fn why_not_proposed(&self, leader: ReplicaId) -> Vec<String> {
+        let Some(frame) = self.frame(leader) else { return Vec::new() };
+        let waits = |holding: &&Holding| {
+            let for_role = matches!(holding.wait, Wait::Role(_));
+            let blamed = frame.blame.iter().any(|link| link.operator == holding.role);
+            holding.held > 0 && holding.waited_us >= STALLED_US && for_role && !blamed
+        };
+        let mut next = frame.holdings.iter().find(waits);
+        let mut because = Vec::new();
+        // No role is passed twice, so the chain is not longer than there are roles.
+        for _ in 0..frame.holdings.len() {
+            let Some(at) = next else { break };
+            because.push(format!("on replica {leader} {}", Blame::of(at).text));
+            next = match &at.wait {
+                Wait::Role(role) => holding(frame, role),
+                Wait::Votes(of) | Wait::Reports(of) | Wait::Records(of) => {
+                    because.extend(self.excuses(of, frame));
+                    None
+                }
+                _ => None,
+            };
+        }
+        because
+    }
+
+    /// Whether somebody who shows itself has heard a replica lately.
+    pub(super) fn is_heard(&self, replica: ReplicaId) -> bool {
+        let hears = |frame: &&Frame| {
+            let heard = link(&frame.status, replica).and_then(|link| link.heard_ms_ago);
+            heard.is_some_and(|ms| ms <= UNHEARD_MS)
+        };
+        self.fresh.iter().any(hears)
     }
 
     /// What keeps replicas from doing their part, in one sentence: none is the reason of another.

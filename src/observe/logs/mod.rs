@@ -1,8 +1,8 @@
 //! What timely itself logs of the dataflows on a worker, at level `full`: all operators, its own among
 //! them; what waits in each channel; and for each input what may still come there, and who holds it.
 //!
-//! It needs to know no protocol and no role, so it shows any timely or differential dataflow, with times
-//! that are [points in a grid](Grid). A worker keeps these logs only for what is built after it was asked
+//! It needs to know no protocol and no role, so it shows any timely or differential dataflow; who holds an
+//! input back where times are numbers, alone or in one loop. A worker keeps these logs only for what is built after it was asked
 //! to; so the level of a replica is settled when it starts.
 
 mod progress;
@@ -11,7 +11,7 @@ mod tests;
 mod work;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use timely::logging::TimelyEventBuilder;
@@ -25,13 +25,13 @@ use super::reach::{Address, Place, Point, Reach, Reached, Side, is_at_most};
 use super::reading::Reading;
 use super::views::Epoch;
 
-pub use self::progress::Grid;
-
 /// What is known of the dataflows on a worker from its logs.
 pub struct Logs {
     work: Rc<RefCell<Work>>,
     tracked: [Box<dyn Tracked>; 2],
     frontiers: Reach,
+    /// The scopes whose times are of a type that is tracked.
+    followed: BTreeSet<Address>,
     /// The pointstamps there are.
     stamps: BTreeMap<Place, BTreeMap<Point, i64>>,
     exchanged: BTreeMap<usize, u64>,
@@ -58,8 +58,8 @@ impl Logs {
             progress::track::<u64>(&mut registry),
             progress::track::<Product<u64, u64>>(&mut registry),
         ];
-        let (stamps, exchanged) = Default::default();
-        Some(Self { work, tracked, frontiers, stamps, exchanged, channels: 0 })
+        let (followed, stamps, exchanged) = Default::default();
+        Some(Self { work, tracked, frontiers, followed, stamps, exchanged, channels: 0 })
     }
 
     /// All operators there are, by their numbers in the log: where each is, and its name.
@@ -70,25 +70,31 @@ impl Logs {
         operators.map(|(id, known)| (id, known.address.clone(), known.name.clone())).collect()
     }
 
-    /// What an operator has done so far.
-    pub(super) fn reading(&self, operator: usize) -> Reading {
+    /// What each operator has done so far, by its number in the log.
+    pub(super) fn readings(&self) -> BTreeMap<usize, Reading> {
         let work = self.work.borrow();
-        let Some(known) = work.operators.get(operator) else { return Reading::default() };
-        let mut reading =
-            Reading { runs: known.runs, timed: known.timed.clone(), ..Reading::default() };
-        for (_, channel) in work.channels.iter() {
-            if channel.to.address == known.address {
-                reading.records_in += channel.taken.records;
-                reading.batches_in += channel.taken.batches;
-            } else if channel.from.address == known.address {
-                let ports = reading.outputs.len().max(channel.from.port + 1);
-                reading.outputs.resize(ports, (0, 0));
-                let (records, batches) = &mut reading.outputs[channel.from.port];
-                *records += channel.sent.records;
-                *batches += channel.sent.batches;
+        let mut readings = BTreeMap::new();
+        let mut numbers: BTreeMap<&[usize], usize> = BTreeMap::new();
+        for (number, known) in work.operators.iter() {
+            let (runs, timed) = (known.runs, known.timed.clone());
+            readings.insert(number, Reading { runs, timed, ..Reading::default() });
+            numbers.insert(&known.address, number);
+        }
+        let number = |place: &Place| numbers.get(&place.address[..]);
+        for (_, Channel { from, to, sent, taken }) in work.channels.iter() {
+            if let Some(reader) = number(to).and_then(|number| readings.get_mut(number)) {
+                reader.records_in += taken.records;
+                reader.batches_in += taken.batches;
+            }
+            if let Some(sender) = number(from).and_then(|number| readings.get_mut(number)) {
+                let ports = sender.outputs.len().max(from.port + 1);
+                sender.outputs.resize(ports, (0, 0));
+                let (records, batches) = &mut sender.outputs[from.port];
+                *records += sent.records;
+                *batches += sent.batches;
             }
         }
-        reading
+        readings
     }
 
     /// How many updates of progress the inside of a scope has exchanged.
@@ -116,6 +122,9 @@ impl Logs {
             }
             for change in tracked.take_changes() {
                 let Some(scope) = address(change.scope) else { continue };
+                if !self.followed.contains(scope) {
+                    self.followed.insert(scope.clone());
+                }
                 let address = [&scope[..], &[change.node]].concat();
                 let place = Place { address, side: change.side, port: change.port };
                 let points = self.stamps.entry(place.clone()).or_default();
@@ -131,29 +140,31 @@ impl Logs {
         self.frontiers.end_epoch(epoch);
     }
 
-    /// The inputs of an operator, by what was put in up to the last epoch. `name` gives the names of the
-    /// operators at addresses.
-    pub fn inputs(&self, operator: usize, name: &dyn Fn(&[usize]) -> String) -> Vec<Input> {
+    /// The inputs of each operator, by its address and by what was put in up to the last epoch. `name` gives
+    /// the names of the operators at addresses.
+    pub fn inputs(&self, name: &dyn Fn(&[usize]) -> String) -> BTreeMap<Address, Vec<Input>> {
         let work = self.work.borrow();
-        let Some(known) = work.operators.get(operator) else { return Vec::new() };
-        let address = &known.address;
-        let mut ports: BTreeMap<usize, Vec<&Channel>> = BTreeMap::new();
-        for (_, channel) in work.channels.iter().filter(|(_, it)| it.to.address == *address) {
-            ports.entry(channel.to.port).or_default().push(channel);
+        let mut ports: BTreeMap<&Place, Vec<&Channel>> = BTreeMap::new();
+        for (_, channel) in work.channels.iter() {
+            ports.entry(&channel.to).or_default().push(channel);
         }
         let reached = self.frontiers.reached();
-        let input = |(port, channels): (usize, Vec<&Channel>)| {
-            let place = Place { address: address.clone(), side: Side::Input, port };
-            let least = reached.get(&place).into_iter().flatten();
-            let held = least.map(|((point, _), _)| self.held(&reached, &place, point, name));
-            let queued = |channel: &&Channel| channel.sent.records - channel.taken.records;
-            Input {
+        let mut inputs: BTreeMap<Address, Vec<Input>> = BTreeMap::new();
+        for (place, channels) in ports {
+            let scope = place.address.split_last().map_or(&[][..], |(_node, scope)| scope);
+            let held = self.followed.contains(scope).then(|| {
+                let least = reached.get(place).into_iter().flat_map(BTreeMap::keys);
+                least.map(|(point, _)| self.held(&reached, place, point, name)).collect()
+            });
+            let queued =
+                |channel: &&Channel| channel.sent.records.saturating_sub(channel.taken.records);
+            inputs.entry(place.address.clone()).or_default().push(Input {
                 from: channels.iter().map(|channel| name(&channel.from.address)).collect(),
                 queued: channels.iter().map(queued).sum(),
-                held: held.collect(),
-            }
-        };
-        ports.into_iter().map(input).collect()
+                held,
+            });
+        }
+        inputs
     }
 
     /// Who holds back `place` at `point`: follows the time to where it came from.

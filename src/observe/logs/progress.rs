@@ -14,7 +14,7 @@ use timely::progress::reachability::logging::{TrackerEvent, TrackerEventBuilder}
 use crate::observe::reach::{Point, Side};
 
 /// A timestamp, or what one grows by, that is a point in a grid.
-pub trait Grid {
+pub(super) trait Grid {
     /// Puts its coordinates at the end of `point`, the outermost first.
     fn put(&self, point: &mut Point);
 }

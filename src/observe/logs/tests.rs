@@ -31,7 +31,12 @@ fn inputs(logs: &Logs, operator: &str) -> Vec<Input> {
         let known = operators.iter().find(|(_, known, _)| known == address);
         known.map_or_else(|| "edge".to_owned(), |(_, _, name)| name.clone())
     };
-    logs.inputs(number(logs, operator), &name)
+    let (_, address, _) = operators.iter().find(|(_, _, known)| known == operator).unwrap();
+    logs.inputs(&name).remove(address).unwrap()
+}
+
+fn held(logs: &Logs, operator: &str) -> Vec<Held> {
+    inputs(logs, operator).remove(0).held.unwrap()
 }
 
 /// A dataflow into which nothing more comes from `left` but much from `right`.
@@ -53,18 +58,18 @@ fn who_does_not_let_go_of_a_time_is_named() {
 
     let last = &inputs(&logs, "InspectBatch")[0];
     assert_eq!((&last.from[..], last.queued), (&["Concatenate".to_owned()][..], 0));
-    let [held] = &last.held[..] else { panic!("{last:?}") };
-    assert_eq!((&*held.time, &*held.by, held.what), ("3", "Input", Hold::Capability));
-    assert_eq!(held.path, ["Concatenate", "FlatMap", "Input"]);
+    let [held_by] = &last.held.as_ref().unwrap()[..] else { panic!("{last:?}") };
+    assert_eq!((&*held_by.time, &*held_by.by, held_by.what), ("3", "Input", Hold::Capability));
+    assert_eq!(held_by.path, ["Concatenate", "FlatMap", "Input"]);
 
     drop(left);
     end_epoch(&mut worker, &mut logs, 2);
-    assert_eq!(inputs(&logs, "InspectBatch")[0].held[0].time, "10");
-    assert_eq!(inputs(&logs, "Concatenate")[0].held, [], "nothing more comes from there");
-    assert_eq!(logs.reading(number(&logs, "Concatenate")).records_in, 5);
+    assert_eq!(held(&logs, "InspectBatch")[0].time, "10");
+    assert_eq!(held(&logs, "Concatenate"), [], "nothing more comes from there");
+    assert_eq!(logs.readings()[&number(&logs, "Concatenate")].records_in, 5);
     drop(right);
     end_epoch(&mut worker, &mut logs, 3);
-    assert_eq!(inputs(&logs, "InspectBatch")[0].held, []);
+    assert_eq!(held(&logs, "InspectBatch"), []);
 }
 
 #[test]
@@ -89,7 +94,7 @@ fn an_operator_that_takes_nothing_is_named_and_what_waits_for_it_is_counted() {
     end_epoch(&mut worker, &mut logs, 1);
 
     assert_eq!(inputs(&logs, "takes_nothing")[0].queued, 5);
-    let last = &inputs(&logs, "InspectBatch")[0].held[0];
+    let last = &held(&logs, "InspectBatch")[0];
     assert_eq!((&*last.time, &*last.by, last.what), ("7", "takes_nothing", Hold::Message));
     assert_eq!(last.count, 5);
 }
@@ -121,14 +126,31 @@ fn the_way_leads_through_the_edges_of_a_loop() {
     roots.flush();
     end_epoch(&mut worker, &mut logs, 1);
 
-    let [held] = &inputs(&logs, "InspectBatch")[0].held[..] else { panic!() };
-    assert_eq!((&*held.time, &*held.by, &*held.at), ("4", "Input", "4"));
-    let joins = inputs(&logs, "Join");
-    let times: Vec<_> = joins.iter().map(|input| &*input.held[0].time).collect();
+    let [last] = &held(&logs, "InspectBatch")[..] else { panic!() };
+    assert_eq!((&*last.time, &*last.by, &*last.at), ("4", "Input", "4"));
+    let joins = inputs(&logs, "Join").into_iter();
+    let joins: Vec<Held> = joins.map(|input| input.held.unwrap().remove(0)).collect();
+    let times: Vec<_> = joins.iter().map(|held| &*held.time).collect();
     assert_eq!(times, ["(9, 0)", "(4, 0)"], "ways are known up to 9, what is reached up to 4");
-    let path = &joins[0].held[0].path;
+    let path = &joins[0].path;
     assert!(path.iter().any(|name| name == "edge"), "it leads out of the loop: {path:?}");
-    assert_eq!(joins[0].held[0].by, "Input");
+    assert_eq!(joins[0].by, "Input");
     let exchanged = logs.operators().into_iter().map(|(id, _, _)| logs.exchanged(id));
     assert!(exchanged.sum::<u64>() > 0);
+}
+
+#[test]
+fn times_that_are_no_numbers_are_not_followed_and_that_is_said() {
+    let mut worker = logging_worker();
+    let mut logs = Logs::keep(&mut worker).unwrap();
+    let mut words = InputHandle::new();
+    worker.dataflow_named("other", |scope| {
+        scope.input_from(&mut words).map(|number: u64| number).inspect(|_| ());
+    });
+    words.send(1_u64);
+    words.advance_to(std::time::Duration::from_secs(1));
+    end_epoch(&mut worker, &mut logs, 1);
+    let input = inputs(&logs, "InspectBatch").remove(0);
+    assert_eq!((input.held, input.queued), (None, 0));
+    assert_eq!(logs.readings()[&number(&logs, "InspectBatch")].records_in, 1);
 }

@@ -9,7 +9,7 @@ export const VERSION = 1;
  * @typedef {{name: string, kind: string | null, runs: number, recordsIn: number, recordsOut: number,
  *   batchesIn: number, batchesOut: number, rateIn: number, rateOut: number, busy: number,
  *   busyUs: number, run: Spread, frontier: number | null, inputs: Input[]}} Operator
- * @typedef {{from: string[], queued: number, held: {time: string, by: string, message: boolean,
+ * @typedef {{from: string[], queued: number, tracked: boolean, held: {time: string, by: string, message: boolean,
  *   at: string}[]}} Input
  * @typedef {{from: string, to: string, kind: string, label: string | null, sent: number,
  *   queued: number, rate: number}} Channel
@@ -139,6 +139,7 @@ function readInput(raw) {
   return {
     from: Array.isArray(raw.from) ? raw.from.slice(0, 50).map(text) : [],
     queued: number(raw.queued),
+    tracked: Array.isArray(raw.held),
     held: list(raw.held, 20, (held) => ({
       time: text(held.time),
       by: text(held.by),
@@ -175,7 +176,7 @@ function readHolding(raw) {
 /** What a role waits for, in words; nothing if it waits for nothing. */
 function waitInWords(wait) {
   if (wait === "saving") return "its disk, which saves a checkpoint";
-  const { role, proposal, votes, records, reports, view_requests } = inside(wait);
+  const { role, proposal, votes, records, reports, view_requests, slots } = inside(wait);
   const whose = (list) =>
     Array.isArray(list) && list.length > 0
       ? `replica${list.length > 1 ? "s" : ""} ${list.slice(0, REPLICAS_MAX).map(number).join(", ")}`
@@ -186,6 +187,7 @@ function waitInWords(wait) {
   if (records) return `accounts of ${whose(records)}`;
   if (reports) return `word of a checkpoint from ${whose(reports)}`;
   if (view_requests) return `requests for a view from ${whose(view_requests)}`;
+  if (slots) return `decided slots of ${whose(slots)}`;
   return "";
 }
 

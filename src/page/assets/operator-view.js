@@ -102,12 +102,12 @@ function holds({ frame, holding }) {
 
 /** Its inputs, and who holds them back, where timely's own log is read. */
 function inputs({ frame, operator }) {
-  return operator.inputs.map(({ from, queued, held }) => {
+  return operator.inputs.map(({ from, queued, tracked, held }) => {
     const waits = queued > 0 ? ` ${exact(queued)} records wait.` : "";
     const holders = held.map(({ time, by, message, at: point }) =>
       message ? ` Time ${time} may come: ${by} has not taken its records of ${point}.` : ` Time ${time} may come: ${by} may still send at ${point}.`,
     );
-    const rest = holders.length > 0 ? holders.join("") : " Nothing more comes.";
+    const rest = holders.length > 0 || !tracked ? holders.join("") : " Nothing more comes.";
     return el("p", { class: "holding", text: `Replica ${frame.replica}, from ${from.join(", ")}:${waits}${rest}` });
   });
 }

@@ -2,8 +2,8 @@
 //! them; what waits in each channel; and for each input what may still come there, and who holds it.
 //!
 //! It needs to know no protocol and no role, so it shows any timely or differential dataflow; who holds an
-//! input back where times are numbers, alone or in one loop. A worker keeps these logs only for what is built after it was asked
-//! to; so the level of a replica is settled when it starts.
+//! input back it tells where times are numbers, alone or in one loop. A worker keeps these logs only for
+//! what is built after it was asked to; so the level of a replica is settled when it starts.
 
 mod progress;
 #[cfg(test)]
@@ -116,15 +116,14 @@ impl Logs {
         for tracked in &self.tracked {
             for summary in tracked.take_summaries() {
                 let Some(address) = address(summary.operator) else { continue };
+                let scope = address.split_last().map_or(&[][..], |(_node, scope)| scope);
+                self.followed.insert(scope.to_vec());
                 let at = |side: Side, port: usize| Place { address: address.clone(), side, port };
                 let (from, to) = (at(Side::Input, summary.input), at(Side::Output, summary.output));
                 self.frontiers.change_hop((from, (to, summary.grows)), 1);
             }
             for change in tracked.take_changes() {
                 let Some(scope) = address(change.scope) else { continue };
-                if !self.followed.contains(scope) {
-                    self.followed.insert(scope.clone());
-                }
                 let address = [&scope[..], &[change.node]].concat();
                 let place = Place { address, side: change.side, port: change.port };
                 let points = self.stamps.entry(place.clone()).or_default();

@@ -58,9 +58,9 @@ export class Store {
    * @param {number} arrived when, in milliseconds of the page's clock
    */
   frame(frame, arrived) {
-    const known = [...this.live.values()].find(({ frame: other }) => other)?.frame;
+    const watched = [...this.live.values()].find((seen) => seen.frame)?.frame;
     // Another cluster has taken the place of the one that was watched.
-    if (known && known.cluster !== frame.cluster) this.clear();
+    if (watched && watched.cluster !== frame.cluster) this.clear();
     const before = this.live.get(frame.replica);
     if (before?.frame && before.frame.at === frame.at && before.frame.number === frame.number) return;
     if (before?.frame && isOlder(frame, before.frame)) return;

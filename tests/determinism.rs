@@ -31,6 +31,8 @@ fn a_recorded_run_is_the_same_run() {
         let unseen = World::run(&subject(), seed, settings, false);
         assert_eq!(recorded.fingerprint, unseen.fingerprint, "seed {seed}");
         assert!(text.lines().count() > 3, "seed {seed} has frames");
+        let (_, again) = World::record(&subject(), seed, Settings::swarm(seed), "tara");
+        assert!(text == again, "seed {seed} is recorded as it was before, byte for byte");
     }
 }
 

@@ -136,9 +136,9 @@ fn a_replica_that_is_not_watched_still_shows_how_it_stands() {
     let (cluster, frames) = served_at(Level::Off, 100, 16);
     for frame in &frames {
         assert_eq!((frame.level, frame.operators.len()), (Level::Off, 0));
-        assert_eq!(frame.status.executed, frames[0].status.executed);
+        assert!(frame.status.executed.0 > 0);
     }
-    assert_eq!(cluster.scene().findings, []);
+    until("nothing is wrong", || cluster.scene().findings.is_empty().then_some(()));
 }
 
 #[test]

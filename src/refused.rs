@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::types::Slot;
+
 /// Why a role passes over a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -53,6 +55,21 @@ impl Refused {
     /// One more.
     pub fn add(&mut self, why: Refusal) {
         self.0[why as usize] += 1;
+    }
+
+    /// Whether a message about `slot` is one for the `window` of slots from `next` on; one that is not is
+    /// passed over.
+    #[must_use]
+    pub fn admits(&mut self, slot: Slot, next: Slot, window: u64) -> bool {
+        let why = if slot < next {
+            Refusal::Late
+        } else if slot.0 >= next.0 + window {
+            Refusal::BeyondWindow
+        } else {
+            return true;
+        };
+        self.add(why);
+        false
     }
 
     /// The reasons for which there were any, and how many there were.

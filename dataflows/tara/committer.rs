@@ -180,12 +180,7 @@ impl Committer {
             return Vote::Refused;
         }
         self.led = true;
-        if slot < self.executed {
-            self.refused.add(Refusal::Late);
-            return Vote::Refused;
-        }
-        if slot.0 >= self.executed.0 + self.window {
-            self.refused.add(Refusal::BeyondWindow);
+        if !self.refused.admits(slot, self.executed, self.window) {
             return Vote::Refused;
         }
         if self.accepted.get(&slot).is_some_and(|accepted| accepted.view == view) {

@@ -105,12 +105,7 @@ impl Learner {
     }
 
     fn tally(&mut self, slot: Slot, view: View) -> Option<&mut Tally> {
-        if slot < self.executed {
-            self.refused.add(Refusal::Late);
-            return None;
-        }
-        if slot.0 >= self.executed.0 + self.window {
-            self.refused.add(Refusal::BeyondWindow);
+        if !self.refused.admits(slot, self.executed, self.window) {
             return None;
         }
         let tally = self.slots.entry(slot).or_default();

@@ -46,7 +46,8 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         }
     }
 
-    /// Hands the replica a batch of its clients' requests. Ask [`Replica::room`](crate::replica::Replica::room) first.
+    /// Hands the replica a batch of its clients' requests. Ask
+    /// [`Replica::room`](crate::replica::Replica::room) first.
     pub fn submit(&mut self, requests: Requests, now: Millis) {
         if let Some(watch) = &mut self.watch {
             watch.observer.on_submit();

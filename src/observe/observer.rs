@@ -108,12 +108,10 @@ impl Observer {
         let logs = if level == Level::Full { Logs::keep(&mut worker) } else { None };
         let meters = meter::collect(&worker);
         let times = VecDeque::from([now()]);
-        let names = wiring.graph.operators.iter().map(|operator| operator.name.clone());
-        let doing = Doing::of(names.collect());
         let observer = Self {
             level,
             wiring,
-            doing,
+            doing: Doing::of(Vec::new()),
             meters,
             logs,
             roster: None,
@@ -159,6 +157,7 @@ impl Observer {
     pub fn on_built(&mut self, incarnation: u64) {
         self.sources.incarnation = incarnation;
         let roster = Roster::new(&self.wiring.graph, &self.meters, self.logs.as_ref());
+        self.doing = Doing::of(roster.operators.iter().map(|known| known.name.clone()).collect());
         for (operator, known) in roster.operators.iter().enumerate() {
             if let Some(meter) = &known.meter {
                 // An observer watches one replica, and is told once that this is there.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Add;
 
-use super::frame::{Channel, Histogram, Input, Operator, Spread};
+use super::frame::{Channel, Histogram, Operator, Spread};
 use super::logs::Logs;
 use super::roster::{Known, Roster};
 use super::spread;
@@ -54,11 +54,7 @@ impl Window<'_> {
 
     pub fn operators(&self, roster: &Roster, logs: Option<&Logs>) -> Vec<Operator> {
         let inputs = logs.map(|logs| logs.inputs(&|address| roster.name(address)));
-        let mut inputs: BTreeMap<Vec<usize>, Vec<Input>> = inputs
-            .into_iter()
-            .flatten()
-            .map(|(address, inputs)| (address.get(1..).unwrap_or_default().to_vec(), inputs))
-            .collect();
+        let mut inputs = inputs.unwrap_or_default();
         let operator = |(at, known): (usize, &Known)| {
             let key = |count: Count| (Some(at), count);
             Operator {
@@ -76,7 +72,7 @@ impl Window<'_> {
                 busy_us: self.total(key(Count::Busy)) / 1_000,
                 run: self.spread(Some(at), Count::Took),
                 frontier: known.meter.as_ref().and_then(|meter| meter.frontier.get()).map(Slot),
-                inputs: inputs.remove(&known.address).unwrap_or_default(),
+                inputs: known.logged.and_then(|number| inputs.remove(&number)).unwrap_or_default(),
                 progress: logs.zip(known.logged).map_or(0, |(logs, id)| logs.exchanged(id)),
             }
         };

@@ -33,7 +33,7 @@ fn reason(frame: &Frame, code: health::Code) -> Option<&Reason> {
 
 impl Cluster<'_> {
     /// Slots by which the furthest replica is ahead of this one.
-    fn behind(&self, frame: &Frame) -> u64 {
+    pub(super) fn behind(&self, frame: &Frame) -> u64 {
         let furthest = self.fresh.iter().map(|other| other.status.executed).max();
         furthest.unwrap_or_default().0.saturating_sub(frame.status.executed.0)
     }

@@ -182,9 +182,7 @@ impl Cluster<'_> {
                     .any(|holding| matches!(holding.wait, Wait::Proposal(_)) && waits(holding))
         };
         // What holds one that is behind is found elsewhere: the others may go on.
-        let furthest = self.fresh.iter().map(|frame| frame.status.executed).max();
-        let mut furthest =
-            self.fresh.iter().copied().filter(|frame| Some(frame.status.executed) == furthest);
+        let mut furthest = self.fresh.iter().copied().filter(|frame| self.behind(frame) == 0);
         let Some(frame) = furthest.find(held) else {
             return Vec::new();
         };

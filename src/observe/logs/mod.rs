@@ -73,12 +73,11 @@ impl Logs {
     /// What each operator has done so far, by its number in the log.
     pub(super) fn readings(&self) -> BTreeMap<usize, Reading> {
         let work = self.work.borrow();
+        let numbers = work.numbers();
         let mut readings = BTreeMap::new();
-        let mut numbers: BTreeMap<&[usize], usize> = BTreeMap::new();
         for (number, known) in work.operators.iter() {
             let (runs, timed) = (known.runs, known.timed.clone());
             readings.insert(number, Reading { runs, timed, ..Reading::default() });
-            numbers.insert(&known.address, number);
         }
         let number = |place: &Place| numbers.get(&place.address[..]);
         for (_, Channel { from, to, sent, taken }) in work.channels.iter() {
@@ -139,17 +138,20 @@ impl Logs {
         self.frontiers.end_epoch(epoch);
     }
 
-    /// The inputs of each operator, by its address and by what was put in up to the last epoch. `name` gives
-    /// the names of the operators at addresses.
-    pub fn inputs(&self, name: &dyn Fn(&[usize]) -> String) -> BTreeMap<Address, Vec<Input>> {
+    /// The inputs of each operator, by its number in the log and by what was put in up to the last epoch.
+    /// `name` gives the names of the operators at addresses.
+    pub fn inputs(&self, name: &dyn Fn(&[usize]) -> String) -> BTreeMap<usize, Vec<Input>> {
         let work = self.work.borrow();
+        let numbers = work.numbers();
         let mut ports: BTreeMap<&Place, Vec<&Channel>> = BTreeMap::new();
         for (_, channel) in work.channels.iter() {
             ports.entry(&channel.to).or_default().push(channel);
         }
         let reached = self.frontiers.reached();
-        let mut inputs: BTreeMap<Address, Vec<Input>> = BTreeMap::new();
+        let mut inputs: BTreeMap<usize, Vec<Input>> = BTreeMap::new();
         for (place, channels) in ports {
+            // The inside of a scope's edge is no operator.
+            let Some(number) = numbers.get(&place.address[..]) else { continue };
             let scope = place.address.split_last().map_or(&[][..], |(_node, scope)| scope);
             let held = self.followed.contains(scope).then(|| {
                 let least = reached.get(place).into_iter().flat_map(BTreeMap::keys);
@@ -157,7 +159,7 @@ impl Logs {
             });
             let queued =
                 |channel: &&Channel| channel.sent.records.saturating_sub(channel.taken.records);
-            inputs.entry(place.address.clone()).or_default().push(Input {
+            inputs.entry(*number).or_default().push(Input {
                 from: channels.iter().map(|channel| name(&channel.from.address)).collect(),
                 queued: channels.iter().map(queued).sum(),
                 held,

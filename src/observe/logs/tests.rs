@@ -31,8 +31,7 @@ fn inputs(logs: &Logs, operator: &str) -> Vec<Input> {
         let known = operators.iter().find(|(_, known, _)| known == address);
         known.map_or_else(|| "edge".to_owned(), |(_, _, name)| name.clone())
     };
-    let (_, address, _) = operators.iter().find(|(_, _, known)| known == operator).unwrap();
-    logs.inputs(&name).remove(address).unwrap()
+    logs.inputs(&name).remove(&number(logs, operator)).unwrap()
 }
 
 fn held(logs: &Logs, operator: &str) -> Vec<Held> {

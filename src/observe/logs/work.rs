@@ -1,5 +1,6 @@
 //! What timely logs of work: operators that run, records that pass.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use timely::logging::{
@@ -86,6 +87,11 @@ struct Running {
 }
 
 impl Work {
+    /// The number of the operator at each address.
+    pub fn numbers(&self) -> BTreeMap<&[usize], usize> {
+        self.operators.iter().map(|(number, known)| (&known.address[..], number)).collect()
+    }
+
     pub fn note(&mut self, at: Duration, event: &TimelyEvent) {
         match event {
             TimelyEvent::Schedule(schedule) => self.schedule(at, schedule),

@@ -262,7 +262,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
             }
         }
         if !durable.is_empty() {
-            self.begin_disk();
+            self.go_on_to_disk();
         }
         self.synced = match &mut self.keeper {
             Keeper::Nobody { saved } => {
@@ -330,7 +330,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
             self.synced = turn;
             self.let_go(turn);
         }
-        self.end_turn();
+        self.end_disk();
         Ok(())
     }
 
@@ -351,7 +351,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         }
         self.synced = self.turn;
         self.let_go(self.turn);
-        self.end_turn();
+        self.end_disk();
         Ok(())
     }
 

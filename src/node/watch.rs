@@ -24,7 +24,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// Lets `observer` watch from now on, which prepared this replica's worker. `step` is the
     /// [protocol's](crate::protocol::Protocol).
     pub fn watch(&mut self, mut observer: Observer, step: fn(&M) -> Option<Step>) {
-        observer.on_built(self.incarnation);
+        observer.on_built(self.replica.worker(), self.incarnation);
         self.watch = Some(Box::new(Watch { observer, step }));
     }
 
@@ -33,15 +33,11 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         match &mut self.watch {
             None => self.replica.deliver(from, messages),
             Some(watch) => {
-                let Watch { observer, step } = &mut **watch;
-                self.replica.deliver(
-                    from,
-                    messages.into_iter().inspect(|message| {
-                        if let Some(step) = step(message) {
-                            observer.on_step(from, step);
-                        }
-                    }),
-                );
+                let mut hear = watch.observer.hearing(from);
+                let messages = messages.into_iter();
+                let messages = messages
+                    .inspect(|message| (watch.step)(message).into_iter().for_each(&mut hear));
+                self.replica.deliver(from, messages);
             }
         }
     }
@@ -92,10 +88,25 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     }
 
     /// The replica has worked, and what it leaves goes to the disk.
+    pub(super) fn go_on_to_disk(&self) {
+        if let Some(doing) = self.doing() {
+            doing.go_on_to_disk();
+        }
+    }
+
+    /// The disk is worked on between turns.
     pub(super) fn begin_disk(&self) {
         if let Some(doing) = self.doing() {
             doing.begin_disk();
         }
+    }
+
+    /// The disk has done what it was asked between turns.
+    pub(super) fn end_disk(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.observer.on_worked();
+        }
+        self.end_turn();
     }
 
     /// The thread goes on to other things.
@@ -108,6 +119,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// Tells the observer what has happened in the turn. What roles hold is for nobody else.
     pub(super) fn note_events(&mut self) {
         if let Some(watch) = &mut self.watch {
+            watch.observer.on_worked();
             self.events[self.told..].iter().for_each(|event| watch.observer.on_event(event));
             self.events.retain(|event| !matches!(event, Event::Holds(_)));
             self.told = self.events.len();
@@ -116,9 +128,11 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
 
     /// Tells the observer what is about to leave.
     pub(super) fn note_ready(&mut self) {
-        if let Some(watch) = &mut self.watch {
+        if let Some(watch) = &mut self.watch
+            && !self.ready.messages.is_empty()
+        {
             let steps = self.ready.messages.iter().filter_map(|(_, message)| (watch.step)(message));
-            steps.for_each(|step| watch.observer.on_own_step(step));
+            watch.observer.on_own_steps(steps);
         }
     }
 }

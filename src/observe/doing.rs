@@ -72,6 +72,11 @@ impl Doing {
         self.begin(DISK);
     }
 
+    /// The turn's operators have run, and it goes on to its disk: no clock is read, as between operators.
+    pub fn go_on_to_disk(&self) {
+        self.0.what.store(DISK, Ordering::Relaxed);
+    }
+
     /// What was begun has ended.
     pub fn end(&self) {
         self.0.what.store(NOTHING, Ordering::Relaxed);

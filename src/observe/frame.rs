@@ -37,7 +37,7 @@ pub const VERSION: u32 = 1;
 pub enum Level {
     /// Not at all, but for how it stands.
     Off,
-    /// Records are counted, and the time of operators is taken in one turn of seven.
+    /// Records are counted, and the time of operators is taken in one turn of seventeen.
     #[default]
     Basic,
     /// Also by what timely itself logs: the time of every run, its own operators, what waits in each

@@ -40,10 +40,8 @@ pub struct Meter {
     pub outputs: RefCell<Vec<Rc<Flow>>>,
     /// What may still come, where time is the slot.
     pub frontier: Cell<Option<u64>>,
-    /// Whether time is to be taken.
-    pub timing: Cell<bool>,
-    /// Where it notes that it runs, once somebody watches.
-    pub note: OnceCell<Note>,
+    /// Where it notes that it runs, and whether time is to be taken, once somebody watches.
+    pub watched: OnceCell<(Note, Rc<Cell<bool>>)>,
 }
 
 /// Records that passed a port.
@@ -75,6 +73,11 @@ pub fn collect(worker: &Worker) -> Meters {
         });
     }
     meters
+}
+
+/// Collects no more, and ends the log: at each step a worker reads the clock for each that it keeps.
+pub fn close(worker: &Worker) {
+    drop(worker.log_register().and_then(|mut registry| registry.remove(LOG)));
 }
 
 /// An operator's own end of its meter, if it has one.
@@ -115,10 +118,9 @@ impl Metered {
     pub fn start(&self) -> Option<Instant> {
         let meter = self.0.as_ref()?;
         meter.runs.set(meter.runs.get() + 1);
-        if let Some(note) = meter.note.get() {
-            note.run();
-        }
-        meter.timing.get().then(Instant::now)
+        let (note, timing) = meter.watched.get()?;
+        note.run();
+        timing.get().then(Instant::now)
     }
 
     /// A run ends that began at `started`.

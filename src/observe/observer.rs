@@ -1,9 +1,11 @@
 //! Watches one replica, from its own thread.
 //!
-//! The host tells it what passes ([`Observer::on_step`], [`Observer::on_event`]); operators count for
+//! The host tells it what passes ([`Observer::hearing`], [`Observer::on_event`]); operators count for
 //! themselves; once a frame is due it puts the changes into the [`Views`], and reads off what they show.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 use std::time::Duration;
 
 use timely::worker::Worker;
@@ -52,10 +54,12 @@ pub struct Observer {
     waits: Waits,
     past: Past,
     now: Now,
+    /// When the replica had last done its work, or its disk had.
+    worked_at: u64,
     turns: u64,
     /// Whether times are taken at all, and whether that of this turn is.
     timed: bool,
-    timing: bool,
+    timing: Rc<Cell<bool>>,
     /// When the last frames were taken.
     times: VecDeque<u64>,
     number: Epoch,
@@ -119,9 +123,10 @@ impl Observer {
             waits,
             past: Past::default(),
             now,
+            worked_at: 0,
             turns: 0,
             timed: true,
-            timing: false,
+            timing: Rc::default(),
             times,
             number: 0,
             sources: Sources { me: config.me, incarnation: 0, packed: VecDeque::new(), first: 1 },
@@ -152,16 +157,20 @@ impl Observer {
         Self { timed: false, ..self }
     }
 
-    /// The replica's graph is there, in this life of the replica: from now on its operators note when they
-    /// run.
-    pub fn on_built(&mut self, incarnation: u64) {
+    /// The replica's graph is there, on the worker that was prepared, in this life of the replica: from now
+    /// on its operators note when they run.
+    pub fn on_built(&mut self, worker: &Worker, incarnation: u64) {
         self.sources.incarnation = incarnation;
+        meter::close(worker);
+        if let Some(logs) = &mut self.logs {
+            logs.close(worker);
+        }
         let roster = Roster::new(&self.wiring.graph, &self.meters, self.logs.as_ref());
         self.doing = Doing::of(roster.operators.iter().map(|known| known.name.clone()).collect());
         for (operator, known) in roster.operators.iter().enumerate() {
             if let Some(meter) = &known.meter {
                 // An observer watches one replica, and is told once that this is there.
-                let _ = meter.note.set(self.doing.note(operator));
+                let _ = meter.watched.set((self.doing.note(operator), Rc::clone(&self.timing)));
             }
         }
         self.roster = Some(roster);
@@ -175,14 +184,9 @@ impl Observer {
             // Much may have passed since it was prepared: the disk has been read.
             self.times = VecDeque::from([(self.now)()]);
         }
-        if !self.timed || self.logs.is_some() {
-            // The logs tell the time of every run.
-            return;
-        }
-        let timing = self.turns.is_multiple_of(self.level.timed_turns());
-        if timing != self.timing {
-            self.timing = timing;
-            self.meters.borrow().iter().for_each(|meter| meter.timing.set(timing));
+        // Where there are logs they tell the time of every run.
+        if self.timed && self.logs.is_none() {
+            self.timing.set(self.turns.is_multiple_of(self.level.timed_turns()));
         }
     }
 
@@ -191,27 +195,31 @@ impl Observer {
         self.sources.packed.push_back((self.now)());
     }
 
-    /// A message has come from a replica that is a step in the life of a slot.
-    pub fn on_step(&mut self, from: ReplicaId, step: Step) {
-        let now = (self.now)();
-        self.past.write(|memory| match step {
-            Step::Propose(slot, view) => memory.propose(slot, view, now),
-            Step::Vote(slot, view) => memory.hear_vote(from, slot, view, now),
-        });
+    /// Messages come from a replica; what is answered takes those that are steps in the lives of slots.
+    pub fn hearing(&self, from: ReplicaId) -> impl FnMut(Step) {
+        let mut begun = None;
+        move |step| {
+            let begin = || ((self.now)(), self.past.writing());
+            let (now, past) = begun.get_or_insert_with(begin);
+            past.write(|memory| memory.hear(from, step, *now));
+        }
     }
 
-    /// Such a message leaves this replica.
-    pub fn on_own_step(&mut self, step: Step) {
-        let now = (self.now)();
-        self.past.write(|memory| match step {
-            Step::Propose(slot, view) => memory.propose(slot, view, now),
-            Step::Vote(slot, view) => memory.vote(slot, view, now),
-        });
+    /// The replica's operators have run, or its disk has done what it was asked: what has happened and what
+    /// leaves does so now.
+    pub fn on_worked(&mut self) {
+        self.worked_at = (self.now)();
+    }
+
+    /// Messages leave this replica, and these are steps in the lives of slots.
+    pub fn on_own_steps(&mut self, steps: impl Iterator<Item = Step>) {
+        let mut past = self.past.writing();
+        steps.for_each(|step| past.write(|memory| memory.say(step, self.worked_at)));
     }
 
     /// Something has happened in the replica.
     pub fn on_event(&mut self, event: &Event) {
-        let now = (self.now)();
+        let now = self.worked_at;
         match event {
             Event::Holds(holding) => self.holdings.push(holding.clone()),
             Event::Executed { slot, value, applied } => {
@@ -344,7 +352,7 @@ impl Observer {
 impl Level {
     /// The time of one turn in so many is taken. A prime: turns come in rhythms of two and four.
     fn timed_turns(self) -> u64 {
-        if self == Self::Full { 1 } else { 7 }
+        if self == Self::Full { 1 } else { 17 }
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::frame::{BatchLife, Happened, RequestRun, SlotLife};
 use crate::batch::{Batch, Requests, Value};
+use crate::protocol::Step;
 use crate::types::{ClientId, ReplicaId, Slot, View};
 
 /// Slots that are remembered.
@@ -47,15 +48,40 @@ struct Life {
     requests: Option<Requests>,
 }
 
+/// Somebody writes.
+pub struct Writing<'a> {
+    /// Nothing if somebody else reads.
+    memory: Option<MutexGuard<'a, Memory>>,
+    past: &'a Past,
+}
+
+impl Writing<'_> {
+    /// Writes one detail, unless somebody reads.
+    pub fn write(&mut self, write: impl FnOnce(&mut Memory)) {
+        match &mut self.memory {
+            Some(memory) => write(memory),
+            None => self.past.lose(1),
+        }
+    }
+}
+
 impl Past {
-    /// Writes, unless somebody reads.
+    /// Begins to write.
+    #[must_use]
+    pub fn writing(&self) -> Writing<'_> {
+        Writing { memory: self.try_memory(), past: self }
+    }
+
+    /// Writes one detail, unless somebody reads.
     pub fn write(&self, write: impl FnOnce(&mut Memory)) {
+        self.writing().write(write);
+    }
+
+    fn try_memory(&self) -> Option<MutexGuard<'_, Memory>> {
         match self.memory.try_lock() {
-            Ok(mut memory) => write(&mut memory),
-            Err(TryLockError::Poisoned(poisoned)) => write(&mut poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => {
-                self.lost.fetch_add(1, Ordering::Relaxed);
-            }
+            Ok(memory) => Some(memory),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
         }
     }
 
@@ -110,11 +136,7 @@ impl Past {
     /// Nothing if somebody else reads.
     #[must_use]
     pub fn sampled(&self, from: Slot, count: usize) -> Option<Vec<SlotLife>> {
-        let memory = match self.memory.try_lock() {
-            Ok(memory) => memory,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
+        let memory = self.try_memory()?;
         let new = memory.slots.iter().rev().take_while(|life| life.seen.slot >= from).count();
         let stride = new.div_ceil(count.max(1)).next_power_of_two() as u64;
         let lives = memory.slots.iter().skip(memory.slots.len() - new);
@@ -147,6 +169,22 @@ impl Memory {
             self.happened.pop_front();
         }
         self.happened.push_back(happened);
+    }
+
+    /// Notes a step in the life of a slot that has come from a replica.
+    pub fn hear(&mut self, from: ReplicaId, step: Step, now: u64) {
+        match step {
+            Step::Propose(slot, view) => self.propose(slot, view, now),
+            Step::Vote(slot, view) => self.hear_vote(from, slot, view, now),
+        }
+    }
+
+    /// Notes a step in the life of a slot that leaves this replica.
+    pub fn say(&mut self, step: Step, now: u64) {
+        match step {
+            Step::Propose(slot, view) => self.propose(slot, view, now),
+            Step::Vote(slot, view) => self.vote(slot, view, now),
+        }
     }
 
     /// Notes that the proposal for a slot has left, or arrived.

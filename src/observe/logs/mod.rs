@@ -4,6 +4,10 @@
 //! It needs to know no protocol and no role, so it shows any timely or differential dataflow; who holds an
 //! input back it tells where times are numbers, alone or in one loop. A worker keeps these logs only for
 //! what is built after it was asked to; so the level of a replica is settled when it starts.
+//!
+//! At each step a worker flushes the logs that it keeps: eight readings of the clock and eight buffers,
+//! whatever there is in them. So once all is built the logs are [taken from it](Logs::close), and flushed
+//! when somebody looks.
 
 mod progress;
 #[cfg(test)]
@@ -14,7 +18,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use timely::ContainerBuilder;
 use timely::logging::TimelyEventBuilder;
+use timely::logging_core::Registry;
 use timely::order::Product;
 use timely::worker::Worker;
 
@@ -25,8 +31,15 @@ use super::reach::{Address, Place, Point, Reach, Reached, Side, is_at_most};
 use super::reading::Reading;
 use super::views::Epoch;
 
+/// A log that is kept.
+struct Kept {
+    name: String,
+    flush: Box<dyn Fn()>,
+}
+
 /// What is known of the dataflows on a worker from its logs.
 pub struct Logs {
+    kept: Vec<Kept>,
     work: Rc<RefCell<Work>>,
     tracked: [Box<dyn Tracked>; 2],
     frontiers: Reach,
@@ -39,6 +52,20 @@ pub struct Logs {
     channels: usize,
 }
 
+impl Kept {
+    /// Keeps a log of what is built from now on; `take` is given what is in it when it is flushed, or much
+    /// has come.
+    fn keep<B: ContainerBuilder<Container: Default> + 'static>(
+        registry: &mut Registry,
+        name: &str,
+        mut take: impl FnMut(&mut B::Container) + 'static,
+    ) -> Option<Self> {
+        registry.insert::<B, _>(name, move |_time, batch| batch.iter_mut().for_each(&mut take));
+        let log = registry.get::<B>(name)?;
+        Some(Self { name: name.to_owned(), flush: Box::new(move || log.flush()) })
+    }
+}
+
 impl Logs {
     /// Keeps the logs of what is built on `worker` from now on. Nothing comes of a worker without a clock.
     #[must_use]
@@ -46,20 +73,32 @@ impl Logs {
         // Built first, so that it is not in its own logs.
         let frontiers = Reach::build(worker, "frontiers");
         let mut registry = worker.log_register()?;
+        let mut kept = Vec::new();
         let work = Rc::new(RefCell::new(Work::default()));
         let to = Rc::clone(&work);
-        registry.insert::<TimelyEventBuilder, _>("timely", move |_time, batch| {
+        let note = move |batch: &mut Vec<_>| {
             let mut work = to.borrow_mut();
-            for (at, event) in batch.iter().flatten() {
-                work.note(*at, event);
-            }
-        });
+            batch.drain(..).for_each(|(at, event)| work.note(at, &event));
+        };
+        kept.extend(Kept::keep::<TimelyEventBuilder>(&mut registry, "timely", note));
         let tracked = [
-            progress::track::<u64>(&mut registry),
-            progress::track::<Product<u64, u64>>(&mut registry),
+            progress::track::<u64>(&mut registry, &mut kept),
+            progress::track::<Product<u64, u64>>(&mut registry, &mut kept),
         ];
         let (followed, stamps, exchanged) = Default::default();
-        Some(Self { work, tracked, frontiers, followed, stamps, exchanged, channels: 0 })
+        Some(Self { kept, work, tracked, frontiers, followed, stamps, exchanged, channels: 0 })
+    }
+
+    /// All is built: takes the logs from the worker.
+    pub fn close(&mut self, worker: &Worker) {
+        if let Some(mut registry) = worker.log_register() {
+            self.kept.iter().for_each(|kept| drop(registry.remove(&kept.name)));
+        }
+        self.flush();
+    }
+
+    fn flush(&self) {
+        self.kept.iter().for_each(|kept| (kept.flush)());
     }
 
     /// All operators there are, by their numbers in the log: where each is, and its name.
@@ -104,6 +143,7 @@ impl Logs {
 
     /// Puts what has been logged into the dataflow of frontiers, and ends the epoch before `epoch`.
     pub fn end_epoch(&mut self, epoch: Epoch) {
+        self.flush();
         let work = self.work.borrow();
         // Channels are numbered in the order in which they were built, and never taken away.
         let first = std::mem::replace(&mut self.channels, work.channels.end());

@@ -5,12 +5,16 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use timely::logging::{TimelyProgressEventBuilder, TimelySummaryEventBuilder};
+use timely::logging::{
+    OperatesSummaryEvent, TimelyProgressEvent, TimelyProgressEventBuilder,
+    TimelySummaryEventBuilder,
+};
 use timely::logging_core::Registry;
 use timely::order::Product;
 use timely::progress::Timestamp;
 use timely::progress::reachability::logging::{TrackerEvent, TrackerEventBuilder};
 
+use super::Kept;
 use crate::observe::reach::{Point, Side};
 
 /// A timestamp, or what one grows by, that is a point in a grid.
@@ -80,7 +84,7 @@ struct Tracking<T> {
 }
 
 /// Tracks the dataflows with times of type `T` that are built from now on.
-pub(super) fn track<T>(registry: &mut Registry) -> Box<dyn Tracked>
+pub(super) fn track<T>(registry: &mut Registry, kept: &mut Vec<Kept>) -> Box<dyn Tracked>
 where
     T: Timestamp + Grid,
     T::Summary: Grid,
@@ -90,8 +94,8 @@ where
     let time = type_name::<T>();
     let to = Rc::clone(&tracking);
     let name = format!("timely/summary/{time}");
-    registry.insert::<TimelySummaryEventBuilder<T::Summary>, _>(&name, move |_time, batch| {
-        for (_time, event) in batch.iter().flatten() {
+    let note = move |batch: &mut Vec<(_, OperatesSummaryEvent<T::Summary>)>| {
+        for (_time, event) in batch.drain(..) {
             for (input, ports) in event.summary.iter().enumerate() {
                 let to_outputs = ports.iter_ports().flat_map(|(output, summary)| {
                     summary.elements().iter().map(move |grows| (output, point(grows)))
@@ -105,24 +109,25 @@ where
                 }));
             }
         }
-    });
+    };
+    kept.extend(Kept::keep::<TimelySummaryEventBuilder<T::Summary>>(registry, &name, note));
     let to = Rc::clone(&tracking);
     let name = format!("timely/reachability/{time}");
-    registry.insert::<TrackerEventBuilder<T>, _>(&name, move |_time, batch| {
+    let note = move |batch: &mut Vec<_>| {
         let mut to = to.borrow_mut();
-        for (_time, event) in batch.iter_mut().flat_map(|batch| batch.drain(..)) {
-            to.note(event);
-        }
-    });
+        batch.drain(..).for_each(|(_time, event)| to.note(event));
+    };
+    kept.extend(Kept::keep::<TrackerEventBuilder<T>>(registry, &name, note));
     let to = Rc::clone(&tracking);
     let name = format!("timely/progress/{time}");
-    registry.insert::<TimelyProgressEventBuilder<T>, _>(&name, move |_time, batch| {
+    let note = move |batch: &mut Vec<(_, TimelyProgressEvent<T>)>| {
         let mut to = to.borrow_mut();
-        for (_time, event) in batch.iter().flatten().filter(|(_, event)| event.is_send) {
+        for (_time, event) in batch.drain(..).filter(|(_, event)| event.is_send) {
             let updates = event.messages.len() + event.internal.len();
             *to.exchanged.entry(event.identifier).or_default() += updates as u64;
         }
-    });
+    };
+    kept.extend(Kept::keep::<TimelyProgressEventBuilder<T>>(registry, &name, note));
     Box::new(tracking)
 }
 

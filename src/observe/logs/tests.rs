@@ -10,8 +10,9 @@ use timely::dataflow::operators::{Concat, Input as _, Inspect, Operator};
 use super::*;
 use crate::inspect::logging_worker;
 
-/// Runs the worker as long as it has something to do, and ends an epoch.
+/// Runs the worker, on which all is built, as long as it has something to do, and ends an epoch.
 fn end_epoch(worker: &mut Worker, logs: &mut Logs, epoch: Epoch) {
+    logs.close(worker);
     (0..100).for_each(|_| {
         worker.step();
     });

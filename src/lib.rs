@@ -24,6 +24,7 @@ pub mod commands;
 pub mod config;
 #[path = "../dataflows/mod.rs"]
 pub mod dataflows;
+pub mod direct;
 pub mod disk;
 #[allow(
     clippy::disallowed_types,

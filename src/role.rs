@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use timely::container::CapacityContainerBuilder;
-use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::{Capability, CapabilityTrait, InputCapability};
@@ -19,6 +18,7 @@ use timely::progress::frontier::MutableAntichain;
 use timely::progress::operate::FrontierInterest;
 use timely::scheduling::Activator;
 
+use crate::direct::Direct;
 use crate::events::{Event, Holding};
 use crate::observe::meter::{self, Metered};
 use crate::types::{Millis, Slot};
@@ -70,7 +70,8 @@ impl<'s, S: 'static> Role<'s, S> {
         input: Stream<'s, D>,
         mut handle: impl FnMut(&mut S, D) + 'static,
     ) {
-        let mut input = self.builder.new_input(input, Pipeline);
+        let pact = Direct::to(self.builder.index(), &input);
+        let mut input = self.builder.new_input(input, pact);
         self.builder.set_notify_for(self.handlers.len(), FrontierInterest::Never);
         let meter = self.meter.input();
         self.handlers.push(Box::new(move |state, ports, _frontier| {
@@ -93,7 +94,8 @@ impl<'s, S: 'static> Role<'s, S> {
         input: Stream<'s, D>,
         mut handle: impl FnMut(&mut S, Slot, D) + 'static,
     ) {
-        let mut input = self.builder.new_input(input, Pipeline);
+        let pact = Direct::to(self.builder.index(), &input);
+        let mut input = self.builder.new_input(input, pact);
         let mut open: BTreeMap<Time, (Vec<Capability<Time>>, Vec<D>)> = BTreeMap::new();
         let (metered, meter) = (self.meter.clone(), self.meter.input());
         self.handlers.push(Box::new(move |state, ports, frontier| {
@@ -259,7 +261,8 @@ fn sink<'s, D: Clone + 'static>(
     let graph = stream.scope();
     let mut builder = OperatorBuilder::new(name.to_owned(), graph);
     let meter = Metered::of(&builder, graph.worker());
-    let (mut input, port) = (builder.new_input(stream, Pipeline), meter.input());
+    let pact = Direct::to(builder.index(), &stream);
+    let (mut input, port) = (builder.new_input(stream, pact), meter.input());
     builder.set_notify_for(0, FrontierInterest::Never);
     builder.build(move |_capabilities| {
         move |_frontiers| {

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 
 use timely::container::CapacityContainerBuilder;
-use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
@@ -16,6 +15,7 @@ use timely::progress::operate::FrontierInterest;
 
 use crate::batch::Value;
 use crate::checkpoint::Checkpoint;
+use crate::direct::Direct;
 use crate::events::{Event, Holding, Wait};
 use crate::observe::meter::{Metered, Port};
 use crate::role::{Stream, Time};
@@ -47,9 +47,12 @@ pub fn release<'s>(
     let mut builder = OperatorBuilder::new("release".to_owned(), graph);
     let meter = Metered::of(&builder, graph.worker());
     let ports = [(); 3].map(|()| meter.input());
-    let mut decided = builder.new_input_connection(decided, Pipeline, []);
-    let mut restored = builder.new_input_connection(restored, Pipeline, []);
-    let mut looks = builder.new_input_connection(looks, Pipeline, []);
+    let pact = Direct::to(builder.index(), &decided);
+    let mut decided = builder.new_input_connection(decided, pact, []);
+    let pact = Direct::to(builder.index(), &restored);
+    let mut restored = builder.new_input_connection(restored, pact, []);
+    let pact = Direct::to(builder.index(), &looks);
+    let mut looks = builder.new_input_connection(looks, pact, []);
     for input in 0..ports.len() {
         builder.set_notify_for(input, FrontierInterest::Never);
     }

@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::cli::inspect::words::{amount, span};
+use crate::observe::frame::Spread;
 
 /// A column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +93,12 @@ impl Cell {
     /// A duration.
     pub fn span(us: u64) -> Self {
         Self { text: span(us), figure: Some(us as f64) }
+    }
+
+    /// What half of the spread took no more than, and 99 of 100; nothing is told of none.
+    pub fn usual_and_most(spread: Spread) -> [Self; 2] {
+        let told = |us| if spread.count > 0 { Self::span(us) } else { Self::words("-") };
+        [spread.p50_us, spread.p99_us].map(told)
     }
 
     /// A share of the whole.

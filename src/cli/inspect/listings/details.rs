@@ -49,6 +49,7 @@ fn properties(frame: &Frame, operator: &Operator) -> Vec<(String, String)> {
     };
     let slot =
         |slot: Option<_>| slot.map_or("-".to_owned(), |slot: crate::types::Slot| slot.to_string());
+    let took = |us| if operator.run.count > 0 { span(us) } else { "-".to_owned() };
     let (run, held) = (operator.run, holding.map_or(0, |holding| holding.held));
     let mut properties = vec![
         ("kind", kind.to_owned()),
@@ -62,9 +63,9 @@ fn properties(frame: &Frame, operator: &Operator) -> Vec<(String, String)> {
         ("records out/s", amount(operator.rate_out)),
         ("batches in", operator.batches_in.to_string()),
         ("batches out", operator.batches_out.to_string()),
-        ("a run, p50", span(run.p50_us)),
-        ("a run, p99", span(run.p99_us)),
-        ("a run, longest", span(run.max_us)),
+        ("a run, p50", took(run.p50_us)),
+        ("a run, p99", took(run.p99_us)),
+        ("a run, longest", took(run.max_us)),
         ("frontier", slot(operator.frontier)),
         ("holds slot", slot(holding.and_then(|holding| holding.slot))),
         ("holds", held.to_string()),

@@ -43,14 +43,15 @@ fn row(operator: &Operator, frame: &Frame, earlier: Option<&Frame>) -> Row {
     let waits_long = holding.is_some_and(|holding| {
         holding.held > 0 && holding.wait != Wait::Nothing && holding.waited_us >= LONG_US
     });
+    let [usual, most] = Cell::usual_and_most(operator.run);
     let cells = vec![
         Cell::words(&*operator.name),
         Cell::percent(operator.busy),
         runs(operator, frame, earlier),
         Cell::rate(operator.rate_in),
         Cell::rate(operator.rate_out),
-        Cell::span(operator.run.p50_us),
-        Cell::span(operator.run.p99_us),
+        usual,
+        most,
         Cell::maybe(operator.frontier.map(|slot| slot.0)),
         Cell::maybe(slot.map(|slot| slot.0)),
         Cell::words(holding.map(wait).unwrap_or_default()),

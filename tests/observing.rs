@@ -6,7 +6,7 @@
     reason = "a test fails by panicking, and waits for threads"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -128,6 +128,29 @@ fn timely_s_own_log_shows_its_operators_and_who_holds_each_frontier() {
         assert!(own.fold(0, records) >= slots, "records pass timely's own operators");
         let whole = operator(frame, "replica");
         assert!(whole.address.is_empty() && whole.progress >= slots, "{whole:?}");
+    }
+}
+
+#[test]
+fn the_observer_s_own_dataflows_are_shown_where_they_are_asked_for() {
+    // To timely number 0 of a scope is what is outside it.
+    let outside = |operator: &&Operator| operator.address.first() == Some(&0);
+    let (_cluster, frames) = served_at(Level::Full, 100, 16);
+    assert!(frames.iter().all(|frame| !frame.operators.iter().any(|known| outside(&known))));
+
+    let (_cluster, frames) = served_at(Level::All, 100, 16);
+    for frame in &frames {
+        let own: Vec<_> = frame.operators.iter().filter(outside).collect();
+        for dataflow in ["views", "waits"] {
+            let whole = own.iter().find(|operator| operator.name.starts_with(dataflow)).unwrap();
+            assert!(whole.runs > 0, "{whole:?}");
+        }
+        let counts = own.iter().find(|operator| operator.name.starts_with("Count"));
+        assert!(counts.is_some_and(|counts| counts.records_in > 0), "{own:?}");
+        let names: BTreeSet<_> = frame.operators.iter().map(|operator| &operator.name).collect();
+        assert_eq!(names.len(), frame.operators.len());
+        let role = operator(frame, "learner");
+        assert!(!outside(&role) && role.runs > 0);
     }
 }
 

@@ -195,7 +195,7 @@ async fn channels(State(sources): State<Arc<Sources>>, Asked(which): Asked<Which
 }
 
 /// How far each operator has come: by its frontier where time is the slot, by what it has not let go of
-/// where time stands still, and at level `full` by all inputs and who holds them back.
+/// where time stands still, and from level `full` on by all inputs and who holds them back.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Frontiers {
     frontiers: Vec<Frontier>,
@@ -209,7 +209,7 @@ struct Frontier {
     operator: String,
     /// The first slot whose records may still come, where time is the slot.
     frontier: Option<Slot>,
-    /// Its inputs; at level `full`.
+    /// Its inputs; from level `full` on.
     inputs: Vec<Input>,
 }
 

@@ -43,6 +43,8 @@ pub enum Level {
     /// Also by what timely itself logs: the time of every run, its own operators, what waits in each
     /// channel, and who holds back each input.
     Full,
+    /// Also the dataflows that observe, but for the one that reads the logs.
+    All,
 }
 
 /// One replica's consistent cut.
@@ -121,7 +123,8 @@ impl Frame {
 /// An operator of a replica's graph.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Operator {
-    /// Where it is in the graph; the same on all replicas.
+    /// Where it is in the replica's dataflow, the same on all replicas; after a 0, where on the worker if
+    /// it is in another dataflow.
     pub address: Vec<usize>,
     /// Its name in the wiring.
     pub name: String,
@@ -150,11 +153,11 @@ pub struct Operator {
     /// The first slot whose records may still come, where time is the slot; nothing where time stands
     /// still.
     pub frontier: Option<Slot>,
-    /// Its inputs; at level `full`.
+    /// Its inputs; from level `full` on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<Input>,
     /// Updates of progress that the operators inside it have exchanged since the replica started, if it
-    /// is a scope; at level `full`.
+    /// is a scope; from level `full` on.
     #[serde(default)]
     pub progress: u64,
 }

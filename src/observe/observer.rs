@@ -46,7 +46,7 @@ pub struct Observer {
     wiring: Wiring,
     doing: Doing,
     meters: Meters,
-    /// What timely itself logs, at level `full`.
+    /// What timely itself logs, from level `full` on.
     logs: Option<Logs>,
     /// The operators; nothing before the replica has been built.
     roster: Option<Roster>,
@@ -107,9 +107,13 @@ impl Observer {
     #[must_use]
     pub fn prepare(level: Level, config: &Config, wiring: Wiring, now: Now) -> (Worker, Self) {
         let mut worker = inspect::logging_worker();
+        // What is built before the logs are kept is not in them.
+        let mut logs = if level == Level::All { Logs::keep(&mut worker) } else { None };
         let views = Views::build(&mut worker);
         let waits = Waits::build(&mut worker, APPLICATION);
-        let logs = if level == Level::Full { Logs::keep(&mut worker) } else { None };
+        if level == Level::Full {
+            logs = Logs::keep(&mut worker);
+        }
         let meters = meter::collect(&worker);
         let times = VecDeque::from([now()]);
         let observer = Self {
@@ -352,7 +356,7 @@ impl Observer {
 impl Level {
     /// The time of one turn in so many is taken. A prime: turns come in rhythms of two and four.
     fn timed_turns(self) -> u64 {
-        if self == Self::Full { 1 } else { 17 }
+        if self >= Self::Full { 1 } else { 17 }
     }
 }
 

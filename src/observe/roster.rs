@@ -1,4 +1,7 @@
 //! The operators of a replica, and where the figures of each are read.
+//!
+//! An address is a position in the replica's dataflow. What is in another dataflow of its worker has a 0
+//! before its position on the worker: to timely too number 0 of a scope is what is outside it.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -13,6 +16,8 @@ use crate::inspect::{Graph, OperatorKind};
 /// worker logs.
 pub(super) struct Roster {
     pub operators: Vec<Known>,
+    /// The replica's dataflow, by its position on the worker.
+    dataflow: Option<usize>,
     names: BTreeMap<Vec<usize>, String>,
 }
 
@@ -33,12 +38,12 @@ pub(super) struct Known {
 impl Roster {
     /// Those of a replica that has been built.
     pub fn new(graph: &Graph, meters: &Meters, logs: Option<&Logs>) -> Self {
-        // The number of the dataflow depends on what else its worker runs.
-        let mut meters: BTreeMap<Vec<usize>, Rc<Meter>> = meters
-            .borrow()
-            .iter()
-            .map(|meter| (within(&meter.address), Rc::clone(meter)))
-            .collect();
+        // The number of the dataflow depends on what else its worker runs; nothing else has meters.
+        let meters = meters.borrow();
+        let dataflow = meters.first().and_then(|meter| meter.address.first().copied());
+        let within = |address: &[usize]| within(dataflow, address);
+        let mut meters: BTreeMap<Vec<usize>, Rc<Meter>> =
+            meters.iter().map(|meter| (within(&meter.address), Rc::clone(meter))).collect();
         let logged = logs.map(Logs::operators).unwrap_or_default().into_iter();
         let mut logged: BTreeMap<Vec<usize>, (usize, String)> =
             logged.map(|(id, address, name)| (within(&address), (id, name))).collect();
@@ -61,14 +66,13 @@ impl Roster {
         }
         let names = operators.iter().map(|known| (known.address.clone(), known.name.clone()));
         let names = names.collect();
-        Self { operators, names }
+        Self { operators, dataflow, names }
     }
 
     /// The name of the operator at an address on the worker; of a scope for its edge.
     pub fn name(&self, address: &[usize]) -> String {
         let address = address.strip_suffix(&[0]).unwrap_or(address);
-        let within = address.get(1..).unwrap_or_default();
-        self.names.get(within).cloned().unwrap_or_default()
+        self.names.get(&within(self.dataflow, address)).cloned().unwrap_or_default()
     }
 
     /// Puts into the views what the operators have done since the last epoch. The time of one turn in
@@ -95,7 +99,10 @@ impl Known {
     }
 }
 
-/// An address in its dataflow, of one on its worker.
-fn within(address: &[usize]) -> Vec<usize> {
-    address.get(1..).unwrap_or_default().to_vec()
+/// An address in a dataflow, of one on its worker.
+fn within(dataflow: Option<usize>, address: &[usize]) -> Vec<usize> {
+    match address.split_first() {
+        Some((first, inside)) if Some(*first) == dataflow => inside.to_vec(),
+        _ => [&[0], address].concat(),
+    }
 }

@@ -7,7 +7,8 @@
 //!
 //! Time is the epoch: one a frame. All that is shown of an epoch was computed from what was put in up to
 //! it and nothing else, so a frame is a consistent cut. The dataflow runs when an epoch ends and at no
-//! other time, and it is built before anything is logged, so it does not see itself.
+//! other time, and it is built before anything is logged, so it does not see itself, unless asked to
+//! ([`Level::All`](super::frame::Level::All)).
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -78,12 +78,13 @@ impl fmt::Display for Level {
             Self::Off => "off",
             Self::Basic => "basic",
             Self::Full => "full",
+            Self::All => "all",
         })
     }
 }
 
 impl Kind for Level {
-    const WANTED: &'static str = "\"off\", \"basic\" or \"full\"";
+    const WANTED: &'static str = "\"off\", \"basic\", \"full\" or \"all\"";
 }
 
 /// Reads a node's file, the cluster's file it names, and what overrides the former; and says where each

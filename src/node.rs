@@ -257,8 +257,9 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
             match record {
                 Durable::Newest(_) => (self.kept, self.kept_newest) = (self.turn, self.turn),
                 Durable::Slot(..) | Durable::Forget(_) => self.kept = self.turn,
-                // The replica is told when it is saved, and says nothing of it before.
-                Durable::Checkpoint(_) => {}
+                // The replica is told when it is saved, and says nothing of it before; and nothing rests on
+                // what is known to be decided.
+                Durable::Checkpoint(_) | Durable::Decided { .. } => {}
             }
         }
         if !durable.is_empty() {

@@ -55,22 +55,50 @@ fn with(disk: &Memory, file: &str, bytes: &[u8]) -> Memory {
     copy
 }
 
+/// The file that says how far a journal reaches.
+const EXTENT: &str = "extent";
+
 fn only_segment(disk: &Memory) -> String {
     let names = disk.list().unwrap();
-    assert_eq!(names.len(), 1, "{names:?}");
-    names[0].clone()
+    let segments: Vec<_> = names.iter().filter(|name| *name != EXTENT).collect();
+    assert_eq!(segments.len(), 1, "{names:?}");
+    segments[0].clone()
 }
 
 #[test]
-fn a_journal_cut_anywhere_gives_the_records_before_the_cut() {
+fn a_journal_cut_anywhere_is_refused_for_what_was_synced() {
     let disk = made::<Memory>();
     write(&disk, 20);
+    let file = only_segment(&disk);
+    let bytes = disk.read(&file).unwrap();
+    for end in 0..bytes.len() {
+        for rest in [0, 100] {
+            let mut left = bytes[..end].to_vec();
+            left.resize(end + rest, 0);
+            match open(&with(&disk, &file, &left)) {
+                Err(Error::Damaged { file: named, .. }) => assert_eq!(named, file),
+                Err(other) => panic!("cut at {end}: {other}"),
+                Ok(_) => assert!(left.starts_with(&bytes), "cut at {end}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_journal_that_is_cut_where_nothing_says_it_was_synced_gives_the_records_before_the_cut() {
+    let disk = made::<Memory>();
+    let never_noted = disk.read(EXTENT).unwrap();
+    write(&disk, 20);
+    let disk = with(&disk, EXTENT, &never_noted);
     let file = only_segment(&disk);
     let bytes = disk.read(&file).unwrap();
     let mut most = 0;
     for end in 0..bytes.len() {
         let cut = with(&disk, &file, &bytes[..end]);
-        let (_, recovered) = open(&cut).unwrap_or_else(|e| panic!("cut at {end}: {e}"));
+        let (_, recovered) = match open(&cut) {
+            Err(Error::Damaged { .. }) if most == 0 && end < 80 => continue,
+            opened => opened.unwrap_or_else(|e| panic!("cut at {end}: {e}")),
+        };
         let found = slots(&recovered);
         assert_eq!(found, (0..found.len() as u64).collect::<Vec<_>>(), "cut at {end}");
         assert!(found.len() >= most, "a later cut at {end} loses more");
@@ -80,30 +108,22 @@ fn a_journal_cut_anywhere_gives_the_records_before_the_cut() {
 }
 
 #[test]
-fn a_bit_flipped_anywhere_is_refused_or_costs_the_last_group_only() {
+fn a_bit_flipped_anywhere_in_what_was_synced_is_refused() {
     let disk = made::<Memory>();
     write(&disk, 12);
     let file = only_segment(&disk);
     let bytes = disk.read(&file).unwrap();
-    let mut refused = 0;
     for bit in 0..8 * bytes.len() {
         let mut flipped = bytes.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
-        match open(&with(&disk, &file, &flipped)) {
+        match open(&with(&disk, &file, &flipped)).map(|_| ()) {
             Err(Error::Damaged { file: named, offset, .. }) => {
                 assert_eq!(named, file);
                 assert!(offset <= bit as u64 / 8, "bit {bit} is found before it");
-                refused += 1;
             }
-            Err(other) => panic!("bit {bit}: {other}"),
-            Ok((_, recovered)) => {
-                let found = slots(&recovered);
-                assert!(found.len() >= 33, "bit {bit} in a synced group loses it unseen");
-                assert_eq!(found, (0..found.len() as u64).collect::<Vec<_>>(), "bit {bit}");
-            }
+            other => panic!("bit {bit}: {other:?}"),
         }
     }
-    assert!(refused > bytes.len() * 7, "{refused} of {} bits are refused", 8 * bytes.len());
 }
 
 #[test]
@@ -440,7 +460,7 @@ fn no_segment_grows_for_ever() {
         store.sync().unwrap();
     }
     let sizes = |disk: &Memory| {
-        let names = disk.list().unwrap().into_iter();
+        let names = disk.list().unwrap().into_iter().filter(|name| name != EXTENT);
         names.map(|name| disk.read(&name).unwrap().len()).collect::<Vec<_>>()
     };
     assert_eq!(sizes(&disk).len(), 3, "{:?}", sizes(&disk));
@@ -450,7 +470,7 @@ fn no_segment_grows_for_ever() {
     assert_eq!(slots(&recovered), (0..150).collect::<Vec<_>>());
     store.append().unwrap();
     store.sync().unwrap();
-    assert!(sizes(&disk).into_iter().all(|size| size <= 64 << 20), "what is written anew, too");
+    assert!(sizes(&disk)[3] < 1_000, "nothing is written anew: {:?}", sizes(&disk));
     let (mut store, recovered) = open(&disk).unwrap();
     assert_eq!(recovered.slots.len(), 150);
     let checkpoint = Checkpoint::new(Slot(140), Vec::new());

@@ -149,6 +149,14 @@ impl Disk for Files {
         Ok(())
     }
 
+    fn overwrite(&mut self, file: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let grown = self.known(file)?;
+        if offset + bytes.len() as u64 > grown.end {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        grown.file.write_all_at(bytes, offset)
+    }
+
     fn prepare(&mut self, file: &str, bytes: u64) -> io::Result<()> {
         let grown = self.known(file)?;
         let (from, to) = (grown.prepared.max(grown.end), grown.end + bytes);

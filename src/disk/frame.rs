@@ -72,7 +72,8 @@ impl Place {
         if computed != written {
             return Err(Unsound::Checksum { written, computed });
         }
-        Ok(Frame { payload: &rest[HEAD..end] })
+        let [_, _, _, _, _, _, _, _, durable @ ..] = *head;
+        Ok(Frame { payload: &rest[HEAD..end], durable: u64::from_le_bytes(durable) })
     }
 
     /// Whether a sound record after `offset` says that `offset` was durable when it was written.
@@ -93,6 +94,8 @@ impl Place {
 #[derive(Debug)]
 pub(super) struct Frame<'a> {
     pub payload: &'a [u8],
+    /// How many bytes of the file were synced when it was written.
+    pub durable: u64,
 }
 
 /// Why bytes are no record.

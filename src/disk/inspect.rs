@@ -5,8 +5,10 @@ use std::io;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::extent::{self, Extent};
 use super::frame::Place;
-use super::segment::{Broken, Entry, Header, Segment};
+use super::recovery;
+use super::segment::{At, Broken, Ending, Entry, Follows, Header, Segment};
 use super::{Disk, Identity, checkpoints as files, names};
 use crate::checkpoint::Digest;
 use crate::error::Error;
@@ -68,37 +70,92 @@ pub struct CheckpointLine {
     pub damage: Option<String>,
 }
 
-/// Hands every record of a journal to `each`, oldest first. What is being written while one looks is not
-/// among them.
+/// Hands every record of a journal to `each`, oldest first, and judges all the files beside it. What is
+/// being written while one looks is not among them.
 ///
 /// # Errors
-/// [`Error::Integrity`] at the first damage, with file and offset, after the records before it; and what
-/// `each` or the disk says.
-pub fn records<R: DeserializeOwned>(
+/// [`Error::Integrity`] at the first damage, with file and offset, after the records before it, and where
+/// something is missing that should be there; and what `each` or the disk says.
+pub fn records<R: Serialize + DeserializeOwned>(
     disk: &dyn Disk,
     kind: impl Fn(&R) -> Kind,
     each: &mut dyn FnMut(Line) -> Result<(), Error>,
 ) -> Result<Verified, Error> {
     let names = disk.list().map_err(|e| unreadable("the directory", e))?;
-    let segments = names::segments(&names);
-    let mut whole: Option<Verified> = None;
-    for &number in &segments {
-        let look = Look { number, newest: segments.last() == Some(&number) };
-        let owner = whole.map(|whole| whole.owner);
-        let Some(seen) = look.segment(disk, owner, &kind)? else { continue };
-        let Some(owner) = seen.owner else { continue };
-        let before = Verified { owner, segments: 0, records: 0, bytes: 0, forgotten: Slot(0) };
-        let whole = whole.get_or_insert(before);
+    let Some(owner) = owner(disk, &names)? else {
+        return Err(Error::Integrity("there is no journal".to_owned()));
+    };
+    let mut whole = Verified { owner, segments: 0, records: 0, bytes: 0, forgotten: Slot(0) };
+    for seen in segments(disk, owner, &names, &kind)? {
         whole.segments += 1;
         whole.bytes += seen.bytes;
         whole.records += seen.lines.len() as u64;
         whole.forgotten = whole.forgotten.max(seen.forgotten);
         seen.lines.into_iter().try_for_each(&mut *each)?;
         if let Some(broken) = seen.broken {
-            return Err(Error::Integrity(damage(&names::segment(number), &broken)));
+            return Err(Error::Integrity(damage(&names::segment(seen.number), &broken)));
         }
     }
-    whole.ok_or_else(|| Error::Integrity("there is no journal".to_owned()))
+    judge::<R>(disk, owner)?;
+    Ok(whole)
+}
+
+/// Whose journal it is, by the newest segment that says so.
+fn owner(disk: &dyn Disk, names: &[String]) -> Result<Option<Identity>, Error> {
+    for number in names::segments(names).into_iter().rev() {
+        let bytes = read(disk, &names::segment(number))?.unwrap_or_default();
+        if let Some(owner) = Header::owner(&bytes, number) {
+            return Ok(Some(owner));
+        }
+    }
+    Ok(None)
+}
+
+/// The segments that count, oldest first.
+fn segments<R: DeserializeOwned>(
+    disk: &dyn Disk,
+    owner: Identity,
+    names: &[String],
+    kind: &impl Fn(&R) -> Kind,
+) -> Result<Vec<Seen>, Error> {
+    let extent = read(disk, extent::FILE)?.and_then(|bytes| Extent::read(&bytes, owner).ok());
+    let mut all: Vec<Seen> = Vec::new();
+    for number in names::segments(names).into_iter().rev() {
+        let follows = all.last().map(|later| later.follows);
+        let end = match follows {
+            None => {
+                let durable = extent.map_or(0, |extent| extent.length_of(number));
+                Ending::Open { durable }
+            }
+            Some(Some(follows)) if follows.segment == number => Ending::At(follows.length),
+            Some(_) => continue,
+        };
+        let Some(seen) = (Look { number, end }).segment(disk, owner, kind)? else { continue };
+        // A file that was begun and never written to says nothing.
+        if seen.bytes > 0 || seen.broken.is_some() {
+            all.push(seen);
+        }
+    }
+    all.reverse();
+    Ok(all)
+}
+
+/// Whether all is there that should be, as a replica that starts would see it.
+fn judge<R: Serialize + DeserializeOwned>(disk: &dyn Disk, owner: Identity) -> Result<(), Error> {
+    let mut tries = 0;
+    loop {
+        let names = disk.list().map_err(|e| unreadable("the directory", e))?;
+        match recovery::read::<R>(disk, owner, &names) {
+            Ok(_) => return Ok(()),
+            // A replica that runs may have removed a file, or written one, since they were listed.
+            Err(_) if tries < Look::READS_MAX => tries += 1,
+            Err(Error::Damaged { file, offset, expected, found, .. }) => {
+                let broken = Broken { offset, expected, found };
+                return Err(Error::Integrity(damage(&file, &broken)));
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// The checkpoints of a replica, oldest first.
@@ -126,13 +183,13 @@ pub fn checkpoints(disk: &dyn Disk) -> Result<Vec<CheckpointLine>, Error> {
 #[derive(Clone, Copy)]
 struct Look {
     number: u64,
-    newest: bool,
+    end: Ending,
 }
 
 /// What is in it.
 struct Seen {
-    /// Whose it is; a file that was begun and never written to says nothing.
-    owner: Option<Identity>,
+    number: u64,
+    follows: Option<Follows>,
     lines: Vec<Line>,
     bytes: u64,
     forgotten: Slot,
@@ -148,7 +205,7 @@ impl Look {
     fn segment<R: DeserializeOwned>(
         self,
         disk: &dyn Disk,
-        owner: Option<Identity>,
+        owner: Identity,
         kind: &impl Fn(&R) -> Kind,
     ) -> Result<Option<Seen>, Error> {
         let file = names::segment(self.number);
@@ -156,7 +213,8 @@ impl Look {
         for _ in 1..Self::READS_MAX {
             let Some(bytes) = read(disk, &file)? else { return Ok(None) };
             let seen = self.walk(&bytes, owner, kind);
-            if seen.broken.is_none() || !self.newest || bytes == before {
+            let grows = matches!(self.end, Ending::Open { .. });
+            if seen.broken.is_none() || !grows || bytes == before {
                 return Ok(Some(seen));
             }
             before = bytes;
@@ -168,42 +226,37 @@ impl Look {
     fn walk<R: DeserializeOwned>(
         self,
         bytes: &[u8],
-        owner: Option<Identity>,
+        owner: Identity,
         kind: &impl Fn(&R) -> Kind,
     ) -> Seen {
-        let file = names::segment(self.number);
-        let own = Header::owner(bytes, self.number);
-        let place = match owner.or(own) {
-            Some(owner) => Place { owner, file: self.number },
-            None => Place::of_header(self.number),
-        };
-        let mut seen = Seen {
-            owner: owner.or(own),
-            lines: Vec::new(),
-            bytes: 0,
-            forgotten: Slot(0),
-            broken: None,
-        };
-        let segment = Segment { bytes, place, newest: self.newest };
-        let outcome = segment.walk(|entry: Entry<R>, offset, bytes| {
+        let Self { number, end } = self;
+        let file = names::segment(number);
+        let lines = Vec::new();
+        let (follows, forgotten, broken) = (None, Slot(0), None);
+        let mut seen = Seen { number, follows, lines, bytes: 0, forgotten, broken };
+        let segment = Segment { bytes, place: Place { owner, file: number }, end };
+        let outcome = segment.walk(|entry: Entry<R>, At { offset, size: bytes, .. }| {
+            let of_store = |name| Kind { name, view: None };
             let (kind, slot) = match &entry {
-                Entry::Started(_) => (Kind { name: "started", view: None }, None),
+                Entry::Started(_) => (of_store("started"), None),
+                Entry::Follows(follows) => {
+                    seen.follows = Some(*follows);
+                    (of_store("follows"), None)
+                }
                 Entry::Newest(record) => (kind(record), None),
                 Entry::Slot(slot, record) => (kind(record), Some(*slot)),
                 Entry::Forgot(slot) => {
                     seen.forgotten = seen.forgotten.max(*slot);
-                    (Kind { name: "forgot", view: None }, Some(*slot))
+                    (of_store("forgot"), Some(*slot))
                 }
+                Entry::Decided(_, to) => (of_store("decided"), Some(*to)),
             };
             let (file, Kind { name, view }) = (file.clone(), kind);
             seen.lines.push(Line { file, offset, kind: name, slot, view, bytes });
         });
         match outcome {
             Ok(length) => seen.bytes = length,
-            Err(broken) => {
-                seen.owner = Some(place.owner);
-                seen.broken = Some(broken);
-            }
+            Err(broken) => seen.broken = Some(broken),
         }
         seen
     }

@@ -40,6 +40,14 @@ impl Disk for Memory {
         self.file(file, |bytes| bytes.truncate(length as usize))
     }
 
+    fn overwrite(&mut self, file: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file(file, |old| {
+            let place = old.get_mut(offset as usize..offset as usize + bytes.len());
+            place.map(|place| place.copy_from_slice(bytes)).ok_or(io::ErrorKind::UnexpectedEof)
+        })?
+        .map_err(Into::into)
+    }
+
     fn prepare(&mut self, file: &str, _bytes: u64) -> io::Result<()> {
         self.file(file, |_| ())
     }

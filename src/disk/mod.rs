@@ -5,10 +5,12 @@
 //! must cope with that is the same everywhere. In a process of its own a replica has its disk in
 //! [`Files`] and its store on a thread, a [`Journal`].
 //!
-//! A disk gets its owner when it is [made](Store::create), and is refused by anybody else. What it cannot
-//! tell is its age: an older copy of a replica's own files is a replica that has forgotten its votes.
+//! A disk gets its owner when it is [made](Store::create), and is refused by anybody else; and so is one
+//! from which something has gone since. What it cannot tell is its age: an older copy of all of a
+//! replica's files is a replica that has forgotten its votes.
 
 mod checkpoints;
+mod extent;
 mod files;
 mod frame;
 mod inspect;
@@ -20,6 +22,7 @@ mod names;
 mod recovery;
 mod segment;
 mod store;
+mod whole;
 
 use std::io;
 
@@ -48,6 +51,15 @@ pub enum Durable<R> {
     Checkpoint(Checkpoint),
     /// Slots below this one need not be kept.
     Forget(Slot),
+    /// All slots from `from` on and below `to` are decided, and their records say what they hold. Nothing
+    /// said rests on this, and it goes to the disk with the next record: a replica that starts again
+    /// knows by it what it need not learn.
+    Decided {
+        /// The first of these slots.
+        from: Slot,
+        /// The slot behind the last one.
+        to: Slot,
+    },
 }
 
 /// Whose files these are. It is part of every checksum, so a file that came from another replica or
@@ -89,6 +101,13 @@ pub trait Disk: Send {
     /// # Errors
     /// What the disk says.
     fn truncate(&mut self, file: &str, length: u64) -> io::Result<()>;
+
+    /// Writes over bytes of a file, whose size stays. After a crash each 512 bytes of the file, from its
+    /// beginning, are as before or as written.
+    ///
+    /// # Errors
+    /// What the disk says.
+    fn overwrite(&mut self, file: &str, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
     /// Makes blocks ready for the next `bytes` that are appended, as zeros that follow the end of the file
     /// without being part of it. After a crash they may be found there.

@@ -28,11 +28,18 @@ pub(super) fn checkpoints(names: &[String]) -> Vec<Slot> {
     sorted(names, "checkpoint-").into_iter().map(Slot).collect()
 }
 
+/// The first file among `names` that speaks of a replica's past.
+pub(super) fn taken(names: &[String]) -> Option<String> {
+    let segment = segments(names).first().map(|number| segment(*number));
+    segment.or_else(|| checkpoints(names).first().map(|slot| checkpoint(*slot)))
+}
+
 /// Whether a file was never finished.
 pub(super) fn is_unfinished(name: &str) -> bool {
     let whole = name.strip_suffix(BESIDE);
     whole.is_some_and(|name| {
-        number(name, "journal-").or_else(|| number(name, "checkpoint-")).is_some()
+        name == super::extent::FILE
+            || number(name, "journal-").or_else(|| number(name, "checkpoint-")).is_some()
     })
 }
 

@@ -8,7 +8,7 @@ use super::frame::{Frame, HEAD, Place, Unsound};
 use crate::types::Slot;
 
 /// The format of segments and checkpoints; another one is refused.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The first record of a segment.
 #[derive(Debug, Serialize, Deserialize)]
@@ -50,16 +50,31 @@ impl Header {
 pub(super) enum Entry<R> {
     /// The replica started for this time.
     Started(u64),
+    /// Which segment this one goes on from; no other record of a segment but the first has none.
+    Follows(Follows),
     /// The protocol's newest record of the kind of which one counts.
     Newest(R),
     /// The protocol's record about a slot.
     Slot(Slot, R),
     /// Records about slots below this one may be gone.
     Forgot(Slot),
+    /// The slots from the first to below the second are decided, as their records say.
+    Decided(Slot, Slot),
+}
+
+/// What a segment says of those before it, so that none of them can go, or become shorter, unseen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Follows {
+    /// The number of the segment before it.
+    pub segment: u64,
+    /// How many bytes of that one count.
+    pub length: u64,
+    /// The slot behind the last one of which it, or any before it, has a record.
+    pub reach: Slot,
 }
 
 /// What is wrong inside a file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Broken {
     pub offset: u64,
     pub expected: String,
@@ -71,16 +86,33 @@ pub(super) struct Broken {
 pub(super) struct Segment<'a> {
     pub bytes: &'a [u8],
     pub place: Place,
-    /// Whether none was begun after it. Only the newest may end in a torn record or in zeros: the
-    /// others were complete before the next was begun.
-    pub newest: bool,
+    pub end: Ending,
+}
+
+/// How a segment ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ending {
+    /// It was complete with so many bytes before the next was begun. What may follow does not count.
+    At(u64),
+    /// It grows, and may end in a torn record or in zeros; but so many bytes are known to be durable.
+    Open { durable: u64 },
+}
+
+/// Where a record stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At {
+    pub offset: u64,
+    /// Bytes of the record.
+    pub size: u64,
+    /// How much of the segment was durable when it was written.
+    pub durable: u64,
 }
 
 /// What stands at a place of a segment.
 #[derive(Debug)]
 pub(super) enum Found<'a> {
     /// A sound record.
-    Record(&'a [u8]),
+    Record(Frame<'a>),
     /// Nothing was written from here on.
     End,
     /// What a crash has torn, or what is being written.
@@ -90,19 +122,23 @@ pub(super) enum Found<'a> {
 impl<'a> Segment<'a> {
     /// What stands at `offset`, where a record should begin.
     pub fn look(&self, offset: usize) -> Result<Found<'a>, Broken> {
-        if offset == self.bytes.len() {
+        let is_end = match self.end {
+            Ending::At(length) => offset as u64 == length,
+            Ending::Open { durable } => offset == self.bytes.len() && offset as u64 >= durable,
+        };
+        if is_end {
             return Ok(Found::End);
         }
         let place = if offset == 0 { Place::of_header(self.place.file) } else { self.place };
         match place.read(self.bytes, offset) {
-            Ok(Frame { payload }) => Ok(Found::Record(payload)),
+            Ok(frame) => Ok(Found::Record(frame)),
             Err(unsound) => self.explain(offset, unsound),
         }
     }
 
     /// Whether the unsound place at `offset` is where the segment ends.
     fn explain(&self, offset: usize, unsound: Unsound) -> Result<Found<'a>, Broken> {
-        if self.newest {
+        if matches!(self.end, Ending::Open { durable } if offset as u64 >= durable) {
             // Blocks are filled with zeros before they are needed.
             if self.bytes[offset..].iter().all(|byte| *byte == 0) {
                 return Ok(Found::End);
@@ -111,18 +147,23 @@ impl<'a> Segment<'a> {
                 return Ok(Found::Torn);
             }
         }
-        let expected = "a record whose checksum fits".to_owned();
+        let expected = match self.end {
+            Ending::At(length) | Ending::Open { durable: length } if length > offset as u64 => {
+                format!("a record whose checksum fits, for {length} bytes were on the disk")
+            }
+            _ => "a record whose checksum fits".to_owned(),
+        };
         Err(Broken { offset: offset as u64, expected, found: unsound.to_string() })
     }
 
-    /// Hands the records after the header to `each`, with the offset and the size of each. Says how
-    /// many bytes are sound.
+    /// Hands the records after the header to `each`, with where they stand. Says how many bytes are
+    /// sound.
     pub fn walk<R: DeserializeOwned>(
         &self,
-        mut each: impl FnMut(Entry<R>, u64, u64),
+        mut each: impl FnMut(Entry<R>, At),
     ) -> Result<u64, Broken> {
         let mut offset = 0;
-        while let Found::Record(payload) = self.look(offset)? {
+        while let Found::Record(Frame { payload, durable }) = self.look(offset)? {
             let unread = |expected: &str| Broken {
                 offset: offset as u64,
                 expected: expected.to_owned(),
@@ -138,7 +179,7 @@ impl<'a> Segment<'a> {
             } else {
                 let entry = postcard::from_bytes(payload)
                     .map_err(|_| unread("a record this version understands"))?;
-                each(entry, offset as u64, size as u64);
+                each(entry, At { offset: offset as u64, size: size as u64, durable });
             }
             offset += size;
         }

@@ -14,9 +14,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::extent::{self, Extent};
 use super::frame::{HEAD, Place};
 use super::meter::Meter;
-use super::segment::{Entry, Header};
+use super::segment::{Entry, Follows, Header};
 use super::{Disk, Durable, Identity, disk_error, encode, names};
 use crate::error::{Error, is_full};
 use crate::types::Slot;
@@ -41,10 +42,12 @@ pub struct Store {
     pending: VecDeque<Step>,
     /// The newest record of the kind of which one counts, encoded as an entry.
     newest: Option<Vec<u8>>,
-    /// Segments of earlier lives: what counts of them is written anew.
-    earlier: Vec<u64>,
-    /// Older segments of this life, with the slot behind the last one they speak of.
+    /// Older segments, with the slot behind the last one they speak of.
     old: BTreeMap<u64, Slot>,
+    /// What the growing segment goes on from.
+    follows: Option<Follows>,
+    /// Segments that do not count, or of which all that counts is written anew.
+    stale: Vec<u64>,
     /// The slot behind the last one the growing segment speaks of.
     reach: Slot,
     /// Files with bytes that are not synced.
@@ -61,7 +64,31 @@ pub struct Store {
     forgotten: Slot,
     /// The segment that was first to say so, and where its record of that ends.
     forgot: (u64, u64),
+    /// The slots that are known to be decided, from the first to below the second, and whether the
+    /// growing segment says so.
+    decided: Option<(Slot, Slot)>,
+    decided_is_written: bool,
+    extent: Extent,
     meter: Arc<Meter>,
+}
+
+/// What a disk holds when a store is assembled on it.
+pub(super) struct Past {
+    pub extent: Extent,
+    /// How often the replica has started, this time included.
+    pub incarnation: u64,
+    /// The newest record of the kind of which one counts, as an entry.
+    pub newest: Option<Vec<u8>>,
+    /// The number of the segment to be begun, and what it goes on from.
+    pub segment: u64,
+    pub follows: Option<Follows>,
+    /// The segments that count, and those that do not.
+    pub old: BTreeMap<u64, Slot>,
+    pub stale: Vec<u64>,
+    /// Oldest first.
+    pub checkpoints: VecDeque<Slot>,
+    pub forgotten: Slot,
+    pub decided: Option<(Slot, Slot)>,
 }
 
 /// A change of a file that waits for the disk to have room.
@@ -83,37 +110,33 @@ const AHEAD: u64 = 256 << 10;
 const PIECE_BYTES: usize = 1 << 20;
 
 impl Store {
-    /// A store on a disk that has been read and cleaned, at the beginning of a new segment.
-    pub(super) fn stand(
-        disk: Box<dyn Disk>,
-        owner: Identity,
-        incarnation: u64,
-        newest: Option<Vec<u8>>,
-        earlier: Vec<u64>,
-        checkpoints: VecDeque<Slot>,
-        forgotten: Slot,
-    ) -> Self {
+    /// A store on a disk that has been read, at the beginning of a new segment.
+    pub(super) fn assemble(disk: Box<dyn Disk>, owner: Identity, past: Past) -> Self {
         let mut store = Self {
             disk,
             owner,
-            incarnation,
-            segment: earlier.last().map_or(0, |last| last + 1),
+            incarnation: past.incarnation,
+            segment: past.segment,
             length: 0,
             durable: 0,
             prepared: 0,
             pending: VecDeque::new(),
-            newest,
-            earlier,
-            old: BTreeMap::new(),
+            newest: past.newest,
+            old: past.old,
+            follows: past.follows,
+            stale: past.stale,
             reach: Slot(0),
             dirty: Vec::new(),
             names_changed: false,
-            checkpoints,
+            checkpoints: past.checkpoints,
             saving: VecDeque::new(),
             piece_bytes: PIECE_BYTES,
             starved: false,
-            forgotten,
+            forgotten: past.forgotten,
             forgot: (0, 0),
+            decided: past.decided,
+            decided_is_written: false,
+            extent: past.extent,
             meter: Arc::default(),
         };
         store.begin_segment();
@@ -129,10 +152,6 @@ impl Store {
     /// Writes checkpoints in pieces of so many bytes from now on.
     pub fn set_piece_bytes(&mut self, bytes: usize) {
         self.piece_bytes = bytes;
-    }
-
-    pub(super) fn forgotten(&self) -> Slot {
-        self.forgotten
     }
 
     /// Takes what a turn leaves for the disk and appends it. Durable it is only after [`Store::sync`].
@@ -159,7 +178,12 @@ impl Store {
                     self.newest = Some(entry);
                 }
                 Durable::Slot(slot, record) => {
+                    self.push_decided();
                     self.push_slot(slot, &encode(&Entry::Slot(slot, record)));
+                }
+                Durable::Decided { from, to } => {
+                    self.decided = Some((from, to));
+                    self.decided_is_written = false;
                 }
                 Durable::Checkpoint(checkpoint) => self.queue_checkpoint(checkpoint),
                 Durable::Forget(slot) if slot > self.forgotten => {
@@ -268,10 +292,18 @@ impl Store {
         self.prepare()?;
         self.sync_dirty()?;
         self.durable = self.length;
+        self.note_extent()?;
         self.name_checkpoint()?;
         self.keep_checkpoints(KEPT)?;
-        self.remove_earlier()?;
+        self.remove_stale()?;
         self.remove_forgotten(self.segment)
+    }
+
+    /// Notes up to where the journal is durable.
+    fn note_extent(&mut self) -> Result<(), Error> {
+        let to = (self.incarnation, self.segment, self.durable);
+        let noted = self.extent.advance(self.disk.as_mut(), self.owner, to);
+        noted.map_err(|e| disk_error(self.owner, "write", extent::FILE, e))
     }
 
     fn sync_dirty(&mut self) -> Result<(), Error> {
@@ -342,9 +374,20 @@ impl Store {
         self.pending.push_back(Step::Append { file: name, base, bytes });
     }
 
+    /// Queues what is known to be decided, ahead of a record that is written anyway.
+    fn push_decided(&mut self) {
+        if let Some((from, to)) = self.decided
+            && !std::mem::replace(&mut self.decided_is_written, true)
+        {
+            self.push(&encode(&Entry::<()>::Decided(from, to)));
+        }
+    }
+
     fn end_segment(&mut self) {
         self.old.insert(self.segment, self.reach);
         let (file, length) = (names::segment(self.segment), self.length);
+        let reach = self.old.values().copied().max().unwrap_or_default();
+        self.follows = Some(Follows { segment: self.segment, length, reach });
         self.pending.push_back(Step::Complete { file, length });
         self.segment += 1;
         self.begin_segment();
@@ -357,11 +400,16 @@ impl Store {
         self.reach = Slot(0);
         self.push(&encode(&Header::of(self.owner)));
         self.push(&encode(&Entry::<()>::Started(self.incarnation)));
+        if let Some(follows) = self.follows {
+            self.push(&encode(&Entry::<()>::Follows(follows)));
+        }
         if let Some(newest) = self.newest.clone() {
             self.push(&newest);
         }
         if self.forgotten > Slot(0) {
             self.push(&encode(&Entry::<()>::Forgot(self.forgotten)));
         }
+        self.decided_is_written = false;
+        self.push_decided();
     }
 }

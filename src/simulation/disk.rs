@@ -51,6 +51,8 @@ struct File {
     /// How many were so two syncs ago. A flip after them may look like a torn write, for the record that
     /// says they were durable may itself be the last; it is outside the fault model.
     synced_before: [usize; 2],
+    /// What was written over since the last sync, as it was then: 512 bytes each, by their number.
+    overwritten: BTreeMap<usize, Vec<u8>>,
     /// Up to where blocks are ready, as zeros that only a crash makes part of the file.
     prepared: usize,
 }
@@ -127,6 +129,7 @@ impl FaultyDisk {
             apply(&mut names, change);
         }
         for file in files.files.values_mut() {
+            file.undo_some(random);
             let tail = file.bytes.len() - file.synced;
             let kept = random.below(tail as u64 + 1) as usize;
             file.bytes.truncate(file.synced + kept);
@@ -150,7 +153,7 @@ impl FaultyDisk {
             files.names.iter().map(|(name, id)| (name.clone(), *id)).collect();
         let (name, id) = random.pick(&names).clone();
         let file = files.files.get_mut(&id)?;
-        let whole = name.starts_with("checkpoint");
+        let whole = !name.starts_with("journal");
         let end = if whole { file.synced } else { file.synced_before[0] };
         let at = random.below(end as u64) as usize;
         let byte = file.bytes.get_mut(at).filter(|_| at < end)?;
@@ -160,6 +163,19 @@ impl FaultyDisk {
 }
 
 impl File {
+    /// Bytes that a disk writes at once or not at all.
+    const SECTOR: usize = 512;
+
+    /// Each sector that was written over since the last sync is as before or as written.
+    fn undo_some(&mut self, random: &mut Random) {
+        for (sector, before) in std::mem::take(&mut self.overwritten) {
+            if random.chance(500_000) {
+                let start = sector * Self::SECTOR;
+                self.bytes[start..start + before.len()].copy_from_slice(&before);
+            }
+        }
+    }
+
     /// Whoever reads the file next does not know where its bytes end and its blocks go on.
     fn show_prepared(&mut self) {
         let length = self.bytes.len().max(self.prepared);
@@ -236,6 +252,23 @@ impl Disk for FaultyDisk {
         Ok(())
     }
 
+    fn overwrite(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut files = self.files();
+        files.operation()?;
+        let file = files.file(name)?;
+        let (start, end) = (offset as usize, offset as usize + bytes.len());
+        if end > file.bytes.len() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        for sector in start / File::SECTOR..end.div_ceil(File::SECTOR) {
+            let rest = &file.bytes[sector * File::SECTOR..];
+            let before = || rest[..rest.len().min(File::SECTOR)].to_vec();
+            file.overwritten.entry(sector).or_insert_with(before);
+        }
+        file.bytes[start..end].copy_from_slice(bytes);
+        Ok(())
+    }
+
     fn prepare(&mut self, name: &str, bytes: u64) -> io::Result<()> {
         let mut files = self.files();
         let file = files.file(name)?;
@@ -254,6 +287,7 @@ impl Disk for FaultyDisk {
             return Err(io::Error::other("input/output error"));
         }
         let file = files.file(name)?;
+        file.overwritten.clear();
         if file.bytes.len() > file.synced {
             file.synced_before = [file.synced_before[1], file.synced];
             file.synced = file.bytes.len();

@@ -44,14 +44,14 @@ impl Sample {
 }
 
 fn newest(bytes: &[u8]) -> Segment<'_> {
-    Segment { bytes, place: PLACE, newest: true }
+    Segment { bytes, place: PLACE, end: Ending::Open { durable: 0 } }
 }
 
 #[test]
 fn a_segment_that_is_whole_gives_every_record() {
     let Sample { bytes, records } = sample();
     let mut found = 0;
-    let length = newest(&bytes).walk(|_: Entry<Vec<u8>>, _, _| found += 1).unwrap();
+    let length = newest(&bytes).walk(|_: Entry<Vec<u8>>, _| found += 1).unwrap();
     assert_eq!((length as usize, found), (bytes.len(), records.len() - 1));
 }
 
@@ -129,13 +129,16 @@ fn an_older_segment_ends_where_its_records_do() {
     let sample = sample();
     let (start, _) = *sample.records.last().unwrap();
     let mut bytes = sample.bytes;
+    let end = Ending::At(bytes.len() as u64);
     bytes.truncate(bytes.len() - 1);
-    let older = Segment { newest: false, ..newest(&bytes) };
+    let older = Segment { end, ..newest(&bytes) };
     assert!(older.look(start).is_err(), "the segment after it was begun when it was complete");
     bytes.truncate(start);
     bytes.extend([0; 100]);
-    let older = Segment { newest: false, ..newest(&bytes) };
-    assert!(older.look(start).is_err(), "what was made ready is cut off before that");
+    let older = Segment { end, ..newest(&bytes) };
+    assert!(older.look(start).is_err(), "what was made ready is no record");
+    let older = Segment { end: Ending::At(start as u64), ..newest(&bytes) };
+    assert!(matches!(older.look(start), Ok(Found::End)), "what follows does not count");
 }
 
 /// A torn end may be long and look like records: it is passed over all the same.

@@ -14,9 +14,9 @@ impl Store {
         Ok(())
     }
 
-    /// Removes the segments of earlier lives. What they held must be durable elsewhere.
-    pub(super) fn remove_earlier(&mut self) -> Result<(), Error> {
-        for number in std::mem::take(&mut self.earlier) {
+    /// Removes the segments that do not count, now that the one that does is durable.
+    pub(super) fn remove_stale(&mut self) -> Result<(), Error> {
+        for number in std::mem::take(&mut self.stale) {
             self.remove(&names::segment(number))?;
         }
         Ok(())

@@ -1,0 +1,268 @@
+//! Whether a journal is whole: which of its segments count, and whether all of them are there.
+//!
+//! Each segment says which one it goes on from, how many bytes of that one count, and of which slots it
+//! and those before it speak. So from the newest one on, each is found and its length is known; where the
+//! line ends, all that came before must have been forgotten. How far the newest one reached is in the
+//! [extent](super::extent).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::extent::{self, Extent};
+use super::frame::Place;
+use super::recovery::damaged;
+use super::segment::{At, Broken, Ending, Entry, Follows, Segment};
+use super::{Disk, Identity, disk_error, encode, names};
+use crate::error::Error;
+use crate::types::Slot;
+
+/// What the segments of a disk hold.
+pub(super) struct Journal<R> {
+    pub extent: Extent,
+    /// How often the replica has started, this time included.
+    pub incarnation: u64,
+    pub newest: Option<R>,
+    pub slots: Vec<(Slot, R)>,
+    pub forgotten: Slot,
+    /// The slots that are known to be decided, from the first to below the second.
+    pub decided: Option<(Slot, Slot)>,
+    /// The segments that count, each with the slot behind the last one it speaks of.
+    pub segments: BTreeMap<u64, Slot>,
+    /// Those that do not.
+    pub stale: Vec<u64>,
+    /// The newest segment there is, whether it counts or not.
+    pub last: u64,
+    /// What the next segment goes on from.
+    pub follows: Option<Follows>,
+    /// Records that may not be durable, as entries: they belong into the next segment.
+    pub unsynced: Vec<(Slot, Vec<u8>)>,
+}
+
+/// What one segment holds.
+struct Part<R> {
+    number: u64,
+    /// How often the replica had started.
+    started: Option<u64>,
+    follows: Option<Follows>,
+    /// Where its own records begin.
+    beginning: u64,
+    entries: Vec<(Entry<R>, At)>,
+    /// How much of it a record, or the extent, says to be durable.
+    durable: u64,
+}
+
+/// Reads the journal of `owner`.
+///
+/// # Errors
+/// [`Error::Empty`] when there is none and never was; [`Error::Damaged`] when something of it is wrong
+/// or missing that a crash does not explain; [`Error::Disk`].
+pub(super) fn read<R: Serialize + DeserializeOwned>(
+    disk: &dyn Disk,
+    owner: Identity,
+    names: &[String],
+) -> Result<Journal<R>, Error> {
+    let extent = read_extent(disk, owner, names)?;
+    let mut parts = Vec::new();
+    let mut stale = Vec::new();
+    let mut next: Option<Follows> = None;
+    let present = names::segments(names);
+    for &number in present.iter().rev() {
+        let end = match (next, parts.is_empty()) {
+            (Some(next), _) if next.segment == number => Ending::At(next.length),
+            (_, false) => {
+                stale.push(number);
+                continue;
+            }
+            (_, true) => Ending::Open { durable: extent.length_of(number) },
+        };
+        let part = Part::<R>::read(disk, owner, number, end)?;
+        if !part.has_begun() {
+            if number <= extent.segment {
+                return Err(lost_beginning(owner, number));
+            }
+            stale.push(number);
+            continue;
+        }
+        next = part.follows;
+        parts.push(part);
+    }
+    let newest = parts.first().map(|part| part.number);
+    if newest.is_none_or(|newest| newest < extent.segment) {
+        return Err(missing_segment(owner, extent.segment));
+    }
+    parts.reverse();
+    let journal = Journal::of(extent, parts, stale, present.last().copied().unwrap_or_default());
+    journal.check_beginning(owner, next)?;
+    Ok(journal)
+}
+
+fn read_extent(disk: &dyn Disk, owner: Identity, names: &[String]) -> Result<Extent, Error> {
+    if !names.iter().any(|name| name == extent::FILE) {
+        let Some(taken) = names::taken(names) else {
+            return Err(Error::Empty { replica: owner.replica });
+        };
+        let expected = "how far the journal reaches".to_owned();
+        let found = format!("no such file beside {taken}");
+        let broken = Broken { offset: 0, expected, found };
+        return Err(damaged(owner, extent::FILE.to_owned(), broken));
+    }
+    let bytes = disk.read(extent::FILE).map_err(|e| disk_error(owner, "read", extent::FILE, e))?;
+    Extent::read(&bytes, owner).map_err(|broken| damaged(owner, extent::FILE.to_owned(), broken))
+}
+
+fn missing_segment(owner: Identity, number: u64) -> Error {
+    let expected = "a segment of the journal that was on the disk".to_owned();
+    let broken = Broken { offset: 0, expected, found: "no such file".to_owned() };
+    damaged(owner, names::segment(number), broken)
+}
+
+fn lost_beginning(owner: Identity, number: u64) -> Error {
+    let expected = "the beginning of a segment of the journal that was on the disk".to_owned();
+    let broken = Broken { offset: 0, expected, found: "bytes that are no record".to_owned() };
+    damaged(owner, names::segment(number), broken)
+}
+
+/// Whether each slot that is known to be decided has a record that can say what it holds.
+///
+/// # Errors
+/// The first slot that has none.
+pub(super) fn check_decided<R>(
+    covered: Slot,
+    decided: Slot,
+    slots: &[(Slot, R)],
+) -> Result<(), Broken> {
+    let known: BTreeSet<Slot> = slots.iter().map(|(slot, _)| *slot).collect();
+    match (covered.0..decided.0).map(Slot).find(|slot| !known.contains(slot)) {
+        None => Ok(()),
+        Some(slot) => Err(Broken {
+            offset: 0,
+            expected: format!("a record of slot {slot}, which is known to be decided"),
+            found: "none in the whole journal".to_owned(),
+        }),
+    }
+}
+
+/// The protocol's newest record as an entry.
+pub(super) fn newest<R>(record: &R) -> Entry<&R> {
+    Entry::Newest(record)
+}
+
+impl<R: Serialize + DeserializeOwned> Part<R> {
+    fn read(disk: &dyn Disk, owner: Identity, number: u64, end: Ending) -> Result<Self, Error> {
+        let file = names::segment(number);
+        let bytes = disk.read(&file).map_err(|e| disk_error(owner, "read", &file, e))?;
+        let segment = Segment { bytes: &bytes, place: Place { owner, file: number }, end };
+        let durable = match end {
+            Ending::At(length) | Ending::Open { durable: length } => length,
+        };
+        let (started, follows, entries) = (None, None, Vec::new());
+        let mut part = Self { number, started, follows, beginning: 0, entries, durable };
+        let each = |entry, at| part.take(entry, at);
+        let length = segment.walk(each).map_err(|broken| damaged(owner, file, broken))?;
+        if number == 0 && length > 0 {
+            // The first segment is made with nothing but a header.
+            part.started.get_or_insert(0);
+        }
+        Ok(part)
+    }
+
+    fn take(&mut self, entry: Entry<R>, at: At) {
+        self.durable = self.durable.max(at.durable);
+        match entry {
+            Entry::Started(times) => self.started = Some(times),
+            Entry::Follows(follows) => {
+                self.follows = Some(follows);
+                self.beginning = at.offset + at.size;
+            }
+            entry => self.entries.push((entry, at)),
+        }
+    }
+
+    /// Whether it says how often the replica had started, and what it goes on from.
+    fn has_begun(&self) -> bool {
+        self.started.is_some() && (self.follows.is_some() || self.number == 0)
+    }
+
+    /// The slot behind the last one it speaks of in what counts of it.
+    fn reach(&self) -> Slot {
+        let counted = self.entries.iter().filter(|(_, at)| at.offset < self.durable);
+        let slots = counted.filter_map(|(entry, _)| match entry {
+            Entry::Slot(slot, _) => Some(slot.next()),
+            _ => None,
+        });
+        slots.max().unwrap_or_default()
+    }
+
+    /// Takes out the records about slots that may not be durable.
+    fn unsynced(&self, from: u64) -> Vec<(Slot, Vec<u8>)> {
+        let late = self.entries.iter().filter(|(_, at)| at.offset >= from);
+        late.filter_map(|(entry, _)| match entry {
+            Entry::Slot(slot, _) => Some((*slot, encode(entry))),
+            _ => None,
+        })
+        .collect()
+    }
+}
+
+impl<R: Serialize + DeserializeOwned> Journal<R> {
+    fn of(extent: Extent, parts: Vec<Part<R>>, stale: Vec<u64>, last: u64) -> Self {
+        let mut journal = Self {
+            extent,
+            incarnation: 1,
+            newest: None,
+            slots: Vec::new(),
+            forgotten: Slot(0),
+            decided: None,
+            segments: BTreeMap::new(),
+            stale,
+            last,
+            follows: None,
+            unsynced: Vec::new(),
+        };
+        for part in parts {
+            let (number, reach) = (part.number, part.reach());
+            let before = journal.segments.values().copied().max().unwrap_or_default();
+            // Of a segment whose very beginning may be lost, all is written again.
+            if part.durable >= part.beginning {
+                journal.segments.insert(number, reach);
+                let (length, reach) = (part.durable, reach.max(before));
+                journal.follows = Some(Follows { segment: number, length, reach });
+                journal.unsynced = part.unsynced(part.durable);
+            } else {
+                journal.stale.push(number);
+                journal.follows = journal.follows.or(part.follows);
+                journal.unsynced = part.unsynced(0);
+            }
+            let times = part.started.unwrap_or_default();
+            journal.incarnation = journal.incarnation.max(times + 1);
+            part.entries.into_iter().for_each(|(entry, _)| journal.take(entry));
+        }
+        journal
+    }
+
+    fn take(&mut self, entry: Entry<R>) {
+        match entry {
+            Entry::Newest(record) => self.newest = Some(record),
+            Entry::Slot(slot, record) => self.slots.push((slot, record)),
+            Entry::Forgot(slot) => self.forgotten = self.forgotten.max(slot),
+            Entry::Decided(from, to) => self.decided = Some((from, to)),
+            Entry::Started(_) | Entry::Follows(_) => {}
+        }
+    }
+
+    /// Whether what came before the oldest segment was forgotten, and the replica has not started more
+    /// often than the journal knows.
+    fn check_beginning(&self, owner: Identity, before: Option<Follows>) -> Result<(), Error> {
+        if let Some(before) = before.filter(|before| before.reach > self.forgotten) {
+            return Err(missing_segment(owner, before.segment));
+        }
+        if self.incarnation > self.extent.incarnation {
+            return Ok(());
+        }
+        let expected = format!("a journal of {} starts", self.extent.incarnation);
+        let found = format!("one of {}", self.incarnation - 1);
+        Err(damaged(owner, names::segment(self.last), Broken { offset: 0, expected, found }))
+    }
+}

@@ -98,6 +98,11 @@ pub enum Suspicion {
         /// For how long nothing of that replica's has been executed, in milliseconds.
         waited_ms: Millis,
     },
+    /// Nothing is heard of the leader.
+    Silent {
+        /// For how long, in milliseconds.
+        silent_ms: Millis,
+    },
     /// It is the leader itself, and about to end.
     Resigns,
 }

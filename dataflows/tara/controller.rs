@@ -1,4 +1,4 @@
-//! Controller: suspects a leader under which requests wait too long (TA-6).
+//! Controller: suspects a leader under which requests wait too long (TA-6), or that is not heard at all.
 
 use crate::config::Config;
 use crate::events::{Event, Holding, Suspicion, Wait};
@@ -52,6 +52,8 @@ pub struct Controller {
     /// something is executed does not count: a cluster slower than our patience gets that far too.
     views_lately: usize,
     entered_at: Millis,
+    /// When the leader's replica was last heard.
+    leader_at: Millis,
     said_at: Millis,
     said: View,
     now: Millis,
@@ -84,6 +86,7 @@ impl Controller {
             sources: vec![Source::default(); config.n],
             views_lately: 0,
             entered_at: 0,
+            leader_at: 0,
             said_at: 0,
             said: entered,
             now: 0,
@@ -120,6 +123,7 @@ impl Controller {
         self.entered = view;
         self.views_lately += 1;
         self.entered_at = self.now;
+        self.leader_at = self.now;
         for source in &mut self.sources {
             source.since = None;
         }
@@ -127,8 +131,11 @@ impl Controller {
 
     /// Nobody need wait for a leader that does not want to lead.
     fn on_request(&mut self, from: ReplicaId, request: ViewRequest) {
-        let resigned = from == self.entered.leader(self.n) && request.wanted == self.entered.next();
-        if resigned {
+        if from != self.entered.leader(self.n) {
+            return;
+        }
+        self.leader_at = self.now;
+        if request.wanted == self.entered.next() {
             self.wanted = request.wanted.max(self.wanted);
         }
     }
@@ -148,6 +155,10 @@ impl Controller {
     }
 
     fn suspect(&mut self, now: Millis) -> Option<Event> {
+        // Who has stood still has heard nobody meanwhile, and that is nobody's fault.
+        if now.saturating_sub(self.now) > self.suspect_after_ms / 2 {
+            self.leader_at = now;
+        }
         self.now = now;
         let fresh = 4 * self.gossip_every_ms;
         for source in &mut self.sources {
@@ -164,8 +175,20 @@ impl Controller {
         let waits = (0..).map(ReplicaId).zip(&self.sources);
         let waits = waits.filter_map(|(id, source)| Some((id, now.saturating_sub(source.since?))));
         let late = waits.filter(|(_, waited_ms)| *waited_ms >= patience).max_by_key(|late| late.1);
-        let (source, waited_ms) = late?;
-        self.want_next(Suspicion::Late { source, waited_ms })
+        match late {
+            Some((source, waited_ms)) => self.want_next(Suspicion::Late { source, waited_ms }),
+            None => self.suspect_silence(patience),
+        }
+    }
+
+    /// A leader that is not there is replaced though nobody waits for it: whoever asks next need not.
+    fn suspect_silence(&mut self, patience: Millis) -> Option<Event> {
+        let silent_ms = self.now.saturating_sub(self.leader_at);
+        let leads = self.entered.leader(self.n) == self.me;
+        if leads || silent_ms < patience {
+            return None;
+        }
+        self.want_next(Suspicion::Silent { silent_ms })
     }
 
     fn on_tick(&mut self) -> Option<ViewRequest> {

@@ -12,7 +12,8 @@ use crate::quorum::Votes;
 use crate::simulation::{Oracle, Subject};
 use crate::types::{ReplicaId, Slot, To, View};
 
-use super::{Commit, Message, Promise, Proposal, Record, dataflow};
+use super::runs;
+use super::{Commit, Message, Promise, Proposal, Record, Renewal, Supply, dataflow};
 
 /// Tara, to be simulated with the key-value service.
 #[must_use]
@@ -21,6 +22,7 @@ pub fn subject() -> Subject<Message, Promise> {
         dataflow: std::rc::Rc::new(dataflow),
         kind,
         kinds: &KINDS,
+        weight: super::PROTOCOL.weight,
         oracle: |config| Box::new(Invariants::new(config)),
         application: || Box::new(crate::app::kv::KeyValue::default()),
         step: super::PROTOCOL.step,
@@ -28,19 +30,24 @@ pub fn subject() -> Subject<Message, Promise> {
     }
 }
 
-const KINDS: [&str; 8] =
-    ["Forward", "Announce", "Propose", "Commit", "Record", "View", "Report", "CatchUp"];
+const KINDS: [&str; 11] = [
+    "Forward", "Announce", "Propose", "Renew", "Commit", "Record", "Need", "Supply", "View",
+    "Report", "CatchUp",
+];
 
 fn kind(message: &Message) -> &'static str {
     match message {
         Message::Forward(_) => KINDS[0],
         Message::Announce(_) => KINDS[1],
         Message::Propose(_) => KINDS[2],
-        Message::Commit(_) => KINDS[3],
-        Message::Record(_) => KINDS[4],
-        Message::View(_) => KINDS[5],
-        Message::Report(_) => KINDS[6],
-        Message::CatchUp(_) => KINDS[7],
+        Message::Renew(_) => KINDS[3],
+        Message::Commit(_) => KINDS[4],
+        Message::Record(_) => KINDS[5],
+        Message::Need(_) => KINDS[6],
+        Message::Supply(_) => KINDS[7],
+        Message::View(_) => KINDS[8],
+        Message::Report(_) => KINDS[9],
+        Message::CatchUp(_) => KINDS[10],
     }
 }
 
@@ -71,8 +78,6 @@ struct Word {
     votes: BTreeMap<Slot, View>,
     /// The highest checkpoint it has reported.
     reported: Slot,
-    /// The slots in the parts of the record under way.
-    record: Option<(Record, BTreeMap<Slot, View>, u32)>,
 }
 
 impl Invariants {
@@ -110,6 +115,30 @@ impl Invariants {
             ));
         }
         self.check_chosen(*slot)
+    }
+
+    /// A leader proposes again what was proposed in the views it names.
+    fn on_renew(&mut self, from: ReplicaId, renewal: &Renewal) -> Result<(), String> {
+        let view = renewal.view;
+        runs::each(&renewal.slots).try_for_each(|(slot, earlier)| {
+            let value = self.value(slot, earlier).cloned().ok_or_else(|| {
+                format!("T2: {from} renews slot {slot} of view {earlier}, which proposed nothing")
+            })?;
+            self.on_propose(from, &Proposal { view, slot, value })
+        })
+    }
+
+    /// What is sent for want of it is what was proposed.
+    fn on_supply(&self, from: ReplicaId, supply: &Supply) -> Result<(), String> {
+        let differs = |own: &&Proposal| self.value(own.slot, own.view) != Some(&own.value);
+        match supply.proposals.iter().find(differs) {
+            None => Ok(()),
+            Some(own) => Err(format!("T1: {from} supplies {own:?}, which was not proposed")),
+        }
+    }
+
+    fn value(&self, slot: Slot, view: View) -> Option<&Value> {
+        self.proposed.get(&slot)?.get(&view)
     }
 
     /// Whether an earlier view has come as far, so that the leader has no choice.
@@ -160,19 +189,11 @@ impl Invariants {
         let word = &mut self.said[from.0 as usize];
         word.left = record.view.max(word.left);
         word.view = record.view.max(word.view);
-        if record.part == 0 {
-            word.record = Some((record.clone(), BTreeMap::new(), 0));
+        let accepted: BTreeMap<Slot, View> = runs::each(&record.accepted).collect();
+        if self.chosen.range(..record.decided).count() as u64 != record.decided.0 {
+            return Err(format!("T4: {from} says that all below {} is decided", record.decided));
         }
-        let Some((first, accepted, parts)) = &mut word.record else { return Ok(()) };
-        accepted.extend(record.accepted.iter().map(|proposal| (proposal.slot, proposal.view)));
-        *parts += 1;
-        if *parts < record.parts {
-            return Ok(());
-        }
-        if self.chosen.range(..first.decided).count() as u64 != first.decided.0 {
-            return Err(format!("T4: {from} says that all below {} is decided", first.decided));
-        }
-        let missing = word.votes.range(first.decided..).find(|(slot, view)| {
+        let missing = word.votes.range(record.decided..).find(|(slot, view)| {
             // Votes of the view itself are no business of its leader's.
             **view < record.view && accepted.get(slot).is_none_or(|answered| answered < view)
         });
@@ -204,38 +225,69 @@ impl Oracle<Message, Promise> for Invariants {
         recovered: &Recovered<Promise>,
         rotten: bool,
     ) -> Result<(), String> {
-        let word = &mut self.said[me.0 as usize];
-        word.record = None;
-        let start = recovered.checkpoint.as_ref().map_or(Slot(0), |own| own.slot);
+        let word = &self.said[me.0 as usize];
+        let start = recovered.covered();
         // One generation back is as good, as long as the journal reaches that far.
         if start < word.reported && !rotten {
             return Err(format!("{me} starts at {start}, and has reported {}", word.reported));
         }
         let mut view = View(0);
-        let mut accepted = BTreeMap::new();
+        let mut accepted: BTreeMap<(Slot, View), &Value> = BTreeMap::new();
+        let mut learned = BTreeSet::new();
         let slots = recovered.slots.iter().map(|(_, promise)| promise);
         for promise in recovered.newest.iter().chain(slots) {
             match promise {
                 Promise::Entered(entered) => view = view.max(*entered),
-                Promise::Accepted(proposal) => {
-                    let proposed = self.proposed.get(&proposal.slot);
-                    let said = proposed.and_then(|views| views.get(&proposal.view));
-                    if said.is_some_and(|said| *said != proposal.value) {
-                        return Err(format!("{me} remembers {proposal:?}, proposed was {said:?}"));
+                Promise::Accepted(Proposal { view, slot, value }) => {
+                    accepted.insert((*slot, *view), value);
+                }
+                Promise::Renewed { slot, view, from } => {
+                    let Some(value) = accepted.get(&(*slot, *from)) else {
+                        return Err(format!(
+                            "{me} has renewed slot {slot} of view {from} without it"
+                        ));
+                    };
+                    accepted.insert((*slot, *view), *value);
+                }
+                Promise::Learned { slot, value } => {
+                    let chosen = self.chosen.get(slot).and_then(|view| self.value(*slot, *view));
+                    if chosen != Some(value) {
+                        return Err(format!(
+                            "{me} has learned {value:?} for {slot}, chosen is {chosen:?}"
+                        ));
                     }
-                    view = view.max(proposal.view);
-                    let kept = accepted.entry(proposal.slot).or_insert(proposal.view);
-                    *kept = proposal.view.max(*kept);
+                    learned.insert(*slot);
                 }
             }
         }
+        let mut votes: BTreeMap<Slot, View> = BTreeMap::new();
+        for (&(slot, own), value) in &accepted {
+            let said = self.value(slot, own);
+            if said.is_some_and(|said| said != *value) {
+                return Err(format!("{me} remembers {value:?} for {slot}, proposed was {said:?}"));
+            }
+            view = view.max(own);
+            votes.insert(slot, own);
+        }
+        // What the journal says to be decided is released without a further vote.
+        for slot in (start.0..recovered.decided.0).map(Slot).filter(|slot| !learned.contains(slot))
+        {
+            let own = votes.get(&slot).and_then(|own| accepted.get(&(slot, *own)).copied());
+            let chosen = self.chosen.get(&slot).and_then(|view| self.value(slot, *view));
+            if chosen.is_none() || own != chosen {
+                return Err(format!(
+                    "{me} takes {own:?} for decided at {slot}, chosen is {chosen:?}"
+                ));
+            }
+        }
+        let word = &self.said[me.0 as usize];
         if view < word.view {
             return Err(format!("{me} starts in view {view}, and has spoken in {}", word.view));
         }
         let lost = word
             .votes
             .range(start..)
-            .find(|(slot, view)| accepted.get(slot).is_none_or(|kept| kept < view));
+            .find(|(slot, view)| votes.get(slot).is_none_or(|kept| kept < view));
         match lost {
             None => Ok(()),
             Some((slot, view)) => {
@@ -247,6 +299,8 @@ impl Oracle<Message, Promise> for Invariants {
     fn on_sent(&mut self, from: ReplicaId, _to: To, message: &Message) -> Result<(), String> {
         match message {
             Message::Propose(proposal) => self.on_propose(from, proposal),
+            Message::Renew(renewal) => self.on_renew(from, renewal),
+            Message::Supply(supply) => self.on_supply(from, supply),
             Message::Commit(commit) => self.on_commit(from, *commit),
             Message::Record(record) => self.on_record(from, record),
             Message::Report(report) => {
@@ -257,7 +311,9 @@ impl Oracle<Message, Promise> for Invariants {
                 self.asked.entry(request.wanted).or_default().add(from);
                 Ok(())
             }
-            Message::Forward(_) | Message::Announce(_) | Message::CatchUp(_) => Ok(()),
+            Message::Forward(_) | Message::Announce(_) | Message::Need(_) | Message::CatchUp(_) => {
+                Ok(())
+            }
         }
     }
 

@@ -12,6 +12,8 @@ use crate::protocol::Step;
 use crate::role::{Port, Role, Stream};
 use crate::types::{ReplicaId, Slot, To, View};
 
+use super::runs::{self, Run};
+
 /// Everything that crosses a link between two Tara replicas.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Message {
@@ -21,10 +23,16 @@ pub enum Message {
     Announce(Announce),
     /// proposer of the view → committers (CONSENSUS, as PROPOSE).
     Propose(Proposal),
+    /// proposer of a new view → committers: PROPOSE for what earlier views leave behind.
+    Renew(Renewal),
     /// committer → learners (CONSENSUS, as COMMIT).
     Commit(Commit),
     /// committer → recovery of the view's leader (RECORD).
     Record(Record),
+    /// recovery or committer → committer that has accepted what is missing.
+    Need(Need),
+    /// committer → whoever needs it.
+    Supply(Supply),
     /// controller → observers and controllers (VIEW).
     View(ViewRequest),
     /// checkpointer → checkpointers (GC).
@@ -55,20 +63,46 @@ pub struct Commit {
     pub slot: Slot,
 }
 
+/// "In `view`, let each of these slots have what was proposed for it in the view of its run."
+///
+/// Whoever has accepted that has the value; only who has not [needs](Need) it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Renewal {
+    /// The view in which this is proposed.
+    pub view: View,
+    /// The slots, and the earlier views.
+    pub slots: Vec<Run>,
+}
+
 /// "I have left all views below `view`. All slots below `decided` are decided, and this is what I have
-/// accepted in the others", in as many parts as it takes.
+/// accepted for the others": in which view, and not what, for whoever leads `view` may have it, too.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Record {
     /// The view entered.
     pub view: View,
     /// The first slot this replica has not executed.
     pub decided: Slot,
-    /// Which part this is, from 0.
-    pub part: u32,
-    /// Of how many.
-    pub parts: u32,
-    /// What was accepted last for each slot, and in which view.
-    pub accepted: Vec<Proposal>,
+    /// The view in which each slot was accepted last.
+    pub accepted: Vec<Run>,
+}
+
+/// "Send me what you have accepted for these slots in these views, as much as fits into a message."
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Need {
+    /// The slots, lowest first, and the views.
+    pub slots: Vec<Run>,
+}
+
+impl Need {
+    /// Runs in a message, for there may be as many as slots.
+    pub const RUNS_MAX: usize = 256;
+}
+
+/// "This is what I have accepted for the first of the slots that you need."
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Supply {
+    /// The proposals that were accepted.
+    pub proposals: Vec<Proposal>,
 }
 
 /// "I have entered `entered`; I want to leave for `wanted`."
@@ -87,6 +121,22 @@ pub enum Promise {
     Entered(View),
     /// It has accepted this proposal.
     Accepted(Proposal),
+    /// It has accepted in `view` what it had accepted for the slot in the view `from`.
+    Renewed {
+        /// The slot.
+        slot: Slot,
+        /// The later view.
+        view: View,
+        /// The earlier one.
+        from: View,
+    },
+    /// A slot is decided, by what another replica says.
+    Learned {
+        /// The slot.
+        slot: Slot,
+        /// What it holds.
+        value: Value,
+    },
 }
 
 impl Promise {
@@ -96,6 +146,8 @@ impl Promise {
         match self {
             Self::Entered(view) => Kind { name: "entered", view: Some(*view) },
             Self::Accepted(proposal) => Kind { name: "accepted", view: Some(proposal.view) },
+            Self::Renewed { view, .. } => Kind { name: "renewed", view: Some(*view) },
+            Self::Learned { .. } => Kind { name: "learned", view: None },
         }
     }
 }
@@ -103,11 +155,15 @@ impl Promise {
 /// How many bytes a message takes on a link, near enough for limits.
 #[must_use]
 pub fn message_weight(message: &Message) -> usize {
-    let accepted = |record: &Record| record.accepted.iter().map(|p| weight(&p.value)).sum();
+    let slots = |runs: &[Run]| 32 + 24 * runs.len();
     match message {
         Message::Forward(forward) => 64 + forward.batch.requests.bytes(),
         Message::Propose(proposal) => weight(&proposal.value),
-        Message::Record(record) => accepted(record),
+        Message::Renew(Renewal { slots: runs, .. }) | Message::Need(Need { slots: runs }) => {
+            slots(runs)
+        }
+        Message::Record(record) => slots(&record.accepted),
+        Message::Supply(Supply { proposals }) => proposals.iter().map(|p| weight(&p.value)).sum(),
         Message::CatchUp(CatchUp::Decided { values, .. }) => values.iter().map(weight).sum(),
         Message::CatchUp(CatchUp::Piece { bytes, .. }) => 64 + bytes.len(),
         _ => 32,
@@ -120,7 +176,10 @@ pub fn message_weight(message: &Message) -> usize {
 /// which takes the record of the view; what it has accepted itself is its vote's matter. Batches on their
 /// way to a leader bear an incarnation, which is on the disk since the replica has started.
 pub(super) fn is_early(message: &Message) -> bool {
-    matches!(message, Message::Forward(_) | Message::Announce(_) | Message::Propose(_))
+    matches!(
+        message,
+        Message::Forward(_) | Message::Announce(_) | Message::Propose(_) | Message::Renew(_)
+    )
 }
 
 /// How far its sender has executed, if that is what a message says.
@@ -154,15 +213,22 @@ pub(super) fn is_plausible(message: &Message, config: &Config) -> bool {
         Message::Announce(announce) => announce.target.is_plausible(),
         Message::Propose(own) => proposal(own),
         Message::Commit(commit) => commit.view.is_plausible() && commit.slot.is_plausible(),
-        Message::Record(record) => {
-            record.view.is_plausible()
-                && record.decided.is_plausible()
-                && record.part < record.parts
-                // Nobody accepts more than a window ahead of what it has executed.
-                && record.accepted.iter().all(|own| {
-                    proposal(own) && own.slot.0 < record.decided.0 + config.window
-                })
+        Message::Renew(Renewal { view, slots }) => {
+            view.is_plausible() && runs::are_plausible(slots, config.window, *view)
         }
+        Message::Record(Record { view, decided, accepted }) => {
+            view.is_plausible()
+                && decided.is_plausible()
+                && runs::are_plausible(accepted, config.window, *view)
+                // Nobody accepts more than a window ahead of what it has executed.
+                && accepted.first().is_none_or(|first| first.first >= *decided)
+                && accepted.last().is_none_or(|last| last.end().0 <= decided.0 + config.window)
+        }
+        Message::Need(Need { slots }) => {
+            let latest = slots.iter().map(|run| run.view).max().unwrap_or_default();
+            latest.is_plausible() && runs::are_plausible(slots, config.window, latest)
+        }
+        Message::Supply(Supply { proposals }) => proposals.iter().all(proposal),
         Message::View(request) => request.entered.is_plausible() && request.wanted.is_plausible(),
         Message::Report(report) => report.slot.is_plausible(),
         Message::CatchUp(message) => message.is_plausible(config),
@@ -174,8 +240,11 @@ pub(super) struct Heard<'s> {
     pub forwards: Stream<'s, Forward>,
     pub announces: Stream<'s, (ReplicaId, Announce)>,
     pub proposals: Stream<'s, Proposal>,
+    pub renewals: Stream<'s, Renewal>,
     pub commits: Stream<'s, (ReplicaId, Commit)>,
     pub records: Stream<'s, (ReplicaId, Record)>,
+    pub needs: Stream<'s, (ReplicaId, Need)>,
+    pub supplies: Stream<'s, Supply>,
     pub view_requests: Stream<'s, (ReplicaId, ViewRequest)>,
     pub reports: Stream<'s, (ReplicaId, Report)>,
     pub catch_up: Stream<'s, (ReplicaId, CatchUp)>,
@@ -187,8 +256,11 @@ pub(super) fn sort<'s>(messages: Stream<'s, (ReplicaId, Message)>) -> Heard<'s> 
     let (forward, forwards) = role.output();
     let (announce, announces) = role.output();
     let (propose, proposals) = role.output();
+    let (renew, renewals) = role.output();
     let (commit, commits) = role.output();
     let (record, records) = role.output();
+    let (need, needs) = role.output();
+    let (supply, supplies) = role.output();
     let (view, view_requests) = role.output();
     let (report, reports) = role.output();
     let (catch, catch_up) = role.output();
@@ -196,14 +268,29 @@ pub(super) fn sort<'s>(messages: Stream<'s, (ReplicaId, Message)>) -> Heard<'s> 
         Message::Forward(batch) => forward.send([batch]),
         Message::Announce(target) => announce.send([(from, target)]),
         Message::Propose(proposal) => propose.send([proposal]),
+        Message::Renew(renewal) => renew.send([renewal]),
         Message::Commit(vote) => commit.send([(from, vote)]),
-        Message::Record(part) => record.send([(from, part)]),
+        Message::Record(account) => record.send([(from, account)]),
+        Message::Need(slots) => need.send([(from, slots)]),
+        Message::Supply(proposals) => supply.send([proposals]),
         Message::View(request) => view.send([(from, request)]),
         Message::Report(digest) => report.send([(from, digest)]),
         Message::CatchUp(message) => catch.send([(from, message)]),
     });
     role.build();
-    Heard { forwards, announces, proposals, commits, records, view_requests, reports, catch_up }
+    Heard {
+        forwards,
+        announces,
+        proposals,
+        renewals,
+        commits,
+        records,
+        needs,
+        supplies,
+        view_requests,
+        reports,
+        catch_up,
+    }
 }
 
 /// The messages that leave, one stream a kind.
@@ -211,8 +298,11 @@ pub(super) struct Said<'s> {
     pub forwards: Stream<'s, (ReplicaId, Forward)>,
     pub announces: Stream<'s, Announce>,
     pub proposals: Stream<'s, Proposal>,
+    pub renewals: Stream<'s, Renewal>,
     pub commits: Stream<'s, Commit>,
     pub records: Stream<'s, Record>,
+    pub needs: Stream<'s, (ReplicaId, Need)>,
+    pub supplies: Stream<'s, (ReplicaId, Supply)>,
     pub view_requests: Stream<'s, ViewRequest>,
     pub reports: Stream<'s, Report>,
     pub catch_up: Stream<'s, (To, CatchUp)>,
@@ -240,9 +330,17 @@ pub(super) fn address<'s>(said: Said<'s>) -> Stream<'s, (To, Message)> {
         out.send([(To::Others, Message::Propose(proposal))])
     });
     let out = to(&send);
+    role.on(said.renewals, move |(), renewal| out.send([(To::Others, Message::Renew(renewal))]));
+    let out = to(&send);
     role.on(said.commits, move |(), commit| out.send([(To::All, Message::Commit(commit))]));
     let out = to(&send);
     role.on(said.records, move |(), record| out.send([(leader(&record), Message::Record(record))]));
+    let out = to(&send);
+    role.on(said.needs, move |(), (peer, need)| out.send([(To::One(peer), Message::Need(need))]));
+    let out = to(&send);
+    role.on(said.supplies, move |(), (peer, supply)| {
+        out.send([(To::One(peer), Message::Supply(supply))]);
+    });
     let out = to(&send);
     role.on(said.view_requests, move |(), view| out.send([(To::All, Message::View(view))]));
     let out = to(&send);

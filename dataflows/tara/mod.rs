@@ -4,15 +4,16 @@
 //!
 //! ```text
 //!  requests ─> request_source ═Forward═> proposer ═Propose═> committer ═Commit═> learner ─> release
-//!                   ║   ^                 ^    ^              ^   ║  │              ^          │
-//!                Announce                 │ new_view       view Record accepted ────┘       ordered
-//!                   ║   └── executed ─────┤    │              │   ║                           │
-//!                   v                     │    └── recovery <═│═══╝                           v
-//!              controller ═══View═════════│═══> observer ─────┘         replies <───────── executor
-//!                   ^                     │                                                   │
-//!                   └───── executed ──────┴──────────────────────────────────── executed ─────┤
-//!                                                                                             v
+//!                   ║   ^                 ^  ^  ═Renew════>   ^  ║ ^ │              ^         ^ │
+//!                Announce                 │  │                │  ║ │ └── accepted ──┘         │ ordered
+//!                   ║   └── executed ─────┤  │ new_view    view  ║ └ fetched ┐     known ─────┘ │
+//!                   v                     │  └── recovery <═│═Record         │                  v
+//!              controller ═══View═════════│═══> observer ───┘         catch_up   replies <── executor
+//!                   ^                     │                                                    │
+//!                   └───── executed ──────┴───────────────────────────────────── executed ─────┤
+//!                                                                                              v
 //!              catch_up ══(Fetch, Decided, Piece)══> catch_up     checkpointer <═Report═> checkpointer
+//!              recovery, committer ══Need══> committer ══Supply══> recovery, committer
 //!
 //!  ─> inside the replica       ═> over the links, to all replicas or to one
 //! ```
@@ -23,8 +24,10 @@
 //! ```arrows
 //! request_source ═Forward═> proposer ═Proposal═> committer ═Commit═> learner ─> release ─> executor
 //! request_source ─> proposer ─> committer ─> learner
+//! proposer ═Renewal═> committer ─> release
 //! request_source ═Announce═> controller ═ViewRequest═> controller, observer ─> committer
-//! committer ═Record═> recovery
+//! committer ═Record═> recovery ═Need═> committer ═Supply═> recovery
+//! committer ═Need═> committer ═Supply═> committer
 //! release ─> catch_up
 //! executor ─> catch_up, checkpointer
 //! catch_up ═CatchUp═> catch_up
@@ -34,7 +37,7 @@
 //! committer ~entered~> request_source, controller, proposer
 //! recovery ~new_view~> proposer
 //! checkpointer ~stable~> proposer, catch_up
-//! catch_up ~fetched~> release
+//! catch_up ~fetched~> committer
 //! catch_up ~restored~> release, checkpointer
 //! ```
 //!
@@ -54,6 +57,14 @@
 //! - A vote names view and slot; the value comes to the learner from its own committer.
 //! - A record begins where its replica's execution stands, not at the last stable checkpoint: what is
 //!   decided need not be proposed again, only fetched by those who miss it.
+//! - A record says in which view each slot was accepted, in runs, and not what: a view proposes one value
+//!   for a slot (T1). So it fits into a message however long the past is. The new leader fetches what it
+//!   has not accepted itself, and proposes again by naming the view (Renew); a value crosses a link only
+//!   to a committer that lacks it, a message at a time, when that one asks.
+//! - What is executed, and known to be decided, is noted in the journal beside other records. A replica
+//!   that starts executes that much before it hears from anybody, so that after an end of all replicas
+//!   only what was under way is agreed on again.
+//! - A leader of which nothing is heard is suspected though no request waits.
 //! - Every replica answers the clients on its own lines, so a reply crosses no link.
 //! - The edge from a proposer to its own committer is inside the replica. That is part of the proof: a
 //!   leader's proposal leaves only after its own committer has entered the view on disk, so a restarted
@@ -67,6 +78,7 @@ mod messages;
 pub mod observer;
 pub mod proposer;
 pub mod recovery;
+pub mod runs;
 
 use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::core::Concatenate;
@@ -83,7 +95,9 @@ use crate::replica::{Inputs, Outputs};
 use crate::role::{Pulse, connect, inlet};
 use crate::types::Slot;
 
-pub use messages::{Commit, Message, Promise, Proposal, Record, ViewRequest, message_weight};
+pub use messages::{
+    Commit, Message, Need, Promise, Proposal, Record, Renewal, Supply, ViewRequest, message_weight,
+};
 
 use committer::{Committer, committer};
 use controller::{Controller, controller};
@@ -130,7 +144,7 @@ pub fn dataflow<'s>(
         pulse.clone(),
         RequestSource::new(recovered.incarnation, start.committer.view(), config),
     );
-    let (proposals, leading) = proposer(
+    let proposing = proposer(
         heard.forwards.concat(source.own),
         new_views,
         entered.clone(),
@@ -141,17 +155,26 @@ pub fn dataflow<'s>(
     );
     let (views, observing) = observer(heard.view_requests.clone(), looks.clone(), config);
     let committed = committer(
-        proposals.clone().concat(heard.proposals),
-        views,
-        executed.clone(),
+        committer::Inputs {
+            proposals: graph.concatenate([
+                proposing.proposals.clone(),
+                proposing.renewed,
+                heard.proposals,
+            ]),
+            renewals: heard.renewals,
+            supplies: heard.supplies.clone(),
+            needs: heard.needs,
+            views,
+            fetched,
+            executed: executed.clone(),
+        },
         pulse.clone(),
         start.committer,
     );
     let (decided, learning) =
         learner(committed.accepted, heard.commits, executed.clone(), looks.clone(), start.learner);
-
     // Execution. From here on time is the slot.
-    let decided = decided.concat(fetched);
+    let decided = decided.concat(committed.known);
     let (ordered, releasing) =
         release(decided, restored.clone(), looks.clone(), "learner", start.slot);
     let executing = executor(ordered.clone(), digests, looks.clone(), state);
@@ -179,14 +202,14 @@ pub fn dataflow<'s>(
         entered,
         heard.view_requests,
         resign,
-        pulse,
+        pulse.clone(),
         start.controller,
     );
-    let (recovered_views, recovering) = recovery(heard.records, looks, start.recovery);
+    let recovering = recovery(heard.records, heard.supplies, pulse, start.recovery);
 
     connect(committed.entered, entered_back);
     connect(executing.executed, executed_back);
-    connect(recovered_views, new_view_back);
+    connect(recovering.new_views, new_view_back);
     connect(checkpoints.stable, stable_back);
     connect(caught_up.decided, fetched_back);
     connect(caught_up.restored, restored_back);
@@ -194,9 +217,12 @@ pub fn dataflow<'s>(
     let messages = messages::address(messages::Said {
         forwards: source.forwards,
         announces: source.announces,
-        proposals,
+        proposals: proposing.proposals,
+        renewals: proposing.renewals,
         commits: committed.commits,
         records: committed.records,
+        needs: committed.needs.concat(recovering.needs),
+        supplies: committed.supplies,
         view_requests,
         reports: checkpoints.reports,
         catch_up: caught_up.messages,
@@ -204,7 +230,7 @@ pub fn dataflow<'s>(
     });
     let events = [
         source.events,
-        leading,
+        proposing.events,
         observing,
         committed.events,
         learning,
@@ -213,7 +239,7 @@ pub fn dataflow<'s>(
         checkpoints.events,
         caught_up.events,
         suspicions,
-        recovering,
+        recovering.events,
     ];
     Outputs {
         messages,
@@ -238,7 +264,7 @@ struct Start {
 impl Start {
     fn new(recovered: &Recovered<Promise>, config: &Config) -> Self {
         let committer = Committer::new(recovered, config);
-        let slot = recovered.checkpoint.as_ref().map_or(Slot(0), |own| own.slot);
+        let slot = recovered.covered();
         let view = committer.view();
         let is_leader = view.leader(config.n) == config.me;
         let first_life = recovered.incarnation == 1;

@@ -11,8 +11,21 @@ use crate::refused::{Refusal, Refused};
 use crate::role::{Pulse, Role, Stream};
 use crate::types::{Millis, Slot, View};
 
-use super::messages::Proposal;
-use super::recovery::NewView;
+use super::messages::{Proposal, Renewal};
+use super::recovery::{Left, NewView};
+use super::runs::runs;
+
+/// The streams a proposer writes.
+pub struct Streams<'s> {
+    /// What is new, to every committer.
+    pub proposals: Stream<'s, Proposal>,
+    /// What earlier views leave behind, to this replica's own committer.
+    pub renewed: Stream<'s, Proposal>,
+    /// The same in few words, to the others.
+    pub renewals: Stream<'s, Renewal>,
+    /// What happened.
+    pub events: Stream<'s, Event>,
+}
 
 /// Gives each batch the next free slot while its replica leads.
 pub fn proposer<'s>(
@@ -23,33 +36,67 @@ pub fn proposer<'s>(
     stable: Stream<'s, Slot>,
     Pulse { clock, looks }: Pulse<'s>,
     proposer: Proposer,
-) -> (Stream<'s, Proposal>, Stream<'s, Event>) {
+) -> Streams<'s> {
     let mut first = proposer.leads;
     let mut role = Role::new("proposer", clock.scope(), proposer);
     let (propose, proposals) = role.output();
+    let (own, renewed) = role.output();
+    let (renew, renewals) = role.output();
     let (tell, events) = role.output();
-    let (again, late, room) = (propose.clone(), propose.clone(), propose.clone());
-    let tell_first = tell.clone();
+    let (again, room) = (propose.clone(), propose.clone());
+    let send = move |said: Said| {
+        again.send(said.proposals);
+        own.send(said.renewed);
+        renew.send(said.renewal);
+    };
+    let (late, tell_first) = (send.clone(), tell.clone());
     role.on_look(looks, tell.clone(), Proposer::holding);
     role.on(views, Proposer::on_view);
     role.on(executed, |proposer, executed| proposer.on_executed(&executed));
     role.on(stable, move |proposer, slot| room.send(proposer.on_stable(slot)));
     role.on(new_views, move |proposer, new| {
         let (view, base) = (new.view, new.base);
-        let recovered = new.values.len();
-        if let Some(proposals) = proposer.on_new_view(new) {
+        let recovered = new.slots.len();
+        if let Some(said) = proposer.on_new_view(new) {
             tell.send([Event::Leads { view, base, recovered }]);
-            again.send(proposals);
+            send(said);
         }
     });
     role.on(forwards, move |proposer, forward| propose.send(proposer.on_forward(forward)));
     role.on(clock, move |proposer, now| {
-        late.send(proposer.on_tick(now));
+        late(proposer.on_tick(now));
         let led = first.take().filter(|view| proposer.leads == Some(*view));
         tell_first.send(led.map(|view| Event::Leads { view, base: Slot(0), recovered: 0 }));
     });
     role.build();
-    (proposals, events)
+    Streams { proposals, renewed, renewals, events }
+}
+
+/// What a leader says for some slots: what is new, and what it proposes again.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Said {
+    proposals: Vec<Proposal>,
+    renewed: Vec<Proposal>,
+    renewal: Option<Renewal>,
+}
+
+impl Said {
+    fn new<'a>(view: View, slots: impl Iterator<Item = &'a Open>) -> Self {
+        let mut said = Self::default();
+        let mut earlier = Vec::new();
+        for Open { proposal, accepted } in slots {
+            match accepted {
+                None => said.proposals.push(proposal.clone()),
+                Some(view) => {
+                    earlier.push((proposal.slot, *view));
+                    said.renewed.push(proposal.clone());
+                }
+            }
+        }
+        let slots = runs(earlier);
+        said.renewal = (!slots.is_empty()).then_some(Renewal { view, slots });
+        said
+    }
 }
 
 /// Owns the next free slot.
@@ -61,7 +108,9 @@ pub struct Proposer {
     window: u64,
     window_bytes: usize,
     batches_in_flight: usize,
+    chunk_bytes: usize,
     retry_after_ms: Millis,
+    retry_after_ms_max: Millis,
     /// The view this replica leads, if it leads one.
     leads: Option<View>,
     next: Slot,
@@ -71,12 +120,21 @@ pub struct Proposer {
     ahead: VecDeque<(Slot, usize)>,
     ahead_bytes: usize,
     /// What it has proposed in this view and not seen executed.
-    open: BTreeMap<Slot, Proposal>,
+    open: BTreeMap<Slot, Open>,
     /// For each source, the batches that wait for a slot, and the number to be proposed next.
     sources: Vec<Source>,
     moved_at: Millis,
+    patience_ms: Millis,
     now: Millis,
     refused: Refused,
+}
+
+/// A proposal that has not been executed.
+#[derive(Clone, Debug)]
+struct Open {
+    proposal: Proposal,
+    /// The earlier view in which it was accepted, if it was.
+    accepted: Option<View>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -97,7 +155,9 @@ impl Proposer {
             ahead: VecDeque::new(),
             ahead_bytes: 0,
             batches_in_flight: config.batches_in_flight,
+            chunk_bytes: config.chunk_bytes,
             retry_after_ms: config.retry_after_ms,
+            retry_after_ms_max: config.suspect_after_ms,
             leads,
             next: executed,
             stable: Slot(0),
@@ -105,6 +165,7 @@ impl Proposer {
             open: BTreeMap::new(),
             sources: vec![Source::default(); config.n],
             moved_at: 0,
+            patience_ms: config.retry_after_ms,
             now: 0,
             refused: Refused::default(),
         }
@@ -133,7 +194,7 @@ impl Proposer {
     }
 
     /// Proposes what earlier views may have decided before anything of this leader's own (TA-9).
-    fn on_new_view(&mut self, new: NewView) -> Option<Vec<Proposal>> {
+    fn on_new_view(&mut self, new: NewView) -> Option<Said> {
         if self.leads.is_some_and(|led| led >= new.view) {
             return None;
         }
@@ -143,13 +204,18 @@ impl Proposer {
         self.ahead.clear();
         self.ahead_bytes = 0;
         self.sources.fill(Source::default());
-        self.moved_at = self.now;
+        self.has_moved();
         // With nothing left behind, a noop tells the committers that the view has a leader.
-        let values = match new.values {
-            values if values.is_empty() && self.has_room() => vec![None],
-            values => values,
+        let slots = match new.slots {
+            slots if slots.is_empty() && self.has_room() => {
+                vec![Left { accepted: None, value: None }]
+            }
+            slots => slots,
         };
-        Some(values.into_iter().filter_map(|value| self.propose(value)).collect())
+        for Left { accepted, value } in slots {
+            self.propose_as(value, accepted);
+        }
+        Some(Said::new(new.view, self.open.values()))
     }
 
     fn on_forward(&mut self, forward: Forward) -> Vec<Proposal> {
@@ -185,7 +251,7 @@ impl Proposer {
     fn on_executed(&mut self, executed: &Executed) {
         self.executed = executed.next;
         self.open = self.open.split_off(&executed.next);
-        self.moved_at = self.now;
+        self.has_moved();
     }
 
     fn on_stable(&mut self, stable: Slot) -> Vec<Proposal> {
@@ -196,15 +262,27 @@ impl Proposer {
         self.propose_waiting()
     }
 
+    fn has_moved(&mut self) {
+        (self.moved_at, self.patience_ms) = (self.now, self.retry_after_ms);
+    }
+
     /// Sends again what has gone unanswered; the committers' answers go to all, so that this repairs
     /// lost votes as well.
-    fn on_tick(&mut self, now: Millis) -> Vec<Proposal> {
+    fn on_tick(&mut self, now: Millis) -> Said {
         self.now = now;
-        if self.open.is_empty() || now.saturating_sub(self.moved_at) < self.retry_after_ms {
-            return Vec::new();
+        let Some(view) = self.leads else { return Said::default() };
+        if self.open.is_empty() || now.saturating_sub(self.moved_at) < self.patience_ms {
+            return Said::default();
         }
         self.moved_at = now;
-        self.open.values().take(Self::RETRIED_AT_ONCE).cloned().collect()
+        self.patience_ms = (2 * self.patience_ms).min(self.retry_after_ms_max);
+        let mut bytes = 0;
+        let few = self.open.values().take(Self::RETRIED_AT_ONCE).take_while(|open| {
+            let fits = bytes < self.chunk_bytes;
+            bytes += weight(&open.proposal.value);
+            fits
+        });
+        Said::new(view, few)
     }
 
     /// Enough to get going again, and no flood when a cluster is slow rather than deaf.
@@ -238,12 +316,16 @@ impl Proposer {
     }
 
     fn propose(&mut self, value: Value) -> Option<Proposal> {
+        self.propose_as(value, None)
+    }
+
+    fn propose_as(&mut self, value: Value, accepted: Option<View>) -> Option<Proposal> {
         let proposal = Proposal { view: self.leads?, slot: self.next, value };
         let weight = weight(&proposal.value);
         self.ahead.push_back((proposal.slot, weight));
         self.ahead_bytes += weight;
         self.next = self.next.next();
-        self.open.insert(proposal.slot, proposal.clone());
+        self.open.insert(proposal.slot, Open { proposal: proposal.clone(), accepted });
         Some(proposal)
     }
 }

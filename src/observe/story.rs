@@ -26,6 +26,13 @@ impl Happened {
                         );
                         ("suspected", what)
                     }
+                    Suspicion::Silent { silent_ms } => {
+                        let what = format!(
+                            "suspects the leader of view {leader}: nothing was heard of it for \
+                             {silent_ms} ms"
+                        );
+                        ("suspected", what)
+                    }
                     Suspicion::Resigns => {
                         let what = format!("resigns as the leader of view {leader}: it is to end");
                         ("resigned", what)

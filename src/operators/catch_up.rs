@@ -161,6 +161,10 @@ pub struct State {
     chunk_bytes: usize,
     gossip_every_ms: Millis,
     retry_after_ms: Millis,
+    retry_after_ms_max: Millis,
+    /// How long to wait for an answer: twice as long after each question that had none, or a link slower
+    /// than our patience would carry each answer many times.
+    patience_ms: Millis,
     /// The slot of the first value in `tail`.
     first: Slot,
     /// The decided values since then; the replica has released all of them.
@@ -197,6 +201,8 @@ impl State {
             chunk_bytes: config.chunk_bytes,
             gossip_every_ms: config.gossip_every_ms,
             retry_after_ms: config.retry_after_ms,
+            retry_after_ms_max: config.suspect_after_ms,
+            patience_ms: config.retry_after_ms,
             first: checkpoint.map_or(Slot(0), |checkpoint| checkpoint.slot),
             tail: VecDeque::new(),
             checkpoints: checkpoint.cloned().into_iter().collect(),
@@ -232,7 +238,7 @@ impl State {
     }
 
     fn on_ordered(&mut self, ordered: Ordered) {
-        self.moved_at = self.now;
+        self.has_moved();
         match ordered {
             Ordered::Value(value) => self.tail.push_back(value),
             Ordered::Restored(checkpoint) => {
@@ -344,9 +350,10 @@ impl State {
         };
         partial.state.extend_from_slice(&bytes);
         partial.asked_again = false;
-        self.moved_at = self.now;
         let offset = partial.state.len() as u64;
-        if offset < total && !bytes.is_empty() {
+        let is_empty = bytes.is_empty();
+        (self.moved_at, self.patience_ms) = (self.now, self.retry_after_ms);
+        if offset < total && !is_empty {
             return Taken::More(CatchUp::FetchPiece { slot, offset });
         }
         let state = std::mem::take(&mut partial.state);
@@ -355,6 +362,10 @@ impl State {
             return self.refuse(Refusal::Damaged);
         }
         Taken::Whole(Checkpoint { slot, digest, state: Arc::new(state) })
+    }
+
+    fn has_moved(&mut self) {
+        (self.moved_at, self.patience_ms) = (self.now, self.retry_after_ms);
     }
 
     fn refuse(&mut self, why: Refusal) -> Taken {
@@ -369,9 +380,14 @@ impl State {
             self.said_at = now;
             said.push((To::Others, CatchUp::Executed(self.next())));
         }
-        if self.hungry || now.saturating_sub(self.moved_at) >= self.retry_after_ms {
-            self.hungry = false;
+        if std::mem::take(&mut self.hungry) {
             said.extend(self.ask());
+        } else if now.saturating_sub(self.moved_at) >= self.patience_ms {
+            let ask = self.ask();
+            if ask.is_some() {
+                self.patience_ms = (2 * self.patience_ms).min(self.retry_after_ms_max);
+            }
+            said.extend(ask);
         }
         said
     }

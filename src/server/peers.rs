@@ -275,7 +275,10 @@ impl Link {
     }
 
     fn add(&mut self, message: &[u8], limit: usize) {
-        if !self.status.up || self.queued() + message.len() > limit {
+        // Whatever its size, a message finds room where nothing waits: one that never fitted would be sent
+        // again for ever.
+        let fits = self.queued() == 0 || self.queued() + message.len() <= limit;
+        if !self.status.up || !fits {
             self.status.dropped += 1;
             return;
         }

@@ -51,6 +51,11 @@ pub struct Network {
     pub jitter_us: Micros,
     /// Chance of half a second more.
     pub spike: u64,
+    /// Bytes under way from one replica to another; a message that finds more of them is lost, unless it
+    /// is alone.
+    pub link_bytes: usize,
+    /// Microseconds that a thousand bytes take on a link.
+    pub us_per_kb: Micros,
 }
 
 /// How disks behave.
@@ -115,7 +120,15 @@ impl Settings {
             give_up: false,
             chaos_us: 0,
             calm_us: 30_000_000,
-            network: Network { loss: 0, duplication: 0, delay_us: 100, jitter_us: 400, spike: 0 },
+            network: Network {
+                loss: 0,
+                duplication: 0,
+                delay_us: 100,
+                jitter_us: 400,
+                spike: 0,
+                link_bytes: 32 << 20,
+                us_per_kb: 1,
+            },
             disks: Disks { sync_us: 50, jitter_us: 100, torn: 0 },
             nemesis_every_us: 0,
             acts: Vec::new(),
@@ -143,6 +156,8 @@ impl Settings {
             delay_us: r.within(50..3_000),
             jitter_us: r.within(100..30_000),
             spike: sometimes(r, 40_000),
+            link_bytes: *r.pick(&[4 << 10, 16 << 10, 32 << 20]),
+            us_per_kb: *r.pick(&[1, 10, 1_000]),
         };
         settings.disks = Disks {
             sync_us: r.within(20..2_000),

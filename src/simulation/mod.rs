@@ -50,6 +50,10 @@ pub struct Subject<M: Clone + 'static, R: Clone + 'static> {
     pub kinds: &'static [&'static str],
     /// The protocol's invariants.
     pub oracle: fn(&Config) -> Box<dyn Oracle<M, R>>,
+    /// How many bytes a message takes on a link; see [`Protocol::weight`].
+    ///
+    /// [`Protocol::weight`]: crate::protocol::Protocol::weight
+    pub weight: fn(&M) -> usize,
     /// What is replicated.
     pub application: fn() -> Box<dyn StateMachine>,
     /// The step in the life of a slot that a message is; see [`Protocol::step`].

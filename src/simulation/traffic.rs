@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::clients::Ask;
 use super::events::Happening;
-use super::faults::Micros;
+use super::faults::{Micros, Network};
 use super::world::World;
 use crate::batch::{Replies, Request};
 use crate::types::{ReplicaId, To};
@@ -18,15 +18,34 @@ const INBOX_MAX: usize = 4096;
 /// Bytes of requests an edge gathers before it turns clients away.
 const EDGE_BYTES_MAX: usize = 1 << 16;
 
-/// Until when each link is cut, by sender and receiver.
+/// How the links stand, by sender and receiver.
 pub struct Links {
     n: usize,
+    /// Until when each is cut.
     cut_until: Vec<Micros>,
+    /// Bytes under way on each.
+    bytes: Vec<usize>,
+    /// Until when each is busy with what it was given.
+    busy_until: Vec<Micros>,
+    /// Bytes that all were given since they were last asked.
+    carried: usize,
 }
 
 impl Links {
     pub(super) fn new(n: usize) -> Self {
-        Self { n, cut_until: vec![0; n * n] }
+        let links = n * n;
+        Self {
+            n,
+            cut_until: vec![0; links],
+            bytes: vec![0; links],
+            busy_until: vec![0; links],
+            carried: 0,
+        }
+    }
+
+    /// Bytes of messages that were sent and not lost since this was last asked.
+    pub fn take_carried(&mut self) -> usize {
+        std::mem::take(&mut self.carried)
     }
 
     /// Cuts the links for which `which` holds.
@@ -45,8 +64,39 @@ impl Links {
         self.cut_until.fill(0);
     }
 
+    fn at(&self, from: ReplicaId, to: ReplicaId) -> usize {
+        from.0 as usize * self.n + to.0 as usize
+    }
+
     fn is_cut(&self, from: ReplicaId, to: ReplicaId, now: Micros) -> bool {
-        self.cut_until[from.0 as usize * self.n + to.0 as usize] > now
+        self.cut_until[self.at(from, to)] > now
+    }
+
+    /// Gives a link a message of so many bytes, if there is room. Answers for how long it is under way
+    /// for want of speed alone.
+    fn load(
+        &mut self,
+        from: ReplicaId,
+        to: ReplicaId,
+        bytes: usize,
+        now: Micros,
+        network: &Network,
+    ) -> Option<Micros> {
+        let link = self.at(from, to);
+        if self.bytes[link] > 0 && self.bytes[link] + bytes > network.link_bytes {
+            return None;
+        }
+        self.bytes[link] += bytes;
+        self.carried += bytes;
+        let start = self.busy_until[link].max(now);
+        self.busy_until[link] = start + bytes as u64 * network.us_per_kb / 1_000;
+        Some(self.busy_until[link] - now)
+    }
+
+    /// A message has left a link, wherever to.
+    pub(super) fn unload(&mut self, from: ReplicaId, to: ReplicaId, bytes: usize) {
+        let link = self.at(from, to);
+        self.bytes[link] = self.bytes[link].saturating_sub(bytes);
     }
 }
 
@@ -56,6 +106,9 @@ where
     R: Clone + Serialize + DeserializeOwned + 'static,
 {
     pub(super) fn deliver(&mut self, from: ReplicaId, to: ReplicaId, message: M) {
+        if from != to {
+            self.links.unload(from, to, (self.subject.weight)(&message));
+        }
         let place = &mut self.nodes[to.0 as usize];
         if place.node.is_none() || place.inbox.len() >= INBOX_MAX {
             self.stats.lost += 1;
@@ -108,11 +161,17 @@ where
             self.stats.lost += 1;
             return;
         }
-        let when = self.now + self.delay();
+        let bytes = (self.subject.weight)(message);
+        let network = &self.settings.network;
+        let Some(takes) = self.links.load(from, peer, bytes, self.now, network) else {
+            self.stats.lost += 1;
+            return;
+        };
+        let when = self.now + takes + self.delay();
         self.future.at(when, deliver(message));
         if !self.healed && self.random.chance(self.settings.network.duplication) {
             self.stats.duplicated += 1;
-            let when = self.now + self.delay() * 3;
+            let when = self.now + takes + self.delay() * 3;
             self.future.at(when, deliver(message));
         }
     }

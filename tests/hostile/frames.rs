@@ -4,7 +4,10 @@ use serde_bytes::ByteBuf;
 use taraflow::batch::{Batch, BatchId, Packer, Request, Requests};
 use taraflow::checkpoint::Checkpoint;
 use taraflow::client::wire::Asked;
-use taraflow::dataflows::tara::{Commit, Message, Proposal, Record, ViewRequest};
+use taraflow::dataflows::tara::runs::Run;
+use taraflow::dataflows::tara::{
+    Commit, Message, Need, Proposal, Record, Renewal, Supply, ViewRequest,
+};
 use taraflow::links::frame::Outbox;
 use taraflow::links::hello::{Answer, Hello};
 use taraflow::operators::catch_up::CatchUp;
@@ -60,9 +63,14 @@ fn propose(view: u64, slot: u64, value: Option<Batch>) -> Message {
     Message::Propose(Proposal { view: View(view), slot: Slot(slot), value })
 }
 
-fn record(part: u32, parts: u32, accepted: Vec<Proposal>) -> Message {
+fn record(accepted: &[(u64, u64, u64)]) -> Message {
+    let run = |(first, count, view): &(u64, u64, u64)| Run {
+        first: Slot(*first),
+        count: *count,
+        view: View(*view),
+    };
     let (view, decided) = (View(1 << 20), Slot(0));
-    Message::Record(Record { view, decided, part, parts, accepted })
+    Message::Record(Record { view, decided, accepted: accepted.iter().map(run).collect() })
 }
 
 fn piece(total: u64, offset: u64) -> Message {
@@ -73,7 +81,8 @@ fn piece(total: u64, offset: u64) -> Message {
 
 /// What no replica of three can mean.
 fn impossible() -> Vec<Message> {
-    let proposal = Proposal { view: View(0), slot: Slot(1 << 40), value: None };
+    let proposal = Proposal { view: View(0), slot: Slot(u64::MAX), value: None };
+    let run = Run { first: Slot(0), count: 1, view: View(0) };
     let mut late = batch(1, 1, 1);
     late.time_ms = u64::MAX;
     vec![
@@ -98,8 +107,14 @@ fn impossible() -> Vec<Message> {
         Message::CatchUp(CatchUp::FetchPiece { slot: Slot(1), offset: u64::MAX }),
         piece(u64::MAX, 0),
         piece(100, u64::MAX - 50),
-        record(1, 1, vec![]),
-        record(0, 1, vec![proposal]),
+        record(&[(0, 0, 0)]),
+        record(&[(0, u64::MAX, 0)]),
+        record(&[(5, 2, 0), (6, 2, 0)]),
+        record(&[(0, 1, u64::MAX)]),
+        record(&[(1 << 40, 1, 0)]),
+        Message::Renew(Renewal { view: View(1), slots: vec![Run { view: View(2), ..run }] }),
+        Message::Need(Need { slots: vec![Run { first: Slot(u64::MAX), ..run }] }),
+        Message::Supply(Supply { proposals: vec![proposal] }),
     ]
 }
 
@@ -117,7 +132,7 @@ fn far_fetched() -> Vec<Message> {
         Message::CatchUp(CatchUp::FetchPiece { slot: Slot(far), offset: far }),
         piece(far, 0),
         piece(1 << 40, 1 << 39),
-        record(u32::MAX - 1, u32::MAX, vec![]),
+        record(&[(0, 100, 7)]),
         Message::Report(Report {
             slot: Slot(far),
             digest: Checkpoint::new(Slot(1), vec![]).digest,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use taraflow::dataflows::tara::runs::{self, Run};
 use taraflow::dataflows::tara::{Message, Record, ViewRequest};
 use taraflow::types::{ReplicaId, Slot, View};
 
@@ -66,12 +67,17 @@ fn reading_records(change: fn(&mut Record)) -> Subject {
     })
 }
 
+fn leave_out_the_last(record: &mut Record) {
+    let last = record.accepted.pop().filter(|last| last.count > 1);
+    record.accepted.extend(last.map(|last| Run { count: last.count - 1, ..last }));
+}
+
 /// T4: a record leaves out the last slot that was accepted.
 pub fn a_record_leaves_out_the_last_slot() -> Subject {
     saying(|_config| {
         |mut message| {
             if let Message::Record(record) = &mut message {
-                record.accepted.pop();
+                leave_out_the_last(record);
             }
             vec![message]
         }
@@ -80,16 +86,30 @@ pub fn a_record_leaves_out_the_last_slot() -> Subject {
 
 /// TA-9: the new leader overlooks the last slot of each record.
 pub fn a_leader_overlooks_the_last_slot_of_a_record() -> Subject {
-    reading_records(|record| {
-        record.accepted.pop();
-    })
+    reading_records(leave_out_the_last)
 }
 
-/// TA-9: of two proposals for a slot the one of the lower view is proposed again.
+/// TA-9: of two proposals for a slot the one of the lower view is proposed again: a record is heard
+/// without the slots that another, heard before, has accepted in a lower view.
 pub fn the_lowest_view_wins() -> Subject {
-    reading_records(|record| {
-        for proposal in &mut record.accepted {
-            proposal.view = View(u64::MAX - proposal.view.0);
+    hearing(|_config| {
+        let mut of = View(0);
+        let mut lowest: BTreeMap<Slot, View> = BTreeMap::new();
+        move |from, mut message| {
+            if let Message::Record(record) = &mut message {
+                if of != record.view {
+                    lowest.clear();
+                    of = record.view;
+                }
+                let lowest = &mut lowest;
+                let kept = runs::each(&record.accepted).filter(|(slot, view)| {
+                    let known = lowest.entry(*slot).or_insert(*view);
+                    *known = *view.min(known);
+                    known == view
+                });
+                record.accepted = runs::runs(kept);
+            }
+            vec![(from, message)]
         }
     })
 }
@@ -102,7 +122,7 @@ pub fn what_is_executed_is_proposed_again() -> Subject {
 /// TA-9: the new leader starts above all that was accepted, and proposes none of it again.
 pub fn nothing_accepted_is_proposed_again() -> Subject {
     reading_records(|record| {
-        let end = record.accepted.last().map_or(Slot(0), |last| last.slot.next());
+        let end = record.accepted.last().map_or(Slot(0), |last| last.end());
         record.decided = record.decided.max(end);
         record.accepted.clear();
     })

@@ -36,6 +36,19 @@ pub enum Error {
     /// The files of settings, or what overrides them, cannot be used.
     #[error("the settings cannot be used\n{0}")]
     Settings(Problems),
+    /// The name of a host means nothing here.
+    #[error(
+        "cannot look up {endpoint}, where this node is to listen: {source}. Make the name known on this \
+         machine, or say where to listen with `{setting}`, as in \"0.0.0.0:7000\""
+    )]
+    Lookup {
+        /// The host and its port.
+        endpoint: String,
+        /// The setting that says it without a name.
+        setting: &'static str,
+        /// What the resolver said.
+        source: std::io::Error,
+    },
     /// The disk answered with an error.
     #[error("replica {replica}: cannot {doing} {file}: {source}")]
     Disk {
@@ -73,6 +86,20 @@ pub enum Error {
     Empty {
         /// Whose disk.
         replica: ReplicaId,
+    },
+    /// The directory of a replica is not there, or no longer.
+    #[error(
+        "replica {replica}: its data directory {directory} {what}; without it the replica has forgotten \
+         what it voted for and must not go on. If the disk is not mounted or the directory was moved, put \
+         it back; if it is lost, so is this replica"
+    )]
+    Gone {
+        /// Whose directory.
+        replica: ReplicaId,
+        /// Which.
+        directory: String,
+        /// What has become of it.
+        what: &'static str,
     },
     /// A disk that is to become a replica's is one already.
     #[error(
@@ -160,6 +187,9 @@ pub enum Error {
         /// The first seed that does.
         first: u64,
     },
+    /// No host of a cluster is known here.
+    #[error("{0}")]
+    Names(std::io::Error),
     /// The system does not do what the loop of a replica needs.
     #[error("the system refuses to watch sockets: {0}")]
     System(std::io::Error),
@@ -356,6 +386,7 @@ impl Error {
             | Self::Protocol { .. } => USAGE,
             Self::Unreachable { .. }
             | Self::Connect { .. }
+            | Self::Names(_)
             | Self::NobodyAnswers { .. }
             | Self::Silent { .. } => 3,
             Self::Busy | Self::NoQuorum { .. } | Self::TooFewWork { .. } | Self::Down { .. } => 4,
@@ -363,6 +394,7 @@ impl Error {
             Self::Unknown { .. } | Self::Stalled { .. } => 6,
             Self::Damaged { .. }
             | Self::Empty { .. }
+            | Self::Gone { .. }
             | Self::Application { .. }
             | Self::Integrity(_)
             | Self::Violations { .. } => INTEGRITY,

@@ -140,6 +140,8 @@ fn a_replica_can_be_moved_with_its_directory_the_settings_and_the_authority() {
     }
     let key = "replica-2/key.pem";
     fs::copy(Path::new(&made).join(key), moved.path().join(key)).unwrap();
+    fs::rename(Path::new(&made).join("replica-2/data"), moved.path().join("replica-2/data"))
+        .unwrap();
     fs::remove_dir_all(&made).unwrap();
 
     let node = moved.path().join("replica-2/node.toml").display().to_string();
@@ -200,4 +202,59 @@ fn nothing_that_runs_is_nothing_to_end() {
     said(&["cluster", "init", "--dir", &directory], 0);
 
     assert!(said(&["cluster", "down", "--dir", &directory], 0).contains("nothing runs"));
+}
+
+/// What `config check` says of replica 0 in `directory`, which has to be the word of `node` as well.
+fn refused(directory: &str, code: i32) -> String {
+    let node = format!("{directory}/replica-0/node.toml");
+    let check = said(&["config", "check", "--config", &node], code);
+    let run = said(&["node", "--log", "error", "--config", &node], code);
+    assert_eq!(check, run);
+    check
+}
+
+#[test]
+fn keys_with_which_no_replica_starts_are_refused_by_the_check_of_its_settings() {
+    let (_parent, directory) = place();
+    said(&["cluster", "init", "--dir", &directory, "--base-port", "48000"], 0);
+    let path = |name: &str| format!("{directory}/{name}");
+    let key = path("replica-0/key.pem");
+    let good = fs::read(&key).unwrap();
+
+    fs::write(&key, "rubbish").unwrap();
+    assert!(refused(&directory, 2).contains("key.pem: it holds no private key in PEM form"));
+    fs::copy(path("replica-1/key.pem"), &key).unwrap();
+    let text = refused(&directory, 2);
+    assert!(text.contains("key.pem does not belong to the certificate"), "{text}");
+
+    fs::copy(path("replica-1/cert.pem"), path("replica-0/cert.pem")).unwrap();
+    let text = refused(&directory, 2);
+    assert!(text.contains("is not replica-0.taraflow's, but replica-1.taraflow's"), "{text}");
+
+    let (_other_parent, other) = place();
+    said(&["cluster", "init", "--dir", &other], 0);
+    fs::write(&key, good).unwrap();
+    fs::copy(format!("{other}/replica-0/cert.pem"), path("replica-0/cert.pem")).unwrap();
+    let text = refused(&directory, 2);
+    assert!(text.contains("was not signed by the authority in"), "{text}");
+    fs::write(path("ca.pem"), "").unwrap();
+    let text = refused(&directory, 2);
+    assert!(text.contains("ca.pem: it holds no certificate in PEM form"), "{text}");
+}
+
+#[test]
+fn a_data_directory_with_which_no_replica_starts_is_refused_by_the_check_of_its_settings() {
+    let (_parent, directory) = place();
+    said(&["cluster", "init", "--dir", &directory, "--base-port", "48010"], 0);
+    let data = Path::new(&directory).join("replica-0/data");
+
+    fs::remove_dir_all(&data).unwrap();
+    assert!(refused(&directory, 7).contains("data is not there"));
+    fs::create_dir(&data).unwrap();
+    assert!(refused(&directory, 7).contains("holds no journal"));
+
+    let node = Path::new(&directory).join("replica-0/node.toml");
+    let text = fs::read_to_string(&node).unwrap();
+    fs::write(&node, text.replace("data = \"data\"", "data = \"\"")).unwrap();
+    assert!(refused(&directory, 2).contains("`data` must be a path"));
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::error::Error;
+use crate::server;
 use crate::settings::{self, Found, Layers, LogLevel, NodeSettings};
 
 /// What `taraflow config` is told.
@@ -21,7 +22,7 @@ pub struct ConfigArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Say `ok`, or all that is wrong (exit code 2)
+    /// Say `ok`, or all because of which `taraflow node` would refuse to start (exit code 2 or 7)
     Check {
         #[command(flatten)]
         node: NodeArgs,
@@ -103,7 +104,8 @@ impl NodeArgs {
 pub fn run(args: &ConfigArgs) -> Result<(), Error> {
     let text = match &args.command {
         Command::Check { node } => {
-            node.read()?;
+            let (settings, _) = node.read()?;
+            server::check_home(&settings)?;
             "ok\n".to_owned()
         }
         Command::Print { node, origin } => table(&node.read()?.1, *origin),

@@ -9,7 +9,7 @@ use clap::Args;
 use crate::client::Target;
 use crate::error::Error;
 use crate::links::tls::Tls;
-use crate::settings::{Cluster, TlsFiles};
+use crate::settings::{Cluster, TlsFiles, look_up_all};
 
 /// Which cluster, and with which keys.
 #[derive(Debug, Args)]
@@ -66,8 +66,8 @@ impl Reach {
                 };
                 // A cluster with plain links has none.
                 let files = files.ca.exists().then_some(files);
-                let links = cluster.replicas.iter().map(|replica| replica.links).collect();
-                (links, Some(cluster.id), files)
+                let links = look_up_all(cluster.replicas.iter().map(|replica| &replica.links));
+                (links.map_err(Error::Names)?, Some(cluster.id), files)
             }
         };
         let tls = files.as_ref().map(Tls::load).transpose()?;

@@ -3,12 +3,14 @@
 //! A replica's certificate names `replica-I.taraflow`, a client's `client.taraflow`. Both ends of a
 //! link show one, and nobody outside the cluster's authority can make one.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
@@ -39,44 +41,69 @@ pub struct Dialling {
 /// The keys of one end.
 #[derive(Clone, Debug)]
 pub struct Tls {
+    own: CertificateDer<'static>,
     client: Arc<ClientConfig>,
     server: Arc<ServerConfig>,
 }
 
+/// A file of keys that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct Unusable {
+    /// The setting that names the file.
+    pub setting: &'static str,
+    /// What is wrong with it, the file's name included.
+    pub why: String,
+}
+
+impl From<Unusable> for Error {
+    fn from(unusable: Unusable) -> Self {
+        Self::Usage(unusable.why)
+    }
+}
+
 impl Tls {
-    /// Reads the files.
+    /// Reads the files, and makes sure that they belong together.
     ///
     /// # Errors
     /// Which file cannot be used, and why.
-    pub fn load(files: &TlsFiles) -> Result<Self, Error> {
+    pub fn load(files: &TlsFiles) -> Result<Self, Unusable> {
+        let Files { ca, cert, key } = Files::of(files);
         let mut roots = RootCertStore::empty();
-        for certificate in certificates(&files.ca)? {
-            roots.add(certificate).map_err(|error| unusable(&files.ca, error))?;
+        for certificate in ca.certificates()? {
+            roots.add(certificate).map_err(|error| ca.unusable(error))?;
         }
         let roots = Arc::new(roots);
-        let chain = certificates(&files.cert)?;
-        let key = PrivateKeyDer::from_pem_file(&files.key)
-            .map_err(|error| unusable(&files.key, error))?;
+        let chain = cert.certificates()?;
+        signed(&chain, &roots).map_err(|error| cert.not_signed(&ca, &error))?;
+        let private = key.private()?;
         let provider = Arc::new(ring::default_provider());
         let verifier =
             WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), provider.clone())
                 .build()
-                .map_err(|error| unusable(&files.ca, error))?;
+                .map_err(|error| ca.unusable(error))?;
         let server = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .and_then(|builder| {
                 builder
                     .with_client_cert_verifier(verifier)
-                    .with_single_cert(chain.clone(), key.clone_key())
+                    .with_single_cert(chain.clone(), private.clone_key())
             })
-            .map_err(|error| unusable(&files.key, error))?;
+            .map_err(|error| key.does_not_fit(&cert, &error))?;
+        let own = chain[0].clone();
         let client = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])
             .and_then(|builder| {
-                builder.with_root_certificates(roots).with_client_auth_cert(chain, key)
+                builder.with_root_certificates(roots).with_client_auth_cert(chain, private)
             })
-            .map_err(|error| unusable(&files.key, error))?;
-        Ok(Self { client: Arc::new(client), server: Arc::new(server) })
+            .map_err(|error| key.does_not_fit(&cert, &error))?;
+        Ok(Self { own, client: Arc::new(client), server: Arc::new(server) })
+    }
+
+    /// Whether this end's own certificate names `name`.
+    #[must_use]
+    pub fn names(&self, name: &str) -> bool {
+        is_for(&self.own, name)
     }
 
     /// To accept links with.
@@ -93,17 +120,93 @@ impl Tls {
     }
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let certificates = read.map_err(|error| unusable(file, error))?;
-    if certificates.is_empty() {
-        return Err(unusable(file, "it holds no certificate"));
-    }
-    Ok(certificates)
+/// One of the files, for what is said about it.
+struct Named<'a> {
+    setting: &'static str,
+    path: &'a Path,
 }
 
-fn unusable(file: &Path, why: impl std::fmt::Display) -> Error {
-    Error::Usage(format!("cannot use {}: {why}", file.display()))
+struct Files<'a> {
+    ca: Named<'a>,
+    cert: Named<'a>,
+    key: Named<'a>,
+}
+
+impl<'a> Files<'a> {
+    fn of(files: &'a TlsFiles) -> Self {
+        let named = |setting, path| Named { setting, path };
+        Self {
+            ca: named("tls.ca", &files.ca),
+            cert: named("tls.cert", &files.cert),
+            key: named("tls.key", &files.key),
+        }
+    }
+}
+
+impl Named<'_> {
+    fn says(&self, why: String) -> Unusable {
+        Unusable { setting: self.setting, why }
+    }
+
+    fn unusable(&self, why: impl fmt::Display) -> Unusable {
+        self.says(format!("cannot use {}: {why}", self.path.display()))
+    }
+
+    fn read(&self) -> Result<Vec<u8>, Unusable> {
+        let path = self.path.display();
+        std::fs::read(self.path).map_err(|error| self.says(format!("cannot read {path}: {error}")))
+    }
+
+    fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, Unusable> {
+        let text = self.read()?;
+        let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+        match read {
+            Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+            _ => Err(self.unusable("it holds no certificate in PEM form")),
+        }
+    }
+
+    fn private(&self) -> Result<PrivateKeyDer<'static>, Unusable> {
+        let key = PrivateKeyDer::from_pem_slice(&self.read()?);
+        key.map_err(|_| self.unusable("it holds no private key in PEM form"))
+    }
+
+    fn not_signed(&self, ca: &Self, error: &rustls::Error) -> Unusable {
+        use rustls::CertificateError::{Expired, ExpiredContext, UnknownIssuer};
+        let (path, ca) = (self.path.display(), ca.path.display());
+        self.says(match error {
+            rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. }) => {
+                format!("the certificate {path} has expired")
+            }
+            rustls::Error::InvalidCertificate(UnknownIssuer) => {
+                format!("the certificate {path} was not signed by the authority in {ca}")
+            }
+            error => format!("the certificate {path} cannot be used with {ca}: {error}"),
+        })
+    }
+
+    fn does_not_fit(&self, cert: &Self, error: &rustls::Error) -> Unusable {
+        let (path, cert) = (self.path.display(), cert.path.display());
+        match error {
+            rustls::Error::InconsistentKeys(_) => {
+                self.says(format!("the key {path} does not belong to the certificate {cert}"))
+            }
+            error => self.unusable(error),
+        }
+    }
+}
+
+/// Whether one of `roots` has signed the first of `chain`, and it is valid today.
+fn signed(chain: &[CertificateDer<'_>], roots: &RootCertStore) -> Result<(), rustls::Error> {
+    let (own, between) = chain.split_first().ok_or(rustls::Error::NoCertificatesPresented)?;
+    let algorithms = ring::default_provider().signature_verification_algorithms;
+    verify_server_cert_signed_by_trust_anchor(
+        &ParsedCertificate::try_from(own)?,
+        roots,
+        between,
+        UnixTime::now(),
+        algorithms.all,
+    )
 }
 
 /// Whether a certificate, already verified, names `name`.

@@ -35,7 +35,7 @@ impl Faults {
         }
         self.lines += 1;
         if self.lines <= LINES_MAX {
-            tracing::warn!(port = self.port, from, %fault, "connection given up");
+            tracing::warn!(port = self.port, from, %fault, "connection closed");
         }
     }
 
@@ -45,7 +45,11 @@ impl Faults {
             return;
         }
         if let Some(more) = self.left_out() {
-            tracing::warn!(port = self.port, more, "and other connections given up");
+            tracing::warn!(
+                port = self.port,
+                more,
+                "more connections closed, not logged one by one"
+            );
         }
         (self.since, self.lines) = (now, 0);
     }

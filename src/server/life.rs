@@ -22,7 +22,9 @@ use crate::observe::board::Board;
 use crate::observe::frame::{Frame, Happened, SlotLife};
 use crate::observe::showing::Showing;
 use crate::quorum::majority;
+use crate::server::diary::Diary;
 use crate::server::guests::{Brought, Guests};
+use crate::server::home::Home;
 use crate::server::lines::Lines;
 use crate::server::peers::Peers;
 use crate::server::report::{Report, present};
@@ -49,6 +51,8 @@ pub struct Parts<M: Clone + 'static, R: Clone + 'static> {
     pub showing: Showing,
     /// One for each replica of the cluster, for the frames that the others send.
     pub boards: Vec<Board>,
+    /// The directory of the replica, if it has one.
+    pub home: Option<Home>,
     pub clock: Clock,
     /// Set when the process is to end in order.
     pub ending: Arc<AtomicBool>,
@@ -64,6 +68,7 @@ pub struct Life<M: Clone + 'static, R: Clone + 'static> {
     /// What the last turn has said to this replica itself.
     own: Vec<M>,
     status: Status,
+    diary: Diary,
     /// What happened since the others were shown a frame, and the slots that frames have shown.
     untold: (Vec<Happened>, Vec<SlotLife>),
     next_tick: Duration,
@@ -100,6 +105,7 @@ where
             brought,
             own: Vec::new(),
             status: Status { alive: true, lives, ..Status::default() },
+            diary: Diary::default(),
             untold: Default::default(),
             next_tick,
             next_guest: FIRST_GUEST,
@@ -124,11 +130,11 @@ where
             let now = self.parts.clock.now();
             self.take_events(&events, now);
             self.read(now);
-            self.tick(now);
+            self.tick(now)?;
             self.submit(now);
             self.parts.node.turn()?;
             self.send(now);
-            self.note_events();
+            self.note_events(now);
             self.show();
             if self.may_end(now) {
                 return self.end(now);
@@ -237,13 +243,15 @@ where
         }
     }
 
-    fn tick(&mut self, now: Millis) {
+    fn tick(&mut self, now: Millis) -> Result<(), Error> {
         let elapsed = self.parts.clock.elapsed();
         if elapsed < self.next_tick {
-            return;
+            return Ok(());
         }
         self.next_tick = elapsed + Duration::from_millis(self.parts.config.tick_ms);
-        let Parts { poll, peers, guests, lines, node, ending, showing, .. } = &mut self.parts;
+        let Parts { poll, peers, guests, lines, node, ending, showing, home, .. } = &mut self.parts;
+        home.as_ref().map_or(Ok(()), Home::check)?;
+        self.diary.on_tick(now, node.is_full(), node.meter().map(|meter| &**meter));
         node.tick(now);
         showing.on_tick(node);
         peers.on_tick(now, poll.registry());
@@ -251,12 +259,13 @@ where
         lines.on_tick(now);
         self.knocked = [self.deadline.is_none(); 2];
         if self.deadline.is_none() && ending.load(Ordering::Relaxed) {
-            tracing::info!("told to end: handing over, and finishing what is in flight");
+            tracing::info!("stopping: handing leadership over and finishing open requests");
             self.deadline = Some(elapsed + Self::DRAIN);
             node.replica().resign();
             lines.drain();
         }
         self.publish(now);
+        Ok(())
     }
 
     /// Whether clients are not read, because what they ask for could not be taken.
@@ -291,11 +300,12 @@ where
         }
     }
 
-    fn note_events(&mut self) {
+    fn note_events(&mut self, now: Millis) {
         let origin = Origin { replica: self.parts.config.me, at: self.parts.clock.elapsed() };
         self.status.turns += 1;
         for event in self.parts.node.take_events() {
             super::report::log(&event);
+            self.diary.on_event(&event, now);
             self.status.on_event(event, None, &origin);
         }
     }
@@ -355,7 +365,7 @@ where
     fn end(mut self, now: Millis) -> Result<(), Error> {
         self.parts.node.flush()?;
         self.send(now);
-        tracing::info!("ended in order");
+        tracing::info!("stopped");
         Ok(())
     }
 }

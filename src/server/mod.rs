@@ -6,13 +6,17 @@
 //! never spins and never waits for a peer or a client; every queue has a bound, and whoever fills one is
 //! not read until there is room, or is dropped to catch-up.
 
+mod diary;
 mod faults;
 mod guests;
+mod home;
 mod life;
 mod lines;
+mod names;
 mod peers;
 mod report;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -36,10 +40,12 @@ use crate::redis;
 use crate::settings::NodeSettings;
 
 use guests::{Guests, Heeded, House};
+use home::Home;
 use life::{Life, Parts, WAKER, listen};
 use lines::Lines;
 use peers::{Making, Peers};
 
+pub use home::check as check_home;
 pub use peers::LinkStatus;
 pub use report::{Report, present};
 
@@ -69,6 +75,7 @@ where
     // Before anything is changed, and before the disk is read, which may take long.
     let (links, clients) = (listen(addresses.links)?, listen(addresses.clients)?);
     let tls = settings.tls.as_ref().map(Tls::load).transpose()?;
+    check_home(settings)?;
     let poll = Poll::new().map_err(Error::System)?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(Error::System)?);
     let clock = Clock::start();
@@ -85,6 +92,8 @@ where
             Node::start_with_journal(worker, config, disk, wake, application, dataflow)?
         }
     };
+    let watch = |path: &PathBuf| Home::watch(config.me, path);
+    let home = settings.data.as_ref().map(watch).transpose().map_err(Error::System)?;
     if let Some(observer) = observer {
         node.watch(observer, protocol.step);
     }
@@ -113,7 +122,7 @@ where
         poll,
         links,
         clients,
-        peers: Peers::new(making, &settings.peers),
+        peers: Peers::new(making, &settings.peers)?,
         guests: Guests::new(house, heeded),
         lines: lines(settings),
         showing: Showing::new(
@@ -123,11 +132,11 @@ where
             clock,
         ),
         boards,
+        home,
         clock,
         ending,
     });
     tracing::info!(
-        replica = config.me.0,
         n = config.n,
         protocol = settings.protocol,
         links = %addresses.links,

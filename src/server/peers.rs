@@ -11,12 +11,15 @@ use mio::{Registry, Token};
 use serde::Serialize;
 use serde_bytes::ByteBuf;
 
+use crate::error::Error;
 use crate::links::frame::{Inbox, Outbox};
 use crate::links::hello::{Answer, Common, HELLO_BYTES_MAX, Hello};
 use crate::links::stream::{Scratch, Stream};
 use crate::links::tls::Tls;
 use crate::links::{Carried, Fault};
 use crate::observe::frame::Frame;
+use crate::server::names::Names;
+use crate::settings::Endpoint;
 use crate::types::{Millis, ReplicaId, To};
 
 /// Bytes after which a frame is ended and the next begun.
@@ -55,7 +58,7 @@ enum State {
 
 struct Link {
     peer: ReplicaId,
-    address: SocketAddr,
+    endpoint: Endpoint,
     state: State,
     outbox: Outbox,
     retry_ms: Millis,
@@ -75,24 +78,31 @@ pub struct Making {
 pub struct Peers {
     making: Making,
     links: Vec<Link>,
+    /// What the names of peers mean.
+    names: Names,
     /// One message, encoded once for all who are to have it.
     encoded: Vec<u8>,
 }
 
 impl Peers {
     /// Links to all of `addresses` but the own one.
-    pub fn new(making: Making, addresses: &[SocketAddr]) -> Self {
-        let all = (0..).map(ReplicaId).zip(addresses);
-        let link = |(peer, address): (ReplicaId, &SocketAddr)| Link {
+    ///
+    /// # Errors
+    /// When the system gives no thread to look up names.
+    pub fn new(making: Making, endpoints: &[Endpoint]) -> Result<Self, Error> {
+        let fail = |source| Error::Thread { replica: making.me, source };
+        let names = Names::of(endpoints).map_err(fail)?;
+        let all = (0..).map(ReplicaId).zip(endpoints);
+        let link = |(peer, endpoint): (ReplicaId, &Endpoint)| Link {
             peer,
-            address: *address,
+            endpoint: endpoint.clone(),
             state: State::Down { retry_at: 0 },
             outbox: Outbox::default(),
             retry_ms: RETRY_MS,
             status: LinkStatus::default(),
         };
         let links = all.filter(|(peer, _)| *peer != making.me).map(link).collect();
-        Self { making, links, encoded: Vec::new() }
+        Ok(Self { making, links, names, encoded: Vec::new() })
     }
 
     /// How the links stand, by peer.
@@ -108,7 +118,10 @@ impl Peers {
         for link in &mut self.links {
             let outcome = match &link.state {
                 State::Down { retry_at } if now < *retry_at => Ok(()),
-                State::Down { .. } => link.dial(now, &self.making, registry),
+                State::Down { .. } => {
+                    let address = self.names.address(&link.endpoint);
+                    link.dial(address, now, &self.making, registry)
+                }
                 State::Greeting { since: last, .. } | State::Up { moved_at: last, .. } => {
                     let waits = matches!(link.state, State::Greeting { .. }) || link.queued() > 0;
                     let slow = waits && now.saturating_sub(*last) > PATIENCE_MS;
@@ -201,9 +214,19 @@ impl Link {
         self.outbox.len()
     }
 
-    fn dial(&mut self, now: Millis, making: &Making, registry: &Registry) -> Result<(), Fault> {
+    fn dial(
+        &mut self,
+        address: Option<SocketAddr>,
+        now: Millis,
+        making: &Making,
+        registry: &Registry,
+    ) -> Result<(), Fault> {
+        let Some(address) = address else {
+            let endpoint = &self.endpoint;
+            return Err(Fault::Refused(format!("the name in {endpoint} is not known here")));
+        };
         let tls = making.tls.as_ref().map(|tls| tls.dialling(self.peer));
-        let mut stream = Stream::dial(self.address, tls)?;
+        let mut stream = Stream::dial(address, tls)?;
         stream.register(registry, Token(self.peer.0 as usize))?;
         self.outbox = Outbox::default();
         self.outbox.put(&Hello::of_replica(making.me, self.peer, &making.common));
@@ -221,7 +244,7 @@ impl Link {
         }
         let said = fault.to_string();
         if was_up || self.status.fault.as_ref() != Some(&said) {
-            tracing::warn!(peer = self.peer.0, address = %self.address, fault = said, "link lost");
+            tracing::warn!(peer = self.peer.0, address = %self.endpoint, fault = said, "link lost");
         }
         self.status.up = false;
         self.status.fault = Some(said);
@@ -270,7 +293,7 @@ impl Link {
         self.status.up = true;
         self.status.connects += 1;
         self.retry_ms = RETRY_MS;
-        tracing::info!(peer = self.peer.0, address = %self.address, "link up");
+        tracing::info!(peer = self.peer.0, address = %self.endpoint, "link up");
         Ok(())
     }
 

@@ -110,17 +110,28 @@ pub(super) fn log(event: &Event) {
     match event {
         Event::Suspected { view, why: Suspicion::Late { source, waited_ms } } => {
             let (view, source) = (view.0, source.0);
-            tracing::warn!(view, source, waited_ms, "suspects the leader: requests wait");
+            tracing::warn!(
+                view,
+                source,
+                waited_ms,
+                "suspects the leader: requests have waited too long"
+            );
         }
         Event::Suspected { view, why: Suspicion::Resigns } => {
-            tracing::info!(view = view.0, "resigns");
+            tracing::info!(view = view.0, "hands leadership over, because it is stopping");
         }
         Event::EnteredView { view } => tracing::info!(view = view.0, "entered view"),
-        Event::Stands { view } => tracing::info!(view = view.0, "stands in view"),
-        Event::Leads { view, .. } => tracing::info!(view = view.0, "leads"),
-        Event::Installed { slot } => tracing::info!(slot = slot.0, "took over a checkpoint"),
+        Event::Stands { view } => tracing::info!(view = view.0, "starts in view"),
+        Event::Leads { view, .. } => tracing::info!(view = view.0, "leads the view"),
+        Event::Installed { slot } => {
+            tracing::info!(slot = slot.0, "installed a checkpoint of another replica")
+        }
         Event::Diverged { slot, replica } => {
-            tracing::error!(slot = slot.0, peer = replica.0, "state differs from the peer's");
+            tracing::error!(
+                slot = slot.0,
+                peer = replica.0,
+                "its state differs from this replica's"
+            );
         }
         _ => {}
     }

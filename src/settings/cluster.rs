@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::Addresses;
 use super::problem::{Problem, Problems};
 use super::source::{Found, Layers, Source};
+use super::{Endpoint, Reached};
 use crate::config::Config;
 use crate::dataflows;
 use crate::error::Error;
@@ -19,7 +19,7 @@ pub struct Cluster {
     /// The protocol all speak.
     pub protocol: String,
     /// Where each replica is reached.
-    pub replicas: Vec<Addresses>,
+    pub replicas: Vec<Reached>,
     /// The limits, for a replica whose number is not yet filled in.
     pub config: Config,
 }
@@ -90,7 +90,7 @@ impl Cluster {
     }
 }
 
-fn replicas(source: &mut Source<'_>) -> Vec<Addresses> {
+fn replicas(source: &mut Source<'_>) -> Vec<Reached> {
     let mut replicas = Vec::new();
     let count = source.tables("replicas");
     if count == 0 {
@@ -103,33 +103,58 @@ fn replicas(source: &mut Source<'_>) -> Vec<Addresses> {
                 format!("replicas are numbered in their order: this one's `id` must be {index}");
             source.problem(&name("id"), what);
         }
-        let links = source.required(&name("links"));
-        let clients = source.required(&name("clients"));
-        let admin = source.required(&name("admin"));
+        let [links, clients, admin] =
+            ["links", "clients", "admin"].map(|field| endpoint(source, &name(field), field));
         if let (Some(links), Some(clients), Some(admin)) = (links, clients, admin) {
-            replicas.push(Addresses { links, clients, admin });
+            replicas.push(Reached { links, clients, admin });
         }
     }
     replicas
 }
 
+/// Where others reach one port of a replica.
+fn endpoint(source: &mut Source<'_>, name: &str, field: &str) -> Option<Endpoint> {
+    let endpoint: Endpoint = source.required(name)?;
+    if endpoint.port() == 0 {
+        source.problem(name, format!("`{name}` is {endpoint}, and nobody is reached at port 0"));
+    } else if endpoint.is_unspecified() {
+        let what = format!(
+            "`{name}` is {endpoint}, at which no other machine reaches this one: write its name or \
+             address here, and `{field} = \"{endpoint}\"` under [listen] in its node.toml; that is \
+             `listen.{field}`"
+        );
+        source.problem(name, what);
+    }
+    Some(endpoint)
+}
+
 fn limits(source: &mut Source<'_>, n: usize) -> Config {
     let mut config = Config::new(ReplicaId(0), n);
     let count = source.tables("replicas");
-    config.tick_ms = source.or("limits.tick_ms", config.tick_ms);
-    config.gossip_every_ms = source.or("limits.gossip_every_ms", config.gossip_every_ms);
-    config.retry_after_ms = source.or("limits.retry_after_ms", config.retry_after_ms);
-    config.suspect_after_ms = source.or("limits.suspect_after_ms", config.suspect_after_ms);
-    config.checkpoint_every = source.or("limits.checkpoint_every", config.checkpoint_every);
-    config.checkpoint_bytes = source.or("limits.checkpoint_bytes", config.checkpoint_bytes);
-    config.window = source.or("limits.window", config.window);
-    config.window_bytes = source.or("limits.window_bytes", config.window_bytes);
-    config.batches_in_flight = source.or("limits.batches_in_flight", config.batches_in_flight);
-    config.batch_requests_max = source.or("limits.batch_requests_max", config.batch_requests_max);
-    config.batch_bytes_max = source.or("limits.batch_bytes_max", config.batch_bytes_max);
-    config.client_window = source.or("limits.client_window", config.client_window);
-    config.sessions_max = source.or("limits.sessions_max", config.sessions_max);
-    config.chunk_bytes = source.or("limits.chunk_bytes", config.chunk_bytes);
+    config.tick_ms = source.within("limits.tick_ms", config.tick_ms, 1..=1_000);
+    config.gossip_every_ms =
+        source.within("limits.gossip_every_ms", config.gossip_every_ms, 1..=10_000);
+    config.retry_after_ms =
+        source.within("limits.retry_after_ms", config.retry_after_ms, 1..=60_000);
+    config.suspect_after_ms =
+        source.within("limits.suspect_after_ms", config.suspect_after_ms, 10..=600_000);
+    config.checkpoint_every =
+        source.within("limits.checkpoint_every", config.checkpoint_every, 1..=1 << 32);
+    config.checkpoint_bytes =
+        source.within("limits.checkpoint_bytes", config.checkpoint_bytes, 1 << 10..=64 << 30);
+    config.window = source.within("limits.window", config.window, 2..=1 << 33);
+    config.window_bytes =
+        source.within("limits.window_bytes", config.window_bytes, 1 << 10..=256 << 30);
+    config.batches_in_flight =
+        source.within("limits.batches_in_flight", config.batches_in_flight, 1..=1_024);
+    config.batch_requests_max =
+        source.within("limits.batch_requests_max", config.batch_requests_max, 1..=1 << 20);
+    config.batch_bytes_max =
+        source.within("limits.batch_bytes_max", config.batch_bytes_max, 1 << 10..=256 << 20);
+    config.client_window = source.within("limits.client_window", config.client_window, 1..=65_536);
+    config.sessions_max = source.within("limits.sessions_max", config.sessions_max, 1..=10_000_000);
+    config.chunk_bytes =
+        source.within("limits.chunk_bytes", config.chunk_bytes, 1 << 10..=256 << 20);
     match config.check() {
         Err(Error::Setting { setting, wanted }) => {
             source.problem(&format!("limits.{setting}"), format!("`{setting}` must be {wanted}"));
@@ -144,13 +169,13 @@ fn limits(source: &mut Source<'_>, n: usize) -> Config {
 
 /// Addresses that two would listen on. A replica that others reach over the network may be on a machine
 /// of its own, and its loopback addresses then are, too.
-fn shared(replicas: &[Addresses], place: &str) -> Vec<Problem> {
+fn shared(replicas: &[Reached], place: &str) -> Vec<Problem> {
     let mut owners = BTreeMap::new();
     let mut problems = Vec::new();
     for (index, addresses) in replicas.iter().enumerate() {
-        let elsewhere = !addresses.links.ip().is_loopback();
+        let elsewhere = !addresses.links.is_loopback();
         for (name, address) in addresses.named() {
-            if elsewhere && address.ip().is_loopback() {
+            if elsewhere && address.is_loopback() {
                 continue;
             }
             let owner = format!("`{name}` of replica {index}");

@@ -8,6 +8,7 @@
 //! environment and the command line of a process are no secret.
 
 mod cluster;
+mod endpoint;
 mod node;
 mod problem;
 mod rules;
@@ -25,6 +26,7 @@ use crate::disk::Identity;
 use crate::observe::frame::Level;
 
 pub use cluster::Cluster;
+pub use endpoint::{Endpoint, look_up_all};
 pub use node::{LogLevel, read};
 pub(crate) use problem::nearest;
 pub use problem::{Problem, Problems};
@@ -47,11 +49,11 @@ pub struct NodeSettings {
     /// Where this node listens.
     pub listen: Addresses,
     /// Where each replica is reached by the others, this one included.
-    pub peers: Vec<SocketAddr>,
+    pub peers: Vec<Endpoint>,
     /// Where each replica serves clients, this one included.
-    pub clients_of: Vec<SocketAddr>,
+    pub clients_of: Vec<Endpoint>,
     /// Where each replica can be asked how it is, this one included.
-    pub admins: Vec<SocketAddr>,
+    pub admins: Vec<Endpoint>,
     /// The keys of the links; none: links are plain, and all of them on this machine.
     pub tls: Option<TlsFiles>,
     /// What clients must say before anything else.
@@ -69,6 +71,25 @@ impl NodeSettings {
     #[must_use]
     pub fn identity(&self) -> Identity {
         Identity { cluster: self.cluster, replica: self.config.me }
+    }
+}
+
+/// Where a replica is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// By the other replicas.
+    pub links: Endpoint,
+    /// By clients that speak Redis's protocol.
+    pub clients: Endpoint,
+    /// With questions about the node itself.
+    pub admin: Endpoint,
+}
+
+impl Reached {
+    /// The three, with the names they have in the files.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, &Endpoint); 3] {
+        [("links", &self.links), ("clients", &self.clients), ("admin", &self.admin)]
     }
 }
 

@@ -14,7 +14,7 @@ use super::rules;
 use super::secret::{Secret, secret_file};
 use super::source::{Found, Layers, Source};
 use super::value::Kind;
-use super::{Addresses, NodeSettings, TlsFiles};
+use super::{Addresses, Endpoint, NodeSettings, Reached, TlsFiles};
 use crate::config::Config;
 use crate::error::Error;
 use crate::observe::frame::Level;
@@ -104,13 +104,19 @@ pub fn read(path: &Path, layers: &Layers) -> Result<(NodeSettings, Vec<Found>), 
         None => (None, Vec::new(), Problems::default()),
     };
     let mine = cluster.as_ref().and_then(|cluster| member(&mut source, id?, cluster));
-    let node = Node::read(&mut source, mine);
+    let mut node = Node::read(&mut source, mine);
     if let Some(cluster) = &cluster {
         rules::check(&mut source, cluster, &node);
+    }
+    if let (Some(id), Some(tls)) = (id, &node.tls) {
+        rules::check_keys(&mut source, ReplicaId(id), tls);
     }
     let (mut found, mut problems) = source.finish();
     found.extend(of_cluster);
     problems.0.extend(wrong_in_cluster.0);
+    if let (Some(unknown), true) = (node.unknown.take(), problems.0.is_empty()) {
+        return Err(unknown);
+    }
     match (id, cluster, node.listen) {
         (Some(id), Some(cluster), Some(listen)) if problems.0.is_empty() => {
             Ok((node.settings(ReplicaId(id), listen, cluster), found))
@@ -120,13 +126,13 @@ pub fn read(path: &Path, layers: &Layers) -> Result<(NodeSettings, Vec<Found>), 
 }
 
 /// The addresses of replica `id`.
-fn member(source: &mut Source<'_>, id: u16, cluster: &Cluster) -> Option<Addresses> {
+fn member(source: &mut Source<'_>, id: u16, cluster: &Cluster) -> Option<Reached> {
     let mine = cluster.replicas.get(id as usize);
     if mine.is_none() {
         let last = cluster.replicas.len() - 1;
         source.problem("id", format!("there is no replica {id}; the cluster has 0 to {last}"));
     }
-    mine.copied()
+    mine.cloned()
 }
 
 /// What the file says, under what overrides it.
@@ -137,6 +143,8 @@ pub(super) struct Node {
     log: LogLevel,
     observe: Level,
     pub listen: Option<Addresses>,
+    /// The own name that means nothing here, though it is where to listen.
+    unknown: Option<Error>,
     pub transport: Transport,
     pub tls: Option<TlsFiles>,
     pub password: Option<Secret>,
@@ -145,29 +153,35 @@ pub(super) struct Node {
 impl Node {
     const CLIENTS_MAX: usize = 8_000;
 
-    fn read(source: &mut Source<'_>, mine: Option<Addresses>) -> Self {
+    fn read(source: &mut Source<'_>, mine: Option<Reached>) -> Self {
         let transport = source.or("links", Transport::Tls);
         let gather_bytes_max = Config::new(ReplicaId(0), 3).gather_bytes_max;
+        let (listen, unknown) = listen(source, mine);
         Self {
             data: data(source),
-            listen: listen(source, mine),
+            listen,
+            unknown,
             transport,
             tls: tls(source, transport),
             password: password(source),
-            gather_bytes_max: source.or("limits.gather_bytes_max", gather_bytes_max),
-            clients_max: source.or("limits.clients_max", Self::CLIENTS_MAX),
+            gather_bytes_max: source.within(
+                "limits.gather_bytes_max",
+                gather_bytes_max,
+                64 << 10..=16 << 30,
+            ),
+            clients_max: source.within("limits.clients_max", Self::CLIENTS_MAX, 1..=1_000_000),
             log: source.or("log.level", LogLevel::Info),
             observe: source.or("observe", Level::default()),
         }
     }
 
     fn settings(self, me: ReplicaId, listen: Addresses, cluster: Cluster) -> NodeSettings {
-        let each = |of: fn(&Addresses) -> SocketAddr| cluster.replicas.iter().map(of).collect();
+        let each = |of: fn(&Reached) -> Endpoint| cluster.replicas.iter().map(of).collect();
         NodeSettings {
             digest: cluster.digest(),
-            peers: each(|replica| replica.links),
-            clients_of: each(|replica| replica.clients),
-            admins: each(|replica| replica.admin),
+            peers: each(|replica| replica.links.clone()),
+            clients_of: each(|replica| replica.clients.clone()),
+            admins: each(|replica| replica.admin.clone()),
             config: Config { me, gather_bytes_max: self.gather_bytes_max, ..cluster.config },
             protocol: cluster.protocol,
             cluster: cluster.id,
@@ -202,43 +216,58 @@ fn data(source: &mut Source<'_>) -> Option<PathBuf> {
     None
 }
 
-fn listen(source: &mut Source<'_>, mine: Option<Addresses>) -> Option<Addresses> {
-    let mut address = |name, default: Option<SocketAddr>| match default {
-        Some(default) => Some(source.or(name, default)),
-        None => source.optional(name),
+/// Where to listen: where others reach this node, unless it is told otherwise; and why that is not known.
+fn listen(source: &mut Source<'_>, mine: Option<Reached>) -> (Option<Addresses>, Option<Error>) {
+    let mut unknown = None;
+    let mut address = |name: &'static str, of: fn(&Reached) -> &Endpoint| {
+        if let Some(told) = source.optional::<SocketAddr>(name) {
+            return Some(told);
+        }
+        let endpoint = of(mine.as_ref()?);
+        match endpoint.look_up() {
+            Ok(address) => Some(source.or(name, address)),
+            Err(source) => {
+                let endpoint = endpoint.to_string();
+                unknown = Some(Error::Lookup { endpoint, setting: name, source });
+                None
+            }
+        }
     };
-    let links = address("listen.links", mine.map(|mine| mine.links));
-    let clients = address("listen.clients", mine.map(|mine| mine.clients));
-    let admin = address("listen.admin", mine.map(|mine| mine.admin));
-    Some(Addresses { links: links?, clients: clients?, admin: admin? })
+    let links = address("listen.links", |mine| &mine.links);
+    let clients = address("listen.clients", |mine| &mine.clients);
+    let admin = address("listen.admin", |mine| &mine.admin);
+    let all = || Some(Addresses { links: links?, clients: clients?, admin: admin? });
+    (all(), unknown)
 }
 
 /// The keys of the links, all of them or none.
 fn tls(source: &mut Source<'_>, transport: Transport) -> Option<TlsFiles> {
     let mut path = |name| {
         let path = source.path(name);
-        match &path {
-            None if transport == Transport::Tls => {
+        if transport == Transport::Plain {
+            return None;
+        }
+        let Some(path) = path else {
+            // What is empty has been said to be.
+            if source.layer(name) == Layers::NOBODY {
                 let what = format!(
                     "`{name}` is missing: links need tls.ca, tls.cert and tls.key, or, if all \
                      replicas are on this machine, `links = \"plain\"`"
                 );
                 source.problem(name, what);
             }
-            Some(path) if transport == Transport::Tls => {
-                let read = if name == "tls.key" { secret_file(path) } else { public_file(path) };
-                if let Err(what) = read {
-                    source.problem(name, what);
-                }
+            return None;
+        };
+        let read = if name == "tls.key" { secret_file(&path) } else { public_file(&path) };
+        match read {
+            Ok(_) => Some(path),
+            Err(what) => {
+                source.problem(name, what);
+                None
             }
-            _ => {}
         }
-        path
     };
     let (ca, cert, key) = (path("tls.ca"), path("tls.cert"), path("tls.key"));
-    if transport == Transport::Plain {
-        return None;
-    }
     Some(TlsFiles { ca: ca?, cert: cert?, key: key? })
 }
 

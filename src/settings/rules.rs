@@ -6,13 +6,35 @@
 use super::cluster::Cluster;
 use super::node::{Node, Transport};
 use super::source::Source;
+use super::{Endpoint, TlsFiles};
+use crate::links::tls::{CLIENT, Tls, Unusable, name_of};
+use crate::quorum::Votes;
+use crate::types::ReplicaId;
+
+/// Notes keys with which no link could be made.
+pub(super) fn check_keys(source: &mut Source<'_>, me: ReplicaId, files: &TlsFiles) {
+    let tls = match Tls::load(files) {
+        Ok(tls) => tls,
+        Err(Unusable { setting, why }) => return source.problem(setting, why),
+    };
+    let (mine, path) = (name_of(me), files.cert.display());
+    if tls.names(&mine) {
+        return;
+    }
+    let others = (0..Votes::REPLICAS_MAX as u16).map(ReplicaId);
+    let other = others.map(name_of).chain([CLIENT.to_owned()]).find(|name| tls.names(name));
+    let whose = other.map_or(String::new(), |name| format!(", but {name}'s"));
+    let what = format!("the certificate {path} is not {mine}'s{whose}: take that of this replica");
+    source.problem("tls.cert", what);
+}
 
 /// Notes each address that would be open to more than it should be.
 pub(super) fn check(source: &mut Source<'_>, cluster: &Cluster, node: &Node) {
     let Some(listen) = node.listen else { return };
     if node.transport == Transport::Plain {
-        let all = cluster.replicas.iter().map(|replica| replica.links).chain([listen.links]);
-        if let Some(address) = all.into_iter().find(|address| !address.ip().is_loopback()) {
+        let own = Endpoint::from(listen.links);
+        let mut all = cluster.replicas.iter().map(|replica| &replica.links).chain([&own]);
+        if let Some(address) = all.find(|address| !address.is_loopback()) {
             let what = format!(
                 "plain links are for replicas on one machine, and {address} is not a loopback \
                  address: set tls.ca, tls.cert and tls.key, and remove `links = \"plain\"`"

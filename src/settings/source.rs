@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -23,6 +23,11 @@ pub struct Layers {
     pub flags: Vec<(String, String, String)>,
     /// The environment; a setting `a.b` is the variable `TARAFLOW_A_B`.
     pub environment: BTreeMap<String, String>,
+}
+
+impl Layers {
+    /// How far away a setting is of which nobody has said anything.
+    pub(super) const NOBODY: u8 = 3;
 }
 
 /// Where a value came from.
@@ -176,6 +181,22 @@ impl<'a> Source<'a> {
         })
     }
 
+    /// The value of a number, or what it is when nobody says anything; noted as wrong out of its range.
+    pub fn within<T: Kind + Copy + PartialOrd>(
+        &mut self,
+        name: &str,
+        default: T,
+        range: RangeInclusive<T>,
+    ) -> T {
+        let value = self.or(name, default);
+        if !range.contains(&value) {
+            let (low, high) = range.into_inner();
+            self.problem(name, format!("`{name}` must be from {low} to {high}"));
+            return default;
+        }
+        value
+    }
+
     /// The value of a setting that must be there.
     pub fn required<T: Kind>(&mut self, name: &str) -> Option<T> {
         let problems = self.problems.len();
@@ -188,8 +209,12 @@ impl<'a> Source<'a> {
 
     /// A path, which is relative to the file it stands in, or to where the command was given.
     pub fn path(&mut self, name: &str) -> Option<PathBuf> {
-        let written = PathBuf::from(self.optional::<String>(name)?);
-        Some(self.beside(name, written))
+        let written = self.optional::<String>(name)?;
+        if written.is_empty() {
+            self.problem(name, format!("`{name}` must be a path, and is empty"));
+            return None;
+        }
+        Some(self.beside(name, written.into()))
     }
 
     /// `written`, seen from the place where the setting stands.
@@ -206,7 +231,7 @@ impl<'a> Source<'a> {
             Some(Origin::Flag(_)) => 0,
             Some(Origin::Environment(_)) => 1,
             Some(Origin::File(..)) => 2,
-            Some(Origin::Default) | None => 3,
+            Some(Origin::Default) | None => Layers::NOBODY,
         }
     }
 

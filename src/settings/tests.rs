@@ -321,3 +321,55 @@ fn digest_covers_what_the_replicated_state_depends_on_and_not_addresses() {
     files.cluster("00ff", "00fe");
     assert_ne!(files.read().0.digest, digest);
 }
+
+#[test]
+fn numbers_out_of_their_range_are_refused_with_the_range() {
+    let files = Files::new();
+    files.node("[limits]\nclients_max = 0\n");
+    assert_eq!(files.problem(), "node.toml:5:1: `limits.clients_max` must be from 1 to 1000000");
+    files.node("[limits]\nclients_max = 99999999999\n");
+    assert!(files.problem().contains("must be from 1 to 1000000"), "{}", files.problem());
+    files.node("");
+
+    for value in ["0", "3000000000"] {
+        files.cluster("suspect_after_ms = 500", &format!("suspect_after_ms = {value}"));
+        let said = "cluster.toml:24:1: `limits.suspect_after_ms` must be from 10 to 600000";
+        assert_eq!(files.problem(), said);
+    }
+    for (name, value) in [
+        ("tick_ms", "60000"),
+        ("gossip_every_ms", "0"),
+        ("retry_after_ms", "9999999"),
+        ("checkpoint_bytes", "0"),
+        ("batch_bytes_max", "0"),
+        ("chunk_bytes", "99999999999"),
+        ("client_window", "1000000"),
+        ("sessions_max", "99999999999"),
+        ("batches_in_flight", "0"),
+    ] {
+        files.cluster("suspect_after_ms = 500", &format!("{name} = {value}"));
+        assert!(files.problem().contains("must be from"), "{name}: {}", files.problem());
+    }
+}
+
+#[test]
+fn a_path_that_is_empty_is_refused() {
+    let mut files = Files::new();
+    files.node("data = \"\"\n");
+    assert_eq!(files.problem(), "node.toml:4:1: `data` must be a path, and is empty");
+
+    files.node("");
+    files.flag("clients.password_file", "");
+    assert!(files.problem().contains("`clients.password_file` must be a path"));
+}
+
+#[test]
+fn addresses_at_which_nobody_can_be_reached_are_refused() {
+    let files = Files::new();
+    files.cluster("127.0.0.1:7102", "127.0.0.1:0");
+    assert!(files.problem().contains("port 0"), "{}", files.problem());
+
+    files.cluster("127.0.0.1:7002", "0.0.0.0:7002");
+    let said = files.problem();
+    assert!(said.contains("0.0.0.0") && said.contains("listen.clients"), "{said}");
+}

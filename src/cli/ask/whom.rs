@@ -9,7 +9,7 @@ use clap::Args;
 use super::Silence;
 use crate::error::Error;
 use crate::observe::status::ReplicaStatus;
-use crate::settings::Cluster;
+use crate::settings::{Cluster, look_up_all};
 use crate::types::ReplicaId;
 
 /// Which replicas to ask.
@@ -54,7 +54,8 @@ impl Whom {
     /// What is wrong with its settings.
     pub fn in_dir(dir: &Path) -> Result<Self, Error> {
         let (cluster, _) = Cluster::read(&dir.join("cluster.toml")).map_err(Error::Settings)?;
-        let admins = cluster.replicas.iter().map(|replica| replica.admin);
+        let admins = look_up_all(cluster.replicas.iter().map(|replica| &replica.admin));
+        let admins = admins.map_err(Error::Names)?;
         let replicas: Vec<_> = (0..).map(|number| Some(ReplicaId(number))).zip(admins).collect();
         let n = Some(replicas.len());
         Ok(Self { replicas, cluster: Some(format!("{:016x}", cluster.id)), n })

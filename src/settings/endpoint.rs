@@ -1,0 +1,166 @@
+//! Where something is reached.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, de};
+
+use super::value::Kind;
+
+/// A host, by its address or by a name that is looked up, and a port.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Endpoint {
+    host: Host,
+    port: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Host {
+    Address(IpAddr),
+    Name(String),
+}
+
+impl Endpoint {
+    /// What connects to nobody, in place of a name that means nothing here.
+    pub const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+    /// The port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The address, if it need not be looked up.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self.host {
+            Host::Address(ip) => Some(SocketAddr::new(ip, self.port)),
+            Host::Name(_) => None,
+        }
+    }
+
+    /// The address, looked up if need be. That may take as long as the system's resolver does.
+    ///
+    /// # Errors
+    /// What the resolver says.
+    pub fn look_up(&self) -> io::Result<SocketAddr> {
+        match &self.host {
+            Host::Address(ip) => Ok(SocketAddr::new(*ip, self.port)),
+            Host::Name(name) => {
+                let mut found = (name.as_str(), self.port).to_socket_addrs()?;
+                found.next().ok_or_else(|| io::ErrorKind::NotFound.into())
+            }
+        }
+    }
+
+    /// Whether only this machine can be meant.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        match &self.host {
+            Host::Address(ip) => ip.is_loopback(),
+            Host::Name(name) => name.eq_ignore_ascii_case("localhost"),
+        }
+    }
+
+    /// Whether it names no machine in particular, as `0.0.0.0` does.
+    #[must_use]
+    pub fn is_unspecified(&self) -> bool {
+        matches!(self.host, Host::Address(ip) if ip.is_unspecified())
+    }
+}
+
+/// The addresses of all of them; [`Endpoint::NOWHERE`] for those whose name means nothing here.
+///
+/// # Errors
+/// What the resolver says of the last one, if none of them is known.
+pub fn look_up_all<'a>(
+    endpoints: impl Iterator<Item = &'a Endpoint>,
+) -> io::Result<Vec<SocketAddr>> {
+    let (mut all, mut last) = (Vec::new(), None);
+    for endpoint in endpoints {
+        all.push(endpoint.look_up().unwrap_or_else(|error| {
+            last =
+                Some(io::Error::new(error.kind(), format!("cannot look up {endpoint}: {error}")));
+            Endpoint::NOWHERE
+        }));
+    }
+    match last {
+        Some(error) if all.iter().all(|address| *address == Endpoint::NOWHERE) => Err(error),
+        _ => Ok(all),
+    }
+}
+
+impl From<SocketAddr> for Endpoint {
+    fn from(address: SocketAddr) -> Self {
+        Self { host: Host::Address(address.ip()), port: address.port() }
+    }
+}
+
+impl FromStr for Endpoint {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(address) = text.parse::<SocketAddr>() {
+            return Ok(address.into());
+        }
+        let (name, port) = text.rsplit_once(':').ok_or(Self::WANTED)?;
+        let port = port.parse().map_err(|_| Self::WANTED)?;
+        let is_letter = |letter: u8| letter.is_ascii_alphanumeric() || b"-_.".contains(&letter);
+        // Digits and dots only would be an address, mistyped.
+        let numeric = name.bytes().all(|letter| letter.is_ascii_digit() || letter == b'.');
+        if numeric || name.len() > 253 || !name.bytes().all(is_letter) {
+            return Err(Self::WANTED);
+        }
+        Ok(Self { host: Host::Name(name.to_owned()), port })
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            Host::Address(ip) => SocketAddr::new(*ip, self.port).fmt(f),
+            Host::Name(name) => write!(f, "{name}:{}", self.port),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Endpoint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+impl Kind for Endpoint {
+    const WANTED: &'static str =
+        "a host and a port in quotes, like \"127.0.0.1:7000\" or \"db-1.example.org:7000\"";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_addresses_or_names_and_a_mistyped_address_is_neither() {
+        for text in ["127.0.0.1:7000", "[::1]:7000", "db-1.example.org:7000", "localhost:1"] {
+            let endpoint: Endpoint = text.parse().unwrap();
+            assert_eq!(endpoint.to_string(), text);
+        }
+        for text in ["", "7000", ":7000", "10.0.0:7000", "10.0.0.300:7000", "a b:1", "db:70000"] {
+            assert!(text.parse::<Endpoint>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_nobody_knows_leaves_the_others_to_be_used() {
+        let endpoints: Vec<Endpoint> =
+            ["127.0.0.1:1", "no-such-host.invalid:2"].map(|text| text.parse().unwrap()).into();
+
+        let all = look_up_all(endpoints.iter()).unwrap();
+
+        assert_eq!(all, ["127.0.0.1:1".parse().unwrap(), Endpoint::NOWHERE]);
+        let error = look_up_all(endpoints[1..].iter()).unwrap_err();
+        assert!(error.to_string().contains("cannot look up no-such-host.invalid:2"), "{error}");
+    }
+}

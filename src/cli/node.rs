@@ -1,11 +1,12 @@
 //! `taraflow node`: one replica as a process.
 
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read, Write};
 use std::time::Duration;
 
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use signal_hook::consts::SIGTERM;
+use signal_hook::consts::{SIGHUP, SIGTERM};
+use signal_hook::iterator::Signals;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::config::NodeArgs;
@@ -16,14 +17,19 @@ use crate::dataflows;
 use crate::error::Error;
 use crate::observe::board::Board;
 use crate::observe::status::Bounds;
-use crate::settings::{LogLevel, NodeSettings};
+use crate::settings::{Found, LogLevel, NodeSettings};
+use crate::types::ReplicaId;
 
 /// What `taraflow node` is told.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Logs go to standard error: for people on a terminal, else as JSON, an object a line. SIGTERM and SIGINT \
-end the replica in order. Exit codes: 2 the settings cannot be used; 7 the files are damaged; 8 the disk \
-has failed.")]
+Example:
+  taraflow node --config ./cluster/replica-0/node.toml
+
+Logs go to standard error: for people on a terminal, else as JSON, an object a line; each names its \
+replica. SIGTERM and SIGINT end the replica in order; SIGHUP is ignored, since settings are read at the \
+start only. Exit codes: 2 the settings cannot be used; 7 the data directory is gone, empty or damaged; \
+8 the disk has failed.")]
 pub struct RunArgs {
     #[command(flatten)]
     node: NodeArgs,
@@ -37,8 +43,10 @@ pub struct RunArgs {
 /// # Errors
 /// Why it cannot start, or why it has ended.
 pub fn run(args: &RunArgs) -> Result<(), Error> {
-    let (mut settings, _) = args.node.read()?;
-    log_to_stderr(settings.log);
+    let (mut settings, found) = args.node.read()?;
+    log_to_stderr(settings.log, settings.config.me);
+    tracing::info!(settings = in_words(&found), "settings in force");
+    ignore_hangups()?;
     settings.clients_max = allow_clients(settings.clients_max);
     if args.while_stdin_is_open {
         end_with_stdin()?;
@@ -81,7 +89,25 @@ fn serve(settings: &NodeSettings) -> Result<(), Error> {
     served.unwrap_or_else(|| Err(Error::no_protocol(&settings.protocol)))
 }
 
-fn log_to_stderr(level: LogLevel) {
+/// All settings on one line.
+fn in_words(found: &[Found]) -> String {
+    let each = found.iter().map(|found| format!("{}={}", found.name, found.value));
+    each.collect::<Vec<_>>().join(" ")
+}
+
+/// A terminal that closes, or an operator who would have settings read anew, must not end a replica.
+fn ignore_hangups() -> io::Result<()> {
+    let watch = |mut signals: Signals| {
+        for _ in signals.forever() {
+            tracing::info!("SIGHUP is ignored: settings are read at the start only");
+        }
+    };
+    let signals = Signals::new([SIGHUP])?;
+    std::thread::Builder::new().name("hangups".to_owned()).spawn(move || watch(signals))?;
+    Ok(())
+}
+
+fn log_to_stderr(level: LogLevel, replica: ReplicaId) {
     let filter = match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
@@ -89,9 +115,35 @@ fn log_to_stderr(level: LogLevel) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    let terminal = io::stderr().is_terminal();
-    let logs = tracing_subscriber::fmt().with_max_level(filter).with_writer(io::stderr);
-    if terminal { logs.init() } else { logs.json().flatten_event(true).init() }
+    let logs = tracing_subscriber::fmt().with_max_level(filter);
+    if io::stderr().is_terminal() {
+        let named = move || Named { start: format!("replica {replica} "), replaced: 0 };
+        logs.with_writer(named).init();
+    } else {
+        // In place of the brace that begins the object.
+        let named = move || Named { start: format!("{{\"replica\":{replica},"), replaced: 1 };
+        logs.with_writer(named).json().flatten_event(true).init();
+    }
+}
+
+/// Writes a line of the log, which comes whole, to standard error with the replica named first: logs of
+/// several are read together.
+struct Named {
+    start: String,
+    /// Bytes of the line that `start` stands in place of.
+    replaced: usize,
+}
+
+impl Write for Named {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let rest = line.get(self.replaced..).unwrap_or_default();
+        io::stderr().lock().write_all(&[self.start.as_bytes(), rest].concat())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Ends this process when nobody holds the other end of its standard input any more: first in order,

@@ -10,6 +10,7 @@ mod lock;
 mod patience;
 #[cfg(test)]
 mod tests;
+mod trouble;
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -26,6 +27,8 @@ use crate::error::Error;
 pub use ending::{Ending, Fate};
 pub use lock::{Lock, stop};
 pub use patience::Patience;
+pub use trouble::FILE as TROUBLE;
+use trouble::Trouble;
 
 /// What is run.
 pub struct Supervisor<'a> {
@@ -35,6 +38,8 @@ pub struct Supervisor<'a> {
     pub last_words: Box<dyn Fn(usize) -> Option<String> + 'a>,
     /// Who is told what happens, a line each.
     pub tell: Box<dyn FnMut(&str) + 'a>,
+    /// Keeps what is wrong with a child where others read it, or that nothing is any more.
+    pub keep: Box<dyn Fn(usize, Option<&str>) + 'a>,
     /// Whether a child remembers what it promised, and so may return.
     pub durable: bool,
 }
@@ -51,7 +56,12 @@ enum Replica {
 /// # Errors
 /// What the system says.
 pub fn signals() -> io::Result<Receiver<i32>> {
-    let mut signals = Signals::new([SIGCHLD, SIGHUP, SIGINT, SIGTERM])?;
+    let mut acted_on = vec![SIGCHLD, SIGINT, SIGTERM];
+    // Who is started by `nohup` is to outlive its terminal.
+    if !is_ignored(SIGHUP) {
+        acted_on.push(SIGHUP);
+    }
+    let mut signals = Signals::new(acted_on)?;
     let (sender, receiver) = bounded(64);
     let listen = move || {
         for signal in signals.forever() {
@@ -64,6 +74,14 @@ pub fn signals() -> io::Result<Receiver<i32>> {
     Ok(receiver)
 }
 
+/// Whether this process was started to ignore a signal, as far as the system tells.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
 impl Supervisor<'_> {
     /// Runs `n` children until a signal says that it is enough, and waits for their end.
     ///
@@ -71,15 +89,17 @@ impl Supervisor<'_> {
     /// A child that cannot be started, or [`Error::AllEnded`].
     pub fn run(&mut self, n: usize, signals: &Receiver<i32>) -> Result<(), Error> {
         let mut patience = vec![Patience::default(); n];
+        let mut troubles = vec![Trouble::default(); n];
+        (0..n).for_each(|index| (self.keep)(index, None));
         let mut replicas = Vec::new();
         for index in 0..n {
             let started = self.start(index);
             replicas.push(started?);
         }
         loop {
-            match wait(&replicas, signals) {
+            match wait(&replicas, &troubles, signals) {
                 Some(SIGINT | SIGTERM | SIGHUP) => return self.end(&mut replicas, signals),
-                _ => self.step(&mut replicas, &mut patience)?,
+                _ => self.step(&mut replicas, &mut patience, &mut troubles)?,
             }
             if replicas.iter().all(|replica| matches!(replica, Replica::Ended)) {
                 return Err(Error::AllEnded { n });
@@ -99,18 +119,42 @@ impl Supervisor<'_> {
     }
 
     /// Notes who has ended, and starts those whose time has come.
-    fn step(&mut self, replicas: &mut [Replica], patience: &mut [Patience]) -> Result<(), Error> {
+    fn step(
+        &mut self,
+        replicas: &mut [Replica],
+        patience: &mut [Patience],
+        troubles: &mut [Trouble],
+    ) -> Result<(), Error> {
         for (index, replica) in replicas.iter_mut().enumerate() {
+            let trouble = &mut troubles[index];
             match replica {
                 Replica::Runs { child, since } => {
-                    let Some(status) = child.try_wait()? else { continue };
+                    let Some(status) = child.try_wait()? else {
+                        if since.elapsed() >= Patience::LONG_LIFE && trouble.pass() {
+                            (self.keep)(index, None);
+                        }
+                        continue;
+                    };
                     let (lived, ending) = (since.elapsed(), Ending::from(status));
                     let pause = patience[index].after(lived);
                     *replica = self.next(index, ending, pause);
+                    self.note(index, ending, lived, trouble);
                 }
                 Replica::Waits { until } if *until <= Instant::now() => {
-                    *replica = self.start(index)?;
-                    (self.tell)(&format!("replica {index} starts again"));
+                    *replica = match self.start(index) {
+                        Ok(started) => {
+                            (self.tell)(&format!("replica {index} starts again"));
+                            started
+                        }
+                        Err(error) => {
+                            if let Some(what) = trouble.on_failure(&error.to_string()) {
+                                (self.keep)(index, Some(&what));
+                                (self.tell)(&format!("replica {index} {what}"));
+                            }
+                            let pause = patience[index].after(Duration::ZERO);
+                            Replica::Waits { until: Instant::now() + pause }
+                        }
+                    };
                 }
                 Replica::Waits { .. } | Replica::Ended => {}
             }
@@ -136,9 +180,22 @@ impl Supervisor<'_> {
         }
     }
 
+    /// Says once what a child ends of again and again, and keeps it where others read it.
+    fn note(&mut self, index: usize, ending: Ending, lived: Duration, trouble: &mut Trouble) {
+        let by_itself = matches!(ending, Ending::Code(_));
+        let words = by_itself.then(|| (self.last_words)(index)).flatten();
+        let stays = ending.fate(self.durable) != Fate::Restart;
+        if let Some(what) = trouble.on_end(ending, words, lived, stays) {
+            (self.keep)(index, Some(&what));
+            if !stays {
+                (self.tell)(&format!("replica {index} {what}"));
+            }
+        }
+    }
+
     /// Asks all children to end, and waits for them; at another signal, ends them at once.
     fn end(&mut self, replicas: &mut [Replica], signals: &Receiver<i32>) -> Result<(), Error> {
-        (self.tell)("ending all replicas; once more to kill them");
+        (self.tell)("stopping all replicas; Ctrl-C again to kill them");
         for replica in replicas.iter_mut() {
             match replica {
                 Replica::Runs { child, .. } => ask_to_end(child)?,
@@ -156,7 +213,7 @@ impl Supervisor<'_> {
             if replicas.iter().all(|replica| matches!(replica, Replica::Ended)) {
                 return Ok(());
             }
-            if let Some(SIGINT | SIGTERM | SIGHUP) = wait(replicas, signals) {
+            if let Some(SIGINT | SIGTERM | SIGHUP) = wait(replicas, &[], signals) {
                 for replica in replicas.iter_mut() {
                     if let Replica::Runs { child, .. } = replica {
                         child.kill()?;
@@ -168,9 +225,13 @@ impl Supervisor<'_> {
 }
 
 /// Waits for a signal, or until the next child is to be started.
-fn wait(replicas: &[Replica], signals: &Receiver<i32>) -> Option<i32> {
-    let starts = replicas.iter().filter_map(|replica| match replica {
+fn wait(replicas: &[Replica], troubles: &[Trouble], signals: &Receiver<i32>) -> Option<i32> {
+    let starts = replicas.iter().enumerate().filter_map(|(index, replica)| match replica {
         Replica::Waits { until } => Some(*until),
+        // Then it has got over what was wrong.
+        Replica::Runs { since, .. } if troubles.get(index).is_some_and(Trouble::is_kept) => {
+            Some(*since + Patience::LONG_LIFE)
+        }
         Replica::Runs { .. } | Replica::Ended => None,
     });
     let received = match starts.min() {

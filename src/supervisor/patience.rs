@@ -18,7 +18,7 @@ impl Patience {
     const FIRST: Duration = Duration::from_millis(100);
     const LONGEST: Duration = Duration::from_secs(5);
     /// Who has lived as long as this begins anew.
-    const LONG_LIFE: Duration = Duration::from_secs(10);
+    pub(super) const LONG_LIFE: Duration = Duration::from_secs(10);
 
     /// The pause after a life of this length.
     pub fn after(&mut self, lived: Duration) -> Duration {

@@ -13,12 +13,21 @@ fn alone() -> MutexGuard<'static, ()> {
 
 /// Runs shell scripts under a supervisor, and sends it a signal at each line that has `until` in it.
 fn supervise(scripts: &[&str], until: &str, durable: bool) -> (Vec<String>, Result<(), Error>) {
+    let (lines, _, outcome) = watch(scripts, until, durable);
+    (lines, outcome)
+}
+
+/// The same, and what is kept of each child's trouble in the end.
+type Watched = (Vec<String>, Vec<(usize, String)>, Result<(), Error>);
+
+fn watch(scripts: &[&str], until: &str, durable: bool) -> Watched {
     let _alone = alone();
     let (sender, events): (Sender<i32>, Receiver<i32>) = unbounded();
     let system = signals().unwrap();
     let ended = sender.clone();
     std::thread::spawn(move || system.iter().try_for_each(|signal| ended.send(signal)));
     let lines = RefCell::new(Vec::new());
+    let kept = RefCell::new(Vec::<(usize, String)>::new());
     let outcome = Supervisor {
         command: Box::new(|index| {
             let mut command = Command::new("sh");
@@ -32,10 +41,15 @@ fn supervise(scripts: &[&str], until: &str, durable: bool) -> (Vec<String>, Resu
                 sender.send(SIGTERM).unwrap();
             }
         }),
+        keep: Box::new(|index, what| {
+            let mut kept = kept.borrow_mut();
+            kept.retain(|(other, _)| *other != index);
+            kept.extend(what.map(|what| (index, what.to_owned())));
+        }),
         durable,
     }
     .run(scripts.len(), &events);
-    (lines.into_inner(), outcome)
+    (lines.into_inner(), kept.into_inner(), outcome)
 }
 
 #[test]
@@ -46,7 +60,7 @@ fn what_dies_is_started_again_with_growing_patience() {
     assert_eq!(lines[0], "replica 0 ended: killed by signal 9; starts again in 100 ms");
     assert_eq!(lines[1], "replica 0 starts again");
     assert_eq!(lines[2], "replica 0 ended: killed by signal 9; starts again in 200 ms");
-    assert_eq!(lines[3], "ending all replicas; once more to kill them");
+    assert_eq!(lines[3], "stopping all replicas; Ctrl-C again to kill them");
     assert_eq!(lines[4], "replica 1 ended: killed by signal 15");
     assert_eq!(lines.len(), 5);
 }
@@ -77,4 +91,24 @@ fn a_second_signal_kills_what_does_not_end() {
 
     outcome.unwrap();
     assert_eq!(lines.last().unwrap(), "replica 1 ended: killed by signal 9");
+}
+
+#[test]
+fn what_ends_for_the_same_reason_again_and_again_is_told_once_in_words() {
+    let (lines, kept, outcome) = watch(&["exit 1", "sleep 60"], "in 1600 ms", true);
+
+    outcome.unwrap();
+    let words = "ends again and again for the same reason, exit code 1: these";
+    let told = lines.iter().filter(|line| line.ends_with(words)).count();
+    assert_eq!(told, 1, "{lines:#?}");
+    assert_eq!(kept, [(0, words.to_owned())]);
+}
+
+#[test]
+fn what_is_not_started_again_says_why_where_others_read_it() {
+    let (_, kept, outcome) = watch(&["exit 7", "sleep 60"], "said", true);
+
+    outcome.unwrap();
+    let words = "has ended with exit code 7 and is not started again: these";
+    assert_eq!(kept, [(0, words.to_owned())]);
 }

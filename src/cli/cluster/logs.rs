@@ -2,19 +2,46 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const NAME: &str = "log";
-/// A log as long as this is put aside when its replica starts, in place of the one before it.
+/// What a log that has become too long is put aside as, in place of the one before it.
+const OLD: &str = "log.old";
+/// How long a log may become.
 const BYTES_MAX: u64 = 16 << 20;
+/// How often that is looked at.
+const EVERY: Duration = Duration::from_secs(10);
 
 /// Opens the log of the replica that lives in `home`, to be written at its end.
 pub(super) fn open(home: &Path) -> io::Result<File> {
+    trim(home)?;
+    OpenOptions::new().append(true).create(true).open(home.join(NAME))
+}
+
+/// Keeps the logs in `homes` short as long as this process lives.
+pub(super) fn keep_short(homes: Vec<PathBuf>) -> io::Result<()> {
+    let watch = move || {
+        loop {
+            std::thread::sleep(EVERY);
+            for home in &homes {
+                // A disk that is full, or a directory that is gone, is told elsewhere.
+                let _ = trim(home);
+            }
+        }
+    };
+    std::thread::Builder::new().name("logs".to_owned()).spawn(watch).map(drop)
+}
+
+/// Puts aside what a log that is too long holds. Whoever writes to it goes on: at its end, which is then
+/// its beginning. Lines written in that moment are lost.
+fn trim(home: &Path) -> io::Result<()> {
     let path = home.join(NAME);
-    if path.metadata().is_ok_and(|metadata| metadata.len() >= BYTES_MAX) {
-        fs::rename(&path, home.join("log.old"))?;
+    if !path.metadata().is_ok_and(|metadata| metadata.len() >= BYTES_MAX) {
+        return Ok(());
     }
-    OpenOptions::new().append(true).create(true).open(path)
+    fs::copy(&path, home.join(OLD))?;
+    OpenOptions::new().write(true).open(path)?.set_len(0)
 }
 
 /// The last line of the log that says anything.
@@ -32,6 +59,7 @@ pub(super) fn last_line(home: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
 
     #[test]
     fn the_last_line_that_says_anything_is_found() {
@@ -50,5 +78,18 @@ mod tests {
 
         assert_eq!(log.metadata().unwrap().len(), 0);
         assert!(home.path().join("log.old").exists());
+    }
+
+    #[test]
+    fn a_log_that_becomes_long_while_it_is_written_begins_anew() {
+        let home = tempfile::tempdir().unwrap();
+        let mut log = open(home.path()).unwrap();
+        log.write_all(&vec![b'x'; BYTES_MAX as usize]).unwrap();
+
+        trim(home.path()).unwrap();
+        log.write_all(b"next\n").unwrap();
+
+        assert_eq!(fs::read(home.path().join(NAME)).unwrap(), b"next\n");
+        assert_eq!(home.path().join(OLD).metadata().unwrap().len(), BYTES_MAX);
     }
 }

@@ -1,5 +1,7 @@
 //! `taraflow cluster up`: all replicas as processes, under a supervisor.
 
+use std::fs;
+use std::io::{self, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,7 +11,7 @@ use crate::cli::config::flags;
 use crate::error::Error;
 use crate::settings::{self, Addresses, Cluster, Layers, NodeSettings};
 use crate::setup::replica_home;
-use crate::supervisor::{Lock, Supervisor, signals};
+use crate::supervisor::{Lock, Supervisor, TROUBLE, signals};
 use crate::types::ReplicaId;
 
 /// Runs the cluster, made first if there is none, with further settings for all its replicas.
@@ -32,13 +34,26 @@ pub(super) fn run(wishes: &Wishes, set: &[(String, String)]) -> Result<(), Error
     say_hello(directory, &nodes);
     let program = std::env::current_exe()?;
     let home = |index| directory.join(replica_home(index));
+    logs::keep_short((0..nodes.len()).map(home).collect())?;
     Supervisor {
         command: Box::new(|index| command(&program, &home(index), set)),
         last_words: Box::new(|index| logs::last_line(&home(index))),
-        tell: Box::new(|line| eprintln!("{line}")),
+        // That nobody reads it, as when its terminal is gone, must not end a cluster.
+        tell: Box::new(|line| drop(writeln!(io::stderr(), "{line}"))),
+        keep: Box::new(|index, what| keep(&home(index), what)),
         durable: nodes.iter().all(|node| node.data.is_some()),
     }
     .run(nodes.len(), &signals)
+}
+
+/// Writes down what is wrong with the replica that lives in `home`, or that nothing is.
+fn keep(home: &Path, what: Option<&str>) {
+    let path = home.join(TROUBLE);
+    // Where nothing can be written, the terminal has it.
+    let _ = match what {
+        Some(what) => fs::write(path, format!("{what}\n")),
+        None => fs::remove_file(path),
+    };
 }
 
 /// The settings of all replicas, as they will read them.
@@ -135,6 +150,6 @@ fn say_hello(directory: &Path, nodes: &[NodeSettings]) {
         eprintln!("try:    redis-cli -p {port} set greeting hello");
     }
     eprintln!("see:    taraflow status --dir {shown}");
-    eprintln!("logs:   {}", logs.display());
+    eprintln!("logs:   {} (at most 16 MiB each, and as much in log.old)", logs.display());
     eprintln!("end:    Ctrl-C, or taraflow cluster down --dir {shown}");
 }

@@ -82,6 +82,8 @@ impl Target {
         let mut fault = "no address is given".to_owned();
         let until = Instant::now() + self.deadline;
         let n = self.replicas.len() as u16;
+        // Replicas in a row that will never let this client in.
+        let mut never = 0;
         for to in (0..n).cycle().skip(first.0 as usize) {
             match door.try_dial(ReplicaId(to)) {
                 Ok(limits) if limits.replicas == self.replicas.len() => return Ok((door, limits)),
@@ -92,7 +94,13 @@ impl Target {
                     );
                     return Err(Error::Usage(what));
                 }
-                Err(refused) => fault = refused.to_string(),
+                Err(refused) => {
+                    never = if matches!(refused, Fault::Mismatch(_)) { never + 1 } else { 0 };
+                    fault = refused.to_string();
+                }
+            }
+            if never == n && n > 0 {
+                return Err(Error::Usage(format!("no replica lets this client in: {fault}")));
             }
             if Instant::now() >= until {
                 break;
@@ -140,6 +148,7 @@ impl Remote {
                     return match answer {
                         Answer::Welcome { limits, .. } => Ok(limits),
                         Answer::Refused(why) => Err(Fault::Refused(why)),
+                        Answer::Mismatch(why) => Err(Fault::Mismatch(why)),
                     };
                 }
                 moved?;
@@ -170,8 +179,9 @@ impl Line {
     fn exchange(&mut self, scratch: &mut Scratch) -> Result<(), Fault> {
         let read = self.stream.read(self.inbox.room(), 1 << 20, scratch);
         // After reading: TLS may have something of its own to say to what it has read.
-        self.flush()?;
-        read
+        let flushed = self.flush();
+        // What was read says better what is wrong than that nothing can be written any more.
+        read.and(flushed)
     }
 
     fn flush(&mut self) -> Result<(), Fault> {

@@ -4,26 +4,39 @@
 //! same cluster, replicated settings, protocol and version; a client may come from anywhere that has a
 //! valid certificate, or reaches a plain port.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
 use crate::client::Limits;
 use crate::types::ReplicaId;
 
 /// The version of everything that crosses a link.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 const MAGIC: [u8; 8] = *b"taraflow";
 
 /// Bytes of a frame before the peer is let in.
-pub const HELLO_BYTES_MAX: usize = 1024;
+pub const HELLO_BYTES_MAX: usize = 4096;
+
+/// Settings that replicas share.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shared {
+    /// What the replicated state and the sizes of messages depend on: replicas that differ in one of them
+    /// must not exchange a message.
+    pub binding: BTreeMap<String, u64>,
+    /// Paces and limits of one's own. They are to be changed one node at a time, so replicas may differ for
+    /// a while.
+    pub other: BTreeMap<String, u64>,
+}
 
 /// What all replicas of a cluster have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Common {
     /// The number drawn when the cluster was made.
     pub cluster: u64,
-    /// The digest of the replicated settings.
-    pub settings: [u8; 32],
+    /// What `cluster.toml` says that is the same on all replicas, by name.
+    pub settings: Shared,
     /// The name of the protocol.
     pub protocol: String,
 }
@@ -72,11 +85,10 @@ impl Hello {
     #[must_use]
     pub fn objection(&self, me: ReplicaId, n: usize, common: &Common) -> Option<String> {
         if self.magic != MAGIC {
-            return Some("this is a taraflow link".to_owned());
+            return Some(NO_LINK.to_owned());
         }
         if self.version != VERSION {
-            let theirs = self.version;
-            return Some(format!("link version {theirs}, and this replica speaks {VERSION}"));
+            return Some(other_version(self.version));
         }
         if let Some(to) = self.to.filter(|to| *to != me) {
             return Some(format!("replica {to} was meant, and this is replica {me}"));
@@ -96,11 +108,59 @@ impl Hello {
             let (theirs, ours) = (&theirs.protocol, &common.protocol);
             return Some(format!("replica {from} speaks {theirs}, and this one {ours}"));
         }
-        (theirs.settings != common.settings).then(|| {
-            format!("the replicated settings of replica {from} differ; compare cluster.toml")
-        })
+        let differ = differences(&theirs.settings.binding, &common.settings.binding, from, me);
+        (!differ.is_empty()).then(|| format!("cluster.toml must be the same: {differ}"))
+    }
+
+    /// Settings of a replica that has been let in and of replica `me` that differ, in words, if some do.
+    #[must_use]
+    pub fn differs(&self, me: ReplicaId, common: &Common) -> Option<String> {
+        let (Peer::Replica(from), Some(theirs)) = (self.from, &self.common) else { return None };
+        let differ = differences(&theirs.settings.other, &common.settings.other, from, me);
+        (!differ.is_empty()).then_some(differ)
+    }
+
+    /// Reads what a peer has said first.
+    ///
+    /// # Errors
+    /// Why it cannot be understood; of another version not more can be read than that.
+    pub fn read(bytes: &[u8]) -> Result<Self, String> {
+        let begins = postcard::take_from_bytes::<([u8; 8], u32)>(bytes);
+        match begins {
+            Ok(((MAGIC, VERSION), _)) => {}
+            Ok(((MAGIC, theirs), _)) => return Err(other_version(theirs)),
+            _ => return Err(NO_LINK.to_owned()),
+        }
+        postcard::from_bytes(bytes).map_err(|_| NO_LINK.to_owned())
     }
 }
+
+const NO_LINK: &str = "this is a port for replicas and native clients of taraflow";
+
+fn other_version(theirs: u32) -> String {
+    format!("link version {theirs}, and this replica speaks {VERSION}: use the same release")
+}
+
+/// What differs between the settings of replica `from` and those of replica `me`.
+fn differences(
+    theirs: &BTreeMap<String, u64>,
+    ours: &BTreeMap<String, u64>,
+    from: ReplicaId,
+    me: ReplicaId,
+) -> String {
+    let names: BTreeSet<&String> = theirs.keys().chain(ours.keys()).collect();
+    let word = |value: Option<&u64>| value.map_or("unknown".to_owned(), u64::to_string);
+    let differ = names.into_iter().filter(|name| theirs.get(*name) != ours.get(*name));
+    let each = differ.map(|name| {
+        let (theirs, ours) = (word(theirs.get(name)), word(ours.get(name)));
+        format!("{name} is {theirs} on replica {from} and {ours} on replica {me}")
+    });
+    // The words of a peer have an end, whatever names it makes up.
+    each.take(DIFFERENCES_MAX).collect::<Vec<_>>().join(", ")
+}
+
+/// Differences that are named.
+const DIFFERENCES_MAX: usize = 8;
 
 /// The first frame back.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -114,8 +174,10 @@ pub enum Answer {
         /// What a client must know of the cluster.
         limits: Limits,
     },
-    /// It does not, and this is why.
+    /// It does not for now, and this is why.
     Refused(String),
+    /// It never will, and this is why.
+    Mismatch(String),
 }
 
 #[cfg(test)]
@@ -123,7 +185,9 @@ mod tests {
     use super::*;
 
     fn common() -> Common {
-        Common { cluster: 7, settings: [1; 32], protocol: "tara".to_owned() }
+        let named = |name: &str| BTreeMap::from([(name.to_owned(), 5)]);
+        let (binding, other) = (named("limits.window"), named("limits.tick_ms"));
+        Common { cluster: 7, settings: Shared { binding, other }, protocol: "tara".to_owned() }
     }
 
     fn objection(change: impl FnOnce(&mut Hello)) -> Option<String> {
@@ -154,13 +218,46 @@ mod tests {
                 "speaks mencius",
             ),
             (
-                objection(|hello| hello.common.as_mut().unwrap().settings[0] = 0),
-                "replicated settings",
+                objection(|hello| {
+                    let settings = &mut hello.common.as_mut().unwrap().settings;
+                    settings.binding.insert("limits.window".to_owned(), 4);
+                }),
+                "limits.window is 4 on replica 0 and 5 on replica 1",
+            ),
+            (
+                objection(|hello| {
+                    hello.common.as_mut().unwrap().settings.binding.clear();
+                }),
+                "limits.window is unknown on replica 0 and 5 on replica 1",
             ),
         ];
         for (text, wanted) in told {
             assert!(text.as_ref().is_some_and(|text| text.contains(wanted)), "{text:?}, {wanted}");
         }
+    }
+
+    #[test]
+    fn paces_may_differ_and_which_is_told() {
+        let mut hello = Hello::of_replica(ReplicaId(0), ReplicaId(1), &common());
+        assert_eq!(hello.differs(ReplicaId(1), &common()), None);
+        let settings = &mut hello.common.as_mut().unwrap().settings;
+        settings.other.insert("limits.tick_ms".to_owned(), 9);
+
+        assert_eq!(hello.objection(ReplicaId(1), 3, &common()), None);
+        let told = hello.differs(ReplicaId(1), &common()).unwrap();
+        assert_eq!(told, "limits.tick_ms is 9 on replica 0 and 5 on replica 1");
+    }
+
+    #[test]
+    fn what_is_said_first_in_another_version_or_by_no_peer_is_told_apart() {
+        let mut hello = Hello::of_client(None, None);
+        let read = |hello: &Hello| Hello::read(&postcard::to_stdvec(hello).unwrap());
+        assert_eq!(read(&hello).as_ref(), Ok(&hello));
+        hello.version = 2;
+        assert!(read(&hello).unwrap_err().contains("link version 2"));
+        let old = [postcard::to_stdvec(&hello).unwrap(), vec![9; 40]].concat();
+        assert!(Hello::read(&old).unwrap_err().contains("link version 2"));
+        assert!(Hello::read(b"PING\r\n").unwrap_err().contains("a port for replicas"));
     }
 
     #[test]

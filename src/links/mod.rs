@@ -62,6 +62,9 @@ pub enum Fault {
     /// The peer does not want this connection, or we do not.
     #[error("{0}")]
     Refused(String),
+    /// The two ends are not made for each other, and trying again will not change that.
+    #[error("{0}")]
+    Mismatch(String),
     /// The handshake, or a frame once begun, took too long.
     #[error("too slow")]
     Slow,
@@ -79,6 +82,7 @@ impl Fault {
             Self::Sequence { .. } => "sequence",
             Self::Unreadable => "unreadable",
             Self::Refused(_) => "refused",
+            Self::Mismatch(_) => "mismatch",
             Self::Slow => "slow",
         }
     }

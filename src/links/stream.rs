@@ -41,6 +41,8 @@ pub struct Stream {
     writable: bool,
     /// Whether the other end has said that it will send no more.
     ending: bool,
+    /// Whether the other end is known to speak TLS just as this one does.
+    alike: bool,
 }
 
 impl Stream {
@@ -82,7 +84,7 @@ impl Stream {
         let _ = sockopt::set_socket_keepalive(&socket, true);
         let _ = sockopt::set_tcp_keepidle(&socket, ASK_AFTER);
         let tls = tls.map(Box::new);
-        Self { socket, tls, readable: false, writable: false, ending: false }
+        Self { socket, tls, readable: false, writable: false, ending: false, alike: false }
     }
 
     /// Lets `registry` watch the socket.
@@ -115,6 +117,12 @@ impl Stream {
     #[must_use]
     pub fn is_readable(&self) -> bool {
         self.readable
+    }
+
+    /// Whether what is written leaves encrypted.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// Whether a connection that was dialled stands.
@@ -159,6 +167,9 @@ impl Stream {
         scratch: &mut Scratch,
     ) -> Result<(), Fault> {
         let before = to.len();
+        if self.readable && !self.alike {
+            self.compare(scratch)?;
+        }
         while self.readable && to.len() - before < limit {
             match &mut self.tls {
                 None => match self.socket.read(&mut scratch.0) {
@@ -181,6 +192,33 @@ impl Stream {
             }
         }
         Ok(())
+    }
+
+    /// Finds out by the first bytes whether only one of the two ends speaks TLS. What is written from then
+    /// on leaves in the clear, so that the other end can be told why.
+    fn compare(&mut self, scratch: &mut Scratch) -> Result<(), Fault> {
+        let mut first = [0; 3];
+        let count = match self.socket.peek(&mut first) {
+            Ok(0) => return Err(Fault::Closed),
+            Err(error) => return self.on_error(error),
+            Ok(count) => count,
+        };
+        if count < first.len() && !self.ending {
+            self.readable = false;
+            return Ok(());
+        }
+        let what = match (self.tls.is_some(), is_tls(first)) {
+            (true, false) => "this end uses TLS, and the other does not",
+            (false, true) => "this end does not use TLS, and the other does",
+            _ => {
+                self.alike = true;
+                return Ok(());
+            }
+        };
+        self.tls = None;
+        // What is left unread would have the system take back what is said last.
+        let _ = self.socket.read(&mut scratch.0);
+        Err(Fault::Mismatch(what.to_owned()))
     }
 
     fn on_error(&mut self, error: io::Error) -> Result<(), Fault> {
@@ -240,8 +278,34 @@ fn read_plain(tls: &mut Connection, to: &mut Vec<u8>, scratch: &mut Scratch) -> 
     }
 }
 
+/// Whether a connection that begins like this carries TLS: an alert or a handshake, and the version. As the
+/// length of a frame they would be more than any peer's first may have.
+fn is_tls(first: [u8; 3]) -> bool {
+    matches!(first, [0x15 | 0x16, 3, 1..=4])
+}
+
 fn refused(error: rustls::Error) -> Fault {
-    Fault::Refused(format!("TLS: {error}"))
+    use rustls::AlertDescription as Alert;
+    use rustls::CertificateError::{
+        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, UnknownIssuer,
+    };
+    use rustls::Error::{AlertReceived, InvalidCertificate, NoCertificatesPresented};
+    let what = match &error {
+        InvalidCertificate(UnknownIssuer) | AlertReceived(Alert::UnknownCA) => {
+            "the certificates of the two ends are of different clusters"
+        }
+        InvalidCertificate(Expired | ExpiredContext { .. }) => {
+            "the certificate of the other end has expired"
+        }
+        AlertReceived(Alert::CertificateExpired) => "the certificate of this end has expired",
+        InvalidCertificate(NotValidForName | NotValidForNameContext { .. }) => {
+            "the certificate of the other end is not that of the replica meant"
+        }
+        NoCertificatesPresented => "the other end shows no certificate",
+        AlertReceived(Alert::CertificateRequired) => "the other end wants a certificate",
+        _ => return Fault::Refused(format!("TLS: {error}")),
+    };
+    Fault::Mismatch(what.to_owned())
 }
 
 #[cfg(test)]

@@ -23,6 +23,11 @@ use crate::types::{Millis, ReplicaId, Slot};
 const READ_BYTES: usize = 1 << 20;
 /// Guests at a time that have yet to say who they are; one more takes the place of the first.
 const GREETING_MAX: usize = 256;
+/// What is told to an end that does not speak TLS where it must, and to one that does where it must not.
+const WANTS_TLS: &str = "this cluster's links use TLS, and the other end does not: a client needs --dir, or \
+                         --ca, --cert and --key; a replica needs tls.ca, tls.cert and tls.key";
+const NO_TLS: &str = "this cluster's links are plain, and the other end uses TLS: a client leaves --ca, \
+                      --cert and --key out; a replica needs `links = \"plain\"`";
 /// How long a replica may be silent: its gossip comes many times as often.
 const SILENCE_MS: Millis = 10_000;
 
@@ -195,6 +200,7 @@ impl<M: DeserializeOwned> Guests<M> {
                 self.note_stage(id, registry, brought);
             }
             match taken.and(read) {
+                Err(fault @ Fault::Mismatch(_)) => self.turn_away(id, &fault, registry, brought),
                 Err(fault) => self.end(id, &fault, registry, brought),
                 Ok(()) => {
                     self.busy.insert(id);
@@ -230,8 +236,7 @@ impl<M: DeserializeOwned> Guests<M> {
             match stage {
                 Stage::Greeting => {
                     let Some(payload) = inbox.next_frame()? else { return Ok(()) };
-                    let hello = postcard::from_bytes(payload).map_err(|_| Fault::Unreadable)?;
-                    *stage = self.house.receive(&hello, clients, stream, outbox)?;
+                    *stage = self.house.receive(Hello::read(payload), clients, stream, outbox)?;
                     inbox.allow(match stage {
                         Stage::Replica(_) => frame_bytes_max(&self.house.config),
                         _ => pack_bytes_max(&self.house.config) + HELLO_BYTES_MAX,
@@ -314,6 +319,20 @@ impl<M: DeserializeOwned> Guests<M> {
         self.faults.on_tick(now);
     }
 
+    /// Ends a connection whose other end is no match, and tells that end why if it has not been told.
+    fn turn_away(&mut self, id: u64, fault: &Fault, registry: &Registry, brought: &mut Brought<M>) {
+        let has_tls = self.house.tls.is_some();
+        if let Some(guest) = self.guests.get_mut(&id)
+            && guest.outbox.is_empty()
+            && matches!(guest.stage, Stage::Greeting)
+            && !guest.stream.is_encrypted()
+        {
+            let why = if has_tls { WANTS_TLS } else { NO_TLS };
+            guest.outbox.put(&Answer::Mismatch(why.to_owned()));
+        }
+        self.end(id, fault, registry, brought);
+    }
+
     fn end(&mut self, id: u64, fault: &Fault, registry: &Registry, brought: &mut Brought<M>) {
         let Some(mut guest) = self.guests.remove(&id) else { return };
         self.busy.remove(&id);
@@ -357,26 +376,35 @@ impl House {
     /// Lets in whoever may come in, and tells the others why not.
     fn receive(
         &self,
-        hello: &Hello,
+        hello: Result<Hello, String>,
         clients: usize,
         stream: &Stream,
         outbox: &mut Outbox,
     ) -> Result<Stage, Fault> {
         let me = self.config.me;
+        let turn_away = |outbox: &mut Outbox, why: String| {
+            outbox.put(&Answer::Mismatch(why.clone()));
+            Err(Fault::Mismatch(why))
+        };
+        let hello = match hello {
+            Ok(hello) => hello,
+            Err(why) => return turn_away(outbox, why),
+        };
         let (stage, name) = match hello.from {
             Peer::Replica(from) => (Stage::Replica(from), tls::name_of(from)),
             Peer::Client => (Stage::Client, tls::CLIENT.to_owned()),
         };
-        let objection = hello
-            .objection(me, self.config.n, &self.common)
-            .or_else(|| {
-                let full = hello.from == Peer::Client && clients >= self.clients_max;
-                full.then(|| format!("{clients} clients are connected, and no more are allowed"))
-            })
-            .or_else(|| (!stream.is_of(&name)).then(|| format!("the certificate is not {name}'s")));
-        if let Some(why) = objection {
+        let foreign = || (!stream.is_of(&name)).then(|| format!("the certificate is not {name}'s"));
+        if let Some(why) = hello.objection(me, self.config.n, &self.common).or_else(foreign) {
+            return turn_away(outbox, why);
+        }
+        if hello.from == Peer::Client && clients >= self.clients_max {
+            let why = format!("{clients} clients are connected, and no more are allowed");
             outbox.put(&Answer::Refused(why.clone()));
             return Err(Fault::Refused(why));
+        }
+        if let Some(differ) = hello.differs(me, &self.common) {
+            tracing::warn!(differ, "cluster.toml is not the same on all nodes");
         }
         let (cluster, limits) = (self.common.cluster, crate::client::Limits::of(&self.config));
         outbox.put(&Answer::Welcome { me, cluster, limits });

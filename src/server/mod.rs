@@ -99,7 +99,7 @@ where
     }
     let common = Common {
         cluster: settings.cluster,
-        settings: settings.digest,
+        settings: settings.shared.clone(),
         protocol: settings.protocol.clone(),
     };
     let making = Making {

@@ -284,6 +284,7 @@ impl Link {
         match answer {
             Some(Answer::Welcome { me, .. }) if me == self.peer => {}
             Some(Answer::Refused(why)) => return Err(Fault::Refused(why)),
+            Some(Answer::Mismatch(why)) => return Err(Fault::Mismatch(why)),
             _ => return Err(Fault::Unreadable),
         }
         let down = State::Down { retry_at: now };

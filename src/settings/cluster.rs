@@ -9,7 +9,26 @@ use super::{Endpoint, Reached};
 use crate::config::Config;
 use crate::dataflows;
 use crate::error::Error;
+use crate::links::hello::Shared;
 use crate::types::ReplicaId;
+
+/// The limits in `cluster.toml`, which are no settings of a node.
+pub(super) const LIMITS: [&str; 14] = [
+    "limits.tick_ms",
+    "limits.gossip_every_ms",
+    "limits.retry_after_ms",
+    "limits.suspect_after_ms",
+    "limits.checkpoint_every",
+    "limits.checkpoint_bytes",
+    "limits.window",
+    "limits.window_bytes",
+    "limits.batches_in_flight",
+    "limits.batch_requests_max",
+    "limits.batch_bytes_max",
+    "limits.client_window",
+    "limits.sessions_max",
+    "limits.chunk_bytes",
+];
 
 /// A cluster: who is in it, and what all agree on.
 #[derive(Clone, Debug)]
@@ -57,7 +76,7 @@ impl Cluster {
         let replicas = replicas(&mut source);
         let config = limits(&mut source, replicas.len());
         let place = path.display().to_string();
-        let (found, mut problems) = source.finish();
+        let (found, mut problems) = source.finish(&super::node::NAMES, "node.toml");
         problems.0.extend(shared(&replicas, &place));
         match (id, protocol) {
             (Some(id), Some(protocol)) if problems.0.is_empty() => {
@@ -67,27 +86,42 @@ impl Cluster {
         }
     }
 
-    /// Of all that replicas must agree on before they may exchange a message: what the replicated state
-    /// depends on, and the sizes of messages. Addresses and patience are left out, so that these can be
-    /// changed one node at a time.
+    /// What replicas compare when they meet: what the replicated state and the sizes of messages depend on,
+    /// in which they must not differ, and their paces and limits, in which they may for a while, so that
+    /// these can be changed one node at a time. Addresses are nobody else's matter.
     #[must_use]
-    pub fn digest(&self) -> [u8; 32] {
+    pub fn shared(&self) -> Shared {
         let Config { checkpoint_every, checkpoint_bytes, window, .. } = self.config;
         let Config { client_window, sessions_max, .. } = self.config;
         let Config { batch_requests_max, batch_bytes_max, chunk_bytes, .. } = self.config;
-        let text = format!(
-            "format={}\nid={:016x}\nprotocol={}\nreplicas={}\ncheckpoint_every={checkpoint_every}\n\
-             checkpoint_bytes={checkpoint_bytes}\nwindow={window}\n\
-             client_window={client_window}\nsessions_max={sessions_max}\n\
-             batch_requests_max={batch_requests_max}\nbatch_bytes_max={batch_bytes_max}\n\
-             chunk_bytes={chunk_bytes}\n",
-            Self::FORMAT,
-            self.id,
-            self.protocol,
-            self.replicas.len(),
-        );
-        *blake3::hash(text.as_bytes()).as_bytes()
+        let Config { tick_ms, gossip_every_ms, retry_after_ms, suspect_after_ms, .. } = self.config;
+        let Config { window_bytes, batches_in_flight, .. } = self.config;
+        let binding = [
+            ("format", Self::FORMAT),
+            ("the number of replicas", self.replicas.len() as u64),
+            ("limits.checkpoint_every", checkpoint_every),
+            ("limits.checkpoint_bytes", checkpoint_bytes as u64),
+            ("limits.window", window),
+            ("limits.client_window", client_window),
+            ("limits.sessions_max", sessions_max as u64),
+            ("limits.batch_requests_max", batch_requests_max as u64),
+            ("limits.batch_bytes_max", batch_bytes_max as u64),
+            ("limits.chunk_bytes", chunk_bytes as u64),
+        ];
+        let other = [
+            ("limits.tick_ms", tick_ms),
+            ("limits.gossip_every_ms", gossip_every_ms),
+            ("limits.retry_after_ms", retry_after_ms),
+            ("limits.suspect_after_ms", suspect_after_ms),
+            ("limits.window_bytes", window_bytes as u64),
+            ("limits.batches_in_flight", batches_in_flight as u64),
+        ];
+        Shared { binding: named(&binding), other: named(&other) }
     }
+}
+
+fn named(settings: &[(&str, u64)]) -> BTreeMap<String, u64> {
+    settings.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect()
 }
 
 fn replicas(source: &mut Source<'_>) -> Vec<Reached> {

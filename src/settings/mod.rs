@@ -1,7 +1,7 @@
 //! What a process of a cluster is told: two files, the environment and the command line.
 //!
 //! `cluster.toml` is the same on all nodes: who the replicas are, and what they must agree on. Nothing
-//! overrides it, because replicas that differ in it would part without noticing; a [digest](Cluster::digest)
+//! overrides it, because replicas that differ in it would part without noticing; [what is shared](Cluster::shared)
 //! is compared when they meet. `node.toml` is a node's own: where its data and keys are. Each of its
 //! settings may also come from the environment or the command line; the nearest wins: flag,
 //! environment, file, default. [`Found`] says which it was. Secrets come from files only, because the
@@ -23,6 +23,7 @@ use std::path::PathBuf;
 
 use crate::config::Config;
 use crate::disk::Identity;
+use crate::links::hello::Shared;
 use crate::observe::frame::Level;
 
 pub use cluster::Cluster;
@@ -31,7 +32,7 @@ pub use node::{LogLevel, read};
 pub(crate) use problem::nearest;
 pub use problem::{Problem, Problems};
 pub use secret::{Secret, secret_file};
-pub use source::{Found, Layers, Origin};
+pub use source::{DIRECTORY, Found, Layers, Origin, PREFIX};
 
 /// The settings of one node, read and checked.
 #[derive(Clone, Debug)]
@@ -42,8 +43,8 @@ pub struct NodeSettings {
     pub protocol: String,
     /// The number drawn when the cluster was made.
     pub cluster: u64,
-    /// Of what all replicas must agree on; see [`Cluster::digest`].
-    pub digest: [u8; 32],
+    /// What replicas compare when they meet; see [`Cluster::shared`].
+    pub shared: Shared,
     /// The directory of journal and checkpoints; none: nothing is kept.
     pub data: Option<PathBuf>,
     /// Where this node listens.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, LIMITS};
 use super::problem::Problems;
 use super::rules;
 use super::secret::{Secret, secret_file};
@@ -19,6 +19,20 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::observe::frame::Level;
 use crate::types::ReplicaId;
+
+/// Settings of a node that somebody may look for in `cluster.toml`.
+pub(super) const NAMES: [&str; 10] = [
+    "clients.password_file",
+    "data",
+    "limits.clients_max",
+    "limits.gather_bytes_max",
+    "listen.admin",
+    "listen.clients",
+    "listen.links",
+    "log.level",
+    "memory",
+    "observe",
+];
 
 /// How the replicas of a cluster talk to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,17 +54,17 @@ impl Kind for Transport {
     const WANTED: &'static str = "\"tls\" or \"plain\"";
 }
 
-/// What is logged: this, and what is worse.
+/// The lowest level that is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
-    /// What ends the replica.
+    /// What ends the replica, or keeps it from serving.
     Error,
     /// What somebody should look at.
     Warn,
-    /// What happens seldom: views, peers, checkpoints.
+    /// Changes worth knowing: views, peers, checkpoints.
     Info,
-    /// What happens often.
+    /// Details, for finding a fault.
     Debug,
     /// Everything.
     Trace,
@@ -111,7 +125,8 @@ pub fn read(path: &Path, layers: &Layers) -> Result<(NodeSettings, Vec<Found>), 
     if let (Some(id), Some(tls)) = (id, &node.tls) {
         rules::check_keys(&mut source, ReplicaId(id), tls);
     }
-    let (mut found, mut problems) = source.finish();
+    let (mut found, mut problems) =
+        source.finish(&LIMITS, "cluster.toml, which is the same on all nodes");
     found.extend(of_cluster);
     problems.0.extend(wrong_in_cluster.0);
     if let (Some(unknown), true) = (node.unknown.take(), problems.0.is_empty()) {
@@ -178,7 +193,7 @@ impl Node {
     fn settings(self, me: ReplicaId, listen: Addresses, cluster: Cluster) -> NodeSettings {
         let each = |of: fn(&Reached) -> Endpoint| cluster.replicas.iter().map(of).collect();
         NodeSettings {
-            digest: cluster.digest(),
+            shared: cluster.shared(),
             peers: each(|replica| replica.links.clone()),
             clients_of: each(|replica| replica.clients.clone()),
             admins: each(|replica| replica.admin.clone()),

@@ -158,7 +158,7 @@ impl<'a> Source<'a> {
         if let Some((_, value, flag)) = flags.find(|(flagged, _, _)| flagged == name) {
             return Some((from_text(value), Origin::Flag(flag.clone())));
         }
-        let variable = format!("TARAFLOW_{}", name.replace('.', "_").to_uppercase());
+        let variable = variable(name);
         if let Some(value) = self.layers.environment.get(&variable) {
             return Some((from_text(value), Origin::Environment(variable)));
         }
@@ -235,21 +235,55 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// What was found, and all that is wrong, the names nobody asked for included.
-    pub fn finish(mut self) -> (Vec<Found>, Problems) {
+    /// What was found, and all that is wrong, the names nobody asked for included; `elsewhere` are those of
+    /// another file, which has a name.
+    pub fn finish(mut self, elsewhere: &[&str], other: &str) -> (Vec<Found>, Problems) {
+        let mut strange = Vec::new();
         for (name, (_, place)) in &self.values {
             if !self.asked.contains(name) {
-                let place = self.origin(place.start);
-                self.problems.push(Problem::new(place, unknown(name, &self.asked)));
+                strange.push((self.origin(place.start).to_string(), name.clone()));
             }
         }
         for (name, _, flag) in &self.layers.flags {
             if !self.asked.contains(name) {
-                self.problems.push(Problem::new(flag, unknown(name, &self.asked)));
+                strange.push((flag.clone(), name.clone()));
             }
         }
+        for (place, name) in strange {
+            let what = match elsewhere.contains(&name.as_str()) {
+                true => format!("`{name}` belongs in {other}: write it there"),
+                false => unknown(&name, &self.asked),
+            };
+            self.problems.push(Problem::new(place, what));
+        }
+        self.strange_variables(elsewhere, other);
         (self.found, Problems(self.problems))
     }
+
+    /// Notes variables of the environment that would be settings and are none.
+    fn strange_variables(&mut self, elsewhere: &[&str], other: &str) {
+        let known: Vec<String> = self.asked.iter().map(|name| variable(name)).collect();
+        let ours = self.layers.environment.keys().filter(|name| name.starts_with(PREFIX));
+        for name in ours.filter(|name| !known.contains(name) && *name != DIRECTORY) {
+            let there = elsewhere.iter().find(|setting| variable(setting) == *name);
+            let what = match (there, nearest(name, &known)) {
+                (Some(setting), _) => format!("`{setting}` belongs in {other}: write it there"),
+                (None, Some(meant)) => format!("no setting; did you mean {meant}?"),
+                (None, None) => "no setting; remove it from the environment".to_owned(),
+            };
+            self.problems.push(Problem::new(name, what));
+        }
+    }
+}
+
+/// What the names of all our variables begin with.
+pub const PREFIX: &str = "TARAFLOW_";
+/// The one that is no setting of a node: the directory of the cluster that commands are about.
+pub const DIRECTORY: &str = "TARAFLOW_DIR";
+
+/// The variable of the environment that is the setting `name`.
+fn variable(name: &str) -> String {
+    PREFIX.to_owned() + &name.replace('.', "_").to_uppercase()
 }
 
 fn unknown(name: &str, known: &[String]) -> String {

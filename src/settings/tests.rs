@@ -310,16 +310,17 @@ fn a_cluster_that_no_majority_protocol_can_use_is_refused() {
 }
 
 #[test]
-fn digest_covers_what_the_replicated_state_depends_on_and_not_addresses() {
+fn replicas_are_bound_to_what_the_replicated_state_depends_on_and_not_to_addresses() {
     let files = Files::new();
-    let digest = files.read().0.digest;
+    let shared = files.read().0.shared;
 
     files.cluster("127.0.0.1:7102", "127.0.0.2:7102");
-    assert_eq!(files.read().0.digest, digest);
+    assert_eq!(files.read().0.shared, shared);
     files.cluster("suspect_after_ms = 500", "sessions_max = 500");
-    assert_ne!(files.read().0.digest, digest);
-    files.cluster("00ff", "00fe");
-    assert_ne!(files.read().0.digest, digest);
+    let other = files.read().0.shared;
+    assert_eq!(other.binding["limits.sessions_max"], 500);
+    assert_eq!(shared.binding["limits.sessions_max"], 10_000);
+    assert_eq!(shared.other["limits.suspect_after_ms"], 500);
 }
 
 #[test]
@@ -372,4 +373,37 @@ fn addresses_at_which_nobody_can_be_reached_are_refused() {
     files.cluster("127.0.0.1:7002", "0.0.0.0:7002");
     let said = files.problem();
     assert!(said.contains("0.0.0.0") && said.contains("listen.clients"), "{said}");
+}
+
+#[test]
+fn a_setting_in_the_wrong_file_is_told_which_it_belongs_in() {
+    let mut files = Files::new();
+    files.flag("limits.window", "5");
+    let said = "--set limits.window=5: `limits.window` belongs in cluster.toml, which is the same on all \
+                nodes: write it there";
+    assert_eq!(files.problem(), said);
+
+    files.layers = Layers::default();
+    files.cluster("suspect_after_ms = 500", "clients_max = 5");
+    let said = "cluster.toml:24:1: `limits.clients_max` belongs in node.toml: write it there";
+    assert_eq!(files.problem(), said);
+}
+
+#[test]
+fn variables_of_the_environment_that_are_no_settings_are_refused() {
+    let mut files = Files::new();
+    let mut problem = |name: &str| {
+        files.layers.environment = [(name.to_owned(), "5".to_owned())].into();
+        files.problem()
+    };
+    assert_eq!(
+        problem("TARAFLOW_LIMITS_CLIENT_MAX"),
+        "TARAFLOW_LIMITS_CLIENT_MAX: no setting; did you mean TARAFLOW_LIMITS_CLIENTS_MAX?"
+    );
+    assert!(problem("TARAFLOW_LIMITS_WINDOW").contains("belongs in cluster.toml"));
+    assert!(problem("TARAFLOW_FROBNICATE").contains("remove it from the environment"));
+
+    files.layers.environment =
+        [("TARAFLOW_DIR", "x"), ("HOME", "y")].map(|(a, b)| (a.to_owned(), b.to_owned())).into();
+    files.read();
 }

@@ -105,7 +105,7 @@ fn is_timeout(error: &std::io::Error) -> bool {
 /// What the replicas of a cluster agree on.
 pub fn common(cluster: &Cluster) -> Common {
     let (read, _) = settings::Cluster::read(&cluster.directory().join("cluster.toml")).unwrap();
-    Common { cluster: read.id, settings: read.digest(), protocol: read.protocol }
+    Common { cluster: read.id, settings: read.shared(), protocol: read.protocol }
 }
 
 /// The replicas of a cluster, to be seen unharmed later.

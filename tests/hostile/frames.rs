@@ -264,13 +264,16 @@ fn a_replica_of_other_settings_is_told_why_it_is_not_let_in() {
     let health = Health::of(&cluster);
     let (me, to) = (ReplicaId(1), ReplicaId(0));
     let mut other_settings = common(&cluster);
-    other_settings.settings[0] ^= 1;
+    other_settings.settings.binding.insert("limits.window".to_owned(), 7);
     let mut other_cluster = common(&cluster);
     other_cluster.cluster ^= 1;
     let mut other_protocol = common(&cluster);
     other_protocol.protocol = "pbft".to_owned();
     let told = [
-        (Hello::of_replica(me, to, &other_settings), "compare cluster.toml"),
+        (
+            Hello::of_replica(me, to, &other_settings),
+            "limits.window is 7 on replica 1 and 131072 on replica 0",
+        ),
         (Hello::of_replica(me, to, &other_cluster), "was meant"),
         (Hello::of_replica(me, to, &other_protocol), "speaks pbft"),
         (Hello::of_replica(me, ReplicaId(2), &common(&cluster)), "replica 2 was meant"),
@@ -281,7 +284,7 @@ fn a_replica_of_other_settings_is_told_why_it_is_not_let_in() {
     for (hello, wanted) in told {
         let mut liar = Caller::dial(cluster.links(0));
         liar.say(&hello);
-        let Some(Answer::Refused(why)) = liar.answer() else { panic!("let in: {wanted}") };
+        let Some(Answer::Mismatch(why)) = liar.answer() else { panic!("let in: {wanted}") };
         assert!(why.contains(wanted), "{why}");
         liar.is_hung_up_on();
         wait_until("the log says so", || cluster.log(0).contains(wanted));

@@ -21,3 +21,13 @@ fn no_shipped_target_depends_on_abomonation() {
     assert!(shipped.lines().any(|line| line.starts_with("timely ")), "{shipped}");
     assert!(!shipped.contains("abomonation"), "{shipped}");
 }
+
+#[test]
+fn what_ships_is_stripped_and_its_symbols_can_be_had() {
+    let manifest = include_str!("../Cargo.toml");
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let profile = |name: &str| manifest["profile"][name].as_table().unwrap().clone();
+    assert_eq!(profile("release")["strip"].as_str(), Some("debuginfo"));
+    assert_eq!(profile("symbols")["inherits"].as_str(), Some("release"));
+    assert_eq!(profile("symbols")["strip"].as_str(), Some("none"));
+}

@@ -178,8 +178,13 @@ pub enum Error {
         known: String,
     },
     /// The simulator found a rule broken.
-    #[error("{violations} of {seeds} seeds break a rule; the first is {first}")]
+    #[error(
+        "rules are broken in {violations} of {seeds} worlds; the first is seed {first}: `taraflow sim \
+         --protocol {protocol} --seeds {first} --trace` replays it"
+    )]
     Violations {
+        /// The protocol.
+        protocol: String,
         /// Seeds that break a rule.
         violations: u64,
         /// Seeds tried.
@@ -194,7 +199,7 @@ pub enum Error {
     #[error("the system refuses to watch sockets: {0}")]
     System(std::io::Error),
     /// An address cannot be listened on.
-    #[error("cannot listen on {address}: {source}. Is another process using it?")]
+    #[error("cannot listen on {address}: {source}. {}", why_not(source))]
     Listen {
         /// The address.
         address: std::net::SocketAddr,
@@ -235,11 +240,11 @@ pub enum Error {
     /// The keys of a cluster could not be made.
     #[error("cannot make the keys of the cluster: {0}")]
     Keys(String),
-    /// Somebody else listens where a replica should.
+    /// A replica cannot listen where it should.
     #[error(
-        "replica {replica} cannot listen on {address} for its {purpose}: {source}. End what listens \
-         there (`ss -ltnp` names it), or make a cluster on other ports: --base-port {instead} with \
-         a new --dir"
+        "replica {replica} cannot listen on {address} for its {purpose}: {source}. {}; or make a cluster \
+         on other ports: --base-port {instead} with a new --dir",
+        why_not(source)
     )]
     Port {
         /// Whose address.
@@ -255,8 +260,9 @@ pub enum Error {
     },
     /// The cluster is run by another process.
     #[error(
-        "the cluster in {directory} is run by process {pid} already; `taraflow cluster down --dir \
-         {directory}` ends it"
+        "the cluster in {directory} is run by process {pid} already; `taraflow cluster down --dir {}` \
+         ends it",
+        in_shell(directory)
     )]
     Running {
         /// The directory of the cluster.
@@ -300,15 +306,17 @@ pub enum Error {
     },
     /// No replica says how it is.
     #[error(
-        "none of the {asked} replicas asked has answered; is the cluster running? `taraflow cluster \
-         up` runs one"
+        "none of the {asked} replicas asked has answered; is the cluster running? `taraflow cluster up` \
+         with the same --dir starts it"
     )]
     NobodyAnswers {
         /// How many were asked.
         asked: usize,
     },
     /// Nobody tells what is asked.
-    #[error("nobody answers: {said}. Is the cluster running? `taraflow cluster up` runs one")]
+    #[error(
+        "nobody answers: {said}. Is the cluster running? `taraflow cluster up` with the same --dir starts it"
+    )]
     Silent {
         /// What each of those asked said instead.
         said: String,
@@ -354,6 +362,25 @@ pub enum Error {
         /// For how long.
         silent_s: u64,
     },
+    /// A stream of commands has not been answered to its end.
+    #[error(
+        "{why}: {answered} commands have been answered, and the outcome of {open} more is unknown. {}",
+        if *resumes {
+            "Run the same command again: it goes on there, and each command is applied exactly once"
+        } else {
+            "Without --session they cannot be told apart later"
+        }
+    )]
+    Unfinished {
+        /// Why.
+        why: String,
+        /// Commands that have been answered.
+        answered: u64,
+        /// Commands that were sent and have not.
+        open: u64,
+        /// Whether the same command, run again, goes on.
+        resumes: bool,
+    },
     /// Some replica has not caught up.
     #[error("not all replicas executed the same slots within {waited_s} s")]
     Behind {
@@ -391,7 +418,7 @@ impl Error {
             | Self::Silent { .. } => 3,
             Self::Busy | Self::NoQuorum { .. } | Self::TooFewWork { .. } | Self::Down { .. } => 4,
             Self::Ails { .. } => 5,
-            Self::Unknown { .. } | Self::Stalled { .. } => 6,
+            Self::Unknown { .. } | Self::Stalled { .. } | Self::Unfinished { .. } => 6,
             Self::Damaged { .. }
             | Self::Empty { .. }
             | Self::Gone { .. }
@@ -410,8 +437,58 @@ impl Error {
     }
 }
 
+/// A path as a shell takes it for one word.
+#[must_use]
+pub fn in_shell(path: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+,:@%".contains(letter);
+    match !path.is_empty() && path.chars().all(plain) {
+        true => path.to_owned(),
+        false => format!("'{}'", path.replace('\'', r"'\''")),
+    }
+}
+
+/// What to do where an address cannot be listened on.
+fn why_not(source: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied};
+    match source.kind() {
+        AddrInUse => "End what listens there (`ss -ltnp` names it)",
+        PermissionDenied => {
+            "Ports below 1024 are for root and who has CAP_NET_BIND_SERVICE: take a higher one"
+        }
+        AddrNotAvailable => "No interface of this machine has that address",
+        _ => "See what the system says",
+    }
+}
+
 /// Whether a disk says that it has no room.
 pub(crate) fn is_full(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_for_which_one_has_no_permission_is_not_said_to_be_taken() {
+        let said = |kind: std::io::ErrorKind| {
+            let address = "127.0.0.1:80".parse().unwrap();
+            Error::Listen { address, source: kind.into() }.to_string()
+        };
+        let denied = said(std::io::ErrorKind::PermissionDenied);
+        assert!(
+            denied.contains("CAP_NET_BIND_SERVICE") && !denied.contains("ss -ltnp"),
+            "{denied}"
+        );
+        assert!(said(std::io::ErrorKind::AddrInUse).contains("ss -ltnp"));
+    }
+
+    #[test]
+    fn paths_in_commands_to_be_typed_are_one_word_of_a_shell() {
+        assert_eq!(in_shell("./cluster-1"), "./cluster-1");
+        assert_eq!(in_shell("my cluster"), "'my cluster'");
+        assert_eq!(in_shell("it's"), r"'it'\''s'");
+        assert_eq!(in_shell(""), "''");
+    }
 }

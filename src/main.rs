@@ -2,9 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use taraflow::cli::Cli;
-
 fn main() -> ExitCode {
-    Cli::parse().run()
+    taraflow::cli::main()
 }

@@ -14,6 +14,7 @@ use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyUsage, anchor_from_tru
 
 fn taraflow(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_taraflow"));
+    command.env_remove("TARAFLOW_DIR");
     command.args(arguments).output().unwrap()
 }
 
@@ -202,6 +203,82 @@ fn nothing_that_runs_is_nothing_to_end() {
     said(&["cluster", "init", "--dir", &directory], 0);
 
     assert!(said(&["cluster", "down", "--dir", &directory], 0).contains("nothing runs"));
+}
+
+#[test]
+fn a_directory_without_a_cluster_is_refused_with_the_command_that_makes_one() {
+    let parent = tempfile::tempdir().unwrap();
+    let missing = parent.path().join("my typo").display().to_string();
+    for command in [&["cluster", "down"][..], &["cluster", "status"], &["status"]] {
+        let text = said(&[command, &["--dir", &missing]].concat(), 2);
+        assert!(text.contains("no cluster.toml"), "{text}");
+        assert!(text.contains(&format!("cluster up --dir '{missing}'")), "{text}");
+    }
+    assert!(said(&["kv", "--dir", &missing, "get", "key"], 2).contains("no cluster.toml"));
+}
+
+#[test]
+fn the_directory_comes_from_the_environment_or_is_the_usual_one() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = |variable: Option<&str>, arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_taraflow"));
+        command.args(arguments).current_dir(&parent).env_remove("TARAFLOW_DIR");
+        command.envs(variable.map(|value| ("TARAFLOW_DIR", value))).output().unwrap()
+    };
+    assert!(run(None, &["cluster", "init", "--memory"]).status.success());
+    assert!(parent.path().join("cluster/cluster.toml").exists());
+    assert!(run(Some("other"), &["cluster", "init", "--memory"]).status.success());
+    assert!(parent.path().join("other/cluster.toml").exists());
+
+    assert!(run(Some("other"), &["cluster", "down"]).status.success());
+    let check = ["config", "check", "--config", "other/replica-0/node.toml"];
+    assert!(run(Some("other"), &check).status.success(), "it is no setting of a node");
+    assert_eq!(run(Some("nowhere"), &["cluster", "down"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_variable_that_is_no_setting_is_refused() {
+    let (_parent, directory) = place();
+    said(&["cluster", "init", "--dir", &directory], 0);
+    let node = format!("{directory}/replica-0/node.toml");
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_taraflow"));
+    command.args(["config", "check", "-o", "json", "--config", &node]);
+    let output = command.env("TARAFLOW_CLIENTS_MAX", "5").output().unwrap();
+
+    assert_eq!(output.status.code(), Some(2));
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["ok"], false);
+    assert!(answer["error"].as_str().unwrap().contains("TARAFLOW_CLIENTS_MAX: no setting"));
+}
+
+#[test]
+fn client_keys_that_were_not_copied_are_named() {
+    let (_parent, directory) = place();
+    said(&["cluster", "init", "--dir", &directory], 0);
+    fs::remove_file(Path::new(&directory).join("client.pem")).unwrap();
+
+    let text = said(&["kv", "--dir", &directory, "get", "key"], 2);
+
+    assert!(text.contains("there is no") && text.contains("client.pem"), "{text}");
+    assert!(text.contains("copy client.pem and client-key.pem"), "{text}");
+}
+
+#[test]
+fn hosts_may_be_names() {
+    let (_parent, directory) = place();
+    said(&["cluster", "init", "--dir", &directory, "--base-port", "48020"], 0);
+    let path = Path::new(&directory).join("cluster.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    // One that nobody knows here must not keep this node from starting.
+    let text = text.replace("127.0.0.1:48120", "localhost:48120");
+    fs::write(&path, text.replace("127.0.0.1:48121", "no-such-host.invalid:48121")).unwrap();
+
+    let node = |replica: u16| format!("{directory}/replica-{replica}/node.toml");
+    assert_eq!(taraflow(&["config", "check", "--config", &node(0)]).stdout, b"ok\n");
+    let text = said(&["config", "check", "--config", &node(1)], 1);
+    assert!(text.contains("cannot look up no-such-host.invalid:48121"), "{text}");
+    assert!(text.contains("listen.links"), "{text}");
 }
 
 /// What `config check` says of replica 0 in `directory`, which has to be the word of `node` as well.

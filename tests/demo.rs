@@ -81,6 +81,9 @@ fn what_cannot_be_used_is_a_usage_error_with_its_place() {
         (&["--replicas", "2"], b"", "2 replicas cannot be used"),
         (&["--replicas", "4"], b"", "4 replicas cannot be used"),
         (&["--frobnicate"], b"", "--frobnicate"),
+        (&["--requests", "0"], b"", "must be a whole number, 1 or more"),
+        (&["--seed", "-5"], b"", "must be a whole number, 0 or more"),
+        (&["--replicas", "99999999999999999999"], b"", "is too large"),
         (&["--kill", "4"], b"", "there are only 3 replicas"),
         (&["--kill-leader-at", "half"], b"", "expected a percentage"),
         (&["--input", "/nowhere/at/all"], b"", "/nowhere/at/all"),
@@ -121,4 +124,14 @@ fn journals_checkpoints_and_the_report_are_kept() {
         let names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
         assert!(names.iter().any(|name| name.to_string_lossy().starts_with("journal-")));
     }
+}
+
+#[test]
+fn the_report_fits_a_terminal_of_eighty_columns() {
+    let output = demo(&["--requests", "3000"], b"");
+
+    let text = String::from_utf8(output.stdout).unwrap();
+    let widest = text.lines().max_by_key(|line| line.chars().count()).unwrap();
+    assert!(widest.chars().count() <= 80, "{widest}");
+    assert!(text.contains("repeats"), "{text}");
 }

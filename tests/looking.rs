@@ -117,6 +117,27 @@ fn a_flip_in_a_checkpoint_is_named_and_the_journal_that_needs_it_is_not_whole() 
 }
 
 #[test]
+fn verdicts_are_objects_for_programs() {
+    let (path, _store) = running("objects");
+    let verdict = |what: &str, code: i32| -> serde_json::Value {
+        let output = taraflow(&[what, "verify", "-o", "json"], &path);
+        assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let journal = verdict("log", 0);
+    assert_eq!((&journal["sound"], &journal["records"]), (&true.into(), &5.into()));
+    assert_eq!(verdict("checkpoint", 0)["checkpoints"], 1);
+
+    let file = newest(&path, "checkpoint-");
+    flip(&file, std::fs::metadata(&file).unwrap().len() as usize - 1);
+
+    assert_eq!(verdict("log", 7)["sound"], false);
+    let damaged = verdict("checkpoint", 7);
+    assert_eq!(damaged["sound"], false);
+    assert!(damaged["error"].as_str().unwrap().contains("expected a state"), "{damaged}");
+}
+
+#[test]
 fn a_directory_without_a_journal_is_not_sound() {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("looking-empty");
     std::fs::create_dir_all(&path).unwrap();

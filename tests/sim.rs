@@ -32,11 +32,23 @@ fn a_command_line_that_makes_no_sense_is_refused_with_code_2() {
         &["--protocol", "raft"],
         &["--sedes", "1"],
         &["--jobs", "x"],
+        &["--jobs", "0"],
+        &["--jobs", "-1"],
     ] {
         let output = sim(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert!(!output.stderr.is_empty(), "{arguments:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.starts_with("taraflow: "), "{arguments:?}: {said}");
+        assert!(!said.contains("unexpected argument '-1"), "{arguments:?}: {said}");
     }
+}
+
+#[test]
+fn the_first_line_says_whether_rules_were_broken_and_in_how_many_worlds() {
+    let output = sim(&["--seeds", "3..5"]);
+
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.lines().next(), Some("no rule broken in 2 worlds of tara"));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use super::log::{Form, quietly, write_json};
 use crate::disk::{CheckpointLine, Files, checkpoints};
@@ -11,10 +12,12 @@ use crate::error::Error;
 
 /// The checkpoints in a replica's data directory, whether the replica runs or not; nothing is changed.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Equal slots have equal digests on all replicas. Exit code 7 from `verify` if \
-one is damaged; file, offset, what was expected and what was found are printed."
-)]
+#[command(after_help = "Examples:
+  taraflow checkpoint list cluster/replica-0/data
+  taraflow checkpoint verify cluster/replica-0/data -o json
+
+Equal slots have equal digests on all replicas. Exit code 7 from `verify` if \
+one is damaged; file, offset, what was expected and what was found are printed.")]
 pub struct CheckpointArgs {
     #[command(subcommand)]
     verb: Verb,
@@ -25,17 +28,14 @@ enum Verb {
     /// Print the checkpoints, oldest first
     List(ListArgs),
     /// Read every checkpoint, and say whether all are sound
-    Verify {
-        /// The data directory of a replica
-        directory: PathBuf,
-    },
+    Verify(ListArgs),
 }
 
 #[derive(Debug, Args)]
 struct ListArgs {
     /// The data directory of a replica
     directory: PathBuf,
-    /// The form of a checkpoint
+    /// The form of the answer
     #[arg(short, long, value_enum, default_value_t)]
     output: Form,
 }
@@ -47,19 +47,24 @@ struct ListArgs {
 pub fn run(args: &CheckpointArgs) -> Result<(), Error> {
     match &args.verb {
         Verb::List(args) => quietly(list(args)),
-        Verb::Verify { directory } => {
-            let found = checkpoints(&Files::look(directory)?)?;
-            match found.iter().find_map(|line| line.damage.clone()) {
-                Some(damage) => Err(Error::Integrity(damage)),
-                None => quietly(say_sound(&found)),
-            }
+        Verb::Verify(args) => {
+            let found = checkpoints(&Files::look(&args.directory)?)?;
+            let damage = found.iter().find_map(|line| line.damage.clone());
+            quietly(say_verdict(&found, damage.as_deref(), args.output))?;
+            damage.map_or(Ok(()), |damage| Err(Error::Integrity(damage)))
         }
     }
 }
 
-fn say_sound(found: &[CheckpointLine]) -> Result<(), Error> {
-    writeln!(io::stdout().lock(), "{} checkpoints: sound", found.len())?;
-    Ok(())
+fn say_verdict(found: &[CheckpointLine], damage: Option<&str>, form: Form) -> Result<(), Error> {
+    let (mut out, count) = (io::stdout().lock(), found.len());
+    match (form, damage) {
+        (Form::Json, None) => write_json(&mut out, &json!({ "sound": true, "checkpoints": count })),
+        (Form::Json, Some(why)) => write_json(&mut out, &json!({ "sound": false, "error": why })),
+        (Form::Table, None) => Ok(writeln!(out, "{count} checkpoints: sound")?),
+        // It is what the process ends with.
+        (Form::Table, Some(_)) => Ok(()),
+    }
 }
 
 fn list(args: &ListArgs) -> Result<(), Error> {

@@ -1,11 +1,13 @@
-//! `taraflow config`: what a node is told, and whether it can be used.
+//! `taraflow config`: a node's settings, and whether they can be used.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 
+use super::log::Form;
 use crate::error::Error;
 use crate::server;
 use crate::settings::{self, Found, Layers, LogLevel, NodeSettings};
@@ -13,6 +15,10 @@ use crate::settings::{self, Found, Layers, LogLevel, NodeSettings};
 /// What `taraflow config` is told.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Examples:
+  taraflow config check --config ./cluster/replica-0/node.toml
+  taraflow config print --origin --config ./cluster/replica-0/node.toml
+
 The nearest wins: flag, environment (`limits.clients_max` is TARAFLOW_LIMITS_CLIENTS_MAX), file, \
 default. `cluster.toml` is the same on all nodes, so nothing overrides what it says.")]
 pub struct ConfigArgs {
@@ -26,6 +32,9 @@ enum Command {
     Check {
         #[command(flatten)]
         node: NodeArgs,
+        /// The form of the answer
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Form,
     },
     /// Print each setting
     Print {
@@ -34,6 +43,9 @@ enum Command {
         /// Print where each value came from, too
         #[arg(long)]
         origin: bool,
+        /// The form of the answer; in JSON the origins are always there
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Form,
     },
 }
 
@@ -43,13 +55,13 @@ pub(super) struct NodeArgs {
     /// The node's file
     #[arg(long, value_name = "FILE", default_value = "node.toml")]
     config: PathBuf,
-    /// Keep nothing: once ended, the replica must not return
+    /// Keep no data on disk; once stopped, the replica cannot rejoin
     #[arg(long, conflicts_with = "data")]
     memory: bool,
     /// The directory of journal and checkpoints
     #[arg(long, value_name = "DIR")]
     data: Option<String>,
-    /// What to log: this, and what is worse
+    /// Lowest level to log
     #[arg(long, value_name = "LEVEL")]
     log: Option<LogLevel>,
     /// Any setting of node.toml, as in `--set limits.clients_max=100`
@@ -103,18 +115,33 @@ impl NodeArgs {
 /// All that is wrong with the settings, or what standard output says.
 pub fn run(args: &ConfigArgs) -> Result<(), Error> {
     let text = match &args.command {
-        Command::Check { node } => {
-            let (settings, _) = node.read()?;
-            server::check_home(&settings)?;
-            "ok\n".to_owned()
+        Command::Check { node, output } => {
+            let checked = node.read().and_then(|(settings, _)| server::check_home(&settings));
+            match (output, checked) {
+                (Form::Table, Ok(())) => "ok\n".to_owned(),
+                (Form::Json, Ok(())) => json!({ "ok": true }).to_string() + "\n",
+                (Form::Table, Err(error)) => return Err(error),
+                (Form::Json, Err(error)) => {
+                    println!("{}", json!({ "ok": false, "error": error.to_string() }));
+                    return Err(error);
+                }
+            }
         }
-        Command::Print { node, origin } => table(&node.read()?.1, *origin),
+        Command::Print { node, origin, output: Form::Table } => table(&node.read()?.1, *origin),
+        Command::Print { node, output: Form::Json, .. } => objects(&node.read()?.1),
     };
     match io::stdout().lock().write_all(text.as_bytes()) {
         // The reader has seen enough, as `head` has.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         outcome => Ok(outcome?),
     }
+}
+
+fn objects(found: &[Found]) -> String {
+    let line = |Found { name, value, origin }: &Found| {
+        json!({ "name": name, "value": value, "origin": origin.to_string() }).to_string() + "\n"
+    };
+    found.iter().map(line).collect()
 }
 
 fn table(found: &[Found], origin: bool) -> String {

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 
 use crate::config::Config;
@@ -11,24 +12,37 @@ use crate::types::ReplicaId;
 /// What `taraflow graph` is told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+Examples:
+  taraflow graph                               every arrow, a line each
+  taraflow graph -o svg > tara.svg             a picture
+  taraflow graph -o dot | dot -Tpdf > tara.pdf
+
 In text, `->` is a stream inside the replica, `=>` a message over links, and `~>` an edge that runs \
-against the grain. Other forms: `taraflow graph --svg > tara.svg`, `taraflow graph --dot | dot -Tpdf`.")]
+against the grain.")]
 pub struct GraphArgs {
     /// The protocol to draw
     #[arg(long, default_value = "tara", value_parser = PossibleValuesParser::new(dataflows::NAMES))]
     protocol: String,
-    /// Print it for Graphviz
-    #[arg(long, group = "form")]
-    dot: bool,
-    /// Print it as a picture
-    #[arg(long, group = "form")]
-    svg: bool,
-    /// Print it as JSON
-    #[arg(long, group = "form")]
-    json: bool,
+    /// The form of the graph
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Form,
     /// Show clock, events and the ends of links, too
     #[arg(long)]
     all: bool,
+}
+
+/// The form of a graph.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+    /// For Graphviz
+    Dot,
+    /// A picture
+    Svg,
 }
 
 /// Prints the graph.
@@ -41,14 +55,11 @@ pub fn run(args: &GraphArgs) -> io::Result<()> {
     let graph = dataflows::graph(&args.protocol, &config)
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no such protocol"))?;
     let graph = if args.all { graph } else { graph.figure() };
-    let text = if args.dot {
-        graph.dot()
-    } else if args.svg {
-        graph.svg(&format!("A replica that speaks {}", args.protocol))
-    } else if args.json {
-        graph.json() + "\n"
-    } else {
-        graph.text()
+    let text = match args.output {
+        Form::Text => graph.text(),
+        Form::Json => graph.json() + "\n",
+        Form::Dot => graph.dot(),
+        Form::Svg => graph.svg(&format!("A replica that speaks {}", args.protocol)),
     };
     match io::stdout().lock().write_all(text.as_bytes()) {
         // The reader has seen enough, as `head` has.

@@ -4,8 +4,9 @@ use std::io::Write;
 
 use clap::Args;
 
+use super::log::Form;
 use super::reach::{Reach, nonce};
-use super::reply::{Form, write_reply};
+use super::reply::write_reply;
 use crate::app::kv;
 use crate::error::Error;
 use crate::resp::write_command;
@@ -14,9 +15,14 @@ use crate::resp::write_command;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  taraflow kv --dir ./cluster put greeting hello
+  taraflow kv set greeting hello
   taraflow kv --dir ./cluster get greeting
-  taraflow kv --dir ./cluster incrby visits 2
+  taraflow kv -o json incrby visits 2
+  taraflow kv --addr 10.0.0.1:7100,10.0.0.2:7100,10.0.0.3:7100 \\
+      --ca ca.pem --cert client.pem --key client-key.pem get greeting
+
+The cluster is the one in --dir, or in TARAFLOW_DIR, or in ./cluster, or at --addr. Options go before the \
+command: what follows it is its arguments.
 
 The command takes effect once, whatever happens on the way. Exit codes: 1 the service answered with an \
 error, 3 no replica could be reached, 6 no answer came and the command may have taken effect.")]
@@ -24,7 +30,7 @@ pub struct KvArgs {
     #[command(flatten)]
     reach: Reach,
     /// How to print the reply
-    #[arg(short, long, value_enum, default_value_t = Form::Text)]
+    #[arg(short, long, value_enum, default_value_t)]
     output: Form,
     /// A command of Redis and its arguments; `put` is `set`
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::dataflows;
 use crate::disk::{Files, Line, Verified};
@@ -14,9 +15,9 @@ use crate::error::Error;
 /// The journal in a replica's data directory, whether the replica runs or not; nothing is changed.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  taraflow log inspect data/replica-0            one line a record
-  taraflow log inspect data/replica-0 -o json    one JSON object a record
-  taraflow log verify data/replica-0             is it whole?
+  taraflow log inspect cluster/replica-0/data            one line a record
+  taraflow log inspect cluster/replica-0/data -o json    one JSON object a record
+  taraflow log verify cluster/replica-0/data             is it whole?
 
 A record that is being written while one looks is no damage. Exit code 7 if there is damage; file, \
 offset, what was expected and what was found are printed.")]
@@ -29,8 +30,8 @@ pub struct LogArgs {
 enum Verb {
     /// Print the records, oldest first
     Inspect(InspectArgs),
-    /// Read everything, and say what it amounts to
-    Verify(Where),
+    /// Read everything, and say whether it is sound
+    Verify(VerifyArgs),
 }
 
 #[derive(Debug, Args)]
@@ -38,6 +39,15 @@ struct InspectArgs {
     #[command(flatten)]
     place: Where,
     /// The form of a record
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Form,
+}
+
+#[derive(Debug, Args)]
+struct VerifyArgs {
+    #[command(flatten)]
+    place: Where,
+    /// The form of the answer
     #[arg(short, long, value_enum, default_value_t)]
     output: Form,
 }
@@ -51,13 +61,15 @@ struct Where {
     protocol: String,
 }
 
-/// The form in which things are listed.
+/// The form of what is printed, the same for all commands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Form {
-    /// A line each, for people
+    /// For people
     #[default]
+    #[value(name = "text", alias = "table")]
     Table,
-    /// An object each, for programs
+    /// For programs: an object, or one a line where there are many
+    #[value(alias = "ndjson")]
     Json,
 }
 
@@ -68,7 +80,7 @@ pub(super) enum Form {
 pub fn run(args: &LogArgs) -> Result<(), Error> {
     match &args.verb {
         Verb::Inspect(args) => quietly(inspect(args)),
-        Verb::Verify(place) => quietly(verify(place)),
+        Verb::Verify(args) => quietly(verify(&args.place, args.output)),
     }
 }
 
@@ -92,9 +104,26 @@ fn inspect(args: &InspectArgs) -> Result<(), Error> {
     Ok(())
 }
 
-fn verify(place: &Where) -> Result<(), Error> {
-    let whole = place.records(&mut |_| Ok(()))?;
-    let Verified { owner, segments, records, bytes, forgotten } = whole;
+fn verify(place: &Where, form: Form) -> Result<(), Error> {
+    let judged = place.records(&mut |_| Ok(()));
+    if form == Form::Json {
+        let mut out = io::stdout().lock();
+        let verdict = match &judged {
+            Ok(whole) => json!({
+                "sound": true,
+                "replica": whole.owner.replica,
+                "cluster": format!("{:016x}", whole.owner.cluster),
+                "records": whole.records,
+                "files": whole.segments,
+                "bytes": whole.bytes,
+                "from_slot": whole.forgotten,
+            }),
+            Err(error) => json!({ "sound": false, "error": error.to_string() }),
+        };
+        write_json(&mut out, &verdict)?;
+        return judged.map(drop);
+    }
+    let Verified { owner, segments, records, bytes, forgotten } = judged?;
     let (replica, cluster) = (owner.replica, owner.cluster);
     writeln!(
         io::stdout().lock(),

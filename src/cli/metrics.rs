@@ -12,8 +12,9 @@ pub const DASHBOARD: &str = include_str!("../admin/prometheus/dashboard.json");
 /// What `taraflow metrics` is told.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The figures themselves are at /metrics of each node's admin port. Example:\n  \
-taraflow metrics alerts > /etc/prometheus/taraflow.yml")]
+The figures themselves are at /metrics of each node's admin port. Examples:\n  \
+taraflow metrics alerts > /etc/prometheus/taraflow.yml\n  \
+taraflow metrics dashboard > taraflow.json")]
 pub struct MetricsArgs {
     #[command(subcommand)]
     what: What,

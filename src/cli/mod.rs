@@ -13,6 +13,8 @@ pub mod kv;
 pub mod log;
 pub mod metrics;
 pub mod node;
+mod numbers;
+mod place;
 mod reach;
 mod reply;
 pub mod sim;
@@ -25,14 +27,31 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::error::Error;
 
 /// Stream-based state-machine replication.
 #[derive(Debug, Parser)]
-#[command(name = "taraflow", version, arg_required_else_help = true)]
+#[command(
+    name = "taraflow",
+    version,
+    arg_required_else_help = true,
+    after_help = "\
+Start here:
+  taraflow demo                     three replicas in one process, one is killed
+  taraflow cluster up               three processes, in ./cluster, until Ctrl-C
+  taraflow kv set greeting hello    from another terminal, as with redis-cli
+  taraflow status                   who leads, and how far each replica is
+  taraflow doctor                   what is wrong, and why
+
+Commands about a cluster take --dir DIR; without it the cluster is the one in TARAFLOW_DIR, or in ./cluster. \
+Each command's --help has examples; README.md, with the sources, has the rest.
+
+Exit codes: 0 done; 1 failed; 2 usage or settings; 3 unreachable; 4 no quorum; 5 serves, but look at it \
+(doctor); 6 outcome unknown; 7 integrity; 8 the disk failed."
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -45,7 +64,7 @@ enum Command {
     Cluster(cluster::ClusterArgs),
     /// Run one replica
     Node(node::RunArgs),
-    /// Show how a cluster is
+    /// Show the state of a cluster
     Status(status::StatusArgs),
     /// Show what the replicas do: operators, streams, slots, and who waits for whom
     Inspect(inspect::InspectArgs),
@@ -53,21 +72,21 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Show the life of one request, on all replicas
     Trace(trace::TraceArgs),
-    /// Print alert rules and a dashboard for the figures of the nodes
+    /// Print Prometheus alert rules or a Grafana dashboard
     Metrics(metrics::MetricsArgs),
-    /// Check or print what a node is told
+    /// Check or print a node's settings
     Config(config::ConfigArgs),
-    /// Have a stream of commands applied, each once, and print the replies
+    /// Send a file of commands, each applied exactly once, and print the replies
     Submit(submit::SubmitArgs),
-    /// Have one command applied, once
+    /// Run one command, exactly once
     Kv(kv::KvArgs),
-    /// Show the graph of a replica, as its worker builds it
+    /// Print the dataflow graph of a replica, as its worker builds it
     Graph(graph::GraphArgs),
     /// Run simulated clusters under faults, one a seed
     Sim(sim::SimArgs),
-    /// Look into the journal in a replica's data directory
+    /// List or verify the journal in a replica's data directory
     Log(log::LogArgs),
-    /// Look into the checkpoints in a replica's data directory
+    /// List or verify the checkpoints in a replica's data directory
     Checkpoint(checkpoint::CheckpointArgs),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
@@ -82,6 +101,37 @@ fn told_to_end() -> io::Result<Arc<AtomicBool>> {
         signal_hook::flag::register(signal, Arc::clone(&ending))?;
     }
     Ok(ending)
+}
+
+/// Does what the command line of this process says.
+#[must_use]
+pub fn main() -> ExitCode {
+    // A number below zero is a value that is out of range, and no option.
+    let command = with_negative_numbers(Cli::command());
+    let parsed = command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    match parsed {
+        Ok(cli) => cli.run(),
+        Err(error) => refuse(&error),
+    }
+}
+
+fn with_negative_numbers(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|arg| match arg.get_action().takes_values() {
+        true if !arg.is_allow_hyphen_values_set() => arg.allow_negative_numbers(true),
+        _ => arg,
+    });
+    command.mut_subcommands(with_negative_numbers)
+}
+
+/// Says what is wrong with a command line as all else that is wrong is said, or what was asked for.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    match text.strip_prefix("error: ") {
+        Some(what) => eprint!("taraflow: {what}"),
+        // Help and version, on the stream they belong on. Nobody may be there to read them.
+        None => drop(error.print()),
+    }
+    ExitCode::from(error.exit_code() as u8)
 }
 
 impl Cli {

@@ -6,19 +6,22 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::ask::resolve;
+use super::numbers::whole;
+use super::place;
 use crate::client::Target;
 use crate::error::Error;
-use crate::links::tls::Tls;
+use crate::links::tls::{CLIENT, Tls};
 use crate::settings::{Cluster, TlsFiles, look_up_all};
 
 /// Which cluster, and with which keys.
 #[derive(Debug, Args)]
 pub(super) struct Reach {
-    /// The cluster's directory, as made by `taraflow cluster init`
-    #[arg(long, value_name = "DIR", required_unless_present = "addr")]
+    #[arg(long, value_name = "DIR", help = place::HELP)]
     dir: Option<PathBuf>,
-    /// The links addresses of all replicas, in the order of their numbers
-    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', conflicts_with = "dir")]
+    /// Instead of --dir: the links addresses of all replicas, in the order of their numbers
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', conflicts_with = "dir",
+          value_parser = resolve)]
     addr: Vec<SocketAddr>,
     /// With --addr: the certificate of the cluster's authority; without it links are plain
     #[arg(long, value_name = "FILE", requires_all = ["cert", "key"])]
@@ -30,7 +33,7 @@ pub(super) struct Reach {
     #[arg(long, value_name = "FILE", requires = "ca")]
     key: Option<PathBuf>,
     /// How long to wait for an answer, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = whole::<u64>)]
     timeout: u64,
 }
 
@@ -45,19 +48,13 @@ impl Reach {
     /// # Errors
     /// Which file cannot be used.
     pub fn target(&self) -> Result<Target, Error> {
-        let (replicas, cluster, files) = match &self.dir {
-            None => (self.addr.clone(), None, self.files()),
-            Some(dir) => {
-                let settings = dir.join("cluster.toml");
-                if !settings.exists() {
-                    let dir = dir.display();
-                    let what = format!(
-                        "there is no cluster in {dir}: no cluster.toml; `taraflow cluster up --dir {dir}` \
-                         makes one and runs it"
-                    );
-                    return Err(Error::Usage(what));
-                }
-                let (cluster, _) = Cluster::read(&settings).map_err(Error::Settings)?;
+        let (replicas, cluster, files) = match &self.addr[..] {
+            [_, ..] => (self.addr.clone(), None, self.files()),
+            [] => {
+                let dir = place::directory(self.dir.as_deref());
+                place::expect_cluster(&dir)?;
+                let (cluster, _) =
+                    Cluster::read(&dir.join("cluster.toml")).map_err(Error::Settings)?;
                 let file = |name| dir.join(name);
                 let files = TlsFiles {
                     ca: file("ca.pem"),
@@ -70,7 +67,7 @@ impl Reach {
                 (links.map_err(Error::Names)?, Some(cluster.id), files)
             }
         };
-        let tls = files.as_ref().map(Tls::load).transpose()?;
+        let tls = files.as_ref().map(keys).transpose()?;
         Ok(Target { replicas, tls, cluster, deadline: self.patience() })
     }
 
@@ -78,6 +75,25 @@ impl Reach {
         let (ca, cert, key) = (self.ca.clone()?, self.cert.clone()?, self.key.clone()?);
         Some(TlsFiles { ca, cert, key })
     }
+}
+
+/// The keys of a client.
+fn keys(files: &TlsFiles) -> Result<Tls, Error> {
+    if let Some(missing) = [&files.cert, &files.key].into_iter().find(|path| !path.exists()) {
+        let missing = missing.display();
+        return Err(Error::Usage(format!(
+            "there is no {missing}, and this cluster's links use TLS: copy client.pem and client-key.pem \
+             from where the cluster was made"
+        )));
+    }
+    let tls = Tls::load(files)?;
+    if tls.names(CLIENT) {
+        return Ok(tls);
+    }
+    let cert = files.cert.display();
+    Err(Error::Usage(format!(
+        "the certificate {cert} is not a client's: use client.pem and its key"
+    )))
 }
 
 /// A number that no other client uses at this time.

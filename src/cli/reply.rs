@@ -1,20 +1,12 @@
-//! Replies of the service, for people and for programs.
+//! Replies of the service: for people as redis-cli prints them into a pipe, a line a value; for programs an
+//! object a line, with the number of the command and its reply or error.
 
 use std::io::{self, Write};
 
-use clap::ValueEnum;
 use serde_json::{Value, json};
 
+use super::log::Form;
 use crate::resp::{Limits, Parsed, Reply};
-
-/// How replies are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Form {
-    /// As redis-cli prints them into a pipe: a line a value
-    Text,
-    /// A JSON object a line: the number of the command, and its reply or error
-    Ndjson,
-}
 
 /// Prints the reply to command `number`, the first being 1.
 ///
@@ -31,8 +23,8 @@ pub(super) fn write_reply(
         _ => Reply::Error(b"the reply is no RESP".to_vec()),
     };
     match form {
-        Form::Text => write_text(out, &reply),
-        Form::Ndjson => {
+        Form::Table => write_text(out, &reply),
+        Form::Json => {
             let line = match &reply {
                 Reply::Error(text) => json!({ "n": number, "error": text_of(text) }),
                 reply => json!({ "n": number, "reply": json_of(reply) }),
@@ -53,8 +45,8 @@ pub(super) fn write_note(
     note: &str,
 ) -> io::Result<()> {
     match form {
-        Form::Text => writeln!(out, "({note})"),
-        Form::Ndjson => writeln!(out, "{}", json!({ "n": number, "note": note })),
+        Form::Table => writeln!(out, "({note})"),
+        Form::Json => writeln!(out, "{}", json!({ "n": number, "note": note })),
     }
 }
 
@@ -105,15 +97,15 @@ mod tests {
 
     #[test]
     fn text_is_a_line_a_value() {
-        assert_eq!(written(Form::Text, b"*3\r\n$1\r\na\r\n$-1\r\n:5\r\n"), "a\n\n5\n");
+        assert_eq!(written(Form::Table, b"*3\r\n$1\r\na\r\n$-1\r\n:5\r\n"), "a\n\n5\n");
     }
 
     #[test]
     fn json_tells_errors_numbers_and_bytes_apart() {
-        assert_eq!(written(Form::Ndjson, b":5\r\n"), "{\"n\":7,\"reply\":5}\n");
-        assert_eq!(written(Form::Ndjson, b"-ERR no\r\n"), "{\"error\":\"ERR no\",\"n\":7}\n");
+        assert_eq!(written(Form::Json, b":5\r\n"), "{\"n\":7,\"reply\":5}\n");
+        assert_eq!(written(Form::Json, b"-ERR no\r\n"), "{\"error\":\"ERR no\",\"n\":7}\n");
         assert_eq!(
-            written(Form::Ndjson, b"$1\r\n\xff\r\n"),
+            written(Form::Json, b"$1\r\n\xff\r\n"),
             "{\"n\":7,\"reply\":{\"hex\":\"ff\"}}\n"
         );
     }

@@ -11,6 +11,8 @@ use crossbeam_channel::{Sender, unbounded};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use super::log::Form;
+use super::numbers::at_least_one;
 use crate::dataflows;
 use crate::error::Error;
 use crate::page;
@@ -30,12 +32,12 @@ pub struct SimArgs {
     /// The protocol
     #[arg(long, default_value = "tara")]
     protocol: String,
-    /// The seeds A..B (B is not tried), or a single one
+    /// The seeds A..B (B is not tried), or a single one; each is a world
     #[arg(long, default_value = "0..200", value_parser = seeds)]
     seeds: Range<u64>,
     /// Worlds at a time, each on a thread of its own [default: one a processor]
-    #[arg(long)]
-    jobs: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    jobs: Option<u64>,
     /// Print the last lines of what happened in each world
     #[arg(long)]
     trace: bool,
@@ -48,15 +50,6 @@ pub struct SimArgs {
     /// The form of the summary
     #[arg(short, long, value_enum, default_value_t)]
     output: Form,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum Form {
-    /// For people
-    #[default]
-    Table,
-    /// One object, for programs
-    Json,
 }
 
 fn seeds(text: &str) -> Result<Range<u64>, String> {
@@ -111,7 +104,8 @@ pub fn run(args: &SimArgs) -> Result<(), Error> {
     match summary.broken.first() {
         None => Ok(()),
         Some(&first) => {
-            Err(Error::Violations { violations: summary.violations, seeds: summary.seeds, first })
+            let Summary { protocol, violations, seeds, .. } = summary;
+            Err(Error::Violations { protocol, violations, seeds, first })
         }
     }
 }
@@ -150,7 +144,7 @@ fn simulate(args: &SimArgs) -> Result<Summary, Error> {
     let next = AtomicU64::new(args.seeds.start);
     let stop = AtomicBool::new(false);
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let jobs = args.jobs.unwrap_or(processors).max(1);
+    let jobs = args.jobs.map_or(processors, |jobs| jobs as usize);
     let mut summary = Summary { protocol: args.protocol.clone(), ..Summary::default() };
     let (done, outcomes) = unbounded();
     let written = std::thread::scope(|scope| {
@@ -231,7 +225,7 @@ fn progress(total: u64) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} seeds, {per_sec}, {eta} left")
+    let style = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} worlds, {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(total).with_style(style)
 }
@@ -266,7 +260,11 @@ fn marks(summary: &Summary) -> [(&'static str, u64); 20] {
 
 fn table(summary: &Summary) -> String {
     let Summary { stats, seeds, seconds, .. } = summary;
-    let mut text = String::new();
+    let (broken, worlds) = (summary.violations, if *seeds == 1 { "world" } else { "worlds" });
+    let mut text = match broken {
+        0 => format!("no rule broken in {seeds} {worlds} of {}\n", summary.protocol),
+        _ => format!("RULES BROKEN in {broken} of {seeds} {worlds} of {}\n", summary.protocol),
+    };
     for (name, value) in marks(summary) {
         text += &format!("{name:<22} {value:>14}\n");
     }

@@ -44,12 +44,12 @@ pub(super) fn node(plan: &Plan, index: usize) -> String {
          cluster = \"../cluster.toml\"\n"
     );
     text += if plan.memory {
-        "# Nothing is kept: once ended, a replica has forgotten what it promised.\nmemory = true\n"
+        "# No data is kept on disk: a replica that stops cannot rejoin.\nmemory = true\n"
     } else {
         "data = \"data\"\n"
     };
     text += if plan.plain {
-        "# No keys: all replicas are on this machine, and everybody on it is trusted.\n\
+        "# No TLS between replicas: all are on this machine, and any local user can connect.\n\
          links = \"plain\"\n"
     } else {
         "\n[tls]\nca = \"../ca.pem\"\ncert = \"cert.pem\"\nkey = \"key.pem\"\n"

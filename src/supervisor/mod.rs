@@ -30,6 +30,9 @@ pub use patience::Patience;
 pub use trouble::FILE as TROUBLE;
 use trouble::Trouble;
 
+/// Takes what is wrong with a child, or nothing once nothing is.
+pub type Keep<'a> = dyn Fn(usize, Option<&str>) + 'a;
+
 /// What is run.
 pub struct Supervisor<'a> {
     /// The command of each child.
@@ -39,7 +42,9 @@ pub struct Supervisor<'a> {
     /// Who is told what happens, a line each.
     pub tell: Box<dyn FnMut(&str) + 'a>,
     /// Keeps what is wrong with a child where others read it, or that nothing is any more.
-    pub keep: Box<dyn Fn(usize, Option<&str>) + 'a>,
+    pub keep: Box<Keep<'a>>,
+    /// Is told the number of the process of a child, or that it has none.
+    pub note_pid: Box<dyn Fn(usize, Option<u32>) + 'a>,
     /// Whether a child remembers what it promised, and so may return.
     pub durable: bool,
 }
@@ -115,6 +120,7 @@ impl Supervisor<'_> {
             path: command.get_program().display().to_string(),
             source,
         })?;
+        (self.note_pid)(index, Some(child.id()));
         Ok(Replica::Runs { child, since: Instant::now() })
     }
 
@@ -135,6 +141,7 @@ impl Supervisor<'_> {
                         }
                         continue;
                     };
+                    (self.note_pid)(index, None);
                     let (lived, ending) = (since.elapsed(), Ending::from(status));
                     let pause = patience[index].after(lived);
                     *replica = self.next(index, ending, pause);
@@ -206,6 +213,7 @@ impl Supervisor<'_> {
             for (index, replica) in replicas.iter_mut().enumerate() {
                 let Replica::Runs { child, .. } = replica else { continue };
                 if let Some(status) = child.try_wait()? {
+                    (self.note_pid)(index, None);
                     (self.tell)(&format!("replica {index} ended: {}", Ending::from(status)));
                     *replica = Replica::Ended;
                 }

@@ -46,6 +46,7 @@ fn watch(scripts: &[&str], until: &str, durable: bool) -> Watched {
             kept.retain(|(other, _)| *other != index);
             kept.extend(what.map(|what| (index, what.to_owned())));
         }),
+        note_pid: Box::new(|_, _| {}),
         durable,
     }
     .run(scripts.len(), &events);

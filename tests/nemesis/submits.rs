@@ -22,7 +22,7 @@ fn submit(nodes: &Nodes, home: &Path) -> Child {
     let replies = home.join("replies");
     let replies = OpenOptions::new().create(true).append(true).open(replies).unwrap();
     let mut command: Command = taraflow();
-    command.args(["submit", "-o", "ndjson", "--dir"]).arg(nodes.directory());
+    command.args(["submit", "-o", "json", "--dir"]).arg(nodes.directory());
     command.arg(home.join("commands"));
     command.stdout(replies).stderr(Stdio::piped()).spawn().unwrap()
 }
@@ -33,7 +33,7 @@ pub fn count_until(enough: &AtomicBool, cluster: &Path) -> u64 {
     let home = tempfile::tempdir().unwrap();
     let replies = home.path().join("replies");
     let mut command: Command = taraflow();
-    command.args(["submit", "--timeout", "60", "-o", "ndjson", "--dir"]).arg(cluster).arg("-");
+    command.args(["submit", "--timeout", "60", "-o", "json", "--dir"]).arg(cluster).arg("-");
     command.stdin(Stdio::piped()).stdout(File::create(&replies).unwrap()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut input = child.stdin.take().unwrap();

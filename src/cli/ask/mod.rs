@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-pub(super) use whom::{Nodes, Whom, seconds, stranger};
+pub(super) use whom::{Nodes, Whom, resolve, seconds, stranger};
 
 /// Bytes of an answer. The lives of all slots that a replica remembers are the largest.
 const ANSWER_BYTES_MAX: u64 = 32 << 20;

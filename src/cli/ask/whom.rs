@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Silence;
+use crate::cli::place;
 use crate::error::Error;
 use crate::observe::status::ReplicaStatus;
 use crate::settings::{Cluster, look_up_all};
@@ -15,8 +16,7 @@ use crate::types::ReplicaId;
 /// Which replicas to ask.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Nodes {
-    /// The cluster's directory
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help = place::HELP)]
     dir: Option<PathBuf>,
     /// The admin addresses of replicas, with commas between them
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', value_parser = resolve)]
@@ -30,8 +30,12 @@ impl Nodes {
     /// What is wrong with the cluster's settings.
     pub fn whom(&self) -> Result<Whom, Error> {
         match &self.dir {
-            Some(dir) => Whom::in_dir(dir),
-            None => Ok(Whom::at(&self.addr)),
+            None if !self.addr.is_empty() => Ok(Whom::at(&self.addr)),
+            dir => {
+                let dir = place::directory(dir.as_deref());
+                place::expect_cluster(&dir)?;
+                Whom::in_dir(&dir)
+            }
         }
     }
 }
@@ -101,7 +105,7 @@ pub(in crate::cli) fn stranger(
 }
 
 /// An admin address on a command line.
-fn resolve(text: &str) -> Result<SocketAddr, String> {
+pub(in crate::cli) fn resolve(text: &str) -> Result<SocketAddr, String> {
     let mut found = text.to_socket_addrs().map_err(|error| error.to_string())?;
     found.next().ok_or_else(|| "has no address".to_owned())
 }

@@ -19,7 +19,10 @@ pub(super) fn run(plan: &Plan, dry_run: bool) -> Result<(), Error> {
     plan.carry_out()?;
     eprintln!("made a cluster of {} in {shown}", plan.replicas);
     if !plan.plain {
-        eprintln!("no replica needs {shown}/ca-key.pem: keep it where nobody else can read it");
+        eprintln!(
+            "keep {shown}/ca-key.pem safe: no replica needs it, and whoever has it can make keys for this \
+             cluster"
+        );
     }
     Ok(())
 }

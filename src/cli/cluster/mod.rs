@@ -10,8 +10,9 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::config::assignment;
-use super::status;
-use crate::error::Error;
+use super::numbers::whole;
+use super::{place, status};
+use crate::error::{Error, in_shell};
 use crate::setup::Plan;
 use crate::supervisor;
 
@@ -26,9 +27,14 @@ pub struct ClusterArgs {
 enum Command {
     /// Make the files of a new cluster: settings, keys, a directory for each replica
     #[command(after_help = "\
+Examples:
+  taraflow cluster init --dir ./cluster
+  taraflow cluster init --replicas 5 --base-port 9000 --dry-run
+
 Replica I serves Redis clients on the base port + I, the other replicas 100 above that, and questions \
 200 above. To move a replica to another machine, copy its directory, cluster.toml and ca.pem, laid out \
-as they are, and edit the addresses in cluster.toml on all machines.")]
+as they are, and edit the addresses or host names in cluster.toml on all machines; client.pem and \
+client-key.pem go where commands are given.")]
     Init {
         #[command(flatten)]
         wishes: Wishes,
@@ -38,8 +44,14 @@ as they are, and edit the addresses in cluster.toml on all machines.")]
     },
     /// Run all replicas until Ctrl-C, and start again those that die; makes the cluster if there is none
     #[command(after_help = "\
+Examples:
+  taraflow cluster up                                three replicas in ./cluster
+  taraflow cluster up --dir /srv/five --replicas 5 --base-port 9000
+  taraflow cluster up --set observe=full --set limits.clients_max=100
+
 Ctrl-C or SIGTERM ends all replicas in order; a second one kills them. However this process ends, the \
-replicas end with it. What replica I logs is in DIR/replica-I/log.")]
+replicas end with it. In DIR/replica-I are its log, the number of its process in pid, and, while something \
+is wrong with it, why in trouble.")]
     Up {
         #[command(flatten)]
         wishes: Wishes,
@@ -47,21 +59,20 @@ replicas end with it. What replica I logs is in DIR/replica-I/log.")]
         #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
         set: Vec<(String, String)>,
     },
-    /// Show how the replicas are, as `taraflow status` does
+    /// Show the state of the cluster, as `taraflow status` does
     Status {
-        /// The cluster's directory
-        #[arg(long, value_name = "DIR")]
-        dir: PathBuf,
+        #[arg(long, value_name = "DIR", help = place::HELP)]
+        dir: Option<PathBuf>,
         #[command(flatten)]
         manner: status::Manner,
     },
     /// End what `taraflow cluster up` runs, and wait for it
+    #[command(after_help = "Example:\n  taraflow cluster down --dir ./cluster")]
     Down {
-        /// The cluster's directory
-        #[arg(long, value_name = "DIR")]
-        dir: PathBuf,
+        #[arg(long, value_name = "DIR", help = place::HELP)]
+        dir: Option<PathBuf>,
         /// How long to wait, in seconds
-        #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+        #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = whole::<u64>)]
         timeout: u64,
     },
 }
@@ -69,27 +80,30 @@ replicas end with it. What replica I logs is in DIR/replica-I/log.")]
 /// What a cluster should be like. What is not said is as the cluster is, or as is usual.
 #[derive(Debug, Args)]
 struct Wishes {
-    /// The cluster's directory
-    #[arg(long, value_name = "DIR")]
-    dir: PathBuf,
+    #[arg(long, value_name = "DIR", help = place::HELP)]
+    dir: Option<PathBuf>,
     /// How many replicas: an odd number from 3 [default: 3]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>)]
     replicas: Option<usize>,
     /// The port of replica 0's clients; the others are above it [default: 7000]
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = whole::<u16>)]
     base_port: Option<u16>,
-    /// Keep nothing: a replica that ends must not return
+    /// Keep no data on disk; a replica that stops cannot rejoin
     #[arg(long)]
     memory: bool,
-    /// No keys: everybody on this machine is trusted
+    /// No TLS between replicas (any local user can connect)
     #[arg(long)]
     plain: bool,
 }
 
 impl Wishes {
+    fn directory(&self) -> PathBuf {
+        place::directory(self.dir.as_deref())
+    }
+
     fn plan(&self) -> Plan {
         Plan {
-            directory: self.dir.clone(),
+            directory: self.directory(),
             replicas: self.replicas.unwrap_or(3),
             base_port: self.base_port.unwrap_or(7000),
             memory: self.memory,
@@ -107,14 +121,21 @@ pub fn run(args: &ClusterArgs) -> Result<(), Error> {
         Command::Init { wishes, dry_run } => {
             init::run(&wishes.plan(), *dry_run)?;
             if !dry_run {
-                eprintln!("next: taraflow cluster up --dir {}", wishes.dir.display());
+                let dir = wishes.directory().display().to_string();
+                eprintln!("next: taraflow cluster up --dir {}", in_shell(&dir));
             }
             Ok(())
         }
         Command::Up { wishes, set } => up::run(wishes, set),
-        Command::Status { dir, manner } => status::run_in(dir, manner),
+        Command::Status { dir, manner } => {
+            let dir = place::directory(dir.as_deref());
+            place::expect_cluster(&dir)?;
+            status::run_in(&dir, manner)
+        }
         Command::Down { dir, timeout } => {
-            match supervisor::stop(dir, Duration::from_secs(*timeout))? {
+            let dir = place::directory(dir.as_deref());
+            place::expect_cluster(&dir)?;
+            match supervisor::stop(&dir, Duration::from_secs(*timeout))? {
                 Some(pid) => eprintln!("process {pid} and its replicas have ended"),
                 None => eprintln!("nothing runs in {}", dir.display()),
             }

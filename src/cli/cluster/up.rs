@@ -8,15 +8,16 @@ use std::process::{Command, Stdio};
 
 use super::{Wishes, logs};
 use crate::cli::config::flags;
-use crate::error::Error;
-use crate::settings::{self, Addresses, Cluster, Layers, NodeSettings};
+use crate::error::{Error, in_shell};
+use crate::settings::{self, Addresses, Cluster, DIRECTORY, Layers, NodeSettings, PREFIX};
 use crate::setup::replica_home;
 use crate::supervisor::{Lock, Supervisor, TROUBLE, signals};
 use crate::types::ReplicaId;
 
 /// Runs the cluster, made first if there is none, with further settings for all its replicas.
 pub(super) fn run(wishes: &Wishes, set: &[(String, String)]) -> Result<(), Error> {
-    let directory = &wishes.dir;
+    let directory = &wishes.directory();
+    warn_of_environment();
     if !directory.join("cluster.toml").exists() {
         let plan = wishes.plan();
         plan.check()?;
@@ -40,20 +41,37 @@ pub(super) fn run(wishes: &Wishes, set: &[(String, String)]) -> Result<(), Error
         last_words: Box::new(|index| logs::last_line(&home(index))),
         // That nobody reads it, as when its terminal is gone, must not end a cluster.
         tell: Box::new(|line| drop(writeln!(io::stderr(), "{line}"))),
-        keep: Box::new(|index, what| keep(&home(index), what)),
+        keep: Box::new(|index, what| keep(&home(index).join(TROUBLE), what)),
+        note_pid: Box::new(|index, pid| {
+            keep(&home(index).join(PID), pid.map(|pid| pid.to_string()).as_deref());
+        }),
         durable: nodes.iter().all(|node| node.data.is_some()),
     }
     .run(nodes.len(), &signals)
 }
 
-/// Writes down what is wrong with the replica that lives in `home`, or that nothing is.
-fn keep(home: &Path, what: Option<&str>) {
-    let path = home.join(TROUBLE);
+/// The file in the directory of a replica that holds the number of its process, while it has one.
+const PID: &str = "pid";
+
+/// Writes a line into a file, or takes the file away.
+fn keep(path: &Path, line: Option<&str>) {
     // Where nothing can be written, the terminal has it.
-    let _ = match what {
-        Some(what) => fs::write(path, format!("{what}\n")),
+    let _ = match line {
+        Some(line) => fs::write(path, format!("{line}\n")),
         None => fs::remove_file(path),
     };
+}
+
+/// Names variables that a replica would read and that are passed over here.
+fn warn_of_environment() {
+    for (name, value) in std::env::vars() {
+        if name.starts_with(PREFIX) && name != DIRECTORY {
+            let value = value.escape_debug();
+            eprintln!(
+                "taraflow: {name}={value} is passed over: `cluster up` takes --set NAME=VALUE"
+            );
+        }
+    }
 }
 
 /// The settings of all replicas, as they will read them.
@@ -73,7 +91,8 @@ fn read(directory: &Path, set: &[(String, String)]) -> Result<Vec<NodeSettings>,
 /// Refuses wishes that the cluster does not meet.
 fn agree(wishes: &Wishes, nodes: &[NodeSettings]) -> Result<(), Error> {
     let refuse = |wish: String, fact: String| {
-        let directory = wishes.dir.display();
+        let directory = wishes.directory();
+        let directory = directory.display();
         Err(Error::Usage(format!(
             "{wish}: the cluster in {directory} {fact}; leave the option out, or choose another --dir"
         )))
@@ -122,7 +141,7 @@ fn command(program: &Path, home: &Path, set: &[(String, String)]) -> Result<Comm
     }
     // Settings of this process's environment are for none of its replicas in particular.
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("TARAFLOW_") {
+        if name.to_string_lossy().starts_with(PREFIX) {
             command.env_remove(name);
         }
     }
@@ -131,7 +150,7 @@ fn command(program: &Path, home: &Path, set: &[(String, String)]) -> Result<Comm
 }
 
 fn say_hello(directory: &Path, nodes: &[NodeSettings]) {
-    let shown = directory.display();
+    let shown = in_shell(&directory.display().to_string());
     let pid = std::process::id();
     let logs: PathBuf = directory.join("replica-*").join("log");
     if let Some(node) = nodes.first() {

@@ -12,9 +12,11 @@ mod totals;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use crossbeam_channel::bounded;
 
+use super::log::Form;
+use super::numbers::{at_least_one, whole};
 use crate::app::kv::KeyValue;
 use crate::embedded::{Cluster, Settings, Status};
 use crate::error::Error;
@@ -41,7 +43,7 @@ use story::Story;
 #[command(after_help = EXAMPLES)]
 pub struct Demo {
     /// How many replicas: an odd number from 3.
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = whole::<usize>)]
     replicas: usize,
     /// Redis commands, one a line or as RESP; `-` is standard input. Default: commands made from the
     /// texts of licences that come with this program.
@@ -51,16 +53,16 @@ pub struct Demo {
     #[arg(long, value_name = "PERCENT%|REQUEST", default_value = "50%")]
     kill_leader_at: KillAt,
     /// How many replicas to kill, the leader first.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<usize>)]
     kill: usize,
     /// Chooses which text comes first, and who is killed after the leader.
-    #[arg(long, value_name = "S", default_value_t = 0)]
+    #[arg(long, value_name = "S", default_value_t = 0, value_parser = whole::<u64>)]
     seed: u64,
     /// Leave each replica's files and the report in this directory, which must be empty or new.
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
     /// How many requests to send; the input is repeated or cut.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     requests: Option<u64>,
     /// How many requests may be open at a time.
     #[arg(long, value_name = "N", default_value_t = 1024,
@@ -70,11 +72,12 @@ pub struct Demo {
     #[arg(long, conflicts_with_all = ["input", "requests", "keep", "kill", "kill_leader_at"])]
     open: bool,
     /// The port of that page.
-    #[arg(long, value_name = "PORT", default_value_t = 7200, requires = "open")]
+    #[arg(long, value_name = "PORT", default_value_t = 7200, requires = "open",
+          value_parser = whole::<u16>)]
     port: u16,
     /// How to print the report.
-    #[arg(short, long, value_enum, default_value_t = Output::Table)]
-    output: Output,
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Form,
 }
 
 const EXAMPLES: &str = "\
@@ -85,12 +88,6 @@ Examples:
   taraflow demo --input commands.txt -o json    your own commands, the report as JSON
   taraflow demo --open                          watch it in a browser, and kill replicas yourself
   taraflow demo --requests 10000000 --keep out  ten million requests; journals and report in out/";
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Output {
-    Table,
-    Json,
-}
 
 impl Demo {
     /// Runs the demo, and prints the report to standard output and all else to standard error.
@@ -128,7 +125,7 @@ impl Demo {
         let outcome = play.play();
         play.story.end(&play.cluster);
         let report = Report::new(&play.cluster, &play.load, outcome.as_ref().err());
-        report.print(self.output == Output::Json)?;
+        report.print(self.output == Form::Json)?;
         if let Some(keep) = keep {
             keep.write(&play.cluster, &report)?;
         }

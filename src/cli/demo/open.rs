@@ -38,7 +38,9 @@ pub(super) fn run(settings: Settings, port: u16) -> Result<(), Error> {
         orders: Some(sender),
     })?;
     eprintln!("watch it at http://{address}/ ; Ctrl-C ends it");
-    browse(&format!("http://{address}/"));
+    if !browse(&format!("http://{address}/")) {
+        eprintln!("no browser can be opened from here: open that address in one");
+    }
     let (client, stop) = (cluster.client(), Arc::clone(&ending));
     let load = std::thread::Builder::new()
         .name("load".to_owned())
@@ -60,12 +62,17 @@ fn obey(cluster: &mut Cluster, orders: &Receiver<Order>, ending: &AtomicBool) ->
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         };
+        let done = match what {
+            What::Kill => "killed".to_owned(),
+            What::Pause => format!("paused for {} s", PAUSE.as_secs()),
+            What::Restart => "started again".to_owned(),
+        };
         match what {
             What::Kill => cluster.kill(replica),
             What::Pause => cluster.pause(replica, PAUSE),
             What::Restart => cluster.restart(replica)?,
         }
-        eprintln!("replica {replica}: {what:?}");
+        eprintln!("replica {replica}: {done}");
     }
     Ok(())
 }
@@ -91,13 +98,19 @@ fn serve(mut client: Client, ending: &AtomicBool) {
     }
 }
 
-/// Shows a page where there is somebody to see it; elsewhere the address that was printed does.
-fn browse(address: &str) {
+/// Shows a page where there is somebody to see it; says whether that can be.
+fn browse(address: &str) -> bool {
+    let display = ["DISPLAY", "WAYLAND_DISPLAY"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some_and(|display| !display.is_empty()));
+    if !display {
+        return false;
+    }
     let quiet = Command::new("xdg-open")
         .arg(address)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn();
-    drop(quiet);
+    quiet.is_ok()
 }

@@ -144,7 +144,11 @@ impl Report {
     }
 
     fn tables(&self) -> String {
-        format!("{}\n{}\n{}\n", self.figures(), self.by_replica(), self.by_role())
+        const LEGEND: &str = "\
+executed: requests, those of sessions and checks included; repeats: of them
+those answered again; checkpoints: cut + taken over from another replica;
+in, out, lost: messages, and those to a dead replica; state: a digest of it\n";
+        format!("{}\n{}\n{LEGEND}{}\n", self.figures(), self.by_replica(), self.by_role())
     }
 
     fn figures(&self) -> Table {
@@ -154,7 +158,7 @@ impl Report {
             ("requests", self.submitted.to_string()),
             ("answered exactly once", self.answered.to_string()),
             ("refused by the application", self.refused_by_application.to_string()),
-            ("counters as expected", self.counters_checked.to_string()),
+            ("counters read back, all right", self.counters_checked.to_string()),
             ("time", format!("{:.2} s", self.seconds)),
             ("throughput", format!("{:.0} requests/s", self.requests_per_second)),
             ("latency p50", ms(self.latency_us.p50)),
@@ -190,31 +194,35 @@ impl Report {
         let mut table = plain();
         table.set_header([
             "replica",
-            "view",
             "slots",
-            "requests",
-            "duplicates",
+            "executed",
+            "repeats",
             "checkpoints",
-            "installed",
             "in",
             "out",
-            "dropped",
-            "digest",
+            "lost",
+            "state",
         ]);
+        narrow(&mut table);
         for line in &self.replicas {
             let life = if line.alive { "" } else { " (dead)" };
+            let mut checkpoints = line.checkpoints.to_string();
+            if line.checkpoints_installed > 0 {
+                checkpoints += &format!(" +{}", line.checkpoints_installed);
+            }
             table.add_row([
                 format!("{}{life}", line.replica),
-                line.view.to_string(),
                 line.slots_executed.to_string(),
                 line.requests_executed.to_string(),
                 line.duplicates.to_string(),
-                line.checkpoints.to_string(),
-                line.checkpoints_installed.to_string(),
+                checkpoints,
                 line.messages_in.to_string(),
                 line.messages_out.to_string(),
                 line.messages_dropped.to_string(),
-                line.digest.clone().unwrap_or_else(|| "-".to_owned()),
+                line.digest
+                    .as_deref()
+                    .map_or("-", |digest| &digest[..digest.len().min(8)])
+                    .to_owned(),
             ]);
         }
         table
@@ -233,6 +241,13 @@ impl Report {
             ]);
         }
         table
+    }
+}
+
+/// Leaves two blanks between columns, so that many of them fit a terminal.
+fn narrow(table: &mut Table) {
+    for column in table.column_iter_mut() {
+        column.set_padding((1, 0));
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crossbeam_channel::Receiver;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::embedded::{Cluster, Seen};
 use crate::events::Event;
@@ -23,13 +23,17 @@ pub(super) struct Story {
 }
 
 impl Story {
-    const TEMPLATE: &str = "{bar:32} {pos}/{len} requests, {per_sec}, {elapsed}";
+    const TEMPLATE: &str = "{bar:32} {human_pos}/{human_len} requests, {rate}/s, {elapsed}";
 
     pub fn new(seen: Receiver<Seen>, total: u64) -> Self {
         // Hidden where standard error is no terminal.
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
         if let Ok(style) = ProgressStyle::with_template(Self::TEMPLATE) {
-            bar.set_style(style);
+            let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+                // A string takes all that is written.
+                let _ = write!(out, "{}", HumanCount(state.per_sec() as u64));
+            };
+            bar.set_style(style.with_key("rate", rate));
         }
         let (suspected, returned, behind) = (BTreeSet::new(), Vec::new(), Vec::new());
         Self { seen, bar, suspected, returned, behind }

@@ -21,7 +21,7 @@ use crate::types::ReplicaId;
 
 /// Which cluster, or which run.
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("whom").required(true).args(["dir", "addr", "trace"])))]
+#[command(group(ArgGroup::new("whom").args(["dir", "addr", "trace"])))]
 pub(in crate::cli) struct Place {
     #[command(flatten)]
     nodes: Nodes,

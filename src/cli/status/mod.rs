@@ -21,7 +21,7 @@ use verdict::{Overview, Seen};
 #[command(after_help = "\
 All replicas are asked at once, and those that do not answer are shown, too. Exit codes: 0 the cluster \
 serves, be it with fewer replicas; 3 no replica answers; 4 too few replicas work.")]
-#[command(group(ArgGroup::new("whom").required(true).args(["dir", "addr"])))]
+#[command(group(ArgGroup::new("whom").args(["dir", "addr"])))]
 pub struct StatusArgs {
     #[command(flatten)]
     nodes: Nodes,

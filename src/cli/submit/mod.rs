@@ -8,13 +8,18 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use crossbeam_channel::RecvTimeoutError;
+use indicatif::HumanCount;
 
+use super::log::Form;
 use super::reach::{Reach, nonce};
-use super::reply::{Form, write_note, write_reply};
+use super::reply::{write_note, write_reply};
+use super::told_to_end;
 use crate::client::Target;
 use crate::commands::CommandReader;
 use crate::error::Error;
@@ -27,8 +32,11 @@ use session::{Kept, Place, Saved};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  taraflow submit --dir ./cluster commands.txt > replies.txt
-  generate | taraflow submit --dir ./cluster --session load.session -o ndjson - > replies.ndjson
+  taraflow submit commands.txt > replies.txt
+  taraflow submit --dir ./cluster --connections 4 commands.txt > replies.txt
+  generate | taraflow submit --session load.session -o json - > replies.ndjson
+
+The cluster is the one in --dir, or in TARAFLOW_DIR, or in ./cluster, or at --addr.
 
 Input is what redis-cli --pipe reads, or a command a line. Replies come in the order of the commands. \
 Interrupt it and run it again with the same input: it goes on where it was, and no command is applied \
@@ -37,7 +45,7 @@ With several connections, commands with the same first key keep their order; oth
 other.
 
 Exit codes: 0 all commands have been answered, 2 the input cannot be read, 3 no replica could be \
-reached, 6 no answer came in time: run it again.")]
+reached, 6 no answer came in time, or it was interrupted: run it again.")]
 pub struct SubmitArgs {
     /// The commands; `-` is standard input
     #[arg(value_name = "FILE", default_value = "-")]
@@ -51,7 +59,7 @@ pub struct SubmitArgs {
     #[arg(long, value_name = "FILE")]
     session: Option<PathBuf>,
     /// How to print the replies
-    #[arg(short, long, value_enum, default_value_t = Form::Text)]
+    #[arg(short, long, value_enum, default_value_t)]
     output: Form,
 }
 
@@ -80,6 +88,7 @@ pub fn run(args: &SubmitArgs) -> Result<(), Error> {
         progress: Progress::new(bytes),
         errors: 0,
         written_at: Instant::now(),
+        ending: told_to_end()?,
     };
     match kept {
         None => job.place.write(&job.saved)?,
@@ -115,6 +124,8 @@ struct Job<'a> {
     progress: Progress,
     errors: u64,
     written_at: Instant,
+    /// Set by Ctrl-C.
+    ending: Arc<AtomicBool>,
 }
 
 impl Job<'_> {
@@ -178,6 +189,10 @@ impl Job<'_> {
                     }
                 }
             }
+            if self.ending.load(Ordering::Relaxed) {
+                out.flush()?;
+                return Err(self.interrupted());
+            }
             match self.lanes.answers().recv_timeout(Duration::from_millis(100)) {
                 Ok(answered) => {
                     heard_at = Instant::now();
@@ -192,7 +207,22 @@ impl Job<'_> {
             self.print(&mut out)?;
         }
         out.flush()?;
-        mistake.map_or(Ok(()), Err)
+        mistake.map_or(Ok(()), |mistake| Err(self.stopped_at(&mistake)))
+    }
+
+    /// What to do about a mistake in the input.
+    fn stopped_at(&self, mistake: &Error) -> Error {
+        let done = HumanCount(self.saved.printed);
+        let how = match self.place.is_kept() {
+            true => {
+                "put it right and run the same command again: it goes on there, and no command is \
+                     applied twice"
+            }
+            false => "put it right and submit what comes after those only",
+        };
+        Error::Usage(format!(
+            "{mistake}. The {done} commands before it have been applied, and nothing after it; {how}"
+        ))
     }
 
     fn check(&self, heard_at: Instant) -> Result<(), Error> {
@@ -205,7 +235,17 @@ impl Job<'_> {
 
     fn unknown(&self) -> Error {
         let silent_s = self.args.reach.patience().as_secs();
-        Error::Stalled { open: self.read - self.saved.printed, silent_s }
+        self.unfinished(format!("no answer for {silent_s} s"))
+    }
+
+    fn interrupted(&self) -> Error {
+        self.unfinished("interrupted".to_owned())
+    }
+
+    /// Why it ends before all is answered, and what that means.
+    fn unfinished(&self, why: String) -> Error {
+        let open = self.read - self.saved.printed;
+        Error::Unfinished { why, answered: self.saved.printed, open, resumes: self.place.is_kept() }
     }
 
     /// Prints the answers that are next.

@@ -52,6 +52,11 @@ impl Place {
         Self(asked.cloned().or_else(beside))
     }
 
+    /// Whether a later run can go on where this one ends.
+    pub fn is_kept(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// What an earlier run has left.
     ///
     /// # Errors

@@ -32,7 +32,7 @@ REQUEST is one of
 A batch of requests shares a slot, and its life. Replicas remember their last 8,192 slots, and which \
 requests were in them of the last 4 MiB; nothing from before they were started. Times are by the clock of \
 the replica they are of. Exit codes: 0 found; 1 no replica remembers it; 2 usage; 3 nobody answers.")]
-#[command(group(ArgGroup::new("whom").required(true).args(["dir", "addr"])))]
+#[command(group(ArgGroup::new("whom").args(["dir", "addr"])))]
 #[command(group(ArgGroup::new("what").required(true).args(["request", "slowest"])))]
 pub struct TraceArgs {
     /// Which request

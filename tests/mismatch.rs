@@ -1,0 +1,80 @@
+//! Clients that do not fit the cluster they dial: they are told so at once, and the log is not filled.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
+
+mod cluster;
+
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use cluster::{Cluster, taraflow};
+
+/// What a client says that may wait for half a minute, once it is found to have ended with code 2 long before.
+fn refused(arguments: &[&str]) -> String {
+    let begun = Instant::now();
+    let Output { status, stderr, .. } = taraflow().arg("kv").args(arguments).output().unwrap();
+    let said = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(2), "{said}");
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}: {said}", begun.elapsed());
+    said
+}
+
+fn addresses(cluster: &Cluster) -> String {
+    (0..3).map(|index| cluster.links(index).to_string()).collect::<Vec<_>>().join(",")
+}
+
+#[test]
+fn a_plain_client_is_told_that_the_port_wants_tls() {
+    let cluster = Cluster::start(3, &[]);
+
+    let said = refused(&["--addr", &addresses(&cluster), "get", "key"]);
+
+    assert!(said.contains("this cluster's links use TLS"), "{said}");
+    assert!(said.contains("--dir"), "{said}");
+    for index in 0..3 {
+        let log = cluster.log(index);
+        let lines = log.lines().filter(|line| line.contains("connection closed")).count();
+        assert!(lines <= 3, "{log}");
+    }
+    assert!((0..3).any(|index| cluster.log(index).contains("this end uses TLS")));
+}
+
+#[test]
+fn a_client_with_keys_is_told_that_the_links_are_plain() {
+    let plain = Cluster::start(3, &["--plain"]);
+    let keys = tempfile::tempdir().unwrap();
+    let home = keys.path().join("cluster");
+    let made = taraflow().args(["cluster", "init", "--dir"]).arg(&home).output().unwrap();
+    assert!(made.status.success());
+    let file = |name: &str| home.join(name).display().to_string();
+    let (ca, cert, key) = (file("ca.pem"), file("client.pem"), file("client-key.pem"));
+    let keys = ["--ca", &ca, "--cert", &cert, "--key", &key];
+
+    let said = refused(&[&["--addr", &addresses(&plain)], &keys[..], &["get", "key"]].concat());
+
+    assert!(said.contains("this end uses TLS, and the other does not"), "{said}");
+    let log = plain.log(0) + &plain.log(1) + &plain.log(2);
+    assert!(log.contains("this end does not use TLS, and the other does"), "{log}");
+
+    let cert = home.join("replica-0/cert.pem").display().to_string();
+    let key = home.join("replica-0/key.pem").display().to_string();
+    let keys = ["--ca", &ca, "--cert", &cert, "--key", &key];
+    let said = refused(&[&["--addr", &addresses(&plain)], &keys[..], &["get", "key"]].concat());
+    assert!(said.contains("is not a client's"), "{said}");
+}
+
+#[test]
+fn a_client_of_another_cluster_is_told_so() {
+    let cluster = Cluster::start(3, &[]);
+    let other = tempfile::tempdir().unwrap();
+    let home = other.path().join("cluster");
+    let made = taraflow().args(["cluster", "init", "--dir"]).arg(&home).output().unwrap();
+    assert!(made.status.success());
+    let file = |name: &str| home.join(name).display().to_string();
+    let (ca, cert, key) = (file("ca.pem"), file("client.pem"), file("client-key.pem"));
+
+    let addresses = addresses(&cluster);
+    let keys = ["--addr", &addresses, "--ca", &ca, "--cert", &cert, "--key", &key];
+    let said = refused(&[&keys[..], &["get", "key"]].concat());
+
+    assert!(said.contains("certificates of the two ends are of different clusters"), "{said}");
+}

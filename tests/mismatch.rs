@@ -1,12 +1,13 @@
-//! Clients that do not fit the cluster they dial: they are told so at once, and the log is not filled.
+//! Those who do not fit the cluster they dial: they are told so at once, and the log is not filled.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
 
 mod cluster;
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
-use cluster::{Cluster, taraflow};
+use cluster::{Cluster, get, taraflow};
 
 /// What a client says that may wait for half a minute, once it is found to have ended with code 2 long before.
 fn refused(arguments: &[&str]) -> String {
@@ -77,4 +78,26 @@ fn a_client_of_another_cluster_is_told_so() {
     let said = refused(&[&keys[..], &["get", "key"]].concat());
 
     assert!(said.contains("certificates of the two ends are of different clusters"), "{said}");
+}
+
+#[test]
+fn an_admin_port_with_a_token_answers_only_who_shows_it() {
+    let home = tempfile::tempdir().unwrap();
+    let token = home.path().join("token");
+    std::fs::write(&token, "0123456789abcdef\n").unwrap();
+    std::fs::set_permissions(&token, PermissionsExt::from_mode(0o600)).unwrap();
+    let setting = format!("admin.token_file={}", token.display());
+    let cluster = Cluster::start(3, &["--set", &setting]);
+    let status = |more: &[&str]| {
+        let mut command = taraflow();
+        command.args(["status", "--dir"]).arg(cluster.directory()).args(more).output().unwrap()
+    };
+
+    assert!(get(cluster.admin(0), "/metrics").starts_with("HTTP/1.1 401"));
+    let refused = status(&[]);
+    let said = String::from_utf8(refused.stdout).unwrap();
+    assert!(!refused.status.success() && said.contains("token"), "{said}");
+    assert!(status(&["--token-file", token.to_str().unwrap()]).status.success());
+    std::fs::copy(&token, cluster.directory().join("admin.token")).unwrap();
+    assert!(status(&[]).status.success());
 }

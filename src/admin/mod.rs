@@ -1,7 +1,7 @@
 //! The admin port: questions about one replica, answered over HTTP.
 //!
 //! Whoever asks is served by a thread of its own and sees what the replica's thread has put on its
-//! [`Board`]; nothing that happens here can hold the replica up. For now the port is for this machine
+//! [`Board`]; nothing that happens here can hold the replica up. Without a token the port is for this machine
 //! only. Every question is a GET; only an embedded cluster takes orders, with POST.
 
 mod guard;
@@ -32,7 +32,9 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::observe::board::Board;
 use crate::observe::status::Bounds;
+use crate::settings::Secret;
 
+use guard::Guard;
 pub use orders::{Order, What};
 
 /// Connections at a time; one more waits for its turn.
@@ -72,6 +74,8 @@ pub struct Shown {
     pub boards: Vec<Board>,
     /// What its replicas are told once.
     pub bounds: Bounds,
+    /// What whoever asks must show; nothing on a port that only this machine reaches.
+    pub token: Option<Secret>,
     /// Who may be told to do things to the replicas; nobody but in embedded clusters.
     pub orders: Option<Sender<Order>>,
 }
@@ -114,7 +118,8 @@ impl Admin {
             tokio::net::TcpListener::from_std(listener).map_err(Error::System)?
         };
         let replica = shown.config.me;
-        let router = guard::around(questions::router(shown), address);
+        let guard = Guard::new(address, shown.token.as_ref());
+        let router = guard.around(questions::router(shown));
         let serve = move || runtime.block_on(serve(listener, router));
         let thread = std::thread::Builder::new().name("admin".to_owned()).spawn(serve);
         thread.map(drop).map_err(|source| Error::Thread { replica, source })

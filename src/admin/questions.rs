@@ -115,7 +115,7 @@ pub(super) fn refusal(status: StatusCode, why: impl Into<String>) -> Response {
 
 /// Which answer belongs to which path.
 pub(super) fn router(shown: Shown) -> Router {
-    let Shown { config, boards, bounds, orders } = shown;
+    let Shown { config, boards, bounds, orders, .. } = shown;
     let (limits, replicas, protocol) = (Limits::of(&config), boards.len(), bounds.protocol.clone());
     let nothing =
         || async { refusal(StatusCode::NOT_FOUND, "nothing is here; GET /v1 lists what is") };

@@ -82,6 +82,7 @@ fn serve(settings: &NodeSettings) -> Result<(), Error> {
         config: settings.config.clone(),
         boards: boards.clone(),
         bounds: Bounds::of(settings),
+        token: settings.token.clone(),
         orders: None,
     })?;
     let application = Box::new(KeyValue::default());

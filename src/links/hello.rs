@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn a_peer_that_differs_in_anything_is_told_so() {
         let told = [
-            (objection(|hello| hello.magic[0] = 0), "taraflow link"),
+            (objection(|hello| hello.magic[0] = 0), "a port for replicas"),
             (objection(|hello| hello.version = 1), "version 1"),
             (objection(|hello| hello.to = Some(ReplicaId(2))), "replica 2 was meant"),
             (objection(|hello| hello.cluster = Some(8)), "cluster 8 was meant"),

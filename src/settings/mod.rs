@@ -59,6 +59,8 @@ pub struct NodeSettings {
     pub tls: Option<TlsFiles>,
     /// What clients must say before anything else.
     pub password: Option<Secret>,
+    /// What whoever asks the admin port must show; none: nothing, and the port is for this machine only.
+    pub token: Option<Secret>,
     /// Client connections at a time; one more is refused.
     pub clients_max: usize,
     /// What is logged.

@@ -3,7 +3,6 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -21,7 +20,8 @@ use crate::observe::frame::Level;
 use crate::types::ReplicaId;
 
 /// Settings of a node that somebody may look for in `cluster.toml`.
-pub(super) const NAMES: [&str; 10] = [
+pub(super) const NAMES: [&str; 11] = [
+    "admin.token_file",
     "clients.password_file",
     "data",
     "limits.clients_max",
@@ -163,6 +163,7 @@ pub(super) struct Node {
     pub transport: Transport,
     pub tls: Option<TlsFiles>,
     pub password: Option<Secret>,
+    pub token: Option<Secret>,
 }
 
 impl Node {
@@ -178,7 +179,8 @@ impl Node {
             unknown,
             transport,
             tls: tls(source, transport),
-            password: password(source),
+            password: secret(source, "clients.password_file", "password"),
+            token: token(source),
             gather_bytes_max: source.within(
                 "limits.gather_bytes_max",
                 gather_bytes_max,
@@ -204,6 +206,7 @@ impl Node {
             listen,
             tls: self.tls,
             password: self.password,
+            token: self.token,
             clients_max: self.clients_max,
             log: self.log,
             observe: self.observe,
@@ -235,8 +238,8 @@ fn data(source: &mut Source<'_>) -> Option<PathBuf> {
 fn listen(source: &mut Source<'_>, mine: Option<Reached>) -> (Option<Addresses>, Option<Error>) {
     let mut unknown = None;
     let mut address = |name: &'static str, of: fn(&Reached) -> &Endpoint| {
-        if let Some(told) = source.optional::<SocketAddr>(name) {
-            return Some(told);
+        if source.is_said(name) {
+            return source.optional(name);
         }
         let endpoint = of(mine.as_ref()?);
         match endpoint.look_up() {
@@ -290,16 +293,33 @@ fn public_file(path: &Path) -> Result<String, String> {
     fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
-/// The first line of the password file.
-fn password(source: &mut Source<'_>) -> Option<Secret> {
-    const NAME: &str = "clients.password_file";
-    let path = source.path(NAME)?;
+/// The first line of a file that holds a secret; `what` it is.
+fn secret(source: &mut Source<'_>, name: &str, what: &str) -> Option<Secret> {
+    let path = source.path(name)?;
     match secret_file(&path) {
         Ok(text) => match text.lines().next().filter(|line| !line.is_empty()) {
             Some(line) => return Some(Secret::new(line.to_owned())),
-            None => source.problem(NAME, format!("{} has no password in it", path.display())),
+            None => source.problem(name, format!("{} has no {what} in it", path.display())),
         },
-        Err(what) => source.problem(NAME, what),
+        Err(what) => source.problem(name, what),
     }
     None
 }
+
+/// What whoever asks the admin port must show.
+fn token(source: &mut Source<'_>) -> Option<Secret> {
+    const NAME: &str = "admin.token_file";
+    let token = secret(source, NAME, "token")?;
+    let printable = token.bytes().all(|letter| letter.is_ascii_graphic());
+    if token.len() < TOKEN_BYTES_MIN || !printable {
+        let what = format!(
+            "the token must be {TOKEN_BYTES_MIN} or more letters and digits, as of `openssl rand -hex 32`"
+        );
+        source.problem(NAME, what);
+        return None;
+    }
+    Some(token)
+}
+
+/// A token that is shorter could be guessed.
+const TOKEN_BYTES_MIN: usize = 16;

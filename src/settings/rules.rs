@@ -50,10 +50,10 @@ pub(super) fn check(source: &mut Source<'_>, cluster: &Cluster, node: &Node) {
         );
         source.problem("listen.clients", what);
     }
-    if !listen.admin.ip().is_loopback() {
+    if !listen.admin.ip().is_loopback() && node.token.is_none() {
         let what = format!(
             "questions are answered on {}, which other machines may reach, and nobody is asked who \
-             he is: set listen.admin to a loopback address, like 127.0.0.1:{}",
+             he is: set admin.token_file, or listen.admin to a loopback address, like 127.0.0.1:{}",
             listen.admin,
             listen.admin.port()
         );

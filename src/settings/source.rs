@@ -225,6 +225,13 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Whether anybody says anything about a setting, right or wrong.
+    pub fn is_said(&self, name: &str) -> bool {
+        self.layers.flags.iter().any(|(flagged, _, _)| flagged == name)
+            || self.layers.environment.contains_key(&variable(name))
+            || self.values.contains_key(name)
+    }
+
     /// How far away the layer is that a setting came from: the nearest is 0, none is the last.
     pub fn layer(&self, name: &str) -> u8 {
         match self.found.iter().find(|found| found.name == name).map(|found| &found.origin) {

@@ -247,6 +247,26 @@ fn the_admin_port_stays_on_this_machine() {
 }
 
 #[test]
+fn the_admin_port_may_be_open_to_other_machines_with_a_token_that_cannot_be_guessed() {
+    let files = Files::new();
+    files.node("[listen]\nadmin = \"0.0.0.0:7200\"\n[admin]\ntoken_file = \"token\"\n");
+    files.write("token", "short\n");
+    assert!(files.problems()[0].contains("16 or more letters"), "{:?}", files.problems());
+
+    files.write("token", "0123456789abcdef\n");
+    let (settings, found) = files.read();
+    assert_eq!(settings.token.as_deref(), Some("0123456789abcdef"));
+    assert!(found.iter().all(|found| !found.value.contains("0123456789abcdef")));
+}
+
+#[test]
+fn a_mistake_in_where_to_listen_is_said_once() {
+    let files = Files::new();
+    files.node("[listen]\nadmin = \"nowhere\"\n");
+    assert!(files.problem().contains("`listen.admin` must be"), "{}", files.problem());
+}
+
+#[test]
 fn a_secret_that_others_may_read_is_refused() {
     let files = Files::new();
     files.node("[clients]\npassword_file = \"password\"\n");

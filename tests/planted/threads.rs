@@ -33,6 +33,7 @@ fn show(cluster: &Cluster, settings: &Settings, me: u16) -> SocketAddr {
         config: Config { me: ReplicaId(me), ..settings.config.clone() },
         boards: replicas.map(|replica| cluster.shown(replica).clone()).collect(),
         bounds: cluster.bounds().clone(),
+        token: None,
         orders: None,
     };
     admin.start(shown).unwrap();

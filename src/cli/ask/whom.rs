@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::Silence;
+use super::{Silence, TOKEN};
 use crate::cli::place;
 use crate::error::Error;
 use crate::observe::status::ReplicaStatus;
-use crate::settings::{Cluster, look_up_all};
+use crate::settings::{Cluster, Secret, look_up_all, secret_file};
 use crate::types::ReplicaId;
 
 /// Which replicas to ask.
@@ -21,6 +21,9 @@ pub(in crate::cli) struct Nodes {
     /// The admin addresses of replicas, with commas between them
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', value_parser = resolve)]
     addr: Vec<SocketAddr>,
+    /// The token that admin ports want, if they do [default: DIR/admin.token, if it exists]
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
 }
 
 impl Nodes {
@@ -29,6 +32,7 @@ impl Nodes {
     /// # Errors
     /// What is wrong with the cluster's settings.
     pub fn whom(&self) -> Result<Whom, Error> {
+        self.token_file.as_deref().map_or(Ok(()), show)?;
         match &self.dir {
             None if !self.addr.is_empty() => Ok(Whom::at(&self.addr)),
             dir => {
@@ -58,6 +62,10 @@ impl Whom {
     /// What is wrong with its settings.
     pub fn in_dir(dir: &Path) -> Result<Self, Error> {
         let (cluster, _) = Cluster::read(&dir.join("cluster.toml")).map_err(Error::Settings)?;
+        let token = dir.join("admin.token");
+        if token.exists() {
+            show(&token)?;
+        }
         let admins = look_up_all(cluster.replicas.iter().map(|replica| &replica.admin));
         let admins = admins.map_err(Error::Names)?;
         let replicas: Vec<_> = (0..).map(|number| Some(ReplicaId(number))).zip(admins).collect();
@@ -84,6 +92,14 @@ impl Whom {
             asking.into_iter().map(|asking| asking.join().expect("it handles all errors")).collect()
         })
     }
+}
+
+/// Has the token in a file shown to whoever is asked from now on, unless another has been named before.
+fn show(path: &Path) -> Result<(), Error> {
+    let text = secret_file(path).map_err(Error::Usage)?;
+    let token = text.lines().next().unwrap_or_default().to_owned();
+    TOKEN.get_or_init(|| Secret::new(token));
+    Ok(())
 }
 
 /// Who answers in the place of replica `replica` of the cluster called `cluster`, if that is known and it

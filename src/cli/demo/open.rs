@@ -35,6 +35,7 @@ pub(super) fn run(settings: Settings, port: u16) -> Result<(), Error> {
         config,
         boards: replicas.map(|replica| cluster.shown(replica).clone()).collect(),
         bounds: cluster.bounds().clone(),
+        token: None,
         orders: Some(sender),
     })?;
     eprintln!("watch it at http://{address}/ ; Ctrl-C ends it");

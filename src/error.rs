@@ -1,11 +1,16 @@
 //! What can go wrong at the edges, and the exit code that says so.
 
+mod words;
+
 use std::net::SocketAddr;
 
 use crate::app::Damaged;
 use crate::client::Refused;
 use crate::settings::Problems;
 use crate::types::{ReplicaId, Slot};
+
+pub use words::in_shell;
+use words::why_not;
 
 /// The exit code of a command line, settings or input that cannot be used.
 pub const USAGE: u8 = 2;
@@ -437,58 +442,8 @@ impl Error {
     }
 }
 
-/// A path as a shell takes it for one word.
-#[must_use]
-pub fn in_shell(path: &str) -> String {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+,:@%".contains(letter);
-    match !path.is_empty() && path.chars().all(plain) {
-        true => path.to_owned(),
-        false => format!("'{}'", path.replace('\'', r"'\''")),
-    }
-}
-
-/// What to do where an address cannot be listened on.
-fn why_not(source: &std::io::Error) -> &'static str {
-    use std::io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied};
-    match source.kind() {
-        AddrInUse => "End what listens there (`ss -ltnp` names it)",
-        PermissionDenied => {
-            "Ports below 1024 are for root and who has CAP_NET_BIND_SERVICE: take a higher one"
-        }
-        AddrNotAvailable => "No interface of this machine has that address",
-        _ => "See what the system says",
-    }
-}
-
 /// Whether a disk says that it has no room.
 pub(crate) fn is_full(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_port_for_which_one_has_no_permission_is_not_said_to_be_taken() {
-        let said = |kind: std::io::ErrorKind| {
-            let address = "127.0.0.1:80".parse().unwrap();
-            Error::Listen { address, source: kind.into() }.to_string()
-        };
-        let denied = said(std::io::ErrorKind::PermissionDenied);
-        assert!(
-            denied.contains("CAP_NET_BIND_SERVICE") && !denied.contains("ss -ltnp"),
-            "{denied}"
-        );
-        assert!(said(std::io::ErrorKind::AddrInUse).contains("ss -ltnp"));
-    }
-
-    #[test]
-    fn paths_in_commands_to_be_typed_are_one_word_of_a_shell() {
-        assert_eq!(in_shell("./cluster-1"), "./cluster-1");
-        assert_eq!(in_shell("my cluster"), "'my cluster'");
-        assert_eq!(in_shell("it's"), r"'it'\''s'");
-        assert_eq!(in_shell(""), "''");
-    }
 }

@@ -1,5 +1,10 @@
 //! Those who do not fit the cluster they dial: they are told so at once, and the log is not filled.
-#![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test fails by panicking, and waits for processes"
+)]
 
 mod cluster;
 

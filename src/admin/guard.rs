@@ -62,7 +62,7 @@ impl Guard {
         let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let foreign = |origin: &HeaderValue| {
             let origin = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok());
-            !origin.is_some_and(|uri| uri.authority().is_some_and(|own| own.as_str() == host))
+            origin.is_none_or(|uri| uri.authority().is_none_or(|own| own.as_str() != host))
         };
         match headers.get_all(ORIGIN).iter().any(foreign) {
             true => Some((StatusCode::FORBIDDEN, "pages of other sites may not ask")),

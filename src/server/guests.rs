@@ -11,11 +11,12 @@ use crate::batch::{Replies, Requests};
 use crate::client::wire::{Asked, Told};
 use crate::config::Config;
 use crate::links::frame::{Inbox, Outbox};
-use crate::links::hello::{Answer, Common, HELLO_BYTES_MAX, Hello, Peer};
+use crate::links::hello::{HELLO_BYTES_MAX, Hello};
 use crate::links::stream::{Scratch, Stream};
-use crate::links::tls::{self, Tls};
+use crate::links::tls::Tls;
 use crate::links::{Carried, Fault};
 use crate::server::faults::Faults;
+use crate::server::house::{House, Stage};
 use crate::server::peers::{FRAME_BYTES, PATIENCE_MS, SHOWN_BYTES_MAX};
 use crate::types::{Millis, ReplicaId, Slot};
 
@@ -23,11 +24,6 @@ use crate::types::{Millis, ReplicaId, Slot};
 const READ_BYTES: usize = 1 << 20;
 /// Guests at a time that have yet to say who they are; one more takes the place of the first.
 const GREETING_MAX: usize = 256;
-/// What is told to an end that does not speak TLS where it must, and to one that does where it must not.
-const WANTS_TLS: &str = "this cluster's links use TLS, and the other end does not: a client needs --dir, or \
-                         --ca, --cert and --key; a replica needs tls.ca, tls.cert and tls.key";
-const NO_TLS: &str = "this cluster's links are plain, and the other end uses TLS: a client leaves --ca, \
-                      --cert and --key out; a replica needs `links = \"plain\"`";
 /// How long a replica may be silent: its gossip comes many times as often.
 const SILENCE_MS: Millis = 10_000;
 
@@ -41,12 +37,6 @@ pub fn frame_bytes_max(config: &Config) -> usize {
 /// The largest pack a client with these settings sends: its commands, and what goes with each.
 fn pack_bytes_max(config: &Config) -> usize {
     config.batch_bytes_max + 64 * config.batch_requests_max + 1024
-}
-
-enum Stage {
-    Greeting,
-    Replica(ReplicaId),
-    Client,
 }
 
 struct Guest {
@@ -84,17 +74,6 @@ impl<M> Brought<M> {
 pub struct Heeded<M> {
     pub plausible: fn(&M, &Config) -> bool,
     pub executed: fn(&M) -> Option<Slot>,
-}
-
-/// What guests are received with.
-pub struct House {
-    pub config: Config,
-    pub common: Common,
-    pub tls: Option<Tls>,
-    /// Clients at a time; one more is turned away. Replicas are let in however many there are.
-    pub clients_max: usize,
-    /// Bytes of answers that may wait for one client.
-    pub outbox_bytes_max: usize,
 }
 
 /// Owns the connections that came in through the links port.
@@ -327,8 +306,7 @@ impl<M: DeserializeOwned> Guests<M> {
             && matches!(guest.stage, Stage::Greeting)
             && !guest.stream.is_encrypted()
         {
-            let why = if has_tls { WANTS_TLS } else { NO_TLS };
-            guest.outbox.put(&Answer::Mismatch(why.to_owned()));
+            guest.outbox.put(&House::one_sided_tls(has_tls));
         }
         self.end(id, fault, registry, brought);
     }
@@ -371,44 +349,6 @@ impl House {
     fn lets_wait(&self, guest: &Guest, clients_wait: bool) -> bool {
         let full = guest.outbox.len() > self.outbox_bytes_max;
         matches!(guest.stage, Stage::Client) && (clients_wait || full)
-    }
-
-    /// Lets in whoever may come in, and tells the others why not.
-    fn receive(
-        &self,
-        hello: Result<Hello, String>,
-        clients: usize,
-        stream: &Stream,
-        outbox: &mut Outbox,
-    ) -> Result<Stage, Fault> {
-        let me = self.config.me;
-        let turn_away = |outbox: &mut Outbox, why: String| {
-            outbox.put(&Answer::Mismatch(why.clone()));
-            Err(Fault::Mismatch(why))
-        };
-        let hello = match hello {
-            Ok(hello) => hello,
-            Err(why) => return turn_away(outbox, why),
-        };
-        let (stage, name) = match hello.from {
-            Peer::Replica(from) => (Stage::Replica(from), tls::name_of(from)),
-            Peer::Client => (Stage::Client, tls::CLIENT.to_owned()),
-        };
-        let foreign = || (!stream.is_of(&name)).then(|| format!("the certificate is not {name}'s"));
-        if let Some(why) = hello.objection(me, self.config.n, &self.common).or_else(foreign) {
-            return turn_away(outbox, why);
-        }
-        if hello.from == Peer::Client && clients >= self.clients_max {
-            let why = format!("{clients} clients are connected, and no more are allowed");
-            outbox.put(&Answer::Refused(why.clone()));
-            return Err(Fault::Refused(why));
-        }
-        if let Some(differ) = hello.differs(me, &self.common) {
-            tracing::warn!(differ, "cluster.toml is not the same on all nodes");
-        }
-        let (cluster, limits) = (self.common.cluster, crate::client::Limits::of(&self.config));
-        outbox.put(&Answer::Welcome { me, cluster, limits });
-        Ok(stage)
     }
 }
 

@@ -10,6 +10,7 @@ mod diary;
 mod faults;
 mod guests;
 mod home;
+mod house;
 mod life;
 mod lines;
 mod names;
@@ -39,8 +40,9 @@ use crate::protocol::Protocol;
 use crate::redis;
 use crate::settings::NodeSettings;
 
-use guests::{Guests, Heeded, House};
+use guests::{Guests, Heeded};
 use home::Home;
+use house::House;
 use life::{Life, Parts, WAKER, listen};
 use lines::Lines;
 use peers::{Making, Peers};

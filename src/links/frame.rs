@@ -83,15 +83,19 @@ impl Inbox {
     }
 }
 
-/// Frames on their way out.
+/// Frames on their way out: those that are whole, and one that is being written.
+///
+/// They are kept apart, so that nothing of a frame can leave before its head says how long it is, and
+/// what leaves moves nothing that is being written.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    bytes: Vec<u8>,
-    /// How many of them have left.
+    /// Whole frames.
+    whole: Vec<u8>,
+    /// How many bytes of them have left.
     start: usize,
+    /// The frame being written, its head first; empty if none is.
+    open: Vec<u8>,
     sequence: u64,
-    /// Where the head of the frame being written stands.
-    open: Option<usize>,
 }
 
 impl Outbox {
@@ -104,69 +108,80 @@ impl Outbox {
 
     /// Begins a frame.
     pub fn begin(&mut self) {
-        debug_assert!(self.open.is_none(), "frames do not nest");
-        self.open = Some(self.bytes.len());
-        self.bytes.extend_from_slice(&[0; 8]);
-        self.bytes.extend_from_slice(&self.sequence.to_le_bytes());
+        assert!(!self.is_open(), "frames do not nest");
+        self.open.extend_from_slice(&[0; 8]);
+        self.open.extend_from_slice(&self.sequence.to_le_bytes());
         self.sequence += 1;
     }
 
     /// Adds a value to the frame that has begun.
     pub fn add(&mut self, value: &impl Serialize) {
-        let bytes = std::mem::take(&mut self.bytes);
-        self.bytes = postcard::to_extend(value, bytes).expect("plain data always encodes");
+        assert!(self.is_open(), "what is added belongs to a frame");
+        let bytes = std::mem::take(&mut self.open);
+        self.open = postcard::to_extend(value, bytes).expect("plain data always encodes");
     }
 
     /// Adds bytes to the frame that has begun.
     pub fn add_bytes(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        assert!(self.is_open(), "what is added belongs to a frame");
+        self.open.extend_from_slice(bytes);
     }
 
     /// Whether a frame has begun and not ended.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.open.is_some()
+        !self.open.is_empty()
     }
 
-    /// The bytes of the frame that has begun.
+    /// The bytes of the payload of the frame that has begun.
     #[must_use]
     pub fn open_bytes(&self) -> usize {
-        self.open.map_or(0, |head| self.bytes.len() - head - HEAD)
+        self.open.len().saturating_sub(HEAD)
     }
 
     /// Ends the frame that has begun.
     pub fn end(&mut self) {
-        let Some(head) = self.open.take() else { return };
-        let frame = &mut self.bytes[head..];
-        let length = (frame.len() - HEAD) as u32;
-        let checksum = crc32fast::hash(&frame[8..]);
-        frame[..4].copy_from_slice(&length.to_le_bytes());
-        frame[4..8].copy_from_slice(&checksum.to_le_bytes());
+        if !self.is_open() {
+            return;
+        }
+        let length = (self.open.len() - HEAD) as u32;
+        let checksum = crc32fast::hash(&self.open[8..]);
+        self.open[..4].copy_from_slice(&length.to_le_bytes());
+        self.open[4..8].copy_from_slice(&checksum.to_le_bytes());
+        if self.whole.is_empty() {
+            // The usual case, which costs no copy.
+            std::mem::swap(&mut self.whole, &mut self.open);
+        } else {
+            self.whole.extend_from_slice(&self.open);
+            self.open.clear();
+            self.open.shrink_to(IDLE_BYTES_MAX);
+        }
     }
 
-    /// What is to leave.
+    /// What is to leave: whole frames only.
     #[must_use]
     pub fn waiting(&self) -> &[u8] {
-        &self.bytes[self.start..]
+        &self.whole[self.start..]
     }
 
-    /// Notes that so many bytes have left.
+    /// Notes that so many bytes of [`Outbox::waiting`] have left.
     pub fn left(&mut self, count: usize) {
         self.start += count;
-        if self.start == self.bytes.len() {
-            self.bytes.clear();
-            self.bytes.shrink_to(IDLE_BYTES_MAX);
+        assert!(self.start <= self.whole.len(), "no more can leave than has waited");
+        if self.start == self.whole.len() {
+            self.whole.clear();
+            self.whole.shrink_to(IDLE_BYTES_MAX);
             self.start = 0;
         } else if self.start >= 1 << 20 {
-            self.bytes.drain(..self.start);
+            self.whole.drain(..self.start);
             self.start = 0;
         }
     }
 
-    /// How many bytes are to leave.
+    /// How many bytes are to leave, now or when their frame is whole.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.bytes.len() - self.start
+        self.whole.len() - self.start + self.open.len()
     }
 
     /// Whether all has left.
@@ -178,6 +193,9 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     fn sent(payloads: &[&[u8]]) -> Vec<u8> {
@@ -237,6 +255,31 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_being_written_stays_behind_when_what_is_before_it_leaves() {
+        let mut outbox = Outbox::default();
+        outbox.put(&vec![1u8; 2 << 20]);
+        outbox.begin();
+        outbox.add_bytes(b"first half, ");
+
+        outbox.left(outbox.waiting().len() - 1);
+        outbox.add_bytes(b"second half");
+        outbox.end();
+        outbox.left(1);
+
+        assert_eq!(&outbox.waiting()[HEAD..], b"first half, second half");
+    }
+
+    #[test]
+    fn nothing_of_a_frame_leaves_before_it_is_whole() {
+        let mut outbox = Outbox::default();
+        outbox.begin();
+        outbox.add_bytes(b"half");
+
+        assert!(outbox.waiting().is_empty());
+        assert_eq!(outbox.len(), HEAD + 4);
+    }
+
+    #[test]
     fn what_has_left_is_forgotten() {
         let mut outbox = Outbox::default();
         outbox.put(&7u8);
@@ -245,5 +288,69 @@ mod tests {
         assert_eq!(outbox.len(), all - 5);
         outbox.left(all - 5);
         assert!(outbox.is_empty());
+    }
+
+    /// What happens to an outbox.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Begin,
+        /// So many bytes are added to the frame that has begun.
+        Add(usize),
+        End,
+        /// The connection takes so many thousandths of what waits.
+        Leave(usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            Just(Step::Begin),
+            // Above a mebibyte room that was used is given back.
+            prop_oneof![0..100usize, (1usize << 19)..(3 << 19)].prop_map(Step::Add),
+            Just(Step::End),
+            prop_oneof![Just(1000), 0..1000usize].prop_map(Step::Leave),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn whatever_is_written_and_however_it_leaves_the_same_frames_arrive(
+            steps in vec(step(), 1..60)
+        ) {
+            let (mut outbox, mut inbox) = (Outbox::default(), Inbox::new(1 << 30));
+            let (mut written, mut arrived): (Vec<Vec<u8>>, Vec<Vec<u8>>) = Default::default();
+            let mut open = None;
+            for (number, step) in steps.into_iter().chain([Step::End, Step::Leave(1000)]).enumerate() {
+                match step {
+                    Step::Begin if open.is_none() => {
+                        outbox.begin();
+                        open = Some(Vec::new());
+                    }
+                    Step::Add(count) => if let Some(payload) = &mut open {
+                        let bytes = vec![number as u8; count];
+                        outbox.add_bytes(&bytes);
+                        payload.extend(bytes);
+                    },
+                    Step::End => {
+                        outbox.end();
+                        written.extend(open.take());
+                    }
+                    Step::Leave(thousandths) => {
+                        let count = outbox.waiting().len() * thousandths / 1000;
+                        inbox.room().extend_from_slice(&outbox.waiting()[..count]);
+                        outbox.left(count);
+                        while let Some(payload) = inbox.next_frame().unwrap() {
+                            arrived.push(payload.to_vec());
+                        }
+                    }
+                    Step::Begin => {}
+                }
+                prop_assert_eq!(outbox.is_open(), open.is_some());
+                prop_assert_eq!(outbox.open_bytes(), open.as_ref().map_or(0, Vec::len));
+            }
+            prop_assert!(outbox.is_empty());
+            prop_assert!(written == arrived, "{} written, {} arrived", written.len(), arrived.len());
+        }
     }
 }

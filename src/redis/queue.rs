@@ -220,6 +220,9 @@ fn release(bytes: &mut Vec<u8>, start: &mut usize) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     fn said(queue: &mut Queue) -> String {
@@ -284,5 +287,71 @@ mod tests {
         queue.sent(1 << 19);
 
         assert!(queue.output.capacity() <= IDLE_BYTES_MAX);
+    }
+
+    /// What happens to a queue.
+    #[derive(Clone, Debug)]
+    enum Step {
+        /// A command goes to the log.
+        Order,
+        /// A command is answered at once, with so many bytes.
+        Answer(usize),
+        /// The oldest command in the log has its reply, of so many bytes.
+        Reply(usize),
+        /// The client takes so many thousandths of what waits for it.
+        Send(usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        // Above these sizes what has left is dropped, and room is given back.
+        let size = || prop_oneof![0..100usize, IDLE_BYTES_MAX / 2..2 * IDLE_BYTES_MAX];
+        prop_oneof![
+            Just(Step::Order),
+            size().prop_map(Step::Answer),
+            size().prop_map(Step::Reply),
+            prop_oneof![Just(1000), 0..1000usize].prop_map(Step::Send),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn however_replies_come_and_leave_the_client_reads_them_in_order(
+            steps in vec(step(), 1..40)
+        ) {
+            let mut queue = Queue::new();
+            // Each command's reply, once it has one, and what the client has read of all.
+            let (mut replies, mut read): (Vec<Option<Vec<u8>>>, Vec<u8>) = Default::default();
+            for (number, step) in steps.into_iter().enumerate() {
+                let bytes = |count| vec![number as u8; count];
+                match step {
+                    Step::Order => {
+                        queue.order(Form::Resp2);
+                        replies.push(None);
+                    }
+                    Step::Answer(count) => {
+                        queue.answer(|out| out.extend(bytes(count)));
+                        replies.push(Some(bytes(count)));
+                    }
+                    Step::Reply(count) => {
+                        queue.reply(&bytes(count));
+                        if let Some(oldest) = replies.iter_mut().find(|reply| reply.is_none()) {
+                            *oldest = Some(bytes(count));
+                        }
+                    }
+                    Step::Send(thousandths) => {
+                        let count = queue.output().len() * thousandths / 1000;
+                        read.extend_from_slice(&queue.output()[..count]);
+                        queue.sent(count);
+                    }
+                }
+                let written: usize = replies.iter().flatten().map(Vec::len).sum();
+                prop_assert_eq!(read.len() + queue.bytes(), written);
+            }
+            read.extend_from_slice(queue.output());
+            let due: Vec<Vec<u8>> = replies.into_iter().map_while(|reply| reply).collect();
+            prop_assert!(due.concat() == read);
+        }
     }
 }

@@ -327,8 +327,9 @@ impl Link {
             State::Greeting { stream, since, .. } => (stream, since),
             State::Up { stream, moved_at } => (stream, moved_at),
         };
-        let idle = self.outbox.is_empty();
-        let count = stream.write(self.outbox.waiting())?;
+        let waiting = self.outbox.waiting();
+        let idle = waiting.is_empty();
+        let count = stream.write(waiting)?;
         self.outbox.left(count);
         if self.status.up && (idle || count > 0) {
             *moved_at = now;

@@ -17,6 +17,9 @@ pub const USAGE: u8 = 2;
 /// The exit code of damage, divergence or a broken rule.
 pub const INTEGRITY: u8 = 7;
 
+/// The exit code of a process that has panicked, as Rust has it.
+pub const BUG: u8 = 101;
+
 /// An error a caller or a user can act on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

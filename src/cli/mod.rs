@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod node;
 mod numbers;
 mod place;
+mod panics;
 mod reach;
 mod reply;
 pub mod sim;

@@ -29,7 +29,7 @@ Example:
 Logs go to standard error: for people on a terminal, else as JSON, an object a line; each names its \
 replica. SIGTERM and SIGINT end the replica in order; SIGHUP is ignored, since settings are read at the \
 start only. Exit codes: 2 the settings cannot be used; 7 the data directory is gone, empty or damaged; \
-8 the disk has failed.")]
+8 the disk has failed; 101 a bug: it has panicked, and its log says where.")]
 pub struct RunArgs {
     #[command(flatten)]
     node: NodeArgs,
@@ -45,6 +45,7 @@ pub struct RunArgs {
 pub fn run(args: &RunArgs) -> Result<(), Error> {
     let (mut settings, found) = args.node.read()?;
     log_to_stderr(settings.log, settings.config.me);
+    super::panics::install();
     tracing::info!(settings = in_words(&found), "settings in force");
     ignore_hangups()?;
     settings.clients_max = allow_clients(settings.clients_max);

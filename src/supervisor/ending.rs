@@ -4,7 +4,7 @@ use std::fmt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use crate::error::{INTEGRITY, USAGE};
+use crate::error::{BUG, INTEGRITY, USAGE};
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,14 @@ impl Ending {
     }
 }
 
+impl Ending {
+    /// Whether it was a bug that ended the process.
+    #[must_use]
+    pub fn is_bug(self) -> bool {
+        self == Self::Code(BUG.into())
+    }
+}
+
 impl From<ExitStatus> for Ending {
     fn from(status: ExitStatus) -> Self {
         match (status.code(), status.signal()) {
@@ -54,6 +62,7 @@ impl From<ExitStatus> for Ending {
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Code(code) if self.is_bug() => write!(f, "a bug, exit code {code}"),
             Self::Code(code) => write!(f, "exit code {code}"),
             Self::Signal(signal) => write!(f, "killed by signal {signal}"),
         }

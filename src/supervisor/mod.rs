@@ -175,15 +175,22 @@ impl Supervisor<'_> {
             Fate::Restart => {
                 let ms = pause.as_millis();
                 (self.tell)(&format!("replica {index} ended: {ending}; starts again in {ms} ms"));
+                if ending.is_bug() {
+                    self.repeat_last_words(index);
+                }
                 Replica::Waits { until: Instant::now() + pause }
             }
             Fate::Stay(why) => {
                 (self.tell)(&format!("replica {index} ended: {ending}; not started again: {why}"));
-                if let Some(words) = (self.last_words)(index) {
-                    (self.tell)(&format!("replica {index} said: {words}"));
-                }
+                self.repeat_last_words(index);
                 Replica::Ended
             }
+        }
+    }
+
+    fn repeat_last_words(&mut self, index: usize) {
+        if let Some(words) = (self.last_words)(index) {
+            (self.tell)(&format!("replica {index} said: {words}"));
         }
     }
 

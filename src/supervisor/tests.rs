@@ -77,6 +77,15 @@ fn what_is_damaged_is_not_started_again_and_its_last_words_are_repeated() {
 }
 
 #[test]
+fn the_last_words_of_one_that_panicked_are_repeated_and_it_is_started_again() {
+    let (lines, outcome) = supervise(&["exit 101", "sleep 60"], "said", true);
+
+    outcome.unwrap();
+    assert_eq!(lines[0], "replica 0 ended: a bug, exit code 101; starts again in 100 ms");
+    assert_eq!(lines[1], "replica 0 said: these");
+}
+
+#[test]
 fn what_kept_nothing_is_not_started_again() {
     let (lines, outcome) = supervise(&["kill -9 $$"], "never", false);
 

@@ -44,16 +44,19 @@ fn trim(home: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).open(path)?.set_len(0)
 }
 
-/// The last line of the log that says anything.
+/// The last line of the log that says anything; of a record only its words.
 pub(super) fn last_line(home: &Path) -> Option<String> {
-    const TAIL: u64 = 4096;
+    /// The record of a panic holds a backtrace.
+    const TAIL: u64 = 256 << 10;
     let mut file = File::open(home.join(NAME)).ok()?;
     let start = file.metadata().ok()?.len().saturating_sub(TAIL);
     file.seek(SeekFrom::Start(start)).ok()?;
     let mut tail = Vec::new();
     file.read_to_end(&mut tail).ok()?;
     let tail = String::from_utf8_lossy(&tail);
-    tail.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned)
+    let last = tail.lines().rev().find(|line| !line.trim().is_empty())?;
+    let words = |record: serde_json::Value| Some(record["message"].as_str()?.to_owned());
+    Some(serde_json::from_str(last).ok().and_then(words).unwrap_or_else(|| last.to_owned()))
 }
 
 #[cfg(test)]
@@ -67,6 +70,15 @@ mod tests {
         fs::write(home.path().join(NAME), "first\nlast\n\n").unwrap();
 
         assert_eq!(last_line(home.path()), Some("last".to_owned()));
+    }
+
+    #[test]
+    fn of_a_record_only_the_words_are_repeated() {
+        let home = tempfile::tempdir().unwrap();
+        let record = r#"{"message":"a bug","backtrace":"of many lines"}"#;
+        fs::write(home.path().join(NAME), record).unwrap();
+
+        assert_eq!(last_line(home.path()), Some("a bug".to_owned()));
     }
 
     #[test]

@@ -312,15 +312,6 @@ pub enum Error {
         /// Requests without an answer.
         open: u64,
     },
-    /// No replica says how it is.
-    #[error(
-        "none of the {asked} replicas asked has answered; is the cluster running? `taraflow cluster up` \
-         with the same --dir starts it"
-    )]
-    NobodyAnswers {
-        /// How many were asked.
-        asked: usize,
-    },
     /// Nobody tells what is asked.
     #[error(
         "nobody answers: {said}. Is the cluster running? `taraflow cluster up` with the same --dir starts it"
@@ -329,17 +320,11 @@ pub enum Error {
         /// What each of those asked said instead.
         said: String,
     },
-    /// Requests are not answered; why has been printed.
-    #[error("the cluster does not answer requests: {what}")]
-    Down {
-        /// What is wrong.
-        what: String,
-    },
-    /// Requests are answered, and something is wrong; why has been printed.
-    #[error("the cluster serves, and something must be looked at: {what}")]
-    Ails {
-        /// What is wrong.
-        what: String,
+    /// What is wrong has been printed, and only the exit code is left to be told.
+    #[error("what is wrong has been said")]
+    Judged {
+        /// The exit code.
+        code: u8,
     },
     /// No replica knows a request, or the slot it is in.
     #[error("no replica that answers knows {what}: {memory}")]
@@ -348,19 +333,6 @@ pub enum Error {
         what: String,
         /// How far back they remember.
         memory: String,
-    },
-    /// Too few replicas can be seen to work.
-    #[error(
-        "{working} of {n} replicas work, and {needed} are needed: writes wait until more of them \
-         are back"
-    )]
-    TooFewWork {
-        /// How many there are.
-        n: usize,
-        /// How many are needed.
-        needed: usize,
-        /// How many work.
-        working: usize,
     },
     /// A majority lives, and yet nothing is answered.
     #[error("no answer for {silent_s} s; the outcome of {open} open requests is unknown")]
@@ -422,10 +394,9 @@ impl Error {
             Self::Unreachable { .. }
             | Self::Connect { .. }
             | Self::Names(_)
-            | Self::NobodyAnswers { .. }
             | Self::Silent { .. } => 3,
-            Self::Busy | Self::NoQuorum { .. } | Self::TooFewWork { .. } | Self::Down { .. } => 4,
-            Self::Ails { .. } => 5,
+            Self::Busy | Self::NoQuorum { .. } => 4,
+            Self::Judged { code } => *code,
             Self::Unknown { .. } | Self::Stalled { .. } | Self::Unfinished { .. } => 6,
             Self::Damaged { .. }
             | Self::Empty { .. }
@@ -436,6 +407,14 @@ impl Error {
             Self::Disk { .. } => 8,
             _ => 1,
         }
+    }
+
+    /// What a command ends with that has printed what is wrong, if anything is.
+    ///
+    /// # Errors
+    /// [`Error::Judged`] unless the code is 0.
+    pub fn judged(code: u8) -> Result<(), Self> {
+        if code == 0 { Ok(()) } else { Err(Self::Judged { code }) }
     }
 
     /// Whether the disk has no room: the only disk error after which it may be tried again.

@@ -55,6 +55,11 @@ impl<'s, S: 'static> Role<'s, S> {
         Self { builder, meter, state, handlers: Vec::new(), ports: Vec::new() }
     }
 
+    /// What the operator tells of its work while it is at it.
+    pub fn meter(&self) -> Metered {
+        self.meter.clone()
+    }
+
     /// Adds an output: the port handlers send to, and the stream others read.
     pub fn output<D: Clone + 'static>(&mut self) -> (Port<D>, Stream<'s, D>) {
         let (output, stream) = self.builder.new_output();

@@ -24,6 +24,8 @@ pub struct Status {
     pub leads: Option<View>,
     /// The first slot it has not executed.
     pub executed: Slot,
+    /// When it last executed a request, by the clock of its events; nothing if it never has.
+    pub executed_at: Option<Duration>,
     /// The first slot that is not in the stable checkpoint.
     pub stable: Slot,
     /// Checkpoints it has cut.
@@ -77,6 +79,7 @@ impl Status {
                 self.executed = slot.next();
                 if let Some(batch) = value.as_ref().filter(|_| *applied) {
                     self.batches += 1;
+                    self.executed_at = Some(of.at);
                     self.requests += batch.requests.len() as u64;
                 }
                 return;

@@ -167,8 +167,7 @@ impl World {
             replica,
             frame: place.frame.clone(),
             age_us: (now - place.framed_at) * 1_000,
-            silence: None,
-            stuck: None,
+            ..Sighting::default()
         };
         let all = (0..).map(ReplicaId).zip(&self.places);
         Scene::of(all.map(sighting).collect(), now * 1_000)

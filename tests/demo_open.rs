@@ -75,7 +75,7 @@ fn a_leader_that_is_killed_from_the_page_is_replaced_and_comes_back() {
     wait_until("another leads, and what is wrong is said", || {
         let scene = demo.scene();
         let leads = (1..3).any(|at| scene["replicas"][at]["frame"]["status"]["role"] == "leader");
-        leads && scene["findings"][0]["text"] == "replica 0 is not there: it has ended"
+        leads && scene["findings"][0]["text"] == "replica 0 does not take part: it has ended"
     });
     assert_eq!(demo.order("/v1/replicas/0/restart", ""), 204);
     wait_until("nothing is wrong", || demo.scene()["findings"].as_array().unwrap().is_empty());

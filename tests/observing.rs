@@ -199,7 +199,7 @@ fn a_replica_that_has_ended_is_found_to_be_away_and_two_are_no_quorum() {
         let findings = cluster.scene().findings;
         findings.into_iter().next().filter(|worst| worst.text == text)
     };
-    until("it is away", || found(&cluster, "replica 2 is not there: it has ended"));
+    until("it is away", || found(&cluster, "replica 2 does not take part: it has ended"));
 
     cluster.kill(ReplicaId(1));
     let text = "no quorum: 1 of 3 replicas are there, and 2 are needed";

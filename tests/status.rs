@@ -50,10 +50,12 @@ fn a_killed_replica_is_shown_and_the_others_serve_on() {
 
     let table = status(&cluster, &[]);
     let text = String::from_utf8(table.stdout).unwrap();
-    assert_eq!(table.status.code(), Some(0), "{text}");
-    assert!(text.contains("unreachable"), "{text}");
-    assert!(text.contains("once it has ended it must not return"), "{text}");
-    assert!(text.ends_with("degraded: 2 of 3 replicas work; no other may fail\n"), "{text}");
+    assert_eq!(table.status.code(), Some(5), "{text}");
+    assert_eq!(String::from_utf8(table.stderr).unwrap(), "", "the verdict is told once");
+    assert!(text.contains("not seen"), "{text}");
+    assert!(text.contains(&format!("degraded: replica {leader} does not take part: ")), "{text}");
+    assert!(text.contains("once stopped, it cannot rejoin"), "{text}");
+    assert!(text.ends_with("2 of 3 replicas work; none of them may fail\n"), "{text}");
     let now = &overview(&cluster)["replicas"][survivor]["status"];
     assert_ne!(now["leader"], leader);
     assert!(now["view"].as_u64() > Some(0));

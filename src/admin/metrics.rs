@@ -20,6 +20,7 @@ use prometheus_client::registry::{Registry, Unit};
 use super::questions::Sources;
 use crate::observe::frame::{Frame, Histogram, Holding, Operator};
 use crate::observe::status::{Link, ReplicaStatus, Role};
+use crate::observe::verdict::Verdict;
 use crate::refused::Refusal;
 
 /// The form of the answer.
@@ -31,13 +32,14 @@ const OCTAVES: std::ops::RangeInclusive<u32> = 16..=34;
 pub(super) async fn metrics(State(sources): State<Arc<Sources>>) -> Response {
     let frame = sources.boards[sources.me.0 as usize].frame().map(|(frame, _)| frame);
     let status = sources.status();
+    let (ready, verdict) = (sources.reasons().is_empty(), sources.scene().verdict);
     let common = [
         ("node", sources.me.to_string()),
         ("protocol", status.as_ref().map_or(String::new(), |status| status.protocol.clone())),
     ];
     let labels = common.map(|(name, value)| (name.into(), value.into()));
     let mut registry = Registry::with_prefix_and_labels("taraflow", labels.into_iter());
-    registry.register_collector(Box::new(Figures { status, frame }));
+    registry.register_collector(Box::new(Figures { status, frame, ready, verdict }));
     let mut text = String::new();
     match encode(&mut text, &registry) {
         Ok(()) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
@@ -53,6 +55,8 @@ pub(super) async fn metrics(State(sources): State<Arc<Sources>>) -> Response {
 struct Figures {
     status: Option<ReplicaStatus>,
     frame: Option<Arc<Frame>>,
+    ready: bool,
+    verdict: Verdict,
 }
 
 /// A figure and the label that tells it from others of its name.
@@ -69,6 +73,13 @@ impl Collector for Figures {
             f64::from(u8::from(self.status.is_some())),
         )?;
         if let Some(status) = &self.status {
+            let ready = f64::from(u8::from(self.ready));
+            to.gauge("ready", "Whether it is of full use, in a cluster that answers.", ready)?;
+            let verdicts = Verdict::ALL
+                .map(|verdict| (verdict.name(), f64::from(u8::from(verdict == self.verdict))));
+            let help =
+                "The judgement of the cluster, as the replica sees it: 1 for the one that holds.";
+            to.family(("cluster", help, None, MetricType::Gauge), "verdict", verdicts)?;
             to.replica(status)?;
             to.links(&status.links)?;
         }
@@ -113,7 +124,6 @@ impl Writer<'_> {
     fn replica(&mut self, status: &ReplicaStatus) -> Result<(), Error> {
         let truth = |holds: bool| f64::from(u8::from(holds));
         let seconds = |us: u64| us as f64 / 1e6;
-        self.gauge("ready", "Whether it is of full use.", truth(status.not_ready.is_empty()))?;
         self.gauge("leader", "Whether it leads.", truth(status.role == Role::Leader))?;
         self.gauge("view", "The view it is in.", status.view.0 as f64)?;
         self.gauge("executed_slots", "Slots executed.", status.executed.0 as f64)?;
@@ -124,6 +134,10 @@ impl Writer<'_> {
         self.gauge("fenced", "Whether it waits for its disk.", truth(status.fenced))?;
         self.counter("requests", "Requests executed since it started.", status.requests)?;
         self.counter("duplicates", "Requests answered again.", status.duplicates)?;
+        let help = "Requests of Redis clients answered with UNKNOWN.";
+        self.counter("unknown", help, status.clients.unknown)?;
+        let help = "Redis clients turned away because there were too many.";
+        self.counter("clients_refused", help, status.clients.refused)?;
         self.counter("checkpoints", "Checkpoints cut.", status.checkpoints)?;
         let diverged = status.diverged.len() as u64;
         self.counter("divergences", "States that differ from another's.", diverged)?;

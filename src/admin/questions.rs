@@ -14,8 +14,9 @@ use tokio::sync::Semaphore;
 
 use super::{Shown, metrics, orders, schema, watching};
 use crate::observe::board::Board;
-use crate::observe::health::{Limits, Reason};
+use crate::observe::health::{Code, Limits, Reason};
 use crate::observe::status::{Bounds, ReplicaStatus, VERSION};
+use crate::observe::verdict::Verdict;
 use crate::server::Report;
 use crate::types::ReplicaId;
 
@@ -37,7 +38,10 @@ const INDEX: [(&str, &str); 17] = [
     ("/v1/events", "what happened lately; as text/event-stream, frames as they are taken"),
     ("/metrics", "figures of this replica for Prometheus"),
     ("/livez", "200 while the worker moves; 503: only a restart helps"),
-    ("/readyz", "200 while the replica is of full use; 503 with the reasons why not"),
+    (
+        "/readyz",
+        "200 while the replica is of full use in a cluster that answers; 503 with the reasons why not",
+    ),
 ];
 
 /// The paths that are there where replicas take orders; all are asked with POST.
@@ -66,6 +70,17 @@ pub(super) struct Sources {
 impl Sources {
     fn report(&self) -> Option<Report> {
         self.boards.get(self.me.0 as usize)?.get()
+    }
+
+    /// All that keeps this replica from being of use to clients: what ails it, and that the cluster does
+    /// not answer requests.
+    pub(super) fn reasons(&self) -> Vec<Reason> {
+        let mut reasons = self.limits.reasons(self.report().as_ref(), Instant::now());
+        let scene = self.scene();
+        if reasons.is_empty() && matches!(scene.verdict, Verdict::Down | Verdict::Fatal) {
+            reasons.push(Reason { code: Code::ClusterDown, text: scene.headline() });
+        }
+        reasons
     }
 
     /// How this replica stands; nothing before its first tick.
@@ -165,7 +180,7 @@ async fn livez(State(sources): State<Arc<Sources>>) -> Response {
 }
 
 async fn readyz(State(sources): State<Arc<Sources>>) -> Response {
-    let reasons = sources.limits.reasons(sources.report().as_ref(), Instant::now());
+    let reasons = sources.reasons();
     health(reasons.is_empty(), reasons)
 }
 

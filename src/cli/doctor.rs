@@ -4,11 +4,10 @@ use std::io::{self, Write};
 
 use clap::Args;
 
+use super::inspect::findings;
 use super::inspect::sources::Place;
-use super::inspect::{findings, words};
 use super::log::{Form, quietly, write_json};
 use crate::error::Error;
-use crate::observe::findings::Severity;
 use crate::observe::scene::Scene;
 
 /// What `taraflow doctor` is told.
@@ -29,8 +28,8 @@ pub struct DoctorArgs {
 /// Looks, and says what is wrong.
 ///
 /// # Errors
-/// [`Error::Integrity`], [`Error::Down`] or [`Error::Ails`], once all of it has been printed; as
-/// `taraflow inspect` if there is nobody to look at.
+/// [`Error::Judged`] if something is, once all of it has been printed; as `taraflow inspect` if there is
+/// nobody to look at.
 pub fn run(args: &DoctorArgs) -> Result<(), Error> {
     let scene = args.place.source()?.scene(args.place.patience())?;
     let mut out = io::stdout().lock();
@@ -38,61 +37,49 @@ pub fn run(args: &DoctorArgs) -> Result<(), Error> {
         Form::Json => write_json(&mut out, &scene.findings),
         Form::Table => write!(out, "{}", text(&scene)).map_err(Error::from),
     })?;
-    outcome(&scene)
+    Error::judged(scene.verdict.exit_code())
 }
 
 fn text(scene: &Scene) -> String {
-    match &scene.findings[..] {
-        [] => words::all_is_well(scene) + "\n",
+    let mut text = match &scene.findings[..] {
+        [] => scene.headline() + "\n",
         wrong => findings(wrong),
+    };
+    for seen in &scene.replicas {
+        if let Some(why) = &seen.unasked {
+            let replica = seen.replica;
+            text +=
+                &format!("replica {replica} is judged by what others have heard of it: {why}\n");
+        }
     }
-}
-
-/// What the process should end with.
-fn outcome(scene: &Scene) -> Result<(), Error> {
-    let worst = scene.findings.iter().min_by_key(|finding| finding.severity);
-    let Some(worst) = worst else { return Ok(()) };
-    let what = worst.text.clone();
-    Err(match worst.severity {
-        Severity::Fatal => Error::Integrity(format!("the replicas contradict each other: {what}")),
-        Severity::Down => Error::Down { what },
-        Severity::Degraded => Error::Ails { what },
-    })
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cli::inspect::example;
-
-    #[test]
-    fn the_exit_code_is_that_of_the_worst_finding() {
-        let code = |severities: &[Severity]| {
-            let mut scene = example::scene();
-            let finding = scene.findings.remove(0);
-            for severity in severities {
-                scene.findings.push(crate::observe::findings::Finding {
-                    severity: *severity,
-                    ..finding.clone()
-                });
-            }
-            outcome(&scene).map_or_else(|error| error.exit_code(), |()| 0)
-        };
-
-        assert_eq!(code(&[]), 0);
-        assert_eq!(code(&[Severity::Degraded]), 5);
-        assert_eq!(code(&[Severity::Degraded, Severity::Down]), 4);
-        assert_eq!(code(&[Severity::Down, Severity::Fatal, Severity::Degraded]), 7);
-    }
+    use crate::observe::verdict::Verdict;
 
     #[test]
     fn a_healthy_cluster_is_said_to_be_one() {
         let mut scene = example::scene();
         scene.findings.clear();
+        scene.verdict = Verdict::Healthy;
 
         assert_eq!(
             text(&scene),
-            "nothing is wrong: 3 replicas, replica 0 leads view 4, slot 2000\n"
+            "healthy: nothing is wrong: 3 replicas, replica 0 leads view 4, slot 2000\n"
         );
+    }
+
+    #[test]
+    fn that_a_replica_was_not_asked_itself_is_said() {
+        let mut scene = example::scene();
+        scene.replicas[1].unasked = Some("127.0.0.1:7201: refused".to_owned());
+
+        let said =
+            "\nreplica 1 is judged by what others have heard of it: 127.0.0.1:7201: refused\n";
+        assert!(text(&scene).ends_with(said), "{}", text(&scene));
     }
 }

@@ -162,6 +162,7 @@ impl Cli {
         };
         match outcome {
             Ok(()) => ExitCode::SUCCESS,
+            Err(Error::Judged { code }) => ExitCode::from(code),
             Err(error) => {
                 eprintln!("taraflow: {error}");
                 ExitCode::from(error.exit_code())

@@ -393,7 +393,7 @@ impl<M: Clone> End<M> {
             let (view, lives) = (status.view, status.lives + 1);
             *status = Status { alive: true, lives, view, ..Status::default() };
         });
-        self.shared.shown[me].set_ended(false);
+        self.shared.shown[me].set_ended(None);
         self.shared.doors[me].set(Some(knocks));
     }
 }
@@ -402,11 +402,13 @@ impl<M: Clone> Drop for End<M> {
     fn drop(&mut self) {
         let me = self.me.0 as usize;
         self.shared.doors[me].set(None);
-        self.shared.shown[me].set_ended(true);
+        let panics = std::thread::panicking();
+        let why = if panics { "its thread has panicked: a bug" } else { "it has ended" };
+        self.shared.shown[me].set_ended(Some(why));
         self.post.close(self.me);
         self.shared.boards[me].with(|status| {
             status.alive = false;
-            if std::thread::panicking() {
+            if panics {
                 status.failed = Some("its thread has panicked".to_owned());
             }
         });

@@ -236,6 +236,7 @@ where
         let link = |peer| (peer, self.lines.post.status(me, peer));
         Report {
             up_for: self.lines.clock.elapsed().saturating_sub(self.started),
+            idle_for: status.executed_at.map(|at| self.lines.clock.elapsed().saturating_sub(at)),
             fenced: self.node.is_fenced(),
             gathered: self.edge.bytes(),
             links: peers.map(link).collect(),

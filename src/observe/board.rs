@@ -20,8 +20,8 @@ struct Posted {
     frame: Option<(Print, Instant)>,
     past: Option<Past>,
     doing: Option<Doing>,
-    /// Whether it is known that the replica has ended.
-    ended: bool,
+    /// Why the replica is known not to run, if it is.
+    ended: Option<&'static str>,
 }
 
 /// A frame, or the bytes in which it came and that nobody has read yet.
@@ -35,7 +35,7 @@ enum Print {
 impl Posted {
     /// What the thread does not come back from.
     fn stuck(&self) -> Option<Stuck> {
-        self.doing.as_ref().filter(|_| !self.ended)?.stuck()
+        self.doing.as_ref().filter(|_| self.ended.is_none())?.stuck()
     }
 }
 
@@ -62,9 +62,9 @@ impl Board {
         self.posted().frame = Some((Print::Frame(frame), Instant::now()));
     }
 
-    /// Says that the replica has ended, or that it has started.
-    pub fn set_ended(&self, ended: bool) {
-        self.posted().ended = ended;
+    /// Says why the replica does not run any more, or that it has started.
+    pub fn set_ended(&self, why: Option<&'static str>) {
+        self.posted().ended = why;
     }
 
     /// Puts up a frame that came from another process.
@@ -108,12 +108,11 @@ impl Board {
             Some((frame, at)) => {
                 let age_us = at.elapsed().as_micros() as u64;
                 let posted = self.posted();
-                let stuck = posted.stuck();
-                let silence = match &stuck {
-                    _ if posted.ended => Some("it has ended".to_owned()),
-                    stuck => stuck.as_ref().map(Stuck::to_string),
-                };
-                Sighting { replica, frame: Some(frame), age_us, silence, stuck }
+                let (stuck, ended) = (posted.stuck(), posted.ended);
+                let silence =
+                    ended.map(str::to_owned).or_else(|| Some(stuck.as_ref()?.to_string()));
+                let (frame, ended) = (Some(frame), ended.is_some());
+                Sighting { replica, frame, age_us, silence, stuck, ended, ..Sighting::default() }
             }
             None => {
                 let unreadable = matches!(self.posted().frame, Some((Print::Unreadable, _)));
@@ -123,7 +122,7 @@ impl Board {
                     "nothing has been heard of it"
                 };
                 let silence = Some(why.to_owned());
-                Sighting { replica, frame: None, age_us: 0, silence, stuck: None }
+                Sighting { replica, silence, ..Sighting::default() }
             }
         }
     }

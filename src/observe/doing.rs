@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
@@ -23,6 +23,8 @@ struct Noted {
     what: AtomicUsize,
     /// When the turn began, or the wait for the disk, in microseconds after the start.
     since_us: AtomicU64,
+    /// Whether the operator that runs cuts a checkpoint.
+    checkpoint: AtomicBool,
     start: Instant,
 }
 
@@ -43,6 +45,9 @@ pub struct Stuck {
     /// For how long, in microseconds: since the turn began. What ran before in a turn took no time, as a
     /// rule.
     pub for_us: u64,
+    /// Whether that is a checkpoint of the application's state.
+    #[serde(default)]
+    pub checkpoint: bool,
 }
 
 impl Doing {
@@ -53,7 +58,8 @@ impl Doing {
     #[must_use]
     pub fn of(operators: Vec<String>) -> Self {
         let (what, since_us) = (AtomicUsize::new(NOTHING), AtomicU64::new(0));
-        Self(Arc::new(Noted { operators, what, since_us, start: Instant::now() }))
+        let (checkpoint, start) = (AtomicBool::new(false), Instant::now());
+        Self(Arc::new(Noted { operators, what, since_us, checkpoint, start }))
     }
 
     /// How operator number `operator` is to note that it runs.
@@ -102,7 +108,9 @@ impl Doing {
         };
         let since = Duration::from_micros(self.0.since_us.load(Ordering::Relaxed));
         let time = elapsed.saturating_sub(since);
-        (time > Self::PATIENCE).then_some(Stuck { operator, for_us: time.as_micros() as u64 })
+        let checkpoint = operator.is_some() && self.0.checkpoint.load(Ordering::Relaxed);
+        let for_us = time.as_micros() as u64;
+        (time > Self::PATIENCE).then_some(Stuck { operator, for_us, checkpoint })
     }
 }
 
@@ -112,6 +120,24 @@ impl Note {
     pub fn run(&self) {
         self.0.0.what.store(self.1, Ordering::Relaxed);
     }
+
+    /// The operator begins to cut a checkpoint, or has.
+    #[inline]
+    pub fn checkpoint(&self, begins: bool) {
+        self.0.0.checkpoint.store(begins, Ordering::Relaxed);
+    }
+}
+
+impl Stuck {
+    /// A checkpoint of a large state takes some time; one that takes longer than this in microseconds is
+    /// no pause.
+    const PAUSE_US_MAX: u64 = 30_000_000;
+
+    /// Whether it will go on by itself.
+    #[must_use]
+    pub fn is_pause(&self) -> bool {
+        self.checkpoint && self.for_us <= Self::PAUSE_US_MAX
+    }
 }
 
 impl fmt::Display for Stuck {
@@ -120,6 +146,7 @@ impl fmt::Display for Stuck {
         // Long times are told anew less often.
         let tenths = usize::from(seconds < 10.0);
         match &self.operator {
+            Some(_) if self.checkpoint => f.write_str("it has been cutting a checkpoint for")?,
             Some(name) => write!(f, "its operator `{name}` has been running for")?,
             None => f.write_str("it has been waiting for its disk for")?,
         }
@@ -151,6 +178,20 @@ mod tests {
         assert_eq!(said(&doing, 72_100).as_deref(), Some(text));
         doing.end();
         assert_eq!(said(&doing, 3_200), None);
+    }
+
+    #[test]
+    fn a_checkpoint_that_is_cut_is_told_from_an_application_that_hangs() {
+        let doing = Doing::of(vec!["executor".to_owned()]);
+        doing.begin_turn();
+        doing.note(0).run();
+        doing.note(0).checkpoint(true);
+        let text = "it has been cutting a checkpoint for 2.0 s";
+        assert_eq!(said(&doing, 2_000).as_deref(), Some(text));
+
+        doing.note(0).checkpoint(false);
+        let text = "its operator `executor` has been running for 2.0 s";
+        assert_eq!(said(&doing, 2_000).as_deref(), Some(text));
     }
 
     #[test]

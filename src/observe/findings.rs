@@ -2,6 +2,8 @@
 
 mod each;
 mod rules;
+#[cfg(test)]
+mod tests;
 mod why;
 
 use schemars::JsonSchema;
@@ -56,18 +58,26 @@ pub enum Code {
     Stalled,
     /// A replica's thread does not come back from an operator, or from its disk.
     Stuck,
+    /// A replica's process has panicked.
+    Panicked,
     /// A replica is not there.
     Away,
+    /// A replica is heard and shows nothing.
+    Unseen,
     /// A replica hears too few others.
     CutOff,
-    /// A replica is behind.
-    Lagging,
     /// A replica waits for its disk, full or slow.
     Fenced,
     /// Syncs of a disk take long.
     SlowDisk,
+    /// Requests of a replica's clients end without a known outcome.
+    Unanswered,
+    /// A replica has no room for further clients.
+    RefusesClients,
     /// A link is down, or its peer does not take what is sent.
     BadLink,
+    /// A replica is behind.
+    Lagging,
     /// A replica has been told to end.
     Draining,
     /// A later version's.

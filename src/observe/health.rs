@@ -36,6 +36,8 @@ pub enum Code {
     Fenced,
     /// It has been told to end.
     Draining,
+    /// It is of full use, and the cluster does not answer requests.
+    ClusterDown,
     /// A later version's.
     #[serde(other)]
     Other,
@@ -45,7 +47,7 @@ impl Code {
     /// Whether a replica with this reason can still vote.
     #[must_use]
     pub fn allows_votes(self) -> bool {
-        matches!(self, Self::Behind | Self::Other)
+        matches!(self, Self::Behind | Self::ClusterDown | Self::Other)
     }
 }
 

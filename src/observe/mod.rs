@@ -8,8 +8,8 @@
 //! ```
 //!
 //! A [`Frame`](frame::Frame) is one replica's consistent cut: all of it was true between the same two
-//! turns. A [`Scene`](scene::Scene) holds the latest frame of each replica, and
-//! [`findings`] says what is wrong in it. Whoever shows something (the terminal, the browser,
+//! turns. A [`Scene`](scene::Scene) holds the latest frame of each replica,
+//! [`findings`] says what is wrong in it, and [`verdict`] what that amounts to. Whoever shows something (the terminal, the browser,
 //! a program) shows frames; so all of them tell the same.
 
 pub mod blame;
@@ -31,6 +31,7 @@ pub mod spread;
 pub mod status;
 mod story;
 pub mod syncs;
+pub mod verdict;
 pub mod views;
 mod waits;
 mod window;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::doing::Stuck;
 use super::findings::{self, Finding};
 use super::frame::{Frame, VERSION};
+use super::verdict::Verdict;
 use crate::types::ReplicaId;
 
 /// What is known of a cluster, by one of its replicas or by somebody who asked all of them.
@@ -19,12 +20,15 @@ pub struct Scene {
     pub at_us: u64,
     /// Each replica of the cluster, in order.
     pub replicas: Vec<Sighting>,
+    /// The judgement.
+    #[serde(default)]
+    pub verdict: Verdict,
     /// What is wrong, the worst first; empty if nothing is.
     pub findings: Vec<Finding>,
 }
 
 /// A replica as it was last seen.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Sighting {
     /// The replica.
     pub replica: ReplicaId,
@@ -37,6 +41,24 @@ pub struct Sighting {
     /// What its thread does not come back from, by the word of its own process.
     #[serde(default)]
     pub stuck: Option<Stuck>,
+    /// Whether it is known not to run.
+    #[serde(default)]
+    pub ended: bool,
+    /// Why it could not be asked itself, where its frame came by another replica.
+    #[serde(default)]
+    pub unasked: Option<String>,
+    /// What its log tells, where that can be read.
+    #[serde(default)]
+    pub last_words: LastWords,
+}
+
+/// What the log of a replica's process tells of its end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LastWords {
+    /// Why it has ended, if the last thing it said is that.
+    pub end: Option<String>,
+    /// What it said when it last panicked, and how many seconds ago, if that was lately.
+    pub panic: Option<(String, u64)>,
 }
 
 impl Scene {
@@ -54,7 +76,11 @@ impl Scene {
             }
         }
         let findings = findings::find(&replicas);
-        Self { version: VERSION, at_us, replicas, findings }
+        let verdict = match replicas.iter().any(|sighting| sighting.frame.is_some()) {
+            true => Verdict::of(&findings),
+            false => Verdict::Unreachable,
+        };
+        Self { version: VERSION, at_us, replicas, verdict, findings }
     }
 }
 

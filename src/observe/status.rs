@@ -45,6 +45,9 @@ pub struct ReplicaStatus {
     pub stable: Slot,
     /// Slots by which the peer that is furthest was ahead when it last said so.
     pub lag: u64,
+    /// Milliseconds since it last executed a request; nothing if it has executed none since it started.
+    #[serde(default)]
+    pub executed_ms_ago: Option<u64>,
     /// Milliseconds since it started.
     pub up_ms: u64,
     /// How often it has started, this time included, as far as its disk remembers.
@@ -114,6 +117,18 @@ pub struct Clients {
     pub waiting_bytes: usize,
     /// As many of them make it read no further.
     pub waiting_bytes_max: usize,
+    /// Redis clients that were turned away because there were too many, since the replica started.
+    #[serde(default)]
+    pub refused: u64,
+    /// Milliseconds since the last of them was.
+    #[serde(default)]
+    pub refused_ms_ago: Option<u64>,
+    /// Requests of Redis clients that were answered with UNKNOWN, since the replica started.
+    #[serde(default)]
+    pub unknown: u64,
+    /// Milliseconds since the last of them was.
+    #[serde(default)]
+    pub unknown_ms_ago: Option<u64>,
 }
 
 /// The link to another replica.
@@ -224,6 +239,7 @@ impl ReplicaStatus {
             executed: status.executed,
             stable: status.stable,
             lag: lag(report),
+            executed_ms_ago: report.idle_for.map(|idle| idle.as_millis() as u64),
             up_ms: report.up_for.as_millis() as u64,
             starts: status.lives,
             durable: bounds.durable,
@@ -242,6 +258,10 @@ impl ReplicaStatus {
                 max: bounds.clients_max,
                 waiting_bytes: report.gathered,
                 waiting_bytes_max: bounds.waiting_bytes_max,
+                refused: report.refused.count,
+                refused_ms_ago: report.refused.ago(report.now),
+                unknown: report.unknown.count,
+                unknown_ms_ago: report.unknown.ago(report.now),
             },
             links: report.links.iter().map(|(peer, link)| Link::of(*peer, link, report)).collect(),
             connections_ended: ended.collect(),

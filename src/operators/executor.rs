@@ -74,6 +74,7 @@ pub fn executor<'s>(
     let (cut, checkpoints) = role.output();
     let (tell, events) = role.output();
     let answer = tell.clone();
+    let meter = role.meter();
     role.on_look(looks, tell.clone(), Executor::holding);
     role.on_closed(ordered, move |executor, slot, ordered| {
         match ordered {
@@ -91,7 +92,7 @@ pub fn executor<'s>(
             }
         }
         done.send([executor.executed()]);
-        if let Some(checkpoint) = executor.checkpoint_due() {
+        if let Some(checkpoint) = meter.cutting(|| executor.checkpoint_due()) {
             let Checkpoint { slot, digest, .. } = checkpoint;
             tell.send([Event::Checkpointed { slot, digest }]);
             cut.send([checkpoint]);

@@ -64,6 +64,6 @@ impl Judge {
         let frame = self.seen.get(&replica).cloned();
         let age_us = frame.as_ref().map_or(0, |frame| now_us.saturating_sub(frame.at_us));
         let silence = frame.is_none().then(|| "it was never heard of".to_owned());
-        Sighting { replica, frame, age_us, silence, stuck: None }
+        Sighting { replica, frame, age_us, silence, ..Sighting::default() }
     }
 }

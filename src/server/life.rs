@@ -326,12 +326,15 @@ where
     }
 
     fn publish(&mut self, now: Millis) {
-        let Parts { config, node, peers, guests, lines, showing, clock, .. } = &mut self.parts;
+        let Parts { config, node, peers, guests, lines, showing, clock, .. } =
+            &mut self.parts;
         let n = config.n;
+        let idle_for = |at| clock.elapsed().saturating_sub(at);
         let leader = self.status.view.leader(n);
         lines.describe(&self.status, leader, clock.elapsed());
         showing.report(Report {
             up_for: clock.elapsed(),
+            idle_for: self.status.executed_at.map(idle_for),
             draining: self.deadline.is_some(),
             fenced: node.is_fenced(),
             gathered: self.gather.bytes(),
@@ -340,6 +343,8 @@ where
             executed_by: guests.executed_by().clone(),
             native_clients: guests.clients(),
             redis_clients: lines.clients(),
+            refused: lines.refused(),
+            unknown: lines.unknown(),
             faults: guests.faults().with(lines.faults()),
             syncs: node.meter().map(|meter| (meter.syncs(), meter.sync_times())),
             full: node.is_full(),

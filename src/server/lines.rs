@@ -14,6 +14,7 @@ use crate::links::Fault;
 use crate::links::stream::{Scratch, Stream};
 use crate::redis::{Line, Settings, World};
 use crate::server::faults::Faults;
+use crate::server::report::Tally;
 use crate::status::Status;
 use crate::types::{ClientId, Millis, ReplicaId};
 
@@ -50,6 +51,10 @@ pub struct Lines {
     bytes: Vec<u8>,
     draining: bool,
     faults: Faults,
+    /// Clients that were turned away because there were too many.
+    refused: Tally,
+    /// Commands that were answered with UNKNOWN.
+    unknown: Tally,
 }
 
 impl Lines {
@@ -66,6 +71,8 @@ impl Lines {
             bytes: Vec::new(),
             draining: false,
             faults: Faults::new("clients"),
+            refused: Tally::default(),
+            unknown: Tally::default(),
         }
     }
 
@@ -75,6 +82,7 @@ impl Lines {
         if self.clients.len() >= self.clients_max {
             let fault = Fault::Refused("too many clients".to_owned());
             self.faults.note(&fault, &stream.peer());
+            self.refused.add(1, now);
             stream.be_writable();
             let _ = stream.write(b"-ERR max number of clients reached\r\n");
             return;
@@ -200,7 +208,8 @@ impl Lines {
         for (&id, client) in &mut self.clients {
             let (number, at) = client.noted;
             if now.saturating_sub(at) >= self.answer_within_ms {
-                if client.line.oldest_open().is_some_and(|oldest| oldest <= number) {
+                if let Some(oldest) = client.line.oldest_open().filter(|oldest| *oldest <= number) {
+                    self.unknown.add(number - oldest + 1, now);
                     client.line.expire(number);
                     self.busy.insert(id);
                 }
@@ -232,6 +241,16 @@ impl Lines {
     /// Connections given up.
     pub fn faults(&self) -> &Faults {
         &self.faults
+    }
+
+    /// Clients that were turned away because there were too many.
+    pub fn refused(&self) -> Tally {
+        self.refused
+    }
+
+    /// Commands that were answered with UNKNOWN.
+    pub fn unknown(&self) -> Tally {
+        self.unknown
     }
 
     /// How many clients there are.

@@ -49,7 +49,7 @@ use peers::{Making, Peers};
 
 pub use home::check as check_home;
 pub use peers::LinkStatus;
-pub use report::{Report, present};
+pub use report::{Report, Tally, present};
 
 /// Bytes that may wait for one peer.
 pub(crate) const LINK_BYTES_MAX: usize = 32 << 20;

@@ -28,6 +28,8 @@ pub struct Report {
     pub now: Millis,
     /// How long it has been running.
     pub up_for: Duration,
+    /// How long ago it last executed a request; nothing if it has executed none since it started.
+    pub idle_for: Option<Duration>,
     /// Whether it has been told to end.
     pub draining: bool,
     /// Whether it waits for its disk, full or slow.
@@ -44,6 +46,10 @@ pub struct Report {
     pub native_clients: usize,
     /// Clients that speak Redis's protocol.
     pub redis_clients: usize,
+    /// Those of them that were turned away because there were too many.
+    pub refused: Tally,
+    /// Their requests that were answered with UNKNOWN.
+    pub unknown: Tally,
     /// Connections given up, by the kind of fault.
     pub faults: BTreeMap<&'static str, u64>,
     /// How many syncs the disk has seen and how long they took; nothing without a disk.
@@ -54,6 +60,31 @@ pub struct Report {
     pub full: bool,
     /// What its thread has not come back from since.
     pub stuck: Option<Stuck>,
+}
+
+/// How often something has happened, and when it last did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How often.
+    pub count: u64,
+    /// When it last did, by the replica's clock.
+    pub last_at: Option<Millis>,
+}
+
+impl Tally {
+    /// It has happened so many times more.
+    pub fn add(&mut self, count: u64, now: Millis) {
+        if count > 0 {
+            self.count += count;
+            self.last_at = Some(now);
+        }
+    }
+
+    /// How long ago it last did, in milliseconds.
+    #[must_use]
+    pub fn ago(&self, now: Millis) -> Option<Millis> {
+        self.last_at.map(|at| now.saturating_sub(at))
+    }
 }
 
 /// How many replicas are present, this one included: those that were heard within so many milliseconds.
@@ -74,6 +105,7 @@ impl Report {
             status,
             now,
             up_for: Duration::ZERO,
+            idle_for: None,
             draining: false,
             fenced: false,
             gathered: 0,
@@ -82,6 +114,8 @@ impl Report {
             executed_by: BTreeMap::new(),
             native_clients: 0,
             redis_clients: 0,
+            refused: Tally::default(),
+            unknown: Tally::default(),
             faults: BTreeMap::new(),
             syncs: None,
             recent_syncs: Recent::default(),

@@ -1,5 +1,6 @@
 //! Questions to admin ports, with an end to everything.
 
+mod last_words;
 mod whom;
 
 use std::io::{self, Read, Write};
@@ -12,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::settings::Secret;
 
+pub(super) use last_words::last_words;
 pub(super) use whom::{Nodes, Whom, resolve, seconds, stranger};
 
 /// Bytes of an answer. The lives of all slots that a replica remembers are the largest.
@@ -26,6 +28,11 @@ pub(super) enum Silence {
     /// Nothing, or not all, came in time.
     #[error("no answer within {0:?}")]
     Late(Duration),
+    /// There is a connection, and nothing came in time.
+    #[error(
+        "its port is open, and nothing answers within {0:?}: it is stopped, hung or overloaded"
+    )]
+    Mute(Duration),
     /// Something else listens there, or another version of this.
     #[error("what answers there is no replica of this version")]
     Strange,
@@ -48,10 +55,14 @@ pub(super) fn get<T: DeserializeOwned>(
     path: &str,
     patience: Duration,
 ) -> Result<T, Silence> {
-    let answer = exchange(address, path, patience).map_err(|error| match error.kind() {
-        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Silence::Late(patience),
-        _ => Silence::Io(error),
-    })?;
+    let late = |late: fn(Duration) -> Silence| {
+        move |error: io::Error| match error.kind() {
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => late(patience),
+            _ => Silence::Io(error),
+        }
+    };
+    let socket = TcpStream::connect_timeout(&address, patience).map_err(late(Silence::Late))?;
+    let answer = exchange(socket, address, path, patience).map_err(late(Silence::Mute))?;
     let (code, body) = parse(&answer).ok_or(Silence::Strange)?;
     if code == 200 {
         return serde_json::from_slice(body).map_err(|_| Silence::Strange);
@@ -61,9 +72,13 @@ pub(super) fn get<T: DeserializeOwned>(
 }
 
 /// All that is answered; the admin port ends a connection after one question.
-fn exchange(address: SocketAddr, path: &str, patience: Duration) -> io::Result<Vec<u8>> {
+fn exchange(
+    mut socket: TcpStream,
+    address: SocketAddr,
+    path: &str,
+    patience: Duration,
+) -> io::Result<Vec<u8>> {
     let end = Instant::now() + patience;
-    let mut socket = TcpStream::connect_timeout(&address, patience)?;
     socket.set_write_timeout(Some(patience))?;
     let shown = TOKEN.get().map(|token| format!("Authorization: Bearer {}\r\n", &**token));
     let shown = shown.unwrap_or_default();
@@ -144,6 +159,9 @@ mod tests {
 
     #[test]
     fn an_answer_that_does_not_end_is_not_waited_for() {
-        assert_eq!(silence(answering(b"HTTP/1.1 200 OK\r\n", false)), "no answer within 200ms");
+        assert_eq!(
+            silence(answering(b"HTTP/1.1 200 OK\r\n", false)),
+            "its port is open, and nothing answers within 200ms: it is stopped, hung or overloaded"
+        );
     }
 }

@@ -53,6 +53,8 @@ pub(in crate::cli) struct Whom {
     pub cluster: Option<String>,
     /// How many replicas there are, if it is known.
     pub n: Option<usize>,
+    /// The cluster's directory, if that is how it was named.
+    pub directory: Option<PathBuf>,
 }
 
 impl Whom {
@@ -70,13 +72,14 @@ impl Whom {
         let admins = admins.map_err(Error::Names)?;
         let replicas: Vec<_> = (0..).map(|number| Some(ReplicaId(number))).zip(admins).collect();
         let n = Some(replicas.len());
-        Ok(Self { replicas, cluster: Some(format!("{:016x}", cluster.id)), n })
+        let (cluster, directory) = (format!("{:016x}", cluster.id), Some(dir.to_owned()));
+        Ok(Self { replicas, cluster: Some(cluster), n, directory })
     }
 
     /// Whoever is at these addresses.
     fn at(addresses: &[SocketAddr]) -> Self {
         let replicas = addresses.iter().map(|address| (None, *address)).collect();
-        Self { replicas, cluster: None, n: None }
+        Self { replicas, cluster: None, n: None, directory: None }
     }
 
     /// Puts `question` to all at once, so that one that is silent costs no more than its patience.

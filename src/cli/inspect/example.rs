@@ -12,6 +12,7 @@ use crate::observe::frame::{
 };
 use crate::observe::scene::{Scene, Sighting};
 use crate::observe::status::{ReplicaStatus, Role};
+use crate::observe::verdict::Verdict;
 use crate::types::{ClientId, ReplicaId, Slot, View};
 
 /// When all of it was.
@@ -144,7 +145,7 @@ pub(in crate::cli) fn scene() -> Scene {
             frame: Some(Arc::new(frame(replica))),
             age_us: if silent { 3_200_000 } else { 40_000 },
             silence: silent.then(|| "no answer within 400ms".to_owned()),
-            stuck: None,
+            ..Sighting::default()
         }
     };
     let finding = Finding {
@@ -155,5 +156,6 @@ pub(in crate::cli) fn scene() -> Scene {
         because: vec!["it has not answered for 3.2 s".to_owned(), "nobody hears it".to_owned()],
     };
     let replicas = (0..3).map(seen).collect();
-    Scene { version: VERSION, at_us: AT_US, replicas, findings: vec![finding] }
+    let (verdict, findings) = (Verdict::Degraded, vec![finding]);
+    Scene { version: VERSION, at_us: AT_US, replicas, verdict, findings }
 }

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::io::IsTerminal;
 
 use comfy_table::{CellAlignment, Table, presets};
 
@@ -147,11 +148,26 @@ impl Listing {
     /// The columns that fit into `room`, by their places, and how wide each is. What is left over, or
     /// lacks, is the last one's.
     pub fn fit(&self, room: usize) -> Vec<(usize, usize)> {
-        let mut kept: Vec<_> = (0..self.columns.len()).map(|at| (at, self.width(at))).collect();
         let needed = |kept: &[(usize, usize)]| {
             let widths: usize = kept.iter().map(|(_, width)| width).sum();
             widths + kept.len().saturating_sub(1)
         };
+        let mut kept = self.keep(room, needed);
+        let all = needed(&kept);
+        if let Some((_, width)) = kept.last_mut() {
+            *width = (*width + room).saturating_sub(all);
+        }
+        kept
+    }
+
+    /// The columns that are left, with their widths, once what they need is no more than `room`, or no
+    /// other may go.
+    fn keep(
+        &self,
+        room: usize,
+        needed: impl Fn(&[(usize, usize)]) -> usize,
+    ) -> Vec<(usize, usize)> {
+        let mut kept: Vec<_> = (0..self.columns.len()).map(|at| (at, self.width(at))).collect();
         while needed(&kept) > room {
             let rank = |&(at, _): &(usize, usize)| self.columns[at].rank;
             let Some(place) = (0..kept.len()).max_by_key(|place| rank(&kept[*place])) else {
@@ -162,10 +178,6 @@ impl Listing {
             }
             kept.remove(place);
         }
-        let all = needed(&kept);
-        if let Some((_, width)) = kept.last_mut() {
-            *width = (*width + room).saturating_sub(all);
-        }
         kept
     }
 
@@ -175,21 +187,45 @@ impl Listing {
         texts.max().unwrap_or(0).max(self.columns[column].name.chars().count())
     }
 
-    /// All of it, as text.
+    /// As text on a page as wide as the terminal; what has no room there is left out.
     pub fn text(&self) -> String {
+        self.text_within(page_width())
+    }
+
+    /// As text in lines of at most so many characters, without the columns that have no room, unless even
+    /// those that never go need more.
+    pub fn text_within(&self, width: usize) -> String {
+        // A border at each end, a space at each side of a cell, and one between two.
+        let needed =
+            |kept: &[(usize, usize)]| kept.iter().map(|(_, width)| width + 3).sum::<usize>() + 1;
+        let kept: Vec<usize> = self.keep(width, needed).into_iter().map(|(at, _)| at).collect();
         let mut table = Table::new();
         table.load_style(presets::UTF8_BORDERS_ONLY);
-        table.set_header(self.columns.iter().map(|column| &*column.name));
+        table.set_header(kept.iter().map(|at| &*self.columns[*at].name));
         for row in &self.rows {
-            table.add_row(row.cells.iter().map(|cell| &cell.text));
+            let cell = |at: &usize| row.cells.get(*at).map_or("", |cell| &cell.text);
+            table.add_row(kept.iter().map(cell));
         }
-        for (column, shown) in self.columns.iter().zip(table.column_iter_mut()) {
+        let columns = kept.iter().map(|at| &self.columns[*at]);
+        for (column, shown) in columns.zip(table.column_iter_mut()) {
             if column.side == Side::Right {
                 shown.set_cell_alignment(CellAlignment::Right);
             }
         }
         table.to_string() + "\n"
     }
+}
+
+/// How wide a page is: as wide as the terminal it is for; elsewhere as `COLUMNS` says, or as terminals
+/// are.
+pub(in crate::cli) fn page_width() -> usize {
+    const USUAL: usize = 80;
+    let of_terminal = || {
+        let is_one = std::io::stdout().is_terminal();
+        is_one.then(ratatui::crossterm::terminal::size)?.ok().map(|(columns, _)| columns.into())
+    };
+    let told = || std::env::var("COLUMNS").ok()?.parse().ok();
+    of_terminal().or_else(told).filter(|width| *width > 0).unwrap_or(USUAL)
 }
 
 #[cfg(test)]
@@ -233,6 +269,16 @@ mod tests {
         listing.filter("EXEC");
 
         assert_eq!(names(&listing), ["executor"]);
+    }
+
+    #[test]
+    fn on_a_narrow_page_the_columns_of_the_highest_ranks_are_left_out() {
+        let wide = |width: usize| {
+            let text = listing().text_within(width);
+            text.lines().map(|line| line.chars().count()).max().unwrap_or(0)
+        };
+
+        assert_eq!([80, 27, 26, 19, 18, 12, 5].map(wide), [27, 27, 19, 19, 12, 12, 12]);
     }
 
     #[test]

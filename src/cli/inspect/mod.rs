@@ -3,7 +3,7 @@
 #[cfg(test)]
 pub(super) mod example;
 mod history;
-mod listing;
+pub(super) mod listing;
 mod listings;
 mod once;
 mod recording;

@@ -10,7 +10,6 @@ use crate::observe::findings::Finding;
 use crate::observe::frame::Frame;
 use crate::observe::scene::Scene;
 use crate::settings::nearest;
-use crate::types::ReplicaId;
 
 /// The replicas, what is wrong, and for each replica its operators and why it does not go on.
 pub(super) fn text(scene: &Scene, all: bool) -> String {
@@ -115,24 +114,6 @@ fn frames(scene: &Scene) -> impl Iterator<Item = &Frame> {
     scene.replicas.iter().filter_map(|seen| seen.frame.as_deref())
 }
 
-/// The worst that is wrong, in a line.
-pub(super) fn headline(scene: &Scene) -> String {
-    let silent: Vec<_> = (scene.replicas.iter().filter(|seen| seen.silence.is_some()))
-        .map(|seen| ReplicaId::to_string(&seen.replica))
-        .collect();
-    match &scene.findings[..] {
-        [] if silent.is_empty() => words::all_is_well(scene),
-        [] => format!("silent: {}", silent.join(", ")),
-        [worst, rest @ ..] => {
-            let severity = words::severity(worst.severity);
-            let because = worst.because.first().map_or(String::new(), |why| format!(": {why}"));
-            let more =
-                if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
-            format!("{severity}: {}{because}{more}", worst.text)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,22 +169,6 @@ mod tests {
         assert!(!text.contains("executor"), "{text}");
         assert!(
             text.ends_with("replica 2: learner holds slot 2000: it lacks the vote of replica 2\n")
-        );
-    }
-
-    #[test]
-    fn the_headline_is_the_worst_finding_and_how_many_more_there_are() {
-        let mut scene = example::scene();
-        assert_eq!(headline(&scene), "degraded: replica 2 is away: it has not answered for 3.2 s");
-        scene.findings.push(scene.findings[0].clone());
-        assert!(headline(&scene).ends_with("(and 1 more)"));
-
-        scene.findings.clear();
-        assert_eq!(headline(&scene), "silent: 2");
-        scene.replicas[2].silence = None;
-        assert_eq!(
-            headline(&scene),
-            "nothing is wrong: 3 replicas, replica 0 leads view 4, slot 2000"
         );
     }
 }

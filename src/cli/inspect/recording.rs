@@ -151,14 +151,14 @@ impl Recording {
         for replica in (0..self.n).map(ReplicaId) {
             let Some(mark) = latest.get(&replica) else {
                 let silence = Some("it has not been seen yet".to_owned());
-                sightings.push(Sighting { replica, frame: None, age_us: 0, silence, stuck: None });
+                sightings.push(Sighting { replica, silence, ..Sighting::default() });
                 continue;
             };
             let age_us = moment_us.saturating_sub(mark.moment_us);
             let silence = (age_us > FRESH_US)
                 .then(|| format!("it has not been seen for {:.1} s", age_us as f64 / 1e6));
             let frame = Some(Arc::new(self.frame(*mark)?));
-            sightings.push(Sighting { replica, frame, age_us, silence, stuck: None });
+            sightings.push(Sighting { replica, frame, age_us, silence, ..Sighting::default() });
         }
         Ok(sightings)
     }

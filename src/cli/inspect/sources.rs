@@ -11,12 +11,14 @@ use clap::{ArgGroup, Args};
 use serde::Deserialize;
 
 use super::recording::Recording;
-use crate::cli::ask::{self, Nodes, Silence, Whom, seconds, stranger};
+use crate::cli::ask::{self, Nodes, Silence, Whom, last_words, seconds, stranger};
 use crate::error::Error;
 use crate::observe::frame::{Frame, Happened, SlotLife, VERSION};
 use crate::observe::health::Code;
 use crate::observe::scene::{Scene, Sighting};
 use crate::observe::status::ReplicaStatus;
+use crate::observe::verdict::Verdict;
+use crate::setup::replica_home;
 use crate::types::ReplicaId;
 
 /// Which cluster, or which run.
@@ -88,9 +90,7 @@ impl Place {
     /// Which settings or trace cannot be used.
     pub fn source(&self) -> Result<Source, Error> {
         let Some(path) = &self.trace else {
-            let whom = self.nodes.whom()?;
-            // Who knows the cluster asks all of it.
-            return Ok(if whom.n.is_some() { Source::Cluster(whom) } else { Source::Nodes(whom) });
+            return Ok(Source::of(self.nodes.whom()?));
         };
         let recording = Recording::open(path)?;
         let path = path.display();
@@ -114,6 +114,11 @@ impl Place {
 }
 
 impl Source {
+    /// Those who are meant: who knows the cluster asks all of it.
+    pub fn of(whom: Whom) -> Self {
+        if whom.n.is_some() { Self::Cluster(whom) } else { Self::Nodes(whom) }
+    }
+
     /// All replicas, now or at the moment of the recorded run.
     ///
     /// # Errors
@@ -121,11 +126,12 @@ impl Source {
     pub fn scene(&mut self, patience: Duration) -> Result<Scene, Error> {
         match self {
             Self::Cluster(whom) => {
-                let sightings = ask_each(whom, patience);
-                if sightings.iter().all(|seen| seen.frame.is_none()) {
-                    return Err(nobody(sightings.iter().filter_map(|seen| seen.silence.clone())));
+                let scene = Scene::of(ask_each(whom, patience), now_us());
+                if scene.verdict == Verdict::Unreachable {
+                    let silences = scene.replicas.into_iter().filter_map(|seen| seen.silence);
+                    return Err(nobody(silences));
                 }
-                Ok(Scene::of(sightings, now_us()))
+                Ok(scene)
             }
             Self::Nodes(whom) => ask_around(whom, patience),
             Self::Recording(recording, moment) => {
@@ -150,38 +156,82 @@ impl Source {
     }
 }
 
-/// A frame of the replica at `address`, and how the replica stands by now: who answers is another thread,
-/// and says so when its worker has stopped.
-fn ask_one(address: SocketAddr, patience: Duration) -> Result<(Frame, ReplicaStatus), Silence> {
-    let frame = ask::get(address, "/v1/frame", patience)?;
-    Ok((frame, ask::get(address, "/v1/status", patience)?))
+/// What the replica at an address answers.
+struct Answer {
+    frame: Frame,
+    /// How the replica stands by now: who answers is another thread, and says so when its worker has
+    /// stopped.
+    status: ReplicaStatus,
+    /// What it knows of the others.
+    scene: Scene,
 }
 
+fn ask_one(address: SocketAddr, patience: Duration) -> Result<Answer, Silence> {
+    Ok(Answer {
+        frame: ask::get(address, "/v1/frame", patience)?,
+        status: ask::get(address, "/v1/status", patience)?,
+        scene: ask::get(address, "/v1/scene", patience)?,
+    })
+}
+
+/// Each replica by its own word; one that cannot be asked from here, as its admin port is for another
+/// machine, by what it has shown those who can.
 fn ask_each(whom: &Whom, patience: Duration) -> Vec<Sighting> {
     let answers = whom.ask(|address| ask_one(address, patience));
-    let mut sightings = Vec::new();
+    let (mut sightings, mut scenes) = (Vec::new(), Vec::new());
     for ((replica, address), answer) in whom.replicas.iter().zip(answers) {
         // Those of a cluster's directory have numbers.
         let Some(replica) = *replica else { continue };
-        let nothing = |why: String| (None, Some(format!("{address}: {why}")), None);
-        let (frame, silence, stuck) = match answer {
-            Ok((frame, _)) if frame.version != VERSION => nothing(of_version(frame.version)),
-            Ok((frame, status)) => {
+        let mut sighting = Sighting { replica, ..Sighting::default() };
+        match answer {
+            Ok(Answer { frame, .. }) if frame.version != VERSION => {
+                sighting.silence = Some(format!("{address}: {}", of_version(frame.version)));
+            }
+            Ok(Answer { frame, status, scene }) => {
                 match stranger(&frame.status, whom.cluster.as_deref(), Some(replica)) {
-                    Some(who) => nothing(who),
+                    Some(who) => sighting.silence = Some(format!("{address}: {who}")),
                     None => {
                         let mut reasons = status.not_ready.into_iter();
                         let stopped = reasons.find(|reason| reason.code == Code::Silent);
-                        let silence = stopped.map(|reason| reason.text);
-                        (Some(Arc::new(frame)), silence, status.stuck)
+                        sighting.silence = stopped.map(|reason| reason.text);
+                        sighting.stuck = status.stuck;
+                        sighting.frame = Some(Arc::new(frame));
+                        scenes.push(scene);
                     }
                 }
             }
-            Err(silence) => nothing(silence.to_string()),
-        };
-        sightings.push(Sighting { replica, frame, age_us: 0, silence, stuck });
+            Err(silence) => sighting.silence = Some(format!("{address}: {silence}")),
+        }
+        sightings.push(sighting);
+    }
+    for sighting in sightings.iter_mut().filter(|sighting| sighting.frame.is_none()) {
+        learn_from_others(sighting, &scenes);
+    }
+    if let Some(directory) = &whom.directory {
+        for sighting in &mut sightings {
+            let home = directory.join(replica_home(sighting.replica.0.into()));
+            sighting.last_words = last_words(&home, now_us() / 1_000);
+        }
     }
     sightings
+}
+
+/// Takes what others have been shown of a replica that could not be asked, if that is fresh and they
+/// still have a link to it.
+fn learn_from_others(sighting: &mut Sighting, scenes: &[Scene]) {
+    let replica = sighting.replica;
+    let linked = |scene: &&Scene| {
+        let frames = scene.replicas.iter().filter_map(Sighting::fresh);
+        let mut links = frames.flat_map(|frame| &frame.status.links);
+        links.any(|link| link.peer == replica && link.up)
+    };
+    let seen = scenes.iter().filter(linked).flat_map(|scene| &scene.replicas);
+    let seen = seen.filter(|seen| seen.replica == replica && seen.fresh().is_some());
+    if let Some(best) = seen.min_by_key(|seen| seen.age_us) {
+        sighting.frame.clone_from(&best.frame);
+        sighting.age_us = best.age_us;
+        sighting.unasked = sighting.silence.take();
+    }
 }
 
 fn ask_around(whom: &Whom, patience: Duration) -> Result<Scene, Error> {
@@ -199,7 +249,6 @@ fn ask_around(whom: &Whom, patience: Duration) -> Result<Scene, Error> {
     }
     match scenes.len() {
         0 => Err(nobody(silences.into_iter())),
-        1 => Ok(scenes.remove(0)),
         _ => merge(scenes),
     }
 }
@@ -272,13 +321,37 @@ mod tests {
     #[test]
     fn a_stuck_replica_s_own_word_counts_more_than_what_others_still_hold_of_it() {
         let (one, mut other) = (example::scene(), example::scene());
-        let stuck = Stuck { operator: Some("executor".to_owned()), for_us: 1_500_000 };
+        let stuck =
+            Stuck { operator: Some("executor".to_owned()), for_us: 1_500_000, checkpoint: false };
         let (seen, age_us) = (&mut other.replicas[0], 1_600_000);
         (seen.age_us, seen.silence, seen.stuck) = (age_us, Some(stuck.to_string()), Some(stuck));
 
         let merged = merge(vec![one, other.clone()]).unwrap();
 
         assert_eq!(merged.replicas[0], other.replicas[0]);
+    }
+
+    #[test]
+    fn a_replica_that_cannot_be_asked_is_known_by_what_others_have_been_shown() {
+        let silent = || Sighting {
+            replica: ReplicaId(1),
+            silence: Some("127.0.0.1:7201: refused".to_owned()),
+            ..Sighting::default()
+        };
+        let mut scene = example::scene();
+        let (mut known, mut gone) = (silent(), silent());
+        learn_from_others(&mut gone, std::slice::from_ref(&scene));
+        assert_eq!(gone, silent(), "nobody has a link to it");
+
+        let link = serde_json::json!({"peer": 1, "up": true, "connects": 1, "sent": 0, "sent_bytes": 0,
+            "dropped": 0, "queued_bytes": 0, "queued_bytes_max": 1, "last_fault": null,
+            "heard_ms_ago": 5, "peer_executed": null});
+        let frame = scene.replicas[0].frame.as_mut().unwrap();
+        Arc::make_mut(frame).status.links.push(serde_json::from_value(link).unwrap());
+        learn_from_others(&mut known, &[scene]);
+
+        assert_eq!(known.fresh().unwrap().status.replica, ReplicaId(1));
+        assert_eq!(known.unasked.as_deref(), Some("127.0.0.1:7201: refused"));
     }
 
     #[test]

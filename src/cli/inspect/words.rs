@@ -3,7 +3,7 @@
 use crate::events::Wait;
 use crate::observe::findings::Severity;
 use crate::observe::frame::{Held, Hold, Input};
-use crate::observe::scene::{Scene, Sighting};
+use crate::observe::scene::Sighting;
 use crate::observe::status::{ReplicaStatus, Role};
 use crate::types::ReplicaId;
 
@@ -123,19 +123,8 @@ pub(in crate::cli) fn state(sighting: &Sighting) -> String {
         (_, _, []) => "ready",
         _ => "not ready",
     };
-    format!("{state}{memory}")
-}
-
-/// What can be said of a cluster of which nothing is wrong.
-pub(in crate::cli) fn all_is_well(scene: &Scene) -> String {
-    let statuses = || scene.replicas.iter().filter_map(|seen| Some(&seen.frame.as_ref()?.status));
-    let count = scene.replicas.len();
-    let leads = statuses().filter(|status| status.role == Role::Leader).max_by_key(|s| s.view);
-    let leader = leads.map_or_else(String::new, |status| {
-        format!(", replica {} leads view {}", status.replica, status.view)
-    });
-    let executed = statuses().map(|status| status.executed).max().unwrap_or_default();
-    format!("nothing is wrong: {count} replicas{leader}, slot {executed}")
+    let far = if sighting.unasked.is_some() { ", not asked" } else { "" };
+    format!("{state}{memory}{far}")
 }
 
 #[cfg(test)]

@@ -4,23 +4,27 @@ mod table;
 mod verdict;
 
 use std::io::{self, IsTerminal, Write};
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 
-use super::ask::{self, Nodes, Whom, seconds};
+use super::ask::{Nodes, Whom, seconds};
+use super::inspect::listing::page_width;
+use super::inspect::sources::Source;
 use super::log::{Form, quietly};
 use crate::error::Error;
 
-use verdict::{Overview, Seen};
+use verdict::Overview;
 
 /// What `taraflow status` is told.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-All replicas are asked at once, and those that do not answer are shown, too. Exit codes: 0 the cluster \
-serves, be it with fewer replicas; 3 no replica answers; 4 too few replicas work.")]
+All replicas are asked at once, and those that do not answer are shown, too: by what others have heard of \
+them, as far as that is fresh. The verdict is that of `taraflow doctor`. A narrow terminal shows fewer \
+columns: first starts goes, then stable, up, links, lag, clients, view and executed. Exit codes: 0 healthy; \
+3 nobody answers; 4 requests are not answered; 5 they are, and something must be looked at; 7 replicas \
+contradict each other.")]
 #[command(group(ArgGroup::new("whom").args(["dir", "addr"])))]
 pub struct StatusArgs {
     #[command(flatten)]
@@ -46,7 +50,8 @@ pub(super) struct Manner {
 /// Asks and shows.
 ///
 /// # Errors
-/// [`Error::NobodyAnswers`] and [`Error::TooFewWork`], once everything has been shown.
+/// [`Error::Judged`] if the cluster is not healthy, once everything has been shown; [`Error::Silent`] if
+/// nobody answers.
 pub fn run(args: &StatusArgs) -> Result<(), Error> {
     show(&args.nodes.whom()?, &args.manner)
 }
@@ -62,10 +67,20 @@ pub(super) fn run_in(dir: &Path, manner: &Manner) -> Result<(), Error> {
 fn show(whom: &Whom, manner: &Manner) -> Result<(), Error> {
     const PAUSE: Duration = Duration::from_secs(1);
     let terminal = io::stdout().is_terminal();
+    let mut source = Source::of(whom.clone());
     loop {
-        let overview = overview(whom, manner.timeout);
+        let overview = match source.scene(manner.timeout) {
+            Ok(scene) => Overview::new(&scene, &whom.replicas),
+            // Whoever watches waits for them to come back.
+            Err(error @ Error::Silent { .. }) if manner.watch => {
+                eprintln!("taraflow: {error}");
+                std::thread::sleep(PAUSE);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let text = match manner.output {
-            Form::Table => table::text(&overview),
+            Form::Table => table::text(&overview, page_width()),
             Form::Json => serde_json::to_string(&overview).map_err(io::Error::from)? + "\n",
         };
         // From the top left corner, and nothing left of what was there.
@@ -73,25 +88,8 @@ fn show(whom: &Whom, manner: &Manner) -> Result<(), Error> {
         let written = write!(io::stdout().lock(), "{clear}{text}");
         if written.is_err() || !manner.watch {
             quietly(written.map_err(Error::from))?;
-            return overview.outcome();
+            return Error::judged(overview.verdict.exit_code());
         }
         std::thread::sleep(PAUSE);
     }
-}
-
-fn overview(whom: &Whom, patience: Duration) -> Overview {
-    let answers = whom.ask(|address| ask::get(address, "/v1/status", patience));
-    let seen = |((replica, address), answer): (&(_, SocketAddr), Result<_, ask::Silence>)| {
-        let (status, error) = match answer {
-            Ok(status) => (Some(status), None),
-            Err(silence) => (None, Some(silence.to_string())),
-        };
-        Seen { replica: *replica, address: *address, status, error }
-    };
-    let replicas: Vec<_> = whom.replicas.iter().zip(answers).map(seen).collect();
-    // Where nobody has said which cluster is meant, it is that of the first who answers.
-    let first = || replicas.iter().find_map(|seen| Some(seen.status.as_ref()?.cluster.clone()));
-    let cluster = whom.cluster.clone().or_else(first);
-    let checked = replicas.into_iter().map(|seen| seen.checked(cluster.as_deref())).collect();
-    Overview::new(checked, whom.n)
 }

@@ -2,46 +2,51 @@
 
 use std::fmt::Write;
 
-use comfy_table::{Table, presets};
-
 use super::verdict::{Overview, Seen};
-use crate::observe::status::{ReplicaStatus, Role};
+use crate::cli::inspect::listing::{Cell, Column, Listing, Row};
+use crate::cli::inspect::{findings, words};
+use crate::observe::status::ReplicaStatus;
+use crate::observe::verdict::Verdict;
 
-const HEADER: [&str; 12] = [
-    "replica", "role", "view", "leader", "executed", "stable", "lag", "clients", "links", "up",
-    "starts", "state",
-];
-
-/// The table, remarks on single replicas, and the verdict.
-pub(super) fn text(overview: &Overview) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_BORDERS_ONLY);
-    table.set_header(HEADER);
-    let mut remarks = String::new();
+/// The verdict, the table, and what is wrong; in lines of `width` characters where that is a table's to
+/// choose.
+pub(super) fn text(overview: &Overview, width: usize) -> String {
+    // Where there is no room, the columns with the highest ranks go first.
+    let columns = vec![
+        Column::figures("replica", 0),
+        Column::words("role", 0),
+        Column::figures("view", 2),
+        Column::figures("executed", 1),
+        Column::figures("stable", 7),
+        Column::figures("lag", 4),
+        Column::figures("clients", 3),
+        Column::words("links", 5),
+        Column::words("up", 6),
+        Column::figures("starts", 8),
+        Column::words("state", 0),
+    ];
+    let rows = overview.replicas.iter().map(row).collect();
+    let mut text = Listing { columns, rows }.text_within(width);
     for seen in &overview.replicas {
-        let name = seen.replica.map_or_else(|| seen.address.to_string(), |own| own.to_string());
-        match &seen.status {
-            Some(status) => {
-                table.add_row(row(&name, status));
-                remark(&mut remarks, &name, status);
-            }
-            None => {
-                let mut cells = vec![name.clone()];
-                cells.resize(HEADER.len() - 1, "-".to_owned());
-                cells.push("unreachable".to_owned());
-                table.add_row(cells);
-                remark_on_silence(&mut remarks, &name, seen);
-            }
-        }
+        remark(&mut text, seen);
     }
-    format!("{table}\n{remarks}{overview}\n")
+    if overview.verdict == Verdict::Healthy {
+        // A string takes all that is written.
+        let _ = writeln!(text, "{}", overview.headline);
+    } else {
+        text += &findings(&overview.findings);
+    }
+    let _ = writeln!(text, "{}", overview.reserve());
+    text
 }
 
-fn row(name: &str, status: &ReplicaStatus) -> Vec<String> {
-    let role = match status.role {
-        Role::Leader => "leader",
-        Role::Candidate => "candidate",
-        Role::Follower => "follower",
+fn row(seen: &Seen) -> Row {
+    let name = Cell::number(seen.replica.0.into());
+    let Some(status) = &seen.status else {
+        let mut cells = vec![name];
+        cells.resize(10, Cell::words("-"));
+        cells.push(Cell::words("not seen"));
+        return Row::new(cells);
     };
     let up = status.links.iter().filter(|link| link.up).count();
     let state = match (&status.not_ready[..], &status.diverged[..]) {
@@ -50,49 +55,43 @@ fn row(name: &str, status: &ReplicaStatus) -> Vec<String> {
         _ => "not ready",
     };
     let memory = if status.durable { "" } else { ", in memory" };
-    vec![
-        name.to_owned(),
-        role.to_owned(),
-        status.view.to_string(),
-        status.leader.to_string(),
-        status.executed.to_string(),
-        status.stable.to_string(),
-        status.lag.to_string(),
-        (status.clients.redis + status.clients.native).to_string(),
-        format!("{up}/{}", status.links.len()),
-        duration(status.up_ms / 1000),
-        status.starts.to_string(),
-        format!("{state}{memory}"),
-    ]
+    Row::new(vec![
+        name,
+        Cell::words(words::role(status)),
+        Cell::number(status.view.0),
+        Cell::number(status.executed.0),
+        Cell::number(status.stable.0),
+        Cell::number(status.lag),
+        Cell::number((status.clients.redis + status.clients.native) as u64),
+        Cell::words(format!("{up}/{}", status.links.len())),
+        Cell::words(duration(status.up_ms / 1000)),
+        Cell::number(status.starts),
+        Cell::words(format!("{state}{memory}")),
+    ])
 }
 
-fn remark(text: &mut String, name: &str, status: &ReplicaStatus) {
+/// What no finding tells of a replica.
+fn remark(text: &mut String, seen: &Seen) {
+    let name = seen.replica;
     let mut say = |what: String| {
-        // A string takes all that is written.
         let _ = writeln!(text, "replica {name}: {what}");
     };
-    for reason in &status.not_ready {
-        say(reason.text.clone());
+    let Some(status) = &seen.status else { return };
+    if let Some(why) = &seen.error {
+        say(format!("shown by what others have heard of it, as it cannot be asked: {why}"));
     }
-    for difference in &status.diverged {
-        let (slot, peer) = (difference.slot, difference.replica);
-        say(format!(
-            "before slot {slot} replica {peer} had another state than was reported earlier"
-        ));
+    links(status, &mut say);
+    if !status.durable {
+        say("it keeps no data on disk: once stopped, it cannot rejoin".to_owned());
     }
+}
+
+fn links(status: &ReplicaStatus, say: &mut impl FnMut(String)) {
     for link in status.links.iter().filter(|link| !link.up) {
         let why = link.last_fault.as_deref().unwrap_or("not yet made");
         let (peer, dropped) = (link.peer, link.dropped);
         say(format!("the link to replica {peer} is down, {dropped} messages dropped: {why}"));
     }
-    if !status.durable {
-        say("it keeps nothing: once it has ended it must not return".to_owned());
-    }
-}
-
-fn remark_on_silence(text: &mut String, name: &str, seen: &Seen) {
-    let why = seen.error.as_deref().unwrap_or("no answer");
-    let _ = writeln!(text, "replica {name}: {}: {why}", seen.address);
 }
 
 /// A time to the second in its two largest units.
@@ -108,42 +107,59 @@ fn duration(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::types::ReplicaId;
+    use std::sync::Arc;
 
-    fn seen(replica: u16, status: Option<ReplicaStatus>, error: Option<&str>) -> Seen {
-        let replica = Some(ReplicaId(replica));
-        let address = ([127, 0, 0, 1], 7200).into();
-        Seen { replica, address, status, error: error.map(str::to_owned) }
+    use super::*;
+    use crate::cli::inspect::example;
+    use crate::observe::scene::Scene;
+    use crate::types::Slot;
+
+    fn said(scene: &Scene, width: usize) -> String {
+        text(&Overview::new(scene, &[]), width)
     }
 
     #[test]
-    fn a_replica_that_does_not_answer_has_its_line_and_the_reason() {
-        let replicas = vec![
-            seen(0, Some(ReplicaStatus::example()), None),
-            seen(1, None, Some("no answer within 2s")),
-            seen(2, None, Some("no answer within 2s")),
-        ];
-
-        let text = text(&Overview::new(replicas, Some(3)));
+    fn a_replica_that_does_not_answer_has_its_line_and_the_verdict_its_reasons() {
+        let text = said(&example::scene(), 80);
 
         let has = |words: &[&str]| {
             text.lines().any(|line| words.iter().all(|word| line.split(' ').any(|it| it == *word)))
         };
         assert!(has(&["0", "leader", "ready"]), "{text}");
-        assert!(has(&["1", "-", "unreachable"]), "{text}");
-        assert!(text.contains("\nreplica 1: 127.0.0.1:7200: no answer within 2s\n"), "{text}");
-        assert!(text.ends_with("no quorum: 1 of 3 replicas work, and 2 are needed\n"), "{text}");
+        assert!(has(&["2", "-", "seen"]), "{text}");
+        assert!(text.contains("\ndegraded: replica 2 is away\n  because it has not"), "{text}");
+        assert!(text.ends_with("\n2 of 3 replicas work; none of them may fail\n"), "{text}");
     }
 
     #[test]
-    fn a_replica_in_memory_says_that_it_must_not_return() {
-        let status = ReplicaStatus { durable: false, ..ReplicaStatus::example() };
+    fn the_table_fits_a_terminal_however_large_the_numbers() {
+        let mut scene = example::scene();
+        for seen in &mut scene.replicas {
+            let status = &mut Arc::make_mut(seen.frame.as_mut().unwrap()).status;
+            (status.executed, status.stable) = (Slot(1 << 40), Slot(1 << 40));
+            (status.lag, status.starts, status.durable) = (1 << 40, 1 << 20, false);
+            status.up_ms = 90_000_000;
+        }
+        for width in [80, 60] {
+            let text = said(&scene, width);
+            let table = text.lines().filter(|line| line.starts_with(['│', '┌', '└', '╞']));
+            assert!(table.clone().count() >= 6, "{text}");
+            assert!(table.clone().all(|line| line.chars().count() <= width), "{text}");
+            assert!(text.contains("executed") || width < 80, "{text}");
+        }
+    }
 
-        let text = text(&Overview::new(vec![seen(0, Some(status), None)], Some(3)));
+    #[test]
+    fn a_replica_in_memory_says_that_it_cannot_rejoin() {
+        let mut scene = example::scene();
+        Arc::make_mut(scene.replicas[0].frame.as_mut().unwrap()).status.durable = false;
+
+        let text = said(&scene, 120);
 
         assert!(text.contains("ready, in memory"), "{text}");
-        assert!(text.contains("replica 0: it keeps nothing: once it has ended it must not return"));
+        assert!(
+            text.contains("replica 0: it keeps no data on disk: once stopped, it cannot rejoin")
+        );
     }
 
     #[test]

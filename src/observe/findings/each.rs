@@ -15,8 +15,11 @@ use crate::types::ReplicaId;
 const SYNCS_US: (u64, u64) = (100_000, 200_000);
 /// With fewer of them one that takes long is not 1 of 100.
 const SYNCS_MIN: u64 = 300;
-/// How far behind a replica may be: so many slots, or as many as the furthest executes in so many seconds.
-const BEHIND: (u64, f64) = (500, 2.0);
+/// How far behind a replica may be: so many slots, or as many as the furthest executes in so many seconds;
+/// further, if it executes this share of what the furthest does.
+const BEHIND: (u64, f64, f64) = (500, 2.0, 0.95);
+/// For how long what has happened to clients is told, in milliseconds.
+const CLIENTS_MS: u64 = 15_000;
 /// The share of the time from which on an operator is what keeps a replica from going faster.
 const BUSY: f64 = 0.5;
 /// For how long a sync may be under way, in microseconds.
@@ -38,18 +41,33 @@ impl Cluster<'_> {
         furthest.unwrap_or_default().0.saturating_sub(frame.status.executed.0)
     }
 
-    /// Whether the furthest replica is far ahead of what it hears of this one. One that is slow has yet to
-    /// take what would tell it so.
-    fn is_far_behind(&self, frame: &Frame) -> bool {
+    /// Slots by which a replica is behind for certain: frames are of different moments, and so is what
+    /// the furthest has heard of it, so of both the least counts.
+    fn behind_at_least(&self, frame: &Frame) -> u64 {
         let Some(furthest) = self.fresh.iter().max_by_key(|other| other.status.executed) else {
-            return false;
+            return 0;
         };
-        let heard =
-            link(&furthest.status, frame.status.replica).and_then(|link| link.peer_executed);
-        heard.is_some_and(|heard| {
-            let behind = furthest.status.executed.0.saturating_sub(heard.0);
-            behind > BEHIND.0 && behind as f64 > BEHIND.1 * furthest.slot_rate
-        })
+        let by_word = |other: &&Frame| {
+            let heard = link(&other.status, frame.status.replica)?.peer_executed?;
+            Some(other.status.executed.0.saturating_sub(heard.0))
+        };
+        let by_word = self.fresh.iter().filter_map(by_word).max();
+        let ages = self.age_s(frame.status.replica) - self.age_s(furthest.status.replica);
+        let meanwhile = (ages.max(0.0) * frame.slot_rate) as u64;
+        let by_frames = self.behind(frame).saturating_sub(meanwhile);
+        by_word.map_or(by_frames, |by_word| by_word.min(by_frames))
+    }
+
+    fn age_s(&self, replica: ReplicaId) -> f64 {
+        let seen = self.replicas.iter().find(|seen| seen.replica == replica);
+        seen.map_or(0.0, |seen| seen.age_us as f64 / 1e6)
+    }
+
+    /// Whether a replica is so far behind that it matters, and falls back further.
+    fn falls_back(&self, frame: &Frame, behind: u64) -> bool {
+        let rate = self.fresh.iter().map(|other| other.slot_rate).fold(0.0, f64::max);
+        let is_far = behind > BEHIND.0 && behind as f64 > BEHIND.1 * rate;
+        is_far && frame.slot_rate < BEHIND.2 * rate
     }
 
     /// What a replica says that hears too few others, though there are enough.
@@ -82,12 +100,14 @@ impl Cluster<'_> {
     }
 
     pub(super) fn lagging(&self, frame: &Frame) -> Vec<Finding> {
-        let (replica, behind) = (frame.status.replica, self.behind(frame));
+        let (replica, behind) = (frame.status.replica, self.behind_at_least(frame));
         let waits = |holding: &&Holding| {
             matches!(holding.wait, Wait::Slots(_)) && holding.waited_us >= STALLED_US
         };
         let stuck = frame.holdings.iter().find(waits);
-        let far = reason(frame, health::Code::Behind).is_some() || self.is_far_behind(frame);
+        // One that needs a checkpoint of others is of no full use, however fast it is.
+        let needs = reason(frame, health::Code::Behind).is_some();
+        let far = needs || self.falls_back(frame, behind);
         if behind == 0 || (stuck.is_none() && !far) || self.deafness(frame).is_some() {
             return Vec::new();
         }
@@ -96,6 +116,9 @@ impl Cluster<'_> {
         let how = match stuck {
             Some(holding) => {
                 format!("and has not moved for {:.1} s", holding.waited_us as f64 / 1e6)
+            }
+            None if rate(frame) > others * BEHIND.2 => {
+                format!("and takes {} slots a second where others execute {others}", rate(frame))
             }
             None => format!("at {} slots a second where others execute {others}", rate(frame)),
         };
@@ -107,6 +130,9 @@ impl Cluster<'_> {
     fn why_behind(&self, frame: &Frame, stuck: Option<&Holding>) -> Vec<String> {
         if frame.status.fenced {
             return vec![waits_for_disk(&frame.status)];
+        }
+        if let Some(slow) = slow(frame) {
+            return vec![slow];
         }
         let Some(Holding { role, wait: Wait::Slots(of), .. }) = stuck else {
             let busiest = frame.operators.iter().max_by(|a, b| a.busy.total_cmp(&b.busy));
@@ -130,22 +156,45 @@ impl Cluster<'_> {
     }
 
     pub(super) fn slow_disk(&self, frame: &Frame) -> Vec<Finding> {
-        let Some(disk) = &frame.status.disk else { return Vec::new() };
-        let Disk { recent_syncs, recent_median_us, recent_p99_us, syncing_us, .. } = *disk;
-        let replica = frame.status.replica;
-        let many = recent_syncs >= SYNCS_MIN && recent_p99_us > SYNCS_US.1;
-        let of = format!("of {recent_syncs} in the last ten seconds");
-        let how = if syncing_us > SYNC_US {
-            format!("a sync has been under way for {:.1} s", syncing_us as f64 / 1e6)
-        } else if recent_median_us > SYNCS_US.0 {
-            format!("a sync takes {} ms, the median {of}", recent_median_us / 1_000)
-        } else if many {
-            format!("1 of 100 syncs takes {} ms or more, {of}", recent_p99_us / 1_000)
-        } else {
+        let text = slow(frame);
+        text.map(|text| degraded(Code::SlowDisk, frame, text, Vec::new())).into_iter().collect()
+    }
+
+    /// Clients of a replica who were told that nobody knows what became of their requests.
+    pub(super) fn unanswered(&self, frame: &Frame) -> Vec<Finding> {
+        let clients = &frame.status.clients;
+        let Some(ms) = clients.unknown_ms_ago.filter(|ms| *ms <= CLIENTS_MS) else {
             return Vec::new();
         };
-        let text = format!("the disk of replica {replica} is slow: {how}");
-        vec![degraded(Code::SlowDisk, frame, text, Vec::new())]
+        let (replica, count) = (frame.status.replica, clients.unknown);
+        let text = format!(
+            "clients of replica {replica} get no answers: {count} requests have ended with UNKNOWN, the \
+             last {} s ago",
+            ms / 1_000
+        );
+        vec![degraded(Code::Unanswered, frame, text, self.reasons(frame))]
+    }
+
+    pub(super) fn refuses_clients(&self, frame: &Frame) -> Vec<Finding> {
+        let (replica, clients) = (frame.status.replica, &frame.status.clients);
+        let finding = |(kind, count): (&str, usize)| {
+            let lately = clients.refused_ms_ago.is_some_and(|ms| ms <= CLIENTS_MS);
+            let text = match (lately && kind == "Redis", count >= clients.max) {
+                (true, _) => {
+                    format!("replica {replica} refuses {kind} clients: {count} are connected")
+                }
+                (false, true) => format!(
+                    "replica {replica} will refuse the next of its {kind} clients: {count} are connected"
+                ),
+                (false, false) => return None,
+            };
+            let why = format!("no more than {} may be: limits.clients_max", clients.max);
+            Some(degraded(Code::RefusesClients, frame, text, vec![why]))
+        };
+        [("Redis", clients.redis), ("native", clients.native)]
+            .into_iter()
+            .filter_map(finding)
+            .collect()
     }
 
     pub(super) fn bad_links(&self, frame: &Frame) -> Vec<Finding> {
@@ -160,8 +209,8 @@ impl Cluster<'_> {
                 format!("the link from replica {replica} to replica {} is down", link.peer)
             } else if 2 * link.queued_bytes > link.queued_bytes_max {
                 format!(
-                    "replica {} does not take what replica {replica} sends: {} MiB wait, and no \
-                     more than {} may",
+                    "the link from replica {replica} to replica {} is nearly full: {} of {} MiB wait to \
+                     be taken",
                     link.peer,
                     link.queued_bytes >> 20,
                     link.queued_bytes_max >> 20
@@ -180,4 +229,23 @@ impl Cluster<'_> {
         let finding = degraded(Code::Draining, frame, text, Vec::new());
         if frame.status.draining { vec![finding] } else { Vec::new() }
     }
+}
+
+/// That the disk of a replica is slow, if it is, and how that shows.
+fn slow(frame: &Frame) -> Option<String> {
+    let Disk { recent_syncs, recent_median_us, recent_p99_us, syncing_us, .. } =
+        *frame.status.disk.as_ref()?;
+    let replica = frame.status.replica;
+    let many = recent_syncs >= SYNCS_MIN && recent_p99_us > SYNCS_US.1;
+    let of = format!("of {recent_syncs} in the last ten seconds");
+    let how = if syncing_us > SYNC_US {
+        format!("a sync has been under way for {:.1} s", syncing_us as f64 / 1e6)
+    } else if recent_median_us > SYNCS_US.0 {
+        format!("a sync takes {} ms, the median {of}", recent_median_us / 1_000)
+    } else if many {
+        format!("1 of 100 syncs takes {} ms or more, {of}", recent_p99_us / 1_000)
+    } else {
+        return None;
+    };
+    Some(format!("the disk of replica {replica} is slow: {how}"))
 }

@@ -6,6 +6,7 @@ use super::why::{absence, holding};
 use super::{Code, Finding, Severity};
 use crate::events::Wait;
 use crate::observe::blame::replicas as list;
+use crate::observe::doing::Stuck;
 use crate::observe::frame::{Frame, Holding};
 use crate::observe::observer::APPLICATION;
 use crate::observe::scene::Sighting;
@@ -23,15 +24,20 @@ pub fn find(replicas: &[Sighting]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = [
         view.diverged(),
         view.no_quorum(),
+        view.halted(),
         view.no_leader(),
         view.stalled(),
         view.stuck(),
+        view.panicked(),
         view.away(),
+        view.unseen(),
         view.each(Cluster::cut_off),
         view.each(Cluster::fenced),
-        view.each(Cluster::lagging),
         view.each(Cluster::slow_disk),
+        view.each(Cluster::unanswered),
+        view.each(Cluster::refuses_clients),
         view.each(Cluster::bad_links),
+        view.each(Cluster::lagging),
         view.each(Cluster::draining),
     ]
     .into_iter()
@@ -58,10 +64,17 @@ impl Cluster<'_> {
     }
 
     /// The replicas that are not there. One that shows nothing but is heard by another is: it is busy, or
-    /// of another version.
+    /// of another version; and one whose thread does not come back says so itself.
     fn missing(&self) -> impl Iterator<Item = &Sighting> {
         let silent = self.replicas.iter().filter(|sighting| sighting.fresh().is_none());
-        silent.filter(|sighting| sighting.stuck.is_some() || !self.is_heard(sighting.replica))
+        silent.filter(|sighting| {
+            sighting.stuck.is_none() && (sighting.ended || !self.is_heard(sighting.replica))
+        })
+    }
+
+    /// Those whose thread does not come back from something.
+    fn stuck_ones(&self) -> impl Iterator<Item = (&Sighting, &Stuck)> {
+        self.replicas.iter().filter_map(|sighting| Some((sighting, sighting.stuck.as_ref()?)))
     }
 
     /// How many replicas are there.
@@ -114,7 +127,9 @@ impl Cluster<'_> {
         let text = format!("no quorum: {there} of {n} replicas are there, and {needed} are needed");
         let each = self.missing().map(|sighting| {
             let why = sighting.silence.as_deref().unwrap_or_default();
-            format!("replica {}: {why}", sighting.replica)
+            let end = sighting.last_words.end.as_ref();
+            let end = end.map_or_else(String::new, |end| format!(" (its log ends: {end})"));
+            format!("replica {}: {why}{end}", sighting.replica)
         });
         let each: Vec<String> = each.collect();
         let because = vec![format!("missing: {}", list(&who)), each.join("; ")];
@@ -136,12 +151,81 @@ impl Cluster<'_> {
         views.iter().nth_back(entered.saturating_sub(1)).copied().unwrap_or_default()
     }
 
-    fn no_leader(&self) -> Vec<Finding> {
-        let view = self.view();
-        let leads = |frame: &&Frame| frame.status.role == Role::Leader && frame.status.view >= view;
-        if self.fresh.len() < majority(self.replicas.len()) || self.fresh.iter().any(leads) {
+    /// Enough replicas are there, and too many of them do not come back from something. A checkpoint
+    /// that is cut on all replicas at once is a pause.
+    fn halted(&self) -> Vec<Finding> {
+        let (there, needed) = (self.there(), majority(self.replicas.len()));
+        let stuck: Vec<ReplicaId> = self.stuck_ones().map(|(seen, _)| seen.replica).collect();
+        if there < needed || there - stuck.len() >= needed {
             return Vec::new();
         }
+        let cut = self.stuck_ones().all(|(_, stuck)| stuck.is_pause());
+        let (severity, text) = if cut {
+            (Severity::Degraded, format!("requests wait while {} cut a checkpoint", list(&stuck)))
+        } else {
+            let are = if stuck.len() == 1 { "is" } else { "are" };
+            (Severity::Down, format!("nothing is executed: {} {are} stuck", list(&stuck)))
+        };
+        let because =
+            self.stuck_ones().map(|(seen, stuck)| format!("replica {}: {stuck}", seen.replica));
+        let because = vec![because.collect::<Vec<_>>().join("; ")];
+        vec![Finding { code: Code::Stalled, severity, replica: None, text, because }]
+    }
+
+    /// Who leads by the latest that was seen of it, if that is not overtaken.
+    fn leader(&self) -> Option<(&Sighting, &Frame)> {
+        let view = self.view();
+        let seen = self.replicas.iter().filter_map(|seen| Some((seen, seen.frame.as_deref()?)));
+        let leads = |(_, frame): &(_, &Frame)| {
+            frame.status.role == Role::Leader && frame.status.view >= view
+        };
+        seen.filter(leads).max_by_key(|(_, frame)| frame.status.view)
+    }
+
+    fn no_leader(&self) -> Vec<Finding> {
+        let needed = majority(self.replicas.len());
+        // Without enough of them nobody can lead, and why not has been found.
+        if self.there() < needed + self.stuck_ones().count() || self.fresh.is_empty() {
+            return Vec::new();
+        }
+        match self.leader() {
+            // It is there, and goes on when that is done.
+            Some((seen, _)) if seen.stuck.as_ref().is_some_and(Stuck::is_pause) => Vec::new(),
+            Some((seen, frame)) if seen.silence.is_none() => self.unfollowed(frame, needed),
+            // Nobody can say.
+            _ if self.fresh.len() < needed => Vec::new(),
+            _ => vec![self.nobody_leads()],
+        }
+    }
+
+    /// That somebody leads whom too few hear, or who hears too few.
+    fn unfollowed(&self, leader: &Frame, needed: usize) -> Vec<Finding> {
+        let (me, view) = (leader.status.replica, leader.status.view);
+        let others = || self.replicas.iter().filter(|seen| seen.replica != me);
+        let deaf = |seen: &Sighting| {
+            if seen.fresh().is_none() {
+                let there = seen.stuck.is_none() && self.is_heard(seen.replica);
+                return (!there).then(|| absence(seen));
+            }
+            let hears = |by: &Frame, from| self.unheard(&by.status, from);
+            seen.fresh().and_then(|other| hears(other, me)).or_else(|| hears(leader, seen.replica))
+        };
+        let lost: Vec<String> = others().filter_map(deaf).collect();
+        let joined = self.replicas.len() - lost.len();
+        if joined >= needed {
+            return Vec::new();
+        }
+        let text = format!(
+            "replica {me} leads view {view}, and only {joined} of {} replicas take part, itself \
+             included",
+            self.replicas.len()
+        );
+        let (code, severity, because) = (Code::NoLeader, Severity::Down, vec![lost.join("; ")]);
+        vec![Finding { code, severity, replica: Some(me), text, because }]
+    }
+
+    fn nobody_leads(&self) -> Finding {
+        let view = self.view();
         let leader = view.leader(self.replicas.len());
         let text = format!("nobody leads view {view}, which replica {leader} is to lead");
         let because = match self.frame(leader) {
@@ -154,8 +238,11 @@ impl Cluster<'_> {
                 let lacks = |of: &Vec<ReplicaId>| {
                     format!("replica {leader} has not heard the records of {}", list(of))
                 };
-                let learns =
-                    || format!("replica {leader} still learns what earlier views left behind");
+                let learns = || {
+                    format!(
+                        "the new leader, replica {leader}, is still collecting what earlier views left behind"
+                    )
+                };
                 let mut because = vec![records.map_or_else(learns, lacks)];
                 let mut others = records.cloned().unwrap_or_default();
                 others.retain(|other| *other != leader);
@@ -164,7 +251,7 @@ impl Cluster<'_> {
             }
         };
         let severity = Severity::Down;
-        vec![Finding { code: Code::NoLeader, severity, replica: Some(leader), text, because }]
+        Finding { code: Code::NoLeader, severity, replica: Some(leader), text, because }
     }
 
     /// Nothing goes on where a replica that has executed most waits, too.
@@ -188,32 +275,69 @@ impl Cluster<'_> {
         };
         let status = &frame.status;
         let (replica, slot) = (status.replica, status.executed);
-        let text = format!("nothing is executed: the application waits at slot {slot}");
         let because = self.reasons(frame);
-        let severity = Severity::Down;
+        // What waits may be one replica's alone: the slots of others go on.
+        let (severity, text) = if self.goes_on() {
+            let text =
+                format!("requests of replica {replica}'s clients wait, though others are executed");
+            (Severity::Degraded, text)
+        } else {
+            (Severity::Down, format!("nothing is executed: the application waits at slot {slot}"))
+        };
         vec![Finding { code: Code::Stalled, severity, replica: Some(replica), text, because }]
+    }
+
+    /// Whether requests have been executed within the time for which others have waited too long.
+    fn goes_on(&self) -> bool {
+        let lately = |frame: &&Frame| {
+            let ago = frame.status.executed_ms_ago;
+            ago.is_some_and(|ms| ms * 1_000 < STALLED_US)
+        };
+        self.fresh.iter().any(lately)
     }
 
     /// Who is stuck may be why others are.
     fn stuck(&self) -> Vec<Finding> {
-        let finding = |sighting: &Sighting| {
-            let stuck = sighting.stuck.as_ref()?;
+        let finding = |(sighting, stuck): (&Sighting, &Stuck)| {
             let why = match stuck.operator.as_deref() {
+                _ if stuck.checkpoint => {
+                    "until that is done, the replica neither votes nor answers"
+                }
                 Some(APPLICATION) => {
-                    "it runs the application, whose code blocks or loops: until that \
-                                      returns the replica neither votes nor answers"
+                    "it runs the application, whose code blocks or loops: until that returns, the \
+                     replica neither votes nor answers"
                 }
                 _ => {
-                    "its thread does one thing at a time: until that is done the replica neither \
-                      votes nor answers"
+                    "its thread does one thing at a time: until that is done, the replica neither \
+                     votes nor answers"
                 }
             };
-            Some(Finding {
+            Finding {
                 code: Code::Stuck,
                 severity: Severity::Degraded,
                 replica: Some(sighting.replica),
                 text: absence(sighting),
                 because: vec![why.to_owned()],
+            }
+        };
+        self.stuck_ones().map(finding).collect()
+    }
+
+    /// Whose process has panicked lately, started again or not.
+    fn panicked(&self) -> Vec<Finding> {
+        let finding = |sighting: &Sighting| {
+            let (words, ago_s) = sighting.last_words.panic.as_ref()?;
+            let replica = sighting.replica;
+            let since = match sighting.fresh() {
+                Some(_) => "and has started again",
+                None => "and is not back",
+            };
+            Some(Finding {
+                code: Code::Panicked,
+                severity: Severity::Degraded,
+                replica: Some(replica),
+                text: format!("replica {replica} panicked {ago_s} s ago, {since}"),
+                because: vec![words.clone()],
             })
         };
         self.replicas.iter().filter_map(finding).collect()
@@ -228,8 +352,31 @@ impl Cluster<'_> {
             severity: Severity::Degraded,
             replica: Some(sighting.replica),
             text: absence(sighting),
-            because: Vec::new(),
+            because: sighting
+                .last_words
+                .end
+                .iter()
+                .map(|end| format!("its log ends: {end}"))
+                .collect(),
         };
-        self.missing().filter(|sighting| sighting.stuck.is_none()).map(finding).collect()
+        self.missing().map(finding).collect()
+    }
+
+    /// Who is heard by others and shows nothing: of it nobody can say that all is well.
+    fn unseen(&self) -> Vec<Finding> {
+        let silent = self.replicas.iter().filter(|sighting| sighting.fresh().is_none());
+        let heard = silent
+            .filter(|seen| seen.stuck.is_none() && !seen.ended && self.is_heard(seen.replica));
+        let finding = |sighting: &Sighting| {
+            let replica = sighting.replica;
+            Finding {
+                code: Code::Unseen,
+                severity: Severity::Degraded,
+                replica: Some(replica),
+                text: format!("replica {replica} is heard by others and shows nothing of itself"),
+                because: sighting.silence.iter().cloned().collect(),
+            }
+        };
+        heard.map(finding).collect()
     }
 }

@@ -13,7 +13,11 @@ const UNHEARD_MS: u64 = 1_000;
 impl Cluster<'_> {
     /// The chain from the application to who holds it, and on from there to the other replica.
     pub(super) fn reasons(&self, frame: &Frame) -> Vec<String> {
-        let mut because: Vec<String> = frame.blame.iter().map(|link| link.text.clone()).collect();
+        let ends = |link: &&Blame| {
+            holding(frame, &link.operator).is_none_or(|holding| holding.wait != Wait::Nothing)
+        };
+        let chain = frame.blame.iter().filter(ends);
+        let mut because: Vec<String> = chain.map(|link| link.text.clone()).collect();
         let mut last = frame.blame.last().and_then(|link| holding(frame, &link.operator));
         if last.is_none_or(|last| last.wait == Wait::Nothing) {
             // Nothing has come as far as the roles of agreement.
@@ -141,10 +145,13 @@ pub(super) fn waits_for_disk(status: &ReplicaStatus) -> String {
 pub(super) fn absence(sighting: &Sighting) -> String {
     let replica = sighting.replica;
     match (&sighting.stuck, &sighting.silence) {
+        (Some(stuck), _) if stuck.checkpoint => {
+            stuck.to_string().replacen("it", &format!("replica {replica}"), 1)
+        }
         (Some(stuck), _) => format!("replica {replica} is stuck: {stuck}"),
         (None, why) => {
             let why = why.as_deref().unwrap_or_default();
-            format!("replica {replica} is not there: {why}")
+            format!("replica {replica} does not take part: {why}")
         }
     }
 }

@@ -9,7 +9,7 @@ use ratatui::widgets::Paragraph;
 use super::keys::HELP;
 use super::view::{Mode, Tab, View};
 use crate::cli::inspect::listing::{Column, Listing, Mark, Side};
-use crate::cli::inspect::once::{blame, findings, headline, silences};
+use crate::cli::inspect::once::{blame, findings, silences};
 use crate::cli::inspect::words;
 use crate::observe::findings::Severity;
 use crate::observe::scene::Scene;
@@ -96,7 +96,7 @@ fn wrong(view: &View) -> Line<'static> {
     let Some(scene) = &view.shown().scene else {
         return Line::from(" nobody has answered yet");
     };
-    Line::styled(format!(" {}", headline(scene)), mood(scene))
+    Line::styled(format!(" {}", scene.headline()), mood(scene))
 }
 
 fn mood(scene: &Scene) -> Style {

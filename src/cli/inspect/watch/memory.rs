@@ -1,12 +1,10 @@
 //! What was last seen of each replica, however long ago.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::cli::inspect::sources::now_us;
 use crate::error::Error;
-use crate::observe::doing::Stuck;
 use crate::observe::frame::Frame;
 use crate::observe::scene::{Scene, Sighting};
 use crate::types::ReplicaId;
@@ -26,11 +24,10 @@ pub(super) struct Memory {
 
 #[derive(Debug)]
 struct Seen {
-    frame: Option<Arc<Frame>>,
-    /// When the frame came.
+    /// The last answer, with the last frame that ever came.
+    last: Sighting,
+    /// When that frame came.
     since: Instant,
-    silence: Option<String>,
-    stuck: Option<Stuck>,
 }
 
 impl Memory {
@@ -39,8 +36,8 @@ impl Memory {
         match answer {
             Ok(scene) => {
                 for seen in self.replicas.values_mut() {
-                    seen.silence = Some("those who answer do not know it".to_owned());
-                    seen.stuck = None;
+                    seen.last.silence = Some("those who answer do not know it".to_owned());
+                    seen.last.stuck = None;
                 }
                 for sighting in scene.replicas {
                     self.see(sighting, now);
@@ -52,46 +49,46 @@ impl Memory {
                     error => error.to_string(),
                 };
                 for seen in self.replicas.values_mut() {
-                    seen.silence = Some(silence.clone());
-                    seen.stuck = None;
+                    seen.last.silence = Some(silence.clone());
+                    seen.last.stuck = None;
                 }
             }
         }
-        let sightings = self.replicas.iter().map(|(replica, seen)| seen.sighting(*replica, now));
+        let sightings = self.replicas.values().map(|seen| seen.sighting(now));
         Scene::of(sightings.collect(), now_us())
     }
 
     fn see(&mut self, sighting: Sighting, now: Instant) {
-        let Sighting { replica, frame, age_us, silence, stuck } = sighting;
-        let seen = self.replicas.entry(replica).or_insert(Seen::nothing(now));
-        (seen.silence, seen.stuck) = (silence, stuck);
+        let nothing = || Seen { last: Sighting::default(), since: now };
+        let seen = self.replicas.entry(sighting.replica).or_insert_with(nothing);
+        let age_us = sighting.age_us;
+        let frame = sighting.frame.clone();
+        seen.last = Sighting { frame: seen.last.frame.take(), ..sighting };
         let Some(frame) = frame else { return };
         let name = |frame: &Frame| (frame.status.starts, frame.number);
-        let is_known = seen.frame.as_ref().is_some_and(|known| name(known) == name(&frame));
+        let is_known = seen.last.frame.as_ref().is_some_and(|known| name(known) == name(&frame));
         if !is_known {
             seen.since = now.checked_sub(Duration::from_micros(age_us)).unwrap_or(now);
-            seen.frame = Some(frame);
+            seen.last.frame = Some(frame);
         }
     }
 }
 
 impl Seen {
-    fn nothing(now: Instant) -> Self {
-        Self { frame: None, since: now, silence: None, stuck: None }
-    }
-
-    fn sighting(&self, replica: ReplicaId, now: Instant) -> Sighting {
+    fn sighting(&self, now: Instant) -> Sighting {
         let age = now.saturating_duration_since(self.since);
-        let still = self.frame.is_some() && age > FRESH;
-        let silence = self.silence.clone().filter(|_| self.frame.is_none() || age > GRACE);
+        let has_frame = self.last.frame.is_some();
+        let still = has_frame && age > FRESH;
+        let silence = self.last.silence.clone().filter(|_| !has_frame || age > GRACE);
         let silence = silence.or_else(|| still.then(|| "it answers, and does not move".to_owned()));
-        let (frame, stuck) = (self.frame.clone(), self.stuck.clone());
-        Sighting { replica, frame, age_us: age.as_micros() as u64, silence, stuck }
+        Sighting { age_us: age.as_micros() as u64, silence, ..self.last.clone() }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::cli::inspect::example;
 

@@ -1,0 +1,86 @@
+//! What the log of a replica's process tells of its end, for whoever can read the file.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::observe::scene::LastWords;
+
+/// A panic that is older than this has been told often enough, in milliseconds.
+const PANIC_AGE_MS_MAX: u64 = 10 * 60 * 1_000;
+/// Bytes at the end of a log that are looked at. A panic's record holds a backtrace.
+const TAIL: u64 = 256 << 10;
+
+/// A line of a log, as far as it is read here.
+#[derive(Deserialize)]
+struct Record {
+    level: String,
+    message: String,
+    panicked_at_ms: Option<u64>,
+}
+
+/// The end of a log as text; empty where there is none.
+fn tail(log: &Path) -> String {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = File::open(log)?;
+        let start = file.metadata()?.len().saturating_sub(TAIL);
+        file.seek(SeekFrom::Start(start))?;
+        let mut tail = Vec::new();
+        file.take(TAIL).read_to_end(&mut tail)?;
+        Ok(tail)
+    };
+    String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
+}
+
+/// What the log of the replica that lives in `home` says of its end, at this time after the Unix epoch.
+pub(in crate::cli) fn last_words(home: &Path, now_ms: u64) -> LastWords {
+    of(&tail(&home.join("log")), now_ms)
+}
+
+fn of(log: &str, now_ms: u64) -> LastWords {
+    let record = |line: &str| serde_json::from_str::<Record>(line).ok();
+    let last = log.lines().rev().find(|line| !line.trim().is_empty());
+    // What a process that cannot go on says to people is no record.
+    let end = last.and_then(|line| match record(line) {
+        Some(record) => (record.level == "ERROR").then_some(record.message),
+        None => line.strip_prefix("taraflow: ").map(str::to_owned),
+    });
+    let mut panics = log.lines().rev().filter(|line| line.contains("\"panicked_at_ms\""));
+    let panic = panics.find_map(record).and_then(|record| {
+        let ago_ms = now_ms.saturating_sub(record.panicked_at_ms?);
+        (ago_ms <= PANIC_AGE_MS_MAX).then_some((record.message, ago_ms / 1_000))
+    });
+    LastWords { end, panic }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SERVING: &str = r#"{"timestamp":"x","level":"INFO","message":"serving","replica":1}"#;
+    const PANIC: &str = r#"{"level":"ERROR","message":"a bug","panicked_at_ms":90000}"#;
+
+    #[test]
+    fn an_error_at_the_end_is_why_it_ended_and_anything_else_is_not() {
+        assert_eq!(of(&format!("{PANIC}\n{SERVING}\n"), 0).end, None);
+        assert_eq!(of(&format!("{SERVING}\n{PANIC}\n"), 0).end.as_deref(), Some("a bug"));
+        let said = format!("{SERVING}\ntaraflow: replica 1: its disk holds no journal\n");
+        assert_eq!(of(&said, 0).end.as_deref(), Some("replica 1: its disk holds no journal"));
+    }
+
+    #[test]
+    fn a_panic_is_remembered_for_ten_minutes_after_the_replica_has_started_again() {
+        let log = format!("{PANIC}\n{SERVING}\n");
+
+        assert_eq!(of(&log, 95_000).panic, Some(("a bug".to_owned(), 5)));
+        assert_eq!(of(&log, 90_000 + PANIC_AGE_MS_MAX + 1).panic, None);
+        assert_eq!(of(SERVING, 0).panic, None);
+    }
+
+    #[test]
+    fn without_a_log_nothing_is_known() {
+        assert_eq!(last_words(Path::new("/nowhere"), 0), LastWords::default());
+    }
+}

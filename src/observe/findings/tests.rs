@@ -1,0 +1,282 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::events::Wait;
+use crate::observe::doing::Stuck;
+use crate::observe::frame::{Blame, Frame, Holding};
+use crate::observe::health::{self, Reason};
+use crate::observe::scene::{LastWords, Scene, Sighting};
+use crate::observe::status::{Disk, Link, ReplicaStatus, Role};
+use crate::observe::verdict::Verdict;
+use crate::types::Slot;
+
+/// Three replicas that hear each other and follow replica 0, at slot 1,000,000.
+fn scene() -> Vec<Sighting> {
+    let link = |peer| Link {
+        peer: ReplicaId(peer),
+        up: true,
+        connects: 1,
+        sent: 0,
+        sent_bytes: 0,
+        dropped: 0,
+        queued_bytes: 0,
+        queued_bytes_max: 32 << 20,
+        last_fault: None,
+        heard_ms_ago: Some(10),
+        peer_executed: Some(Slot(1_000_000)),
+    };
+    let sighting = |replica: u16| {
+        let role = if replica == 0 { Role::Leader } else { Role::Follower };
+        let links = (0..3).filter(|peer| *peer != replica).map(link).collect();
+        let (replica, executed) = (ReplicaId(replica), Slot(1_000_000));
+        let status = ReplicaStatus { replica, role, executed, links, ..ReplicaStatus::example() };
+        let frame = Some(Arc::new(Frame::unwatched(status, 1, 0)));
+        Sighting { replica, frame, ..Sighting::default() }
+    };
+    (0..3).map(sighting).collect()
+}
+
+fn change(scene: &mut [Sighting], replica: usize, change: impl FnOnce(&mut Frame)) {
+    change(Arc::make_mut(scene[replica].frame.as_mut().unwrap()));
+}
+
+/// `by` has not heard `from` for five seconds.
+fn deafen(scene: &mut [Sighting], by: usize, from: u16) {
+    change(scene, by, |frame| {
+        let mut links = frame.status.links.iter_mut();
+        links.find(|link| link.peer.0 == from).unwrap().heard_ms_ago = Some(5_000);
+    });
+}
+
+fn stick(sighting: &mut Sighting, checkpoint: bool) {
+    let stuck = Stuck { operator: Some("executor".to_owned()), for_us: 3_200_000, checkpoint };
+    sighting.silence = Some(stuck.to_string());
+    sighting.stuck = Some(stuck);
+}
+
+fn judge(scene: Vec<Sighting>) -> (Verdict, Vec<Finding>) {
+    let scene = Scene::of(scene, 0);
+    (scene.verdict, scene.findings)
+}
+
+fn codes(findings: &[Finding]) -> Vec<Code> {
+    findings.iter().map(|finding| finding.code).collect()
+}
+
+#[test]
+fn a_cluster_that_follows_its_leader_and_waits_for_nothing_is_healthy_and_says_for_how_long_it_idles()
+ {
+    let mut replicas = scene();
+    change(&mut replicas, 1, |frame| frame.status.executed_ms_ago = Some(600_000));
+
+    let scene = Scene::of(replicas, 0);
+
+    assert_eq!((scene.verdict, &scene.findings[..]), (Verdict::Healthy, &[][..]));
+    let said = "healthy: nothing is wrong: 3 replicas, replica 0 leads view 0, slot 1000000, idle for 10 min";
+    assert_eq!(scene.headline(), said);
+}
+
+#[test]
+fn a_leader_that_too_few_hear_or_that_hears_too_few_is_none() {
+    for (one, two) in [((1, 0), (2, 0)), ((0, 1), (0, 2)), ((0, 1), (2, 0))] {
+        let mut scene = scene();
+        deafen(&mut scene, one.0, one.1);
+        assert_ne!(judge(scene.clone()).0, Verdict::Down, "one of two followers is enough");
+
+        deafen(&mut scene, two.0, two.1);
+        let (verdict, findings) = judge(scene);
+
+        assert_eq!(verdict, Verdict::Down, "{findings:#?}");
+        assert!(findings[0].text.contains("only 1 of 3 replicas take part"), "{findings:#?}");
+        assert!(findings[0].because[0].contains("does not hear replica"), "{findings:#?}");
+    }
+}
+
+#[test]
+fn a_checkpoint_that_all_replicas_cut_is_a_pause_and_no_lost_quorum() {
+    let mut scene = scene();
+    scene.iter_mut().for_each(|sighting| stick(sighting, true));
+
+    let (verdict, findings) = judge(scene.clone());
+
+    assert_eq!(verdict, Verdict::Degraded, "{findings:#?}");
+    assert_eq!(findings[0].text, "requests wait while replicas 0, 1 and 2 cut a checkpoint");
+    assert!(findings.iter().all(|finding| !finding.text.contains("quorum")), "{findings:#?}");
+    assert!(findings[1].text.starts_with("replica 0 has been cutting a checkpoint for 3.2 s"));
+
+    scene[0].stuck.as_mut().unwrap().for_us = 60_000_000;
+    assert_eq!(judge(scene).0, Verdict::Down, "a minute is no pause");
+}
+
+#[test]
+fn a_leader_that_cuts_a_checkpoint_still_leads() {
+    let mut scene = scene();
+    stick(&mut scene[0], true);
+
+    let (verdict, findings) = judge(scene);
+
+    assert_eq!(
+        (verdict, codes(&findings)),
+        (Verdict::Degraded, vec![Code::Stuck]),
+        "{findings:#?}"
+    );
+}
+
+#[test]
+fn an_application_that_hangs_on_too_many_replicas_stops_the_cluster() {
+    let mut scene = scene();
+    stick(&mut scene[1], false);
+    assert_eq!(judge(scene.clone()).0, Verdict::Degraded);
+
+    stick(&mut scene[2], false);
+    let (verdict, findings) = judge(scene);
+
+    assert_eq!(verdict, Verdict::Down);
+    assert_eq!(findings[0].text, "nothing is executed: replicas 1 and 2 are stuck");
+}
+
+#[test]
+fn frames_of_different_ages_are_no_lag() {
+    let mut scene = scene();
+    change(&mut scene, 0, |frame| {
+        frame.status.executed = Slot(1_034_524);
+        frame.slot_rate = 34_524.0;
+        frame.status.links[0].peer_executed = Some(Slot(1_034_500));
+    });
+    scene[1].age_us = 1_000_000;
+    change(&mut scene, 1, |frame| frame.slot_rate = 34_524.0);
+    scene[2].age_us = 1_000_000;
+    change(&mut scene, 2, |frame| frame.slot_rate = 34_524.0);
+
+    assert_eq!(judge(scene).1, []);
+}
+
+#[test]
+fn a_lag_that_does_not_grow_is_no_finding_and_hides_no_slow_disk() {
+    let mut scene = scene();
+    for replica in 0..3 {
+        change(&mut scene, replica, |frame| frame.slot_rate = 576.0);
+    }
+    change(&mut scene, 2, |frame| {
+        frame.status.executed = Slot(997_000);
+        frame.status.disk = Some(Disk {
+            syncs: 10,
+            groups: 10,
+            median_us: 200,
+            p99_us: 400,
+            mean_us: 200,
+            max_us: 500,
+            recent_syncs: 50,
+            recent_median_us: 150_000,
+            recent_p99_us: 200_000,
+            syncing_us: 0,
+            full: false,
+        });
+    });
+    change(&mut scene, 0, |frame| frame.status.links[1].peer_executed = Some(Slot(997_000)));
+    let (_, findings) = judge(scene.clone());
+    assert_eq!(codes(&findings), [Code::SlowDisk], "{findings:#?}");
+
+    change(&mut scene, 2, |frame| frame.slot_rate = 300.0);
+    let (_, findings) = judge(scene);
+    assert_eq!(codes(&findings), [Code::SlowDisk, Code::Lagging]);
+    assert!(findings[1].text.contains("3000 slots behind, at 300 slots a second"), "{findings:#?}");
+    assert!(findings[1].because[0].contains("the disk of replica 2 is slow"), "{findings:#?}");
+}
+
+#[test]
+fn clients_that_are_refused_or_not_answered_are_told() {
+    let mut scene = scene();
+    change(&mut scene, 1, |frame| {
+        let clients = &mut frame.status.clients;
+        (clients.redis, clients.max, clients.refused_ms_ago) = (10, 10, Some(500));
+        (clients.unknown, clients.unknown_ms_ago) = (42, Some(3_000));
+    });
+
+    let (verdict, findings) = judge(scene.clone());
+
+    assert_eq!(verdict, Verdict::Degraded);
+    assert_eq!(codes(&findings), [Code::Unanswered, Code::RefusesClients], "{findings:#?}");
+    assert!(findings[0].text.contains("42 requests have ended with UNKNOWN, the last 3 s ago"));
+    assert_eq!(findings[1].text, "replica 1 refuses Redis clients: 10 are connected");
+
+    change(&mut scene, 1, |frame| {
+        let clients = &mut frame.status.clients;
+        (clients.redis, clients.refused_ms_ago) = (3, Some(60_000));
+        clients.unknown_ms_ago = Some(60_000);
+    });
+    assert_eq!(judge(scene).1, [], "what is over for a minute is over");
+}
+
+#[test]
+fn requests_of_one_replica_that_wait_while_others_go_on_are_told_from_a_cluster_that_stands() {
+    let mut scene = scene();
+    change(&mut scene, 1, |frame| {
+        frame.holdings.push(Holding {
+            role: "request_source".to_owned(),
+            slot: None,
+            held: 3,
+            wait: Wait::Proposal(ReplicaId(0)),
+            waited_us: 5_000_000,
+            refused: Default::default(),
+        });
+        frame.blame.push(Blame {
+            operator: "learner".to_owned(),
+            replica: None,
+            slot: None,
+            text: "learner waits for nothing".to_owned(),
+        });
+        frame.holdings.push(Holding {
+            role: "learner".to_owned(),
+            slot: None,
+            held: 0,
+            wait: Wait::Nothing,
+            waited_us: 0,
+            refused: Default::default(),
+        });
+    });
+    let (verdict, findings) = judge(scene.clone());
+    assert_eq!((verdict, codes(&findings)), (Verdict::Down, vec![Code::Stalled]));
+    assert!(!findings[0].because.iter().any(|why| why.contains("for nothing")), "{findings:#?}");
+
+    change(&mut scene, 2, |frame| frame.status.executed_ms_ago = Some(20));
+    let (verdict, findings) = judge(scene);
+    assert_eq!(verdict, Verdict::Degraded);
+    assert!(findings[0].text.starts_with("requests of replica 1's clients wait"), "{findings:#?}");
+}
+
+#[test]
+fn why_a_process_ended_is_told_by_its_log() {
+    let mut scene = scene();
+    for replica in [0, 1] {
+        deafen(&mut scene, replica, 2);
+    }
+    scene[2] = Sighting {
+        replica: ReplicaId(2),
+        silence: Some("connection refused".to_owned()),
+        last_words: LastWords {
+            end: Some("its disk holds no journal".to_owned()),
+            panic: Some(("a bug: panicked at src/x.rs:1:2".to_owned(), 7)),
+        },
+        ..Sighting::default()
+    };
+
+    let (verdict, findings) = judge(scene);
+
+    assert_eq!(verdict, Verdict::Degraded);
+    assert_eq!(codes(&findings), [Code::Panicked, Code::Away], "{findings:#?}");
+    assert_eq!(findings[0].text, "replica 2 panicked 7 s ago, and is not back");
+    assert_eq!(findings[1].text, "replica 2 does not take part: connection refused");
+    assert_eq!(findings[1].because, ["its log ends: its disk holds no journal"]);
+}
+
+#[test]
+fn who_has_ended_is_away_however_lately_it_was_heard_and_who_is_only_heard_is_told() {
+    let mut scene = scene();
+    (scene[2].silence, scene[2].ended) = (Some("it has ended".to_owned()), true);
+    assert_eq!(codes(&judge(scene.clone()).1), [Code::Away]);
+
+    scene[2].ended = false;
+    let (verdict, findings) = judge(scene);
+    assert_eq!((verdict, codes(&findings)), (Verdict::Degraded, vec![Code::Unseen]));
+}

@@ -50,6 +50,24 @@ fn figures_are_read_by_a_parser_and_agree_with_what_was_done() {
     });
     parse_openmetrics(&scraped).unwrap();
     assert_eq!(value(&scraped, "taraflow_ready"), Some(1.0), "{scraped}");
+    let verdict = |name: &str| {
+        let start = format!("taraflow_cluster{{node=\"1\",protocol=\"tara\",verdict=\"{name}\"}}");
+        value(&scraped, &start)
+    };
+    // A disk that others keep busy may be slow.
+    let serves = verdict("healthy").unwrap() + verdict("degraded").unwrap();
+    assert_eq!(
+        (serves, verdict("down"), verdict("fatal")),
+        (1.0, Some(0.0), Some(0.0)),
+        "{scraped}"
+    );
+    assert!(value(&scraped, "taraflow_process_resident_memory_bytes") > Some(1e6), "{scraped}");
+    assert!(value(&scraped, "taraflow_process_cpu_seconds_total") > Some(0.0), "{scraped}");
+    assert!(value(&scraped, "taraflow_process_open_fds") > Some(8.0), "{scraped}");
+    let build = format!("version=\"{}\"", env!("CARGO_PKG_VERSION"));
+    assert!(
+        scraped.lines().any(|line| line.starts_with("taraflow_build{") && line.contains(&build))
+    );
     assert!(scraped.contains("node=\"1\",protocol=\"tara\""), "{scraped}");
     // The last votes for a slot come when it is decided.
     let late = |line: &str| {

@@ -17,6 +17,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::process::Usage;
 use super::questions::Sources;
 use crate::observe::frame::{Frame, Histogram, Holding, Operator};
 use crate::observe::status::{Link, ReplicaStatus, Role};
@@ -72,6 +73,7 @@ impl Collector for Figures {
             "Whether the replica has begun.",
             f64::from(u8::from(self.status.is_some())),
         )?;
+        to.process(&Usage::now())?;
         if let Some(status) = &self.status {
             let ready = f64::from(u8::from(self.ready));
             to.gauge("ready", "Whether it is of full use, in a cluster that answers.", ready)?;
@@ -116,6 +118,28 @@ impl Writer<'_> {
             match kind {
                 MetricType::Counter => ConstCounter::new(figure).encode(one)?,
                 _ => ConstGauge::new(figure).encode(one)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn process(&mut self, usage: &Usage) -> Result<(), Error> {
+        let build = [(env!("CARGO_PKG_VERSION"), 1.0)];
+        let name = ("build", "The version of the program.", None, MetricType::Gauge);
+        self.family(name, "version", build)?;
+        if let Some(seconds) = usage.cpu_seconds {
+            let counter = ConstCounter::new(seconds);
+            let (name, help) = ("process_cpu_seconds", "Processor time used.");
+            counter.encode(self.0.encode_descriptor(name, help, None, MetricType::Counter)?)?;
+        }
+        for (name, help, value) in [
+            ("process_resident_memory_bytes", "Bytes in memory.", usage.resident_bytes),
+            ("process_open_fds", "Open files and sockets.", usage.open_files),
+            ("process_max_fds", "How many there may be.", usage.open_files_max),
+            ("process_threads", "Threads.", usage.threads),
+        ] {
+            if let Some(value) = value {
+                self.gauge(name, help, value)?;
             }
         }
         Ok(())

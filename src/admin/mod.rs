@@ -8,6 +8,7 @@ mod guard;
 mod metrics;
 mod orders;
 mod page;
+mod process;
 mod questions;
 mod schema;
 mod stream;

@@ -85,6 +85,8 @@ pub(super) struct Silence<'a> {
     replica: ReplicaId,
     /// Why, as far as it is known.
     text: &'a str,
+    /// Whether it is known not to run.
+    ended: bool,
 }
 
 impl Watcher {
@@ -115,7 +117,8 @@ impl Watcher {
             if *said != sighting.silence {
                 said.clone_from(&sighting.silence);
                 if let Some(text) = &sighting.silence {
-                    let silence = Silence { replica: sighting.replica, text };
+                    let silence =
+                        Silence { replica: sighting.replica, text, ended: sighting.ended };
                     self.next.push_back(event("silence", &silence));
                 }
             }

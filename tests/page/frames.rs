@@ -64,7 +64,7 @@ pub fn frame(replica: u64, number: u64) -> Frame {
         "operators": operators.collect::<Vec<_>>(),
         "channels": channels.collect::<Vec<_>>(),
         "holdings": [
-            {"role": "learner", "slot": executed, "held": 3, "wait": {"votes": [2]}, "waited_us": 1_400},
+            {"role": "learner", "slot": executed, "held": 3, "wait": {"votes": [2]}, "waited_us": 14_000},
             {"role": "executor", "slot": executed, "held": 0, "wait": {"role": "release"}, "waited_us": 900},
         ],
         "blame": [

@@ -25,9 +25,9 @@ export function drawChart(canvas, { lines, from, to, words, cross }) {
   const colour = (name) => style.getPropertyValue(name).trim();
   pen.font = `11px ${colour("--mono")}`;
   const values = lines.flatMap((line) => line.points.map((point) => point.value ?? 0));
-  const top = nice(Math.max(...values, 1));
+  const top = nice(Math.max(usual(values), 1));
   const x = (t) => PAD.left + ((t - from) / (to - from)) * (width - PAD.left - PAD.right);
-  const y = (value) => height - PAD.bottom - (value / top) * (height - PAD.top - PAD.bottom);
+  const y = (value) => height - PAD.bottom - Math.min(value / top, 1) * (height - PAD.top - PAD.bottom);
   grid(pen, { width, from, to, top, x, y, words, line: colour("--line"), dim: colour("--dim") });
   const ends = [];
   for (const { replica, points } of lines) {
@@ -46,6 +46,16 @@ export function drawChart(canvas, { lines, from, to, words, cross }) {
 export function timeAt(canvas, place, from, to) {
   const share = (place - PAD.left) / (canvas.clientWidth - PAD.left - PAD.right);
   return from + Math.min(Math.max(share, 0), 1) * (to - from);
+}
+
+/**
+ * The greatest of some values, or what is usual where a few of them are far greater: a spike would make
+ * a flat line of all else. The table beside the chart has its height.
+ */
+function usual(values) {
+  const sorted = values.toSorted((one, other) => one - other);
+  const [most, many] = [sorted.at(-1) ?? 0, sorted[Math.floor(sorted.length * 0.98)] ?? 0];
+  return many > 0 && most > 4 * many ? 1.5 * many : most;
 }
 
 /** A round number that is not less. */

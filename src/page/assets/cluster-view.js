@@ -122,6 +122,7 @@ function update(card, replica, sighting, scale, now) {
   const isOutdated = frame !== null && frame.view < scale.view;
   const { sign, word } = silent ? { sign: "✕", word: "silent" } : roleOf(frame.role, isOutdated);
   set(card.root, "data-state", silent ? "silent" : isOutdated ? "outdated" : frame.role);
+  set(card.root, "data-ended", sighting?.ended || null);
   say(card.role, `${sign} ${word}`);
   say(card.age, frame ? `seen ${ago(age)}` : "never seen");
   say(card.why, reason(sighting, frame, silent));
@@ -131,7 +132,7 @@ function update(card, replica, sighting, scale, now) {
   const executed = scale.positions.get(replica) ?? frame.executed;
   const behind = scale.furthest - executed;
   const lag = Math.max(frame.lag, silent ? behind : 0);
-  say(card.lag, lag > 0 ? `${exact(lag)} behind` : "level");
+  say(card.lag, lag > 0 ? `${exact(lag)} behind` : "in sync");
   set(card.lag, "data-behind", lag > 0 || null);
   const share = (slot) => Math.min(Math.max((slot - scale.from) / scale.span, 0), 1) * 100;
   card.executed.style.width = `${share(executed).toFixed(2)}%`;

@@ -2,12 +2,17 @@
 
 /** Busy shares that are this far apart differ. */
 const BUSY_APART = 0.1;
+/** A share of the time that is worth a look. */
+const BUSY_LEAST = 0.005;
 /** Of two rates one must be so many times the other, and the difference no trifle. */
 const RATE_TIMES = 2;
 const RATE_APART = 20;
 /** Frames are not of the same moment: only what is more than so many seconds behind is. */
 const BEHIND_S = 2;
 const BEHIND_SLOTS = 16;
+
+/** A shorter hold than this, in microseconds, is work. */
+const HOLD_US = 5000;
 
 /** @typedef {{replica: number, why: string}} Difference */
 
@@ -31,13 +36,15 @@ export function differences(frames, name) {
   if (here.length < 3) return [];
   const busy = median(here.map(({ operator }) => operator.busy));
   const rate = median(here.map(({ operator }) => operator.rateIn));
+  // Where nobody has anything to do, rates say nothing.
+  const works = here.some(({ operator }) => operator.busy > BUSY_LEAST);
   const held = here.map(({ frame }) => holdingOf(frame, name)?.slot ?? null).filter((slot) => slot !== null);
   const slot = held.length >= 3 ? median(held) : null;
   const found = [];
   for (const { frame, operator } of here) {
     const why = [];
     if (Math.abs(operator.busy - busy) > BUSY_APART) why.push("busy");
-    if (isApart(operator.rateIn, rate)) why.push("records");
+    if (works && isApart(operator.rateIn, rate)) why.push("records");
     const own = holdingOf(frame, name)?.slot ?? null;
     const margin = BEHIND_SLOTS + frame.slotRate * BEHIND_S;
     if (slot !== null && own !== null && slot - own > margin) why.push("held slot");
@@ -68,4 +75,14 @@ export function holderOf(frame) {
   const names = new Set(frame.operators.map((operator) => operator.name));
   const isOwn = (link) => link.replica === null || link.replica === frame.replica;
   return frame.blame.findLast((link) => isOwn(link) && names.has(link.operator)) ?? null;
+}
+
+/**
+ * The same, if it has held for so long that this is no work any more.
+ * @param {import("./frame.js").Frame} frame
+ */
+export function stallerOf(frame) {
+  const holder = holderOf(frame);
+  const waited = frame.holdings.filter(({ role }) => frame.blame.some((link) => link.operator === role)).map(({ waitedUs }) => waitedUs);
+  return holder && Math.max(0, ...waited) >= HOLD_US ? holder : null;
 }

@@ -3,7 +3,7 @@
 import { at, el } from "./dom.js";
 
 const PATH = "/v1/replicas/{replica}/";
-const WHAT = { kill: "Ends it, as a lost machine would", pause: "Keeps it from doing anything", restart: "Lets it come back" };
+const WHAT = { kill: "Ends it, as a lost machine would", pause: "Keeps it from doing anything for three seconds", restart: "Lets it come back" };
 
 /**
  * The buttons for one replica.
@@ -18,6 +18,7 @@ export function faultButtons(paths, replica, notice) {
       el("button", {
         type: "button",
         class: "quiet",
+        "data-fault": fault,
         text: fault,
         title: `${WHAT[fault]}: replica ${replica}`,
         "aria-label": `${fault} replica ${replica}`,
@@ -48,6 +49,13 @@ export function faultsView(app) {
 
   function draw() {
     if (paths.length === 0) return;
+    for (const card of at("cluster").children) {
+      // What has ended can only be started again, and nothing else can.
+      const isOver = card.getAttribute("data-ended") !== null;
+      card.querySelectorAll(".faults button").forEach((button) => {
+        /** @type {HTMLButtonElement} */ (button).disabled = isOver !== (button.getAttribute("data-fault") === "restart");
+      });
+    }
     at("cluster").querySelectorAll(".faults[hidden]").forEach((place) => {
       const replica = [...at("cluster").children].indexOf(place.closest(".card"));
       place.append(...faultButtons(paths, replica, (text) => app.notice("faults", text)));

@@ -1,10 +1,10 @@
 // The graph of a replica as its worker built it, with what flows through it now.
 
-import { differences, holderOf, holdingOf } from "./differs.js";
+import { differences, holdingOf, stallerOf } from "./differs.js";
 import { at, el, refill, say, set, svg } from "./dom.js";
-import { tint } from "./replicas.js";
+import { FRESH, tint } from "./replicas.js";
 import { makeWire, updateWire } from "./wires.js";
-import { count, exact, lasting, names, percent } from "./words.js";
+import { ago, count, exact, lasting, names, percent } from "./words.js";
 
 /** How far the picture is made smaller or larger to fit its place; what is smaller cannot be read. */
 const SCALE = { least: 0.78, most: 1.25 };
@@ -31,6 +31,7 @@ export function graphView(app) {
       place.replaceChildren(drawn.root);
     }
     fit(drawn, place);
+    set(place, "data-silent", silentFor(app) === null ? null : true);
     const frames = app.frames();
     for (const wire of drawn.wires) updateWire(wire, frames, app.ui.operator);
     for (const node of drawn.nodes) updateNode(node, app, frames);
@@ -45,6 +46,14 @@ export function graphView(app) {
   }
 
   return { draw, tab: "dataflow" };
+}
+
+/** For how long the replica whose graph is shown has been silent, in milliseconds; nothing if it is not. */
+function silentFor(app) {
+  const sighting = app.ui.everyone ? null : app.store.shown.get(app.ui.replica ?? 0);
+  if (!sighting?.frame) return null;
+  const age = Math.max(app.source.now() - sighting.arrived, 0);
+  return sighting.silence || age > FRESH ? age : null;
 }
 
 function build(app, picture) {
@@ -109,7 +118,7 @@ function updateNode(node, app, frames) {
   const differing = ui.everyone ? differences(frames, name) : [];
   set(node.root, "data-differs", differing.length > 0 || null);
   drawCells(node, ui.everyone ? frames : [], operators, differing);
-  const holders = frames.filter((frame) => holderOf(frame)?.operator === name);
+  const holders = frames.filter((frame) => stallerOf(frame)?.operator === name);
   drawFlag(node, holders, ui.everyone);
   set(node.root, "data-waits", frames.some((frame) => isBlamed(frame, name)) || null);
   const words = alone ? `${percent(alone.busy)} busy, ${rate(alone)}` : differing.map(inWords).join("; ");
@@ -165,6 +174,7 @@ function drawFlag(node, holders, everyone) {
 
 /** Whether an operator is in the chain from what waits to what holds it. */
 function isBlamed(frame, name) {
+  if (!stallerOf(frame)) return false;
   return frame.blame.some((link) => link.operator === name && (link.replica ?? frame.replica) === frame.replica);
 }
 
@@ -178,7 +188,7 @@ function flagText(holders, everyone) {
 }
 
 function heldSlot(frame) {
-  const link = holderOf(frame);
+  const link = stallerOf(frame);
   return link.slot ?? holdingOf(frame, link.operator)?.slot ?? null;
 }
 
@@ -207,6 +217,9 @@ export function graphSwitches(app) {
     set(routine, "aria-pressed", String(ui.routine));
     const [frame] = app.frames();
     const whose = ui.everyone ? "busy % of each replica" : `replica ${ui.replica ?? "?"}`;
+    const silent = silentFor(app);
+    set(subject, "data-silent", silent === null ? null : true);
+    if (silent !== null) return say(subject, `${whose} is silent: this is how it was last seen, ${ago(silent)}`);
     say(subject, frame ? `${whose} · over ${lasting(frame.windowUs)} · watched: ${frame.level}` : "no frame yet");
     const lost = frame && frame.lost > 0 ? `${exact(frame.lost)} details were left out` : "";
     set(subject, "title", lost || null);

@@ -13,7 +13,7 @@ export const KEYS = [
   ["←  →", "in a recording, a frame back or on"],
   ["t", "dark or light"],
   ["?", "this help"],
-  ["Esc", "let go of what is selected"],
+  ["Esc", "clear the selection"],
 ];
 
 /** @param {any} app */

@@ -77,7 +77,7 @@ export class Live {
       if (!isReplica(sighting?.replica)) continue;
       const age = Number.isFinite(sighting.age_us) ? sighting.age_us / 1000 : 0;
       if (sighting.frame) this.read(() => this.store.frame(readFrame(sighting.frame), Date.now() - age));
-      if (sighting.silence) this.silence({ replica: sighting.replica, text: sighting.silence });
+      if (sighting.silence) this.silence({ replica: sighting.replica, text: sighting.silence, ended: sighting.ended });
     }
     this.store.judge(readFindings(scene.findings));
     this.changed();
@@ -95,7 +95,7 @@ export class Live {
 
   silence(raw) {
     if (isReplica(raw?.replica) && typeof raw.text === "string") {
-      this.store.silence(raw.replica, raw.text.slice(0, 400));
+      this.store.silence(raw.replica, raw.text.slice(0, 400), raw.ended === true);
     }
   }
 

@@ -48,10 +48,13 @@ function busyKey(frames) {
 
 /** While none is selected: where to look first. */
 function busiest(app, frames) {
-  const lines = topOf(frames).map(({ replica, operator }) => {
+  const top = topOf(frames);
+  // On a scale to the whole of the time most bars would not be seen.
+  const most = Math.max(0.001, ...top.map(({ operator }) => operator.busy));
+  const lines = top.map(({ replica, operator }) => {
     const { name, busy } = operator;
     const bar = el("i", { class: "bar-fill" });
-    bar.style.width = percent(busy).replace(" ", "");
+    bar.style.width = `${((busy / most) * 100).toFixed(1)}%`;
     const button = el("button", { type: "button", class: "quiet", text: name, onclick: () => app.select(name) });
     const whose = app.ui.everyone ? el("span", { class: "whose", text: ` of ${replica}` }) : null;
     return el("li", { class: tint(replica) }, el("span", {}, button, whose), el("span", { class: "bar-ground" }, bar), el("b", { text: percent(busy) }));
@@ -65,14 +68,14 @@ function figures(known) {
     ["busy", (operator) => percent(operator.busy)],
     ["records in", (operator) => `${count(operator.rateIn)}/s`],
     ["records out", (operator) => `${count(operator.rateOut)}/s`],
-    ["a run, p50", (operator) => spread(operator, "p50")],
-    ["a run, p99", (operator) => spread(operator, "p99")],
-    ["a run, max", (operator) => spread(operator, "max")],
+    ["run time p50", (operator) => spread(operator, "p50")],
+    ["run time p99", (operator) => spread(operator, "p99")],
+    ["run time max", (operator) => spread(operator, "max")],
     ["runs", (operator) => count(operator.runs)],
-    ["taken in all", (operator) => count(operator.recordsIn)],
-    ["sent in all", (operator) => count(operator.recordsOut)],
-    ["time in all", (operator) => lasting(operator.busyUs)],
-    ["frontier", (operator) => (operator.frontier === null ? "time stands still" : `slot ${exact(operator.frontier)}`)],
+    ["records in, total", (operator) => count(operator.recordsIn)],
+    ["records out, total", (operator) => count(operator.recordsOut)],
+    ["run time, total", (operator) => lasting(operator.busyUs)],
+    ["frontier", (operator) => (operator.frontier === null ? "no frontier (untimed)" : `slot ${exact(operator.frontier)}`)],
   ];
   const heads = known.map(({ frame }) => el("th", { scope: "col", class: tint(frame.replica), text: `replica ${frame.replica}` }));
   const row = ([word, figure]) =>
@@ -121,7 +124,7 @@ function drawBlame(app, frames) {
   const chains = frames.filter((frame) => frame.blame.length > 0);
   refill(at("blame"), JSON.stringify(chains.map((frame) => [frame.replica, frame.blame])), () => {
     if (chains.length === 0) {
-      const text = frames.length > 0 ? "Nothing waits." : "No frame yet.";
+      const text = frames.length > 0 ? "Nothing waits." : "Nothing is known of it yet.";
       return [el("p", { class: "empty", text })];
     }
     return chains.map((frame) => chain(app, frame));

@@ -7,7 +7,7 @@ import { Story } from "./story.js";
 
 /** @typedef {import("./frame.js").Frame} Frame */
 /** @typedef {import("./frame.js").Finding} Finding */
-/** @typedef {{frame: Frame | null, arrived: number, silence: string}} Sighting */
+/** @typedef {{frame: Frame | null, arrived: number, silence: string, ended: boolean}} Sighting */
 /** @typedef {{t: number, rate: number, p50: number | null, p99: number | null}} Point */
 
 /** Whether a frame is one that was taken before another, and comes again. */
@@ -64,7 +64,7 @@ export class Store {
     const before = this.live.get(frame.replica);
     if (before?.frame && before.frame.at === frame.at && before.frame.number === frame.number) return;
     if (before?.frame && isOlder(frame, before.frame)) return;
-    this.live.set(frame.replica, { frame, arrived, silence: "" });
+    this.live.set(frame.replica, { frame, arrived, silence: "", ended: false });
     this.n = Math.max(frame.n, frame.replica + 1, this.n);
     for (const life of frame.slots) this.slots.note(frame.replica, life);
     for (const happened of frame.happened) this.story.note(frame.replica, happened);
@@ -82,10 +82,10 @@ export class Store {
   }
 
   /** Notes why nothing is heard of a replica. */
-  silence(replica, why) {
+  silence(replica, why, ended = false) {
     const before = this.live.get(replica);
-    if (before) before.silence = why;
-    else this.live.set(replica, { frame: null, arrived: 0, silence: why });
+    if (before) Object.assign(before, { silence: why, ended });
+    else this.live.set(replica, { frame: null, arrived: 0, silence: why, ended });
     this.n = Math.max(this.n, replica + 1);
   }
 

@@ -48,6 +48,8 @@ fn a_killed_replica_is_shown_and_the_others_serve_on() {
         link["peer"] == leader && link["up"] == false
     });
 
+    // Until another leads, it is down.
+    wait_until("another leads", || status(&cluster, &[]).status.code() == Some(5));
     let table = status(&cluster, &[]);
     let text = String::from_utf8(table.stdout).unwrap();
     assert_eq!(table.status.code(), Some(5), "{text}");

@@ -104,14 +104,15 @@ impl Limits {
         add(silent > self.ready_within || report.stuck.is_some(), Code::Silent, text);
         let heard = present(&report.heard_at, report.now, self.heard_within_ms);
         let needed = majority(report.n);
-        let text = format!("it hears {heard} of {} replicas, itself included", report.n);
-        add(heard < needed, Code::NoQuorum, format!("{text}, and {needed} are needed"));
+        let text = format!("it hears {} of the {} other replicas", heard - 1, report.n - 1);
+        let text = format!("{text}, and {} are needed", needed - 1);
+        add(heard < needed, Code::NoQuorum, text);
         let behind = lag(report);
         let text = format!("it is {behind} slots behind, and up to {} are usual", self.lag_max);
         add(behind > self.lag_max, Code::Behind, text);
         let state = if report.full { "full" } else { "slow" };
         add(report.fenced, Code::Fenced, format!("it waits for its disk, which is {state}"));
-        add(report.draining, Code::Draining, "it has been told to end".to_owned());
+        add(report.draining, Code::Draining, "it is stopping".to_owned());
         reasons
     }
 }

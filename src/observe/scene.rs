@@ -75,12 +75,16 @@ impl Scene {
                 sighting.silence.get_or_insert(silence);
             }
         }
-        let findings = findings::find(&replicas);
-        let verdict = match replicas.iter().any(|sighting| sighting.frame.is_some()) {
-            true => Verdict::of(&findings),
-            false => Verdict::Unreachable,
-        };
-        Self { version: VERSION, at_us, replicas, verdict, findings }
+        let (findings, verdict) = (findings::find(&replicas), Verdict::default());
+        Self { version: VERSION, at_us, replicas, verdict, findings }.with_verdict()
+    }
+
+    /// The same, with the verdict that its findings amount to.
+    #[must_use]
+    pub fn with_verdict(self) -> Self {
+        let seen = self.replicas.iter().any(|sighting| sighting.frame.is_some());
+        let verdict = if seen { Verdict::of(&self.findings) } else { Verdict::Unreachable };
+        Self { verdict, ..self }
     }
 }
 

@@ -65,7 +65,7 @@ fn a_doctor_s_exit_code_is_that_of_the_worst_it_finds() {
         );
     }
     stub.set("/v1/scene", stub::scene(1, &json!([])));
-    let healthy = "nothing is wrong: 3 replicas, replica 1 leads view 1, slot 2000\n";
+    let healthy = "healthy: nothing is wrong: 3 replicas, replica 1 leads view 1, slot 2000\n";
     assert_eq!(ask(&["doctor"], address), (Some(0), healthy.to_owned(), String::new()));
     assert_eq!(ask(&["doctor", "-o", "json"], address).1, "[]\n");
 }
@@ -82,8 +82,8 @@ fn what_answers_slowly_strangely_or_not_at_all_is_told_apart() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
 
     assert!(said(nobody).contains("refused"));
-    assert!(said(answering(b"")).contains("no answer within 300ms"));
-    assert!(said(answering(b"HTTP/1.1 200 OK\r\n\r\n{")).contains("no answer within 300ms"));
+    assert!(said(answering(b"")).contains("nothing answers within 300ms"));
+    assert!(said(answering(b"HTTP/1.1 200 OK\r\n\r\n{")).contains("nothing answers within 300ms"));
     let redis = Stub::default();
     redis.set("/v1/scene", json!({"version": 9}));
     assert!(said(redis.start()).contains("what answers there is no replica of this version"));
@@ -140,7 +140,7 @@ fn a_recorded_run_is_shown_at_any_moment() {
     let whole = lines.join("\n") + "\n";
     let look = |text: &str, words: &[&str]| {
         std::fs::write(&path, text).unwrap();
-        told(&taraflow().args(words).arg("--trace").arg(&path).output().unwrap())
+        told(&taraflow().args(words).arg("--recording").arg(&path).output().unwrap())
     };
     let number = |words: &[&str]| {
         let (_, json, _) = look(&whole, words);

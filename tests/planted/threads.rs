@@ -76,7 +76,8 @@ fn an_operator_that_does_not_come_back_is_named_with_its_replica() {
     gates[2].close(true);
     client.submit(b"count").unwrap();
     client.receive(Duration::from_millis(1), |_, _| panic!("it is not executed"));
-    let said = doctor.until(4, &["nothing is executed: replicas 0, 1 and 2 are stuck", "replica 2 is stuck"]);
+    let said = doctor
+        .until(4, &["nothing is executed: replicas 0, 1 and 2 are stuck", "replica 2 is stuck"]);
     assert!(said.contains("replica 1: its operator `executor` has been running for "), "{said}");
 
     gates.iter().for_each(|gate| gate.close(false));
@@ -114,7 +115,7 @@ fn a_replica_whose_application_is_slow_is_behind_because_of_that_operator() {
     let mut settings = Settings { deadline: PATIENCE, ..Settings::new(3) };
     settings.config.checkpoint_every = 16;
     let slow = |index: usize| {
-        let takes = Duration::from_millis(u64::from(index == 2));
+        let takes = Duration::from_millis(30 * u64::from(index == 2));
         Box::new(Counter { takes, ..Counter::behind(&Gate::default()) }) as _
     };
     let cluster = start(settings.clone(), slow);

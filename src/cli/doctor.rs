@@ -16,7 +16,7 @@ use crate::observe::scene::Scene;
 With --dir each replica is asked for itself. With --addr those at the addresses, one is enough, are asked \
 what they know of all. What is wrong is told in words, the worst first, each with its reasons. Exit codes: 0 \
 nothing is wrong; 2 usage; 3 nobody answers; 4 requests are not answered; 5 they are, and something must be \
-looked at; 7 replicas contradict each other, or the trace is damaged.")]
+looked at; 7 replicas contradict each other, or the recording is damaged.")]
 pub struct DoctorArgs {
     #[command(flatten)]
     place: Place,

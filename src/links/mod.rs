@@ -68,6 +68,12 @@ pub enum Fault {
     /// The handshake, or a frame once begun, took too long.
     #[error("too slow")]
     Slow,
+    /// The peer has taken nothing of what waits for it, or not answered the handshake.
+    #[error("no byte was taken for {} s", waited_ms / 1_000)]
+    Stuck {
+        /// For how long, in milliseconds.
+        waited_ms: u64,
+    },
 }
 
 impl Fault {
@@ -83,7 +89,7 @@ impl Fault {
             Self::Unreadable => "unreadable",
             Self::Refused(_) => "refused",
             Self::Mismatch(_) => "mismatch",
-            Self::Slow => "slow",
+            Self::Slow | Self::Stuck { .. } => "slow",
         }
     }
 }

@@ -4,7 +4,7 @@
 //! ```text
 //!  meters of operators ─┐                              ┌─> GET /v1/..., /metrics, the page
 //!  timely's own logs ───┼─> observer ─> frame ─> board ┼─> the other replicas, over the links
-//!  events, slots ───────┘   (dataflow)                 └─> a recorded trace
+//!  events, slots ───────┘   (dataflow)                 └─> a recording
 //! ```
 //!
 //! A [`Frame`](frame::Frame) is one replica's consistent cut: all of it was true between the same two

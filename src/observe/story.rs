@@ -44,7 +44,7 @@ impl Happened {
                 told("entered_view", Some(*view), None, format!("enters view {view}"))
             }
             Event::Stands { view } => {
-                told("stands", Some(*view), None, format!("has started, and stands in view {view}"))
+                told("stands", Some(*view), None, format!("has started, in view {view}"))
             }
             Event::Leads { view, base, recovered } => {
                 let slots = if *recovered == 1 { "slot" } else { "slots" };

@@ -124,8 +124,9 @@ impl Peers {
                 }
                 State::Greeting { since: last, .. } | State::Up { moved_at: last, .. } => {
                     let waits = matches!(link.state, State::Greeting { .. }) || link.queued() > 0;
-                    let slow = waits && now.saturating_sub(*last) > PATIENCE_MS;
-                    if slow { Err(Fault::Slow) } else { Ok(()) }
+                    let waited_ms = now.saturating_sub(*last);
+                    let stuck = waits && waited_ms > PATIENCE_MS;
+                    if stuck { Err(Fault::Stuck { waited_ms }) } else { Ok(()) }
                 }
             };
             if let Err(fault) = outcome {

@@ -151,6 +151,9 @@ pub(super) fn log(event: &Event) {
                 "suspects the leader: requests have waited too long"
             );
         }
+        Event::Suspected { view, why: Suspicion::Silent { silent_ms } } => {
+            tracing::warn!(view = view.0, silent_ms, "suspects the leader: nothing is heard of it");
+        }
         Event::Suspected { view, why: Suspicion::Resigns } => {
             tracing::info!(view = view.0, "hands leadership over, because it is stopping");
         }

@@ -30,7 +30,7 @@ fn findings_and_faults_of_a_live_cluster_are_shown() {
     browser.wait_text("#findings", "Nothing is wrong");
     browser.wait_text("#graph .node[data-holds]", "holds slot 3000");
 
-    browser.wait_text("#lately", "has started, and stands in view 0");
+    browser.wait_text("#lately", "has started, in view 0");
 
     let finding = json!({"code": "slow_disk", "severity": "degraded", "replica": 2,
         "text": "syncs of replica 2 take 38 ms", "because": ["its last 40 syncs took 31 ms and more"]});

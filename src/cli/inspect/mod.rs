@@ -29,8 +29,8 @@ use sources::Place;
 #[command(after_help = "\
 With --dir each replica is asked for itself. With --addr those at the addresses, one is enough, are asked \
 what they know of all: of the others that is up to a second old. On a terminal the view stays open: ? shows \
-its keys. Exit codes: 2 there is no such replica or operator, or the trace cannot be used; 3 nobody answers; \
-7 the trace is damaged.")]
+its keys. Exit codes: 2 there is no such replica or operator, or the recording cannot be used; 3 nobody answers; \
+7 the recording is damaged.")]
 pub struct InspectArgs {
     #[command(flatten)]
     place: Place,

@@ -18,7 +18,9 @@ pub(super) fn text(scene: &Scene, all: bool) -> String {
     text += &findings(&scene.findings);
     for frame in scene.replicas.iter().filter_map(|seen| seen.frame.as_deref()) {
         let replica = frame.status.replica;
-        let _ = writeln!(text, "\nreplica {replica}: its operators, the busiest first");
+        let timed = frame.operators.iter().any(|operator| operator.busy_us > 0);
+        let order = if timed { ", the busiest first" } else { "" };
+        let _ = writeln!(text, "\nreplica {replica}: its operators{order}");
         text += &listings::operators(frame, None, all).text();
         text += &blame(frame);
     }

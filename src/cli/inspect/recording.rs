@@ -13,7 +13,7 @@ use crate::observe::frame::Frame;
 use crate::observe::scene::Sighting;
 use crate::types::ReplicaId;
 
-/// The version of traces this program reads.
+/// The version of recordings this program reads.
 const VERSION: u32 = 1;
 /// Bytes of a line, and more than any frame has.
 const LINE_BYTES_MAX: u64 = 16 << 20;
@@ -74,7 +74,7 @@ impl Recording {
     /// Reads where everything is.
     ///
     /// # Errors
-    /// What the file is instead of a trace, or where it is damaged.
+    /// What the file is instead of a recording, or where it is damaged.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let name = path.display().to_string();
         let fail = |doing, source| Error::File { doing, path: path.display().to_string(), source };
@@ -107,7 +107,7 @@ impl Recording {
             offset += bytes;
         }
         if marks.is_empty() {
-            return Err(Error::Usage(format!("{name} is a trace without a frame: it was cut")));
+            return Err(Error::Usage(format!("{name} is a recording without a frame: it was cut")));
         }
         let Header { seed, protocol, n, .. } = header;
         Ok(Self { path: path.to_owned(), file, seed, protocol, n, marks, cut: !ended })
@@ -205,20 +205,20 @@ fn header(name: &str, line: &[u8]) -> Result<Header, Error> {
         Ok(VERSION) => {}
         Ok(other) => {
             return Err(Error::Usage(format!(
-                "{name} is a trace of version {other}, and this program reads version {VERSION}: use \
+                "{name} is a recording of version {other}, and this program reads version {VERSION}: use \
                  the one that wrote it, or record the run again"
             )));
         }
         Err(_) => {
             return Err(Error::Usage(format!(
-                "{name} is no trace: one begins with {{\"taraflow_trace\":{VERSION},...}}"
+                "{name} is no recording: one begins with {{\"taraflow_trace\":{VERSION},...}}"
             )));
         }
     }
     let header: Header = serde_json::from_slice(line)
         .map_err(|error| Error::Usage(format!("{name}: its first line is not whole: {error}")))?;
     if header.n == 0 {
-        return Err(Error::Usage(format!("{name} is a trace of no replicas")));
+        return Err(Error::Usage(format!("{name} is a recording of no replicas")));
     }
     debug_assert_eq!(header.taraflow_trace, VERSION);
     Ok(header)
@@ -297,12 +297,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_trace_is_told_what_it_is() {
+    fn what_is_no_recording_is_told_what_it_is() {
         let said = |text: &str| open(text).unwrap_err();
 
         assert!(said("").contains("run.ndjson is empty"));
-        assert!(said("hello\n").contains("run.ndjson is no trace"));
-        assert!(said("{\"taraflow_trace\":2}\n").contains("a trace of version 2"));
+        assert!(said("hello\n").contains("run.ndjson is no recording"));
+        assert!(said("{\"taraflow_trace\":2}\n").contains("a recording of version 2"));
         assert!(said(&lines()[0]).contains("without a frame"));
     }
 

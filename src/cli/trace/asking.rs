@@ -19,6 +19,9 @@ pub(super) struct Replica {
     pub lost: u64,
     /// The oldest slot that it remembers.
     pub oldest: Option<Slot>,
+    /// The first slot that it has not executed, by its status.
+    #[serde(skip)]
+    pub executed: Slot,
     pub slots: Vec<SlotLife>,
 }
 
@@ -65,6 +68,11 @@ impl Answers {
         }
     }
 
+    /// The first slot that none of them has executed.
+    pub fn executed(&self) -> Slot {
+        self.replicas.iter().map(|replica| replica.executed).max().unwrap_or_default()
+    }
+
     /// Leaves only what is about `slot`.
     pub fn keep(&mut self, slot: Slot) {
         for replica in &mut self.replicas {
@@ -96,8 +104,9 @@ fn ask_one(
     path: &str,
     patience: Duration,
 ) -> Result<(ReplicaStatus, Replica), Silence> {
-    let status = ask::get(address, "/v1/status", patience)?;
-    Ok((status, ask::get(address, path, patience)?))
+    let status: ReplicaStatus = ask::get(address, "/v1/status", patience)?;
+    let memory: Replica = ask::get(address, path, patience)?;
+    Ok((status.clone(), Replica { executed: status.executed, ..memory }))
 }
 
 fn silent(replica: Option<ReplicaId>, address: SocketAddr, why: &str) -> String {

@@ -76,7 +76,18 @@ pub fn run(args: &TraceArgs) -> Result<(), Error> {
     let whom = args.nodes.whom()?;
     let found = Answers::of(&whom, &request.question(), args.timeout)?;
     let Some((slot, others)) = request.choose(&found) else {
-        let (what, memory) = (request.to_string(), found.memory());
+        let what = request.to_string();
+        let memory = match (request, found.executed()) {
+            (Request::Slot(slot), executed) if slot >= executed => {
+                match executed.0.checked_sub(1) {
+                    Some(last) => {
+                        format!("it is not decided yet, and the last that is executed is {last}")
+                    }
+                    None => "none is decided yet".to_owned(),
+                }
+            }
+            _ => found.memory(),
+        };
         return Err(Error::Forgotten { what, memory });
     };
     let mut answers = Answers::of(&whom, &format!("slot={slot}"), args.timeout)?;

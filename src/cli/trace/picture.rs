@@ -40,7 +40,7 @@ pub(super) fn text(traced: &Traced) -> String {
         let _ = writeln!(text, "{note}");
     }
     if traced.lives.len() > 1 {
-        text += "Each time is when a replica noticed, by its own clock; those of machines may differ.\n";
+        text += "Times are each replica's own clock.\n";
     }
     text
 }
@@ -73,7 +73,7 @@ fn requests(batch: &BatchLife) -> String {
     let told: u64 = shown().map(|run| run.last.saturating_sub(run.first) + 1).sum();
     let more = if told < batch.requests { ", and more" } else { "" };
     let whose = match batch.runs.len() {
-        0 => "whose they are is no longer known".to_owned(),
+        0 => "clients no longer remembered".to_owned(),
         _ => shown().map(one).collect::<Vec<_>>().join(", ") + more,
     };
     let (count, bytes, id) = (batch.requests, batch.bytes, batch.id);
@@ -155,6 +155,7 @@ mod tests {
         let replica = |replica| Replica {
             replica: ReplicaId(replica),
             lost: 0,
+            executed: Slot(0),
             oldest: Some(Slot(5)),
             slots: vec![example::life(replica, 7)],
         };
@@ -186,7 +187,7 @@ executed     0           900 us    200 us                           ████
 executed     1           900 us    200 us                           █████████
 
 by their clocks replica 0 heard replica 1 10 us before that spoke
-Each time is when a replica noticed, by its own clock; those of machines may differ.
+Times are each replica's own clock.
 "
         );
     }

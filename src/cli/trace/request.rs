@@ -129,6 +129,7 @@ mod tests {
         let replica = |(replica, slots): (u16, &&[u64])| Replica {
             replica: ReplicaId(replica),
             lost: 0,
+            executed: Slot(0),
             oldest: Some(Slot(0)),
             slots: slots.iter().map(|slot| example::life(replica, *slot)).collect(),
         };

@@ -225,7 +225,7 @@ impl Cluster<'_> {
 
     pub(super) fn draining(&self, frame: &Frame) -> Vec<Finding> {
         let replica = frame.status.replica;
-        let text = format!("replica {replica} has been told to end");
+        let text = format!("replica {replica} is stopping");
         let finding = degraded(Code::Draining, frame, text, Vec::new());
         if frame.status.draining { vec![finding] } else { Vec::new() }
     }

@@ -63,9 +63,9 @@ fn properties(frame: &Frame, operator: &Operator) -> Vec<(String, String)> {
         ("records out/s", amount(operator.rate_out)),
         ("batches in", operator.batches_in.to_string()),
         ("batches out", operator.batches_out.to_string()),
-        ("a run, p50", took(run.p50_us)),
-        ("a run, p99", took(run.p99_us)),
-        ("a run, longest", took(run.max_us)),
+        ("run time, p50", took(run.p50_us)),
+        ("run time, p99", took(run.p99_us)),
+        ("run time, longest", took(run.max_us)),
         ("frontier", slot(operator.frontier)),
         ("holds slot", slot(holding.and_then(|holding| holding.slot))),
         ("holds", held.to_string()),
@@ -74,7 +74,7 @@ fn properties(frame: &Frame, operator: &Operator) -> Vec<(String, String)> {
     let mut properties: Vec<_> =
         properties.drain(..).map(|(name, value)| (name.to_owned(), value)).collect();
     for (why, count) in holding.iter().flat_map(|holding| &holding.refused) {
-        properties.push((format!("passed over, {why}"), count.to_string()));
+        properties.push((format!("rejected, {why}"), count.to_string()));
     }
     let touches = |channel: &&Channel| channel.from == operator.name || channel.to == operator.name;
     for channel in frame.channels.iter().filter(touches) {
@@ -108,7 +108,7 @@ mod tests {
         };
         assert_eq!(words("kind"), ["kind", "role", "-", "role"]);
         assert_eq!(words("holds slot"), ["holds slot", "2000", "-", "2000"]);
-        assert_eq!(words("passed over"), ["passed over, late", "7", "-", "7"]);
+        assert_eq!(words("rejected"), ["rejected, late", "7", "-", "7"]);
         assert!(line("committer => learner (Commit)").contains("1.2k/s, 3 queued"), "{text}");
     }
 }

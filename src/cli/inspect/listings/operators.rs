@@ -83,7 +83,12 @@ pub(super) fn wait(holding: &Holding) -> String {
     if holding.wait == Wait::Nothing {
         return String::new();
     }
-    format!("{} ({})", words::waiting(&holding.wait), words::span(holding.waited_us))
+    let what = words::waiting(&holding.wait);
+    // Where it has only just begun to wait, or time is not taken, there is nothing to tell.
+    match holding.waited_us {
+        0 => what,
+        us => format!("{what} ({})", words::span(us)),
+    }
 }
 
 #[cfg(test)]

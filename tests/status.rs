@@ -48,14 +48,17 @@ fn a_killed_replica_is_shown_and_the_others_serve_on() {
         link["peer"] == leader && link["up"] == false
     });
 
-    // Until another leads, it is down.
-    wait_until("another leads", || status(&cluster, &[]).status.code() == Some(5));
-    let table = status(&cluster, &[]);
+    let away = format!("degraded: replica {leader} does not take part: ");
+    let mut table = status(&cluster, &[]);
+    // Until another leads it is down, and for a second others have heard the lost one lately.
+    wait_until("another leads, and the lost one is missed", || {
+        table = status(&cluster, &[]);
+        table.status.code() == Some(5) && String::from_utf8_lossy(&table.stdout).contains(&away)
+    });
     let text = String::from_utf8(table.stdout).unwrap();
     assert_eq!(table.status.code(), Some(5), "{text}");
     assert_eq!(String::from_utf8(table.stderr).unwrap(), "", "the verdict is told once");
     assert!(text.contains("not seen"), "{text}");
-    assert!(text.contains(&format!("degraded: replica {leader} does not take part: ")), "{text}");
     assert!(text.contains("once stopped, it cannot rejoin"), "{text}");
     assert!(text.ends_with("2 of 3 replicas work; none of them may fail\n"), "{text}");
     let now = &overview(&cluster)["replicas"][survivor]["status"];

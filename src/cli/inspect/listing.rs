@@ -192,13 +192,21 @@ impl Listing {
         self.text_within(page_width())
     }
 
+    /// How many columns have no room in lines of so many characters.
+    pub fn left_out(&self, width: usize) -> usize {
+        self.columns.len() - self.keep(width, Self::page).len()
+    }
+
+    /// What columns need on a page: a border at each end, a space at each side of a cell, and one
+    /// between two.
+    fn page(kept: &[(usize, usize)]) -> usize {
+        kept.iter().map(|(_, width)| width + 3).sum::<usize>() + 1
+    }
+
     /// As text in lines of at most so many characters, without the columns that have no room, unless even
     /// those that never go need more.
     pub fn text_within(&self, width: usize) -> String {
-        // A border at each end, a space at each side of a cell, and one between two.
-        let needed =
-            |kept: &[(usize, usize)]| kept.iter().map(|(_, width)| width + 3).sum::<usize>() + 1;
-        let kept: Vec<usize> = self.keep(width, needed).into_iter().map(|(at, _)| at).collect();
+        let kept: Vec<usize> = self.keep(width, Self::page).into_iter().map(|(at, _)| at).collect();
         let mut table = Table::new();
         table.load_style(presets::UTF8_BORDERS_ONLY);
         table.set_header(kept.iter().map(|at| &*self.columns[*at].name));

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 
+use super::listing::{Listing, page_width};
 use super::{listings, words};
 use crate::error::Error;
 use crate::observe::findings::Finding;
@@ -73,9 +74,17 @@ pub(super) fn blame(frame: &Frame) -> String {
 pub(super) fn operator(scene: &Scene, name: &str) -> String {
     let operators = || frames(scene).flat_map(|frame| &frame.operators);
     let addresses: BTreeSet<_> = operators().map(|operator| &operator.address).collect();
-    let listed =
-        addresses.into_iter().map(|address| listings::details(scene, name, address).text());
-    let mut text = listed.collect::<Vec<_>>().join("\n");
+    let listings: Vec<_> =
+        addresses.into_iter().map(|address| listings::details(scene, name, address)).collect();
+    let mut text = listings.iter().map(Listing::text).collect::<Vec<_>>().join("\n");
+    let left_out = listings.iter().map(|listing| listing.left_out(page_width())).max().unwrap_or(0);
+    if left_out > 0 {
+        let s = if left_out == 1 { "" } else { "s" };
+        let _ = writeln!(
+            text,
+            "the terminal is too narrow for the last {left_out} replica{s}: `--replica NUMBER` shows one"
+        );
+    }
     for frame in frames(scene) {
         let replica = frame.status.replica;
         let inputs = frame.operators.iter().filter(|operator| operator.name == name);

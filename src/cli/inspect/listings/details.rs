@@ -12,9 +12,9 @@ use crate::observe::scene::Scene;
 pub(in crate::cli::inspect) fn details(scene: &Scene, name: &str, address: &[usize]) -> Listing {
     let mut columns = vec![Column::words("", 0)];
     let mut rows: Vec<Row> = Vec::new();
-    for seen in &scene.replicas {
+    for (rank, seen) in (0..).zip(&scene.replicas) {
         let silent = if seen.silence.is_some() { " (silent)" } else { "" };
-        columns.push(Column::figures(format!("replica {}{silent}", seen.replica), 0));
+        columns.push(Column::figures(format!("replica {}{silent}", seen.replica), rank));
         let frame = seen.frame.as_ref();
         let found = frame.and_then(|frame| {
             let operator = frame.operators.iter().find(|operator| operator.address == address)?;
@@ -95,7 +95,7 @@ mod tests {
         let mut scene = example::scene();
         scene.replicas[1].frame = None;
 
-        let text = details(&scene, "learner", &[0, 3]).text();
+        let text = details(&scene, "learner", &[0, 3]).text_within(120);
 
         let line = |name: &str| text.lines().find(|line| line.contains(name)).unwrap().to_owned();
         assert!(line("replica 2 (silent)").contains("learner"), "{text}");
@@ -110,5 +110,17 @@ mod tests {
         assert_eq!(words("holds slot"), ["holds slot", "2000", "-", "2000"]);
         assert_eq!(words("rejected"), ["rejected, late", "7", "-", "7"]);
         assert!(line("committer => learner (Commit)").contains("1.2k/s, 3 queued"), "{text}");
+    }
+
+    #[test]
+    fn on_a_narrow_page_the_last_replicas_are_left_out() {
+        let listing = details(&example::scene(), "learner", &[0, 3]);
+        let widest = |width| {
+            let text = listing.text_within(width);
+            text.lines().map(|line| line.chars().count()).max().unwrap_or(0)
+        };
+
+        assert_eq!((listing.left_out(200), listing.left_out(80)), (0, 2));
+        assert!(widest(80) <= 80 && widest(200) > 80);
     }
 }

@@ -326,8 +326,7 @@ where
     }
 
     fn publish(&mut self, now: Millis) {
-        let Parts { config, node, peers, guests, lines, showing, clock, .. } =
-            &mut self.parts;
+        let Parts { config, node, peers, guests, lines, showing, clock, .. } = &mut self.parts;
         let n = config.n;
         let idle_for = |at| clock.elapsed().saturating_sub(at);
         let leader = self.status.view.leader(n);

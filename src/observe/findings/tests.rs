@@ -4,7 +4,6 @@ use super::*;
 use crate::events::Wait;
 use crate::observe::doing::Stuck;
 use crate::observe::frame::{Blame, Frame, Holding};
-use crate::observe::health::{self, Reason};
 use crate::observe::scene::{LastWords, Scene, Sighting};
 use crate::observe::status::{Disk, Link, ReplicaStatus, Role};
 use crate::observe::verdict::Verdict;

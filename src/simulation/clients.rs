@@ -1,11 +1,12 @@
-//! Simulated clients: sessions that pipeline, resend to other replicas, give up, and remember all they saw.
+//! Simulated clients: sessions that pipeline, resend to other replicas and give up, and lines that pipeline
+//! and send once. All remember what they saw.
 
 use std::collections::BTreeMap;
 
-use super::linearizability::{Action, Operation, Reply as Seen, Text, Value};
+use super::commands::{self, Sizes};
+use super::linearizability::Operation;
 use super::random::Random;
 use crate::batch::Answer;
-use crate::resp::{Limits, Parsed, Reply, write_command};
 use crate::types::{ClientId, ReplicaId};
 
 use super::faults::{Micros, Settings};
@@ -22,7 +23,13 @@ pub(super) struct Ask {
 /// One client.
 pub(super) struct Client {
     index: usize,
-    /// The session, and before it is open the number by which its answer is known.
+    /// Whether it has a line instead of a session.
+    has_line: bool,
+    /// When what it sent last on its line arrives.
+    arrives_at: Micros,
+    /// How often it has asked on this line for a sum that nobody else changes.
+    sums: i64,
+    /// The session or the line; before a session is open, the number by which its answer is known.
     session: Result<ClientId, u64>,
     next: u64,
     /// All up to here are answered.
@@ -36,16 +43,25 @@ pub(super) struct Client {
 }
 
 struct Open {
-    operation: usize,
+    asked: Asked,
     command: Vec<u8>,
     sent_at: Micros,
     tries: u32,
+}
+
+enum Asked {
+    /// An operation of the history.
+    Operation(usize),
+    /// One more to the line's own sum, which must come to this.
+    Sum(i64),
 }
 
 /// How long a client waits for an answer.
 const PATIENCE_US: Micros = 200_000;
 /// After how many tries one that gives up does so.
 const TRIES: u32 = 8;
+/// How long a line may be silent before it is given up.
+const LINE_PATIENCE_US: Micros = 1_500_000;
 
 /// All clients and what they saw.
 pub(super) struct Clients {
@@ -53,6 +69,7 @@ pub(super) struct Clients {
     pub history: Vec<Operation>,
     pub unknown: u64,
     keys: u64,
+    sizes: Sizes,
     pipeline: usize,
     give_up: bool,
     n: u64,
@@ -70,6 +87,9 @@ impl Clients {
         let n = settings.config.n as u64;
         let client = |index: usize| Client {
             index,
+            has_line: index >= settings.clients - settings.lines,
+            arrives_at: 0,
+            sums: 0,
             session: Err(index as u64),
             next: 1,
             acknowledged: 0,
@@ -84,6 +104,7 @@ impl Clients {
             history: Vec::new(),
             unknown: 0,
             keys: settings.keys,
+            sizes: settings.sizes,
             pipeline: settings.pipeline,
             give_up: settings.give_up,
             n,
@@ -121,6 +142,9 @@ impl Clients {
         if client.left == 0 && client.open.is_empty() {
             return Vec::new();
         }
+        if client.has_line {
+            return self.wake_line(index, now, moment, random);
+        }
         let Ok(session) = client.session else { return self.open_session(index, now, random) };
         let mut asks = Vec::new();
         let overdue = |open: &Open| now >= open.sent_at + PATIENCE_US;
@@ -138,6 +162,31 @@ impl Clients {
             asks.push(self.ask_new(index, session, now, moment, random));
         }
         asks
+    }
+
+    /// What a client sends on its line: all once, and in order.
+    fn wake_line(
+        &mut self,
+        index: usize,
+        now: Micros,
+        moment: u64,
+        random: &mut Random,
+    ) -> Vec<(ReplicaId, Ask)> {
+        let client = &mut self.clients[index];
+        let line = client.session.unwrap_or_else(ClientId::of_line);
+        client.session = Ok(line);
+        let mut asks = Vec::new();
+        while self.clients[index].open.len() < self.pipeline && self.clients[index].left > 0 {
+            asks.push(self.ask_new(index, line, now, moment, random));
+        }
+        asks
+    }
+
+    /// When something sent now arrives on the line of client `index`, which keeps its order.
+    pub fn in_order(&mut self, index: usize, when: Micros) -> Micros {
+        let client = &mut self.clients[index];
+        client.arrives_at = when.max(client.arrives_at + 1);
+        client.arrives_at
     }
 
     fn open_session(
@@ -167,24 +216,40 @@ impl Clients {
         moment: u64,
         random: &mut Random,
     ) -> (ReplicaId, Ask) {
-        self.values += 1;
-        let (key, (action, command)) = if self.reading {
-            let key = self.clients[index].left - 1;
-            (key, read(key))
-        } else {
-            let key = random.below(self.keys);
-            (key, operation(key, self.values, random))
-        };
-        let operation = self.history.len();
-        self.history.push(Operation { key, call: moment, action, answer: None });
+        let (asked, command) = self.draw(index, session, moment, random);
         let client = &mut self.clients[index];
         client.left -= 1;
         let number = client.next;
         client.next += 1;
-        let open = Open { operation, command: command.clone(), sent_at: now, tries: 0 };
+        let open = Open { asked, command: command.clone(), sent_at: now, tries: 0 };
         client.open.insert(number, open);
         let acknowledged = client.acknowledged;
         (client.target, Ask { client: session, number, acknowledged, command })
+    }
+
+    /// What client `index` asks next.
+    fn draw(
+        &mut self,
+        index: usize,
+        session: ClientId,
+        moment: u64,
+        random: &mut Random,
+    ) -> (Asked, Vec<u8>) {
+        let client = &mut self.clients[index];
+        if client.has_line && random.chance(500_000) {
+            client.sums += 1;
+            return (Asked::Sum(client.sums), commands::sum(session));
+        }
+        self.values += 1;
+        let (key, (action, command)) = if self.reading {
+            let key = client.left - 1;
+            (key, self.sizes.read(key))
+        } else {
+            let key = random.below(self.keys);
+            (key, self.sizes.operation(key, self.values, random))
+        };
+        self.history.push(Operation { key, call: moment, action, answer: None });
+        (Asked::Operation(self.history.len() - 1), command)
     }
 
     /// Leaves operations unknown that have gone unanswered for too long, and starts a new session:
@@ -192,7 +257,13 @@ impl Clients {
     fn give_up(&mut self, index: usize, now: Micros) {
         let client = &self.clients[index];
         let hopeless = |open: &Open| open.tries >= TRIES && now >= open.sent_at + PATIENCE_US;
-        if self.give_up && client.open.values().any(hopeless) {
+        let silent = |open: &Open| now >= open.sent_at + LINE_PATIENCE_US;
+        let gives_up = match client.has_line {
+            true => client.open.values().any(silent),
+            false => self.give_up && client.open.values().any(hopeless),
+        };
+        if gives_up {
+            self.clients[index].target = ReplicaId((self.nonces % self.n) as u16);
             self.leave_session(index);
         }
     }
@@ -202,6 +273,7 @@ impl Clients {
         let client = &mut self.clients[index];
         self.unknown += client.open.len() as u64;
         client.open.clear();
+        client.sums = 0;
         client.session = Err(self.nonces);
         client.next = 1;
         client.acknowledged = 0;
@@ -245,54 +317,21 @@ impl Clients {
         }
         let Some(open) = client.open.remove(&number) else { return Ok(()) };
         client.acknowledged = client.open.keys().next().map_or(client.next - 1, |low| low - 1);
-        let operation = &mut self.history[open.operation];
-        let seen = seen(operation.action, result)
-            .ok_or_else(|| format!("{:?} was answered {result:?}", operation.action))?;
-        operation.answer = Some((moment, seen));
-        Ok(())
-    }
-}
-
-/// Reads a key.
-fn read(key: u64) -> (Action, Vec<u8>) {
-    let mut command = Vec::new();
-    let words = ["GET".to_owned(), format!("key:{key}")];
-    write_command(words.iter().map(|word| word.as_bytes()), &mut command);
-    (Action::Get, command)
-}
-
-/// A random operation on a key, for the checker and as a command.
-fn operation(key: u64, unique: u64, random: &mut Random) -> (Action, Vec<u8>) {
-    // Numbers and texts live under different keys, so that most operations fit what they meet.
-    let name = format!("key:{key}");
-    let unique = format!("v{unique};");
-    let (action, words): (Action, Vec<&str>) = match (key % 2, random.below(8)) {
-        (_, 0..=2) => (Action::Get, vec!["GET", &name]),
-        (_, 3) => (Action::Del, vec!["DEL", &name]),
-        (0, _) => (Action::Incr(1), vec!["INCR", &name]),
-        (_, 4) => (Action::Append(Text::of(unique.as_bytes())), vec!["APPEND", &name, &unique]),
-        (_, 5) => {
-            (Action::SetIfAbsent(Value::of(unique.as_bytes())), vec!["SETNX", &name, &unique])
+        match open.asked {
+            Asked::Operation(at) => {
+                let operation = &mut self.history[at];
+                let seen = commands::seen(operation.action, result).ok_or_else(|| {
+                    let answer = String::from_utf8_lossy(result);
+                    format!("G6: {:?} was answered {answer:?}", operation.action)
+                })?;
+                operation.answer = Some((moment, seen));
+                Ok(())
+            }
+            Asked::Sum(sum) if commands::is_sum(sum, result) => Ok(()),
+            Asked::Sum(sum) => Err(format!(
+                "G4: request {number} of line {session} was the {sum}th of its kind, and answered {:?}",
+                String::from_utf8_lossy(result)
+            )),
         }
-        _ => (Action::Set(Value::of(unique.as_bytes())), vec!["SET", &name, &unique]),
-    };
-    let mut command = Vec::new();
-    write_command(words.iter().map(|word| word.as_bytes()), &mut command);
-    (action, command)
-}
-
-/// What an answer means to the checker; none if it makes no sense.
-fn seen(action: Action, result: &[u8]) -> Option<Seen> {
-    let Ok(Parsed::Complete { value: reply, .. }) = Reply::parse(result, &Limits::default()) else {
-        return None;
-    };
-    Some(match (action, reply) {
-        (Action::Set(_), Reply::Simple(_)) => Seen::Done,
-        (Action::Get, Reply::Bulk(value)) => Seen::Value(value.map(|value| Value::of(&value))),
-        (Action::Incr(_), Reply::Integer(sum)) => Seen::Number(sum),
-        (Action::Append(_), Reply::Integer(length)) => Seen::Length(u32::try_from(length).ok()?),
-        (Action::Del | Action::SetIfAbsent(_), Reply::Integer(flag)) => Seen::Flag(flag == 1),
-        (_, Reply::Error(_)) => Seen::Refused,
-        _ => return None,
-    })
+    }
 }

@@ -1,6 +1,8 @@
 //! What is drawn from a seed: the size of the cluster, its settings, and how bad the world is.
 
+use super::commands::Sizes;
 use super::random::Random;
+use crate::app::kv::STRING_BYTES_MAX;
 use crate::config::Config;
 use crate::types::ReplicaId;
 
@@ -12,10 +14,14 @@ pub type Micros = u64;
 pub struct Settings {
     /// Settings of the replicas; `me` is filled in.
     pub config: Config,
-    /// Clients.
+    /// Clients, one at least with a session.
     pub clients: usize,
+    /// Those of them that have no session but a line, which sends once and in order.
+    pub lines: usize,
     /// Keys they work on.
     pub keys: u64,
+    /// How large keys and values are.
+    pub sizes: Sizes,
     /// Operations of all clients together.
     pub operations: u64,
     /// Operations a client has open at a time.
@@ -36,6 +42,8 @@ pub struct Settings {
     pub acts: Vec<(Act, u64)>,
     /// Chance that a replica is killed right after it sent a message of one kind.
     pub trip: u64,
+    /// Chance that the disk of a replica that starts dies under one of the first things asked of it.
+    pub stillborn: u64,
 }
 
 /// How links behave.
@@ -67,6 +75,43 @@ pub struct Disks {
     pub jitter_us: Micros,
     /// Chance that a crash leaves garbage in what was not synced.
     pub torn: u64,
+}
+
+/// How a world may be out of its usual proportions.
+#[derive(Clone, Copy)]
+enum Bend {
+    Nowhere,
+    /// Each slot or two has a checkpoint, so that one ends where the log does.
+    TinyCheckpoints,
+    /// A whole history may wait to be executed again when all have crashed.
+    LongWindow,
+    /// Leaders vanish with proposals that some have heard, and not those before them.
+    Holes,
+    /// Batches and checkpoints have the sizes they have in use.
+    LargeValues,
+    ValuesAtTheLimit,
+}
+
+impl Bend {
+    /// As often as each is drawn.
+    const ALL: [Self; 16] = [
+        Self::Nowhere,
+        Self::Nowhere,
+        Self::Nowhere,
+        Self::Nowhere,
+        Self::Nowhere,
+        Self::Nowhere,
+        Self::Nowhere,
+        Self::Nowhere,
+        Self::Nowhere,
+        Self::TinyCheckpoints,
+        Self::TinyCheckpoints,
+        Self::LongWindow,
+        Self::LongWindow,
+        Self::Holes,
+        Self::LargeValues,
+        Self::ValuesAtTheLimit,
+    ];
 }
 
 /// What the nemesis can do. Those that take a replica choose one at random.
@@ -114,7 +159,9 @@ impl Settings {
         Self {
             config,
             clients: 4,
+            lines: 0,
             keys: 8,
+            sizes: Sizes::default(),
             operations: 300,
             pipeline: 4,
             give_up: false,
@@ -133,6 +180,7 @@ impl Settings {
             nemesis_every_us: 0,
             acts: Vec::new(),
             trip: 0,
+            stillborn: 0,
         }
     }
 
@@ -171,7 +219,62 @@ impl Settings {
             .filter(|act| act.1 > 0)
             .collect();
         settings.trip = if r.chance(500_000) { *r.pick(&[5_000, 100_000]) } else { 0 };
+        settings.stillborn = sometimes(r, 300_000);
+        settings.lines = r.below(settings.clients.min(3) as u64) as usize;
+        settings.config.sessions_max = *r.pick(&[settings.clients, settings.clients + 2, 64]);
+        let bent = *r.pick(&Bend::ALL);
+        settings.bend(bent, r);
         settings
+    }
+
+    /// Bends a world out of its usual proportions.
+    fn bend(&mut self, bend: Bend, r: &mut Random) {
+        let config = &mut self.config;
+        match bend {
+            Bend::Nowhere => {}
+            Bend::TinyCheckpoints => {
+                config.checkpoint_every = r.within(1..4);
+                config.window = config.checkpoint_every * r.within(2..5);
+            }
+            Bend::LongWindow => {
+                config.checkpoint_every = r.within(48..300);
+                config.window = config.checkpoint_every * r.within(2..4);
+                config.checkpoint_bytes = 1 << 20;
+                config.window_bytes = 4 << 20;
+                config.batch_requests_max = 1;
+                self.acts.push((Act::CrashAll, 10));
+            }
+            Bend::Holes => {
+                config.suspect_after_ms = 120;
+                (config.batches_in_flight, config.batch_requests_max) = (6, 1);
+                self.pipeline = 8;
+                self.network.loss = 300_000;
+                self.acts.extend([(Act::Mute, 10), (Act::Crash, 10)]);
+            }
+            Bend::LargeValues => {
+                self.sizes.value_bytes = *r.pick(&[1_000, 10_000, 60_000]);
+                self.sizes.key_bytes = *r.pick(&[0, 10, 1_000]);
+                self.operations = 120;
+                self.let_in(128 << 10);
+            }
+            Bend::ValuesAtTheLimit => {
+                // Room for what is appended.
+                self.sizes.value_bytes = STRING_BYTES_MAX.min(1 << 20) - 4_096;
+                self.sizes.key_bytes = 4_000;
+                self.operations = 40;
+                self.keys = self.keys.min(3);
+                self.let_in(1 << 20);
+            }
+        }
+    }
+
+    /// Has batches be as large as this, and all else in proportion.
+    fn let_in(&mut self, batch_bytes: usize) {
+        let config = &mut self.config;
+        config.batch_bytes_max = batch_bytes;
+        config.chunk_bytes = (batch_bytes / 4).max(config.chunk_bytes);
+        config.checkpoint_bytes = 4 * batch_bytes;
+        config.window_bytes = 2 * (config.checkpoint_bytes + config.batch_bytes_max);
     }
 }
 
@@ -213,4 +316,26 @@ impl Act {
         Self::CrashAll,
         Self::Rot,
     ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hundred_worlds_hold_every_kind_of_client_size_and_fault() {
+        let worlds: Vec<Settings> = (0..100).map(Settings::swarm).collect();
+        let some =
+            |holds: fn(&Settings) -> bool| worlds.iter().filter(|world| holds(world)).count();
+        assert!(some(|world| world.lines > 0) > 20);
+        assert!(some(|world| world.lines == 0) > 20);
+        assert!(some(|world| world.stillborn > 0) > 20);
+        assert!(some(|world| world.config.sessions_max <= world.clients) > 20);
+        assert!(some(|world| world.config.checkpoint_every < 4) > 5);
+        assert!(some(|world| world.config.window > 200) > 5);
+        assert!(some(|world| world.sizes.value_bytes > 500_000) > 2);
+        assert!(worlds.iter().all(|world| world.lines < world.clients));
+        let (mut configs, me) = (worlds.iter().map(|world| &world.config), ReplicaId(0));
+        assert!(configs.all(|config| config.me == me && config.check().is_ok()));
+    }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::events::Happening;
+use super::lines::Lines;
 use super::world::World;
 use crate::batch::Packer;
 use crate::config::Config;
@@ -41,6 +42,7 @@ where
         place.life += 1;
         place.inbox.clear();
         place.edge = Packer::default();
+        place.lines = Lines::default();
         (place.turn_due, place.sync_due, place.busy_until) = (false, false, self.now);
         let config = Config { me: at, ..self.settings.config.clone() };
         let dataflow = self.subject.dataflow.clone();
@@ -55,7 +57,7 @@ where
         let started = Node::start_on(
             worker,
             &config,
-            Some((Box::new(place.disk.clone()), CLUSTER)),
+            Some(((self.subject.disk)(place.disk.clone()), CLUSTER)),
             (self.subject.application)(),
             |inputs, config| {
                 recovery = oracle.on_start(at, &inputs.recovered, rotten);
@@ -71,6 +73,9 @@ where
                     recorder.on_start(at, life);
                 }
                 place.node = Some(node);
+                if !self.healed && self.random.chance(self.settings.stillborn) {
+                    place.disk.die_after(self.random.below(8));
+                }
                 self.common.on_start(at, first);
                 self.check(recovery);
                 self.future.at(self.now, Happening::Tick { at, life });
@@ -153,6 +158,7 @@ where
             }
             node.deliver(from, [message]);
         }
+        place.lines.fill(&mut place.edge, &self.settings.config);
         if !node.is_fenced() && node.replica().room() > 0 && !place.edge.is_empty() {
             node.submit(place.edge.finish(), now_ms);
         }

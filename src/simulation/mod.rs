@@ -4,16 +4,19 @@
 //! and clocks are simulated. The same seed gives the same run, byte for byte, in every build.
 
 mod clients;
+mod commands;
 mod disk;
 mod events;
 mod faults;
 #[allow(clippy::disallowed_types, reason = "looked up with a hasher of its own, never iterated")]
 pub mod linearizability;
+mod lines;
 mod machines;
 mod nemesis;
 mod oracle;
 mod random;
 mod recorder;
+mod reference;
 mod script;
 mod trace;
 mod traffic;
@@ -26,9 +29,11 @@ use serde::Serialize;
 
 use crate::app::StateMachine;
 use crate::config::Config;
+use crate::disk::Disk;
 use crate::protocol::Step;
 use crate::replica::{Inputs, Outputs};
 
+pub use commands::Sizes;
 pub use disk::{Counts as DiskCounts, FaultyDisk};
 pub use faults::{Act, Disks, Micros, Network, Settings};
 pub use oracle::{Counts, Oracle};
@@ -54,6 +59,8 @@ pub struct Subject<M: Clone + 'static, R: Clone + 'static> {
     ///
     /// [`Protocol::weight`]: crate::protocol::Protocol::weight
     pub weight: fn(&M) -> usize,
+    /// What a replica finds in the place of its simulated disk.
+    pub disk: fn(FaultyDisk) -> Box<dyn Disk>,
     /// What is replicated.
     pub application: fn() -> Box<dyn StateMachine>,
     /// The step in the life of a slot that a message is; see [`Protocol::step`].

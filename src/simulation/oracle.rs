@@ -8,11 +8,13 @@ use std::ops::AddAssign;
 
 use serde::Serialize;
 
-use crate::batch::Value;
+use crate::batch::{Replies, Value};
 use crate::checkpoint::Digest;
 use crate::disk::Recovered;
 use crate::events::Event;
 use crate::types::{ReplicaId, Slot, To, View};
+
+use super::reference::Reference;
 
 /// A protocol's own invariants. An error names the rule and says what broke it.
 pub trait Oracle<M, R> {
@@ -40,11 +42,12 @@ pub trait Oracle<M, R> {
     fn on_event(&mut self, me: ReplicaId, event: &Event) -> Result<(), String>;
 }
 
-/// The invariants all protocols share (G1, G2, G7, G9).
-#[derive(Debug, Default)]
+/// The invariants all protocols share (G1 to G5, G7, G9).
+#[derive(Debug)]
 pub(super) struct Common {
-    /// What each slot held when it was first executed.
-    canonical: BTreeMap<Slot, Value>,
+    /// What each slot held when it was first executed, and whether its requests were applied.
+    canonical: BTreeMap<Slot, (Value, bool)>,
+    reference: Reference,
     digests: BTreeMap<Slot, Digest>,
     /// What each replica executes next in its present life.
     next: BTreeMap<ReplicaId, Slot>,
@@ -90,7 +93,20 @@ impl AddAssign for Counts {
 }
 
 impl Common {
+    /// Nothing has happened; so many sessions are kept.
+    pub fn new(sessions_max: usize) -> Self {
+        Self {
+            canonical: BTreeMap::new(),
+            reference: Reference::new(sessions_max),
+            digests: BTreeMap::new(),
+            next: BTreeMap::new(),
+            view: BTreeMap::new(),
+            counts: Counts::default(),
+        }
+    }
+
     pub fn on_start(&mut self, me: ReplicaId, first: Slot) {
+        self.reference.on_start(me);
         self.next.insert(me, first);
     }
 
@@ -110,9 +126,12 @@ impl Common {
 
     pub fn on_event(&mut self, me: ReplicaId, event: &Event) -> Result<(), String> {
         match event {
-            Event::Executed { slot, value, .. } => self.on_executed(me, *slot, value),
+            Event::Executed { slot, value, applied } => {
+                self.on_executed(me, *slot, value, *applied)
+            }
             Event::Installed { slot } => {
                 self.counts.checkpoints_installed += 1;
+                self.reference.on_installed(me);
                 self.next.insert(me, *slot);
                 Ok(())
             }
@@ -163,7 +182,18 @@ impl Common {
         self.view.remove(&me);
     }
 
-    fn on_executed(&mut self, me: ReplicaId, slot: Slot, value: &Value) -> Result<(), String> {
+    /// A replica has something for its clients.
+    pub fn on_replies(&mut self, from: ReplicaId, replies: &Replies) -> Result<(), String> {
+        self.reference.on_replies(from, replies)
+    }
+
+    fn on_executed(
+        &mut self,
+        me: ReplicaId,
+        slot: Slot,
+        value: &Value,
+        applied: bool,
+    ) -> Result<(), String> {
         let next = self.next.entry(me).or_default();
         if slot != *next {
             return Err(format!("G2: {me} executes slot {slot} when {next} is next"));
@@ -171,9 +201,15 @@ impl Common {
         *next = slot.next();
         self.counts.executed += 1;
         self.counts.noops += u64::from(value.is_none());
-        let first = self.canonical.entry(slot).or_insert_with(|| value.clone());
+        let Some((first, was_applied)) = self.canonical.get(&slot) else {
+            self.canonical.insert(slot, (value.clone(), applied));
+            return self.reference.on_slot(slot, value, applied);
+        };
         if first != value {
             return Err(format!("G1: slot {slot} held {first:?}, and at {me} {value:?}"));
+        }
+        if *was_applied != applied {
+            return Err(format!("G4: {me} does not treat slot {slot} as others have: {value:?}"));
         }
         Ok(())
     }

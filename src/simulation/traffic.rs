@@ -10,13 +10,11 @@ use super::clients::Ask;
 use super::events::Happening;
 use super::faults::{Micros, Network};
 use super::world::World;
-use crate::batch::{Replies, Request};
+use crate::batch::Replies;
 use crate::types::{ReplicaId, To};
 
 /// Messages a paused or fenced replica may have waiting; more are lost, as on a full link.
 const INBOX_MAX: usize = 4096;
-/// Bytes of requests an edge gathers before it turns clients away.
-const EDGE_BYTES_MAX: usize = 1 << 16;
 
 /// How the links stand, by sender and receiver.
 pub struct Links {
@@ -138,7 +136,11 @@ where
             }
         }
         for replies in said.replies {
-            if !self.is_lost() {
+            let fits = self.common.on_replies(at, &replies);
+            self.check(fits);
+            if self.is_lost() {
+                self.answer_lines(at, &replies);
+            } else {
                 let when = self.now + self.delay();
                 self.future.at(when, Happening::Answer { from: at, replies });
             }
@@ -198,7 +200,9 @@ where
             self.trace.note(self.now, ("ask", to, &ask), || {
                 format!("client {} asks {to}: request {}", ask.client, ask.number)
             });
-            if !self.is_lost() {
+            if ask.client.line().is_some() {
+                self.ask_on_line(index, to, ask);
+            } else if !self.is_lost() {
                 let when = self.now + self.delay();
                 if self.random.chance(self.settings.network.duplication) {
                     let again = Happening::Ask { to, ask: ask.clone() };
@@ -220,16 +224,13 @@ where
 
     pub(super) fn ask(&mut self, to: ReplicaId, ask: &Ask) {
         let place = &mut self.nodes[to.0 as usize];
-        if place.node.is_none() || place.edge.bytes() > EDGE_BYTES_MAX {
+        if place.node.is_none() {
             return;
         }
-        if place.edge.len() < self.settings.config.batch_requests_max {
-            place.edge.push(Request {
-                client: ask.client,
-                number: ask.number,
-                acknowledged: ask.acknowledged,
-                command: &ask.command,
-            });
+        if ask.client.line().is_some() {
+            place.lines.take(ask);
+        } else if ask.fits(&place.edge, &self.settings.config) {
+            place.edge.push(ask.request());
         }
         self.wake(to);
     }

@@ -12,6 +12,7 @@ use super::disk::FaultyDisk;
 use super::events::{Future, Happening};
 use super::faults::{Micros, Settings};
 use super::linearizability::{Verdict, check_within};
+use super::lines::Lines;
 use super::oracle::{Common, Oracle};
 use super::random::Random;
 use super::recorder::Recorder;
@@ -57,6 +58,7 @@ pub(super) struct Place<M: Clone + 'static, R: Clone + 'static> {
     pub life: u64,
     pub inbox: VecDeque<(ReplicaId, M)>,
     pub(super) edge: Packer,
+    pub(super) lines: Lines,
     pub(super) turn_due: bool,
     pub(super) sync_due: bool,
     pub(super) busy_until: Micros,
@@ -124,6 +126,7 @@ where
             life: 0,
             inbox: VecDeque::new(),
             edge: Packer::default(),
+            lines: Lines::default(),
             turn_due: false,
             sync_due: false,
             busy_until: 0,
@@ -148,7 +151,7 @@ where
             nodes,
             links: Links::new(n),
             loss: None,
-            common: Common::default(),
+            common: Common::new(settings.config.sessions_max),
             trip,
             trace: Trace::new(keep),
             stats: Stats::default(),

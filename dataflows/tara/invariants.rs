@@ -13,6 +13,7 @@ use crate::simulation::{Oracle, Subject};
 use crate::types::{ReplicaId, Slot, To, View};
 
 use super::runs;
+use super::standing::Standing;
 use super::{Commit, Message, Promise, Proposal, Record, Renewal, Supply, dataflow};
 
 /// Tara, to be simulated with the key-value service.
@@ -66,6 +67,7 @@ struct Invariants {
     asked: BTreeMap<View, Votes>,
     reports: BTreeMap<(Slot, Digest), Votes>,
     stable: Slot,
+    standing: Standing,
 }
 
 /// What one replica has promised so far.
@@ -94,6 +96,7 @@ impl Invariants {
             asked: BTreeMap::new(),
             reports: BTreeMap::new(),
             stable: Slot(0),
+            standing: Standing::new(config),
         }
     }
 
@@ -194,6 +197,11 @@ impl Invariants {
         if self.chosen.range(..record.decided).count() as u64 != record.decided.0 {
             return Err(format!("T4: {from} says that all below {} is decided", record.decided));
         }
+        for (slot, view) in &accepted {
+            // As with a vote, others rely on its being on the disk.
+            let kept = word.votes.entry(*slot).or_insert(*view);
+            *kept = (*view).max(*kept);
+        }
         let missing = word.votes.range(record.decided..).find(|(slot, view)| {
             // Votes of the view itself are no business of its leader's.
             **view < record.view && accepted.get(slot).is_none_or(|answered| answered < view)
@@ -226,6 +234,7 @@ impl Oracle<Message, Promise> for Invariants {
         recovered: &Recovered<Promise>,
         rotten: bool,
     ) -> Result<(), String> {
+        self.standing.on_start(me);
         let word = &self.said[me.0 as usize];
         let start = recovered.covered();
         // One generation back is as good, as long as the journal reaches that far.
@@ -298,6 +307,7 @@ impl Oracle<Message, Promise> for Invariants {
     }
 
     fn on_sent(&mut self, from: ReplicaId, _to: To, message: &Message) -> Result<(), String> {
+        self.standing.on_sent(from, message)?;
         match message {
             Message::Propose(proposal) => self.on_propose(from, proposal),
             Message::Renew(renewal) => self.on_renew(from, renewal),
@@ -319,7 +329,12 @@ impl Oracle<Message, Promise> for Invariants {
     }
 
     fn on_event(&mut self, me: ReplicaId, event: &Event) -> Result<(), String> {
+        self.standing.on_event(me, event)?;
         match event {
+            // TA-11: stable is only what f + 1 have reported alike.
+            Event::Stable { slot } if *slot > self.stable => {
+                Err(format!("TA-11: {me} takes {slot} for stable, and {} is", self.stable))
+            }
             // T3: executed is only what f + 1 committers voted for in one view.
             Event::Executed { slot, value, .. } => {
                 let chosen = self.chosen.get(slot).and_then(|view| self.proposed[slot].get(view));

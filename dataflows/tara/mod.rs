@@ -79,6 +79,7 @@ pub mod observer;
 pub mod proposer;
 pub mod recovery;
 pub mod runs;
+mod standing;
 
 use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::core::Concatenate;

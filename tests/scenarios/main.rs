@@ -10,8 +10,10 @@
 //! (e) lost feedback: `view_changes.rs`; (b) a stale record, (f) only the highest number of a client kept:
 //! mutants; (d) a checkpoint looked for on the own disk only: `disks.rs`.
 
+mod checkpoints;
 mod disks;
 mod links;
+mod patience;
 mod slowness;
 mod topologies;
 mod view_changes;

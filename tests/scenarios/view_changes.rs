@@ -1,6 +1,6 @@
 //! Leaders that die with their work half done.
 
-use taraflow::dataflows::tara::Message;
+use taraflow::dataflows::tara::{Message, Proposal};
 use taraflow::types::{ReplicaId, Slot};
 
 use super::{MS, SECOND, end, front, run, settings, world};
@@ -59,6 +59,38 @@ fn a_hole_is_filled_with_a_noop_that_executes_everywhere() {
         let stats = end(world, &case);
         assert!(stats.counts.noops > 0, "{case}: no hole was filled");
         assert!(stats.counts.recovered > 1, "{case}: nothing above the hole was proposed again");
+    }
+}
+
+/// The hole is where the first batch of a replica's new life was; the batches after it are accepted, and
+/// must not be applied before it.
+#[test]
+fn a_life_is_applied_from_its_first_batch_on() {
+    for seed in 0..5 {
+        let mut settings = settings(5, 6 * SECOND, 3_000);
+        (settings.clients, settings.lines) = (15, 5);
+        settings.config.batch_requests_max = 1;
+        let mut world = world(seed, settings);
+        run(&mut world, 100 * MS);
+        for replica in [3, 4].map(ReplicaId) {
+            world.crash(replica);
+            world.restart(replica);
+        }
+        world.lose(|_, _, message| match message {
+            Message::Propose(Proposal { value: Some(batch), .. }) => {
+                batch.id.incarnation == 2 && batch.id.number == 1
+            }
+            _ => false,
+        });
+        run(&mut world, 250 * MS);
+        world.crash(LEADER);
+        world.lose_nothing();
+
+        let case = format!("seed {seed}");
+        let stats = end(world, &case);
+
+        assert!(stats.counts.noops > 0, "{case}: no hole was filled");
+        assert!(stats.counts.recovered > 0, "{case}: nothing above the hole was proposed again");
     }
 }
 

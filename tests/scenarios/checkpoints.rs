@@ -1,0 +1,75 @@
+//! Checkpoints taken over from others, at their edges.
+
+use std::rc::Rc;
+
+use taraflow::dataflows::tara::invariants::subject;
+use taraflow::dataflows::tara::{Message, dataflow};
+use taraflow::operators::catch_up::CatchUp;
+use taraflow::role::Role;
+use taraflow::simulation::Subject;
+use taraflow::types::ReplicaId;
+
+use super::{MS, SECOND, World, end, front, run, settings, world};
+
+/// A checkpoint is cut at every slot, so that the newest ends where the log does, and nothing comes after
+/// it that could carry it along.
+#[test]
+fn a_checkpoint_at_the_very_end_of_the_log_is_taken_over_at_once() {
+    for seed in 0..5 {
+        let away = ReplicaId(2);
+        let mut settings = settings(3, 8 * SECOND, 200);
+        (settings.config.checkpoint_every, settings.config.window) = (1, 4);
+        settings.clients = 2;
+        let mut world = world(seed, settings);
+        run(&mut world, 60 * MS);
+        world.crash(away);
+        run(&mut world, 5 * SECOND);
+        let case = format!("seed {seed}");
+        assert_eq!(world.answered(), 200, "{case}: they are still at it");
+        world.restart(away);
+
+        run(&mut world, SECOND);
+
+        assert_eq!(world.executed(away), front(&world, 3), "{case}");
+        assert!(world.stats().counts.checkpoints_installed > 0, "{case}");
+        end(world, &case);
+    }
+}
+
+/// A bit of the first piece of a checkpoint flips under way, past the checks of the link.
+#[test]
+fn a_checkpoint_of_which_a_piece_is_damaged_is_refused_and_fetched_again() {
+    for seed in 0..5 {
+        let damaging = Subject {
+            dataflow: Rc::new(|mut inputs, config| {
+                let mut role = Role::new("damage", inputs.graph, 0_u64);
+                let (send, damaged) = role.output();
+                role.on(inputs.messages, move |pieces, (from, mut message)| {
+                    if let Message::CatchUp(CatchUp::Piece { bytes, .. }) = &mut message {
+                        *pieces += 1;
+                        let at = bytes.len() / 2;
+                        let first = bytes.get_mut(at).filter(|_| *pieces == 1);
+                        first.into_iter().for_each(|byte| *byte ^= 1);
+                    }
+                    send.send([(from, message)]);
+                });
+                role.build();
+                inputs.messages = damaged;
+                dataflow(inputs, config)
+            }),
+            ..subject()
+        };
+        let away = ReplicaId(2);
+        let mut settings = settings(3, 4 * SECOND, 2_000);
+        settings.config.chunk_bytes = 200;
+        let mut world = World::new(&damaging, seed, settings, true);
+        run(&mut world, 60 * MS);
+        world.crash(away);
+        run(&mut world, SECOND);
+        world.restart(away);
+
+        let stats = end(world, &format!("seed {seed}"));
+
+        assert!(stats.counts.checkpoints_installed > 0, "seed {seed}: {stats:?}");
+    }
+}

@@ -3,19 +3,49 @@
 //!
 //! The rate of a mutant is how many of a hundred seeds notice it. A budget is five times the mean number
 //! of seeds that takes (1 / rate), and ten at least: a change of the protocol draws every run anew, and
-//! then misses a mutant by chance once in a hundred and fifty times.
-//! Those that few seeds of the swarm notice have a world of their own in which their rule is needed more
-//! often.
+//! then misses a mutant by chance once in a hundred and fifty times. Those that few seeds of the swarm
+//! notice have a world of their own in which their rule is needed more often.
 //!
-//! Not here, because hardly a seed notices them (1, 0 and 1 of 100): a report, a proposal or a vote that
-//! is said once, however often it is lost. The report of the next checkpoint stands in for the one
-//! before, and a slot that does not come on has the leader replaced, whereupon it is proposed and voted
-//! for anew. They are said again for the sake of speed; `scenarios` has the case where nobody hears a
-//! report for two seconds.
+//! Not here, because no stream leads past them, and noticed all the same when the line that holds the
+//! rule is changed:
+//! - A batch is applied before an earlier one of its source, or a life not from its first: G4, in
+//!   `scenarios` (`a_hole_is_filled...`, `a_life_is_applied...`) and in worlds with holes.
+//! - The session used last is closed instead of the one silent longest: G3, in one seed of ten.
+//! - A checkpoint that was fetched is released one slot too high, or its digest is not compared:
+//!   `scenarios/checkpoints.rs`.
+//! - Requests of a replica that has fallen silent raise suspicion, or patience never doubles:
+//!   `scenarios/patience.rs`.
+//!
+//! Not here, because another rule stands behind them, and nothing that a client could see depends on
+//! them:
+//! - A committer that restarts could pass over the views of what it has accepted: it has entered each of
+//!   them before, on its disk.
+//! - It could accept below what it has executed: whatever is proposed there in a later view is what was
+//!   decided (T2). It would cost room in its journal.
+//! - A leader could go on when it has heard of a higher view: who has left its view refuses it, and who
+//!   has not may still decide with it.
+//! - It could take for proposed what it has proposed in an earlier view it led: its own committer has
+//!   accepted that, and accounts for it when it leads again. Only what a noop has displaced waits for the
+//!   leader after it.
+//! - Accounts, wishes for a view, reports and what is fetched could leave before the disk has what the
+//!   turn has left: an account waits for its view to be on the disk, and what it is of was written before
+//!   that; a wish promises nothing, a report is of a checkpoint that has been saved, and what is fetched
+//!   is decided. Whether what may leave early leaves before what may not is all the same: links reorder.
+//! - The observer could announce a view again, or a lower one: the committer refuses it, and G9 watches
+//!   the committer.
+//! - Reports that differ could count for each other: without a broken machine none do, and with one it is
+//!   said (`Event::Diverged`). Unit tests of the checkpointer hold the rule.
+//! - A report, a proposal, a vote or an account could be said once, however often it is lost, and a
+//!   source could wait for its patience when the view changes. The report of the next checkpoint stands
+//!   in for the one before, a slot or a view that does not come on has the leader replaced, and the
+//!   patience of a source is short. They are said again for the sake of speed; `scenarios` has the case
+//!   where nobody hears a report for two seconds.
 //!
 //! `cargo test --release --test mutants -- --nocapture` prints which seed notices which mutant by what;
-//! `-- --ignored --nocapture measured_rates` measures the rates.
+//! `-- --ignored --nocapture measured_rates` measures the rates. Both look at those mutants only whose
+//! names hold a word of the variable `MUTANTS`, if there is one.
 
+mod disks;
 mod keeping;
 mod rewriting;
 mod service;
@@ -26,7 +56,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use taraflow::dataflows::tara::invariants::subject;
-use taraflow::simulation::{Act, Settings, World};
+use taraflow::simulation::{Act, Settings, Sizes, World};
 
 use rewriting::Subject;
 
@@ -66,6 +96,23 @@ enum Scene {
     Heavy,
     /// Replicas die in the middle of what they ask of their disks.
     FailingDisks,
+    /// Every message takes longer than the patience a first leader is given.
+    Slow,
+    /// Replicas crash again and again, as early as when they start, and their disks are slow.
+    Storm,
+}
+
+impl Scene {
+    const ALL: [Self; 8] = [
+        Self::Swarm,
+        Self::WideWindow,
+        Self::Restless,
+        Self::Lossy,
+        Self::Heavy,
+        Self::FailingDisks,
+        Self::Slow,
+        Self::Storm,
+    ];
 }
 
 impl Scene {
@@ -86,6 +133,7 @@ impl Scene {
             }
             Self::Lossy => settings.network.loss = 400_000,
             Self::Heavy => {
+                settings.sizes = Sizes::default();
                 settings.network.loss = 400_000;
                 (config.checkpoint_every, config.window) = (100, 400);
                 (config.checkpoint_bytes, config.batch_bytes_max) = (300, 300);
@@ -94,6 +142,16 @@ impl Scene {
             Self::FailingDisks => {
                 settings.nemesis_every_us = 100_000;
                 settings.acts = vec![(Act::DieInside, 4), (Act::CrashAll, 1)];
+            }
+            Self::Slow => {
+                config.suspect_after_ms = 40;
+                (settings.network.delay_us, settings.network.jitter_us) = (25_000, 10_000);
+            }
+            Self::Storm => {
+                settings.stillborn = 500_000;
+                settings.disks.sync_us = 40_000;
+                settings.nemesis_every_us = 150_000;
+                settings.acts = vec![(Act::CrashAll, 1), (Act::Crash, 2)];
             }
         }
         settings
@@ -114,22 +172,26 @@ macro_rules! mutants {
     (@world $world:ident) => { Scene::$world };
 }
 
-const MUTANTS: [Mutant; 34] = mutants![
+static MUTANTS: [Mutant; 44] = mutants![
     voting::half_a_quorum_decides => 100,
     voting::a_repeated_vote_counts_again => 100,
     voting::votes_of_different_views_add_up => 48,
     voting::a_vote_to_oneself_does_not_wait_for_the_disk => 100,
     voting::a_committer_accepts_proposals_of_old_views => 10 in Restless,
+    voting::a_committer_votes_in_a_view_it_has_not_entered => 60,
     view_changes::one_controller_is_enough_for_a_view => 98,
     view_changes::a_leader_is_never_suspected => 78,
-    view_changes::a_record_of_an_older_view_is_counted => 3 in Restless,
-    view_changes::half_the_records_are_enough => 46 in Restless,
+    view_changes::a_record_of_an_older_view_is_counted => 32 in Restless,
+    view_changes::half_the_records_are_enough => 96 in Restless,
     view_changes::a_record_leaves_out_the_last_slot => 96,
     view_changes::a_leader_overlooks_the_last_slot_of_a_record => 68,
     view_changes::the_lowest_view_wins => 14 in Restless,
     view_changes::what_is_executed_is_proposed_again => 90,
     view_changes::nothing_accepted_is_proposed_again => 88,
     view_changes::a_wish_for_a_view_is_said_once => 16 in Lossy,
+    view_changes::patience_never_doubles => 50 in Slow,
+    disks::a_start_is_not_durable => 90 in Storm,
+    disks::names_of_files_are_not_durable => 96 in Storm,
     keeping::a_replica_speaks_before_it_writes => 68,
     keeping::a_vote_does_not_wait_for_the_disk => 70,
     keeping::a_view_is_not_written => 60,
@@ -142,6 +204,12 @@ const MUTANTS: [Mutant; 34] = mutants![
     keeping::a_committer_forgets_its_last_vote => 88,
     keeping::a_restarted_replica_takes_itself_for_new => 62,
     service::a_request_sent_to_two_replicas_takes_effect_twice => 92 in WideWindow,
+    service::a_batch_is_missing_among_those_of_its_source => 72,
+    service::a_batch_overtakes_the_one_before_it => 50,
+    service::the_requests_of_a_batch_are_packed_in_reverse => 50,
+    service::a_batch_is_submitted_twice => 50,
+    service::a_session_has_the_name_of_another => 50,
+    service::a_session_in_use_is_closed => 50,
     service::only_the_highest_number_of_a_client_is_kept => 60,
     service::a_snapshot_leaves_out_a_key => 72,
     service::a_command_does_what_it_did_not_do_elsewhere => 96,
@@ -151,14 +219,24 @@ const MUTANTS: [Mutant; 34] = mutants![
     service::a_replica_behind_is_not_helped => 70,
 ];
 
-/// Does something with every mutant, on as many threads as the machine has.
+/// The mutants that are asked for: all, unless the environment names some.
+fn chosen() -> Vec<&'static Mutant> {
+    let words = std::env::var("MUTANTS").unwrap_or_default();
+    let is_named = |mutant: &&Mutant| {
+        words.is_empty() || words.split_whitespace().any(|word| mutant.name.contains(word))
+    };
+    MUTANTS.iter().filter(is_named).collect()
+}
+
+/// Does something with every chosen mutant, on as many threads as the machine has.
 fn with_all<T: Send>(work: impl Fn(&Mutant) -> T + Sync) -> Vec<T> {
+    let chosen = chosen();
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
-                while let Some(mutant) = MUTANTS.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some(mutant) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let result = work(mutant);
                     done.lock().expect("no worker panics").push(result);
                 }
@@ -184,14 +262,7 @@ fn every_mutant_is_noticed_within_its_budget() {
 
 #[test]
 fn nothing_is_noticed_on_the_same_seeds_when_no_rule_is_off() {
-    for world in [
-        Scene::Swarm,
-        Scene::WideWindow,
-        Scene::Restless,
-        Scene::Lossy,
-        Scene::Heavy,
-        Scene::FailingDisks,
-    ] {
+    for world in Scene::ALL {
         let budgets = MUTANTS.iter().filter(|mutant| mutant.world == world);
         let most = budgets.map(Mutant::budget).max().expect("every scene has a mutant");
         for seed in 0..most {

@@ -2,11 +2,11 @@
 
 use taraflow::app::kv::KeyValue;
 use taraflow::app::{At, Damaged, StateMachine};
-use taraflow::batch::{Packer, Replies, Reply, Request, Requests};
+use taraflow::batch::{Answer, Packer, Replies, Reply, Request, Requests};
 use taraflow::config::Config;
 use taraflow::dataflows::tara::invariants::subject;
 use taraflow::dataflows::tara::{Message, dataflow};
-use taraflow::types::{Millis, Slot};
+use taraflow::types::{ClientId, Millis, Slot};
 
 use super::rewriting::{Subject, counting_twice, redrawn, rewrite, saying};
 
@@ -56,6 +56,115 @@ pub fn only_the_highest_number_of_a_client_is_kept() -> Subject {
             vec![(acknowledging, now)]
         });
         dataflow(inputs, config)
+    })
+}
+
+/// G4: a batch is lost on its way to the source, and those after it are numbered as if it had not been.
+pub fn a_batch_is_missing_among_those_of_its_source() -> Subject {
+    asking(|| {
+        let mut count = 0_u64;
+        move |batch| {
+            count += 1;
+            if count.is_multiple_of(8) { Vec::new() } else { vec![batch] }
+        }
+    })
+}
+
+/// G4: now and then a batch overtakes the one before it.
+pub fn a_batch_overtakes_the_one_before_it() -> Subject {
+    asking(|| {
+        let (mut count, mut held) = (0_u64, None);
+        move |batch| {
+            count += 1;
+            if count.is_multiple_of(4) && held.is_none() {
+                held = Some(batch);
+                return Vec::new();
+            }
+            [Some(batch), held.take()].into_iter().flatten().collect()
+        }
+    })
+}
+
+/// G4: now and then the requests of a batch take effect in the reverse order.
+pub fn the_requests_of_a_batch_are_packed_in_reverse() -> Subject {
+    asking(|| {
+        let mut count = 0_u64;
+        move |(requests, now): (Requests, Millis)| {
+            count += 1;
+            if !count.is_multiple_of(4) {
+                return vec![(requests, now)];
+            }
+            let mut packer = Packer::default();
+            let all: Vec<Request<'_>> = requests.iter().collect();
+            all.into_iter().rev().for_each(|request| packer.push(request));
+            vec![(packer.finish(), now)]
+        }
+    })
+}
+
+/// G4: now and then a batch is submitted twice.
+pub fn a_batch_is_submitted_twice() -> Subject {
+    asking(|| {
+        let mut count = 0_u64;
+        move |batch| {
+            count += 1;
+            if count.is_multiple_of(8) { vec![batch.clone(), batch] } else { vec![batch] }
+        }
+    })
+}
+
+/// Has the clients of each replica ask what the result of `edge` makes of each batch.
+fn asking<F>(edge: fn() -> F) -> Subject
+where
+    F: FnMut((Requests, Millis)) -> Vec<(Requests, Millis)> + 'static,
+{
+    redrawn(move |mut inputs, config| {
+        inputs.requests = rewrite(inputs.requests, edge());
+        dataflow(inputs, config)
+    })
+}
+
+/// Has the clients of each replica answered what the result of `edge` makes of each answer.
+fn answering<F>(edge: fn() -> F) -> Subject
+where
+    F: FnMut(Reply<'_>) -> Option<Answer<'static>> + 'static,
+{
+    redrawn(move |inputs, config| {
+        let mut edge = edge();
+        let mut outputs = dataflow(inputs, config);
+        outputs.replies = rewrite(outputs.replies, move |replies: Replies| {
+            let mut changed = Replies::default();
+            for reply in replies.iter() {
+                let answer = edge(reply).unwrap_or(reply.answer);
+                changed.push(Reply { answer, ..reply });
+            }
+            vec![changed]
+        });
+        outputs
+    })
+}
+
+/// G3: a session has the name of one that was opened before.
+pub fn a_session_has_the_name_of_another() -> Subject {
+    answering(|| {
+        |reply| match reply.answer {
+            Answer::Opened(ClientId(name)) if name >= 4 => Some(Answer::Opened(ClientId(name - 4))),
+            _ => None,
+        }
+    })
+}
+
+/// G3: a session is closed that has not been silent longest.
+pub fn a_session_in_use_is_closed() -> Subject {
+    answering(|| {
+        let mut count = 0_u64;
+        move |reply| match reply.answer {
+            Answer::Done(_) if reply.client.line().is_none() => {
+                count += 1;
+                count.is_multiple_of(32).then_some(Answer::NoSession)
+            }
+            _ => None,
+        }
     })
 }
 

@@ -1,12 +1,16 @@
 //! Mutants of the view change.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use taraflow::dataflows::tara::runs::{self, Run};
-use taraflow::dataflows::tara::{Message, Record, ViewRequest};
-use taraflow::types::{ReplicaId, Slot, View};
+use taraflow::dataflows::tara::{Message, Record, ViewRequest, dataflow};
+use taraflow::events::Event;
+use taraflow::types::{Millis, ReplicaId, Slot, To, View};
+use timely::dataflow::operators::Concat;
 
-use super::rewriting::{Subject, counting_twice, hearing, saying};
+use super::rewriting::{Subject, counting_twice, hearing, redrawn, rewrite, saying};
 
 /// T7: a replica enters a view for which one controller asks.
 pub fn one_controller_is_enough_for_a_view() -> Subject {
@@ -136,5 +140,38 @@ pub fn a_wish_for_a_view_is_said_once() -> Subject {
             Message::View(request) if said.replace(request) == Some(request) => Vec::new(),
             _ => vec![message],
         }
+    })
+}
+
+/// TA-6: whoever sees nothing executed for as long as the first leader would be given asks for the next
+/// view, however many there have been.
+pub fn patience_never_doubles() -> Subject {
+    redrawn(|inputs, config| {
+        let moved = Rc::new(Cell::new((0, View(0))));
+        let (moves, patience) = (Rc::clone(&moved), config.suspect_after_ms);
+        let now = Rc::new(Cell::new(0));
+        let clock = Rc::clone(&now);
+        let wishes = rewrite(inputs.clock.clone(), move |time: Millis| {
+            clock.set(time);
+            let (since, entered) = moved.get();
+            if time.saturating_sub(since) < patience {
+                return Vec::new();
+            }
+            let wish = ViewRequest { entered, wanted: entered.next() };
+            vec![(To::All, Message::View(wish))]
+        });
+        let mut outputs = dataflow(inputs, config);
+        outputs.messages = outputs.messages.concat(wishes);
+        outputs.events = rewrite(outputs.events, move |event| {
+            match event {
+                Event::Stands { view } | Event::EnteredView { view } => {
+                    moves.set((now.get(), view));
+                }
+                Event::Executed { .. } => moves.set((now.get(), moves.get().1)),
+                _ => {}
+            }
+            vec![event]
+        });
+        outputs
     })
 }

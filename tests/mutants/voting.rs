@@ -1,8 +1,11 @@
 //! Mutants of accepting and of counting votes.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use taraflow::dataflows::tara::{Commit, Message, Proposal, dataflow};
+use taraflow::events::Event;
 use taraflow::role::{connect, inlet};
 use taraflow::types::{ReplicaId, Slot, To, View};
 use timely::dataflow::operators::Concat;
@@ -85,5 +88,38 @@ pub fn a_committer_accepts_proposals_of_old_views() -> Subject {
             }
             vec![(from, message)]
         }
+    })
+}
+
+/// TA-b: what a later view's leader proposes is voted for without leaving the view before.
+pub fn a_committer_votes_in_a_view_it_has_not_entered() -> Subject {
+    redrawn(|mut inputs, config| {
+        let entered = Rc::new(Cell::new(View(0)));
+        let stands = Rc::clone(&entered);
+        let is_later = move |message: &Message| match message {
+            Message::Propose(Proposal { view, .. }) => *view > entered.get(),
+            _ => false,
+        };
+        let votes = rewrite(inputs.messages.clone(), {
+            let is_later = is_later.clone();
+            move |(_, message): Heard| match &message {
+                Message::Propose(Proposal { view, slot, .. }) if is_later(&message) => {
+                    vec![(To::All, Message::Commit(Commit { view: *view, slot: *slot }))]
+                }
+                _ => Vec::new(),
+            }
+        });
+        inputs.messages = rewrite(inputs.messages, move |(from, message): Heard| {
+            if is_later(&message) { Vec::new() } else { vec![(from, message)] }
+        });
+        let mut outputs = dataflow(inputs, config);
+        outputs.messages = outputs.messages.concat(votes);
+        outputs.events = rewrite(outputs.events, move |event| {
+            if let Event::Stands { view } | Event::EnteredView { view } = event {
+                stands.set(view);
+            }
+            vec![event]
+        });
+        outputs
     })
 }

@@ -46,8 +46,8 @@ pub struct Line {
     settings: Arc<Settings>,
     session: Session,
     queue: Queue,
-    /// Whether it has sent what cannot be understood.
-    refused: bool,
+    /// Why the connection ends, if that is the client's fault.
+    offence: Option<Offence>,
     transaction: Option<Transaction>,
     watches: Watches,
     /// What has arrived and was not taken yet, from `start` on; nothing can be made of it before
@@ -59,6 +59,16 @@ pub struct Line {
     /// Room for parsing, and for a command in its canonical form.
     arguments: Arguments,
     canonical: Vec<u8>,
+}
+
+/// What ends the connection of a client that has sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offence {
+    /// Bytes that are no command.
+    Unreadable,
+    /// An HTTP request. A web page can make a browser send one, with commands in its body, to any
+    /// address that the browser reaches.
+    Http,
 }
 
 /// Why commands that have arrived are not taken.
@@ -81,7 +91,7 @@ impl Line {
             session: Session::new(id, &settings),
             settings,
             queue: Queue::new(),
-            refused: false,
+            offence: None,
             transaction: None,
             watches: Watches::default(),
             input: Vec::new(),
@@ -186,10 +196,10 @@ impl Line {
         self.session.closing && self.queue.is_settled()
     }
 
-    /// Whether it ends because the client has sent what cannot be understood.
+    /// What the client has sent that ends its connection.
     #[must_use]
-    pub fn is_refused(&self) -> bool {
-        self.refused
+    pub fn offence(&self) -> Option<Offence> {
+        self.offence
     }
 
     fn is_choked(&self) -> bool {
@@ -252,8 +262,12 @@ impl Line {
             _ => format!("ERR {error}"),
         };
         self.queue.answer(|out| write_error(text.as_bytes(), out));
+        self.end_for(Offence::Unreadable);
+    }
+
+    fn end_for(&mut self, offence: Offence) {
         self.session.closing = true;
-        self.refused = true;
+        self.offence = Some(offence);
     }
 
     /// Takes one command, given with its bytes if they are its canonical form. Returns whether it did;
@@ -267,6 +281,10 @@ impl Line {
     ) -> bool {
         let target = match local::find(&command) {
             Ok(target) => target,
+            Err(_) if is_http(&command[0]) => {
+                self.end_for(Offence::Http);
+                return true;
+            }
             Err(refused) => {
                 self.reject(&refused.message());
                 return true;
@@ -336,6 +354,12 @@ impl Line {
             self.start = 0;
         }
     }
+}
+
+/// Whether a line with this word at its beginning is one of an HTTP request. There is no command of
+/// these names, and a request has the second before all that its sender may choose.
+fn is_http(word: &[u8]) -> bool {
+    [&b"POST"[..], b"Host:"].iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@
 //!   and came back, does not stop EXEC; in Redis it does.
 //! - WAIT answers at once with the number of replicas that may fail: no command is answered before one
 //!   more than that hold it.
+//! - What looks like an HTTP request, a command called `POST` or `Host:`, ends the connection, as in Redis.
 //! - There is one database, and one user, `default`.
 
 use crate::resp::Limits;
@@ -32,7 +33,7 @@ mod resp3;
 mod session;
 mod transaction;
 
-pub use line::Line;
+pub use line::{Line, Offence};
 
 /// The version of Redis whose commands and words are followed, for clients that ask.
 const REDIS_VERSION: &str = "7.0.15";

@@ -12,7 +12,7 @@ use crate::batch::{Answer, Replies, Request};
 use crate::edge::Gather;
 use crate::links::Fault;
 use crate::links::stream::{Scratch, Stream};
-use crate::redis::{Line, Settings, World};
+use crate::redis::{Line, Offence, Settings, World};
 use crate::server::faults::Faults;
 use crate::server::report::Tally;
 use crate::status::Status;
@@ -181,8 +181,7 @@ impl Lines {
                     gone.push((id, Fault::Slow));
                 }
                 Ok(()) if client.line.is_closing() && client.line.output().is_empty() => {
-                    let refused = client.line.is_refused();
-                    gone.push((id, if refused { Fault::Unreadable } else { Fault::Closed }));
+                    gone.push((id, fault_of(client.line.offence())));
                 }
                 Ok(()) if client.has_work() || client.stream.is_readable() => {
                     still.insert(id);
@@ -266,6 +265,18 @@ impl Lines {
         world.executed = status.executed;
         world.clients = self.clients.len();
         world.uptime_s = uptime.as_secs();
+    }
+}
+
+/// Why a connection has ended by what its client has sent.
+fn fault_of(offence: Option<Offence>) -> Fault {
+    match offence {
+        None => Fault::Closed,
+        Some(Offence::Unreadable) => Fault::Unreadable,
+        Some(Offence::Http) => Fault::Refused(
+            "possible attack: an HTTP request, perhaps made by a web page; nothing of it was executed"
+                .to_owned(),
+        ),
     }
 }
 

@@ -292,3 +292,22 @@ fn a_replica_of_other_settings_is_told_why_it_is_not_let_in() {
 
     health.is_unharmed(&cluster);
 }
+
+#[test]
+fn a_web_page_cannot_write_through_the_port_of_redis_clients() {
+    let cluster = Cluster::start(3, &["--plain"]);
+    let health = Health::of(&cluster);
+    let body = "\r\n\r\nSET cluster:probe stolen\r\n";
+
+    for head in ["POST / HTTP/1.1\r\nOrigin: null", "PUT / HTTP/1.1\r\nhost: localhost"] {
+        let mut page = Caller::dial(cluster.clients(0));
+        page.throw(format!("{head}{body}").as_bytes());
+        page.is_hung_up_on();
+    }
+
+    assert_eq!(cluster.ask(1, "STRLEN cluster:probe").unwrap(), ":1");
+    let log = cluster.log(0);
+    let said = log.lines().filter(|line| line.contains("possible attack")).collect::<Vec<_>>();
+    assert!(said.len() == 2 && said.iter().all(|line| line.contains("127.0.0.1:")), "{log}");
+    health.is_unharmed(&cluster);
+}

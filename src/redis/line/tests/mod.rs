@@ -239,6 +239,41 @@ fn bytes_that_are_no_command_end_the_connection_behind_earlier_replies() {
 }
 
 #[test]
+fn an_http_request_ends_the_connection_before_any_of_its_body_is_executed() {
+    let body = "\r\n\r\nSET k stolen\r\n";
+    for request in [
+        "POST / HTTP/1.1\r\nContent-Type: text/plain".to_owned(),
+        "pOsT / HTTP/1.1\r\nContent-Type: text/plain".to_owned(),
+        "GET / HTTP/1.1\r\nhost: localhost:7000".to_owned(),
+        "PUT / HTTP/1.1\nHOST: localhost:7000".to_owned(),
+        "*1\r\n$4\r\npost".to_owned(),
+        "MULTI\r\nPOST / HTTP/1.1".to_owned(),
+        "\"POST\" / x y".to_owned(),
+    ] {
+        for password in [None, Some(b"secret".to_vec())] {
+            let mut client = Client::new(Settings { password, ..Settings::default() });
+            client.send(&format!("{request}{body}"));
+            client.send("SET k stolen\r\n");
+
+            assert!(client.ordered.is_empty(), "{request}");
+            assert_eq!(client.line.offence(), Some(Offence::Http), "{request}");
+            assert!(client.line.is_closing() && client.line.is_full());
+        }
+    }
+}
+
+#[test]
+fn what_was_asked_before_an_http_request_is_answered() {
+    let mut client = client();
+
+    client.send("INCR a\r\nPOST / HTTP/1.1\r\nINCR a\r\n");
+    assert!(!client.line.is_closing());
+    client.settle();
+
+    assert_eq!((client.heard().as_str(), client.line.is_closing()), (":1", true));
+}
+
+#[test]
 fn commands_that_nobody_has_are_named_as_in_redis() {
     check(
         &mut client(),
@@ -246,7 +281,7 @@ fn commands_that_nobody_has_are_named_as_in_redis() {
             ("NONE a b", "-ERR unknown command 'NONE', with args beginning with: 'a' 'b'"),
             ("SUBSCRIBE a", "-ERR unknown command 'SUBSCRIBE', with args beginning with: 'a'"),
             ("TRANSACTION 0", "-ERR unknown command 'TRANSACTION', with args beginning with: '0'"),
-            ("FINGERPRINT k", "-ERR unknown command 'FINGERPRINT', with args beginning with: 'k'"),
+            ("VERSIONS k", "-ERR unknown command 'VERSIONS', with args beginning with: 'k'"),
             ("GET", "-ERR wrong number of arguments for 'get' command"),
             ("SELECT", "-ERR wrong number of arguments for 'select' command"),
             ("CLIENT NONE", "-ERR unknown subcommand 'NONE'. Try CLIENT HELP."),

@@ -10,8 +10,9 @@
 //!   been executed or not.
 //! - MULTI queues in the line, and EXEC is one command in the order. Only commands on keys can be
 //!   queued, SELECT, CLIENT and their like cannot.
-//! - WATCH remembers a fingerprint of the value. A key that was set to what it had been, or was gone
-//!   and came back, does not stop EXEC; in Redis it does.
+//! - WATCH asks the log for a version of each key, which ends with the next modification. The replicas
+//!   remember some 65,000 watched keys; whoever watches one that had to be forgotten is told by EXEC that
+//!   it was modified.
 //! - WAIT answers at once with the number of replicas that may fail: no command is answered before one
 //!   more than that hold it.
 //! - What looks like an HTTP request, a command called `POST` or `Host:`, ends the connection, as in Redis.

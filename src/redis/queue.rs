@@ -19,7 +19,7 @@ pub(super) enum Form {
     Resp3(Shape),
     /// That of a transaction whose commands have the shapes at the front of `transactions`.
     Transaction,
-    /// Fingerprints of watched keys, which the line keeps; the reply is OK.
+    /// Versions of watched keys, which the line keeps; the reply is OK.
     Watch,
 }
 
@@ -162,7 +162,7 @@ impl Queue {
     }
 
     /// Answers the oldest ordered command with its result. Returns whether the result holds
-    /// fingerprints for the line.
+    /// versions for the line.
     #[inline]
     pub(super) fn reply(&mut self, result: &[u8]) -> bool {
         let Some(form) = self.take() else { return false };

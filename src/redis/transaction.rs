@@ -12,7 +12,7 @@ const COMMANDS_MAX: usize = 10_000;
 const WATCHED_MAX: usize = 1000;
 const WATCHED_BYTES_MAX: usize = 128 << 10;
 
-/// What EXEC takes beside the queued commands: headers, and the watched keys with their fingerprints.
+/// What EXEC takes beside the queued commands: headers, and the watched keys with their versions.
 const OVERHEAD_WORDS: usize = 2 + 2 * WATCHED_MAX;
 const OVERHEAD_BYTES: usize = WATCHED_BYTES_MAX + WATCHED_MAX * 48 + 64;
 
@@ -64,9 +64,9 @@ impl Transaction {
         write_array(2 + 2 * watches.seen.len() + self.words, &mut command);
         write_bulk(b"TRANSACTION", &mut command);
         write_count(watches.seen.len(), &mut command);
-        for (key, fingerprint) in &watches.seen {
+        for (key, version) in &watches.seen {
             write_bulk(key, &mut command);
-            write_bulk(fingerprint, &mut command);
+            write_number(*version, &mut command);
         }
         command.extend_from_slice(&self.bytes);
         (command, self.shapes)
@@ -75,21 +75,26 @@ impl Transaction {
 
 /// A count as a bulk string.
 fn write_count(count: usize, out: &mut Vec<u8>) {
+    write_number(count as i64, out);
+}
+
+/// A number as a bulk string.
+fn write_number(number: i64, out: &mut Vec<u8>) {
     let mut digits = Vec::with_capacity(8);
-    write_decimal(count as i64, &mut digits);
+    write_decimal(number, &mut digits);
     write_bulk(&digits, out);
 }
 
 /// The keys that a client watches.
 #[derive(Debug, Default)]
 pub(super) struct Watches {
-    /// Each with the fingerprint it had when it was watched first.
-    seen: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// Whose fingerprints have been asked for, with the number of the ordered command.
+    /// Each with the version it had when it was watched first.
+    seen: BTreeMap<Vec<u8>, i64>,
+    /// Whose versions have been asked for, with the number of the ordered command.
     asked: VecDeque<(u64, Vec<Vec<u8>>)>,
     bytes: usize,
     keys: usize,
-    /// A fingerprint will never be known, so nobody can say that nothing has changed.
+    /// A version will never be known, so nobody can say that nothing has changed.
     pub(super) failed: bool,
 }
 
@@ -98,12 +103,12 @@ impl Watches {
         self.seen.is_empty()
     }
 
-    /// Whether a fingerprint is on its way.
+    /// Whether a version is on its way.
     pub(super) fn is_waiting(&self) -> bool {
         !self.asked.is_empty()
     }
 
-    /// Makes of WATCH the command that asks for the fingerprints; nothing if that would be too many.
+    /// Makes of WATCH the command that asks for the versions; nothing if that would be too many.
     pub(super) fn ask(&mut self, watch: &Command<'_>) -> Option<Vec<u8>> {
         let keys: Vec<_> = watch.iter().skip(1).map(<[u8]>::to_vec).collect();
         let bytes = self.bytes + keys.iter().map(Vec::len).sum::<usize>();
@@ -113,7 +118,7 @@ impl Watches {
         (self.keys, self.bytes) = (self.keys + keys.len(), bytes);
         let mut command = Vec::new();
         write_array(watch.len(), &mut command);
-        write_bulk(b"FINGERPRINT", &mut command);
+        write_bulk(b"VERSIONS", &mut command);
         keys.iter().for_each(|key| write_bulk(key, &mut command));
         self.asked.push_back((0, keys));
         Some(command)
@@ -132,13 +137,13 @@ impl Watches {
             return;
         };
         match Reply::parse(reply, &Limits::default()) {
-            Ok(Parsed::Complete { value: Reply::Array(Some(fingerprints)), .. })
-                if fingerprints.len() == keys.len() =>
+            Ok(Parsed::Complete { value: Reply::Array(Some(versions)), .. })
+                if versions.len() == keys.len() =>
             {
-                for (key, fingerprint) in keys.into_iter().zip(fingerprints) {
-                    match fingerprint {
-                        Reply::Bulk(Some(bytes)) => {
-                            self.seen.entry(key).or_insert(bytes);
+                for (key, version) in keys.into_iter().zip(versions) {
+                    match version {
+                        Reply::Integer(version) => {
+                            self.seen.entry(key).or_insert(version);
                         }
                         _ => self.failed = true,
                     }

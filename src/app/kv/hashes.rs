@@ -29,9 +29,9 @@ pub(super) fn hset(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
 }
 
 pub(super) fn hsetnx(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let hash = store.get_or_new::<Hash>(call.key())?;
-    let absent = !hash.contains_key(call.argument(2));
+    let absent = !hash(store, call)?.is_some_and(|hash| hash.contains_key(call.argument(2)));
     if absent {
+        let hash = store.get_or_new::<Hash>(call.key())?;
         hash.insert(call.argument(2).into(), call.argument(3).to_vec());
     }
     write_integer(absent.into(), reply);

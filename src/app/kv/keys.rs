@@ -75,8 +75,15 @@ pub(super) fn randomkey(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> 
 }
 
 pub(super) fn rename(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let entry = store.remove(call.key()).ok_or(Refusal::NO_KEY)?;
-    store.insert(call.argument(2), entry);
+    let (from, to) = (call.key(), call.argument(2));
+    if store.entry(from, call.now_ms).is_none() {
+        return Err(Refusal::NO_KEY);
+    }
+    if from != to
+        && let Some(entry) = store.remove(from)
+    {
+        store.insert(to, entry);
+    }
     write_ok(reply);
     Ok(())
 }

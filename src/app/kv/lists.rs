@@ -96,7 +96,7 @@ fn pop(
     };
     let count = count.min(list.len());
     walk(list, count, reply)?;
-    store.edit(call.key(), |list: &mut List| (0..count).for_each(|_| drop(take(list))))?;
+    store.edit(call.key(), |list: &mut List| (0..count).map_while(|_| take(list)).count())?;
     Ok(())
 }
 

@@ -46,6 +46,7 @@ mod store;
 mod strings;
 mod table;
 mod transaction;
+mod watched;
 mod zset;
 
 pub use glob::matches;

@@ -14,10 +14,14 @@ pub(super) fn set<'s>(store: &'s Store, call: &Call<'_>) -> Result<Option<&'s Se
 }
 
 pub(super) fn sadd(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let set = store.get_or_new::<Set>(call.key())?;
+    let set = store.look_up_or_new::<Set>(call.key())?;
     // Looking first spares the copy of a member that is there.
     let added = call.from(2).filter(|&member| !set.contains(member) && set.insert(member.into()));
-    write_integer(added.count() as i64, reply);
+    let added = added.count();
+    if added > 0 {
+        store.modified(call.key());
+    }
+    write_integer(added as i64, reply);
     Ok(())
 }
 
@@ -62,9 +66,7 @@ pub(super) fn spop(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
         write_bulks(drawn.iter().map(|member| &member[..]), reply)?;
     }
     store.edit(call.key(), |set: &mut Set| {
-        for member in &drawn {
-            set.remove(member);
-        }
+        drawn.iter().filter(|member| set.remove(&member[..])).count()
     })?;
     Ok(())
 }

@@ -1,8 +1,12 @@
 //! The state as bytes: one form for each state, and no trust in what is read.
 //!
 //! ```text
-//! version   1 byte, 1
+//! version   1 byte, 2
 //! clock     u64, milliseconds
+//! watched   u64, the last version given to a watched key
+//! count     u64, then as many watched keys in ascending order of versions, none before version 2:
+//!   version   u64
+//!   key       bytes
 //! count     u64, then as many keys in ascending order:
 //!   key       bytes
 //!   expiry    u64, milliseconds; all ones for never
@@ -11,15 +15,22 @@
 //!             sorted sets (score, member) ascending
 //! ```
 //!
-//! `bytes` are a u32 length and what it counts; numbers are little-endian, scores in 64 bits.
+//! Version 1 had no watched keys, and is still read. `bytes` are a u32 length and what it counts; numbers are little-endian, scores in 64 bits.
 
 use crate::app::Damaged;
 
 use super::expiries::NEVER;
 use super::store::{Entry, Hash, List, Set, Store, Value};
+use super::watched::Watched;
 use super::zset::Zset;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+
+/// The version before keys could be watched.
+const VERSION_BEFORE_WATCHED: u8 = 1;
+
+/// The fewest bytes a watched key takes: a version and a length.
+const WATCHED_BYTES_MIN: usize = 8 + 4;
 
 /// The fewest bytes a key takes: two lengths, an expiry and a kind.
 const KEY_BYTES_MIN: usize = 4 + 8 + 1 + 4;
@@ -30,6 +41,7 @@ pub(super) fn write(store: &Store) -> Vec<u8> {
     keys.sort_unstable_by_key(|(key, _)| *key);
     let mut out = vec![VERSION];
     write_number(store.clock_ms(), &mut out);
+    write_watched(store.watched(), &mut out);
     write_number(keys.len() as u64, &mut out);
     for (key, entry) in keys {
         write_bytes(key, &mut out);
@@ -37,6 +49,15 @@ pub(super) fn write(store: &Store) -> Vec<u8> {
         write_value(&entry.value, &mut out);
     }
     out
+}
+
+fn write_watched(watched: &Watched, out: &mut Vec<u8>) {
+    write_number(watched.last(), out);
+    write_number(watched.iter().len() as u64, out);
+    for (version, key) in watched.iter() {
+        write_number(version, out);
+        write_bytes(key, out);
+    }
 }
 
 fn write_value(value: &Value, out: &mut Vec<u8>) {
@@ -88,8 +109,9 @@ fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
 /// digest.
 pub(super) fn read(snapshot: &[u8]) -> Result<Store, Damaged> {
     let mut from = Reader { bytes: snapshot, at: 0 };
-    if from.byte("version 1")? != VERSION {
-        return Err(Damaged { offset: 0, expected: "version 1" });
+    let version = from.byte("version 2")?;
+    if ![VERSION, VERSION_BEFORE_WATCHED].contains(&version) {
+        return Err(Damaged { offset: 0, expected: "version 2" });
     }
     let clock_ms = from.number("a clock")?;
     if clock_ms > i64::MAX as u64 {
@@ -97,6 +119,7 @@ pub(super) fn read(snapshot: &[u8]) -> Result<Store, Damaged> {
     }
     let mut store = Store::default();
     store.advance(clock_ms);
+    let watched = if version == VERSION { from.watched()? } else { Watched::default() };
     let count = from.count(KEY_BYTES_MIN)?;
     store.reserve(count);
     let mut last: Option<&[u8]> = None;
@@ -113,6 +136,7 @@ pub(super) fn read(snapshot: &[u8]) -> Result<Store, Damaged> {
     if from.at < snapshot.len() {
         return Err(from.damaged(0, "the end"));
     }
+    *store.watched_mut() = watched;
     Ok(store)
 }
 
@@ -171,6 +195,24 @@ impl<'a> Reader<'a> {
         }
         *last = Some(bytes);
         Ok(bytes)
+    }
+
+    fn watched(&mut self) -> Result<Watched, Damaged> {
+        let last = self.number("the last version")?;
+        let mut watched = Watched::after(last);
+        let mut before = 0;
+        for _ in 0..self.count(WATCHED_BYTES_MIN)? {
+            let start = self.at;
+            let version = self.number("a version")?;
+            let key = self.bytes()?;
+            if version <= before || version > last || watched.knows(key) {
+                let expected = "a new key with a version above the one before";
+                return Err(Damaged { offset: start, expected });
+            }
+            watched.remember(key, version);
+            before = version;
+        }
+        Ok(watched)
     }
 
     fn value(&mut self) -> Result<Value, Damaged> {
@@ -249,6 +291,10 @@ mod tests {
             zset.insert(member, score);
         }
         store.get_or_new::<Set>(b"set").unwrap().extend([b"y"[..].into(), b"x"[..].into()]);
+        for key in [&b"gone"[..], b"text", b"none"] {
+            store.watched_mut().watch(key);
+        }
+        store.modified(b"gone");
         store
     }
 
@@ -285,14 +331,25 @@ mod tests {
     #[test]
     fn counts_beyond_the_bytes_present_are_refused_where_they_stand() {
         let mut snapshot = write(&Store::default());
-        snapshot[9..17].fill(0xff);
+        snapshot[25..33].fill(0xff);
 
         let damaged = read(&snapshot).unwrap_err();
 
-        assert_eq!(damaged.offset, 9);
+        assert_eq!(damaged.offset, 25);
         assert_eq!(
             damaged.to_string(),
-            "snapshot is damaged at byte 9: expected a count of elements that are there"
+            "snapshot is damaged at byte 25: expected a count of elements that are there"
         );
+    }
+
+    #[test]
+    fn a_state_from_before_keys_were_watched_is_read() {
+        let mut store = Store::default();
+        store.set(b"k", b"v", NEVER);
+        let mut snapshot = write(&store);
+        snapshot[0] = VERSION_BEFORE_WATCHED;
+        snapshot.drain(9..25);
+
+        assert_eq!(read(&snapshot), Ok(store));
     }
 }

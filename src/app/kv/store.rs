@@ -9,6 +9,7 @@ use hashbrown::hash_map::EntryRef;
 use super::Refusal;
 use super::bytes::Bytes;
 use super::expiries::{Expiries, NEVER};
+use super::watched::Watched;
 use super::zset::Zset;
 
 /// A string value.
@@ -48,7 +49,45 @@ pub(super) struct Entry {
 pub(super) struct Store {
     entries: HashMap<Bytes, Entry, FixedState>,
     expiries: Expiries,
+    /// Every modification of a key is noted here.
+    watched: Watched,
     clock_ms: u64,
+}
+
+/// What an edit did, so that a key counts as modified only if it was.
+pub(super) trait Change {
+    fn is_change(&self) -> bool;
+}
+
+impl Change for () {
+    fn is_change(&self) -> bool {
+        true
+    }
+}
+
+impl Change for bool {
+    fn is_change(&self) -> bool {
+        *self
+    }
+}
+
+/// So many elements came, went or changed.
+impl Change for usize {
+    fn is_change(&self) -> bool {
+        *self > 0
+    }
+}
+
+impl<T> Change for Option<T> {
+    fn is_change(&self) -> bool {
+        self.is_some()
+    }
+}
+
+impl<T, E> Change for Result<T, E> {
+    fn is_change(&self) -> bool {
+        self.is_ok()
+    }
 }
 
 /// A kind of value, so that each access is written once for all of them.
@@ -81,6 +120,7 @@ impl Store {
         while let Some(keys) = self.expiries.take_due(self.clock_ms) {
             for key in keys {
                 self.entries.remove(&key[..]);
+                self.watched.modify(&key);
             }
         }
     }
@@ -111,18 +151,37 @@ impl Store {
         entry.map(|entry| K::of(&entry.value).ok_or(Refusal::WRONG_TYPE)).transpose()
     }
 
-    /// The value of `key`, an empty one if there was none. The caller puts something into it.
+    /// The value of `key`, an empty one if there was none. The caller puts something into it, or changes
+    /// it.
     pub(super) fn get_or_new<K: Kind>(&mut self, key: &[u8]) -> Result<&mut K, Refusal> {
-        let new = || Entry { value: K::default().into_value(), expires_ms: NEVER };
-        let entry = match self.entries.entry_ref(key) {
-            EntryRef::Occupied(entry) => entry.into_mut(),
-            EntryRef::Vacant(entry) => entry.insert_with_key(key.into(), new()),
-        };
-        K::of_mut(&mut entry.value).ok_or(Refusal::WRONG_TYPE)
+        let value = look_up_or_new(&mut self.entries, key)?;
+        self.watched.modify(key);
+        Ok(value)
+    }
+
+    /// The value of `key`, an empty one if there was none. The caller puts something into it, unless it
+    /// is there already, and says so by [`modified`](Self::modified).
+    pub(super) fn look_up_or_new<K: Kind>(&mut self, key: &[u8]) -> Result<&mut K, Refusal> {
+        look_up_or_new(&mut self.entries, key)
+    }
+
+    /// Notes that the value of `key` was modified.
+    pub(super) fn modified(&mut self, key: &[u8]) {
+        self.watched.modify(key);
+    }
+
+    /// The keys that are watched.
+    pub(super) fn watched(&self) -> &Watched {
+        &self.watched
+    }
+
+    /// The keys that are watched, to watch more.
+    pub(super) fn watched_mut(&mut self) -> &mut Watched {
+        &mut self.watched
     }
 
     /// Changes the value of `key` if there is one, and drops the key if nothing is left of it.
-    pub(super) fn edit<K: Kind, R>(
+    pub(super) fn edit<K: Kind, R: Change>(
         &mut self,
         key: &[u8],
         edit: impl FnOnce(&mut K) -> R,
@@ -132,12 +191,15 @@ impl Store {
         let result = edit(value);
         if value.is_spent() {
             self.remove(key);
+        } else if result.is_change() {
+            self.watched.modify(key);
         }
         Ok(Some(result))
     }
 
     /// Makes `key` the string `text` that expires at `expires_ms`, whatever it was before.
     pub(super) fn set(&mut self, key: &[u8], text: &[u8], expires_ms: u64) {
+        self.watched.modify(key);
         let Some(entry) = self.entries.get_mut(key) else {
             self.insert(key, Entry { value: Value::Text(text.into()), expires_ms });
             return;
@@ -154,6 +216,7 @@ impl Store {
 
     /// Puts an entry in the place of whatever `key` was before.
     pub(super) fn insert(&mut self, key: &[u8], entry: Entry) {
+        self.watched.modify(key);
         let from_ms = self.entries.get(key).map_or(NEVER, |old| old.expires_ms);
         self.expiries.shift(key, from_ms, entry.expires_ms);
         self.entries.insert(key.into(), entry);
@@ -163,6 +226,7 @@ impl Store {
     pub(super) fn remove(&mut self, key: &[u8]) -> Option<Entry> {
         let entry = self.entries.remove(key)?;
         self.expiries.shift(key, entry.expires_ms, NEVER);
+        self.watched.modify(key);
         Some(entry)
     }
 
@@ -173,18 +237,35 @@ impl Store {
         } else if let Some(entry) = self.entries.get_mut(key) {
             let from_ms = std::mem::replace(&mut entry.expires_ms, expires_ms);
             self.expiries.shift(key, from_ms, expires_ms);
+            if (from_ms, expires_ms) != (NEVER, NEVER) {
+                self.watched.modify(key);
+            }
         }
     }
 
-    /// Drops all keys; the clock goes on.
+    /// Drops all keys; the clock goes on, and what was no key is not modified.
     pub(super) fn clear(&mut self) {
-        *self = Self { clock_ms: self.clock_ms, ..Self::default() };
+        let entries = std::mem::take(&mut self.entries);
+        self.expiries = Expiries::default();
+        self.watched.modify_all(|key| entries.contains_key(key));
     }
 
     /// Makes room for `keys` more.
     pub(super) fn reserve(&mut self, keys: usize) {
         self.entries.reserve(keys);
     }
+}
+
+fn look_up_or_new<'s, K: Kind>(
+    entries: &'s mut HashMap<Bytes, Entry, FixedState>,
+    key: &[u8],
+) -> Result<&'s mut K, Refusal> {
+    let new = || Entry { value: K::default().into_value(), expires_ms: NEVER };
+    let entry = match entries.entry_ref(key) {
+        EntryRef::Occupied(entry) => entry.into_mut(),
+        EntryRef::Vacant(entry) => entry.insert_with_key(key.into(), new()),
+    };
+    K::of_mut(&mut entry.value).ok_or(Refusal::WRONG_TYPE)
 }
 
 impl Value {

@@ -1,63 +1,39 @@
 //! Many commands as one: what an edge makes of MULTI, WATCH and EXEC.
 //!
 //! ```text
-//! FINGERPRINT key ..        an array with a fingerprint for each key
-//! TRANSACTION watched (key fingerprint).. (count word..)..
+//! VERSIONS key ..           an array with a version for each key, which is watched from now on
+//! TRANSACTION watched (key version).. (count word..)..
 //! ```
 //!
-//! `watched` says how many keys follow, each with the fingerprint it had; `count` how many words the
-//! next command has. If a key has another fingerprint now, the answer is the null array and nothing
-//! is done. Else all commands are run, at one place in the order, and the answer is the array of their
-//! replies. As in Redis one that is refused does not stop those behind it.
+//! `watched` says how many keys follow, each with the version it had; `count` how many words the
+//! next command has. If a key was modified since it had that version, the answer is the null array and
+//! nothing is done. Else all commands are run, at one place in the order, and the answer is the array of
+//! their replies. As in Redis one that is refused does not stop those behind it.
 
-use crate::resp::{Command, integer, write_array, write_null_array};
+use crate::resp::{Command, integer, write_array, write_integer, write_null_array};
 
-use super::replies::write_bulks;
-use super::store::{Entry, Store, Value};
+use super::store::Store;
 use super::{Call, Done, REPLY_BYTES_MAX, Refusal, Row, row_of, run};
 
-/// What tells one value of a key from another; the hash is cut to where chance cannot find two alike.
-const FINGERPRINT_BYTES: usize = 16;
-
-/// Asks for what WATCH remembers. Two fingerprints of a key are equal when its kind, its value and its
-/// expiry are: a change that was taken back does not show.
-pub(super) fn fingerprint(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let fingerprints: Vec<_> = call.from(1).map(|key| of_key(store, key, call.now_ms)).collect();
-    write_bulks(fingerprints.iter().map(|bytes| &bytes[..]), reply)
-}
-
-fn of_key(store: &Store, key: &[u8], now_ms: u64) -> [u8; FINGERPRINT_BYTES] {
-    let hash = store.entry(key, now_ms).map_or([0; blake3::OUT_LEN], of_entry);
-    std::array::from_fn(|index| hash[index])
-}
-
-fn of_entry(entry: &Entry) -> [u8; blake3::OUT_LEN] {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&entry.expires_ms.to_le_bytes()).update(entry.value.kind().as_bytes());
-    let mut add = |part: &[u8]| {
-        hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
-    };
-    match &entry.value {
-        Value::Text(text) => add(text),
-        Value::List(list) => list.iter().for_each(|element| add(element)),
-        Value::Set(set) => set.iter().for_each(|member| add(member)),
-        Value::Zset(zset) => zset.iter().for_each(|one| {
-            add(&one.member);
-            add(&one.score.to_bits().to_le_bytes());
-        }),
-        Value::Hash(hash) => hash.iter().for_each(|(field, value)| {
-            add(field);
-            add(value);
-        }),
+/// Watches keys for a client.
+pub(super) fn versions(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    write_array(call.len() - 1, reply);
+    for key in call.from(1) {
+        write_integer(store.watched_mut().watch(key) as i64, reply);
     }
-    hasher.finalize().into()
+    Ok(())
+}
+
+/// Whether nothing has modified `key` since it had the version that a client saw.
+fn is_unmodified(store: &Store, key: &[u8], seen: &[u8]) -> bool {
+    let seen = integer(seen).and_then(|version| u64::try_from(version).ok());
+    seen.is_some_and(|version| store.watched().is_unmodified(key, version))
 }
 
 /// Runs a transaction whose parts have been checked by the edge that made it; checks them again.
 pub(super) fn transaction(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let plan = Plan::read(&call.arguments).ok_or(Refusal::Text("ERR transaction is malformed"))?;
-    let same = |(key, seen): (&[u8], &[u8])| of_key(store, key, call.now_ms) == *seen;
-    if !pairs(plan.watched).all(same) {
+    if !pairs(plan.watched).all(|(key, seen)| is_unmodified(store, key, seen)) {
         write_null_array(reply);
         return Ok(());
     }
@@ -144,38 +120,80 @@ mod tests {
         }
     }
 
-    /// The fingerprint of a key after these commands, at a time in milliseconds.
-    fn fingerprint(lines: &[&str]) -> Vec<u8> {
+    /// Whether a transaction goes through that has watched `k` after `before` and before `between`.
+    fn goes_through(before: &[&str], between: &[&str]) -> bool {
         let mut service = KeyValue::default();
         let mut reply = Vec::new();
-        for line in lines.iter().chain(&["FINGERPRINT k"]) {
+        let mut time_ms = 0;
+        let mut run = |line: &str| {
+            // As a line of its own a number lets time pass.
+            if let Ok(passed_ms) = line.parse::<u64>() {
+                time_ms += passed_ms;
+                return String::new();
+            }
             reply.clear();
-            service.apply(At { slot: Slot(1), time_ms: 50 }, &command(line), &mut reply);
-        }
-        reply
+            service.apply(At { slot: Slot(1), time_ms }, &command(line), &mut reply);
+            String::from_utf8_lossy(&reply).into_owned()
+        };
+        before.iter().for_each(|line| drop(run(line)));
+        let version = run("VERSIONS k").replace("*1\r\n:", "");
+        between.iter().for_each(|line| drop(run(line)));
+        let said = run(&format!("TRANSACTION 1 k {} 1 PING", version.trim_end()));
+        said != "*-1\r\n"
     }
 
     #[test]
-    fn fingerprints_tell_kind_value_and_expiry_apart() {
-        let states: [&[&str]; 12] = [
-            &[],
-            &["SET k v"],
-            &["SET k w"],
-            &["SET k v PX 5"],
-            &["RPUSH k v"],
-            &["SADD k v"],
-            &["SADD k vw"],
-            &["SADD k v w"],
-            &["RPUSH k v w"],
-            &["HSET k v w"],
-            &["ZADD k 1 v"],
-            &["ZADD k 2 v"],
-        ];
-        let fingerprints = states.map(fingerprint);
-
-        for (index, one) in fingerprints.iter().enumerate() {
-            assert!(!fingerprints[..index].contains(one), "{:?}", states[index]);
+    fn any_modification_stops_a_transaction_also_one_that_was_taken_back() {
+        for (before, between) in [
+            (&["SET k v"][..], &["SET k v"][..]),
+            (&["SET k v"], &["DEL k", "SET k v"]),
+            (&["SET k v"], &["RENAME k other", "RENAME other k"]),
+            (&["SET k v"], &["EXPIRE k 100", "PERSIST k"]),
+            (&["SET k v", "EXPIRE k 1"], &["2000"]),
+            (&["SET k v"], &["FLUSHALL"]),
+            (&["SET k v"], &["APPEND k x"]),
+            (&["SET k v"], &["GETDEL k"]),
+            (&["SET k v"], &["SETRANGE k 0 v"]),
+            (&["SET k 1"], &["INCR k", "DECR k"]),
+            (&["SET k 1"], &["INCRBYFLOAT k 0"]),
+            (&["SET other v"], &["COPY other k", "DEL k"]),
+            (&["SET other v"], &["RENAME other k"]),
+            (&[], &["SET k v", "DEL k"]),
+            (&[], &["TRANSACTION 0 3 SET k v 2 DEL k"]),
+            (&[], &["SET k v PX 1", "5"]),
+            (&["RPUSH k a b"], &["LSET k 0 a"]),
+            (&["RPUSH k a b"], &["LTRIM k 0 -1"]),
+            (&["RPUSH k a b"], &["LPOP k", "LPUSH k a"]),
+            (&["RPUSH k a a"], &["LMOVE k k LEFT RIGHT"]),
+            (&["RPUSH k a"], &["LREM k 0 a", "RPUSH k a"]),
+            (&["SADD k a"], &["SADD k b", "SREM k b"]),
+            (&["SADD k a"], &["SMOVE k other a", "SMOVE other k a"]),
+            (&["SADD k a"], &["SPOP k"]),
+            (&["SADD k a", "SADD other a"], &["SUNIONSTORE k other"]),
+            (&["HSET k f v"], &["HSET k f v"]),
+            (&["HSET k f 1"], &["HINCRBY k f 0"]),
+            (&["ZADD k 1 a"], &["ZADD k 2 a", "ZADD k 1 a"]),
+            (&["ZADD k 1 a"], &["ZREMRANGEBYRANK k 0 0", "ZADD k 1 a"]),
+        ] {
+            assert!(!goes_through(before, between), "{before:?}, then {between:?}");
         }
-        assert_eq!(fingerprint(&["SET k w", "SET k v"]), fingerprint(&["SET k v"]));
+    }
+
+    #[test]
+    fn what_modifies_nothing_stops_no_transaction() {
+        for (before, between) in [
+            (&["SET k v"][..], &["GET k", "TYPE k", "TTL k", "TOUCH k", "GETEX k"][..]),
+            (&["SET k v"], &["SETNX k w", "PERSIST k", "GETEX k PERSIST", "INCR k", "LPUSH k a"]),
+            (&["SET k v"], &["EXPIRE k 100 XX", "SETRANGE k 0 ''", "RENAME k k", "COPY k k"]),
+            (&["SET k v"], &["SET other w", "DEL other", "HSETNX k f v"]),
+            (&[], &["DEL k", "SET other v", "FLUSHALL", "EXPIRE k 1", "LPOP k", "RENAME k l"]),
+            (&["RPUSH k a"], &["LREM k 0 b", "LINSERT k BEFORE b c", "LPOP k 0", "LRANGE k 0 9"]),
+            (&["SADD k a"], &["SADD k a", "SREM k b", "SMOVE k other b", "SPOP k 0"]),
+            (&["HSET k f v"], &["HSETNX k f w", "HDEL k g", "HINCRBY k f 1"]),
+            (&["ZADD k 1 a"], &["ZADD k 1 a", "ZADD k NX 2 a", "ZREM k b", "ZINCRBY k 0 a"]),
+            (&["ZADD k 1 a"], &["ZREMRANGEBYRANK k 5 6", "ZPOPMIN k 0"]),
+        ] {
+            assert!(goes_through(before, between), "{before:?}, then {between:?}");
+        }
     }
 }

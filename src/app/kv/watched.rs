@@ -116,7 +116,8 @@ mod tests {
         let versions: Vec<_> =
             (0..KEYS_MAX as u64 + 9).map(|key| watched.watch(&key.to_be_bytes())).collect();
 
-        let unmodified = |key: u64| watched.is_unmodified(&key.to_be_bytes(), versions[key as usize]);
+        let unmodified =
+            |key: u64| watched.is_unmodified(&key.to_be_bytes(), versions[key as usize]);
         assert!(!unmodified(8) && unmodified(9));
         assert_eq!((watched.versions.len(), watched.bytes), (KEYS_MAX, 8 * KEYS_MAX));
 

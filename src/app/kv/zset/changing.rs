@@ -102,7 +102,7 @@ pub(in crate::app::kv) fn zadd(store: &mut Store, call: &Call<'_>, reply: &mut V
         write_integer(0, reply);
         return Ok(());
     }
-    let zset = store.get_or_new::<Zset>(call.key())?;
+    let zset = store.look_up_or_new::<Zset>(call.key())?;
     let (mut added, mut changed) = (0, 0);
     for (score, member) in call.pairs(first)? {
         let old = zset.score(member);
@@ -117,6 +117,9 @@ pub(in crate::app::kv) fn zadd(store: &mut Store, call: &Call<'_>, reply: &mut V
                 zset.insert(member, score);
             }
         }
+    }
+    if added + changed > 0 {
+        store.modified(call.key());
     }
     write_integer(if options.count_changed { added + changed } else { added }, reply);
     Ok(())
@@ -139,7 +142,10 @@ fn increment(
     match options.deed(old, by)? {
         Deed::Nothing => write_null(reply),
         Deed::Add(score) | Deed::Change(score) => {
-            store.get_or_new::<Zset>(call.key())?.insert(member, score);
+            store.look_up_or_new::<Zset>(call.key())?.insert(member, score);
+            if old != Some(score) {
+                store.modified(call.key());
+            }
             write_score(score + 0.0, reply);
         }
     }

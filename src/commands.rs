@@ -314,7 +314,10 @@ mod tests {
         for (input, said) in [
             (&b"PING\n*1\r\nx4\r\n"[..], "byte 9: expected '$', got 'x'"),
             (b"PING\n*1\r\n$3\r\nfoo\r\n", "byte 5: unknown command 'foo'"),
-            (b"*0\r\n*1\r\n$1048577\r\n", "byte 9: invalid bulk length"),
+            (
+                b"*0\r\n*1\r\n$16777217\r\n",
+                "byte 9: invalid bulk length: an argument has at most 16777216 bytes",
+            ),
             (
                 b"PING\n*1\r\n$4\r\nPI",
                 "input ends in the middle of a command that starts at byte 5",

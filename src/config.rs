@@ -32,8 +32,10 @@ pub struct Config {
     pub batches_in_flight: usize,
     /// Requests in a batch.
     pub batch_requests_max: usize,
-    /// Bytes of commands in a batch; a single command may be as large as this.
+    /// Bytes of commands in a batch; one that is longer has a batch to itself.
     pub batch_bytes_max: usize,
+    /// Bytes of a command.
+    pub command_bytes_max: usize,
     /// Bytes of requests a replica gathers for its clients before it refuses more.
     pub gather_bytes_max: usize,
     /// *Replicated.* Requests a client may have open at a time.
@@ -45,6 +47,9 @@ pub struct Config {
 }
 
 impl Config {
+    /// Above this a command would come near the longest frame that its head can tell.
+    const COMMAND_BYTES_MAX: usize = 512 << 20;
+
     /// The defaults for replica `me` of `n`.
     #[must_use]
     pub fn new(me: ReplicaId, n: usize) -> Self {
@@ -62,6 +67,7 @@ impl Config {
             batches_in_flight: 4,
             batch_requests_max: 4096,
             batch_bytes_max: 1 << 20,
+            command_bytes_max: 32 << 20,
             gather_bytes_max: 8 << 20,
             client_window: 64,
             sessions_max: 10_000,
@@ -74,6 +80,12 @@ impl Config {
     #[must_use]
     pub fn present_ms(&self) -> Millis {
         (10 * self.gossip_every_ms).max(1_000)
+    }
+
+    /// Bytes of commands in the largest batch there may be.
+    #[must_use]
+    pub fn largest_batch_bytes(&self) -> usize {
+        self.batch_bytes_max.max(self.command_bytes_max)
     }
 
     /// Replicas that may fail.
@@ -103,9 +115,16 @@ impl Config {
             "at least twice checkpoint_every, or the leader waits for each checkpoint",
         )?;
         demand(
-            self.window_bytes / 2 >= self.checkpoint_bytes.saturating_add(self.batch_bytes_max),
+            self.command_bytes_max <= Self::COMMAND_BYTES_MAX,
+            "command_bytes_max",
+            "at most 536870912 (512 MiB), or it does not fit a frame",
+        )?;
+        demand(
+            self.window_bytes / 2
+                >= self.checkpoint_bytes.saturating_add(self.largest_batch_bytes()),
             "window_bytes",
-            "at least twice checkpoint_bytes and batch_bytes_max together",
+            "at least twice checkpoint_bytes and the larger of batch_bytes_max and \
+             command_bytes_max together",
         )?;
         demand(self.batches_in_flight > 0, "batches_in_flight", "at least 1")?;
         demand(self.batch_requests_max > 0, "batch_requests_max", "at least 1")?;

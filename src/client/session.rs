@@ -24,12 +24,14 @@ pub struct Limits {
     pub window: u64,
     /// Requests in a pack.
     pub pack_requests_max: usize,
-    /// Bytes of commands in a pack.
+    /// Bytes of commands in a pack; one that is longer has a pack to itself.
     pub pack_bytes_max: usize,
     /// How long a replica may be silent before the next one is asked; doubles while all are.
     pub retry_after_ms: Millis,
     /// The longest such time.
     pub retry_after_ms_max: Millis,
+    /// Bytes of a command.
+    pub command_bytes_max: usize,
 }
 
 impl Limits {
@@ -44,6 +46,7 @@ impl Limits {
             // A change of view must not look like a dead replica.
             retry_after_ms: 2 * config.suspect_after_ms,
             retry_after_ms_max: 16 * config.suspect_after_ms,
+            command_bytes_max: config.command_bytes_max,
         }
     }
 }
@@ -60,9 +63,14 @@ pub enum Refused {
     /// As many requests are open as the window allows: take answers first.
     #[error("as many requests are open as the session may have")]
     Full,
-    /// The command is longer than a batch may be.
-    #[error("the command is longer than the cluster takes")]
-    TooLong,
+    /// The command is longer than the cluster takes.
+    #[error("the command has {bytes} bytes, and the cluster takes {most} (command_bytes_max)")]
+    TooLong {
+        /// Its bytes.
+        bytes: usize,
+        /// How many it may have.
+        most: usize,
+    },
 }
 
 /// What came of a request.
@@ -232,8 +240,11 @@ impl Session {
             Stage::Opening { .. } => return Err(Refused::NotOpen),
             Stage::Closed => return Err(Refused::Closed),
         };
-        if command.len() > self.limits.pack_bytes_max {
-            return Err(Refused::TooLong);
+        if command.len() > self.limits.command_bytes_max {
+            return Err(Refused::TooLong {
+                bytes: command.len(),
+                most: self.limits.command_bytes_max,
+            });
         }
         if self.room() == 0 {
             return Err(Refused::Full);

@@ -113,6 +113,12 @@ impl Stream {
         self.writable = true;
     }
 
+    /// Tells the other end that nothing more comes, while what it sends is still read.
+    pub fn end_writing(&mut self) {
+        // A connection that is gone needs no end.
+        let _ = self.socket.shutdown(std::net::Shutdown::Write);
+    }
+
     /// Whether reading may give something.
     #[must_use]
     pub fn is_readable(&self) -> bool {

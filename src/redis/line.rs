@@ -152,6 +152,13 @@ impl Line {
         self.give_up(number.saturating_add(1), Silence::Lost);
     }
 
+    /// Stops waiting for ordered command `number`, which was executed, and whose reply was too much to
+    /// be kept.
+    pub fn drop_reply(&mut self, number: u64) {
+        self.give_up(number, Silence::Lost);
+        self.give_up(number.saturating_add(1), Silence::Dropped);
+    }
+
     fn give_up(&mut self, number: u64, why: Silence) {
         self.queue.silence(number, why);
         self.watches.give_up(number);
@@ -240,7 +247,7 @@ impl Line {
                     self.needed = needed;
                     break;
                 }
-                Err(error) => self.refuse(rest, error),
+                Err(error) => self.refuse(error),
             }
         }
         self.arguments = arguments;
@@ -249,14 +256,13 @@ impl Line {
 
     /// Answers bytes that are no command, behind which nothing can be understood.
     #[cold]
-    fn refuse(&mut self, rest: &[u8], error: ProtocolError) {
+    fn refuse(&mut self, error: ProtocolError) {
         // What is refused only until the password is said is refused in words of its own.
-        let later = Arguments::default().parse(rest, &self.settings.limits).err();
         let text = match error.fault {
-            Fault::MultibulkLength if later != Some(error) => {
+            Fault::Arguments(_) if !self.session.authenticated => {
                 "ERR Protocol error: unauthenticated multibulk length".into()
             }
-            Fault::BulkLength if later != Some(error) => {
+            Fault::BulkBytes(_) if !self.session.authenticated => {
                 "ERR Protocol error: unauthenticated bulk length".into()
             }
             _ => format!("ERR {error}"),

@@ -54,16 +54,27 @@ pub struct Settings {
     pub output_bytes_max: usize,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
+impl Settings {
+    /// The usual ones, with this password and commands of at most so many bytes, if that is less than
+    /// the [service](crate::app::kv) takes.
+    #[must_use]
+    pub fn new(password: Option<Vec<u8>>, command_bytes_max: usize) -> Self {
         let limits = Limits::default();
+        let command_bytes_max = command_bytes_max.min(limits.command_bytes_max);
+        let limits = Limits { command_bytes_max, ..limits };
         Self {
-            password: None,
+            password,
             limits,
             limits_before_auth: Limits { arguments_max: 10, bulk_bytes_max: 16 << 10, ..limits },
             in_flight_max: 4096,
             output_bytes_max: 4 << 20,
         }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::new(None, Limits::default().command_bytes_max)
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) enum Silence {
     Lost,
     /// None has come in time.
     Late,
+    /// It was too long, with those to the commands beside it.
+    Dropped,
 }
 
 impl Silence {
@@ -37,6 +39,10 @@ impl Silence {
         match self {
             Self::Lost => {
                 b"UNKNOWN the reply to this command was lost; it may have been executed or not"
+            }
+            Self::Dropped => {
+                b"ERR the reply was dropped, the replies to what was sent at once being too long \
+                  together; this command was executed"
             }
             Self::Late => {
                 b"UNKNOWN no reply came in time; this command may have been executed, or will be"

@@ -24,12 +24,12 @@ pub(super) fn split(
             return Ok(());
         }
         if spans.len() == limits.arguments_max {
-            return Err(Fault::MultibulkLength.at(at));
+            return Err(Fault::Arguments(limits.arguments_max).at(at));
         }
         let (word, start) = (at, text.len());
         at = take_word(line, at, text)?;
         if text.len() - start > limits.bulk_bytes_max {
-            return Err(Fault::BulkLength.at(word));
+            return Err(Fault::BulkBytes(limits.bulk_bytes_max).at(word));
         }
         spans.push((start, text.len()));
     }
@@ -142,6 +142,6 @@ mod tests {
 
         let refused = split(b"a b c", &limits, &mut Vec::new(), &mut Vec::new());
 
-        assert_eq!(refused, Err(Fault::MultibulkLength.at(4)));
+        assert_eq!(refused, Err(Fault::Arguments(2).at(4)));
     }
 }

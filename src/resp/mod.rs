@@ -59,10 +59,10 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            arguments_max: 65_536,
-            bulk_bytes_max: 1 << 20,
+            arguments_max: 1 << 20,
+            bulk_bytes_max: 16 << 20,
             inline_bytes_max: 64 << 10,
-            command_bytes_max: 2 << 20,
+            command_bytes_max: 32 << 20,
             reply_bytes_max: 64 << 20,
         }
     }
@@ -103,14 +103,18 @@ pub struct ProtocolError {
 pub enum Fault {
     /// An array's length is no number, out of range or not ended by CRLF.
     MultibulkLength,
+    /// A command has more arguments than so many.
+    Arguments(usize),
     /// A bulk string's length is no number, out of range or not ended by CRLF.
     BulkLength,
+    /// An argument of a command has more bytes than so many.
+    BulkBytes(usize),
     /// The argument of a command starts with this byte; nested arrays are refused by this, too.
     ExpectedBulk(u8),
     /// The bytes of a bulk string are not followed by CRLF.
     BulkEnd,
-    /// The command as a whole is longer than allowed.
-    CommandBytes,
+    /// The command as a whole has more bytes than so many.
+    CommandBytes(usize),
     /// An inline command is longer than allowed.
     InlineBytes,
     /// A quote that is not closed, or that is closed in the middle of a word.
@@ -138,10 +142,16 @@ impl fmt::Display for Fault {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MultibulkLength => to.write_str("invalid multibulk length"),
+            Self::Arguments(most) => {
+                write!(to, "invalid multibulk length: at most {most} arguments are taken")
+            }
             Self::BulkLength => to.write_str("invalid bulk length"),
+            Self::BulkBytes(most) => {
+                write!(to, "invalid bulk length: an argument has at most {most} bytes")
+            }
             Self::ExpectedBulk(got) => write!(to, "expected '$', got '{}'", got.escape_ascii()),
             Self::BulkEnd => to.write_str("expected CRLF after bulk string"),
-            Self::CommandBytes => to.write_str("too big command"),
+            Self::CommandBytes(most) => write!(to, "too big command: it has at most {most} bytes"),
             Self::InlineBytes => to.write_str("too big inline request"),
             Self::UnbalancedQuotes => to.write_str("unbalanced quotes in request"),
             Self::ReplyType(got) => {

@@ -95,7 +95,7 @@ fn array(
     // Redis passes over arrays of length zero and below.
     let count = usize::try_from(count).unwrap_or(0);
     if count > limits.arguments_max {
-        return Err(Fault::MultibulkLength.at(1));
+        return Err(Fault::Arguments(limits.arguments_max).at(1));
     }
     for left in (0..count).rev() {
         // What must follow the argument at hand, at least.
@@ -110,11 +110,12 @@ fn array(
         };
         let bytes = match usize::try_from(bytes) {
             Ok(bytes) if bytes <= limits.bulk_bytes_max => bytes,
-            _ => return Err(Fault::BulkLength.at(at + 1)),
+            Ok(_) => return Err(Fault::BulkBytes(limits.bulk_bytes_max).at(at + 1)),
+            Err(_) => return Err(Fault::BulkLength.at(at + 1)),
         };
         let end = start.saturating_add(bytes);
         if end.saturating_add(2) > limits.command_bytes_max {
-            return Err(Fault::CommandBytes.at(at + 1));
+            return Err(Fault::CommandBytes(limits.command_bytes_max).at(at + 1));
         }
         match input.get(end..) {
             Some([b'\r', b'\n', ..]) => {}
@@ -268,14 +269,18 @@ mod tests {
     fn faults_are_named_in_redis_words_with_their_place() {
         for (input, said, offset) in [
             (&b"*x\r\n"[..], "invalid multibulk length", 1),
-            (b"*65537\r\n", "invalid multibulk length", 1),
+            (b"*1048577\r\n", "invalid multibulk length: at most 1048576 arguments are taken", 1),
             (b"*01\r\n", "invalid multibulk length", 1),
             (b"*1\n", "invalid multibulk length", 2),
             (b"*9999999999999999999\r\n", "invalid multibulk length", 19),
             (b"*1\r\nPING\r\n", "expected '$', got 'P'", 4),
             (b"*1\r\n*1\r\n", "expected '$', got '*'", 4),
             (b"*1\r\n$-1\r\n", "invalid bulk length", 5),
-            (b"*1\r\n$1048577\r\n", "invalid bulk length", 5),
+            (
+                b"*1\r\n$16777217\r\n",
+                "invalid bulk length: an argument has at most 16777216 bytes",
+                5,
+            ),
             (b"*1\r\n$1\r\nab\r\n", "expected CRLF after bulk string", 9),
             (b"GET \"a\r\n", "unbalanced quotes in request", 4),
         ] {
@@ -287,9 +292,9 @@ mod tests {
     fn overlong_bulk_is_refused_before_allocation() {
         let mut arguments = Arguments::default();
 
-        let refused = arguments.parse(b"*2\r\n$1048577\r\n", &Limits::default()).unwrap_err();
+        let refused = arguments.parse(b"*2\r\n$16777217\r\n", &Limits::default()).unwrap_err();
 
-        assert_eq!(refused, Fault::BulkLength.at(5));
+        assert_eq!(refused, Fault::BulkBytes(16 << 20).at(5));
         assert_eq!(arguments.spans.capacity(), 0);
     }
 
@@ -299,7 +304,7 @@ mod tests {
 
         let refused = parse(b"*3\r\n$9\r\n123456789\r\n$9\r\n1234", &limits);
 
-        assert_eq!(refused, Err(Fault::CommandBytes.at(20)));
+        assert_eq!(refused, Err(Fault::CommandBytes(30).at(20)));
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub fn frame_bytes_max(config: &Config) -> usize {
 
 /// The largest pack a client with these settings sends: its commands, and what goes with each.
 fn pack_bytes_max(config: &Config) -> usize {
-    config.batch_bytes_max + 64 * config.batch_requests_max + 1024
+    config.largest_batch_bytes() + 64 * config.batch_requests_max + 1024
 }
 
 struct Guest {

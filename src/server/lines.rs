@@ -1,6 +1,6 @@
 //! The clients that speak Redis's protocol.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,17 +21,27 @@ use crate::types::{ClientId, Millis, ReplicaId};
 /// Bytes read from one client in a turn.
 const READ_BYTES: usize = 256 << 10;
 /// Bytes of replies that may wait for one client, whatever it had asked before it was full.
-const OUTPUT_BYTES_MAX: usize = 64 << 20;
+const OUTPUT_BYTES_MAX: usize = 256 << 20;
 /// How long a client may leave its replies unread while as much waits for it as may.
 const PATIENCE_MS: Millis = 30_000;
+/// How often it is noted what clients have asked for, to find what waits too long.
+const NOTED_EVERY_MS: Millis = 100;
+/// How long a client that was told why its connection ends may go on to send. Were it closed at once,
+/// the system would throw away what it has not read yet.
+const LINGER_MS: Millis = 5_000;
 
 struct Client {
     stream: Stream,
+    /// Its address, also when it has gone.
+    peer: String,
     line: Line,
-    /// What it has asked for last; and what it had when that was noted, to find what waits too long.
+    /// What it has asked for last.
     asked: u64,
-    noted: (u64, Millis),
+    /// What it had asked for at some times, oldest first, as far as no answer has come.
+    noted: VecDeque<(u64, Millis)>,
     moved_at: Millis,
+    /// When it was told why its connection ends.
+    ended_at: Option<Millis>,
 }
 
 /// Owns the connections of Redis clients.
@@ -39,8 +49,7 @@ pub struct Lines {
     settings: Arc<Settings>,
     world: World,
     clients_max: usize,
-    /// How long a request may wait before its client is told that the outcome is unknown; it may
-    /// take twice as long.
+    /// How long a request may wait before its client is told that the outcome is unknown.
     answer_within_ms: Millis,
     clients: BTreeMap<u64, Client>,
     /// Those that may have sent something that is not read, or have something to be sent.
@@ -92,7 +101,9 @@ impl Lines {
             return;
         }
         let line = Line::new(id, Arc::clone(&self.settings));
-        let client = Client { stream, line, asked: 0, noted: (0, now), moved_at: now };
+        let noted = VecDeque::new();
+        let peer = stream.peer();
+        let client = Client { stream, peer, line, asked: 0, noted, moved_at: now, ended_at: None };
         self.clients.insert(id, client);
     }
 
@@ -119,8 +130,14 @@ impl Lines {
         let mut gone = Vec::new();
         for &id in self.busy.range(self.first..).chain(self.busy.range(..self.first)) {
             let Some(client) = self.clients.get_mut(&id) else { continue };
-            let Client { stream, line, asked, .. } = client;
             self.bytes.clear();
+            if client.ended_at.is_some() {
+                if client.stream.read(&mut self.bytes, READ_BYTES, scratch).is_err() {
+                    gone.push((id, fault_of(client.line.offence())));
+                }
+                continue;
+            }
+            let Client { stream, line, asked, .. } = client;
             let mut outcome = Ok(());
             if stream.is_readable() && !line.is_full() {
                 outcome = stream.read(&mut self.bytes, READ_BYTES, scratch);
@@ -162,6 +179,7 @@ impl Lines {
                 (Some((_, client)), Answer::Done(result)) => {
                     client.line.on_reply(reply.number, result);
                 }
+                (Some((_, client)), Answer::Forgotten) => client.line.drop_reply(reply.number),
                 (Some((_, client)), _) => client.line.lose(reply.number),
                 (None, _) => {}
             }
@@ -181,7 +199,11 @@ impl Lines {
                     gone.push((id, Fault::Slow));
                 }
                 Ok(()) if client.line.is_closing() && client.line.output().is_empty() => {
-                    gone.push((id, fault_of(client.line.offence())));
+                    if client.lingers(now) {
+                        still.insert(id);
+                    } else {
+                        gone.push((id, fault_of(client.line.offence())));
+                    }
                 }
                 Ok(()) if client.has_work() || client.stream.is_readable() => {
                     still.insert(id);
@@ -198,21 +220,21 @@ impl Lines {
     fn end(&mut self, id: u64, fault: &Fault) {
         // Its socket is closed with it, and so no longer watched.
         let Some(client) = self.clients.remove(&id) else { return };
-        self.faults.note(fault, &client.stream.peer());
+        self.faults.note(fault, &client.peer);
     }
 
     /// Tells clients that have waited too long that nobody knows, and ends those that do not read.
     pub fn on_tick(&mut self, now: Millis) {
         let mut slow = Vec::new();
         for (&id, client) in &mut self.clients {
-            let (number, at) = client.noted;
-            if now.saturating_sub(at) >= self.answer_within_ms {
-                if let Some(oldest) = client.line.oldest_open().filter(|oldest| *oldest <= number) {
-                    self.unknown.add(number - oldest + 1, now);
-                    client.line.expire(number);
-                    self.busy.insert(id);
-                }
-                client.noted = (client.asked, now);
+            if let Some(number) = client.overdue(now, self.answer_within_ms) {
+                let oldest = client.line.oldest_open().unwrap_or(number);
+                self.unknown.add((number + 1).saturating_sub(oldest), now);
+                client.line.expire(number);
+                self.busy.insert(id);
+            }
+            if client.ended_at.is_some() {
+                self.busy.insert(id);
             }
             let stuck = client.line.is_full() && !client.line.output().is_empty();
             if stuck && now.saturating_sub(client.moved_at) > PATIENCE_MS {
@@ -282,7 +304,43 @@ fn fault_of(offence: Option<Offence>) -> Fault {
 
 impl Client {
     fn has_work(&self) -> bool {
-        self.line.is_ready() || (self.stream.is_readable() && !self.line.is_full())
+        let reads = !self.line.is_full() || self.ended_at.is_some();
+        self.line.is_ready() || (self.stream.is_readable() && reads)
+    }
+
+    /// The last request that has waited for `patience_ms`, if one has.
+    fn overdue(&mut self, now: Millis, patience_ms: Millis) -> Option<u64> {
+        let oldest = self.line.oldest_open();
+        while self
+            .noted
+            .pop_front_if(|(number, _)| oldest.is_none_or(|open| open > *number))
+            .is_some()
+        {}
+        let since = |(_, at): &(u64, Millis)| now.saturating_sub(*at);
+        if oldest.is_some_and(|open| open <= self.asked)
+            && self
+                .noted
+                .back()
+                .is_none_or(|last| last.0 < self.asked && since(last) >= NOTED_EVERY_MS)
+        {
+            self.noted.push_back((self.asked, now));
+        }
+        let mut overdue = None;
+        while let Some((number, _)) = self.noted.pop_front_if(|noted| since(noted) >= patience_ms) {
+            overdue = Some(number);
+        }
+        overdue
+    }
+
+    /// Whether a client whose bytes were no commands may still send, now that it has been told.
+    fn lingers(&mut self, now: Millis) -> bool {
+        if self.line.offence() != Some(Offence::Unreadable) {
+            return false;
+        }
+        if self.ended_at.is_none() {
+            self.stream.end_writing();
+        }
+        now.saturating_sub(*self.ended_at.get_or_insert(now)) < LINGER_MS
     }
 
     fn flush(&mut self, now: Millis) -> Result<(), Fault> {

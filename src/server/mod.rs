@@ -55,7 +55,7 @@ pub use report::{Report, Tally, present};
 pub(crate) const LINK_BYTES_MAX: usize = 32 << 20;
 /// Bytes of answers that may wait for one client.
 const OUTBOX_BYTES_MAX: usize = 8 << 20;
-/// How long a Redis client waits before it is told that the outcome is unknown.
+/// How long a Redis client waits for a reply before it is told that the outcome is unknown.
 const ANSWER_WITHIN_MS: u64 = 5_000;
 
 /// Runs a replica until `ending` is set and what is in flight is done.
@@ -151,10 +151,8 @@ where
 }
 
 fn lines(settings: &NodeSettings) -> Lines {
-    let spoken = redis::Settings {
-        password: settings.password.as_ref().map(|secret| secret.as_bytes().to_vec()),
-        ..redis::Settings::default()
-    };
+    let password = settings.password.as_ref().map(|secret| secret.as_bytes().to_vec());
+    let spoken = redis::Settings::new(password, settings.config.command_bytes_max);
     let world = redis::World {
         replica: settings.config.me,
         replicas: settings.config.n,

@@ -93,7 +93,8 @@ impl Cluster {
     pub fn shared(&self) -> Shared {
         let Config { checkpoint_every, checkpoint_bytes, window, .. } = self.config;
         let Config { client_window, sessions_max, .. } = self.config;
-        let Config { batch_requests_max, batch_bytes_max, chunk_bytes, .. } = self.config;
+        let Config { batch_requests_max, batch_bytes_max, .. } = self.config;
+        let Config { command_bytes_max, chunk_bytes, .. } = self.config;
         let Config { tick_ms, gossip_every_ms, retry_after_ms, suspect_after_ms, .. } = self.config;
         let Config { window_bytes, batches_in_flight, .. } = self.config;
         let binding = [
@@ -106,6 +107,7 @@ impl Cluster {
             ("limits.sessions_max", sessions_max as u64),
             ("limits.batch_requests_max", batch_requests_max as u64),
             ("limits.batch_bytes_max", batch_bytes_max as u64),
+            ("limits.command_bytes_max", command_bytes_max as u64),
             ("limits.chunk_bytes", chunk_bytes as u64),
         ];
         let other = [
@@ -176,7 +178,7 @@ fn limits(source: &mut Source<'_>, n: usize) -> Config {
         source.within("limits.checkpoint_every", config.checkpoint_every, 1..=1 << 32);
     config.checkpoint_bytes =
         source.within("limits.checkpoint_bytes", config.checkpoint_bytes, 1 << 10..=64 << 30);
-    config.window = source.within("limits.window", config.window, 2..=1 << 33);
+    config.window = source.within("limits.window", config.window, 2..=1 << 20);
     config.window_bytes =
         source.within("limits.window_bytes", config.window_bytes, 1 << 10..=256 << 30);
     config.batches_in_flight =
@@ -185,6 +187,8 @@ fn limits(source: &mut Source<'_>, n: usize) -> Config {
         source.within("limits.batch_requests_max", config.batch_requests_max, 1..=1 << 20);
     config.batch_bytes_max =
         source.within("limits.batch_bytes_max", config.batch_bytes_max, 1 << 10..=256 << 20);
+    config.command_bytes_max =
+        source.within("limits.command_bytes_max", config.command_bytes_max, 1 << 10..=256 << 20);
     config.client_window = source.within("limits.client_window", config.client_window, 1..=65_536);
     config.sessions_max = source.within("limits.sessions_max", config.sessions_max, 1..=10_000_000);
     config.chunk_bytes =

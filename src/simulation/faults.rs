@@ -294,6 +294,7 @@ fn swarm_config(r: &mut Random, n: usize) -> Config {
     // Now the slots and now the bytes make a checkpoint due, and fill the window.
     config.checkpoint_bytes = 8 * config.chunk_bytes;
     config.batch_bytes_max = 4 << 10;
+    config.command_bytes_max = config.batch_bytes_max;
     config.window_bytes = 2 * (config.checkpoint_bytes + config.batch_bytes_max);
     config
 }

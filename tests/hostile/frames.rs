@@ -214,13 +214,13 @@ fn what_is_far_fetched_kills_nobody() {
 }
 
 #[test]
-fn a_pack_larger_than_a_batch_does_not_get_as_far_as_the_other_replicas() {
+fn a_pack_larger_than_a_command_does_not_get_as_far_as_the_other_replicas() {
     let cluster = Cluster::start(3, &["--plain"]);
     let health = Health::of(&cluster);
     let lost = |index| cluster.log(index).matches("link lost").count();
     let before: Vec<usize> = (0..3).map(lost).collect();
 
-    for bytes in [1 << 20, (1 << 20) + (300 << 10), 2 << 20, 4_500_000] {
+    for bytes in [32 << 20, (32 << 20) + (300 << 10), 34 << 20, 70_000_000] {
         let mut client = Caller::client(cluster.links(0));
         client.say(&Asked::Requests(pack(1, 0, &vec![b'x'; bytes])));
     }

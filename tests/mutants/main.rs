@@ -136,6 +136,7 @@ impl Scene {
                 settings.network.loss = 400_000;
                 (config.checkpoint_every, config.window) = (100, 400);
                 (config.checkpoint_bytes, config.batch_bytes_max) = (300, 300);
+                config.command_bytes_max = 300;
                 config.window_bytes = 1_200;
             }
             Self::FailingDisks => {

@@ -7,7 +7,7 @@
 //!   expiry has come is gone at once, not when someone looks.
 //! - What Redis answers in no particular order, KEYS, HGETALL, SMEMBERS and their like, comes sorted.
 //! - RANDOMKEY and SPOP draw from the slot, so a client can foresee them.
-//! - SCAN walks in the order of a hash. Each part looks at all keys.
+//! - SCAN walks in the order of a hash. Each part looks at all keys, and ends early when it is long.
 //! - Scores are shown with the fewest digits that give them back, as in Redis 7.2 and later; minus zero
 //!   is zero. INCRBYFLOAT and HINCRBYFLOAT add in 64 bits, where Redis has 80 on some machines.
 //! - A string has at most [`STRING_BYTES_MAX`], a reply at most [`REPLY_BYTES_MAX`] bytes.
@@ -55,12 +55,12 @@ pub use table::{Row, commands, find};
 
 /// The longest string, in bytes; Redis has 512 MiB. No longer one fits a command, and APPEND and
 /// SETRANGE refuse to make one.
-pub const STRING_BYTES_MAX: usize = 1 << 20;
+pub const STRING_BYTES_MAX: usize = 16 << 20;
 
 /// The longest reply, in bytes. A command that would be answered with more gets an error instead and
 /// changes nothing. A transaction stops to run its commands when their replies are longer than this, so
 /// all of them have at most twice as many bytes, and those of its errors.
-pub const REPLY_BYTES_MAX: usize = 2 << 20;
+pub const REPLY_BYTES_MAX: usize = 32 << 20;
 
 /// The key-value service.
 ///
@@ -332,6 +332,8 @@ enum Refusal {
     Option(usize),
     /// A time to expire at that is not positive or not in 63 bits.
     ExpireTime,
+    /// The string would be longer than [`STRING_BYTES_MAX`].
+    StringBytes,
     /// The reply would be longer than [`REPLY_BYTES_MAX`].
     ReplyBytes,
 }
@@ -346,8 +348,6 @@ impl Refusal {
     const OVERFLOW: Self = Self::Text("ERR increment or decrement would overflow");
     const SYNTAX: Self = Self::Text("ERR syntax error");
     const NO_KEY: Self = Self::Text("ERR no such key");
-    const STRING_BYTES: Self =
-        Self::Text("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
 
     #[cold]
     fn write(self, call: &Call<'_>, reply: &mut Vec<u8>) {
@@ -359,7 +359,14 @@ impl Refusal {
             }
             Self::Arity => format!("ERR wrong number of arguments for '{name}' command"),
             Self::ExpireTime => format!("ERR invalid expire time in '{name}' command"),
-            Self::ReplyBytes => format!("ERR reply would exceed {REPLY_BYTES_MAX} bytes"),
+            Self::StringBytes => format!(
+                "ERR string exceeds maximum allowed size of {STRING_BYTES_MAX} bytes \
+                 (proto-max-bulk-len)"
+            ),
+            Self::ReplyBytes => format!(
+                "ERR reply would exceed {REPLY_BYTES_MAX} bytes: ask for a part, by SCAN and its \
+                 like, a range or a lower count"
+            ),
         };
         write_error(text.as_bytes(), reply);
     }

@@ -2,7 +2,7 @@
 
 use crate::resp::{integer, write_array, write_integer, write_null};
 
-use super::replies::{write_bulks, write_option};
+use super::replies::{BULK_OVERHEAD_BYTES, write_bulks, write_option};
 use super::sets::{difference, intersection, set, union};
 use super::store::{List, Set, Store};
 use super::{Call, Done, Refusal};
@@ -263,8 +263,8 @@ pub(super) fn srandmember(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -
     let members: Vec<&[u8]> = set.iter().map(|member| &member[..]).collect();
     let count = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
     let mut lots = super::lots::Lots::of(call.slot);
-    // No more are drawn than a reply can hold.
-    let count = count.min(super::REPLY_BYTES_MAX);
+    // No more are drawn than would be refused.
+    let count = count.min(super::REPLY_BYTES_MAX / BULK_OVERHEAD_BYTES + 1);
     let drawn: Vec<_> = (0..count).map(|_| members[lots.below(members.len())]).collect();
     write_bulks(drawn.into_iter(), reply)
 }

@@ -5,7 +5,7 @@ use crate::resp::{write_array, write_bulk, write_null};
 use super::{Done, REPLY_BYTES_MAX, Refusal};
 
 /// What a bulk string takes besides its bytes, at most: type, length and two line ends.
-const BULK_OVERHEAD_BYTES: usize = 16;
+pub(super) const BULK_OVERHEAD_BYTES: usize = 16;
 
 /// Appends an array of bulk strings, unless it would be too long. The items are walked over twice,
 /// so that nothing is written, and nothing has to be changed, before the limit is checked.
@@ -50,7 +50,7 @@ mod tests {
     fn a_reply_beyond_its_limit_is_refused_before_it_is_written() {
         let (item, mut reply) = ([0; 1000], Vec::new());
 
-        let refused = write_bulks(std::iter::repeat_n(&item[..], 3000), &mut reply);
+        let refused = write_bulks(std::iter::repeat_n(&item[..], 34_000), &mut reply);
 
         assert_eq!((refused, reply.capacity()), (Err(Refusal::ReplyBytes), 0));
     }

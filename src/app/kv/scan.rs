@@ -7,13 +7,19 @@
 
 use crate::resp::{integer, write_array, write_bulk, write_decimal};
 
-use super::replies::write_bulks;
+use super::replies::{BULK_OVERHEAD_BYTES, write_bulks};
 use super::store::{Hash, Set, Store};
 use super::zset::Zset;
 use super::{Call, Done, Refusal, floats, glob, lots};
 
+/// What a score takes, at most.
+const SCORE_BYTES: usize = 24;
+
 /// No walk has more parts than about this many.
 const PARTS_MAX: usize = 256;
+
+/// Bytes of a part, after which it ends however much a client asks for.
+const PART_BYTES_MAX: usize = 1 << 20;
 
 /// How many a client is given that does not say.
 const COUNT: usize = 10;
@@ -55,11 +61,13 @@ impl<'a> Asked<'a> {
     }
 
     /// The next part of `names`, in whose order nothing lies, and the cursor behind it, zero at the
-    /// end. The pattern is not looked at, so that the parts are of a size.
+    /// end. The pattern is not looked at, so that the parts are of a size; `weight` says how many bytes
+    /// are told beside a name.
     fn part<'s, T>(
         &self,
         names: impl Iterator<Item = (&'s [u8], T)>,
         total: usize,
+        weight: impl Fn(&T) -> usize,
     ) -> (u64, Vec<(&'s [u8], T)>) {
         let count = self.count.max(total / PARTS_MAX);
         let placed = names.map(|(name, value)| (place(name), name, value));
@@ -80,6 +88,21 @@ impl<'a> Asked<'a> {
             left.retain(|(place, ..)| *place < end);
         }
         left.sort_unstable_by_key(|(place, name, _)| (*place, *name));
+        let mut bytes = 0;
+        let too_much = left.iter().position(|(_, name, value)| {
+            let full = bytes > PART_BYTES_MAX;
+            bytes += name.len() + weight(value) + BULK_OVERHEAD_BYTES;
+            full
+        });
+        if let Some(at) = too_much {
+            // Again those in one place stay together.
+            let before = left[at - 1].0;
+            let end = left.partition_point(|(place, ..)| *place <= before);
+            if end < left.len() {
+                next = left[end].0;
+                left.truncate(end);
+            }
+        }
         (next, left.into_iter().map(|(_, name, value)| (name, value)).collect())
     }
 
@@ -107,7 +130,7 @@ fn write_part<'a>(
 
 pub(super) fn scan(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let asked = Asked::parse(call, 1)?;
-    let (next, mut part) = asked.part(store.unordered(call.now_ms), store.len(call.now_ms));
+    let (next, mut part) = asked.part(store.unordered(call.now_ms), store.len(call.now_ms), |_| 0);
     part.retain(|(key, entry)| {
         asked.wants(key)
             && asked.kind.as_ref().is_none_or(|kind| *kind == entry.value.kind().as_bytes())
@@ -119,7 +142,7 @@ pub(super) fn sscan(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done
     let asked = Asked::parse(call, 2)?;
     let set = store.get::<Set>(call.key(), call.now_ms)?;
     let members = set.into_iter().flatten().map(|member| (&member[..], ()));
-    let (next, mut part) = asked.part(members, set.map_or(0, Set::len));
+    let (next, mut part) = asked.part(members, set.map_or(0, Set::len), |()| 0);
     part.retain(|(member, ())| asked.wants(member));
     write_part(next, part.iter().map(|(member, ())| *member), reply)
 }
@@ -128,7 +151,8 @@ pub(super) fn hscan(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done
     let asked = Asked::parse(call, 2)?;
     let hash = store.get::<Hash>(call.key(), call.now_ms)?;
     let fields = hash.into_iter().flatten().map(|(field, value)| (&field[..], &value[..]));
-    let (next, mut part) = asked.part(fields, hash.map_or(0, Hash::len));
+    let weight = |value: &&[u8]| value.len() + BULK_OVERHEAD_BYTES;
+    let (next, mut part) = asked.part(fields, hash.map_or(0, Hash::len), weight);
     part.retain(|(field, _)| asked.wants(field));
     write_part(next, part.iter().flat_map(|(field, value)| [*field, *value]), reply)
 }
@@ -137,7 +161,8 @@ pub(super) fn zscan(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done
     let asked = Asked::parse(call, 2)?;
     let zset = store.get::<Zset>(call.key(), call.now_ms)?;
     let members = zset.into_iter().flat_map(Zset::iter).map(|one| (&one.member[..], one.score));
-    let (next, mut part) = asked.part(members, zset.map_or(0, Zset::len));
+    let (next, mut part) =
+        asked.part(members, zset.map_or(0, Zset::len), |_| SCORE_BYTES + BULK_OVERHEAD_BYTES);
     part.retain(|(member, _)| asked.wants(member));
     let shown: Vec<_> =
         part.iter().map(|(member, score)| (*member, floats::shown(*score))).collect();
@@ -157,7 +182,7 @@ mod tests {
         let mut parts = 0;
         loop {
             let items = names.iter().map(|name| (&name[..], ()));
-            let (next, part) = asked.part(items, names.len());
+            let (next, part) = asked.part(items, names.len(), |()| 0);
             met.extend(part.iter().map(|(name, ())| name.to_vec()));
             parts += 1;
             asked.cursor = next;
@@ -168,6 +193,29 @@ mod tests {
         met.sort_unstable();
         assert!(met.iter().map(Vec::as_slice).eq(names.iter().map(|name| &name[..])));
         assert!((PARTS_MAX..=PARTS_MAX + 30).contains(&parts), "{parts} parts");
+    }
+
+    #[test]
+    fn a_part_ends_early_when_it_is_long_and_the_walk_still_meets_all() {
+        let long = vec![b'x'; 1000];
+        let names: Vec<_> = (0..5000u32).map(|name| name.to_be_bytes()).collect();
+        let mut asked = Asked { cursor: 0, count: 1_000_000, pattern: None, kind: None };
+        let mut met = Vec::new();
+        let mut parts = 0;
+        loop {
+            let items = names.iter().map(|name| (&name[..], &long[..]));
+            let (next, part) = asked.part(items, names.len(), |long| long.len());
+            assert!(part.len() * 1000 <= PART_BYTES_MAX + 2000, "{}", part.len());
+            met.extend(part.iter().map(|(name, _)| name.to_vec()));
+            parts += 1;
+            asked.cursor = next;
+            if next == 0 {
+                break;
+            }
+        }
+        met.sort_unstable();
+        assert!(met.iter().map(Vec::as_slice).eq(names.iter().map(|name| &name[..])));
+        assert_eq!(parts, 5);
     }
 
     #[test]

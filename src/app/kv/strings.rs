@@ -53,7 +53,7 @@ pub(super) fn append(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) ->
     let tail = call.argument(2);
     let old = text(store, call)?.map_or(0, <[u8]>::len);
     if old + tail.len() > STRING_BYTES_MAX {
-        return Err(Refusal::STRING_BYTES);
+        return Err(Refusal::StringBytes);
     }
     let text = store.get_or_new::<Text>(call.key())?;
     text.append(tail);
@@ -73,7 +73,7 @@ pub(super) fn setrange(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) 
     }
     let end = offset.saturating_add(part.len());
     if end > STRING_BYTES_MAX {
-        return Err(Refusal::STRING_BYTES);
+        return Err(Refusal::StringBytes);
     }
     let text = store.get_or_new::<Text>(call.key())?;
     text.resize(text.len().max(end));
@@ -197,11 +197,12 @@ mod tests {
 
     #[test]
     fn strings_beyond_their_limit_are_refused() {
-        let said = "-ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+        let said =
+            "-ERR string exceeds maximum allowed size of 16777216 bytes (proto-max-bulk-len)";
         check_replies(&[
-            ("SETRANGE k 1048576 x", said),
+            ("SETRANGE k 16777216 x", said),
             ("SETRANGE k 9223372036854775807 x", said),
-            ("SETRANGE k 1048575 x", ":1048576"),
+            ("SETRANGE k 16777215 x", ":16777216"),
             ("APPEND k y", said),
         ]);
     }

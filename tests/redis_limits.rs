@@ -1,0 +1,171 @@
+//! What a cluster of processes takes and gives at once: large values, many arguments, long replies.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "processes take the time they take")]
+
+mod cluster;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use cluster::Cluster;
+use taraflow::resp::{Limits, Parsed, Reply, write_command};
+
+/// How long a build without optimizations may take for much.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// One client's connection.
+struct Redis(TcpStream);
+
+impl Redis {
+    fn dial(cluster: &Cluster, index: usize) -> Self {
+        let socket = TcpStream::connect(cluster.clients(index)).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self(socket)
+    }
+
+    fn send<'a>(&mut self, words: impl ExactSizeIterator<Item = &'a [u8]>) {
+        let mut bytes = Vec::new();
+        write_command(words, &mut bytes);
+        self.0.write_all(&bytes).unwrap();
+    }
+
+    fn hear(&mut self) -> Reply {
+        let (mut bytes, mut needed) = (Vec::new(), 1);
+        loop {
+            let mut piece = vec![0; 1 << 20];
+            let count = self.0.read(&mut piece).unwrap();
+            assert!(count > 0, "hung up without a word");
+            bytes.extend_from_slice(&piece[..count]);
+            if bytes.len() < needed {
+                continue;
+            }
+            match Reply::parse(&bytes, &Limits::default()).unwrap() {
+                Parsed::Complete { value, .. } => return value,
+                Parsed::Incomplete { needed: more } => needed = more,
+            }
+        }
+    }
+
+    fn ask(&mut self, words: &[&[u8]]) -> Reply {
+        self.send(words.iter().copied());
+        self.hear()
+    }
+
+    /// Asks until the outcome is known: right after a restart of all it may not be for a while.
+    fn ask_again(&mut self, words: &[&[u8]]) -> Reply {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.ask(words) {
+                Reply::Error(text) if text.starts_with(b"UNKNOWN") && Instant::now() < until => {}
+                reply => return reply,
+            }
+        }
+    }
+}
+
+fn length(reply: &Reply) -> usize {
+    match reply {
+        Reply::Array(Some(elements)) => elements.len(),
+        Reply::Bulk(Some(bytes)) => bytes.len(),
+        other => panic!("no collection: {other:?}"),
+    }
+}
+
+fn ok() -> Reply {
+    Reply::Simple(b"OK".to_vec())
+}
+
+#[test]
+fn sixteen_mebibytes_are_taken_replicated_and_survive_a_restart_of_all() {
+    let cluster = Cluster::start(3, &[]);
+    let value = vec![b'x'; 16 << 20];
+    assert_eq!(Redis::dial(&cluster, 0).ask_again(&[b"SET", b"large", &value]), ok());
+    let half = &value[..8 << 20];
+    let mut other = Redis::dial(&cluster, 1);
+    assert_eq!(other.ask(&[b"APPEND", b"appended", half]), Reply::Integer(8 << 20));
+    assert_eq!(other.ask(&[b"APPEND", b"appended", half]), Reply::Integer(16 << 20));
+    assert!(other.ask(&[b"GET", b"large"]) == Reply::Bulk(Some(value.clone())));
+
+    (0..3).for_each(|index| cluster.kill(index));
+    (0..3)
+        .for_each(|index| cluster::wait_until("it is back", || cluster.ask(index, "PING").is_ok()));
+
+    for index in [2, 0] {
+        let mut client = Redis::dial(&cluster, index);
+        assert!(client.ask_again(&[b"GET", b"large"]) == Reply::Bulk(Some(value.clone())));
+        assert!(client.ask_again(&[b"GET", b"appended"]) == Reply::Bulk(Some(value.clone())));
+    }
+}
+
+#[test]
+fn what_is_too_large_is_told_its_limit_and_never_reset() {
+    let cluster = Cluster::start(3, &["--plain"]);
+    let text = |reply| match reply {
+        Reply::Error(text) => String::from_utf8(text).unwrap(),
+        other => panic!("not refused: {other:?}"),
+    };
+
+    for bytes in [(16 << 20) + 1, 64 << 20] {
+        let said = text(Redis::dial(&cluster, 0).ask(&[b"SET", b"k", &vec![b'x'; bytes]]));
+        assert!(said.contains("invalid bulk length") && said.contains("16777216"), "{said}");
+    }
+    let mut many = Redis::dial(&cluster, 0);
+    many.send(std::iter::repeat_n(&b"DEL"[..], 2_000_000));
+    let said = text(many.hear());
+    assert!(said.contains("invalid multibulk length") && said.contains("1048576"), "{said}");
+    let part = vec![b'x'; 12 << 20];
+    let said =
+        text(Redis::dial(&cluster, 0).ask(&[b"MSET", b"a", &part, b"b", &part, b"c", &part]));
+    assert!(said.contains("too big command") && said.contains("33554432"), "{said}");
+    let said = text(Redis::dial(&cluster, 0).ask(&[b"SETRANGE", b"k", b"16777216", b"x"]));
+    assert!(said.contains("16777216"), "{said}");
+    assert_eq!(Redis::dial(&cluster, 0).ask(&[b"EXISTS", b"k", b"a"]), Reply::Integer(0));
+}
+
+#[test]
+fn many_arguments_are_taken_and_long_replies_given() {
+    let cluster = Cluster::start(3, &["--plain"]);
+    let keys: Vec<_> = (0..60_000).map(|key| format!("key:{key:06}")).collect();
+    let words = |name: &'static str| [name].into_iter().map(str::as_bytes);
+    let all = || keys.iter().map(String::as_bytes);
+    let mut client = Redis::dial(&cluster, 0);
+    let mut ask_all = |head: &[&'static str], pairs: bool| {
+        let mut list: Vec<&[u8]> = head.iter().flat_map(|word| words(word)).collect();
+        all().for_each(|key| list.extend(std::iter::repeat_n(key, if pairs { 2 } else { 1 })));
+        client.send(list.into_iter());
+        client.hear()
+    };
+
+    assert_eq!(ask_all(&["MSET"], true), ok());
+    assert_eq!(ask_all(&["HSET", "hash"], true), Reply::Integer(60_000));
+    assert_eq!(ask_all(&["SADD", "set"], false), Reply::Integer(60_000));
+    assert_eq!(ask_all(&["RPUSH", "list"], false), Reply::Integer(60_000));
+
+    let mut other = Redis::dial(&cluster, 2);
+    for (ask, count) in [
+        (&[&b"KEYS"[..], b"key:*"][..], 60_000),
+        (&[b"HGETALL", b"hash"], 120_000),
+        (&[b"SMEMBERS", b"set"], 60_000),
+        (&[b"LRANGE", b"list", b"0", b"-1"], 60_000),
+        (&[b"LPOP", b"list", b"50000"], 50_000),
+    ] {
+        assert_eq!(length(&other.ask(ask)), count, "{}", ask[0].escape_ascii());
+    }
+    // Twice as many bytes as a part may have.
+    let (mut cursor, mut met) = (b"0".to_vec(), 0);
+    let mut parts = 0;
+    loop {
+        let Reply::Array(Some(part)) = other.ask(&[b"SCAN", &cursor, b"COUNT", b"1000000"]) else {
+            panic!("no part of a walk");
+        };
+        let [Reply::Bulk(Some(next)), names] = &part[..] else { panic!("{part:?}") };
+        (met, parts) = (met + length(names), parts + 1);
+        if next == b"0" {
+            break;
+        }
+        cursor.clone_from(next);
+    }
+    assert!(met >= 60_003 && parts > 1, "{met} keys in {parts} parts");
+    assert_eq!(ask_all(&["DEL"], false), Reply::Integer(60_000));
+}

@@ -67,7 +67,7 @@ impl Config {
             batches_in_flight: 4,
             batch_requests_max: 4096,
             batch_bytes_max: 1 << 20,
-            command_bytes_max: 32 << 20,
+            command_bytes_max: 24 << 20,
             gather_bytes_max: 8 << 20,
             client_window: 64,
             sessions_max: 10_000,

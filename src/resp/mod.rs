@@ -62,7 +62,7 @@ impl Default for Limits {
             arguments_max: 1 << 20,
             bulk_bytes_max: 16 << 20,
             inline_bytes_max: 64 << 10,
-            command_bytes_max: 32 << 20,
+            command_bytes_max: 24 << 20,
             reply_bytes_max: 64 << 20,
         }
     }

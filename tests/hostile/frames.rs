@@ -220,7 +220,7 @@ fn a_pack_larger_than_a_command_does_not_get_as_far_as_the_other_replicas() {
     let lost = |index| cluster.log(index).matches("link lost").count();
     let before: Vec<usize> = (0..3).map(lost).collect();
 
-    for bytes in [32 << 20, (32 << 20) + (300 << 10), 34 << 20, 70_000_000] {
+    for bytes in [24 << 20, (24 << 20) + (300 << 10), 26 << 20, 70_000_000] {
         let mut client = Caller::client(cluster.links(0));
         client.say(&Asked::Requests(pack(1, 0, &vec![b'x'; bytes])));
     }

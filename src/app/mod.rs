@@ -4,11 +4,23 @@
 //! only owner of the application's state; it sees no clock, no network and no random number, so that
 //! the same commands give the same state and the same replies on every replica.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
 use thiserror::Error;
 
 use crate::types::Slot;
 
 pub mod kv;
+
+/// How much an application holds, to be read by another thread. It may be a moment old.
+#[derive(Debug, Default)]
+pub struct Census {
+    /// Keys.
+    pub keys: AtomicU64,
+    /// Those of them that expire.
+    pub expiring: AtomicU64,
+}
 
 /// Where in the agreed order a command stands.
 ///
@@ -68,6 +80,12 @@ pub trait StateMachine: 'static {
     /// The whole state as bytes, in a canonical form: equal states give equal bytes, whatever way
     /// they were reached. Replicas compare digests of it.
     fn snapshot(&self) -> Vec<u8>;
+
+    /// How much it holds, kept up to date while commands run. An application that has this speaks Redis's
+    /// commands; for another one no port is opened to Redis clients.
+    fn census(&self) -> Option<Arc<Census>> {
+        None
+    }
 
     /// Replaces the state by the one that `snapshot` holds.
     ///

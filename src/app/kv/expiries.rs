@@ -13,11 +13,13 @@ pub(super) struct Expiries {
     by_time_ms: BTreeMap<u64, BTreeSet<Box<[u8]>>>,
     /// The first time in `by_time_ms`, or [`NEVER`]: looked at by every command.
     next_ms: u64,
+    /// How many keys there are.
+    keys: usize,
 }
 
 impl Default for Expiries {
     fn default() -> Self {
-        Self { by_time_ms: BTreeMap::new(), next_ms: NEVER }
+        Self { by_time_ms: BTreeMap::new(), next_ms: NEVER, keys: 0 }
     }
 }
 
@@ -30,13 +32,14 @@ impl Expiries {
         if from_ms != NEVER
             && let Some(keys) = self.by_time_ms.get_mut(&from_ms)
         {
-            keys.remove(key);
+            self.keys -= usize::from(keys.remove(key));
             if keys.is_empty() {
                 self.by_time_ms.remove(&from_ms);
             }
         }
         if to_ms != NEVER {
-            self.by_time_ms.entry(to_ms).or_default().insert(key.into());
+            let new = self.by_time_ms.entry(to_ms).or_default().insert(key.into());
+            self.keys += usize::from(new);
         }
         self.look_ahead();
     }
@@ -50,8 +53,14 @@ impl Expiries {
     pub(super) fn take_due(&mut self, now_ms: u64) -> Option<BTreeSet<Box<[u8]>>> {
         let first = self.by_time_ms.first_entry().filter(|first| *first.key() <= now_ms)?;
         let keys = first.remove();
+        self.keys -= keys.len();
         self.look_ahead();
         Some(keys)
+    }
+
+    /// How many keys expire.
+    pub(super) fn len(&self) -> usize {
+        self.keys
     }
 
     /// How many keys have expired by `now_ms` and are still here.

@@ -17,11 +17,14 @@
 //!
 //! `table.rs` lists the commands; each family of them has a file.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use thiserror::Error;
 
 use crate::resp::{Arguments, Command, Limits, Parsed, ProtocolError, integer, write_error};
 
-use super::{At, Damaged, StateMachine};
+use super::{At, Census, Damaged, StateMachine};
 use expiries::NEVER;
 use store::Store;
 use table::Handler;
@@ -34,6 +37,7 @@ mod glob;
 mod hashes;
 mod keys;
 mod lists;
+mod looking;
 mod lots;
 mod moving;
 mod replies;
@@ -80,6 +84,7 @@ pub struct KeyValue {
     store: Store,
     /// Room for parsing, no part of the state.
     arguments: Arguments,
+    census: Arc<Census>,
 }
 
 impl StateMachine for KeyValue {
@@ -91,6 +96,11 @@ impl StateMachine for KeyValue {
         };
         let call = Call { slot: at.slot.0, now_ms, name: row.name, arguments };
         run(&mut self.store, row, &call, reply);
+        self.count();
+    }
+
+    fn census(&self) -> Option<Arc<Census>> {
+        Some(Arc::clone(&self.census))
     }
 
     fn snapshot(&self) -> Vec<u8> {
@@ -99,11 +109,18 @@ impl StateMachine for KeyValue {
 
     fn restore(&mut self, snapshot: &[u8]) -> Result<(), Damaged> {
         self.store = snapshot::read(snapshot)?;
+        self.count();
         Ok(())
     }
 }
 
 impl KeyValue {
+    fn count(&self) {
+        let (keys, expiring) = self.store.counts();
+        self.census.keys.store(keys as u64, Ordering::Relaxed);
+        self.census.expiring.store(expiring as u64, Ordering::Relaxed);
+    }
+
     /// Answers a command that only reads, as [`apply`](StateMachine::apply) would at `at`, without
     /// touching the state: not even the clock moves, so replicas may do this on their own.
     ///
@@ -332,6 +349,8 @@ enum Refusal {
     Option(usize),
     /// A time to expire at that is not positive or not in 63 bits.
     ExpireTime,
+    /// The command of this name has no such subcommand.
+    Subcommand(&'static str),
     /// The string would be longer than [`STRING_BYTES_MAX`].
     StringBytes,
     /// The reply would be longer than [`REPLY_BYTES_MAX`].
@@ -359,6 +378,11 @@ impl Refusal {
             }
             Self::Arity => format!("ERR wrong number of arguments for '{name}' command"),
             Self::ExpireTime => format!("ERR invalid expire time in '{name}' command"),
+            Self::Subcommand(name) => {
+                let word = call.argument(1);
+                let shown = String::from_utf8_lossy(&word[..word.len().min(128)]).into_owned();
+                format!("ERR unknown subcommand '{shown}'. Try {name} HELP.")
+            }
             Self::StringBytes => format!(
                 "ERR string exceeds maximum allowed size of {STRING_BYTES_MAX} bytes \
                  (proto-max-bulk-len)"

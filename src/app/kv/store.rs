@@ -135,6 +135,11 @@ impl Store {
         self.entries.len() - self.expiries.count_due(now_ms)
     }
 
+    /// How many keys there are after the last [`advance`](Self::advance), and how many of them expire.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.entries.len(), self.expiries.len())
+    }
+
     /// The keys and entries at `now_ms`, in an order that must not be shown.
     pub(super) fn unordered(&self, now_ms: u64) -> impl Iterator<Item = (&[u8], &Entry)> {
         let live = self.entries.iter().filter(move |(_, entry)| entry.expires_ms > now_ms);

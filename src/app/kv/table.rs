@@ -6,7 +6,8 @@ use super::shape::{self, Shape, ShapeOf};
 use super::store::Store;
 use super::zset::{changing, popping, range, reading};
 use super::{
-    Call, Done, expiry, hashes, keys, lists, moving, scan, sets, setting, strings, transaction,
+    Call, Done, expiry, hashes, keys, lists, looking, moving, scan, sets, setting, strings,
+    transaction,
 };
 
 /// What runs a command. The kind says whether it may change the state.
@@ -246,9 +247,11 @@ static TABLE: &[Row] = &[
     write("lrem", 4, lists::lrem),
     write("lset", 4, lists::lset),
     write("ltrim", 4, lists::ltrim),
+    read("memory", -2, looking::memory).keys_at(2, 2, 1),
     read("mget", -2, strings::mget).many_keys(),
     write("mset", -3, setting::mset).keys_at(1, -1, 2),
     write("msetnx", -3, setting::msetnx).keys_at(1, -1, 2),
+    read("object", -2, looking::object).keys_at(2, 2, 1),
     write("persist", 2, expiry::persist),
     write("pexpire", -3, expiry::pexpire),
     write("pexpireat", -3, expiry::pexpireat),

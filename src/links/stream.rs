@@ -152,6 +152,12 @@ impl Stream {
         self.socket.peer_addr().map_or_else(|_| "unconnected".to_owned(), |addr| addr.to_string())
     }
 
+    /// The address of this end.
+    #[must_use]
+    pub fn own(&self) -> String {
+        self.socket.local_addr().map_or_else(|_| "unconnected".to_owned(), |addr| addr.to_string())
+    }
+
     /// Whether the certificate of the other end is for `name`; without TLS nobody can say, and yes.
     #[must_use]
     pub fn is_of(&self, name: &str) -> bool {

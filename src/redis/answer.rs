@@ -73,6 +73,12 @@ impl Answer<'_> {
         self.out.extend_from_slice(b"\r\n");
     }
 
+    /// An array of lines for people.
+    pub(super) fn lines(&mut self, lines: &[&str]) {
+        self.array(lines.len());
+        lines.iter().for_each(|line| self.simple(line));
+    }
+
     /// The header of a type that RESP2 does not have; there it is an array of `flat` values.
     fn header(&mut self, kind: u8, count: usize, flat: usize) {
         if self.resp3 {

@@ -11,7 +11,7 @@ pub(super) fn config(_: &mut Session, ask: &Ask<'_>, answer: &mut Answer<'_>) {
         b"set" if ask.words.len() > 3 => answer.error(
             "ERR CONFIG SET is not supported: change the settings file and start the server again",
         ),
-        // Nothing is counted here.
+        // What INFO counts goes on: whoever looks at it takes differences.
         b"resetstat" if ask.words.len() == 2 => answer.ok(),
         b"rewrite" if ask.words.len() == 2 => {
             answer.error("ERR The server is running without a config file");

@@ -1,4 +1,4 @@
-//! INFO: the server, in Redis's sections and names where it has them.
+//! INFO: the server, in Redis's sections and names where it has them. What is not known is left out.
 
 use std::fmt::Write;
 
@@ -9,10 +9,14 @@ use super::{REDIS_VERSION, World};
 /// A section's name, and what writes its lines.
 type Section = (&'static str, fn(&World) -> Vec<(&'static str, String)>);
 
-const SECTIONS: [Section; 5] = [
+const SECTIONS: [Section; 9] = [
     ("Server", server),
     ("Clients", clients),
+    ("Memory", memory),
+    ("Persistence", persistence),
+    ("Stats", stats),
     ("Replication", replication),
+    ("CPU", processor),
     ("Cluster", cluster),
     ("Keyspace", keyspace),
 ];
@@ -40,18 +44,80 @@ pub(super) fn info(_: &mut Session, ask: &Ask<'_>, answer: &mut Answer<'_>) {
 }
 
 fn server(world: &World) -> Vec<(&'static str, String)> {
+    let uptime_s = world.uptime_ms / 1000;
     vec![
         ("redis_version", REDIS_VERSION.into()),
         ("redis_mode", "standalone".into()),
         ("taraflow_version", env!("CARGO_PKG_VERSION").into()),
+        ("os", std::env::consts::OS.into()),
+        ("arch_bits", usize::BITS.to_string()),
+        ("process_id", std::process::id().to_string()),
         ("tcp_port", world.port.to_string()),
-        ("uptime_in_seconds", world.uptime_s.to_string()),
-        ("uptime_in_days", (world.uptime_s / 86_400).to_string()),
+        ("uptime_in_seconds", uptime_s.to_string()),
+        ("uptime_in_days", (uptime_s / 86_400).to_string()),
     ]
 }
 
 fn clients(world: &World) -> Vec<(&'static str, String)> {
-    vec![("connected_clients", world.clients.to_string()), ("blocked_clients", "0".into())]
+    vec![
+        ("connected_clients", world.clients.to_string()),
+        ("maxclients", world.clients_max.to_string()),
+        ("blocked_clients", "0".into()),
+        ("tracking_clients", "0".into()),
+    ]
+}
+
+/// The memory of the whole process: keys, log, links and what observes it.
+fn memory(world: &World) -> Vec<(&'static str, String)> {
+    let (now, peak) = (world.usage.memory_bytes, world.usage.memory_peak_bytes);
+    vec![
+        ("used_memory", now.to_string()),
+        ("used_memory_human", human(now)),
+        ("used_memory_rss", now.to_string()),
+        ("used_memory_rss_human", human(now)),
+        ("used_memory_peak", peak.to_string()),
+        ("used_memory_peak_human", human(peak)),
+        ("maxmemory", "0".into()),
+        ("maxmemory_human", human(0)),
+        ("maxmemory_policy", "noeviction".into()),
+        ("mem_fragmentation_ratio", "1.00".into()),
+    ]
+}
+
+/// Bytes as Redis shows them to people.
+fn human(bytes: u64) -> String {
+    let scaled =
+        |shift: u32, unit: char| format!("{:.2}{unit}", bytes as f64 / (1u64 << shift) as f64);
+    match bytes {
+        ..1024 => format!("{bytes}B"),
+        ..0x10_0000 => scaled(10, 'K'),
+        ..0x4000_0000 => scaled(20, 'M'),
+        _ => scaled(30, 'G'),
+    }
+}
+
+/// What a reply has said is in the journals of a majority.
+fn persistence(_: &World) -> Vec<(&'static str, String)> {
+    vec![
+        ("loading", "0".into()),
+        ("rdb_bgsave_in_progress", "0".into()),
+        ("aof_enabled", "1".into()),
+        ("aof_rewrite_in_progress", "0".into()),
+        ("aof_last_write_status", "ok".into()),
+    ]
+}
+
+fn stats(world: &World) -> Vec<(&'static str, String)> {
+    let traffic = &world.traffic;
+    vec![
+        ("total_connections_received", traffic.connections.to_string()),
+        ("total_commands_processed", traffic.commands.to_string()),
+        ("instantaneous_ops_per_sec", traffic.commands_a_second.to_string()),
+        ("total_net_input_bytes", traffic.bytes_in.to_string()),
+        ("total_net_output_bytes", traffic.bytes_out.to_string()),
+        ("rejected_connections", traffic.rejected.to_string()),
+        ("evicted_keys", "0".into()),
+    ]
 }
 
 /// Every replica takes writes, which is what clients want to know by `role`.
@@ -60,6 +126,14 @@ fn replication(world: &World) -> Vec<(&'static str, String)> {
         ("role", "master".into()),
         ("connected_slaves", world.replicas.saturating_sub(1).to_string()),
         ("master_repl_offset", world.executed.to_string()),
+    ]
+}
+
+fn processor(world: &World) -> Vec<(&'static str, String)> {
+    let seconds = |ms: u64| format!("{}.{:03}000", ms / 1000, ms % 1000);
+    vec![
+        ("used_cpu_sys", seconds(world.usage.system_ms)),
+        ("used_cpu_user", seconds(world.usage.user_ms)),
     ]
 }
 
@@ -77,6 +151,20 @@ fn cluster(world: &World) -> Vec<(&'static str, String)> {
 fn keyspace(world: &World) -> Vec<(&'static str, String)> {
     match world.keys {
         0 => Vec::new(),
-        keys => vec![("db0", format!("keys={keys}"))],
+        keys => vec![("db0", format!("keys={keys},expires={},avg_ttl=0", world.expiring))],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_shown_to_people_as_in_redis() {
+        for (bytes, text) in
+            [(0, "0B"), (1023, "1023B"), (1536, "1.50K"), (5 << 20, "5.00M"), (3 << 30, "3.00G")]
+        {
+            assert_eq!(human(bytes), text);
+        }
     }
 }

@@ -8,8 +8,8 @@ use crate::resp::{Arguments, Command, Fault, Limits, Parsed, ProtocolError, writ
 use super::local::{self, Action, Local, Target};
 use super::queue::{Form, Queue, Silence};
 use super::session::Session;
-use super::transaction::{Transaction, Watches};
-use super::{Settings, World};
+use super::transaction::{Step, Transaction, Watches};
+use super::{Connection, Settings, World, client};
 
 mod acting;
 
@@ -50,6 +50,11 @@ pub struct Line {
     offence: Option<Offence>,
     transaction: Option<Transaction>,
     watches: Watches,
+    /// EXEC that waits for its reply before the line can do its part.
+    mixed: Option<Mixed>,
+    listing: Listing,
+    /// How many commands it has taken.
+    commands: u64,
     /// What has arrived and was not taken yet, from `start` on; nothing can be made of it before
     /// there are `needed` bytes.
     input: Vec<u8>,
@@ -76,8 +81,26 @@ pub enum Offence {
 enum Stall {
     /// Too many are open, or their replies are not read.
     Full,
-    /// The next is EXEC, and what the watched keys were is not known yet.
-    Watch,
+    /// The reply to an ordered command must be known first: to WATCH, when the next is EXEC, and to an
+    /// EXEC that the line has a part in.
+    Reply,
+    /// It must be told which other connections there are.
+    Listing,
+}
+
+/// Whether the line knows the other connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listing {
+    Unknown,
+    Wanted,
+    Known,
+}
+
+/// A transaction of which the line does some steps, when the replies of the others are known.
+struct Mixed {
+    number: u64,
+    steps: Vec<Step>,
+    world: World,
 }
 
 /// Where commands for the log go.
@@ -94,6 +117,9 @@ impl Line {
             offence: None,
             transaction: None,
             watches: Watches::default(),
+            mixed: None,
+            listing: Listing::Unknown,
+            commands: 0,
             input: Vec::new(),
             start: 0,
             needed: 0,
@@ -136,7 +162,13 @@ impl Line {
             return;
         }
         self.give_up(number, Silence::Lost);
-        if self.queue.oldest() == Some(number) && self.queue.reply(result) {
+        if self.queue.oldest() != Some(number) {
+            return;
+        }
+        if let Some(mixed) = self.mixed.take_if(|mixed| mixed.number == number) {
+            let reply = self.perform(result, &mixed.steps, &mixed.world);
+            self.queue.reply(&reply);
+        } else if self.queue.reply(result) {
             self.watches.learn(number, result);
         }
     }
@@ -162,12 +194,59 @@ impl Line {
     fn give_up(&mut self, number: u64, why: Silence) {
         self.queue.silence(number, why);
         self.watches.give_up(number);
+        self.mixed.take_if(|mixed| mixed.number < number);
     }
 
     /// The number of the ordered command that has waited longest.
     #[must_use]
     pub fn oldest_open(&self) -> Option<u64> {
         self.queue.oldest()
+    }
+
+    /// Notes who the client is: its address, the one it has dialled, and when it came, in milliseconds
+    /// of the server's life.
+    pub fn introduce(&mut self, address: String, dialled: String, now_ms: u64) {
+        self.session.address = address;
+        self.session.dialled = dialled;
+        (self.session.since_ms, self.session.last_ms) = (now_ms, now_ms);
+    }
+
+    /// Whether it must be told which connections there are before it can go on. Give it a
+    /// [world](World::connections) that says so, after [`now_knows`](Self::now_knows).
+    #[must_use]
+    pub fn wants_listing(&self) -> bool {
+        self.listing == Listing::Wanted
+    }
+
+    /// The next world it is given has all connections.
+    pub fn now_knows(&mut self) {
+        self.listing = Listing::Known;
+    }
+
+    /// This connection, for those who list them, at a time in milliseconds of the server's life.
+    #[must_use]
+    pub fn connection(&self, now_ms: u64) -> Connection {
+        let waiting = client::Waiting {
+            queued: self
+                .transaction
+                .as_ref()
+                .map(|transaction| (transaction.len(), transaction.bytes())),
+            watched: self.watches.keys(),
+            input_bytes: self.input.len() - self.start,
+            output_bytes: self.queue.bytes(),
+        };
+        client::described(&self.session, &waiting, now_ms)
+    }
+
+    /// The connections that the client wants ended, which may be its own; each is told once.
+    pub fn take_kills(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.session.kills)
+    }
+
+    /// How many commands it has taken.
+    #[must_use]
+    pub fn commands(&self) -> u64 {
+        self.commands
     }
 
     /// The bytes to be written to the client.
@@ -193,7 +272,8 @@ impl Line {
         match self.stall {
             None => false,
             Some(Stall::Full) => !self.is_choked(),
-            Some(Stall::Watch) => !self.watches.is_waiting(),
+            Some(Stall::Reply) => !self.watches.is_waiting() && self.mixed.is_none(),
+            Some(Stall::Listing) => self.listing == Listing::Known,
         }
     }
 
@@ -237,8 +317,10 @@ impl Line {
             match arguments.parse(rest, &self.limits()) {
                 Ok(Parsed::Complete { value: command, consumed }) => {
                     let bytes = rest.starts_with(b"*").then(|| &rest[..consumed]);
-                    if !command.is_empty() && !self.on_command(command, bytes, world, order) {
-                        self.stall = Some(Stall::Watch);
+                    if !command.is_empty()
+                        && let Err(stall) = self.on_command(command, bytes, world, order)
+                    {
+                        self.stall = Some(stall);
                         break;
                     }
                     taken += consumed;
@@ -276,30 +358,37 @@ impl Line {
         self.offence = Some(offence);
     }
 
-    /// Takes one command, given with its bytes if they are its canonical form. Returns whether it did;
-    /// if not it has to wait.
+    /// Takes one command, given with its bytes if they are its canonical form, or says why it has to
+    /// wait.
     fn on_command(
         &mut self,
         command: Command<'_>,
         bytes: Option<&[u8]>,
         world: &World,
         order: &mut Order<'_>,
-    ) -> bool {
+    ) -> Result<(), Stall> {
+        if self.mixed.is_some() {
+            return Err(Stall::Reply);
+        }
         let target = match local::find(&command) {
             Ok(target) => target,
             Err(_) if is_http(&command[0]) => {
                 self.end_for(Offence::Http);
-                return true;
+                return Ok(());
             }
             Err(refused) => {
                 self.reject(&refused.message());
-                return true;
+                return Ok(());
             }
         };
         let open = matches!(target, Target::Local(local) if local.before_auth);
         if !self.session.authenticated && !open {
             self.reject(b"NOAUTH Authentication required.");
-            return true;
+            return Ok(());
+        }
+        self.note(&target, &command, world);
+        if let Target::Local(local) = target {
+            self.may_act(local, &command)?;
         }
         match target {
             Target::Service(row) if self.transaction.is_some() => self.enqueue(row, &command),
@@ -308,16 +397,46 @@ impl Line {
             }
             Target::Service(row) => self.order(row, &command, bytes, order),
             Target::Local(local) if self.transaction.is_some() && !local.action.is_at_once() => {
-                self.reject(b"ERR Command not allowed inside a transaction");
-            }
-            Target::Local(Local { action: Action::Exec, .. })
-                if self.transaction.is_some() && self.watches.is_waiting() =>
-            {
-                return false;
+                self.enqueue_local(local, &command);
             }
             Target::Local(local) => self.act(local.action, command, world, order),
         }
-        true
+        Ok(())
+    }
+
+    /// Notes what the client did last, and when.
+    #[inline]
+    fn note(&mut self, target: &Target, command: &Command<'_>, world: &World) {
+        self.commands += 1;
+        self.session.last_ms = world.uptime_ms;
+        self.session.last = match target {
+            Target::Service(row) => row.name(),
+            Target::Local(local) if local.name == "client" => client::full_name(command),
+            Target::Local(local) => local.name,
+        };
+    }
+
+    /// Says what a command of ours has to wait for, if anything.
+    fn may_act(&mut self, local: &'static Local, command: &Command<'_>) -> Result<(), Stall> {
+        let needs_listing = match (&self.transaction, local.action) {
+            (Some(transaction), Action::Exec) => {
+                if self.watches.is_waiting() {
+                    return Err(Stall::Reply);
+                }
+                transaction.steps().iter().any(Step::needs_listing)
+            }
+            (Some(_), _) => false,
+            (None, _) => client::needs_listing(local, command),
+        };
+        match self.listing {
+            Listing::Known if needs_listing => self.listing = Listing::Unknown,
+            _ if needs_listing => {
+                self.listing = Listing::Wanted;
+                return Err(Stall::Listing);
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Hands a command to the log.

@@ -5,7 +5,7 @@ use crate::resp::Command;
 
 use super::answer::Answer;
 use super::session::{self, Ask, Session};
-use super::{client, config, describe, hello, info};
+use super::{client, config, describe, diagnosis, hello, info};
 
 /// A command that the line knows beside those of the service.
 pub(super) struct Local {
@@ -56,10 +56,12 @@ pub(super) static TABLE: &[Local] = &[
     local("exec", 1, Action::Exec),
     open("hello", -1, Action::Answer(hello::hello)),
     local("info", -1, Action::Answer(info::info)),
+    local("latency", -2, Action::Answer(diagnosis::latency)),
     local("multi", 1, Action::Multi),
     open("quit", -1, Action::Reset(session::quit)),
     open("reset", 1, Action::Reset(session::reset)),
     local("select", 2, Action::Answer(session::select)),
+    local("slowlog", -2, Action::Answer(diagnosis::slowlog)),
     local("unwatch", 1, Action::Unwatch),
     local("wait", 3, Action::Answer(session::wait)),
     local("watch", -2, Action::Watch),

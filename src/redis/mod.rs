@@ -8,8 +8,8 @@
 //!
 //! - A command whose reply is lost is answered with an error that begins with `UNKNOWN`: it may have
 //!   been executed or not.
-//! - MULTI queues in the line, and EXEC is one command in the order. Only commands on keys can be
-//!   queued, SELECT, CLIENT and their like cannot.
+//! - MULTI queues in the line, and EXEC is one command in the order. What the line answers itself,
+//!   SELECT, CLIENT, INFO and their like, it does when the replies of the others have come.
 //! - WATCH asks the log for a version of each key, which ends with the next modification. The replicas
 //!   remember some 65,000 watched keys; whoever watches one that had to be forgotten is told by EXEC that
 //!   it was modified.
@@ -18,13 +18,17 @@
 //! - What looks like an HTTP request, a command called `POST` or `Host:`, ends the connection, as in Redis.
 //! - There is one database, and one user, `default`.
 
+use std::sync::Arc;
+
 use crate::resp::Limits;
 use crate::types::{ReplicaId, Slot, View};
 
 mod answer;
 mod client;
 mod config;
+mod connections;
 mod describe;
+mod diagnosis;
 mod hello;
 mod info;
 mod line;
@@ -32,6 +36,7 @@ mod local;
 mod queue;
 mod resp3;
 mod session;
+mod traits;
 mod transaction;
 
 pub use line::{Line, Offence};
@@ -93,12 +98,65 @@ pub struct World {
     pub executed: Slot,
     /// Connected clients.
     pub clients: usize,
-    /// Seconds since the replica started.
-    pub uptime_s: u64,
+    /// How many clients may be connected.
+    pub clients_max: usize,
+    /// Milliseconds since the replica started.
+    pub uptime_ms: u64,
     /// The port that clients connect to.
     pub port: u16,
     /// Keys in the replica's state.
-    pub keys: usize,
+    pub keys: u64,
+    /// Those of them that expire.
+    pub expiring: u64,
+    /// What the process takes of its machine.
+    pub usage: Usage,
+    /// What has gone through the clients' port.
+    pub traffic: Traffic,
+    /// All connections of Redis clients, for a line that [wants](Line::wants_listing) to know.
+    pub connections: Arc<Vec<Connection>>,
+}
+
+/// What a process takes of its machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Memory that it holds, in bytes.
+    pub memory_bytes: u64,
+    /// The most it has held.
+    pub memory_peak_bytes: u64,
+    /// Processor time in its own code, in milliseconds.
+    pub user_ms: u64,
+    /// Processor time in the system, in milliseconds.
+    pub system_ms: u64,
+}
+
+/// What has gone through the clients' port since the replica started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Connections let in.
+    pub connections: u64,
+    /// Connections refused because there were too many.
+    pub rejected: u64,
+    /// Commands taken.
+    pub commands: u64,
+    /// Commands in the last whole second.
+    pub commands_a_second: u64,
+    /// Bytes read.
+    pub bytes_in: u64,
+    /// Bytes written.
+    pub bytes_out: u64,
+}
+
+/// One client's connection, as CLIENT LIST shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// Its number.
+    pub id: u64,
+    /// Where the client is.
+    pub address: String,
+    /// The address that it has dialled.
+    pub dialled: String,
+    /// Its line in the list.
+    pub line: String,
 }
 
 impl World {

@@ -23,6 +23,51 @@ pub(super) fn convert_each(reply: &[u8], shapes: &[Shape], out: &mut Vec<u8>) {
     }
 }
 
+/// The replies that a transaction gave, to be taken one by one.
+pub(super) struct Elements<'a>(&'a [u8]);
+
+impl<'a> Elements<'a> {
+    /// Those in `reply`, unless it is no array.
+    pub(super) fn of(reply: &'a [u8]) -> Option<Self> {
+        let (header, rest) = line(reply)?;
+        length(header, b'*')?.map(|_| Self(rest))
+    }
+
+    /// A reply by itself.
+    pub(super) fn only(reply: &'a [u8]) -> Self {
+        Self(reply)
+    }
+
+    /// Appends the next one, in RESP3 if it is given its shape.
+    pub(super) fn take(&mut self, shape: Option<Shape>, out: &mut Vec<u8>) {
+        let Some(rest) = skip(self.0) else { return };
+        let (reply, rest) = self.0.split_at(self.0.len() - rest.len());
+        self.0 = rest;
+        match shape {
+            Some(shape) => convert(reply, shape, out),
+            None => out.extend_from_slice(reply),
+        }
+    }
+}
+
+/// What is behind the value that `from` begins with.
+fn skip(from: &[u8]) -> Option<&[u8]> {
+    let (header, mut rest) = line(from)?;
+    match header.first()? {
+        b'$' => match length(header, b'$')? {
+            Some(count) => rest.get(count.checked_add(2)?..),
+            None => Some(rest),
+        },
+        b'*' => {
+            for _ in 0..length(header, b'*')?.unwrap_or(0) {
+                rest = skip(rest)?;
+            }
+            Some(rest)
+        }
+        _ => Some(rest),
+    }
+}
+
 fn each<'a>(from: &'a [u8], shapes: &[Shape], out: &mut Vec<u8>) -> Option<&'a [u8]> {
     let (header, mut rest) = line(from)?;
     let Some(Some(count)) = length(header, b'*') else { return value(from, Shape::Plain, out) };

@@ -14,6 +14,16 @@ pub(super) struct Session {
     pub(super) name: Vec<u8>,
     pub(super) library: Vec<u8>,
     pub(super) library_version: Vec<u8>,
+    /// Where it comes from, and what it has dialled.
+    pub(super) address: String,
+    pub(super) dialled: String,
+    /// When it came, and when it sent its last command, in milliseconds of the server's life.
+    pub(super) since_ms: u64,
+    pub(super) last_ms: u64,
+    /// The command it sent last.
+    pub(super) last: &'static str,
+    /// Connections that it wants ended.
+    pub(super) kills: Vec<u64>,
     /// No more is taken from this client, and the connection ends with the last reply.
     pub(super) closing: bool,
 }
@@ -46,6 +56,12 @@ impl Session {
             name: Vec::new(),
             library: Vec::new(),
             library_version: Vec::new(),
+            address: String::new(),
+            dialled: String::new(),
+            since_ms: 0,
+            last_ms: 0,
+            last: "NULL",
+            kills: Vec::new(),
             closing: false,
         }
     }
@@ -65,7 +81,9 @@ pub(super) fn quit(session: &mut Session, _: &Ask<'_>, answer: &mut Answer<'_>) 
 }
 
 pub(super) fn reset(session: &mut Session, ask: &Ask<'_>, answer: &mut Answer<'_>) {
-    *session = Session::new(session.id, ask.settings);
+    let Session { address, dialled, since_ms, last_ms, .. } = session.clone();
+    let new = Session::new(session.id, ask.settings);
+    *session = Session { address, dialled, since_ms, last_ms, ..new };
     answer.simple("RESET");
 }
 

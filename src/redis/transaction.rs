@@ -3,7 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::app::kv::Shape;
-use crate::resp::{Command, Limits, Parsed, Reply, write_array, write_bulk, write_decimal};
+use crate::resp::{
+    Arguments, Command, Limits, Parsed, Reply, write_array, write_bulk, write_decimal,
+};
+
+use super::client;
+use super::local::Local;
 
 /// The longest queue, in commands.
 const COMMANDS_MAX: usize = 10_000;
@@ -16,50 +21,100 @@ const WATCHED_BYTES_MAX: usize = 128 << 10;
 const OVERHEAD_WORDS: usize = 2 + 2 * WATCHED_MAX;
 const OVERHEAD_BYTES: usize = WATCHED_BYTES_MAX + WATCHED_MAX * 48 + 64;
 
+/// What EXEC does in the place of a queued command.
+pub(super) enum Step {
+    /// It is ordered with the others; this is the shape of its reply.
+    Ordered(Shape),
+    /// The line answers it, when the replies of the others are known. With its words, in RESP.
+    Local(&'static Local, Vec<u8>),
+}
+
+impl Step {
+    /// The shape of the reply, if it is ordered.
+    pub(super) fn shape(&self) -> Option<Shape> {
+        match self {
+            Self::Ordered(shape) => Some(*shape),
+            Self::Local(..) => None,
+        }
+    }
+
+    /// Whether the line must know the other connections.
+    pub(super) fn needs_listing(&self) -> bool {
+        let Self::Local(local, bytes) = self else { return false };
+        let mut room = Arguments::default();
+        let parsed = room.parse(bytes, &Limits::default());
+        matches!(parsed, Ok(Parsed::Complete { value, .. }) if client::needs_listing(local, &value))
+    }
+}
+
 /// The commands since MULTI.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Transaction {
-    commands: usize,
+    steps: Vec<Step>,
+    /// The words of those that are ordered.
     words: usize,
-    /// For each command how many words it has, and the words, all as bulk strings.
+    /// For each of those how many words it has, and the words, all as bulk strings.
     bytes: Vec<u8>,
-    /// The shapes of the replies, for a client of RESP3.
-    shapes: Vec<Shape>,
+    /// Bytes of the others.
+    local_bytes: usize,
     /// A command could not be queued; EXEC will refuse.
     pub(super) failed: bool,
 }
 
 impl Transaction {
     /// Queues a command, unless EXEC could not carry it within `limits`.
-    pub(super) fn push(
-        &mut self,
-        command: &Command<'_>,
-        shape: Option<Shape>,
-        limits: &Limits,
-    ) -> bool {
+    pub(super) fn push(&mut self, command: &Command<'_>, shape: Shape, limits: &Limits) -> bool {
         let before = self.bytes.len();
         write_count(command.len(), &mut self.bytes);
         command.iter().for_each(|word| write_bulk(word, &mut self.bytes));
         let words = self.words + 1 + command.len();
-        let fits = self.commands < COMMANDS_MAX
+        let fits = self.steps.len() < COMMANDS_MAX
             && words + OVERHEAD_WORDS <= limits.arguments_max
             && self.bytes.len() + OVERHEAD_BYTES <= limits.command_bytes_max;
         if fits {
-            self.commands += 1;
             self.words = words;
-            self.shapes.extend(shape);
+            self.steps.push(Step::Ordered(shape));
         } else {
             self.bytes.truncate(before);
         }
         fits
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.commands == 0
+    /// Queues a command that the line answers, unless that is too much.
+    pub(super) fn push_local(
+        &mut self,
+        local: &'static Local,
+        command: &Command<'_>,
+        limits: &Limits,
+    ) -> bool {
+        let mut bytes = Vec::new();
+        command.write(&mut bytes);
+        let fits = self.steps.len() < COMMANDS_MAX
+            && self.local_bytes + bytes.len() <= limits.command_bytes_max;
+        if fits {
+            self.local_bytes += bytes.len();
+            self.steps.push(Step::Local(local, bytes));
+        }
+        fits
     }
 
-    /// The one command that does it all, and the shapes of its replies.
-    pub(super) fn compose(self, watches: &Watches) -> (Vec<u8>, Vec<Shape>) {
+    /// How many commands are queued.
+    pub(super) fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Bytes of these commands.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.len() + self.local_bytes
+    }
+
+    /// What is to be done, one after the other.
+    pub(super) fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// The one command that does all that is to be ordered, and all steps.
+    pub(super) fn compose(self, watches: &Watches) -> (Vec<u8>, Vec<Step>) {
         let mut command = Vec::with_capacity(self.bytes.len() + OVERHEAD_BYTES);
         write_array(2 + 2 * watches.seen.len() + self.words, &mut command);
         write_bulk(b"TRANSACTION", &mut command);
@@ -69,7 +124,7 @@ impl Transaction {
             write_number(*version, &mut command);
         }
         command.extend_from_slice(&self.bytes);
-        (command, self.shapes)
+        (command, self.steps)
     }
 }
 
@@ -101,6 +156,11 @@ pub(super) struct Watches {
 impl Watches {
     pub(super) fn is_empty(&self) -> bool {
         self.seen.is_empty()
+    }
+
+    /// How many keys are watched.
+    pub(super) fn keys(&self) -> usize {
+        self.keys
     }
 
     /// Whether a version is on its way.

@@ -44,7 +44,8 @@ pub struct Parts<M: Clone + 'static, R: Clone + 'static> {
     pub node: Node<M, R>,
     pub poll: Poll,
     pub links: TcpListener,
-    pub clients: TcpListener,
+    /// None: no Redis clients are served.
+    pub clients: Option<TcpListener>,
     pub peers: Peers,
     pub guests: Guests<M>,
     pub lines: Lines,
@@ -120,8 +121,9 @@ where
     /// What its disk or the system said.
     pub fn run(mut self) -> Result<(), Error> {
         let registry = self.parts.poll.registry();
-        let both = [(&mut self.parts.links, LINKS), (&mut self.parts.clients, CLIENTS)];
-        for (listener, token) in both {
+        let links = Some((&mut self.parts.links, LINKS));
+        let clients = self.parts.clients.as_mut().map(|listener| (listener, CLIENTS));
+        for (listener, token) in links.into_iter().chain(clients) {
             registry.register(listener, token, Interest::READABLE).map_err(Error::System)?;
         }
         let mut events = Events::with_capacity(256);
@@ -189,7 +191,8 @@ where
     fn accept(&mut self, now: Millis) {
         for (at, knocked) in self.knocked.iter_mut().enumerate() {
             let Parts { poll, links, clients, guests, lines, .. } = &mut self.parts;
-            let listener = if at == 0 { &*links } else { &*clients };
+            let listener = if at == 0 { Some(&*links) } else { clients.as_ref() };
+            let Some(listener) = listener else { continue };
             for _ in 0..Self::ACCEPTS_A_TURN {
                 if !*knocked {
                     break;

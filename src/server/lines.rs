@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Registry, Token};
 
+use crate::app::Census;
 use crate::batch::{Answer, Replies, Request};
 use crate::edge::Gather;
 use crate::links::Fault;
@@ -15,6 +17,7 @@ use crate::links::stream::{Scratch, Stream};
 use crate::redis::{Line, Offence, Settings, World};
 use crate::server::faults::Faults;
 use crate::server::report::Tally;
+use crate::server::usage::usage;
 use crate::status::Status;
 use crate::types::{ClientId, Millis, ReplicaId};
 
@@ -24,6 +27,8 @@ const READ_BYTES: usize = 256 << 10;
 const OUTPUT_BYTES_MAX: usize = 256 << 20;
 /// How long a client may leave its replies unread while as much waits for it as may.
 const PATIENCE_MS: Millis = 30_000;
+/// How often INFO's rates and memory are taken anew.
+const COUNTED_EVERY_MS: u64 = 1_000;
 /// How often it is noted what clients have asked for, to find what waits too long.
 const NOTED_EVERY_MS: Millis = 100;
 /// How long a client that was told why its connection ends may go on to send. Were it closed at once,
@@ -48,7 +53,9 @@ struct Client {
 pub struct Lines {
     settings: Arc<Settings>,
     world: World,
-    clients_max: usize,
+    census: Arc<Census>,
+    /// When the world was last told what is counted, and the commands there were then.
+    counted: (u64, u64),
     /// How long a request may wait before its client is told that the outcome is unknown.
     answer_within_ms: Millis,
     clients: BTreeMap<u64, Client>,
@@ -68,11 +75,12 @@ pub struct Lines {
 
 impl Lines {
     /// Nobody yet.
-    pub fn new(settings: Settings, world: World, clients_max: usize, patience_ms: Millis) -> Self {
+    pub fn new(settings: Settings, world: World, census: Arc<Census>, patience_ms: Millis) -> Self {
         Self {
             settings: Arc::new(settings),
             world,
-            clients_max,
+            census,
+            counted: (0, 0),
             answer_within_ms: patience_ms,
             clients: BTreeMap::new(),
             busy: BTreeSet::new(),
@@ -88,7 +96,8 @@ impl Lines {
     /// Lets a client in, or tells it that there are too many.
     pub fn on_accept(&mut self, id: u64, socket: TcpStream, now: Millis, registry: &Registry) {
         let Ok(mut stream) = Stream::accepted(socket, None) else { return };
-        if self.clients.len() >= self.clients_max {
+        if self.clients.len() >= self.world.clients_max {
+            self.world.traffic.rejected += 1;
             let fault = Fault::Refused("too many clients".to_owned());
             self.faults.note(&fault, &stream.peer());
             self.refused.add(1, now);
@@ -100,9 +109,10 @@ impl Lines {
             self.faults.note(&error.into(), &stream.peer());
             return;
         }
-        let line = Line::new(id, Arc::clone(&self.settings));
-        let noted = VecDeque::new();
-        let peer = stream.peer();
+        let (noted, peer) = (VecDeque::new(), stream.peer());
+        let mut line = Line::new(id, Arc::clone(&self.settings));
+        line.introduce(peer.clone(), stream.own(), self.world.uptime_ms);
+        self.world.traffic.connections += 1;
         let client = Client { stream, peer, line, asked: 0, noted, moved_at: now, ended_at: None };
         self.clients.insert(id, client);
     }
@@ -144,11 +154,17 @@ impl Lines {
             } else if !line.is_ready() {
                 continue;
             }
+            let commands = line.commands();
             line.on_bytes(&self.bytes, &self.world, &mut |number, command| {
                 *asked = number;
                 let client = ClientId::of_line(id);
                 gather.add(Request { client, number, acknowledged: 0, command });
             });
+            let traffic = &mut self.world.traffic;
+            traffic.bytes_in += self.bytes.len() as u64;
+            traffic.commands += line.commands() - commands;
+            let killed = || Fault::Refused(format!("ended by a command of client {id}"));
+            gone.extend(line.take_kills().into_iter().map(|other| (other, killed())));
             if let Err(fault) = outcome {
                 gone.push((id, fault));
             }
@@ -193,7 +209,11 @@ impl Lines {
         let mut still = BTreeSet::new();
         for &id in &self.busy {
             let Some(client) = self.clients.get_mut(&id) else { continue };
-            match client.flush(now) {
+            let waited = client.line.output().len();
+            let flushed = client.flush(now);
+            let left = client.line.output().len();
+            self.world.traffic.bytes_out += waited.saturating_sub(left) as u64;
+            match flushed {
                 Err(fault) => gone.push((id, fault)),
                 Ok(()) if client.line.output().len() > OUTPUT_BYTES_MAX => {
                     gone.push((id, Fault::Slow));
@@ -286,7 +306,33 @@ impl Lines {
         world.leader = leader;
         world.executed = status.executed;
         world.clients = self.clients.len();
-        world.uptime_s = uptime.as_secs();
+        world.uptime_ms = uptime.as_millis() as u64;
+        world.keys = self.census.keys.load(Ordering::Relaxed);
+        world.expiring = self.census.expiring.load(Ordering::Relaxed);
+        let (at_ms, commands) = self.counted;
+        let passed_ms = world.uptime_ms.saturating_sub(at_ms);
+        if passed_ms >= COUNTED_EVERY_MS {
+            world.usage = usage();
+            let traffic = &mut world.traffic;
+            traffic.commands_a_second = (traffic.commands - commands) * 1000 / passed_ms;
+            self.counted = (world.uptime_ms, traffic.commands);
+        }
+        self.tell_who_is_there();
+    }
+
+    /// Tells those that want to know which connections there are.
+    fn tell_who_is_there(&mut self) {
+        let asks = |client: &Client| client.line.wants_listing();
+        if !self.clients.values().any(asks) {
+            return;
+        }
+        let now_ms = self.world.uptime_ms;
+        let all = self.clients.values().map(|client| client.line.connection(now_ms));
+        self.world.connections = Arc::new(all.collect());
+        for (id, client) in self.clients.iter_mut().filter(|(_, client)| asks(client)) {
+            client.line.now_knows();
+            self.busy.insert(*id);
+        }
     }
 }
 

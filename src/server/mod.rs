@@ -16,6 +16,7 @@ mod lines;
 mod names;
 mod peers;
 mod report;
+mod usage;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use mio::{Poll, Waker};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::app::StateMachine;
+use crate::app::{Census, StateMachine};
 use crate::clock::Clock;
 use crate::disk::{Disk, Files, Wake};
 use crate::error::Error;
@@ -75,7 +76,9 @@ where
 {
     let NodeSettings { config, listen: addresses, .. } = settings;
     // Before anything is changed, and before the disk is read, which may take long.
-    let (links, clients) = (listen(addresses.links)?, listen(addresses.clients)?);
+    let links = listen(addresses.links)?;
+    let census = application.census().filter(|_| settings.redis);
+    let clients = census.is_some().then(|| listen(addresses.clients)).transpose()?;
     let tls = settings.tls.as_ref().map(Tls::load).transpose()?;
     check_home(settings)?;
     let poll = Poll::new().map_err(Error::System)?;
@@ -126,7 +129,7 @@ where
         clients,
         peers: Peers::new(making, &settings.peers)?,
         guests: Guests::new(house, heeded),
-        lines: lines(settings),
+        lines: lines(settings, census.unwrap_or_default()),
         showing: Showing::new(
             boards[config.me.0 as usize].clone(),
             Bounds::of(settings),
@@ -150,14 +153,15 @@ where
     life.run()
 }
 
-fn lines(settings: &NodeSettings) -> Lines {
+fn lines(settings: &NodeSettings, census: Arc<Census>) -> Lines {
     let password = settings.password.as_ref().map(|secret| secret.as_bytes().to_vec());
     let spoken = redis::Settings::new(password, settings.config.command_bytes_max);
     let world = redis::World {
         replica: settings.config.me,
         replicas: settings.config.n,
         port: settings.listen.clients.port(),
+        clients_max: settings.clients_max,
         ..redis::World::default()
     };
-    Lines::new(spoken, world, settings.clients_max, ANSWER_WITHIN_MS)
+    Lines::new(spoken, world, census, ANSWER_WITHIN_MS)
 }

@@ -57,6 +57,8 @@ pub struct NodeSettings {
     pub admins: Vec<Endpoint>,
     /// The keys of the links; none: links are plain, and all of them on this machine.
     pub tls: Option<TlsFiles>,
+    /// Whether Redis clients are served.
+    pub redis: bool,
     /// What clients must say before anything else.
     pub password: Option<Secret>,
     /// What whoever asks the admin port must show; none: nothing, and the port is for this machine only.

@@ -155,6 +155,7 @@ pub(super) struct Node {
     data: Option<PathBuf>,
     gather_bytes_max: usize,
     clients_max: usize,
+    redis: bool,
     log: LogLevel,
     observe: Level,
     pub listen: Option<Addresses>,
@@ -187,6 +188,7 @@ impl Node {
                 64 << 10..=16 << 30,
             ),
             clients_max: source.within("limits.clients_max", Self::CLIENTS_MAX, 1..=1_000_000),
+            redis: source.or("clients.redis", true),
             log: source.or("log.level", LogLevel::Info),
             observe: source.or("observe", Level::default()),
         }
@@ -208,6 +210,7 @@ impl Node {
             password: self.password,
             token: self.token,
             clients_max: self.clients_max,
+            redis: self.redis,
             log: self.log,
             observe: self.observe,
         }

@@ -237,6 +237,15 @@ fn clients_from_other_machines_need_a_password() {
 }
 
 #[test]
+fn redis_clients_are_served_unless_told_not_to() {
+    let files = Files::new();
+    assert!(files.read().0.redis);
+
+    files.node("[clients]\nredis = false\n");
+    assert!(!files.read().0.redis);
+}
+
+#[test]
 fn the_admin_port_stays_on_this_machine() {
     let files = Files::new();
     files.node("[listen]\nadmin = \"0.0.0.0:7200\"\n");

@@ -41,7 +41,6 @@ fn a_command_that_cannot_be_queued_spoils_the_transaction() {
     for (line, said) in [
         ("NONE", "-ERR unknown command 'NONE', with args beginning with:"),
         ("GET", "-ERR wrong number of arguments for 'get' command"),
-        ("SELECT 0", "-ERR Command not allowed inside a transaction"),
     ] {
         let mut client = client();
         check(
@@ -86,6 +85,83 @@ fn a_watched_key_that_changed_stops_the_transaction() {
     client.ask("MULTI");
     client.ask("PING");
     assert_eq!(client.ask("EXEC"), "*1 +PONG");
+}
+
+#[test]
+fn what_the_line_answers_itself_is_answered_in_the_reply_of_exec() {
+    let mut client = client();
+    check(
+        &mut client,
+        &[
+            ("MULTI", "+OK"),
+            ("SELECT 0", "+QUEUED"),
+            ("SET k v", "+QUEUED"),
+            ("CLIENT SETNAME me", "+QUEUED"),
+            ("UNWATCH", "+QUEUED"),
+            ("CLIENT GETNAME", "+QUEUED"),
+            ("SELECT 9", "+QUEUED"),
+            ("WAIT 1 0", "+QUEUED"),
+            ("GET k", "+QUEUED"),
+            ("EXEC", "*8 +OK +OK +OK +OK $2 me -ERR DB index is out of range :1 $1 v"),
+            ("MULTI", "+OK"),
+            ("SELECT 0", "+QUEUED"),
+            ("EXEC", "*1 +OK"),
+            ("MULTI", "+OK"),
+            ("CLIENT SETNAME other", "+QUEUED"),
+            ("DISCARD", "+OK"),
+            ("CLIENT GETNAME", "$2 me"),
+        ],
+    );
+}
+
+#[test]
+fn what_the_line_answers_itself_is_not_done_when_a_watched_key_was_modified() {
+    let mut client = client();
+    check(
+        &mut client,
+        &[
+            ("WATCH k", "+OK"),
+            ("SET k v", "+OK"),
+            ("MULTI", "+OK"),
+            ("CLIENT SETNAME me", "+QUEUED"),
+            ("EXEC", "*-1"),
+            ("CLIENT GETNAME", "$-1"),
+            ("WATCH k", "+OK"),
+            ("MULTI", "+OK"),
+            ("CLIENT SETNAME me", "+QUEUED"),
+            ("EXEC", "*1 +OK"),
+            ("CLIENT GETNAME", "$2 me"),
+        ],
+    );
+}
+
+#[test]
+fn commands_behind_exec_wait_for_what_it_changes() {
+    let mut client = client();
+
+    client.send("MULTI\r\nGET k\r\nCLIENT SETNAME me\r\nHELLO 3\r\nGET k\r\nEXEC\r\nCLIENT GETNAME\r\nGET k\r\n");
+    assert_eq!(client.ordered.len(), 1);
+    assert!(client.line.is_full() && !client.line.is_ready());
+    client.settle();
+
+    let heard = client.heard();
+    assert!(
+        heard.contains("*4 $-1 +OK %7 $6 server") && heard.ends_with("*0 _ $2 me _"),
+        "{heard}"
+    );
+}
+
+#[test]
+fn a_lost_exec_does_nothing_and_lets_the_line_go_on() {
+    let mut client = client();
+    client.send("MULTI\r\nGET k\r\nCLIENT SETNAME me\r\nEXEC\r\nCLIENT GETNAME\r\n");
+
+    client.line.expire(1);
+    client.ordered.clear();
+    client.settle();
+
+    let heard = client.heard();
+    assert!(heard.contains("-UNKNOWN") && heard.ends_with("$-1"), "{heard}");
 }
 
 #[test]

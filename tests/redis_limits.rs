@@ -169,3 +169,29 @@ fn many_arguments_are_taken_and_long_replies_given() {
     assert!(met >= 60_003 && parts > 1, "{met} keys in {parts} parts");
     assert_eq!(ask_all(&["DEL"], false), Reply::Integer(60_000));
 }
+
+#[test]
+fn an_outcome_is_called_unknown_after_five_seconds() {
+    let cluster = Cluster::start(3, &["--plain"]);
+    let mut client = Redis::dial(&cluster, 0);
+    assert_eq!(client.ask(&[b"SET", b"k", b"v"]), ok());
+    [1, 2].into_iter().for_each(|index| cluster.pause(index));
+
+    // The second is asked when the first has waited for a while.
+    let asked = Instant::now();
+    client.send([&b"INCR"[..], b"a"].into_iter());
+    std::thread::sleep(Duration::from_secs(3));
+    let asked_again = Instant::now();
+    client.send([&b"INCR"[..], b"b"].into_iter());
+
+    for since in [asked, asked_again] {
+        let Reply::Error(text) = client.hear() else { panic!("an outcome is known") };
+        assert!(text.starts_with(b"UNKNOWN"), "{}", text.escape_ascii());
+        let waited = since.elapsed();
+        assert!(
+            waited > Duration::from_millis(4_900) && waited < Duration::from_secs(8),
+            "{waited:?}"
+        );
+    }
+    [1, 2].into_iter().for_each(|index| cluster.resume(index));
+}

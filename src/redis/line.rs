@@ -314,11 +314,10 @@ impl Line {
                 break;
             }
             let rest = &input[taken..];
-            match arguments.parse(rest, &self.limits()) {
+            match arguments.parse_leniently(rest, &self.limits()) {
                 Ok(Parsed::Complete { value: command, consumed }) => {
-                    let bytes = rest.starts_with(b"*").then(|| &rest[..consumed]);
                     if !command.is_empty()
-                        && let Err(stall) = self.on_command(command, bytes, world, order)
+                        && let Err(stall) = self.on_command(command, world, order)
                     {
                         self.stall = Some(stall);
                         break;
@@ -358,12 +357,10 @@ impl Line {
         self.offence = Some(offence);
     }
 
-    /// Takes one command, given with its bytes if they are its canonical form, or says why it has to
-    /// wait.
+    /// Takes one command, or says why it has to wait.
     fn on_command(
         &mut self,
         command: Command<'_>,
-        bytes: Option<&[u8]>,
         world: &World,
         order: &mut Order<'_>,
     ) -> Result<(), Stall> {
@@ -395,7 +392,7 @@ impl Line {
             Target::Service(row) if row.is_stateless() => {
                 self.queue.answer(|out| kv::answer_stateless(row, command, out));
             }
-            Target::Service(row) => self.order(row, &command, bytes, order),
+            Target::Service(row) => self.order(row, &command, order),
             Target::Local(local) if self.transaction.is_some() && !local.action.is_at_once() => {
                 self.enqueue_local(local, &command);
             }
@@ -441,16 +438,10 @@ impl Line {
 
     /// Hands a command to the log.
     #[inline]
-    fn order(
-        &mut self,
-        row: &'static Row,
-        command: &Command<'_>,
-        bytes: Option<&[u8]>,
-        order: &mut Order<'_>,
-    ) {
+    fn order(&mut self, row: &'static Row, command: &Command<'_>, order: &mut Order<'_>) {
         let form = if self.session.resp3 { Form::Resp3(row.shape(command)) } else { Form::Resp2 };
         let number = self.queue.order(form);
-        match bytes {
+        match command.canonical() {
             Some(bytes) => order(number, bytes),
             None => {
                 self.canonical.clear();

@@ -16,6 +16,9 @@
 //! - WAIT answers at once with the number of replicas that may fail: no command is answered before one
 //!   more than that hold it.
 //! - What looks like an HTTP request, a command called `POST` or `Host:`, ends the connection, as in Redis.
+//! - Bytes that no command begins with are refused as soon as they have come. Redis waits for the end of
+//!   a line that was ended by a newline alone, and for ever for one that holds a zero byte, which is a byte
+//!   like others here.
 //! - There is one database, and one user, `default`.
 
 use std::sync::Arc;

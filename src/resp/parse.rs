@@ -2,7 +2,7 @@
 
 use std::ops::{Index, Range};
 
-use super::{Fault, Limits, Parsed, ProtocolError, inline, write_command};
+use super::{Fault, Limits, Parsed, ProtocolError, inline, integer, write_command};
 
 /// The fewest bytes an argument takes: `$0`, CRLF, and CRLF again.
 const ARGUMENT_BYTES_MIN: usize = 6;
@@ -27,6 +27,18 @@ pub struct Arguments {
 pub struct Command<'a> {
     bytes: &'a [u8],
     spans: &'a [(usize, usize)],
+    /// The bytes it was parsed from, if [`write`](Self::write) would give the same.
+    canonical: Option<&'a [u8]>,
+}
+
+/// How closely arrays are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// Each command has one spelling.
+    Strict,
+    /// As a server of Redis reads: of the two bytes behind a length only the first is looked at, and of
+    /// those behind an argument none.
+    Lenient,
 }
 
 impl Arguments {
@@ -43,18 +55,42 @@ impl Arguments {
         input: &'a [u8],
         limits: &Limits,
     ) -> Result<Parsed<Command<'a>>, ProtocolError> {
+        self.read(input, limits, Reading::Strict)
+    }
+
+    /// Parses as [`parse`](Self::parse) does, and takes also what a server of Redis takes: line ends that
+    /// are not quite. Such a command is not [canonical](Command::canonical).
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn parse_leniently<'a>(
+        &'a mut self,
+        input: &'a [u8],
+        limits: &Limits,
+    ) -> Result<Parsed<Command<'a>>, ProtocolError> {
+        self.read(input, limits, Reading::Lenient)
+    }
+
+    fn read<'a>(
+        &'a mut self,
+        input: &'a [u8],
+        limits: &Limits,
+        reading: Reading,
+    ) -> Result<Parsed<Command<'a>>, ProtocolError> {
         self.spans.clear();
         if self.spans.capacity() > SPANS_KEPT {
             self.spans.shrink_to(SPANS_KEPT);
         }
         match input.first() {
             None => Ok(Parsed::Incomplete { needed: 1 }),
-            Some(b'*') => Ok(match array(input, limits, &mut self.spans)? {
+            Some(b'*') => Ok(match array(input, limits, reading, &mut self.spans)? {
                 Parsed::Incomplete { needed } => Parsed::Incomplete { needed },
-                Parsed::Complete { consumed, .. } => Parsed::Complete {
-                    value: Command { bytes: input, spans: &self.spans },
-                    consumed,
-                },
+                Parsed::Complete { value: is_canonical, consumed } => {
+                    let canonical = is_canonical.then(|| &input[..consumed]);
+                    let value = Command { bytes: input, spans: &self.spans, canonical };
+                    Parsed::Complete { value, consumed }
+                }
             }),
             Some(_) => self.line(input, limits),
         }
@@ -78,17 +114,24 @@ impl Arguments {
             return Err(Fault::InlineBytes.at(limits.inline_bytes_max));
         }
         inline::split(line, limits, &mut self.text, &mut self.spans)?;
-        let value = Command { bytes: &self.text, spans: &self.spans };
+        let value = Command { bytes: &self.text, spans: &self.spans, canonical: None };
         Ok(Parsed::Complete { value, consumed: end + 1 })
     }
 }
 
-/// Walks over an array of bulk strings and notes where each is.
+/// Walks over an array of bulk strings and notes where each is; says whether it is in its canonical form.
 fn array(
     input: &[u8],
     limits: &Limits,
+    reading: Reading,
     spans: &mut Vec<(usize, usize)>,
-) -> Result<Parsed<()>, ProtocolError> {
+) -> Result<Parsed<bool>, ProtocolError> {
+    let mut is_canonical = true;
+    let mut length = |input, start, fault| match reading {
+        Reading::Strict => length(input, start, fault),
+        Reading::Lenient => lenient_length(input, start, fault, &mut is_canonical),
+    };
+    let mut ends = true;
     let Some((count, mut at)) = length(input, 1, Fault::MultibulkLength)? else {
         return Ok(Parsed::Incomplete { needed: input.len() + 1 });
     };
@@ -119,17 +162,36 @@ fn array(
         }
         match input.get(end..) {
             Some([b'\r', b'\n', ..]) => {}
+            Some([_, _, ..]) if reading == Reading::Lenient => ends = false,
             Some([_, _, ..]) => return Err(Fault::BulkEnd.at(end)),
             _ => return Ok(incomplete(input, end + 2, after)),
         }
         spans.push((start, end));
         at = end + 2;
     }
-    Ok(Parsed::Complete { value: (), consumed: at })
+    // An array of no length is an empty command, and no spelling of one.
+    Ok(Parsed::Complete { value: is_canonical && ends && count > 0, consumed: at })
+}
+
+/// Reads a number as [`length`] does, whatever follows the carriage return behind it.
+fn lenient_length(
+    input: &[u8],
+    start: usize,
+    fault: Fault,
+    is_canonical: &mut bool,
+) -> Result<Option<(i64, usize)>, ProtocolError> {
+    match length(input, start, fault) {
+        Err(error) if error.offset > start && input[error.offset - 1] == b'\r' => {
+            *is_canonical = false;
+            let number = integer(&input[start..error.offset - 1]).ok_or(fault.at(start))?;
+            Ok(Some((number, error.offset + 1)))
+        }
+        other => other,
+    }
 }
 
 /// The argument at hand needs the input to reach `end`, and those behind it `after` bytes more.
-fn incomplete(input: &[u8], end: usize, after: usize) -> Parsed<()> {
+fn incomplete<T>(input: &[u8], end: usize, after: usize) -> Parsed<T> {
     Parsed::Incomplete { needed: end.saturating_add(after).max(input.len() + 1) }
 }
 
@@ -210,7 +272,12 @@ impl<'a> Command<'a> {
 
     /// The arguments in `range`, which has to be within them, as a command of its own.
     pub fn part(&self, range: Range<usize>) -> Option<Self> {
-        Some(Self { bytes: self.bytes, spans: self.spans.get(range)? })
+        Some(Self { bytes: self.bytes, spans: self.spans.get(range)?, canonical: None })
+    }
+
+    /// The bytes it was parsed from, if they are what [`write`](Self::write) would give.
+    pub fn canonical(&self) -> Option<&'a [u8]> {
+        self.canonical
     }
 
     /// Appends the command in its canonical form, as [`write_command`] does.
@@ -285,6 +352,29 @@ mod tests {
             (b"GET \"a\r\n", "unbalanced quotes in request", 4),
         ] {
             assert_eq!(fault(input), (said.into(), offset), "{}", input.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn line_ends_that_are_not_quite_are_taken_leniently_and_are_not_canonical() {
+        let mut arguments = Arguments::default();
+        for (input, canonical) in [
+            (&b"*1\r\n$4\r\nPING\r\n"[..], true),
+            (b"*1\r\n$4\r\nPINGXX", false),
+            (b"*1\rX$4\r\nPING\r\n", false),
+            (b"*1\r\n$4\rXPING\r\n", false),
+        ] {
+            for end in 0..input.len() {
+                let parsed = arguments.parse_leniently(&input[..end], &Limits::default());
+                assert!(matches!(parsed, Ok(Parsed::Incomplete { .. })), "{end}: {parsed:?}");
+            }
+            let parsed = arguments.parse_leniently(input, &Limits::default()).unwrap();
+            let Parsed::Complete { value, consumed } = parsed else { panic!("{parsed:?}") };
+            assert_eq!((&value[0], consumed), (&b"PING"[..], input.len()));
+            assert_eq!(value.canonical().is_some(), canonical, "{}", input.escape_ascii());
+        }
+        for input in [&b"*1\n"[..], b"*\rX", b"*01\r\n", b"*1\r\n$x\r\n", b"*1\r\n+4\r\n"] {
+            assert!(arguments.parse_leniently(input, &Limits::default()).is_err(), "{input:?}");
         }
     }
 

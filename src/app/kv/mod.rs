@@ -9,7 +9,8 @@
 //! - RANDOMKEY and SPOP draw from the slot, so a client can foresee them.
 //! - SCAN walks in the order of a hash. Each part looks at all keys, and ends early when it is long.
 //! - Scores are shown with the fewest digits that give them back, as in Redis 7.2 and later; minus zero
-//!   is zero. INCRBYFLOAT and HINCRBYFLOAT add in 64 bits, where Redis has 80 on some machines.
+//!   is zero. INCRBYFLOAT and HINCRBYFLOAT add in 64 bits, where Redis has 80 on some machines: digits may
+//!   differ from the seventeenth on, and what does not fit 64 bits, above 1.8e308, is refused.
 //! - A string has at most [`STRING_BYTES_MAX`], a reply at most [`REPLY_BYTES_MAX`] bytes.
 //!
 //! The hash that finds keys has a fixed seed, for speed and for repeatable runs. A client that may

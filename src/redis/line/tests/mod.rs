@@ -90,6 +90,17 @@ fn an_array_is_ordered_as_the_bytes_that_arrived() {
 }
 
 #[test]
+fn line_ends_that_redis_does_not_look_at_are_put_right_for_the_log() {
+    let mut client = client();
+
+    client.send("*2\r\n$3\r\nGETXX$1\rXkYY*1\r\n$4\r\nPING\r\n");
+
+    assert_eq!(client.ordered, [(1, b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n".to_vec())]);
+    client.settle();
+    assert_eq!(client.heard(), "$-1 +PONG");
+}
+
+#[test]
 fn a_gap_in_the_replies_is_an_unknown_outcome() {
     let mut client = client();
     client.send("INCR a\r\nINCR b\r\nPING\r\nINCR c\r\n");

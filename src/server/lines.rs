@@ -10,6 +10,7 @@ use mio::net::TcpStream;
 use mio::{Registry, Token};
 
 use crate::app::Census;
+use crate::app::kv::REPLY_BYTES_MAX;
 use crate::batch::{Answer, Replies, Request};
 use crate::edge::Gather;
 use crate::links::Fault;
@@ -23,8 +24,10 @@ use crate::types::{ClientId, Millis, ReplicaId};
 
 /// Bytes read from one client in a turn.
 const READ_BYTES: usize = 256 << 10;
-/// Bytes of replies that may wait for one client, whatever it had asked before it was full.
-const OUTPUT_BYTES_MAX: usize = 256 << 20;
+/// Bytes of replies that may wait for one client before further ones are dropped, whatever it had asked
+/// before it was full: more than the longest reply of a transaction.
+const OUTPUT_BYTES_MAX: usize = 96 << 20;
+const _: () = assert!(OUTPUT_BYTES_MAX > 2 * REPLY_BYTES_MAX);
 /// How long a client may leave its replies unread while as much waits for it as may.
 const PATIENCE_MS: Millis = 30_000;
 /// How often INFO's rates and memory are taken anew.
@@ -192,9 +195,7 @@ impl Lines {
                 self.busy.insert(id);
             }
             match (&mut current, reply.answer) {
-                (Some((_, client)), Answer::Done(result)) => {
-                    client.line.on_reply(reply.number, result);
-                }
+                (Some((_, client)), Answer::Done(result)) => client.on_reply(reply.number, result),
                 (Some((_, client)), Answer::Forgotten) => client.line.drop_reply(reply.number),
                 (Some((_, client)), _) => client.line.lose(reply.number),
                 (None, _) => {}
@@ -215,9 +216,6 @@ impl Lines {
             self.world.traffic.bytes_out += waited.saturating_sub(left) as u64;
             match flushed {
                 Err(fault) => gone.push((id, fault)),
-                Ok(()) if client.line.output().len() > OUTPUT_BYTES_MAX => {
-                    gone.push((id, Fault::Slow));
-                }
                 Ok(()) if client.line.is_closing() && client.line.output().is_empty() => {
                     if client.lingers(now) {
                         still.insert(id);
@@ -349,6 +347,14 @@ fn fault_of(offence: Option<Offence>) -> Fault {
 }
 
 impl Client {
+    fn on_reply(&mut self, number: u64, result: &[u8]) {
+        if self.line.output().len() + result.len() > OUTPUT_BYTES_MAX {
+            self.line.drop_reply(number);
+        } else {
+            self.line.on_reply(number, result);
+        }
+    }
+
     fn has_work(&self) -> bool {
         let reads = !self.line.is_full() || self.ended_at.is_some();
         self.line.is_ready() || (self.stream.is_readable() && reads)

@@ -89,9 +89,9 @@ fn human(bytes: u64) -> String {
     let scaled =
         |shift: u32, unit: char| format!("{:.2}{unit}", bytes as f64 / (1u64 << shift) as f64);
     match bytes {
-        ..1024 => format!("{bytes}B"),
-        ..0x10_0000 => scaled(10, 'K'),
-        ..0x4000_0000 => scaled(20, 'M'),
+        0..1024 => format!("{bytes}B"),
+        1024..0x10_0000 => scaled(10, 'K'),
+        0x10_0000..0x4000_0000 => scaled(20, 'M'),
         _ => scaled(30, 'G'),
     }
 }

@@ -25,6 +25,7 @@ use std::fmt;
 use thiserror::Error;
 
 mod inline;
+mod length;
 mod number;
 mod parse;
 mod reply;

@@ -1,7 +1,7 @@
 //! Replies out of bytes, for clients and for those who check what a cluster said.
 
 use super::{
-    Fault, Limits, Parsed, ProtocolError, REPLY_DEPTH_MAX, integer, parse::length, write_array,
+    Fault, Limits, Parsed, ProtocolError, REPLY_DEPTH_MAX, integer, length::length, write_array,
     write_bulk, write_integer, write_null, write_null_array,
 };
 

@@ -1,6 +1,6 @@
 //! The clients that speak Redis's protocol.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use mio::net::TcpStream;
 use mio::{Registry, Token};
 
 use crate::app::Census;
-use crate::app::kv::REPLY_BYTES_MAX;
 use crate::batch::{Answer, Replies, Request};
 use crate::edge::Gather;
 use crate::links::Fault;
 use crate::links::stream::{Scratch, Stream};
-use crate::redis::{Line, Offence, Settings, World};
+use crate::redis::{Line, Settings, World};
+use crate::server::client::{Client, fault_of};
 use crate::server::faults::Faults;
 use crate::server::report::Tally;
 use crate::server::usage::usage;
@@ -24,33 +24,10 @@ use crate::types::{ClientId, Millis, ReplicaId};
 
 /// Bytes read from one client in a turn.
 const READ_BYTES: usize = 256 << 10;
-/// Bytes of replies that may wait for one client before further ones are dropped, whatever it had asked
-/// before it was full: more than the longest reply of a transaction.
-const OUTPUT_BYTES_MAX: usize = 96 << 20;
-const _: () = assert!(OUTPUT_BYTES_MAX > 2 * REPLY_BYTES_MAX);
 /// How long a client may leave its replies unread while as much waits for it as may.
 const PATIENCE_MS: Millis = 30_000;
 /// How often INFO's rates and memory are taken anew.
 const COUNTED_EVERY_MS: u64 = 1_000;
-/// How often it is noted what clients have asked for, to find what waits too long.
-const NOTED_EVERY_MS: Millis = 100;
-/// How long a client that was told why its connection ends may go on to send. Were it closed at once,
-/// the system would throw away what it has not read yet.
-const LINGER_MS: Millis = 5_000;
-
-struct Client {
-    stream: Stream,
-    /// Its address, also when it has gone.
-    peer: String,
-    line: Line,
-    /// What it has asked for last.
-    asked: u64,
-    /// What it had asked for at some times, oldest first, as far as no answer has come.
-    noted: VecDeque<(u64, Millis)>,
-    moved_at: Millis,
-    /// When it was told why its connection ends.
-    ended_at: Option<Millis>,
-}
 
 /// Owns the connections of Redis clients.
 pub struct Lines {
@@ -112,11 +89,10 @@ impl Lines {
             self.faults.note(&error.into(), &stream.peer());
             return;
         }
-        let (noted, peer) = (VecDeque::new(), stream.peer());
         let mut line = Line::new(id, Arc::clone(&self.settings));
-        line.introduce(peer.clone(), stream.own(), self.world.uptime_ms);
+        line.introduce(stream.peer(), stream.own(), self.world.uptime_ms);
         self.world.traffic.connections += 1;
-        let client = Client { stream, peer, line, asked: 0, noted, moved_at: now, ended_at: None };
+        let client = Client::new(stream, line, now);
         self.clients.insert(id, client);
     }
 
@@ -144,10 +120,11 @@ impl Lines {
         for &id in self.busy.range(self.first..).chain(self.busy.range(..self.first)) {
             let Some(client) = self.clients.get_mut(&id) else { continue };
             self.bytes.clear();
-            if client.ended_at.is_some() {
+            if let Some(ending) = &mut client.ending {
                 if client.stream.read(&mut self.bytes, READ_BYTES, scratch).is_err() {
                     gone.push((id, fault_of(client.line.offence())));
                 }
+                ending.is_heard |= !self.bytes.is_empty();
                 continue;
             }
             let Client { stream, line, asked, .. } = client;
@@ -251,7 +228,7 @@ impl Lines {
                 client.line.expire(number);
                 self.busy.insert(id);
             }
-            if client.ended_at.is_some() {
+            if client.ending.is_some() {
                 self.busy.insert(id);
             }
             let stuck = client.line.is_full() && !client.line.output().is_empty();
@@ -331,80 +308,5 @@ impl Lines {
             client.line.now_knows();
             self.busy.insert(*id);
         }
-    }
-}
-
-/// Why a connection has ended by what its client has sent.
-fn fault_of(offence: Option<Offence>) -> Fault {
-    match offence {
-        None => Fault::Closed,
-        Some(Offence::Unreadable) => Fault::Unreadable,
-        Some(Offence::Http) => Fault::Refused(
-            "possible attack: an HTTP request, perhaps made by a web page; nothing of it was executed"
-                .to_owned(),
-        ),
-    }
-}
-
-impl Client {
-    fn on_reply(&mut self, number: u64, result: &[u8]) {
-        if self.line.output().len() + result.len() > OUTPUT_BYTES_MAX {
-            self.line.drop_reply(number);
-        } else {
-            self.line.on_reply(number, result);
-        }
-    }
-
-    fn has_work(&self) -> bool {
-        let reads = !self.line.is_full() || self.ended_at.is_some();
-        self.line.is_ready() || (self.stream.is_readable() && reads)
-    }
-
-    /// The last request that has waited for `patience_ms`, if one has.
-    fn overdue(&mut self, now: Millis, patience_ms: Millis) -> Option<u64> {
-        let oldest = self.line.oldest_open();
-        while self
-            .noted
-            .pop_front_if(|(number, _)| oldest.is_none_or(|open| open > *number))
-            .is_some()
-        {}
-        let since = |(_, at): &(u64, Millis)| now.saturating_sub(*at);
-        if oldest.is_some_and(|open| open <= self.asked)
-            && self
-                .noted
-                .back()
-                .is_none_or(|last| last.0 < self.asked && since(last) >= NOTED_EVERY_MS)
-        {
-            self.noted.push_back((self.asked, now));
-        }
-        let mut overdue = None;
-        while let Some((number, _)) = self.noted.pop_front_if(|noted| since(noted) >= patience_ms) {
-            overdue = Some(number);
-        }
-        overdue
-    }
-
-    /// Whether a client whose bytes were no commands may still send, now that it has been told.
-    fn lingers(&mut self, now: Millis) -> bool {
-        if self.line.offence() != Some(Offence::Unreadable) {
-            return false;
-        }
-        if self.ended_at.is_none() {
-            self.stream.end_writing();
-        }
-        now.saturating_sub(*self.ended_at.get_or_insert(now)) < LINGER_MS
-    }
-
-    fn flush(&mut self, now: Millis) -> Result<(), Fault> {
-        if self.line.output().is_empty() {
-            self.moved_at = now;
-            return Ok(());
-        }
-        let count = self.stream.write(self.line.output())?;
-        self.line.sent(count);
-        if count > 0 {
-            self.moved_at = now;
-        }
-        Ok(())
     }
 }

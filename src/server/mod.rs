@@ -6,6 +6,7 @@
 //! never spins and never waits for a peer or a client; every queue has a bound, and whoever fills one is
 //! not read until there is room, or is dropped to catch-up.
 
+mod client;
 mod diary;
 mod faults;
 mod guests;

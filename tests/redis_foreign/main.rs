@@ -18,6 +18,12 @@ use std::process::Command;
 use ours::{Ours, Service};
 use theirs::{Theirs, sorted};
 
+/// Whether a reply is that of Redis and a limit behind it.
+fn names_our_limit(expected: &[u8], said: &[u8]) -> bool {
+    let words = b"-ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+    expected.starts_with(words) && said.starts_with(words)
+}
+
 /// Runs one script on both and compares every reply; the first differences are told together, as one
 /// often leads to others.
 fn compare(seed: u64, lines: impl Iterator<Item = String>) -> usize {
@@ -28,7 +34,7 @@ fn compare(seed: u64, lines: impl Iterator<Item = String>) -> usize {
         let is_same = if script::is_unordered(&line) {
             sorted(&expected) == sorted(&said)
         } else {
-            expected == said
+            expected == said || names_our_limit(&expected, &said)
         };
         if !is_same && differences.lines().count() < 20 {
             let [expected, said] = [expected, said].map(|reply| reply.escape_ascii().to_string());

@@ -18,22 +18,24 @@ const COMPACT_ELEMENTS_MAX: usize = 128;
 const COMPACT_BYTES_MAX: usize = 64;
 
 pub(super) fn object(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let subcommand = call.argument(1).to_ascii_lowercase();
-    let known = matches!(&subcommand[..], b"encoding" | b"refcount" | b"idletime" | b"freq");
-    if !known {
-        return Err(Refusal::Subcommand("OBJECT"));
-    }
+    let full = match &call.argument(1).to_ascii_lowercase()[..] {
+        b"encoding" => "object|encoding",
+        b"refcount" => "object|refcount",
+        b"idletime" => "object|idletime",
+        b"freq" => "object|freq",
+        _ => return Err(Refusal::Subcommand("OBJECT")),
+    };
     if call.len() != 3 {
-        return Err(Refusal::Arity);
+        return Err(Refusal::SubcommandArity(full));
     }
     let Some(entry) = store.entry(call.argument(2), call.now_ms) else {
         write_null(reply);
         return Ok(());
     };
-    match &subcommand[..] {
-        b"encoding" => write_bulk(encoding(&entry.value).as_bytes(), reply),
-        b"refcount" => write_integer(1, reply),
-        b"idletime" => {
+    match full {
+        "object|encoding" => write_bulk(encoding(&entry.value).as_bytes(), reply),
+        "object|refcount" => write_integer(1, reply),
+        "object|idletime" => {
             return Err(Refusal::Text("ERR idle times are not tracked: nothing is evicted"));
         }
         _ => {
@@ -77,7 +79,7 @@ pub(super) fn memory(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Don
                 return Err(Refusal::SYNTAX);
             }
         }
-        b"usage" if call.len() == 2 => return Err(Refusal::Arity),
+        b"usage" if call.len() == 2 => return Err(Refusal::SubcommandArity("memory|usage")),
         b"usage" => return Err(Refusal::SYNTAX),
         b"doctor" if call.len() == 2 => {
             write_bulk(
@@ -139,7 +141,7 @@ mod tests {
             ("OBJECT REFCOUNT i", ":1"),
             ("OBJECT IDLETIME i", "-ERR idle times are not tracked: nothing is evicted"),
             ("OBJECT FREQ i", "-ERR access frequencies are not tracked: nothing is evicted"),
-            ("OBJECT ENCODING", "-ERR wrong number of arguments for 'object' command"),
+            ("OBJECT ENCODING", "-ERR wrong number of arguments for 'object|encoding' command"),
             ("OBJECT NONE i", "-ERR unknown subcommand 'NONE'. Try OBJECT HELP."),
         ]);
     }

@@ -352,6 +352,8 @@ enum Refusal {
     ExpireTime,
     /// The command of this name has no such subcommand.
     Subcommand(&'static str),
+    /// The subcommand of this full name takes fewer or more arguments.
+    SubcommandArity(&'static str),
     /// The string would be longer than [`STRING_BYTES_MAX`].
     StringBytes,
     /// The reply would be longer than [`REPLY_BYTES_MAX`].
@@ -384,9 +386,12 @@ impl Refusal {
                 let shown = String::from_utf8_lossy(&word[..word.len().min(128)]).into_owned();
                 format!("ERR unknown subcommand '{shown}'. Try {name} HELP.")
             }
+            Self::SubcommandArity(name) => {
+                format!("ERR wrong number of arguments for '{name}' command")
+            }
             Self::StringBytes => format!(
-                "ERR string exceeds maximum allowed size of {STRING_BYTES_MAX} bytes \
-                 (proto-max-bulk-len)"
+                "ERR string exceeds maximum allowed size (proto-max-bulk-len): \
+                 {STRING_BYTES_MAX} bytes"
             ),
             Self::ReplyBytes => format!(
                 "ERR reply would exceed {REPLY_BYTES_MAX} bytes: ask for a part, by SCAN and its \

@@ -197,8 +197,7 @@ mod tests {
 
     #[test]
     fn strings_beyond_their_limit_are_refused() {
-        let said =
-            "-ERR string exceeds maximum allowed size of 16777216 bytes (proto-max-bulk-len)";
+        let said = "-ERR string exceeds maximum allowed size (proto-max-bulk-len): 16777216 bytes";
         check_replies(&[
             ("SETRANGE k 16777216 x", said),
             ("SETRANGE k 9223372036854775807 x", said),

@@ -146,7 +146,9 @@ impl Lines {
             let killed = || Fault::Refused(format!("ended by a command of client {id}"));
             gone.extend(line.take_kills().into_iter().map(|other| (other, killed())));
             if let Err(fault) = outcome {
-                gone.push((id, fault));
+                // What it has sent says more than that it has gone.
+                let offence = line.offence();
+                gone.push((id, if offence.is_some() { fault_of(offence) } else { fault }));
             }
             if gather.is_full() {
                 self.first = id + 1;

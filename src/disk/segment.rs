@@ -158,11 +158,16 @@ impl<'a> Segment<'a> {
 
     /// Hands the records after the header to `each`, with where they stand. Says how many bytes are
     /// sound.
-    pub fn walk<R: DeserializeOwned>(
+    pub fn walk<R: DeserializeOwned>(&self, each: impl FnMut(Entry<R>, At)) -> Result<u64, Broken> {
+        self.walk_from(0, each)
+    }
+
+    /// The same from the record at `offset` on.
+    pub fn walk_from<R: DeserializeOwned>(
         &self,
+        mut offset: usize,
         mut each: impl FnMut(Entry<R>, At),
     ) -> Result<u64, Broken> {
-        let mut offset = 0;
         while let Found::Record(Frame { payload, durable }) = self.look(offset)? {
             let unread = |expected: &str| Broken {
                 offset: offset as u64,

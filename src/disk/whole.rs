@@ -46,8 +46,6 @@ struct Part<R> {
     /// How often the replica had started.
     started: Option<u64>,
     follows: Option<Follows>,
-    /// Where its own records begin.
-    beginning: u64,
     entries: Vec<(Entry<R>, At)>,
     /// How much of it a record, or the extent, says to be durable.
     durable: u64,
@@ -158,9 +156,14 @@ impl<R: Serialize + DeserializeOwned> Part<R> {
             Ending::At(length) | Ending::Open { durable: length } => length,
         };
         let (started, follows, entries) = (None, None, Vec::new());
-        let mut part = Self { number, started, follows, beginning: 0, entries, durable };
+        let mut part = Self { number, started, follows, entries, durable };
         let each = |entry, at| part.take(entry, at);
         let length = segment.walk(each).map_err(|broken| damaged(owner, file, broken))?;
+        if matches!(end, Ending::At(_)) {
+            // What follows was to be written anew, and perhaps it was not.
+            let rest = Segment { end: Ending::Open { durable: 0 }, ..segment };
+            let _ = rest.walk_from(length as usize, |entry, at| part.take(entry, at));
+        }
         if number == 0 && length > 0 {
             // The first segment is made with nothing but a header.
             part.started.get_or_insert(0);
@@ -172,10 +175,7 @@ impl<R: Serialize + DeserializeOwned> Part<R> {
         self.durable = self.durable.max(at.durable);
         match entry {
             Entry::Started(times) => self.started = Some(times),
-            Entry::Follows(follows) => {
-                self.follows = Some(follows);
-                self.beginning = at.offset + at.size;
-            }
+            Entry::Follows(follows) => self.follows = Some(follows),
             entry => self.entries.push((entry, at)),
         }
     }
@@ -195,9 +195,9 @@ impl<R: Serialize + DeserializeOwned> Part<R> {
         slots.max().unwrap_or_default()
     }
 
-    /// Takes out the records about slots that may not be durable.
-    fn unsynced(&self, from: u64) -> Vec<(Slot, Vec<u8>)> {
-        let late = self.entries.iter().filter(|(_, at)| at.offset >= from);
+    /// The records about slots that may not be durable.
+    fn unsynced(&self) -> Vec<(Slot, Vec<u8>)> {
+        let late = self.entries.iter().filter(|(_, at)| at.offset >= self.durable);
         late.filter_map(|(entry, _)| match entry {
             Entry::Slot(slot, _) => Some((*slot, encode(entry))),
             _ => None,
@@ -224,16 +224,17 @@ impl<R: Serialize + DeserializeOwned> Journal<R> {
         for part in parts {
             let (number, reach) = (part.number, part.reach());
             let before = journal.segments.values().copied().max().unwrap_or_default();
-            // Of a segment whose very beginning may be lost, all is written again.
-            if part.durable >= part.beginning {
+            if part.durable > 0 {
                 journal.segments.insert(number, reach);
                 let (length, reach) = (part.durable, reach.max(before));
                 journal.follows = Some(Follows { segment: number, length, reach });
-                journal.unsynced = part.unsynced(part.durable);
+                journal.unsynced = part.unsynced();
             } else {
+                // Nothing says that the start which began it came to an end: what it wrote, and wrote anew,
+                // is written again.
                 journal.stale.push(number);
                 journal.follows = journal.follows.or(part.follows);
-                journal.unsynced = part.unsynced(0);
+                journal.unsynced.extend(part.unsynced());
             }
             let times = part.started.unwrap_or_default();
             journal.incarnation = journal.incarnation.max(times + 1);

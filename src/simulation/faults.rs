@@ -59,10 +59,9 @@ pub struct Network {
     pub jitter_us: Micros,
     /// Chance of half a second more.
     pub spike: u64,
-    /// Bytes under way from one replica to another; a message that finds more of them is lost, unless it
-    /// is alone.
+    /// Bytes that may wait for a link; a message that does not fit beside those before it is lost.
     pub link_bytes: usize,
-    /// Microseconds that a thousand bytes take on a link.
+    /// Microseconds that a thousand bytes take on a link, 1 at least.
     pub us_per_kb: Micros,
 }
 
@@ -272,9 +271,12 @@ impl Settings {
     fn let_in(&mut self, batch_bytes: usize) {
         let config = &mut self.config;
         config.batch_bytes_max = batch_bytes;
+        config.command_bytes_max = batch_bytes;
         config.chunk_bytes = (batch_bytes / 4).max(config.chunk_bytes);
         config.checkpoint_bytes = 4 * batch_bytes;
         config.window_bytes = 2 * (config.checkpoint_bytes + config.batch_bytes_max);
+        // Whatever is sent arrives within the patience of whoever waits for it.
+        self.network.us_per_kb = self.network.us_per_kb.min(10);
     }
 }
 

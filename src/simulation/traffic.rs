@@ -21,8 +21,6 @@ pub struct Links {
     n: usize,
     /// Until when each is cut.
     cut_until: Vec<Micros>,
-    /// Bytes under way on each.
-    bytes: Vec<usize>,
     /// Until when each is busy with what it was given.
     busy_until: Vec<Micros>,
     /// Bytes that all were given since they were last asked.
@@ -32,13 +30,7 @@ pub struct Links {
 impl Links {
     pub(super) fn new(n: usize) -> Self {
         let links = n * n;
-        Self {
-            n,
-            cut_until: vec![0; links],
-            bytes: vec![0; links],
-            busy_until: vec![0; links],
-            carried: 0,
-        }
+        Self { n, cut_until: vec![0; links], busy_until: vec![0; links], carried: 0 }
     }
 
     /// Bytes of messages that were sent and not lost since this was last asked.
@@ -81,20 +73,14 @@ impl Links {
         network: &Network,
     ) -> Option<Micros> {
         let link = self.at(from, to);
-        if self.bytes[link] > 0 && self.bytes[link] + bytes > network.link_bytes {
+        let waits = self.busy_until[link].saturating_sub(now);
+        let queued = (waits * 1_000 / network.us_per_kb) as usize;
+        if waits > 0 && queued + bytes > network.link_bytes {
             return None;
         }
-        self.bytes[link] += bytes;
         self.carried += bytes;
-        let start = self.busy_until[link].max(now);
-        self.busy_until[link] = start + bytes as u64 * network.us_per_kb / 1_000;
+        self.busy_until[link] = now + waits + bytes as u64 * network.us_per_kb / 1_000;
         Some(self.busy_until[link] - now)
-    }
-
-    /// A message has left a link, wherever to.
-    pub(super) fn unload(&mut self, from: ReplicaId, to: ReplicaId, bytes: usize) {
-        let link = self.at(from, to);
-        self.bytes[link] = self.bytes[link].saturating_sub(bytes);
     }
 }
 
@@ -104,9 +90,6 @@ where
     R: Clone + Serialize + DeserializeOwned + 'static,
 {
     pub(super) fn deliver(&mut self, from: ReplicaId, to: ReplicaId, message: M) {
-        if from != to {
-            self.links.unload(from, to, (self.subject.weight)(&message));
-        }
         let place = &mut self.nodes[to.0 as usize];
         if place.node.is_none() || place.inbox.len() >= INBOX_MAX {
             self.stats.lost += 1;

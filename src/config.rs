@@ -82,6 +82,10 @@ impl Config {
         (10 * self.gossip_every_ms).max(1_000)
     }
 
+    /// Slots of a window. In an account each takes four bytes at most, on average: no two of the same view
+    /// that follow each other are named twice.
+    const WINDOW_MAX: u64 = 1 << 20;
+
     /// Bytes of commands in the largest batch there may be.
     #[must_use]
     pub fn largest_batch_bytes(&self) -> usize {
@@ -113,6 +117,11 @@ impl Config {
             self.window >= 2 * self.checkpoint_every,
             "window",
             "at least twice checkpoint_every, or the leader waits for each checkpoint",
+        )?;
+        demand(
+            self.window <= Self::WINDOW_MAX,
+            "window",
+            "at most 1048576, or an account of what was accepted may not fit a message",
         )?;
         demand(
             self.command_bytes_max <= Self::COMMAND_BYTES_MAX,

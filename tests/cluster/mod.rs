@@ -34,21 +34,35 @@ impl Cluster {
     pub fn start(replicas: usize, options: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let base_port = free_ports(replicas);
-        let (n, port) = (replicas.to_string(), base_port.to_string());
-        let supervisor = taraflow()
-            .args(["cluster", "up", "--replicas", &n, "--base-port", &port, "--dir"])
-            .arg(home.path().join("cluster"))
-            .args(options)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(home.path().join("said")).unwrap())
-            .spawn()
-            .unwrap();
+        let supervisor = up(replicas, base_port, &home, options);
         let cluster = Self { replicas, base_port, supervisor, home };
         for replica in 0..replicas {
             wait_until(&format!("replica {replica} serves"), || cluster.serves(replica));
         }
         cluster
+    }
+
+    /// Ends all replicas in order, and the supervisor with them.
+    pub fn end(&mut self) {
+        kill_process(Pid::from_child(&self.supervisor), Signal::TERM).unwrap();
+        self.supervisor.wait().unwrap();
+    }
+
+    /// Ends all as a loss of the machine's processes would.
+    pub fn kill_all(&mut self) {
+        let replicas = children(self.supervisor.id());
+        self.supervisor.kill().unwrap();
+        self.supervisor.wait().unwrap();
+        for pid in replicas {
+            let _ = kill_process(pid, Signal::KILL);
+            let gone = || !PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero())).exists();
+            wait_until("a killed replica is gone", gone);
+        }
+    }
+
+    /// Starts a cluster again that has ended.
+    pub fn start_again(&mut self) {
+        self.supervisor = up(self.replicas, self.base_port, &self.home, &[]);
     }
 
     /// The directory of the cluster.
@@ -125,6 +139,16 @@ impl Cluster {
         fs::read_to_string(self.home.path().join("said")).unwrap_or_default()
     }
 
+    /// Makes the supervisor's words, and the replicas' logs, begin anew.
+    pub fn forget_what_was_said(&self) {
+        let said = self.home.path().join("said");
+        let logs =
+            (0..self.replicas).map(|index| self.directory().join(format!("replica-{index}/log")));
+        for file in [said].into_iter().chain(logs) {
+            File::options().write(true).truncate(true).open(file).unwrap();
+        }
+    }
+
     /// What replica `index` has logged.
     pub fn log(&self, index: usize) -> String {
         let path = self.directory().join(format!("replica-{index}/log"));
@@ -148,6 +172,19 @@ impl Drop for Cluster {
             }
         }
     }
+}
+
+fn up(replicas: usize, base_port: u16, home: &TempDir, options: &[&str]) -> Child {
+    let (n, port) = (replicas.to_string(), base_port.to_string());
+    taraflow()
+        .args(["cluster", "up", "--replicas", &n, "--base-port", &port, "--dir"])
+        .arg(home.path().join("cluster"))
+        .args(options)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(File::options().create(true).append(true).open(home.path().join("said")).unwrap())
+        .spawn()
+        .unwrap()
 }
 
 /// The command, without settings of the environment.

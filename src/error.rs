@@ -72,7 +72,8 @@ pub enum Error {
     /// A journal or checkpoint holds something that was never written there.
     #[error(
         "replica {replica}: {file} is damaged at byte {offset}: expected {expected}, found {found}. \
-         The replica does not start, because it may have lost a promise; replace it"
+         The replica does not start, because it may have lost a promise: keep it down and the others \
+         running, and put no older copy in its place"
     )]
     Damaged {
         /// Whose disk.
@@ -89,7 +90,8 @@ pub enum Error {
     /// A disk without a journal, where one must be.
     #[error(
         "replica {replica}: its disk holds no journal, so it has forgotten what it voted for and must \
-         not start. If the disk is not mounted, mount it; if it is lost, replace the replica"
+         not start. If the disk is not mounted, mount it; if it is lost, keep this \
+         replica down and the others running"
     )]
     Empty {
         /// Whose disk.

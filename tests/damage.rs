@@ -16,7 +16,7 @@ fn open(disk: &Memory) -> Result<(Store, Recovered<String>), String> {
 }
 
 fn record(slot: u64, bytes: usize) -> Durable<String> {
-    Durable::Slot(Slot(slot), format!("{slot:<bytes$}"))
+    Durable::Slot(Slot(slot), format!("{slot} {}", "x".repeat(bytes)))
 }
 
 fn save(store: &mut Store) {
@@ -106,7 +106,7 @@ fn harms(
         ("gone".to_owned(), None),
         ("empty".to_owned(), Some(Vec::new())),
         ("zeros".to_owned(), Some(vec![0; bytes.len()])),
-        ("noise".to_owned(), Some((0..bytes.len()).map(|i| (i * 7919 >> 3) as u8).collect())),
+        ("noise".to_owned(), Some((0..bytes.len()).map(|i| ((i * 7919) >> 3) as u8).collect())),
         ("older".to_owned(), older),
     ];
     // In and between the fields of what a file begins with, in the middle, and near its end.

@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
-use cluster::{Cluster, get, taraflow};
+use cluster::{Cluster, get, taraflow, wait_until};
 
 /// What a client says that may wait for half a minute, once it is found to have ended with code 2 long before.
 fn refused(arguments: &[&str]) -> String {
@@ -100,9 +100,10 @@ fn an_admin_port_with_a_token_answers_only_who_shows_it() {
 
     assert!(get(cluster.admin(0), "/metrics").starts_with("HTTP/1.1 401"));
     let refused = status(&[]);
-    let said = String::from_utf8(refused.stdout).unwrap();
+    let said = String::from_utf8([refused.stdout, refused.stderr].concat()).unwrap();
     assert!(!refused.status.success() && said.contains("token"), "{said}");
-    assert!(status(&["--token-file", token.to_str().unwrap()]).status.success());
+    let shown = ["--token-file", token.to_str().unwrap()];
+    wait_until("status shows a healthy cluster", || status(&shown).status.success());
     std::fs::copy(&token, cluster.directory().join("admin.token")).unwrap();
     assert!(status(&[]).status.success());
 }

@@ -34,7 +34,7 @@ impl Ending {
                 Fate::Stay("its settings cannot be used; put them right")
             }
             Self::Code(code) if code == i32::from(INTEGRITY) => {
-                Fate::Stay("its files are damaged or its state is wrong; replace it")
+                Fate::Stay("its files are damaged or its state is wrong")
             }
             _ if !durable => Fate::Stay("it kept nothing, and has forgotten what it voted for"),
             _ => Fate::Restart,

@@ -220,6 +220,7 @@ static MUTANTS: [Mutant; 44] = mutants![
 ];
 
 /// The mutants that are asked for: all, unless the environment names some.
+#[allow(clippy::disallowed_methods, reason = "the person who runs the test chooses")]
 fn chosen() -> Vec<&'static Mutant> {
     let words = std::env::var("MUTANTS").unwrap_or_default();
     let is_named = |mutant: &&Mutant| {

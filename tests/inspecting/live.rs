@@ -81,8 +81,12 @@ fn a_request_is_traced_through_all_replicas_and_found_again_by_its_name() {
 fn one_replica_s_port_is_enough_to_see_all_of_them() {
     let cluster = Cluster::start(3, &[]);
     let address = cluster.admin(1).to_string();
-    let look =
-        |words: &[&str]| told(&taraflow().args(words).args(["--addr", &address]).output().unwrap());
+    let look = |words: &[&str]| {
+        let mut command = taraflow();
+        told(
+            &command.args(words).args(["--addr", &address]).env("COLUMNS", "200").output().unwrap(),
+        )
+    };
 
     wait_until("it has heard of the others", || {
         let scene: Value = serde_json::from_str(&look(&["inspect", "-o", "json"]).1).unwrap();

@@ -44,9 +44,10 @@ fn figures_are_read_by_a_parser_and_agree_with_what_was_done() {
         wait_until("it serves", || cluster.serves(0));
     }
     let mut scraped = String::new();
-    wait_until("twenty more requests are counted", || {
+    wait_until("twenty more requests are counted, and it is ready", || {
         scraped = scrape(cluster.admin(1));
         value(&scraped, "taraflow_requests_total").unwrap() >= before + 20.0
+            && value(&scraped, "taraflow_ready") == Some(1.0)
     });
     parse_openmetrics(&scraped).unwrap();
     assert_eq!(value(&scraped, "taraflow_ready"), Some(1.0), "{scraped}");

@@ -221,6 +221,8 @@ impl<R: Serialize + DeserializeOwned> Journal<R> {
             follows: None,
             unsynced: Vec::new(),
         };
+        // What one segment left in doubt is found again in the next, and counts once.
+        let mut rewritten: BTreeSet<Vec<u8>> = BTreeSet::new();
         for part in parts {
             let (number, reach) = (part.number, part.reach());
             let before = journal.segments.values().copied().max().unwrap_or_default();
@@ -238,7 +240,13 @@ impl<R: Serialize + DeserializeOwned> Journal<R> {
             }
             let times = part.started.unwrap_or_default();
             journal.incarnation = journal.incarnation.max(times + 1);
-            part.entries.into_iter().for_each(|(entry, _)| journal.take(entry));
+            for (entry, _) in part.entries {
+                let is_again = !rewritten.is_empty() && rewritten.contains(&encode(&entry));
+                if !is_again {
+                    journal.take(entry);
+                }
+            }
+            rewritten = journal.unsynced.iter().map(|(_, entry)| entry.clone()).collect();
         }
         journal
     }

@@ -306,12 +306,12 @@ fn a_web_page_cannot_write_through_the_port_of_redis_clients() {
     }
     // This one does not wait to be hung up on.
     Caller::dial(cluster.clients(0)).throw(format!("POST / HTTP/1.1{body}").as_bytes());
-    let told = || cluster.log(0).matches("possible attack").count() == 3;
-    wait_until("all are in the log", told);
+    // What comes again from the same machine is counted, and not told line by line.
+    wait_until("it is in the log", || cluster.log(0).contains("possible attack"));
 
     assert_eq!(cluster.ask(1, "STRLEN cluster:probe").unwrap(), ":1");
     let log = cluster.log(0);
     let said = log.lines().filter(|line| line.contains("possible attack")).collect::<Vec<_>>();
-    assert!(said.len() == 3 && said.iter().all(|line| line.contains("127.0.0.1:")), "{log}");
+    assert!(said.iter().all(|line| line.contains("127.0.0.1")), "{log}");
     health.is_unharmed(&cluster);
 }

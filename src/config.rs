@@ -82,8 +82,8 @@ impl Config {
         (10 * self.gossip_every_ms).max(1_000)
     }
 
-    /// Slots of a window. In an account each takes four bytes at most, on average: no two of the same view
-    /// that follow each other are named twice.
+    /// Slots of a window. An account of them takes a few bytes as a rule, and some twelve megabytes where no
+    /// two that follow each other were accepted in the same view.
     const WINDOW_MAX: u64 = 1 << 20;
 
     /// Bytes of commands in the largest batch there may be.

@@ -78,7 +78,7 @@ impl Store {
     /// Opens the disk of `owner`, passes over what a crash tore, and notes that the replica starts.
     ///
     /// An older copy of all files of a replica, put back in their place, looks like the disk it once was,
-    /// and cannot be told from it: never restore one, replace the replica.
+    /// and cannot be told from it: never restore one.
     ///
     /// # Errors
     /// [`Error::Empty`] when nothing of a replica is there. [`Error::Damaged`] when something is wrong

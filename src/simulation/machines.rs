@@ -61,7 +61,7 @@ where
             (self.subject.application)(),
             |inputs, config| {
                 recovery = oracle.on_start(at, &inputs.recovered, rotten);
-                first = inputs.recovered.checkpoint.as_ref().map_or(Slot(0), |own| own.slot);
+                first = inputs.recovered.covered();
                 dataflow(inputs, config)
             },
         );

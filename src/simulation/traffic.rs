@@ -23,19 +23,12 @@ pub struct Links {
     cut_until: Vec<Micros>,
     /// Until when each is busy with what it was given.
     busy_until: Vec<Micros>,
-    /// Bytes that all were given since they were last asked.
-    carried: usize,
 }
 
 impl Links {
     pub(super) fn new(n: usize) -> Self {
         let links = n * n;
-        Self { n, cut_until: vec![0; links], busy_until: vec![0; links], carried: 0 }
-    }
-
-    /// Bytes of messages that were sent and not lost since this was last asked.
-    pub fn take_carried(&mut self) -> usize {
-        std::mem::take(&mut self.carried)
+        Self { n, cut_until: vec![0; links], busy_until: vec![0; links] }
     }
 
     /// Cuts the links for which `which` holds.
@@ -78,7 +71,6 @@ impl Links {
         if waits > 0 && queued + bytes > network.link_bytes {
             return None;
         }
-        self.carried += bytes;
         self.busy_until[link] = now + waits + bytes as u64 * network.us_per_kb / 1_000;
         Some(self.busy_until[link] - now)
     }

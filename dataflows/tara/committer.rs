@@ -1,10 +1,9 @@
 //! Committer: accepts proposals, and answers for them when the view changes (TA-4, TA-8, TA-12).
 //!
-//! It also keeps the account of what is known to be decided: what it has accepted and seen executed, and
-//! what was fetched from others, all of which is in its journal. A replica that starts again releases
-//! that before it hears from anybody.
+//! It also keeps the account of what is known to be [decided](super::decided). A replica that starts again
+//! releases that before it hears from anybody.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::batch::{Value, weight};
 use crate::config::Config;
@@ -15,6 +14,8 @@ use crate::refused::{Refusal, Refused};
 use crate::role::{Pulse, Role, Stream};
 use crate::types::{Millis, ReplicaId, Slot, View};
 
+use super::decided::Decided;
+use super::lacking::Lacking;
 use super::messages::{Commit, Need, Promise, Proposal, Record, Renewal, Supply};
 use super::runs::{self, runs};
 
@@ -89,7 +90,7 @@ pub fn committer<'s>(
     let vote_for = move |committer: &mut Committer, votes: Vec<Vote>| {
         for Vote { proposal, promise } in votes {
             if let Some(promise) = promise {
-                keep_votes.send(committer.known());
+                keep_votes.send(committer.mark());
                 keep_votes.send([Durable::Slot(proposal.slot, promise)]);
             }
             vote.send([Commit { view: proposal.view, slot: proposal.slot }]);
@@ -100,7 +101,7 @@ pub fn committer<'s>(
     let learned = release.clone();
     role.on(inputs.fetched, move |committer, (slot, value)| {
         if let Some(promise) = committer.on_fetched(slot, &value) {
-            keep.send(committer.known());
+            keep.send(committer.mark());
             keep.send([Durable::Slot(slot, promise)]);
             learned.send([(slot, value)]);
         }
@@ -126,9 +127,8 @@ pub fn committer<'s>(
     });
     let ask_on = ask.clone();
     role.on(inputs.supplies, move |committer, supply| {
-        let votes = committer.on_supply(supply);
-        // Whoever takes what it was sent sets the pace.
-        ask_on.send(if votes.is_empty() { None } else { committer.need() });
+        let (votes, need) = committer.on_supply(supply);
+        ask_on.send(need);
         vote_for(committer, votes);
     });
     role.on(inputs.needs, move |committer, (from, need)| {
@@ -139,7 +139,7 @@ pub fn committer<'s>(
         account_again.send(committer.on_tick(now));
         ask.send(committer.need_late());
         if std::mem::take(&mut starts) {
-            release.send(committer.take_known());
+            release.send(committer.decided.take_at_start());
             tell_first.send([Event::Stands { view: committer.view() }]);
         }
     });
@@ -156,28 +156,16 @@ pub struct Committer {
     n: usize,
     window: u64,
     retry_after_ms: Millis,
-    retry_after_ms_max: Millis,
     chunk_bytes: usize,
     view: View,
     /// What was accepted last for each slot from `executed` on.
     accepted: BTreeMap<Slot, Proposal>,
-    /// Slots that the leader of the view has renewed, and whose values are not here.
-    lacking: BTreeSet<Slot>,
-    /// Slots not yet executed of which another replica has said what they hold.
-    learned: BTreeSet<Slot>,
-    /// What the journal has said to be decided, until the roles are there to be told.
-    recovered: Vec<(Slot, Value)>,
+    lacking: Lacking,
     executed: Slot,
-    /// From this slot on the journal says what all slots that are executed hold.
-    known_from: Slot,
-    /// Up to where the journal was told that they are decided.
-    known_to: Slot,
+    decided: Decided,
     /// Whether the leader of the view has been heard, so that it need not be told again.
     led: bool,
     said_at: Millis,
-    /// When something was last executed, or supplied, or asked for; and how long to wait after that.
-    moved_at: Millis,
-    patience_ms: Millis,
     now: Millis,
     refused: Refused,
 }
@@ -195,64 +183,27 @@ impl Committer {
     #[must_use]
     pub fn new(recovered: &Recovered<Promise>, config: &Config) -> Self {
         let covered = recovered.covered();
-        let mut committer = Self {
+        let mut view = View(0);
+        let mut accepted = BTreeMap::new();
+        let slots = recovered.slots.iter().map(|(_, promise)| promise);
+        for promise in recovered.newest.iter().chain(slots) {
+            view = remember(promise, &mut accepted).max(view);
+        }
+        let accepted = accepted.split_off(&covered);
+        Self {
             n: config.n,
             window: config.window,
             retry_after_ms: config.retry_after_ms,
-            retry_after_ms_max: config.suspect_after_ms,
             chunk_bytes: config.chunk_bytes,
-            view: View(0),
-            accepted: BTreeMap::new(),
-            lacking: BTreeSet::new(),
-            learned: BTreeSet::new(),
-            recovered: Vec::new(),
+            view,
+            decided: Decided::new(recovered, &accepted),
+            accepted,
+            lacking: Lacking::new(config),
             executed: covered,
-            known_from: covered,
-            known_to: recovered.decided,
             led: recovered.newest.is_none(),
             said_at: 0,
-            moved_at: 0,
-            patience_ms: config.retry_after_ms,
             now: 0,
             refused: Refused::default(),
-        };
-        let mut learned = BTreeMap::new();
-        let slots = recovered.slots.iter().map(|(_, promise)| promise);
-        for promise in recovered.newest.iter().chain(slots) {
-            committer.remember(promise, &mut learned);
-        }
-        committer.accepted = committer.accepted.split_off(&covered);
-        committer.learned = learned.keys().copied().collect();
-        for slot in (covered.0..).map(Slot) {
-            // Of what it has accepted it knows only up to a point that it was decided.
-            let accepted = committer.accepted.get(&slot).filter(|_| slot < recovered.decided);
-            let accepted = accepted.map(|proposal| proposal.value.clone());
-            let Some(value) = learned.remove(&slot).or(accepted) else { break };
-            committer.recovered.push((slot, value));
-        }
-        committer
-    }
-
-    fn remember(&mut self, promise: &Promise, learned: &mut BTreeMap<Slot, Value>) {
-        match promise {
-            Promise::Entered(view) => self.view = self.view.max(*view),
-            Promise::Accepted(proposal) => {
-                self.view = self.view.max(proposal.view);
-                let known = self.accepted.get(&proposal.slot);
-                if known.is_none_or(|known| known.view < proposal.view) {
-                    self.accepted.insert(proposal.slot, proposal.clone());
-                }
-            }
-            Promise::Renewed { slot, view, from } => {
-                self.view = self.view.max(*view);
-                let known = self.accepted.get_mut(slot).filter(|known| known.view == *from);
-                if let Some(known) = known {
-                    known.view = *view;
-                }
-            }
-            Promise::Learned { slot, value } => {
-                learned.insert(*slot, value.clone());
-            }
         }
     }
 
@@ -267,7 +218,7 @@ impl Committer {
         let slot = self.accepted.keys().next().copied();
         let wait = match slot {
             _ if !self.led => Wait::Proposal(self.view.leader(self.n)),
-            _ if !self.lacking.is_empty() => Wait::Proposal(self.view.leader(self.n)),
+            _ if self.lacking.len() > 0 => Wait::Proposal(self.view.leader(self.n)),
             Some(_) => Wait::for_role("learner"),
             None => Wait::Nothing,
         };
@@ -302,7 +253,7 @@ impl Committer {
         if self.accepted.get(&slot).is_some_and(|accepted| accepted.view == proposal.view) {
             return Some(Vote { proposal, promise: None });
         }
-        self.lacking.remove(&slot);
+        self.lacking.remove(slot);
         self.accepted.insert(slot, proposal.clone());
         let promise = Some(Promise::Accepted(proposal.clone()));
         Some(Vote { proposal, promise })
@@ -317,9 +268,6 @@ impl Committer {
             return Vec::new();
         }
         self.led = true;
-        if self.lacking.is_empty() {
-            self.moved_at = self.now;
-        }
         runs::each(&renewal.slots).filter_map(|(slot, from)| self.renew(slot, view, from)).collect()
     }
 
@@ -329,7 +277,7 @@ impl Committer {
         }
         let known = self.accepted.get_mut(&slot);
         let Some(known) = known.filter(|known| known.view == from || known.view == view) else {
-            self.lacking.insert(slot);
+            self.lacking.add(slot, self.now);
             return None;
         };
         let promise = (known.view == from).then_some(Promise::Renewed { slot, view, from });
@@ -337,32 +285,17 @@ impl Committer {
         Some(Vote { proposal: known.clone(), promise })
     }
 
-    fn on_supply(&mut self, supply: Supply) -> Vec<Vote> {
+    /// Accepts what it was sent of what it lacks, and asks the leader, which has accepted all that it has
+    /// proposed, for the rest.
+    fn on_supply(&mut self, supply: Supply) -> (Vec<Vote>, Option<(ReplicaId, Need)>) {
         let proposals = supply.proposals.into_iter();
         let wanted =
-            proposals.filter(|own| own.view == self.view && self.lacking.contains(&own.slot));
+            proposals.filter(|own| own.view == self.view && self.lacking.contains(own.slot));
         let wanted: Vec<Proposal> = wanted.collect();
-        self.moved_at = self.now;
-        wanted.into_iter().filter_map(|own| self.accept(own.slot, own)).collect()
-    }
-
-    /// What it lacks, to be asked of the leader, which has accepted all that it has proposed.
-    fn need(&self) -> Option<(ReplicaId, Need)> {
-        let lacking = self.lacking.iter().map(|slot| (*slot, self.view));
-        let mut slots = runs(lacking);
-        slots.truncate(Need::RUNS_MAX);
-        (!slots.is_empty()).then(|| (self.view.leader(self.n), Need { slots }))
-    }
-
-    /// The same, if nothing has come on for a while. What others execute without this replica's vote is
-    /// fetched as all else that is decided, and need not be sent twice.
-    fn need_late(&mut self) -> Option<(ReplicaId, Need)> {
-        if self.now.saturating_sub(self.moved_at) < self.patience_ms {
-            return None;
-        }
-        self.moved_at = self.now;
-        self.patience_ms = (2 * self.patience_ms).min(self.retry_after_ms_max);
-        self.need()
+        let is_new = !wanted.is_empty();
+        let votes = wanted.into_iter().filter_map(|own| self.accept(own.slot, own)).collect();
+        let need = if is_new { self.lacking.on_supply(self.view, self.now) } else { None };
+        (votes, need.map(|need| (self.view.leader(self.n), need)))
     }
 
     /// What others need and was accepted here in the view they name, as much as fits into a message.
@@ -381,37 +314,32 @@ impl Committer {
 
     /// What another replica says to be decided; nothing if that is known.
     fn on_fetched(&mut self, slot: Slot, value: &Value) -> Option<Promise> {
-        let is_new = slot >= self.executed && self.learned.insert(slot);
-        is_new.then(|| Promise::Learned { slot, value: value.clone() })
+        if slot < self.executed { None } else { self.decided.learn(slot, value) }
     }
 
     /// What is executed here is decided, and need not be answered for: the leader of a new view
     /// proposes nothing below the highest such mark it hears of.
     fn on_executed(&mut self, next: Slot) {
-        let is_known = |slot| self.accepted.contains_key(&slot) || self.learned.contains(&slot);
-        if !(self.executed.0..next.0).map(Slot).all(is_known) {
-            // A checkpoint has come in place of these slots.
-            self.known_from = next;
-        }
-        self.executed = next;
+        self.decided.on_executed(self.executed, next, &self.accepted);
+        self.lacking.on_executed(next, self.now);
         self.accepted = self.accepted.split_off(&next);
-        self.learned = self.learned.split_off(&next);
-        self.lacking = self.lacking.split_off(&next);
-        (self.moved_at, self.patience_ms) = (self.now, self.retry_after_ms);
+        self.executed = next;
     }
 
     /// What the journal may note beside a record that it gets anyway.
-    fn known(&mut self) -> Option<Durable<Promise>> {
-        let (from, to) = (self.known_from, self.executed);
-        (to > from && to > self.known_to).then(|| {
-            self.known_to = to;
-            Durable::Decided { from, to }
-        })
+    fn mark(&mut self) -> Option<Durable<Promise>> {
+        self.decided.mark(self.executed)
     }
 
-    /// What the journal has said to be decided, once.
-    fn take_known(&mut self) -> Vec<(Slot, Value)> {
-        std::mem::take(&mut self.recovered)
+    /// What the journal says to be decided at a start.
+    #[must_use]
+    pub fn known_at_start(&self) -> &[(Slot, Value)] {
+        self.decided.at_start()
+    }
+
+    fn need_late(&mut self) -> Option<(ReplicaId, Need)> {
+        let need = self.lacking.on_tick(self.view, self.now)?;
+        Some((self.view.leader(self.n), need))
     }
 
     fn on_tick(&mut self, now: Millis) -> Option<Record> {
@@ -427,6 +355,27 @@ impl Committer {
     fn record(&self) -> Record {
         let accepted = self.accepted.values().map(|own| (own.slot, own.view));
         Record { view: self.view, decided: self.executed, accepted: runs(accepted) }
+    }
+}
+
+/// Takes up what the journal says was promised; answers the view in which it was.
+fn remember(promise: &Promise, accepted: &mut BTreeMap<Slot, Proposal>) -> View {
+    match promise {
+        Promise::Entered(view) => *view,
+        Promise::Accepted(proposal) => {
+            let known = accepted.get(&proposal.slot);
+            if known.is_none_or(|known| known.view < proposal.view) {
+                accepted.insert(proposal.slot, proposal.clone());
+            }
+            proposal.view
+        }
+        Promise::Renewed { slot, view, from } => {
+            if let Some(known) = accepted.get_mut(slot).filter(|known| known.view == *from) {
+                known.view = *view;
+            }
+            *view
+        }
+        Promise::Learned { .. } => View(0),
     }
 }
 
@@ -496,11 +445,14 @@ mod tests {
         let renewed = Promise::Renewed { slot: Slot(0), view: View(3), from: View(1) };
         assert_eq!(votes, [Vote { proposal: proposal(3, 0), promise: Some(renewed) }]);
 
+        assert_eq!(committer.need_late(), None, "it may come unasked");
+        committer.on_tick(1_000);
         let need = Need { slots: vec![run(1, 2, 3)] };
-        assert_eq!(committer.need(), Some((ReplicaId(0), need)));
+        assert_eq!(committer.need_late(), Some((ReplicaId(0), need)));
         let supply = Supply { proposals: vec![proposal(3, 1), proposal(2, 2), proposal(3, 0)] };
-        assert_eq!(committer.on_supply(supply).len(), 1, "the rest is not what it lacks");
-        assert_eq!(committer.need().unwrap().1.slots, [run(2, 1, 3)]);
+        let (votes, need) = committer.on_supply(supply);
+        assert_eq!(votes.len(), 1, "the rest is not what it lacks");
+        assert_eq!(need.unwrap().1.slots, [run(2, 1, 3)]);
     }
 
     #[test]
@@ -529,14 +481,14 @@ mod tests {
         for slot in 1..3 {
             committer.on_executed(Slot(slot));
         }
-        assert_eq!(committer.known(), Some(Durable::Decided { from: Slot(0), to: Slot(2) }));
-        assert_eq!(committer.known(), None, "and it need not be told again");
+        assert_eq!(committer.mark(), Some(Durable::Decided { from: Slot(0), to: Slot(2) }));
+        assert_eq!(committer.mark(), None, "and it need not be told again");
         let learned = committer.on_fetched(Slot(4), &None).unwrap();
         slots.push((Slot(4), learned));
         let mut recovered = Recovered { decided: Slot(2), slots, ..Recovered::nothing() };
         let config = Config::new(ReplicaId(0), 3);
         let known = |recovered: &Recovered<Promise>| {
-            let known = Committer::new(recovered, &config).take_known();
+            let known = Committer::new(recovered, &config).decided.take_at_start();
             known.into_iter().map(|(slot, _)| slot.0).collect::<Vec<_>>()
         };
         assert_eq!(known(&recovered), [0, 1]);
@@ -546,6 +498,6 @@ mod tests {
         committer.on_executed(Slot(9));
         committer.on_proposal(proposal(0, 9));
         committer.on_executed(Slot(10));
-        assert_eq!(committer.known(), Some(Durable::Decided { from: Slot(9), to: Slot(10) }));
+        assert_eq!(committer.mark(), Some(Durable::Decided { from: Slot(9), to: Slot(10) }));
     }
 }

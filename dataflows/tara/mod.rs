@@ -72,7 +72,9 @@
 
 pub mod committer;
 pub mod controller;
+mod decided;
 pub mod invariants;
+mod lacking;
 pub mod learner;
 mod messages;
 pub mod observer;

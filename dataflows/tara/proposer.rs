@@ -6,6 +6,7 @@ use crate::batch::{Batch, Value, weight};
 use crate::config::Config;
 use crate::events::{Event, Holding, Wait};
 use crate::operators::executor::{Executed, Progress};
+use crate::operators::patience::Patience;
 use crate::operators::requests::Forward;
 use crate::refused::{Refusal, Refused};
 use crate::role::{Pulse, Role, Stream};
@@ -109,8 +110,6 @@ pub struct Proposer {
     window_bytes: usize,
     batches_in_flight: usize,
     chunk_bytes: usize,
-    retry_after_ms: Millis,
-    retry_after_ms_max: Millis,
     /// The view this replica leads, if it leads one.
     leads: Option<View>,
     next: Slot,
@@ -123,8 +122,7 @@ pub struct Proposer {
     open: BTreeMap<Slot, Open>,
     /// For each source, the batches that wait for a slot, and the number to be proposed next.
     sources: Vec<Source>,
-    moved_at: Millis,
-    patience_ms: Millis,
+    patience: Patience,
     now: Millis,
     refused: Refused,
 }
@@ -156,16 +154,13 @@ impl Proposer {
             ahead_bytes: 0,
             batches_in_flight: config.batches_in_flight,
             chunk_bytes: config.chunk_bytes,
-            retry_after_ms: config.retry_after_ms,
-            retry_after_ms_max: config.suspect_after_ms,
             leads,
             next: executed,
             stable: Slot(0),
             executed,
             open: BTreeMap::new(),
             sources: vec![Source::default(); config.n],
-            moved_at: 0,
-            patience_ms: config.retry_after_ms,
+            patience: Patience::new(config),
             now: 0,
             refused: Refused::default(),
         }
@@ -204,7 +199,7 @@ impl Proposer {
         self.ahead.clear();
         self.ahead_bytes = 0;
         self.sources.fill(Source::default());
-        self.has_moved();
+        self.patience.begin(self.now);
         // With nothing left behind, a noop tells the committers that the view has a leader.
         let slots = match new.slots {
             slots if slots.is_empty() && self.has_room() => {
@@ -251,7 +246,10 @@ impl Proposer {
     fn on_executed(&mut self, executed: &Executed) {
         self.executed = executed.next;
         self.open = self.open.split_off(&executed.next);
-        self.has_moved();
+        self.patience.came(self.now);
+        if !self.open.is_empty() {
+            self.patience.ask(self.now);
+        }
     }
 
     fn on_stable(&mut self, stable: Slot) -> Vec<Proposal> {
@@ -262,20 +260,15 @@ impl Proposer {
         self.propose_waiting()
     }
 
-    fn has_moved(&mut self) {
-        (self.moved_at, self.patience_ms) = (self.now, self.retry_after_ms);
-    }
-
     /// Sends again what has gone unanswered; the committers' answers go to all, so that this repairs
     /// lost votes as well.
     fn on_tick(&mut self, now: Millis) -> Said {
         self.now = now;
         let Some(view) = self.leads else { return Said::default() };
-        if self.open.is_empty() || now.saturating_sub(self.moved_at) < self.patience_ms {
+        if self.open.is_empty() || !self.patience.is_over(now) {
             return Said::default();
         }
-        self.moved_at = now;
-        self.patience_ms = (2 * self.patience_ms).min(self.retry_after_ms_max);
+        self.patience.ask(now);
         let mut bytes = 0;
         let few = self.open.values().take(Self::RETRIED_AT_ONCE).take_while(|open| {
             let fits = bytes < self.chunk_bytes;
@@ -322,6 +315,9 @@ impl Proposer {
     fn propose_as(&mut self, value: Value, accepted: Option<View>) -> Option<Proposal> {
         let proposal = Proposal { view: self.leads?, slot: self.next, value };
         let weight = weight(&proposal.value);
+        if self.open.is_empty() {
+            self.patience.ask(self.now);
+        }
         self.ahead.push_back((proposal.slot, weight));
         self.ahead_bytes += weight;
         self.next = self.next.next();

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::batch::Value;
 use crate::config::Config;
 use crate::events::{Event, Holding, Wait};
+use crate::operators::patience::Patience;
 use crate::quorum::Votes;
 use crate::refused::{Refusal, Refused};
 use crate::role::{Pulse, Role, Stream};
@@ -86,15 +87,15 @@ pub struct Recovery {
     me: ReplicaId,
     n: usize,
     quorum: usize,
-    retry_after_ms: Millis,
     /// No view up to this one is led again: records of it are late, or of a life before a restart.
     past: View,
     view: View,
     heard: BTreeMap<ReplicaId, Record>,
     /// The values that have come, with the views in which they were accepted.
     values: BTreeMap<Slot, (View, Value)>,
-    /// Who was asked for values, when, and how often since any came.
-    asked: Option<(ReplicaId, Millis, u32)>,
+    /// Who was asked for values, and how often since any came.
+    asked: Option<(ReplicaId, u32)>,
+    patience: Patience,
     now: Millis,
     refused: Refused,
 }
@@ -111,12 +112,12 @@ impl Recovery {
             me: config.me,
             n: config.n,
             quorum: config.f() + 1,
-            retry_after_ms: config.retry_after_ms,
             past,
             view: past,
             heard: BTreeMap::new(),
             values: BTreeMap::new(),
             asked: None,
+            patience: Patience::for_values(config),
             now: 0,
             refused: Refused::default(),
         }
@@ -155,6 +156,7 @@ impl Recovery {
             self.heard.clear();
             self.values.clear();
             self.asked = None;
+            self.patience.begin(self.now);
         }
         if self.heard.get(&from) == Some(&record) {
             return Next::Wait;
@@ -170,16 +172,16 @@ impl Recovery {
         for proposal in supply.proposals {
             self.values.insert(proposal.slot, (proposal.view, proposal.value));
         }
+        self.patience.came(self.now);
         self.go_on(0)
     }
 
     /// Asks again where no answer has come, and in the end goes on without whoever does not answer.
     fn on_tick(&mut self, now: Millis) -> Next {
         self.now = now;
-        let Some((holder, since, tries)) = self.asked else { return Next::Wait };
-        if now.saturating_sub(since) < self.retry_after_ms << tries {
+        let Some((holder, tries)) = self.asked.filter(|_| self.patience.is_over(now)) else {
             return Next::Wait;
-        }
+        };
         if tries >= Self::TRIES && holder != self.me {
             self.heard.remove(&holder);
         }
@@ -204,7 +206,8 @@ impl Recovery {
         let rest = missing.filter(|(slot, view)| has.get(slot) == Some(view));
         let mut slots = runs([(slot, view)].into_iter().chain(rest.map(|(s, v)| (*s, *v))));
         slots.truncate(Need::RUNS_MAX);
-        self.asked = Some((holder, self.now, tries));
+        self.asked = Some((holder, tries));
+        self.patience.ask(self.now);
         Next::Ask(holder, Need { slots })
     }
 

@@ -15,6 +15,7 @@ use crate::batch::{Value, is_plausible_value, weight};
 use crate::checkpoint::{Checkpoint, Digest};
 use crate::config::Config;
 use crate::events::{Event, Holding, Wait};
+use crate::operators::patience::Patience;
 use crate::operators::release::Ordered;
 use crate::refused::{Refusal, Refused};
 use crate::role::{Pulse, Role, Stream};
@@ -160,11 +161,7 @@ pub struct State {
     me: ReplicaId,
     chunk_bytes: usize,
     gossip_every_ms: Millis,
-    retry_after_ms: Millis,
-    retry_after_ms_max: Millis,
-    /// How long to wait for an answer: twice as long after each question that had none, or a link slower
-    /// than our patience would carry each answer many times.
-    patience_ms: Millis,
+    patience: Patience,
     /// The slot of the first value in `tail`.
     first: Slot,
     /// The decided values since then; the replica has released all of them.
@@ -176,8 +173,6 @@ pub struct State {
     peers: Vec<Slot>,
     /// A checkpoint of which some pieces have arrived.
     partial: Option<Partial>,
-    /// When this replica last moved, or asked to.
-    moved_at: Millis,
     said_at: Millis,
     now: Millis,
     /// Whether a peer that was asked has answered, and may have more.
@@ -200,16 +195,13 @@ impl State {
             me: config.me,
             chunk_bytes: config.chunk_bytes,
             gossip_every_ms: config.gossip_every_ms,
-            retry_after_ms: config.retry_after_ms,
-            retry_after_ms_max: config.suspect_after_ms,
-            patience_ms: config.retry_after_ms,
+            patience: Patience::for_values(config),
             first: checkpoint.map_or(Slot(0), |checkpoint| checkpoint.slot),
             tail: VecDeque::new(),
             checkpoints: checkpoint.cloned().into_iter().collect(),
             stable: Slot(0),
             peers: vec![Slot(0); config.n],
             partial: None,
-            moved_at: 0,
             said_at: 0,
             now: 0,
             hungry: false,
@@ -238,7 +230,7 @@ impl State {
     }
 
     fn on_ordered(&mut self, ordered: Ordered) {
-        self.has_moved();
+        self.patience.came(self.now);
         match ordered {
             Ordered::Value(value) => self.tail.push_back(value),
             Ordered::Restored(checkpoint) => {
@@ -321,8 +313,6 @@ impl State {
 
     fn on_decided(&mut self, from: Slot, values: Vec<Value>) -> Vec<(Slot, Value)> {
         let next = self.next();
-        // What is learned now is released within this turn; the next tick asks for what comes then.
-        self.hungry = true;
         let slots =
             values.into_iter().enumerate().map(|(at, value)| (Slot(from.0 + at as u64), value));
         if from > next {
@@ -330,7 +320,11 @@ impl State {
             self.refused.add(Refusal::OutOfOrder);
             return Vec::new();
         }
-        slots.filter(|(slot, _)| *slot >= next).collect()
+        let slots: Vec<_> = slots.filter(|(slot, _)| *slot >= next).collect();
+        // What is learned now is released within this turn; the next tick asks for what comes then. An
+        // answer that has come before asks for nothing, or each would come as often for ever.
+        self.hungry |= !slots.is_empty();
+        slots
     }
 
     fn on_piece(&mut self, piece: Piece) -> Taken {
@@ -352,8 +346,9 @@ impl State {
         partial.asked_again = false;
         let offset = partial.state.len() as u64;
         let is_empty = bytes.is_empty();
-        (self.moved_at, self.patience_ms) = (self.now, self.retry_after_ms);
+        self.patience.came(self.now);
         if offset < total && !is_empty {
+            self.patience.ask(self.now);
             return Taken::More(CatchUp::FetchPiece { slot, offset });
         }
         let state = std::mem::take(&mut partial.state);
@@ -362,10 +357,6 @@ impl State {
             return self.refuse(Refusal::Damaged);
         }
         Taken::Whole(Checkpoint { slot, digest, state: Arc::new(state) })
-    }
-
-    fn has_moved(&mut self) {
-        (self.moved_at, self.patience_ms) = (self.now, self.retry_after_ms);
     }
 
     fn refuse(&mut self, why: Refusal) -> Taken {
@@ -380,14 +371,8 @@ impl State {
             self.said_at = now;
             said.push((To::Others, CatchUp::Executed(self.next())));
         }
-        if std::mem::take(&mut self.hungry) {
+        if std::mem::take(&mut self.hungry) || self.patience.is_over(now) {
             said.extend(self.ask());
-        } else if now.saturating_sub(self.moved_at) >= self.patience_ms {
-            let ask = self.ask();
-            if ask.is_some() {
-                self.patience_ms = (2 * self.patience_ms).min(self.retry_after_ms_max);
-            }
-            said.extend(ask);
         }
         said
     }
@@ -396,7 +381,7 @@ impl State {
         let n = self.peers.len();
         let ahead = |peer: &usize| *peer != self.me.0 as usize && self.peers[*peer] > self.next();
         let peer = (0..n).map(|step| (self.turn + step) % n).find(ahead)?;
-        self.moved_at = self.now;
+        self.patience.ask(self.now);
         self.turn = peer + 1;
         let ask = match &mut self.partial {
             Some(partial) if !partial.asked_again => {

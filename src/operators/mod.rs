@@ -10,6 +10,7 @@
 pub mod catch_up;
 pub mod checkpointer;
 pub mod executor;
+pub mod patience;
 pub mod release;
 pub mod requests;
 pub mod sessions;

@@ -13,6 +13,7 @@ use crate::batch::{Batch, BatchId, Requests};
 use crate::config::Config;
 use crate::events::{Event, Holding, Wait};
 use crate::operators::executor::{Executed, Progress};
+use crate::operators::patience::Patience;
 use crate::role::{Pulse, Role, Stream};
 use crate::types::{Millis, ReplicaId, View};
 
@@ -102,15 +103,12 @@ pub struct RequestSource {
     n: usize,
     incarnation: u64,
     batches_in_flight: usize,
-    retry_after_ms: Millis,
-    retry_after_ms_max: Millis,
     gossip_every_ms: Millis,
     leader: ReplicaId,
     /// The number of the next batch.
     next: u64,
     open: VecDeque<Batch>,
-    sent_at: Millis,
-    patience_ms: Millis,
+    patience: Patience,
     announced_at: Millis,
     now: Millis,
 }
@@ -124,14 +122,11 @@ impl RequestSource {
             n: config.n,
             incarnation,
             batches_in_flight: config.batches_in_flight,
-            retry_after_ms: config.retry_after_ms,
-            retry_after_ms_max: config.suspect_after_ms,
             gossip_every_ms: config.gossip_every_ms,
             leader: view.leader(config.n),
             next: 1,
             open: VecDeque::new(),
-            sent_at: 0,
-            patience_ms: config.retry_after_ms,
+            patience: Patience::new(config),
             announced_at: 0,
             now: 0,
         }
@@ -141,7 +136,7 @@ impl RequestSource {
         let id = BatchId { source: self.me, incarnation: self.incarnation, number: self.next };
         self.next += 1;
         if self.open.is_empty() {
-            self.sent_at = self.now;
+            self.patience.ask(self.now);
         }
         let batch = Batch { id, time_ms: now, requests };
         self.open.push_back(batch.clone());
@@ -153,26 +148,28 @@ impl RequestSource {
         if done.incarnation != self.incarnation {
             return;
         }
-        while self.open.front().is_some_and(|batch| batch.id.number <= done.number) {
-            self.open.pop_front();
-            self.sent_at = self.now;
-            self.patience_ms = self.retry_after_ms;
+        let before = self.open.len();
+        while self.open.pop_front_if(|batch| batch.id.number <= done.number).is_some() {}
+        if self.open.len() < before {
+            self.patience.came(self.now);
+            if !self.open.is_empty() {
+                self.patience.ask(self.now);
+            }
         }
     }
 
     fn on_view(&mut self, view: View) -> Vec<Forward> {
         self.leader = view.leader(self.n);
         // The new leader may hear this before it leads: ask it again soon.
-        self.patience_ms = self.retry_after_ms;
+        self.patience.begin(self.now);
         self.send_all_again()
     }
 
     fn on_tick(&mut self, now: Millis) -> Vec<Forward> {
         self.now = now;
-        if self.open.is_empty() || now.saturating_sub(self.sent_at) < self.patience_ms {
+        if self.open.is_empty() || !self.patience.is_over(now) {
             return Vec::new();
         }
-        self.patience_ms = (self.patience_ms * 2).min(self.retry_after_ms_max);
         self.send_all_again()
     }
 
@@ -197,7 +194,7 @@ impl RequestSource {
     }
 
     fn send_all_again(&mut self) -> Vec<Forward> {
-        self.sent_at = self.now;
+        self.patience.ask(self.now);
         self.open.iter().map(|batch| self.forward(batch.clone())).collect()
     }
 

@@ -1,0 +1,81 @@
+//! The account of what is known to be decided at a replica, all of which is in its journal: what it has
+//! accepted and seen executed, and what was fetched from others.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::batch::Value;
+use crate::disk::{Durable, Recovered};
+use crate::types::Slot;
+
+use super::messages::{Promise, Proposal};
+
+/// Owns that account.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    /// Slots not yet executed of which another replica has said what they hold.
+    learned: BTreeSet<Slot>,
+    /// What the journal has said at a start, until the roles are there to be told.
+    at_start: Vec<(Slot, Value)>,
+    /// From this slot on the journal says what all slots that are executed hold.
+    from: Slot,
+    /// Up to where the journal was told that they are decided.
+    to: Slot,
+}
+
+impl Decided {
+    /// What a disk says to be decided, of which this was accepted here.
+    pub fn new(recovered: &Recovered<Promise>, accepted: &BTreeMap<Slot, Proposal>) -> Self {
+        let covered = recovered.covered();
+        let mut learned: BTreeMap<Slot, &Value> = BTreeMap::new();
+        for (_, promise) in &recovered.slots {
+            if let Promise::Learned { slot, value } = promise {
+                learned.insert(*slot, value);
+            }
+        }
+        let mut at_start = Vec::new();
+        for slot in (covered.0..).map(Slot) {
+            // Of what was accepted it is known only up to a point that it was decided.
+            let accepted = accepted.get(&slot).filter(|_| slot < recovered.decided);
+            let accepted = accepted.map(|proposal| &proposal.value);
+            let Some(value) = learned.get(&slot).copied().or(accepted) else { break };
+            at_start.push((slot, value.clone()));
+        }
+        let learned = learned.into_keys().filter(|slot| *slot >= covered).collect();
+        Self { learned, at_start, from: covered, to: recovered.decided }
+    }
+
+    /// What the journal says at a start.
+    pub fn at_start(&self) -> &[(Slot, Value)] {
+        &self.at_start
+    }
+
+    /// The same, once.
+    pub fn take_at_start(&mut self) -> Vec<(Slot, Value)> {
+        std::mem::take(&mut self.at_start)
+    }
+
+    /// Another replica says what a slot holds that is not executed. Answers what the journal is to be
+    /// told; nothing if it knows.
+    pub fn learn(&mut self, slot: Slot, value: &Value) -> Option<Promise> {
+        self.learned.insert(slot).then(|| Promise::Learned { slot, value: value.clone() })
+    }
+
+    /// The slots from `executed` to below `next` are executed as well, which are decided if they were
+    /// accepted here.
+    pub fn on_executed(&mut self, executed: Slot, next: Slot, accepted: &BTreeMap<Slot, Proposal>) {
+        let is_known = |slot| accepted.contains_key(&slot) || self.learned.contains(&slot);
+        if !(executed.0..next.0).map(Slot).all(is_known) {
+            // A checkpoint has come in place of these slots.
+            self.from = next;
+        }
+        self.learned = self.learned.split_off(&next);
+    }
+
+    /// What the journal may note beside a record that it gets anyway, when so much is executed.
+    pub fn mark(&mut self, executed: Slot) -> Option<Durable<Promise>> {
+        (executed > self.from && executed > self.to).then(|| {
+            self.to = executed;
+            Durable::Decided { from: self.from, to: executed }
+        })
+    }
+}

@@ -124,11 +124,12 @@ pub fn dataflow<'s>(
     inputs: Inputs<'s, Message, Promise>,
     config: &Config,
 ) -> Outputs<'s, Message, Promise> {
-    let Inputs { graph, messages, requests, clock, recovered, executor: state, .. } = inputs;
+    let Inputs { graph, messages, requests, clock, recovered, executor: mut state, .. } = inputs;
     let (digests, saved, resign) = (inputs.digests, inputs.saved, inputs.resign);
     let looks = inputs.looks;
     let pulse = Pulse { clock, looks: looks.clone() };
     let start = Start::new(&recovered, config);
+    state.expect(start.committer.known_at_start());
     let heard = messages::sort(messages);
 
     // The edges that run against the figure's grain.

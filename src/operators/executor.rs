@@ -112,17 +112,40 @@ pub struct Executor {
     /// How often this replica has started. The lines of an earlier life are gone, and their names may
     /// belong to others.
     incarnation: u64,
-    checkpoint_every: u64,
-    checkpoint_bytes: usize,
     limits: Limits,
     state: State,
-    /// Slots and bytes of batches executed since the last checkpoint, which all replicas cut at the same
-    /// slots.
-    since: (u64, usize),
+    pace: Pace,
+    /// Of the checkpoints that fall due before this slot none is cut.
+    cut_from: Slot,
     application: Box<dyn StateMachine>,
     /// Replies that nobody here waits for.
     unheard: Vec<u8>,
     refused: Refused,
+}
+
+/// When checkpoints fall due: at the same slots on all replicas.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// Slots, and bytes of batches, after which one is due.
+    every: (u64, usize),
+    /// The same since the last one.
+    since: (u64, usize),
+}
+
+impl Pace {
+    fn count(&mut self, value: &Value) {
+        self.since.0 += 1;
+        self.since.1 += weight(value);
+    }
+
+    /// Whether one is due, once.
+    fn take_due(&mut self) -> bool {
+        let is_due = self.since.0 >= self.every.0 || self.since.1 >= self.every.1;
+        if is_due {
+            self.since = (0, 0);
+        }
+        is_due
+    }
 }
 
 /// The replicated state beside the application.
@@ -148,9 +171,8 @@ impl Executor {
         Self {
             me: config.me,
             incarnation,
-            checkpoint_every: config.checkpoint_every,
-            checkpoint_bytes: config.checkpoint_bytes,
-            since: (0, 0),
+            pace: Pace { every: (config.checkpoint_every, config.checkpoint_bytes), since: (0, 0) },
+            cut_from: Slot(0),
             limits: Limits {
                 window: config.client_window,
                 sessions: config.sessions_max,
@@ -184,8 +206,20 @@ impl Executor {
         self.application.restore(application)?;
         state.sessions.weigh();
         self.state = state;
-        self.since = (0, 0);
+        self.pace.since = (0, 0);
         Ok(())
+    }
+
+    /// Makes ready to execute all of this at once, at a start. Of the checkpoints that fall due in it only
+    /// the last is cut: it makes those before it superfluous, and each would hold up the start.
+    pub fn expect(&mut self, known: &[(Slot, Value)]) {
+        let mut pace = self.pace;
+        for (slot, value) in known {
+            pace.count(value);
+            if pace.take_due() {
+                self.cut_from = slot.next();
+            }
+        }
     }
 
     /// How far execution has come.
@@ -205,8 +239,7 @@ impl Executor {
     fn on_value(&mut self, slot: Slot, value: &Value) -> Option<(Replies, u64)> {
         assert_eq!(slot, self.state.next, "slots are released in order and once");
         self.state.next = slot.next();
-        self.since.0 += 1;
-        self.since.1 += weight(value);
+        self.pace.count(value);
         let batch = value.as_ref().filter(|batch| self.is_next_of_its_source(batch))?;
         Some(self.apply(slot, batch))
     }
@@ -267,12 +300,8 @@ impl Executor {
     }
 
     fn checkpoint_due(&mut self) -> Option<Checkpoint> {
-        let (slots, bytes) = self.since;
-        let due = slots >= self.checkpoint_every || bytes >= self.checkpoint_bytes;
-        due.then(|| {
-            self.since = (0, 0);
-            self.checkpoint()
-        })
+        let is_due = self.pace.take_due() && self.state.next >= self.cut_from;
+        is_due.then(|| self.checkpoint())
     }
 
     /// The replicated state as it stands.
@@ -313,6 +342,24 @@ mod tests {
         packer.push(Request { client, number: 1, acknowledged: 0, command: b"" });
         let id = BatchId { source: ReplicaId(0), incarnation, number: 1 };
         Some(Batch { id, time_ms: 0, requests: packer.finish() })
+    }
+
+    #[test]
+    fn a_start_cuts_the_last_of_the_checkpoints_that_were_due_and_goes_on_in_step() {
+        let config = Config { checkpoint_every: 3, ..Config::new(ReplicaId(0), 3) };
+        let cut_by = |known: u64| {
+            let mut executor = Executor::new(Box::new(Count::default()), 1, &config);
+            executor.expect(&(0..known).map(|slot| (Slot(slot), None)).collect::<Vec<_>>());
+            let cut = (0..11).filter_map(|slot| {
+                executor.on_value(Slot(slot), &None);
+                executor.checkpoint_due().map(|checkpoint| checkpoint.slot.0)
+            });
+            cut.collect::<Vec<_>>()
+        };
+
+        assert_eq!(cut_by(0), [3, 6, 9]);
+        assert_eq!(cut_by(5), [3, 6, 9]);
+        assert_eq!(cut_by(8), [6, 9]);
     }
 
     /// Answers everything with a mebibyte.

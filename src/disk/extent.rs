@@ -83,6 +83,12 @@ impl Extent {
             expected: expected.to_owned(),
             found,
         };
+        if bytes.len() != 2 * APART {
+            return Err(broken(
+                &format!("{} bytes", 2 * APART),
+                format!("a file of {} bytes", bytes.len()),
+            ));
+        }
         let note = |at: usize| {
             let frame = place().read(bytes, at * APART);
             let frame = frame.map_err(|unsound| {
@@ -128,6 +134,7 @@ mod tests {
         assert_eq!(Extent::read(&bytes, OWNER).unwrap(), extent);
         bytes[APART + 18] ^= 1;
         assert_eq!(Extent::read(&bytes, OWNER).unwrap().length, 40);
+        assert!(Extent::read(&bytes[..APART], OWNER).is_err(), "it never changes its size");
         bytes[18] ^= 1;
         assert!(Extent::read(&bytes, OWNER).is_err());
     }

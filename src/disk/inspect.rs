@@ -170,11 +170,12 @@ pub fn checkpoints(disk: &dyn Disk) -> Result<Vec<CheckpointLine>, Error> {
         let Some(bytes) = read(disk, &file)? else { continue };
         let nobody = Place::of_header(0).owner;
         let owner = Header::owner(&bytes, slot.0).unwrap_or(nobody);
-        let (digest, damage) = match files::read(&bytes, owner, slot) {
+        let size = bytes.len() as u64;
+        let (digest, damage) = match files::read(bytes, owner, slot) {
             Ok(checkpoint) => (Some(hexadecimal(checkpoint.digest)), None),
             Err(broken) => (None, Some(damage(&file, &broken))),
         };
-        lines.push(CheckpointLine { file, slot, bytes: bytes.len() as u64, digest, damage });
+        lines.push(CheckpointLine { file, slot, bytes: size, digest, damage });
     }
     Ok(lines)
 }

@@ -25,7 +25,7 @@ pub fn subject() -> Subject<Message, Promise> {
         kinds: &KINDS,
         weight: super::PROTOCOL.weight,
         oracle: |config| Box::new(Invariants::new(config)),
-        disk: |disk| Box::new(disk),
+        disk: |disk, _owner| Box::new(disk),
         application: || Box::new(crate::app::kv::KeyValue::default()),
         step: super::PROTOCOL.step,
         says_before_sync: false,

@@ -231,7 +231,7 @@ fn progress(total: u64) -> ProgressBar {
 }
 
 /// What was counted, by the names of the JSON object.
-fn marks(summary: &Summary) -> [(&'static str, u64); 20] {
+fn marks(summary: &Summary) -> [(&'static str, u64); 21] {
     let Summary { stats, seeds, .. } = summary;
     let counts = &stats.counts;
     [
@@ -243,6 +243,7 @@ fn marks(summary: &Summary) -> [(&'static str, u64); 20] {
         ("crashes", stats.crashes),
         ("disk_failures", stats.disk_failures),
         ("disk_full", stats.disk_full),
+        ("harmed", stats.harmed),
         ("refused", stats.refused),
         ("answered", stats.answered),
         ("unknown", stats.unknown),

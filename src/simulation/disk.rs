@@ -25,6 +25,11 @@ struct Files {
     capacity: Option<usize>,
     fail_sync: bool,
     dies_after: Option<u64>,
+    /// The bytes of all files at some crash of the past, as somebody may have copied them.
+    copy: BTreeMap<String, Vec<u8>>,
+    /// Whether something has been written over since the machine crashed: after that the replica knows all
+    /// it should know of its files.
+    settled: bool,
     counts: Counts,
 }
 
@@ -118,10 +123,14 @@ impl FaultyDisk {
         let mut files = self.files();
         files.dies_after = None;
         files.fail_sync = false;
+        if random.chance(300_000) {
+            files.copy = files.all().collect();
+        }
         if process_only {
             files.files.values_mut().for_each(File::show_prepared);
             return;
         }
+        files.settled = false;
         let changes = std::mem::take(&mut files.changes);
         let kept = random.below(changes.len() as u64 + 1) as usize;
         let mut names = files.durable.clone();
@@ -162,7 +171,77 @@ impl FaultyDisk {
     }
 }
 
+/// What people and their tools do to a file.
+#[derive(Clone, Copy, Debug)]
+enum Harm {
+    Gone,
+    Empty,
+    Cut,
+    Zeros,
+    Noise,
+    /// An older copy of it is put back.
+    Older,
+    /// That of another replica is put in its place.
+    Foreign,
+}
+
+impl Harm {
+    const ALL: [Self; 7] =
+        [Self::Gone, Self::Empty, Self::Cut, Self::Zeros, Self::Noise, Self::Older, Self::Foreign];
+}
+
+impl FaultyDisk {
+    /// Does harm to one file of a replica whose process was killed; `other` is the disk of another replica.
+    /// Says what was done to which file, if anything was.
+    ///
+    /// Not between a crash of the machine and the first sync after it: up to where the journal reaches is
+    /// not synced itself, so that these two faults together are outside the fault model.
+    pub fn harm(&self, random: &mut Random, other: &Self) -> Option<String> {
+        let theirs: BTreeMap<String, Vec<u8>> = other.files().all().collect();
+        let mut files = self.files();
+        if !files.settled {
+            return None;
+        }
+        let names: Vec<(String, u64)> =
+            files.names.iter().map(|(name, id)| (name.clone(), *id)).collect();
+        // The newest segment of the journal is one file of many, and most depends on it.
+        let newest = names.iter().rfind(|(name, _)| name.starts_with("journal"));
+        let newest = newest.filter(|_| random.chance(500_000));
+        let (name, id) = newest.unwrap_or_else(|| random.pick(&names)).clone();
+        let harm = *random.pick(&Harm::ALL);
+        let copy = files.copy.get(&name).cloned();
+        let before = &files.files.get(&id)?.bytes;
+        let at = random.below(before.len() as u64 + 1) as usize;
+        let after = match harm {
+            Harm::Gone => None,
+            Harm::Empty => Some(Vec::new()),
+            Harm::Cut => Some(before[..at].to_vec()),
+            Harm::Zeros => Some(vec![0; before.len()]),
+            Harm::Noise => {
+                let rest = before[at..].iter().map(|byte| byte ^ random.within(1..256) as u8);
+                Some(before[..at].iter().copied().chain(rest).collect())
+            }
+            Harm::Older => Some(copy?),
+            Harm::Foreign => Some(theirs.get(&name)?.clone()),
+        };
+        if after.as_ref() == Some(before) {
+            return None;
+        }
+        match after {
+            None => files.put(&name, None),
+            Some(bytes) => files.put(&name, Some(File::of(bytes))),
+        }
+        Some(format!("{name}: {harm:?} at {at}"))
+    }
+}
+
 impl File {
+    /// A file that is on the disk.
+    fn of(bytes: Vec<u8>) -> Self {
+        let synced = bytes.len();
+        Self { bytes, synced, synced_before: [synced; 2], ..Self::default() }
+    }
+
     /// Bytes that a disk writes at once or not at all.
     const SECTOR: usize = 512;
 
@@ -184,6 +263,31 @@ impl File {
 }
 
 impl Files {
+    /// All names with what is there.
+    fn all(&self) -> impl Iterator<Item = (String, Vec<u8>)> {
+        let bytes = |id| self.files.get(id).map_or_else(Vec::new, |file| file.bytes.clone());
+        self.names.iter().map(move |(name, id)| (name.clone(), bytes(id)))
+    }
+
+    /// Puts a file in the place of another, or nothing, and on the disk.
+    fn put(&mut self, name: &str, file: Option<File>) {
+        let change = match file {
+            None => Change::Unnamed(name.to_owned()),
+            Some(file) => {
+                let id = self.next;
+                self.next += 1;
+                self.files.insert(id, file);
+                Change::Named(name.to_owned(), id)
+            }
+        };
+        // No change that is under way brings back what was there.
+        self.changes.retain(
+            |own| !matches!(own, Change::Named(named, _) | Change::Unnamed(named) if named == name),
+        );
+        apply(&mut self.durable, change.clone());
+        apply(&mut self.names, change);
+    }
+
     fn used(&self) -> usize {
         let size = |id| self.files.get(id).map_or(0, |file| file.bytes.len());
         self.names.values().map(size).sum()
@@ -266,6 +370,7 @@ impl Disk for FaultyDisk {
             file.overwritten.entry(sector).or_insert_with(before);
         }
         file.bytes[start..end].copy_from_slice(bytes);
+        files.settled = true;
         Ok(())
     }
 

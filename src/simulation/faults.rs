@@ -144,6 +144,8 @@ pub enum Act {
     CrashAll,
     /// It crashes, and something on its disk rots before it comes back.
     Rot,
+    /// Its process is killed, and a file of it harmed before it comes back.
+    Harm,
 }
 
 impl Settings {
@@ -303,7 +305,7 @@ fn swarm_config(r: &mut Random, n: usize) -> Config {
 
 impl Act {
     /// Everything the nemesis knows.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Isolate,
         Self::Mute,
         Self::Deafen,
@@ -318,6 +320,7 @@ impl Act {
         Self::Crash,
         Self::CrashAll,
         Self::Rot,
+        Self::Harm,
     ];
 }
 

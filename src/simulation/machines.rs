@@ -46,6 +46,8 @@ where
         (place.turn_due, place.sync_due, place.busy_until) = (false, false, self.now);
         let config = Config { me: at, ..self.settings.config.clone() };
         let dataflow = self.subject.dataflow.clone();
+        let owner = Identity { cluster: CLUSTER, replica: at };
+        let disk = (self.subject.disk)(place.disk.clone(), owner);
         let mut recovery = Ok(());
         let mut first = Slot(0);
         let (oracle, rotten) = (&mut self.oracle, place.rotten);
@@ -57,7 +59,7 @@ where
         let started = Node::start_on(
             worker,
             &config,
-            Some(((self.subject.disk)(place.disk.clone()), CLUSTER)),
+            Some((disk, CLUSTER)),
             (self.subject.application)(),
             |inputs, config| {
                 recovery = oracle.on_start(at, &inputs.recovered, rotten);
@@ -96,12 +98,21 @@ where
 
     /// Takes a replica down; says whether it was up.
     pub fn crash(&mut self, at: ReplicaId) -> bool {
+        let process_only = self.random.chance(500_000);
+        self.take_down(at, process_only)
+    }
+
+    /// Takes down its process only.
+    pub(super) fn kill(&mut self, at: ReplicaId) -> bool {
+        self.take_down(at, true)
+    }
+
+    /// A process that is killed leaves all it wrote in the system's memory; a machine does not.
+    fn take_down(&mut self, at: ReplicaId, process_only: bool) -> bool {
         let place = &mut self.nodes[at.0 as usize];
         if place.node.take().is_none() {
             return false;
         }
-        // A process that is killed leaves all it wrote in the system's memory; a machine does not.
-        let process_only = self.random.chance(500_000);
         place.disk.crash(&mut self.random, self.settings.disks.torn, process_only);
         self.common.on_crash(at);
         self.stats.crashes += 1;

@@ -29,7 +29,7 @@ use serde::Serialize;
 
 use crate::app::StateMachine;
 use crate::config::Config;
-use crate::disk::Disk;
+use crate::disk::{Disk, Identity};
 use crate::protocol::Step;
 use crate::replica::{Inputs, Outputs};
 
@@ -60,7 +60,7 @@ pub struct Subject<M: Clone + 'static, R: Clone + 'static> {
     /// [`Protocol::weight`]: crate::protocol::Protocol::weight
     pub weight: fn(&M) -> usize,
     /// What a replica finds in the place of its simulated disk.
-    pub disk: fn(FaultyDisk) -> Box<dyn Disk>,
+    pub disk: fn(FaultyDisk, Identity) -> Box<dyn Disk>,
     /// What is replicated.
     pub application: fn() -> Box<dyn StateMachine>,
     /// The step in the life of a slot that a message is; see [`Protocol::step`].
@@ -99,6 +99,8 @@ pub struct Stats {
     pub turns: u64,
     /// Replicas that crashed.
     pub crashes: u64,
+    /// Disks of which a file was harmed.
+    pub harmed: u64,
     /// Replicas that would not start from a damaged disk.
     pub refused: u64,
     /// Replicas that crashed because a sync failed or the disk died.
@@ -126,6 +128,7 @@ impl AddAssign for Stats {
         self.duplicated += other.duplicated;
         self.turns += other.turns;
         self.crashes += other.crashes;
+        self.harmed += other.harmed;
         self.refused += other.refused;
         self.disk_failures += other.disk_failures;
         self.disk_full += other.disk_full;

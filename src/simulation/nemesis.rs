@@ -77,7 +77,12 @@ where
                     self.crash_until(ReplicaId(replica), back);
                 }
             }
-            Act::Rot => self.rot(victim, until),
+            Act::Rot if self.may_damage(victim) => {
+                self.crash_until(victim, until);
+                self.rot(victim);
+            }
+            Act::Harm if self.may_damage(victim) => self.harm(victim, until),
+            Act::Rot | Act::Harm => {}
         }
     }
 
@@ -87,16 +92,32 @@ where
         }
     }
 
-    /// Damages the disk of a replica that is down: of `f` replicas at the most, once each.
-    fn rot(&mut self, victim: ReplicaId, until: Micros) {
-        let node = victim.0 as usize;
-        let rotten = self.nodes.iter().filter(|node| node.rotten).count();
-        if self.nodes[node].rotten || rotten >= self.settings.config.f() {
+    /// Disks of `f` replicas at the most are damaged, once each.
+    fn may_damage(&self, victim: ReplicaId) -> bool {
+        let damaged = self.nodes.iter().filter(|node| node.rotten).count();
+        !self.nodes[victim.0 as usize].rotten && damaged < self.settings.config.f()
+    }
+
+    fn rot(&mut self, victim: ReplicaId) {
+        let node = &mut self.nodes[victim.0 as usize];
+        if node.node.is_none() {
+            node.rotten = node.disk.rot(&mut self.random).is_some();
+        }
+    }
+
+    /// Kills a process, and does harm to a file it has left.
+    fn harm(&mut self, victim: ReplicaId, until: Micros) {
+        if !self.kill(victim) {
             return;
         }
-        self.crash_until(victim, until);
-        if self.nodes[node].node.is_none() {
-            self.nodes[node].rotten = self.nodes[node].disk.rot(&mut self.random).is_some();
+        self.future.at(until, Happening::Start { at: victim });
+        let other = self.random.below(self.nodes.len() as u64) as usize;
+        let other = self.nodes[other].disk.clone();
+        let node = &mut self.nodes[victim.0 as usize];
+        if let Some(what) = node.disk.harm(&mut self.random, &other) {
+            node.rotten = true;
+            self.stats.harmed += 1;
+            self.trace.note(self.now, ("harm", &what), || format!("nemesis: {victim} {what}"));
         }
     }
 

@@ -64,10 +64,10 @@ impl Disk for Lazy {
 
 /// 0.4: a replica speaks before its disk knows that it has started. Mostly it cannot start again.
 pub fn a_start_is_not_durable() -> Subject {
-    Subject { disk: |inner| Box::new(Lazy { inner, files: 1, names: true }), ..subject() }
+    Subject { disk: |inner, _| Box::new(Lazy { inner, files: 1, names: true }), ..subject() }
 }
 
 /// 0.4: new files are filled and synced, and their names are not.
 pub fn names_of_files_are_not_durable() -> Subject {
-    Subject { disk: |inner| Box::new(Lazy { inner, files: 0, names: false }), ..subject() }
+    Subject { disk: |inner, _| Box::new(Lazy { inner, files: 0, names: false }), ..subject() }
 }

@@ -45,6 +45,7 @@
 //! names hold a word of the variable `MUTANTS`, if there is one.
 
 mod disks;
+mod history;
 mod keeping;
 mod rewriting;
 mod service;
@@ -99,10 +100,12 @@ enum Scene {
     Slow,
     /// Replicas crash again and again, as early as when they start, and their disks are slow.
     Storm,
+    /// All replicas crash at a time, and files of some are harmed before they come back.
+    Harmed,
 }
 
 impl Scene {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Swarm,
         Self::WideWindow,
         Self::Restless,
@@ -111,6 +114,7 @@ impl Scene {
         Self::FailingDisks,
         Self::Slow,
         Self::Storm,
+        Self::Harmed,
     ];
 }
 
@@ -153,6 +157,10 @@ impl Scene {
                 settings.nemesis_every_us = 150_000;
                 settings.acts = vec![(Act::CrashAll, 1), (Act::Crash, 2)];
             }
+            Self::Harmed => {
+                settings.nemesis_every_us = 200_000;
+                settings.acts = vec![(Act::Harm, 4), (Act::CrashAll, 1), (Act::Crash, 1)];
+            }
         }
         settings
     }
@@ -172,7 +180,7 @@ macro_rules! mutants {
     (@world $world:ident) => { Scene::$world };
 }
 
-static MUTANTS: [Mutant; 44] = mutants![
+static MUTANTS: [Mutant; 55] = mutants![
     voting::half_a_quorum_decides => 100,
     voting::a_repeated_vote_counts_again => 98,
     voting::votes_of_different_views_add_up => 40,
@@ -192,6 +200,17 @@ static MUTANTS: [Mutant; 44] = mutants![
     view_changes::patience_never_doubles => 34 in Slow,
     disks::a_start_is_not_durable => 90 in Storm,
     disks::names_of_files_are_not_durable => 96 in Storm,
+    history::a_mark_is_one_slot_too_high => 50,
+    history::what_was_fetched_is_not_written => 50,
+    history::a_renewal_is_not_written => 50,
+    history::a_start_executes_what_was_only_accepted => 50,
+    history::a_renewal_names_an_earlier_view => 50,
+    history::a_renewal_is_met_with_the_value_of_another_view => 8 in Restless,
+    history::a_renewal_is_voted_for_without_its_value => 50,
+    history::what_is_lacked_is_never_asked_for => 50,
+    history::what_is_needed_is_never_given => 50,
+    history::nothing_says_how_far_a_journal_reached => 50 in Harmed,
+    history::a_damaged_disk_is_begun_anew => 50 in Harmed,
     keeping::a_replica_speaks_before_it_writes => 74,
     keeping::a_vote_does_not_wait_for_the_disk => 58,
     keeping::a_view_is_not_written => 60,

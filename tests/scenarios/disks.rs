@@ -101,7 +101,7 @@ fn a_checkpoint_comes_from_whoever_has_it() {
 /// Each of the ways in which a disk can fail, without any other fault.
 #[test]
 fn every_fault_of_a_disk_alone_is_survived() {
-    for act in [Act::SlowDisk, Act::FullDisk, Act::FailSync, Act::DieInside, Act::Rot] {
+    for act in [Act::SlowDisk, Act::FullDisk, Act::FailSync, Act::DieInside, Act::Rot, Act::Harm] {
         for (seed, n) in [(0, 3), (1, 3), (2, 5)] {
             let mut settings = settings(n, 4 * SECOND, 2_000);
             settings.disks.torn = 500_000;
@@ -115,6 +115,7 @@ fn every_fault_of_a_disk_alone_is_survived() {
                 Act::FullDisk => stats.disk_full,
                 Act::FailSync | Act::DieInside => stats.disk_failures,
                 Act::Rot => stats.crashes,
+                Act::Harm => stats.harmed,
                 _ => stats.acts,
             };
             assert!(happened > 0, "{case}: {stats:?}");

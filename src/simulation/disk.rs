@@ -210,8 +210,9 @@ impl FaultyDisk {
         let (name, id) = newest.unwrap_or_else(|| random.pick(&names)).clone();
         let harm = *random.pick(&Harm::ALL);
         let copy = files.copy.get(&name).cloned();
-        let before = &files.files.get(&id)?.bytes;
-        let at = random.below(before.len() as u64 + 1) as usize;
+        let File { bytes: before, synced, .. } = files.files.get(&id)?;
+        // Behind that nothing is promised.
+        let at = random.below(*synced as u64 + 1) as usize;
         let after = match harm {
             Harm::Gone => None,
             Harm::Empty => Some(Vec::new()),

@@ -1,4 +1,4 @@
-//! What takes minutes: memory under a long load, and a return after millions of requests.
+//! A long load, and an end of all replicas under it. What takes minutes is left out unless asked for.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -9,7 +9,7 @@
 mod cluster;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -81,7 +81,7 @@ fn memory(cluster: &Cluster, index: usize) -> usize {
 fn memory_stays_below_the_limits_while_a_follower_is_stopped() {
     let seconds =
         std::env::var("TARAFLOW_ENDURANCE_SECONDS").map_or(600, |text| text.parse().unwrap());
-    let cluster = Cluster::start(3, &[]);
+    let mut cluster = Cluster::start(3, &[]);
     let config = Config::new(ReplicaId(0), 3);
     // Batches above the stable checkpoint, what waits for two peers, what clients wait with, the table of
     // 100,000 keys and two checkpoints of it; and 64 MiB.
@@ -111,6 +111,14 @@ fn memory_stays_below_the_limits_while_a_follower_is_stopped() {
     for index in 0..3 {
         assert!(memory(&cluster, index) < most, "replica {index}");
     }
+
+    let keys = cluster.keys(0);
+    cluster.kill_all();
+    let begun = Instant::now();
+    cluster.start_again();
+    wait_until("all serve again", || (0..3).all(|index| cluster.serves(index)));
+    println!("after a kill of all, they serve again after {:?}", begun.elapsed());
+    assert!((0..3).all(|index| cluster.keys(index) == keys), "{keys} before");
 }
 
 #[test]
@@ -136,4 +144,127 @@ fn a_return_after_ten_million_requests_takes_no_longer_than_after_one() {
     }
     // What is read is a checkpoint and what came after it, however long ago the rest was.
     assert!(took[1] < 3 * took[0] + Duration::from_secs(2), "{took:?}");
+}
+
+/// So many keys, with values of so many bytes.
+#[derive(Clone, Copy)]
+struct Burst {
+    keys: u64,
+    bytes: usize,
+}
+
+impl Burst {
+    /// The value of a key, which no other key has.
+    fn value(self, key: u64) -> String {
+        let name = format!("{key}.");
+        let mut value = name.repeat(self.bytes.div_ceil(name.len()));
+        value.truncate(self.bytes);
+        value
+    }
+
+    /// Writes keys from `first` on through one connection, until it breaks. How many were acknowledged.
+    fn write(self, address: SocketAddr, first: u64, acknowledged: &AtomicU64) -> u64 {
+        let mut socket = TcpStream::connect(address).unwrap();
+        // A batch, so that no regime waits for its clients.
+        let pipeline = (MIB / self.bytes).min(PIPELINE as usize) as u64;
+        let mut key = first;
+        loop {
+            let mut commands = Vec::new();
+            for key in key..key + pipeline {
+                let (name, value) = (format!("key:{key}"), self.value(key));
+                let (name_bytes, bytes) = (name.len(), value.len());
+                write!(commands, "*3\r\n$3\r\nSET\r\n${name_bytes}\r\n{name}\r\n").unwrap();
+                write!(commands, "${bytes}\r\n{value}\r\n").unwrap();
+            }
+            if socket.write_all(&commands).is_err() {
+                return key - first;
+            }
+            for _ in 0..pipeline {
+                let mut answer = [0; 5];
+                if socket.read_exact(&mut answer).is_err() {
+                    return key - first;
+                }
+                assert_eq!(&answer, b"+OK\r\n");
+                key += 1;
+                acknowledged.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Kills all replicas once all keys are acknowledged, while clients write on, and starts them again.
+    fn survives_a_kill_of_all(self) {
+        const CLIENTS: u64 = 4;
+        let mut cluster = Cluster::start(3, &[]);
+        let acknowledged = AtomicU64::new(0);
+        // Far enough from each other that no client writes another's keys.
+        let first = |client: u64| client << 32;
+        let counts: Vec<u64> = std::thread::scope(|scope| {
+            let acknowledged = &acknowledged;
+            let clients: Vec<_> = (0..CLIENTS)
+                .map(|client| {
+                    let address = cluster.clients(client as usize % 2);
+                    scope.spawn(move || self.write(address, first(client), acknowledged))
+                })
+                .collect();
+            while acknowledged.load(Ordering::Relaxed) < self.keys {
+                assert!(!clients.iter().any(|client| client.is_finished()), "a client was cut off");
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            cluster.kill_all();
+            clients.into_iter().map(|client| client.join().unwrap()).collect()
+        });
+
+        let begun = Instant::now();
+        cluster.start_again();
+        wait_until("a write is agreed on", || (0..3).any(|index| cluster.serves(index)));
+        let first_write = begun.elapsed();
+        wait_until("all replicas serve", || (0..3).all(|index| cluster.serves(index)));
+        let (total, bytes) = (counts.iter().sum::<u64>(), self.bytes);
+        println!(
+            "with {total} values of {bytes} bytes acknowledged before all were killed, it serves \
+             after {first_write:?}, and each replica does after {:?}",
+            begun.elapsed()
+        );
+
+        for index in 0..3 {
+            let there = cluster.keys(index) as u64;
+            assert!(there >= total, "{there} keys at replica {index}, {total} acknowledged");
+        }
+        for (client, count) in (0..CLIENTS).zip(counts) {
+            // Some of all, and the last ones: what was under way when all ended.
+            let step = (count / 500).max(1) as usize;
+            let keys = (0..count).step_by(step).chain(count.saturating_sub(100)..count);
+            let keys: Vec<_> = keys.map(|number| first(client) + number).collect();
+            let found = values(cluster.clients(client as usize % 3), &keys).unwrap();
+            for (key, found) in keys.into_iter().zip(found) {
+                assert!(found == self.value(key), "key:{key}: {found:.80}");
+            }
+        }
+    }
+}
+
+/// The values of some keys.
+fn values(address: SocketAddr, keys: &[u64]) -> io::Result<Vec<String>> {
+    let mut socket = TcpStream::connect(address)?;
+    let commands: String = keys.iter().map(|key| format!("GET key:{key}\r\n")).collect();
+    socket.write_all(commands.as_bytes())?;
+    let mut lines = BufReader::new(socket).lines();
+    let mut line = || lines.next().unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()));
+    // A value is preceded by a line with its length.
+    keys.iter().map(|_| line().and_then(|_| line())).collect()
+}
+
+#[test]
+fn after_a_kill_of_all_the_cluster_serves_with_every_acknowledged_key_whatever_its_size() {
+    for (keys, bytes) in [(200_000, 32), (30_000, 1 << 10), (1_000, 64 << 10)] {
+        Burst { keys, bytes }.survives_a_kill_of_all();
+    }
+}
+
+#[test]
+#[ignore = "takes minutes; `cargo test --test endurance -- --ignored --nocapture kill`"]
+fn after_millions_of_requests_and_a_kill_of_all_the_cluster_serves_with_every_key() {
+    for (keys, bytes) in [(2_000_000, 32), (300_000, 1 << 10), (4_000, 64 << 10)] {
+        Burst { keys, bytes }.survives_a_kill_of_all();
+    }
 }

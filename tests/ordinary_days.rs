@@ -33,11 +33,6 @@ fn burst(cluster: &Cluster, count: usize, value: &str) {
     }
 }
 
-fn keys(cluster: &Cluster, index: usize) -> usize {
-    let answer = cluster.ask(index, "DBSIZE").unwrap_or_default();
-    answer.strip_prefix(':').and_then(|count| count.parse().ok()).unwrap_or_default()
-}
-
 /// More than fits a link at once, since the last checkpoint.
 const BURST: usize = 300_000;
 
@@ -48,7 +43,7 @@ fn a_burst_and_an_end_in_order_leave_a_cluster_that_serves_again_with_every_key(
     cluster.end();
     cluster.start_again();
     wait_until("it serves again", || cluster.serves(1));
-    assert_eq!(keys(&cluster, 1), BURST + 1);
+    assert_eq!(cluster.keys(1), BURST + 1);
 }
 
 #[test]
@@ -61,7 +56,7 @@ fn a_burst_and_a_kill_of_all_leave_a_cluster_that_serves_again_with_every_key() 
         cluster.start_again();
         wait_until("it serves again", || cluster.serves(1));
         println!("{replicas} replicas serve again after {:?}", start.elapsed());
-        assert_eq!(keys(&cluster, 1), BURST + 1);
+        assert_eq!(cluster.keys(1), BURST + 1);
         wait_until("all do", || (0..replicas).all(|index| cluster.serves(index)));
     }
 }
@@ -119,7 +114,7 @@ fn a_damaged_file_stops_its_replica_with_a_word_and_no_other() {
 
                 cluster.start_again();
                 wait_until(&format!("the others serve; {what}"), || cluster.serves(2));
-                assert!(keys(&cluster, 2) >= 300, "{what}");
+                assert!(cluster.keys(2) >= 300, "{what}");
                 wait_until(&format!("it has ended with 7; {what}"), || {
                     let ended = format!("replica {index} ended: exit code 7; not started again");
                     cluster.said().contains(&ended)
@@ -141,5 +136,5 @@ fn a_damaged_file_stops_its_replica_with_a_word_and_no_other() {
     }
     cluster.start_again();
     wait_until("all serve again", || (0..3).all(|index| cluster.serves(index)));
-    assert!(keys(&cluster, 0) >= 300);
+    assert!(cluster.keys(0) >= 300);
 }

@@ -134,6 +134,12 @@ impl Cluster {
         self.ask(index, "SET cluster:probe 1").is_ok_and(|answer| answer == "+OK")
     }
 
+    /// How many keys there are, as replica `index` says.
+    pub fn keys(&self, index: usize) -> usize {
+        let answer = self.ask(index, "DBSIZE").unwrap_or_default();
+        answer.strip_prefix(':').and_then(|count| count.parse().ok()).unwrap_or_default()
+    }
+
     /// What the supervisor has said.
     pub fn said(&self) -> String {
         fs::read_to_string(self.home.path().join("said")).unwrap_or_default()

@@ -20,6 +20,10 @@ pub const INTEGRITY: u8 = 7;
 /// The exit code of a process that has panicked, as Rust has it.
 pub const BUG: u8 = 101;
 
+/// What follows from damage, and what to do.
+const KEEP_DOWN: &str = "The replica does not start, because it may have lost a promise: keep it down and the \
+                         others running, and put no older copy in its place";
+
 /// An error a caller or a user can act on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -71,9 +75,8 @@ pub enum Error {
     },
     /// A journal or checkpoint holds something that was never written there.
     #[error(
-        "replica {replica}: {file} is damaged at byte {offset}: expected {expected}, found {found}. \
-         The replica does not start, because it may have lost a promise: keep it down and the others \
-         running, and put no older copy in its place"
+        "replica {replica}: {file} is damaged at byte {offset}: expected {expected}, found {found}. {}",
+        KEEP_DOWN
     )]
     Damaged {
         /// Whose disk.
@@ -86,6 +89,31 @@ pub enum Error {
         expected: String,
         /// What is there.
         found: String,
+    },
+    /// Whoever looked into the data directory of a replica found that it would not start with that.
+    #[error("replica {replica}: {damage}. {}", KEEP_DOWN)]
+    Unsound {
+        /// Whose directory.
+        replica: ReplicaId,
+        /// Which file, what was expected there, and what was found.
+        damage: String,
+    },
+    /// The data directory is sound, and somebody else's.
+    #[error(
+        "replica {replica}: {directory} holds the data of {found}, and the settings are those of {expected}. \
+         If the data is this replica's, put the settings right: `id` and `data` in node.toml, `id` in \
+         cluster.toml. If it is not, put this replica's own back; if that is lost, keep it down and the \
+         others running"
+    )]
+    Foreign {
+        /// Whose settings they are.
+        replica: ReplicaId,
+        /// Which directory.
+        directory: String,
+        /// Whose data it holds.
+        found: String,
+        /// Whose it should hold.
+        expected: String,
     },
     /// A disk without a journal, where one must be.
     #[error(
@@ -401,6 +429,8 @@ impl Error {
             Self::Judged { code } => *code,
             Self::Unknown { .. } | Self::Stalled { .. } | Self::Unfinished { .. } => 6,
             Self::Damaged { .. }
+            | Self::Unsound { .. }
+            | Self::Foreign { .. }
             | Self::Empty { .. }
             | Self::Gone { .. }
             | Self::Application { .. }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::log::Form;
+use crate::dataflows;
+use crate::disk::{Files, Identity};
 use crate::error::Error;
 use crate::server;
 use crate::settings::{self, Found, Layers, LogLevel, NodeSettings};
@@ -28,7 +30,7 @@ pub struct ConfigArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Say `ok`, or all because of which `taraflow node` would refuse to start (exit code 2 or 7)
+    /// Say `ok`, or all because of which `taraflow node` would refuse to start (exit code 2 or 7); all of its data is read
     Check {
         #[command(flatten)]
         node: NodeArgs,
@@ -116,7 +118,7 @@ impl NodeArgs {
 pub fn run(args: &ConfigArgs) -> Result<(), Error> {
     let text = match &args.command {
         Command::Check { node, output } => {
-            let checked = node.read().and_then(|(settings, _)| server::check_home(&settings));
+            let checked = node.read().and_then(|(settings, _)| check(&settings));
             match (output, checked) {
                 (Form::Table, Ok(())) => "ok\n".to_owned(),
                 (Form::Json, Ok(())) => json!({ "ok": true }).to_string() + "\n",
@@ -135,6 +137,40 @@ pub fn run(args: &ConfigArgs) -> Result<(), Error> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         outcome => Ok(outcome?),
     }
+}
+
+/// Refuses what a replica with these settings would not start with.
+fn check(settings: &NodeSettings) -> Result<(), Error> {
+    server::check_home(settings)?;
+    let Some(data) = &settings.data else { return Ok(()) };
+    check_data(settings, data)
+}
+
+/// Refuses data that is not whole, or not that of these settings; nothing is changed.
+///
+/// # Errors
+/// [`Error::Unsound`] and [`Error::Foreign`], or what the disk says.
+pub(super) fn check_data(settings: &NodeSettings, directory: &Path) -> Result<(), Error> {
+    let replica = settings.config.me;
+    let files = Files::look(directory)?;
+    let judged = dataflows::records(&settings.protocol, &files, &mut |_| Ok(()))
+        .unwrap_or_else(|| Err(Error::no_protocol(&settings.protocol)));
+    let whole = judged.map_err(|error| match error {
+        Error::Integrity(damage) => Error::Unsound { replica, damage },
+        other => other,
+    })?;
+    let (found, expected) = (whole.owner, settings.identity());
+    if found == expected {
+        return Ok(());
+    }
+    let name =
+        |owner: Identity| format!("replica {} of cluster {:016x}", owner.replica, owner.cluster);
+    Err(Error::Foreign {
+        replica,
+        directory: directory.display().to_string(),
+        found: name(found),
+        expected: name(expected),
+    })
 }
 
 fn objects(found: &[Found]) -> String {

@@ -9,7 +9,7 @@ use signal_hook::consts::{SIGHUP, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::config::NodeArgs;
+use super::config::{NodeArgs, check_data};
 use super::told_to_end;
 use crate::admin::{Admin, Shown};
 use crate::app::kv::KeyValue;
@@ -88,7 +88,17 @@ fn serve(settings: &NodeSettings) -> Result<(), Error> {
     })?;
     let application = Box::new(KeyValue::default());
     let served = dataflows::serve(settings, application, boards, ending);
-    served.unwrap_or_else(|| Err(Error::no_protocol(&settings.protocol)))
+    let served = served.unwrap_or_else(|| Err(Error::no_protocol(&settings.protocol)));
+    served.map_err(|error| in_full(error, settings))
+}
+
+/// A file of another replica is damage where it is the only one. Where all are, the settings may be wrong.
+fn in_full(error: Error, settings: &NodeSettings) -> Error {
+    let (Error::Damaged { .. }, Some(data)) = (&error, &settings.data) else { return error };
+    match check_data(settings, data) {
+        Err(foreign @ Error::Foreign { .. }) => foreign,
+        _ => error,
+    }
 }
 
 /// All settings on one line.

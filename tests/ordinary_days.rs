@@ -15,7 +15,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use cluster::{Cluster, wait_until};
+use cluster::{Cluster, taraflow, wait_until};
 
 /// Writes `count` keys through replica 0, in pipelines, and reads all the answers.
 fn burst(cluster: &Cluster, count: usize, value: &str) {
@@ -61,14 +61,6 @@ fn a_burst_and_a_kill_of_all_leave_a_cluster_that_serves_again_with_every_key() 
     }
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-    }
-}
-
 /// The newest file whose name begins so.
 fn newest(directory: &Path, prefix: &str) -> PathBuf {
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
@@ -76,62 +68,38 @@ fn newest(directory: &Path, prefix: &str) -> PathBuf {
     entries.filter(named).max().unwrap()
 }
 
-type Harm = (&'static str, fn(&Path, &Path));
-
-/// What is done to a file, given the same file of another replica.
-const HARMS: [Harm; 5] = [
-    ("gone", |file, _| fs::remove_file(file).unwrap()),
-    ("empty", |file, _| fs::write(file, b"").unwrap()),
-    ("cut in its head", |file, _| {
-        let bytes = fs::read(file).unwrap();
-        fs::write(file, &bytes[..10]).unwrap();
-    }),
-    ("noise at its beginning", |file, _| {
-        let mut bytes = fs::read(file).unwrap();
-        bytes.iter_mut().take(64 << 10).enumerate().for_each(|(i, byte)| *byte ^= 1 | i as u8);
-        fs::write(file, bytes).unwrap();
-    }),
-    ("another replica's", |file, other| {
-        fs::copy(other, file).unwrap();
-    }),
-];
-
 #[test]
-fn a_damaged_file_stops_its_replica_with_a_word_and_no_other() {
+fn a_replica_that_cannot_start_is_named_with_the_reason_and_the_others_serve() {
     let mut cluster = Cluster::start(3, &[]);
     burst(&cluster, 300, "v");
     cluster.end();
-    let data = |index: usize| cluster.directory().join(format!("replica-{index}/data"));
-    let (sound, others) = ([data(0), data(1)], data(2));
-    let spare = cluster.directory().join("spare");
-    for (index, data) in sound.into_iter().enumerate() {
-        for prefix in ["journal-", "extent"] {
-            for (what, harm) in HARMS {
-                copy(&data, &spare);
-                let (file, other) = (newest(&data, prefix), newest(&others, prefix));
-                harm(&file, &other);
-                let what = format!("{prefix} of replica {index}: {what}");
+    for index in [0, 1] {
+        let home = cluster.directory().join(format!("replica-{index}"));
+        let harms = [
+            (newest(&home.join("data"), "journal-"), 7, "is damaged at byte"),
+            (home.join("key.pem"), 2, "it holds no private key in PEM form"),
+        ];
+        for (file, code, why) in harms {
+            let sound = fs::read(&file).unwrap();
+            fs::write(&file, b"").unwrap();
+            let (what, name) = (file.display().to_string(), file.file_name().unwrap());
 
-                cluster.start_again();
-                wait_until(&format!("the others serve; {what}"), || cluster.serves(2));
-                assert!(cluster.keys(2) >= 300, "{what}");
-                wait_until(&format!("it has ended with 7; {what}"), || {
-                    let ended = format!("replica {index} ended: exit code 7; not started again");
-                    cluster.said().contains(&ended)
-                });
-                let log = cluster.log(index);
-                let name = file.file_name().unwrap().to_str().unwrap();
-                let told = log.lines().any(|line| {
-                    let damaged = line.contains("is damaged") && line.contains(name);
-                    damaged || line.contains("its disk holds no journal")
-                });
-                assert!(told, "{what}: {log}");
-                cluster.end();
-                cluster.forget_what_was_said();
-
-                fs::remove_dir_all(&data).unwrap();
-                fs::rename(&spare, &data).unwrap();
-            }
+            cluster.start_again();
+            wait_until(&format!("the others serve; {what}"), || cluster.serves(2));
+            assert!(cluster.keys(2) >= 300, "{what}");
+            let ended = format!("replica {index} ended: exit code {code}; not started again");
+            wait_until(&format!("it has ended; {what}"), || cluster.said().contains(&ended));
+            let told = |text: &str| text.contains(why) && text.contains(name.to_str().unwrap());
+            assert!(told(&cluster.log(index)), "{what}: {}", cluster.log(index));
+            assert!(told(&cluster.said()), "{what}: {}", cluster.said());
+            wait_until(&format!("a doctor says why; {what}"), || {
+                let doctor = taraflow().args(["doctor", "--dir"]).arg(cluster.directory()).output();
+                let doctor = doctor.unwrap();
+                doctor.status.code() == Some(5) && told(&String::from_utf8_lossy(&doctor.stdout))
+            });
+            cluster.end();
+            cluster.forget_what_was_said();
+            fs::write(&file, sound).unwrap();
         }
     }
     cluster.start_again();

@@ -49,7 +49,8 @@ Examples:
   taraflow cluster up --dir /srv/five --replicas 5 --base-port 9000
   taraflow cluster up --set observe=full --set limits.clients_max=100
 
-Ctrl-C or SIGTERM ends all replicas in order; a second one kills them. However this process ends, the \
+A replica whose settings or data cannot be used does not keep the others from starting. Ctrl-C or SIGTERM ends \
+all replicas in order; a second one kills them. However this process ends, the \
 replicas end with it. In DIR/replica-I are its log, the number of its process in pid, and, while something \
 is wrong with it, why in trouble.")]
     Up {

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use super::{Wishes, logs};
 use crate::cli::config::flags;
 use crate::error::{Error, in_shell};
+use crate::quorum::majority;
 use crate::settings::{self, Addresses, Cluster, DIRECTORY, Layers, NodeSettings, PREFIX};
 use crate::setup::replica_home;
 use crate::supervisor::{Lock, Supervisor, TROUBLE, signals};
@@ -21,21 +22,20 @@ pub(super) fn run(wishes: &Wishes, set: &[(String, String)]) -> Result<(), Error
     if !directory.join("cluster.toml").exists() {
         let plan = wishes.plan();
         plan.check()?;
-        let addresses: Vec<Addresses> =
-            (0..plan.replicas).map(|each| plan.addresses(each)).collect();
-        check_ports(&addresses)?;
+        let replicas = 0..plan.replicas;
+        check_ports(replicas.map(|each| (ReplicaId(each as u16), plan.addresses(each))))?;
         super::init::run(&plan, false)?;
     }
     let _lock = Lock::take(directory)?;
-    let nodes = read(directory, set)?;
-    agree(wishes, &nodes)?;
-    check_ports(&nodes.iter().map(|node| node.listen).collect::<Vec<_>>())?;
+    let (n, nodes) = read(directory, set)?;
+    agree(wishes, n, &nodes)?;
+    check_ports(nodes.iter().map(|node| (node.config.me, node.listen)))?;
     // Before the first child, or its end could be missed.
     let signals = signals()?;
-    say_hello(directory, &nodes);
+    say_hello(directory, n, &nodes);
     let program = std::env::current_exe()?;
     let home = |index| directory.join(replica_home(index));
-    logs::keep_short((0..nodes.len()).map(home).collect())?;
+    logs::keep_short((0..n).map(home).collect())?;
     Supervisor {
         command: Box::new(|index| command(&program, &home(index), set)),
         last_words: Box::new(|index| logs::last_line(&home(index))),
@@ -47,7 +47,7 @@ pub(super) fn run(wishes: &Wishes, set: &[(String, String)]) -> Result<(), Error
         }),
         durable: nodes.iter().all(|node| node.data.is_some()),
     }
-    .run(nodes.len(), &signals)
+    .run(n, &signals)
 }
 
 /// The file in the directory of a replica that holds the number of its process, while it has one.
@@ -74,22 +74,29 @@ fn warn_of_environment() {
     }
 }
 
-/// The settings of all replicas, as they will read them.
-fn read(directory: &Path, set: &[(String, String)]) -> Result<Vec<NodeSettings>, Error> {
+/// How many replicas there are, and the settings of those that can use theirs. One that cannot must not keep
+/// the others from serving: it says itself what is wrong, and is not started again.
+fn read(directory: &Path, set: &[(String, String)]) -> Result<(usize, Vec<NodeSettings>), Error> {
     let cluster = Cluster::read(&directory.join("cluster.toml"));
     let (cluster, _) = cluster.map_err(Error::Settings)?;
-    let mut nodes = Vec::new();
-    for index in 0..cluster.replicas.len() {
+    let n = cluster.replicas.len();
+    let (mut nodes, mut wrong) = (Vec::new(), None);
+    for index in 0..n {
         let path = directory.join(replica_home(index)).join("node.toml");
         let layers = Layers { flags: flags(set), ..Layers::default() };
-        let (node, _) = settings::read(&path, &layers)?;
-        nodes.push(node);
+        match settings::read(&path, &layers) {
+            Ok((node, _)) => nodes.push(node),
+            Err(error) => wrong = wrong.or(Some(error)),
+        }
     }
-    Ok(nodes)
+    match wrong {
+        Some(error) if nodes.len() < majority(n) => Err(error),
+        _ => Ok((n, nodes)),
+    }
 }
 
 /// Refuses wishes that the cluster does not meet.
-fn agree(wishes: &Wishes, nodes: &[NodeSettings]) -> Result<(), Error> {
+fn agree(wishes: &Wishes, n: usize, nodes: &[NodeSettings]) -> Result<(), Error> {
     let refuse = |wish: String, fact: String| {
         let directory = wishes.directory();
         let directory = directory.display();
@@ -97,10 +104,11 @@ fn agree(wishes: &Wishes, nodes: &[NodeSettings]) -> Result<(), Error> {
             "{wish}: the cluster in {directory} {fact}; leave the option out, or choose another --dir"
         )))
     };
-    if let Some(n) = wishes.replicas.filter(|n| *n != nodes.len()) {
-        return refuse(format!("--replicas {n}"), format!("has {} replicas", nodes.len()));
+    if let Some(wish) = wishes.replicas.filter(|wish| *wish != n) {
+        return refuse(format!("--replicas {wish}"), format!("has {n} replicas"));
     }
-    let port = nodes.first().map(|node| node.listen.clients.port());
+    let first = nodes.iter().find(|node| node.config.me == ReplicaId(0));
+    let port = first.map(|node| node.listen.clients.port());
     if let (Some(wish), Some(port)) = (wishes.base_port, port)
         && wish != port
     {
@@ -116,12 +124,12 @@ fn agree(wishes: &Wishes, nodes: &[NodeSettings]) -> Result<(), Error> {
 }
 
 /// Tries each port, so that a taken one is said once and not by each replica over and over.
-fn check_ports(nodes: &[Addresses]) -> Result<(), Error> {
-    for (index, node) in nodes.iter().enumerate() {
+fn check_ports(nodes: impl Iterator<Item = (ReplicaId, Addresses)>) -> Result<(), Error> {
+    let mut base = None;
+    for (replica, node) in nodes {
+        let base = *base.get_or_insert(node.clients.port());
         for (purpose, address) in node.named() {
             if let Err(source) = TcpListener::bind(address) {
-                let replica = ReplicaId(index as u16);
-                let base = nodes[0].clients.port();
                 let instead = base.checked_add(1000).filter(|port| *port < 65_000).unwrap_or(7000);
                 return Err(Error::Port { replica, address, purpose, instead, source });
             }
@@ -149,14 +157,14 @@ fn command(program: &Path, home: &Path, set: &[(String, String)]) -> Result<Comm
     Ok(command)
 }
 
-fn say_hello(directory: &Path, nodes: &[NodeSettings]) {
+fn say_hello(directory: &Path, n: usize, nodes: &[NodeSettings]) {
     let shown = in_shell(&directory.display().to_string());
     let pid = std::process::id();
     let logs: PathBuf = directory.join("replica-*").join("log");
     if let Some(node) = nodes.first() {
         let links = if node.tls.is_some() { "encrypted" } else { "plain" };
         let kept = if node.data.is_some() { "kept on disk" } else { "in memory only" };
-        let (id, n) = (node.cluster, nodes.len());
+        let id = node.cluster;
         eprintln!("cluster {id:016x}: {n} replicas, links {links}, data {kept}; process {pid}");
     }
     for node in nodes {

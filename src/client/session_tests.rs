@@ -92,6 +92,23 @@ fn the_window_is_full_until_the_oldest_is_answered() {
 }
 
 #[test]
+fn of_any_number_of_requests_a_window_is_open_at_a_time_and_each_is_told() {
+    for asked in [2, 4, 16] {
+        let mut session = opened();
+        let (mut submitted, mut told) = (0, Vec::new());
+        while told.len() < asked {
+            while submitted < asked && session.submit(b"a").is_ok() {
+                submitted += 1;
+            }
+            assert!(session.open() <= 4, "{} open of {asked}", session.open());
+            let sent = send_all(&mut session, 0);
+            told.extend(sent.into_iter().filter_map(|number| done(&mut session, number)));
+        }
+        assert!(told.into_iter().eq(1..=asked as u64), "{asked} asked");
+    }
+}
+
+#[test]
 fn the_answer_to_a_request_given_up_is_not_told_and_frees_its_place() {
     let mut session = opened();
     for _ in 0..4 {

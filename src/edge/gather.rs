@@ -149,4 +149,36 @@ mod tests {
         (0..10).for_each(|number| gather.add(request(number)));
         assert!(batches(&mut gather).iter().all(|batch| batch.len() <= 4));
     }
+
+    #[test]
+    fn however_much_has_gathered_it_leaves_in_batches_that_are_allowed() {
+        let config = Config::new(ReplicaId(0), 3);
+        let command = vec![7; 1 << 10];
+        let request = |number| Request { command: &command, ..request(number) };
+        for bytes in
+            [config.gather_bytes_max / 2, config.gather_bytes_max, 4 * config.gather_bytes_max]
+        {
+            let mut gather = Gather::new(&config);
+            let count = (bytes / command.len()) as u64;
+            for number in 0..count {
+                match number % 2 {
+                    0 => gather.add(request(number)),
+                    _ => {
+                        let mut packer = Packer::default();
+                        packer.push(request(number));
+                        gather.add_pack(packer.finish());
+                    }
+                }
+            }
+
+            assert_eq!(gather.is_full(), bytes >= config.gather_bytes_max, "{bytes} bytes");
+            let mut numbers = Vec::new();
+            while let Some(batch) = gather.next_batch() {
+                assert!(batch.bytes() <= config.batch_bytes_max, "{} bytes", batch.bytes());
+                numbers.extend(batch.iter().map(|request| request.number));
+            }
+            assert!(numbers.into_iter().eq(0..count), "{bytes} bytes");
+            assert!(!gather.is_full() && gather.bytes() == 0);
+        }
+    }
 }

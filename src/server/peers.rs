@@ -4,6 +4,9 @@
 //! never waits for its peer: what finds it down or full is dropped, for catch-up to repair, and the
 //! other links do not notice.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::SocketAddr;
 
 use mio::event::Event;

@@ -5,6 +5,7 @@ use crate::app::kv::KeyValue;
 use crate::app::{At, StateMachine};
 use crate::types::Slot;
 
+mod bounds;
 mod connections;
 mod transactions;
 

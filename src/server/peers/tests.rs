@@ -1,0 +1,72 @@
+//! What a link takes, and what it drops.
+
+use super::*;
+
+const LIMIT: usize = crate::server::LINK_BYTES_MAX;
+
+/// A link that is up, to a peer that takes nothing.
+fn link() -> Link {
+    Link {
+        peer: ReplicaId(1),
+        endpoint: Endpoint::from(SocketAddr::from(([127, 0, 0, 1], 1))),
+        state: State::Down { retry_at: 0 },
+        outbox: Outbox::default(),
+        retry_ms: RETRY_MS,
+        status: LinkStatus { up: true, ..LinkStatus::default() },
+    }
+}
+
+fn inbox() -> Inbox {
+    Inbox::new(usize::MAX)
+}
+
+/// The lengths of all the payloads that wait, once the peer has taken them.
+fn taken(link: &mut Link, inbox: &mut Inbox) -> Vec<usize> {
+    link.outbox.end();
+    inbox.room().extend_from_slice(link.outbox.waiting());
+    link.outbox.left(link.outbox.waiting().len());
+    let next = || inbox.next_frame().unwrap().map(<[u8]>::len);
+    std::iter::from_fn(next).collect()
+}
+
+#[test]
+fn what_is_above_the_bound_of_a_link_is_dropped_and_counted() {
+    const MESSAGE: usize = 1 << 20;
+    for said in [LIMIT / 2, LIMIT, 4 * LIMIT] {
+        let (mut link, mut inbox, message) = (link(), inbox(), vec![7; MESSAGE]);
+        (0..said / MESSAGE).for_each(|_| link.add(&message, LIMIT));
+
+        let (sent, dropped) = (link.status.sent as usize, link.status.dropped as usize);
+        assert_eq!(sent + dropped, said / MESSAGE);
+        assert!(sent * MESSAGE <= LIMIT && (sent + 1) * MESSAGE >= said.min(LIMIT), "{sent}");
+        assert_eq!(taken(&mut link, &mut inbox).iter().sum::<usize>(), sent * MESSAGE);
+
+        link.add(&message, LIMIT);
+        assert_eq!(taken(&mut link, &mut inbox), [MESSAGE], "there is room again");
+    }
+}
+
+#[test]
+fn a_link_with_nothing_to_do_takes_a_message_of_any_size_and_then_no_other() {
+    for bytes in [LIMIT / 2, LIMIT, 4 * LIMIT] {
+        let mut link = link();
+        link.add(&vec![7; bytes], LIMIT);
+        link.add(&vec![7; LIMIT / 2], LIMIT);
+
+        let alone = bytes > LIMIT / 2 - 100;
+        assert_eq!(link.status.dropped, u64::from(alone), "{bytes} bytes");
+        assert_eq!(taken(&mut link, &mut inbox())[0], bytes);
+        assert!(link.outbox.is_empty());
+    }
+}
+
+#[test]
+fn a_frame_ends_with_the_message_that_fills_it() {
+    for bytes in [FRAME_BYTES / 2, FRAME_BYTES, 4 * FRAME_BYTES] {
+        let mut link = link();
+        (0..4).for_each(|_| link.put(&vec![7; bytes]));
+
+        let longest = taken(&mut link, &mut inbox()).into_iter().max().unwrap_or_default();
+        assert!(longest < FRAME_BYTES + bytes, "{longest} in one frame, of {bytes} each");
+    }
+}

@@ -24,14 +24,19 @@ use crate::types::{Millis, ReplicaId, Slot};
 const READ_BYTES: usize = 1 << 20;
 /// Guests at a time that have yet to say who they are; one more takes the place of the first.
 const GREETING_MAX: usize = 256;
+/// Bytes that say in which view a slot was accepted: three numbers, two of which may take nine.
+const SLOT_BYTES: usize = 19;
 /// How long a replica may be silent: its gossip comes many times as often.
 const SILENCE_MS: Millis = 10_000;
 
 /// The longest payload a replica with these settings sends.
 #[must_use]
 pub fn frame_bytes_max(config: &Config) -> usize {
-    // A frame ends after FRAME_BYTES; its last message may hold a batch and a chunk.
-    FRAME_BYTES + 2 * pack_bytes_max(config) + config.chunk_bytes + SHOWN_BYTES_MAX
+    // A frame ends after FRAME_BYTES; its last message may hold a batch and a chunk, or say of each slot of
+    // a window what was accepted for it.
+    let values = 2 * pack_bytes_max(config) + config.chunk_bytes;
+    let account = config.window as usize * SLOT_BYTES;
+    FRAME_BYTES + values.max(account) + SHOWN_BYTES_MAX
 }
 
 /// The largest pack a client with these settings sends: its commands, and what goes with each.

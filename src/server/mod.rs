@@ -49,6 +49,7 @@ use life::{Life, Parts, WAKER, listen};
 use lines::Lines;
 use peers::{Making, Peers};
 
+pub use guests::frame_bytes_max;
 pub use home::check as check_home;
 pub use peers::LinkStatus;
 pub use report::{Report, Tally, present};

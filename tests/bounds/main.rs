@@ -3,12 +3,12 @@
 //!
 //! | what grows | where |
 //! |--|--|
-//! | a message | `src/server/peers/tests.rs` |
+//! | a message | `messages.rs`, `src/server/peers/tests.rs` |
 //! | what waits for a link | `src/server/peers/tests.rs` |
 //! | what clients ask and are answered | `src/edge/gather.rs`, `src/redis/line/tests/bounds.rs`, `src/client/session_tests.rs` |
 //! | proposals sent again | `again.rs` |
 //! | batches of a source sent again | `again.rs` |
-//! | an account (Record) | `views.rs` |
+//! | an account (Record) | `views.rs`, `messages.rs` |
 //! | values for a new leader, or a committer that lacks them | `views.rs` |
 //! | decided slots and checkpoints fetched | `fetched.rs` |
 //! | slots and bytes ahead of the stable checkpoint | `ahead.rs` |
@@ -18,5 +18,6 @@
 mod again;
 mod ahead;
 mod fetched;
+mod messages;
 mod trio;
 mod views;

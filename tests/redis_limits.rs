@@ -15,9 +15,8 @@ use taraflow::resp::{Limits, Parsed, Reply, write_command};
 /// How long a build without optimizations may take for much.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The largest value there may be; a build without optimizations reads and checks messages of that size
-/// more slowly than they are repeated.
-const LARGE: usize = if cfg!(debug_assertions) { 4 << 20 } else { 16 << 20 };
+/// The largest value there may be.
+const LARGE: usize = 16 << 20;
 
 /// Each of these takes what the machine has.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());

@@ -115,11 +115,12 @@ pub struct Proposer {
     next: Slot,
     stable: Slot,
     executed: Slot,
-    /// What it has proposed in this view that no stable checkpoint covers, by slot and weight.
-    ahead: VecDeque<(Slot, usize)>,
-    ahead_bytes: usize,
+    /// What is executed here and no stable checkpoint covers, by slot and weight, whoever proposed it.
+    unstable: VecDeque<(Slot, usize)>,
     /// What it has proposed in this view and not seen executed.
     open: BTreeMap<Slot, Open>,
+    /// How much both weigh together.
+    ahead_bytes: usize,
     /// For each source, the batches that wait for a slot, and the number to be proposed next.
     sources: Vec<Source>,
     patience: Patience,
@@ -150,7 +151,7 @@ impl Proposer {
         Self {
             window: config.window,
             window_bytes: config.window_bytes,
-            ahead: VecDeque::new(),
+            unstable: VecDeque::new(),
             ahead_bytes: 0,
             batches_in_flight: config.batches_in_flight,
             chunk_bytes: config.chunk_bytes,
@@ -183,7 +184,7 @@ impl Proposer {
     fn on_view(&mut self, view: View) {
         if self.leads.is_some_and(|led| led < view) {
             self.leads = None;
-            self.open.clear();
+            self.close_below(self.next);
             self.sources.fill(Source::default());
         }
     }
@@ -194,10 +195,8 @@ impl Proposer {
             return None;
         }
         self.leads = Some(new.view);
+        self.close_below(self.next);
         self.next = new.base;
-        self.open.clear();
-        self.ahead.clear();
-        self.ahead_bytes = 0;
         self.sources.fill(Source::default());
         self.patience.begin(self.now);
         // With nothing left behind, a noop tells the committers that the view has a leader.
@@ -245,7 +244,11 @@ impl Proposer {
 
     fn on_executed(&mut self, executed: &Executed) {
         self.executed = executed.next;
-        self.open = self.open.split_off(&executed.next);
+        self.close_below(executed.next);
+        if executed.next > self.stable {
+            self.unstable.push_back((executed.next, executed.weight));
+            self.ahead_bytes += executed.weight;
+        }
         self.patience.came(self.now);
         if !self.open.is_empty() {
             self.patience.ask(self.now);
@@ -254,10 +257,18 @@ impl Proposer {
 
     fn on_stable(&mut self, stable: Slot) -> Vec<Proposal> {
         self.stable = stable.max(self.stable);
-        while let Some((_, weight)) = self.ahead.pop_front_if(|(slot, _)| *slot < self.stable) {
+        let is_covered = |(next, _): &mut (Slot, usize)| *next <= self.stable;
+        while let Some((_, weight)) = self.unstable.pop_front_if(is_covered) {
             self.ahead_bytes -= weight;
         }
         self.propose_waiting()
+    }
+
+    /// What it has proposed for slots below `next` is executed, or another's to propose.
+    fn close_below(&mut self, next: Slot) {
+        let later = self.open.split_off(&next);
+        let closed = std::mem::replace(&mut self.open, later);
+        self.ahead_bytes -= closed.values().map(|open| weight(&open.proposal.value)).sum::<usize>();
     }
 
     /// Sends again what has gone unanswered; the committers' answers go to all, so that this repairs
@@ -314,12 +325,10 @@ impl Proposer {
 
     fn propose_as(&mut self, value: Value, accepted: Option<View>) -> Option<Proposal> {
         let proposal = Proposal { view: self.leads?, slot: self.next, value };
-        let weight = weight(&proposal.value);
         if self.open.is_empty() {
             self.patience.ask(self.now);
         }
-        self.ahead.push_back((proposal.slot, weight));
-        self.ahead_bytes += weight;
+        self.ahead_bytes += weight(&proposal.value);
         self.next = self.next.next();
         self.open.insert(proposal.slot, Open { proposal: proposal.clone(), accepted });
         Some(proposal)

@@ -28,6 +28,8 @@ pub struct Executed {
     pub next: Slot,
     /// For each replica, the last of its batches that has been applied.
     pub sources: Rc<[Progress]>,
+    /// How much the last of the slots weighs; nothing where a checkpoint has come in its place.
+    pub weight: usize,
 }
 
 /// How far the batches of one source have been executed.
@@ -115,6 +117,8 @@ pub struct Executor {
     limits: Limits,
     state: State,
     pace: Pace,
+    /// That of the slot executed last.
+    weight: usize,
     /// Of the checkpoints that fall due before this slot none is cut.
     cut_from: Slot,
     application: Box<dyn StateMachine>,
@@ -133,9 +137,9 @@ struct Pace {
 }
 
 impl Pace {
-    fn count(&mut self, value: &Value) {
+    fn count(&mut self, weight: usize) {
         self.since.0 += 1;
-        self.since.1 += weight(value);
+        self.since.1 += weight;
     }
 
     /// Whether one is due, once.
@@ -172,6 +176,7 @@ impl Executor {
             me: config.me,
             incarnation,
             pace: Pace { every: (config.checkpoint_every, config.checkpoint_bytes), since: (0, 0) },
+            weight: 0,
             cut_from: Slot(0),
             limits: Limits {
                 window: config.client_window,
@@ -207,6 +212,7 @@ impl Executor {
         state.sessions.weigh();
         self.state = state;
         self.pace.since = (0, 0);
+        self.weight = 0;
         Ok(())
     }
 
@@ -215,7 +221,7 @@ impl Executor {
     pub fn expect(&mut self, known: &[(Slot, Value)]) {
         let mut pace = self.pace;
         for (slot, value) in known {
-            pace.count(value);
+            pace.count(weight(value));
             if pace.take_due() {
                 self.cut_from = slot.next();
             }
@@ -225,7 +231,8 @@ impl Executor {
     /// How far execution has come.
     #[must_use]
     pub fn executed(&self) -> Executed {
-        Executed { next: self.state.next, sources: self.state.sources.as_slice().into() }
+        let sources = self.state.sources.as_slice().into();
+        Executed { next: self.state.next, sources, weight: self.weight }
     }
 
     fn holding(&self) -> Holding {
@@ -239,7 +246,8 @@ impl Executor {
     fn on_value(&mut self, slot: Slot, value: &Value) -> Option<(Replies, u64)> {
         assert_eq!(slot, self.state.next, "slots are released in order and once");
         self.state.next = slot.next();
-        self.pace.count(value);
+        self.weight = weight(value);
+        self.pace.count(self.weight);
         let batch = value.as_ref().filter(|batch| self.is_next_of_its_source(batch))?;
         Some(self.apply(slot, batch))
     }

@@ -18,11 +18,15 @@ fn accepted(slot: u64) -> Durable<Promise> {
 
 /// A directory in which a replica runs, and its store.
 fn running(test: &str) -> (PathBuf, Store) {
+    running_as(test, OWNER)
+}
+
+fn running_as(test: &str, owner: Identity) -> (PathBuf, Store) {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("looking-{test}"));
     let _ = std::fs::remove_dir_all(&path);
     let mut files = Files::make(&path).unwrap();
-    Store::create(&mut files, OWNER).unwrap();
-    let (mut store, _) = Store::open::<Promise>(Box::new(files), OWNER).unwrap();
+    Store::create(&mut files, owner).unwrap();
+    let (mut store, _) = Store::open::<Promise>(Box::new(files), owner).unwrap();
     store.write([Durable::Newest(Promise::Entered(View(3))), accepted(0), accepted(1)]).unwrap();
     store.sync().unwrap();
     let checkpoint = Checkpoint::new(Slot(2), b"the state".to_vec());
@@ -114,6 +118,20 @@ fn a_flip_in_a_checkpoint_is_named_and_the_journal_that_needs_it_is_not_whole() 
     assert_eq!(output.status.code(), Some(7));
     assert!(text(&output.stderr).contains("expected a state whose digest is"));
     assert_eq!(taraflow(&["log", "verify"], &path).status.code(), Some(7));
+}
+
+#[test]
+fn a_checkpoint_of_another_replica_is_no_checkpoint_of_this_one() {
+    let (path, _store) = running("own");
+    let (other, _other) = running_as("foreign", Identity { replica: ReplicaId(0), ..OWNER });
+    std::fs::copy(newest(&other, "checkpoint-"), newest(&path, "checkpoint-")).unwrap();
+    let output = taraflow(&["checkpoint", "verify"], &path);
+    assert_eq!(output.status.code(), Some(7));
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("a file of replica 1 of cluster abc, found a file of replica 0"),
+        "{said}"
+    );
 }
 
 #[test]

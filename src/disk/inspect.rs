@@ -164,12 +164,14 @@ fn judge<R: Serialize + DeserializeOwned>(disk: &dyn Disk, owner: Identity) -> R
 /// What the disk says.
 pub fn checkpoints(disk: &dyn Disk) -> Result<Vec<CheckpointLine>, Error> {
     let names = disk.list().map_err(|e| unreadable("the directory", e))?;
+    let journal = owner(disk, &names)?;
     let mut lines = Vec::new();
     for slot in names::checkpoints(&names) {
         let file = names::checkpoint(slot);
         let Some(bytes) = read(disk, &file)? else { continue };
+        // One that lies by itself is whoever's it says.
         let nobody = Place::of_header(0).owner;
-        let owner = Header::owner(&bytes, slot.0).unwrap_or(nobody);
+        let owner = journal.or_else(|| Header::owner(&bytes, slot.0)).unwrap_or(nobody);
         let size = bytes.len() as u64;
         let (digest, damage) = match files::read(bytes, owner, slot) {
             Ok(checkpoint) => (Some(hexadecimal(checkpoint.digest)), None),

@@ -48,10 +48,6 @@ impl Subject {
         ] {
             harms.extend(like(path).map(|bytes| (harm, Some(bytes))));
         }
-        if self.kind == "extent" {
-            // With one of its two notes it is taken for whole, until the other is to be written.
-            harms.retain(|(harm, _)| *harm != "cut");
-        }
         let there = self.path.exists().then_some(&own);
         harms.retain(|(_, bytes)| bytes.as_ref() != there);
         let case = |(harm, bytes)| {

@@ -1,6 +1,7 @@
 //! What is wrong with a cluster, in words: found in the latest frames of its replicas, and in nothing else.
 
 mod each;
+mod leading;
 mod rules;
 #[cfg(test)]
 mod tests;

@@ -148,6 +148,7 @@ impl World {
             let bounds = Bounds {
                 cluster: "1".to_owned(),
                 protocol: "tara".to_owned(),
+                suspect_after_ms: 300,
                 durable: false,
                 clients_max: 1,
                 waiting_bytes_max: 1,

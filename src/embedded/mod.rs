@@ -318,6 +318,7 @@ where
         Bounds {
             cluster: format!("{CLUSTER:016x}"),
             protocol: self.protocol.name.to_owned(),
+            suspect_after_ms: self.settings.config.suspect_after_ms,
             durable: self.settings.durable,
             clients_max: Cluster::KNOCKS_MAX,
             waiting_bytes_max: self.settings.config.gather_bytes_max,

@@ -13,7 +13,7 @@ use super::doing::Stuck;
 use super::health::{Reason, lag};
 use crate::server::{LINK_BYTES_MAX, LinkStatus, Report};
 use crate::settings::NodeSettings;
-use crate::types::{ReplicaId, Slot, View};
+use crate::types::{Millis, ReplicaId, Slot, View};
 
 /// The version of this format.
 pub const VERSION: u32 = 1;
@@ -29,6 +29,9 @@ pub struct ReplicaStatus {
     pub cluster: String,
     /// The protocol it speaks.
     pub protocol: String,
+    /// For how long it waits for a leader at first, in milliseconds; 0 if it does not say.
+    #[serde(default)]
+    pub suspect_after_ms: Millis,
     /// Its number.
     pub replica: ReplicaId,
     /// How many replicas there are.
@@ -197,6 +200,8 @@ pub struct Bounds {
     pub cluster: String,
     /// The protocol.
     pub protocol: String,
+    /// For how long it waits for a leader at first.
+    pub suspect_after_ms: Millis,
     /// Whether it has a disk.
     pub durable: bool,
     /// Clients of either kind that it serves at a time.
@@ -212,6 +217,7 @@ impl Bounds {
         Self {
             cluster: format!("{:016x}", settings.cluster),
             protocol: settings.protocol.clone(),
+            suspect_after_ms: settings.config.suspect_after_ms,
             durable: settings.data.is_some(),
             clients_max: settings.clients_max,
             waiting_bytes_max: settings.config.gather_bytes_max,
@@ -231,6 +237,7 @@ impl ReplicaStatus {
             program: env!("CARGO_PKG_VERSION").to_owned(),
             cluster: bounds.cluster.clone(),
             protocol: bounds.protocol.clone(),
+            suspect_after_ms: bounds.suspect_after_ms,
             replica: report.replica,
             n: report.n,
             role: Role::of(report),
@@ -321,6 +328,7 @@ impl ReplicaStatus {
         let bounds = Bounds {
             cluster: "1".to_owned(),
             protocol: "none".to_owned(),
+            suspect_after_ms: 300,
             durable: true,
             clients_max: 1,
             waiting_bytes_max: 1,

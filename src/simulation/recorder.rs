@@ -114,6 +114,7 @@ impl Recorder {
         let bounds = Bounds {
             cluster: "simulated".to_owned(),
             protocol: self.protocol.clone(),
+            suspect_after_ms: config.suspect_after_ms,
             durable: true,
             clients_max: 0,
             waiting_bytes_max: 0,

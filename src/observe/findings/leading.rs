@@ -1,7 +1,7 @@
 //! Whether somebody leads whom enough replicas hear.
 
 use super::rules::Cluster;
-use super::why::absence;
+use super::why::{absence, link};
 use super::{Code, Finding, Severity};
 use crate::events::Wait;
 use crate::observe::blame::replicas as list;
@@ -10,7 +10,10 @@ use crate::observe::frame::Frame;
 use crate::observe::scene::Sighting;
 use crate::observe::status::Role;
 use crate::quorum::majority;
-use crate::types::{ReplicaId, View};
+use crate::types::{Millis, ReplicaId, View};
+
+/// How often replicas show themselves, in milliseconds: a frame may be that old.
+const FRAME_MS: Millis = 250;
 
 impl Cluster<'_> {
     /// The latest view that a majority has entered, by frames that may be a second old; or the latest that
@@ -30,6 +33,31 @@ impl Cluster<'_> {
             frame.status.role == Role::Leader && frame.status.view >= view
         };
         seen.filter(leads).max_by_key(|(_, frame)| frame.status.view)
+    }
+
+    /// That it is only now that nobody leads, if nobody has for so many milliseconds: a leader that is lost
+    /// is missed after some patience, and the next has as long. Frames are taken at their word, so that
+    /// their age does not count.
+    fn change(&self, unled_ms: Option<Millis>) -> Option<String> {
+        let patience = self.fresh.iter().map(|frame| frame.status.suspect_after_ms).max()?;
+        let ms = unled_ms.filter(|ms| patience > 0 && *ms <= 2 * patience + FRAME_MS)?;
+        Some(format!("the leader is changing: nobody has led for {ms} ms"))
+    }
+
+    /// For how long nobody has led the view, by what was last executed, when its leader or the one before
+    /// was last heard, or how lately it has started; nothing if nobody can say.
+    fn unled_ms(&self, view: View) -> Option<Millis> {
+        let n = self.replicas.len();
+        let leader = view.leader(n);
+        let before = View(view.0.saturating_sub(1)).leader(n);
+        let gone = [leader, before].into_iter().filter(|one| self.frame(*one).is_none());
+        let heard = gone.flat_map(|gone| {
+            let heard = move |frame: &&Frame| link(&frame.status, gone)?.heard_ms_ago;
+            self.fresh.iter().filter_map(heard)
+        });
+        let executed = self.fresh.iter().filter_map(|frame| frame.status.executed_ms_ago);
+        let started = self.frame(leader).map(|frame| frame.status.up_ms);
+        heard.chain(executed).chain(started).min()
     }
 
     pub(super) fn no_leader(&self) -> Vec<Finding> {
@@ -70,8 +98,11 @@ impl Cluster<'_> {
              included",
             self.replicas.len()
         );
-        let (code, severity, because) = (Code::NoLeader, Severity::Down, vec![lost.join("; ")]);
-        vec![Finding { code, severity, replica: Some(me), text, because }]
+        let deaf = self.fresh.iter().filter(|by| self.unheard(&by.status, me).is_some());
+        let heard = deaf.filter_map(|by| link(&by.status, me)?.heard_ms_ago).min();
+        let (severity, text) = worth(text, self.change(heard));
+        let because = vec![lost.join("; ")];
+        vec![Finding { code: Code::NoLeader, severity, replica: Some(me), text, because }]
     }
 
     fn nobody_leads(&self) -> Finding {
@@ -100,7 +131,12 @@ impl Cluster<'_> {
                 because
             }
         };
-        let severity = Severity::Down;
+        let (severity, text) = worth(text, self.change(self.unled_ms(view)));
         Finding { code: Code::NoLeader, severity, replica: Some(leader), text, because }
     }
+}
+
+/// How bad it is that nobody leads, and what is said of it: no more than that, if the leader is changing.
+fn worth(text: String, change: Option<String>) -> (Severity, String) {
+    change.map_or((Severity::Down, text), |change| (Severity::Degraded, change))
 }

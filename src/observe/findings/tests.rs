@@ -7,7 +7,7 @@ use crate::observe::frame::{Blame, Frame, Holding};
 use crate::observe::scene::{LastWords, Scene, Sighting};
 use crate::observe::status::{Disk, Link, ReplicaStatus, Role};
 use crate::observe::verdict::Verdict;
-use crate::types::Slot;
+use crate::types::{Slot, View};
 
 /// Three replicas that hear each other and follow replica 0, at slot 1,000,000.
 fn scene() -> Vec<Sighting> {
@@ -89,6 +89,65 @@ fn a_leader_that_too_few_hear_or_that_hears_too_few_is_none() {
         assert!(findings[0].text.contains("only 1 of 3 replicas take part"), "{findings:#?}");
         assert!(findings[0].because[0].contains("does not hear replica"), "{findings:#?}");
     }
+}
+
+/// Replica 0 is gone, and the others heard it so many milliseconds ago, by the latest that they show.
+fn without_leader(heard_ms_ago: u64) -> Vec<Sighting> {
+    let mut scene = scene();
+    for replica in [1, 2] {
+        change(&mut scene, replica, |frame| {
+            let link = frame.status.links.iter_mut().find(|link| link.peer == ReplicaId(0));
+            let link = link.unwrap();
+            (link.up, link.heard_ms_ago) = (false, Some(heard_ms_ago));
+            frame.status.up_ms = 60_000;
+        });
+    }
+    let silence = Some("connection refused".to_owned());
+    scene[0] = Sighting { silence, ..Sighting::default() };
+    scene
+}
+
+#[test]
+fn a_leader_that_was_lost_a_moment_ago_is_being_replaced_and_the_cluster_is_not_down() {
+    let (verdict, findings) = judge(without_leader(500));
+
+    assert_eq!(verdict, Verdict::Degraded, "{findings:#?}");
+    assert_eq!(findings[0].code, Code::NoLeader, "{findings:#?}");
+    assert_eq!(findings[0].text, "the leader is changing: nobody has led for 500 ms");
+    assert!(findings[0].because[0].contains("connection refused"), "{findings:#?}");
+
+    let (verdict, findings) = judge(without_leader(5_000));
+    assert_eq!(verdict, Verdict::Down);
+    assert_eq!(findings[0].text, "nobody leads view 0, which replica 0 is to lead");
+}
+
+#[test]
+fn what_was_executed_a_moment_ago_had_a_leader() {
+    let mut scene = without_leader(5_000);
+    change(&mut scene, 2, |frame| frame.status.executed_ms_ago = Some(400));
+
+    assert_eq!(judge(scene.clone()).0, Verdict::Degraded);
+
+    change(&mut scene, 2, |frame| frame.status.executed_ms_ago = Some(4_000));
+    assert_eq!(judge(scene).0, Verdict::Down);
+}
+
+#[test]
+fn a_candidate_has_as_long_as_the_leader_it_replaces() {
+    let mut scene = without_leader(500);
+    for replica in [1, 2] {
+        change(&mut scene, replica, |frame| frame.status.view = View(1));
+    }
+    change(&mut scene, 1, |frame| frame.status.role = Role::Candidate);
+    assert_eq!(judge(scene.clone()).0, Verdict::Degraded);
+
+    for replica in [1, 2] {
+        change(&mut scene, replica, |frame| {
+            let mut links = frame.status.links.iter_mut();
+            links.find(|link| link.peer == ReplicaId(0)).unwrap().heard_ms_ago = Some(2_000);
+        });
+    }
+    assert_eq!(judge(scene).0, Verdict::Down, "it does not get to lead");
 }
 
 #[test]

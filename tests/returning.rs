@@ -12,7 +12,7 @@ use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
 
-use cluster::{Cluster, wait_until};
+use cluster::{Cluster, taraflow, wait_until};
 use rustix::process::{Signal, kill_process};
 
 #[test]
@@ -45,6 +45,11 @@ fn a_replica_whose_directory_is_removed_ends_with_integrity_and_says_why() {
         fs::read_to_string(home.join("trouble")).is_ok_and(|text| text.contains(reason))
     });
     assert!(cluster.serves(0));
+    let doctor = taraflow().args(["doctor", "--dir"]).arg(cluster.directory()).output().unwrap();
+    let said = String::from_utf8(doctor.stdout).unwrap();
+    for part in ["its supervisor says: it has ended with exit code 7", reason, "log verify"] {
+        assert!(said.contains(part), "{said}");
+    }
 }
 
 #[test]

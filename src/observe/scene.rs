@@ -47,18 +47,21 @@ pub struct Sighting {
     /// Why it could not be asked itself, where its frame came by another replica.
     #[serde(default)]
     pub unasked: Option<String>,
-    /// What its log tells, where that can be read.
+    /// What its directory tells of its end, where that can be read.
     #[serde(default)]
     pub last_words: LastWords,
 }
 
-/// What the log of a replica's process tells of its end.
+/// What the log of a replica's process, and who runs it, tell of its end.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LastWords {
     /// Why it has ended, if the last thing it said is that.
     pub end: Option<String>,
     /// What it said when it last panicked, and how many seconds ago, if that was lately.
     pub panic: Option<(String, u64)>,
+    /// What its supervisor says is wrong with it, and what helps.
+    #[serde(default)]
+    pub trouble: Option<String>,
 }
 
 impl Scene {
@@ -93,5 +96,16 @@ impl Sighting {
     #[must_use]
     pub fn fresh(&self) -> Option<&Frame> {
         self.frame.as_deref().filter(|_| self.silence.is_none())
+    }
+}
+
+impl LastWords {
+    /// Why it has ended, as a reason: by the word of its supervisor, who knows how often and what follows,
+    /// or of its log.
+    #[must_use]
+    pub fn reason(&self) -> Option<String> {
+        let trouble =
+            self.trouble.as_ref().map(|trouble| format!("its supervisor says: it {trouble}"));
+        trouble.or_else(|| Some(format!("its log ends: {}", self.end.as_ref()?)))
     }
 }

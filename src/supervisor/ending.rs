@@ -43,6 +43,28 @@ impl Ending {
 }
 
 impl Ending {
+    /// What helps.
+    pub(super) fn remedy(self, durable: bool) -> &'static str {
+        match (self, self.fate(durable)) {
+            (Self::Code(code), Fate::Stay(_)) if code == i32::from(USAGE) => {
+                "put its settings right, which `taraflow config check` tests, and run `taraflow cluster up` \
+                 anew"
+            }
+            (Self::Code(code), Fate::Stay(_)) if code == i32::from(INTEGRITY) => {
+                "`taraflow log verify` says what is there; keep the other replicas running, and put no older \
+                 copy in its place"
+            }
+            (_, Fate::Stay(_)) => {
+                "what only memory held is lost: make a new cluster, or keep data on disk"
+            }
+            (Self::Signal(_), _) => {
+                "find out who kills it: the system does where memory is short, and says so in its own log"
+            }
+            _ if self.is_bug() => "its log holds a record of it: please report that",
+            _ => "it is tried again every few seconds, so mend what it says",
+        }
+    }
+
     /// Whether it was a bug that ended the process.
     #[must_use]
     pub fn is_bug(self) -> bool {

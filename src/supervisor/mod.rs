@@ -198,10 +198,9 @@ impl Supervisor<'_> {
     fn note(&mut self, index: usize, ending: Ending, lived: Duration, trouble: &mut Trouble) {
         let by_itself = matches!(ending, Ending::Code(_));
         let words = by_itself.then(|| (self.last_words)(index)).flatten();
-        let stays = ending.fate(self.durable) != Fate::Restart;
-        if let Some(what) = trouble.on_end(ending, words, lived, stays) {
+        if let Some(what) = trouble.on_end(ending, words, lived, self.durable) {
             (self.keep)(index, Some(&what));
-            if !stays {
+            if ending.fate(self.durable) == Fate::Restart {
                 (self.tell)(&format!("replica {index} {what}"));
             }
         }

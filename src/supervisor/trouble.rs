@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::ending::Ending;
+use super::ending::{Ending, Fate};
 use super::patience::Patience;
 
 /// The file in the directory of a replica that says, in one line of text, what is wrong with it: why it
-/// ended and is not started again, or why it ends again and again. There is none while nothing is.
+/// ended and is not started again, or why it ends again and again; and what helps. There is none while
+/// nothing is.
 pub const FILE: &str = "trouble";
 
 /// Owns what is known of the ends of one child.
@@ -28,8 +29,9 @@ impl Trouble {
         ending: Ending,
         words: Option<String>,
         lived: Duration,
-        stays: bool,
+        durable: bool,
     ) -> Option<String> {
+        let stays = ending.fate(durable) != Fate::Restart;
         let why = words.clone().map_or(String::new(), |words| format!(": {}", plain(&words)));
         let end = (ending, words);
         if lived >= Patience::LONG_LIFE || self.last.as_ref() != Some(&end) {
@@ -45,7 +47,7 @@ impl Trouble {
             _ => return None,
         };
         self.kept = true;
-        Some(said)
+        Some(format!("{said}; {}", ending.remedy(durable)))
     }
 
     /// Notes why it could not even be started; what is to be said of that, if it is news.
@@ -87,7 +89,7 @@ mod tests {
         let mut trouble = Trouble::default();
         let short = Duration::from_secs(1);
         let mut end = |words: &str, lived| {
-            trouble.on_end(Ending::Code(1), Some(words.to_owned()), lived, false)
+            trouble.on_end(Ending::Code(1), Some(words.to_owned()), lived, true)
         };
         assert_eq!(end("taraflow: cannot open it", short), None);
         assert_eq!(end("something else", short), None);
@@ -95,7 +97,10 @@ mod tests {
         assert_eq!(end("taraflow: cannot open it", short), None);
         assert_eq!(
             end("taraflow: cannot open it", short).as_deref(),
-            Some("ends again and again for the same reason, exit code 1: cannot open it")
+            Some(
+                "ends again and again for the same reason, exit code 1: cannot open it; it is tried again \
+                 every few seconds, so mend what it says"
+            )
         );
         assert_eq!(end("taraflow: cannot open it", short), None, "it has been said");
 
@@ -107,7 +112,8 @@ mod tests {
     #[test]
     fn one_that_is_not_started_again_is_told_at_once() {
         let mut trouble = Trouble::default();
-        let said = trouble.on_end(Ending::Code(7), None, Duration::ZERO, true);
-        assert_eq!(said.as_deref(), Some("has ended with exit code 7 and is not started again"));
+        let said = trouble.on_end(Ending::Code(7), None, Duration::ZERO, true).unwrap();
+        assert!(said.starts_with("has ended with exit code 7 and is not started again"), "{said}");
+        assert!(said.contains("log verify"), "{said}");
     }
 }

@@ -1,12 +1,13 @@
-//! What the log of a replica's process tells of its end, for whoever can read the file.
+//! What the directory of a replica tells of its end, for whoever can read it.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use serde::Deserialize;
 
 use crate::observe::scene::LastWords;
+use crate::supervisor::TROUBLE;
 
 /// A panic that is older than this has been told often enough, in milliseconds.
 const PANIC_AGE_MS_MAX: u64 = 10 * 60 * 1_000;
@@ -37,9 +38,12 @@ fn tail(log: &Path) -> String {
     String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
 }
 
-/// What the log of the replica that lives in `home` says of its end, at this time after the Unix epoch.
+/// What the log of the replica that lives in `home`, and who runs it, say of its end, at this time after the
+/// Unix epoch.
 pub(in crate::cli) fn last_words(home: &Path, now_ms: u64) -> LastWords {
-    of(&tail(&home.join("log")), now_ms)
+    let trouble = fs::read_to_string(home.join(TROUBLE)).ok();
+    let trouble = trouble.and_then(|text| text.lines().next().map(str::to_owned));
+    LastWords { trouble, ..of(&tail(&home.join("log")), now_ms) }
 }
 
 fn of(log: &str, now_ms: u64) -> LastWords {
@@ -54,7 +58,7 @@ fn of(log: &str, now_ms: u64) -> LastWords {
         let ago_ms = now_ms.saturating_sub(record.panicked_at_ms?);
         (ago_ms <= PANIC_AGE_MS_MAX).then_some((record.message, ago_ms / 1_000))
     });
-    LastWords { end, panic }
+    LastWords { end, panic, trouble: None }
 }
 
 /// What a process that cannot go on has said to people at the end of its log, which is no record and may take
@@ -98,6 +102,16 @@ mod tests {
         assert_eq!(of(&log, 95_000).panic, Some(("a bug".to_owned(), 5)));
         assert_eq!(of(&log, 90_000 + PANIC_AGE_MS_MAX + 1).panic, None);
         assert_eq!(of(SERVING, 0).panic, None);
+    }
+
+    #[test]
+    fn what_the_supervisor_says_is_known_without_a_log() {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join(TROUBLE), "ends again and again\n").unwrap();
+
+        let words = last_words(home.path(), 0);
+
+        assert_eq!(words.trouble.as_deref(), Some("ends again and again"));
     }
 
     #[test]

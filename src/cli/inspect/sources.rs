@@ -128,8 +128,7 @@ impl Source {
             Self::Cluster(whom) => {
                 let scene = Scene::of(ask_each(whom, patience), now_us());
                 if scene.verdict == Verdict::Unreachable {
-                    let silences = scene.replicas.into_iter().filter_map(|seen| seen.silence);
-                    return Err(nobody(silences));
+                    return Err(nobody(scene.replicas.into_iter().filter_map(last_said)));
                 }
                 Ok(scene)
             }
@@ -281,6 +280,12 @@ fn merge(scenes: Vec<Scene>) -> Result<Scene, Error> {
         }
     }
     Ok(Scene::of(freshest.into_values().collect(), now_us()))
+}
+
+/// Why a replica does not answer, and what it has ended of, as far as that is known.
+fn last_said(seen: Sighting) -> Option<String> {
+    let reason = seen.last_words.reason().map_or_else(String::new, |why| format!(" ({why})"));
+    Some(format!("{}{reason}", seen.silence?))
 }
 
 fn of_version(version: u32) -> String {

@@ -126,8 +126,8 @@ impl Cluster<'_> {
         let text = format!("no quorum: {there} of {n} replicas are there, and {needed} are needed");
         let each = self.missing().map(|sighting| {
             let why = sighting.silence.as_deref().unwrap_or_default();
-            let end = sighting.last_words.end.as_ref();
-            let end = end.map_or_else(String::new, |end| format!(" (its log ends: {end})"));
+            let end = sighting.last_words.reason();
+            let end = end.map_or_else(String::new, |end| format!(" ({end})"));
             format!("replica {}: {why}{end}", sighting.replica)
         });
         let each: Vec<String> = each.collect();
@@ -260,12 +260,7 @@ impl Cluster<'_> {
             severity: Severity::Degraded,
             replica: Some(sighting.replica),
             text: absence(sighting),
-            because: sighting
-                .last_words
-                .end
-                .iter()
-                .map(|end| format!("its log ends: {end}"))
-                .collect(),
+            because: sighting.last_words.reason().into_iter().collect(),
         };
         self.missing().map(finding).collect()
     }
@@ -282,7 +277,12 @@ impl Cluster<'_> {
                 severity: Severity::Degraded,
                 replica: Some(replica),
                 text: format!("replica {replica} is heard by others and shows nothing of itself"),
-                because: sighting.silence.iter().cloned().collect(),
+                because: sighting
+                    .silence
+                    .iter()
+                    .cloned()
+                    .chain(sighting.last_words.reason())
+                    .collect(),
             }
         };
         heard.map(finding).collect()

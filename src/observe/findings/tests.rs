@@ -315,17 +315,22 @@ fn why_a_process_ended_is_told_by_its_log() {
         last_words: LastWords {
             end: Some("its disk holds no journal".to_owned()),
             panic: Some(("a bug: panicked at src/x.rs:1:2".to_owned(), 7)),
+            trouble: None,
         },
         ..Sighting::default()
     };
 
-    let (verdict, findings) = judge(scene);
+    let (verdict, findings) = judge(scene.clone());
 
     assert_eq!(verdict, Verdict::Degraded);
     assert_eq!(codes(&findings), [Code::Panicked, Code::Away], "{findings:#?}");
     assert_eq!(findings[0].text, "replica 2 panicked 7 s ago, and is not back");
     assert_eq!(findings[1].text, "replica 2 does not take part: connection refused");
     assert_eq!(findings[1].because, ["its log ends: its disk holds no journal"]);
+
+    scene[2].last_words.trouble = Some("ends again and again; mend it".to_owned());
+    let (_, findings) = judge(scene);
+    assert_eq!(findings[1].because, ["its supervisor says: it ends again and again; mend it"]);
 }
 
 #[test]

@@ -73,9 +73,7 @@ impl Scene {
     pub fn of(mut replicas: Vec<Sighting>, at_us: u64) -> Self {
         for sighting in &mut replicas {
             if sighting.frame.is_some() && sighting.age_us > Self::FRESH_US {
-                let seconds = sighting.age_us as f64 / 1e6;
-                let silence = format!("nothing has been heard of it for {seconds:.0} s");
-                sighting.silence.get_or_insert(silence);
+                sighting.silence.get_or_insert_with(|| unheard_for(sighting.age_us));
             }
         }
         let (findings, verdict) = (findings::find(&replicas), Verdict::default());
@@ -92,6 +90,16 @@ impl Scene {
 }
 
 impl Sighting {
+    /// Why it is silent, and since when it has not been seen, if it ever was.
+    #[must_use]
+    pub fn silence_since(&self) -> Option<String> {
+        let silence = self.silence.as_ref()?;
+        let told = self.frame.is_none() || *silence == unheard_for(self.age_us);
+        let seconds = self.age_us as f64 / 1e6;
+        let since = format!("{silence}; last seen {seconds:.1} s ago");
+        Some(if told { silence.clone() } else { since })
+    }
+
     /// The frame, if it still says how the replica stands.
     #[must_use]
     pub fn fresh(&self) -> Option<&Frame> {
@@ -108,4 +116,9 @@ impl LastWords {
             self.trouble.as_ref().map(|trouble| format!("its supervisor says: it {trouble}"));
         trouble.or_else(|| Some(format!("its log ends: {}", self.end.as_ref()?)))
     }
+}
+
+/// That nothing has been heard of a replica for so long.
+fn unheard_for(age_us: u64) -> String {
+    format!("nothing has been heard of it for {:.0} s", age_us as f64 / 1e6)
 }

@@ -30,13 +30,13 @@ pub(super) fn text(scene: &Scene, all: bool) -> String {
 
 /// Why replicas are silent; those for the same reason share a line.
 pub(super) fn silences(scene: &Scene) -> String {
-    let mut whose: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut whose: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for seen in &scene.replicas {
-        if let Some(silence) = &seen.silence {
+        if let Some(silence) = seen.silence_since() {
             whose.entry(silence).or_default().push(seen.replica.to_string());
         }
     }
-    let line = |(silence, replicas): (&str, Vec<String>)| {
+    let line = |(silence, replicas): (String, Vec<String>)| {
         let s = if replicas.len() == 1 { "" } else { "s" };
         format!("replica{s} {}: {silence}\n", replicas.join(", "))
     };
@@ -145,7 +145,10 @@ mod tests {
     fn all_of_a_scene_is_told_in_words() {
         let text = text(&example::scene(), false);
 
-        assert!(text.contains("\nreplica 2: no answer within 400ms\n"), "{text}");
+        assert!(
+            text.contains("\nreplica 2: no answer within 400ms; last seen 3.2 s ago\n"),
+            "{text}"
+        );
         assert!(
             text.contains(
                 "\ndegraded: replica 2 is away\n  because it has not answered for 3.2 s\n    \

@@ -63,7 +63,7 @@ pub(super) fn run(place: &Place, replica: Option<ReplicaId>, all: bool) -> Resul
         }
         Source::Cluster(_) | Source::Nodes(_) => {
             let mut memory = Memory::default();
-            let scene = source.scene(place.patience())?;
+            let scene = first(&mut source, place.patience())?;
             view.see(memory.update(Ok(scene), Instant::now()), &source.pasts(PATIENCE));
             Feed::Live(ask(source, memory)?)
         }
@@ -81,6 +81,12 @@ pub(super) fn run(place: &Place, replica: Option<ReplicaId>, all: bool) -> Resul
     let outcome = stay(&mut terminal, &mut view, feed, &ended);
     let restored = ratatui::try_restore();
     outcome.and(restored.map_err(Error::from))
+}
+
+/// What there is to begin with. One that does not answer must not keep the others off the screen: all
+/// patience is for when nobody does.
+fn first(source: &mut Source, patience: Duration) -> Result<Scene, Error> {
+    source.scene(patience.min(PATIENCE)).or_else(|_| source.scene(patience))
 }
 
 /// Asks on a thread of its own; one that answers slowly keeps no key waiting.

@@ -1,15 +1,21 @@
 //! The screen, as a terminal of 80 columns and 24 lines shows it.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::draw::draw;
+use super::first;
 use super::keys::Wish;
 use super::view::View;
+use crate::cli::ask::Whom;
 use crate::cli::inspect::example;
+use crate::cli::inspect::sources::Source;
 use crate::types::ReplicaId;
 
 fn view() -> View {
@@ -65,7 +71,7 @@ fn the_first_page_shows_all_replicas_and_what_is_wrong() {
         "       2 follower    4     2000   1792   0  4.0k 2.0 ms   31.3 3.2 s silent"
     );
     assert_eq!(screen[19], " degraded: replica 2 is away");
-    assert_eq!(screen[22], " replica 2: no answer within 400ms");
+    assert_eq!(screen[22], " replica 2: no answer within 400ms; last seen 3.2 s ago");
     assert!(screen[23].starts_with(" ? help  q quit"), "{}", screen[23]);
 }
 
@@ -208,4 +214,35 @@ fn control_c_quits_from_everywhere() {
         press(&mut view, keys);
         assert_eq!(view.on_key(control_c), Wish::Quit, "{keys}");
     }
+}
+
+/// Answers every question with `body`, or none of them without.
+fn port(body: Option<String>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut mute = Vec::new();
+        for mut socket in listener.incoming().flatten() {
+            let Some(body) = &body else {
+                mute.push(socket);
+                continue;
+            };
+            let _ = socket.read(&mut [0; 1024]);
+            let _ = write!(socket, "HTTP/1.1 200 OK\r\n\r\n{body}");
+        }
+    });
+    address
+}
+
+#[test]
+fn a_replica_that_does_not_answer_keeps_the_others_off_the_screen_no_longer_than_a_beat() {
+    let scene = serde_json::to_string(&example::scene()).unwrap();
+    let replicas = vec![(None, port(Some(scene))), (None, port(None))];
+    let whom = Whom { replicas, cluster: None, n: None, directory: None };
+    let begin = Instant::now();
+
+    let scene = first(&mut Source::of(whom), Duration::from_secs(20)).unwrap();
+
+    assert_eq!(scene.replicas.len(), 3);
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
 }

@@ -5,6 +5,7 @@
 //! only. Every question is a GET; only an embedded cluster takes orders, with POST.
 
 mod guard;
+mod history;
 mod metrics;
 mod orders;
 mod page;
@@ -36,6 +37,7 @@ use crate::observe::status::Bounds;
 use crate::settings::Secret;
 
 use guard::Guard;
+use history::History;
 pub use orders::{Order, What};
 
 /// Connections at a time; one more waits for its turn.
@@ -120,8 +122,12 @@ impl Admin {
         };
         let replica = shown.config.me;
         let guard = Guard::new(address, shown.token.as_ref());
-        let router = guard.around(questions::router(shown));
-        let serve = move || runtime.block_on(serve(listener, router));
+        let (history, boards) = (Arc::new(History::default()), shown.boards.clone());
+        let router = guard.around(questions::router(shown, Arc::clone(&history)));
+        let serve = move || {
+            runtime.spawn(history::keep(history, boards));
+            runtime.block_on(serve(listener, router));
+        };
         let thread = std::thread::Builder::new().name("admin".to_owned()).spawn(serve);
         thread.map(drop).map_err(|source| Error::Thread { replica, source })
     }

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
+use super::history::{self, History};
 use super::{Shown, metrics, orders, schema, watching};
 use crate::observe::board::Board;
 use crate::observe::health::{Code, Limits, Reason};
@@ -21,7 +22,7 @@ use crate::server::Report;
 use crate::types::ReplicaId;
 
 /// Each path, and what is answered there.
-const INDEX: [(&str, &str); 17] = [
+const INDEX: [(&str, &str); 18] = [
     ("/", "a page to watch the cluster on"),
     ("/v1", "this list"),
     ("/v1/schema", "what the answers look like, as JSON Schema"),
@@ -35,6 +36,7 @@ const INDEX: [(&str, &str); 17] = [
     ("/v1/frontiers", "how far each operator has come, and what each role has not let go of"),
     ("/v1/blame", "who holds back the application, and why"),
     ("/v1/slots", "the lives of slots: ?slot=N, ?client=C&number=N or ?last=N"),
+    ("/v1/history", "requests a second and latencies of all replicas in the last five minutes"),
     ("/v1/events", "what happened lately; as text/event-stream, frames as they are taken"),
     ("/metrics", "figures of this replica for Prometheus"),
     ("/livez", "200 while the worker moves; 503: only a restart helps"),
@@ -63,6 +65,7 @@ pub(super) struct Sources {
     takes_orders: bool,
     /// Places for those who are told what happens.
     pub streams: Arc<Semaphore>,
+    pub history: Arc<History>,
     bounds: Bounds,
     limits: Limits,
 }
@@ -129,17 +132,18 @@ pub(super) fn refusal(status: StatusCode, why: impl Into<String>) -> Response {
 }
 
 /// Which answer belongs to which path.
-pub(super) fn router(shown: Shown) -> Router {
+pub(super) fn router(shown: Shown, history: Arc<History>) -> Router {
     let Shown { config, boards, bounds, orders, .. } = shown;
     let (limits, replicas, protocol) = (Limits::of(&config), boards.len(), bounds.protocol.clone());
     let nothing =
         || async { refusal(StatusCode::NOT_FOUND, "nothing is here; GET /v1 lists what is") };
     let streams = Arc::new(Semaphore::new(STREAMS_MAX));
     let takes_orders = orders.is_some();
-    let sources = Sources { me: config.me, boards, streams, bounds, limits, takes_orders };
+    let sources = Sources { me: config.me, boards, streams, history, bounds, limits, takes_orders };
     let router = Router::new()
         .merge(watching::router())
         .route("/metrics", get(metrics::metrics))
+        .route("/v1/history", get(history::history))
         .route("/v1", get(index))
         .route("/v1/schema", get(schema::schema))
         .route("/v1/status", get(status))

@@ -8,6 +8,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
+use super::history::Minutes;
 use super::page::Drawing;
 use super::questions::{Health, Index, Refusal};
 use super::stream::Silence;
@@ -20,7 +21,7 @@ use crate::observe::status::ReplicaStatus;
 type Kind = fn(&mut SchemaGenerator) -> Schema;
 
 /// What is answered on each path that answers in JSON.
-const ANSWERS: [(&str, Kind); 14] = [
+const ANSWERS: [(&str, Kind); 15] = [
     ("/v1", kind::<Index>),
     ("/v1/status", kind::<ReplicaStatus>),
     ("/v1/scene", kind::<Scene>),
@@ -32,6 +33,7 @@ const ANSWERS: [(&str, Kind); 14] = [
     ("/v1/frontiers", kind::<Part<Frontiers>>),
     ("/v1/blame", kind::<Part<Blamed>>),
     ("/v1/slots", kind::<Slots>),
+    ("/v1/history", kind::<Minutes>),
     ("/v1/events", kind::<Story>),
     ("/livez", kind::<Health>),
     ("/readyz", kind::<Health>),

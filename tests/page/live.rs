@@ -56,6 +56,29 @@ fn findings_and_faults_of_a_live_cluster_are_shown() {
 
 #[test]
 #[ignore = "needs Chromium"]
+fn a_page_that_is_opened_late_shows_what_was_served_before() {
+    let node = Stub::start();
+    tell_frames(&node, 1..=3);
+    let browser = Browser::start();
+    browser.open(&node.url);
+    browser.wait_text("#connection", "live");
+    browser.press("c");
+    browser.wait_text("#charts .values", "now");
+
+    // Where the line of replica 0 was three minutes ago.
+    let point = "(() => { const canvas = document.querySelector('#charts canvas'); \
+                 canvas.dispatchEvent(new PointerEvent('pointermove', \
+                 {clientX: canvas.getBoundingClientRect().left + 54 + (canvas.clientWidth - 124) * 0.4})); \
+                 return true; })()";
+    browser.value(point);
+
+    browser.wait_text("#charts .values", "777");
+    browser.screenshot("charts-late");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+#[ignore = "needs Chromium"]
 fn a_lost_connection_is_said_and_made_again() {
     let node = Stub::start();
     tell_frames(&node, 1..=3);

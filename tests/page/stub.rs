@@ -95,6 +95,23 @@ fn answer(socket: TcpStream, told: &Told) -> Option<()> {
             let scene = "{\"version\":1,\"at_us\":1,\"replicas\":[],\"findings\":[]}";
             reply(socket, "200 OK", "application/json", scene)
         }
+        ("GET", "/v1/slots") => {
+            let slots = "{\"version\":1,\"replica\":0,\"lost\":0,\"oldest\":null,\"slots\":[]}";
+            reply(socket, "200 OK", "application/json", slots)
+        }
+        ("GET", "/v1/history") => {
+            let point = |age_s: u64| {
+                format!(
+                    "{{\"age_ms\":{age_s}000,\"request_rate\":777,\"p50_us\":640,\"p99_us\":2500}}"
+                )
+            };
+            let points: Vec<_> = (100..=290).rev().map(point).collect();
+            let history = format!(
+                "{{\"version\":1,\"replicas\":[{{\"replica\":0,\"points\":[{}]}}]}}",
+                points.join(",")
+            );
+            reply(socket, "200 OK", "application/json", &history)
+        }
         ("GET", "/v1/events") if streams => events(socket, told),
         ("GET", "/v1/events") => {
             let past = "{\"version\":1,\"replica\":0,\"happened\":[{\"at_us\":1,\"kind\":\"stands\",\

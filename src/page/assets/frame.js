@@ -103,7 +103,7 @@ export function readFrame(raw) {
     channels: list(raw.channels, 1000, readChannel),
     holdings: list(raw.holdings, 100, readHolding),
     blame: list(raw.blame, 20, readBlame),
-    slots: list(raw.slots, 200, readSlot).filter((life) => life.slot >= 0),
+    slots: readSlots(raw.slots),
     happened: list(raw.happened, 200, readHappened),
   };
 }
@@ -195,6 +195,24 @@ function waitInWords(wait) {
 function readBlame(raw) {
   const { operator, replica, slot } = raw;
   return { operator: text(operator), replica: perhaps(replica), slot: perhaps(slot), text: text(raw.text) };
+}
+
+/** @returns {SlotLife[]} */
+export function readSlots(raw) {
+  return list(raw, 200, readSlot).filter((life) => life.slot >= 0);
+}
+
+/**
+ * What a replica served at some moments, by the page's clock.
+ * @returns {import("./store.js").Point[]}
+ */
+export function readPoints(raw, now) {
+  return list(raw, 1200, ({ age_ms, request_rate, p50_us, p99_us }) => ({
+    t: now - number(age_ms),
+    rate: number(request_rate),
+    p50: perhaps(p50_us),
+    p99: perhaps(p99_us),
+  }));
 }
 
 /** @returns {SlotLife} */

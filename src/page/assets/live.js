@@ -1,6 +1,6 @@
 // A running cluster, as one of its nodes tells of it.
 
-import { isReplica, readFindings, readFrame, readHappened } from "./frame.js";
+import { isReplica, readFindings, readFrame, readHappened, readPoints, readSlots } from "./frame.js";
 
 /** How long to wait before the node is asked again, in milliseconds. */
 const AGAIN_AFTER = 1000;
@@ -50,6 +50,8 @@ export class Live {
   start() {
     this.scene();
     this.past();
+    this.minutes();
+    this.lives();
     const events = new EventSource("/v1/events");
     this.events = events;
     events.onopen = () => {
@@ -90,6 +92,24 @@ export class Live {
     for (const happened of past.happened) {
       this.read(() => this.store.story.note(past.replica, readHappened(happened ?? {})));
     }
+    this.changed();
+  }
+
+  /** What all replicas served before this page was there, or while it heard nothing. */
+  async minutes() {
+    const history = await ask("/v1/history");
+    if (!Array.isArray(history?.replicas)) return;
+    for (const { replica, points } of history.replicas) {
+      if (isReplica(replica)) this.store.remember(replica, readPoints(points, Date.now()));
+    }
+    this.changed();
+  }
+
+  /** The slots that this node's replica remembers. */
+  async lives() {
+    const told = await ask("/v1/slots");
+    if (!isReplica(told?.replica)) return;
+    for (const life of readSlots(told.slots)) this.store.slots.note(told.replica, life);
     this.changed();
   }
 

@@ -18,6 +18,8 @@ function isOlder(frame, other) {
 
 /** Points kept of each replica: five minutes of four a second. */
 const POINTS = 1200;
+/** Points of the past that are nearer than this to one that is known tell nothing new, in milliseconds. */
+const APART = 800;
 
 export class Store {
   constructor() {
@@ -73,6 +75,20 @@ export class Store {
     const { count, p50, p99 } = frame.latency;
     const known = count > 0;
     points.push({ t: arrived, rate: frame.requestRate, p50: known ? p50 : null, p99: known ? p99 : null });
+  }
+
+  /**
+   * Takes up what a replica served before it was heard here, or while it was not.
+   * @param {number} replica
+   * @param {Point[]} points
+   */
+  remember(replica, points) {
+    const known = this.series.get(replica)?.all() ?? [];
+    const isNews = ({ t }) => !known.some((point) => Math.abs(point.t - t) < APART);
+    const all = [...points.filter(isNews), ...known].sort((one, other) => one.t - other.t);
+    const ring = new Ring(POINTS);
+    for (const point of all) ring.push(point);
+    this.series.set(replica, ring);
   }
 
   /** @param {Finding[]} findings */

@@ -13,6 +13,7 @@ use clap::{ArgGroup, Args};
 use serde::Serialize;
 
 use super::ask::{Nodes, seconds};
+use super::inspect::listing::page_width;
 use super::log::{Form, quietly, write_json};
 use crate::error::Error;
 use crate::observe::frame::SlotLife;
@@ -30,7 +31,8 @@ REQUEST is one of
   ID:NUMBER   request NUMBER of session ID; cID:NUMBER of the connection whose CLIENT ID is ID
   last        the latest request that was executed
 A batch of requests shares a slot, and its life. Replicas remember their last 8,192 slots, and which \
-requests were in them of the last 4 MiB; nothing from before they were started. Times are by the clock of \
+requests were in them of the last 4 MiB; nothing from before they were started. In a narrow \
+terminal the bars get shorter, then the column `took` is left out, then the bars. Times are by the clock of \
 the replica they are of. Exit codes: 0 found; 1 no replica remembers it; 2 usage; 3 nobody answers.")]
 #[command(group(ArgGroup::new("whom").args(["dir", "addr"])))]
 #[command(group(ArgGroup::new("what").required(true).args(["request", "slowest"])))]
@@ -100,7 +102,7 @@ pub fn run(args: &TraceArgs) -> Result<(), Error> {
     let mut out = io::stdout().lock();
     quietly(match args.output {
         Form::Json => write_json(&mut out, &traced),
-        Form::Table => write!(out, "{}", picture::text(&traced)).map_err(Error::from),
+        Form::Table => write!(out, "{}", picture::text(&traced, page_width())).map_err(Error::from),
     })
 }
 

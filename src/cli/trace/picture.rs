@@ -11,38 +11,84 @@ use crate::types::ReplicaId;
 
 /// Runs of requests in the title.
 const RUNS_MAX: usize = 6;
-/// Characters of a bar.
-const WIDTH: usize = 34;
+/// Characters of a bar: at most, and at least where there is one.
+const BAR: (usize, usize) = (34, 16);
 
-/// All of it.
-pub(super) fn text(traced: &Traced) -> String {
-    let mut text = title(traced) + "\n\n";
-    let scale = Scale { end: traced.steps.iter().map(|step| step.at_us).max().unwrap_or(0).max(1) };
+/// What has room in a line. As lines get shorter the bar does, then the column of how long a step took goes,
+/// then the bar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Layout {
+    took: bool,
+    /// Characters of a bar, if there is one.
+    bar: Option<usize>,
+}
+
+impl Layout {
+    /// Characters of what is always there, of the column that may go, and before the bar.
+    const WIDTHS: (usize, usize, usize) = (31, 10, 2);
+
+    fn of(width: usize) -> Self {
+        let (always, took, gap) = Self::WIDTHS;
+        let bar =
+            |rest: usize| Some(width.checked_sub(rest + gap)?.min(BAR.0)).filter(|it| *it >= BAR.1);
+        match (bar(always + took), bar(always)) {
+            (Some(bar), _) => Self { took: true, bar: Some(bar) },
+            (None, bar) => Self { took: false, bar },
+        }
+    }
+
+    fn row(self, [what, replica, at, took]: [&str; 4], bar: &str) -> String {
+        let mut row = format!("{what:<12} {replica:<8} {at:>9}");
+        if self.took {
+            let _ = write!(row, " {took:>9}");
+        }
+        if self.bar.is_some() {
+            let _ = write!(row, "  {bar}");
+        }
+        row.trim_end().to_owned() + "\n"
+    }
+}
+
+/// All of it, in lines of so many characters.
+pub(super) fn text(traced: &Traced, width: usize) -> String {
+    let mut text = wrap(&title(traced), width) + "\n";
+    let layout = Layout::of(width);
+    let end = traced.steps.iter().map(|step| step.at_us).max().unwrap_or(0).max(1);
+    let scale = Scale { end, width: layout.bar.unwrap_or(BAR.1) };
     let end = span(scale.end.unsigned_abs());
-    let [what, replica, at, took] = ["what", "replica", "at", "took"];
-    // A string takes all that is written.
-    let _ = writeln!(
-        text,
-        "{what:<12} {replica:<8} {at:>9} {took:>9}  0{end:>width$}",
-        width = WIDTH - 1
-    );
+    let axis = format!("0{end:>width$}", width = scale.width - 1);
+    text += &layout.row(["what", "replica", "at", "took"], &axis);
     for line in lines(&traced.steps) {
         let Some(last) = line.last() else { continue };
         let took = last.took_us().map_or("-".to_owned(), signed);
         let took = if last.stage == Stage::Heard { String::new() } else { took };
-        let (what, at) = (words(last.stage), signed(last.at_us));
-        let row =
-            format!("{what:<12} {:<8} {at:>9} {took:>9}  {}", last.replica.0, scale.draw(line));
-        let _ = writeln!(text, "{}", row.trim_end());
+        let (replica, at) = (last.replica.0.to_string(), signed(last.at_us));
+        text += &layout.row([words(last.stage), &replica, &at, &took], &scale.draw(line));
     }
     text.push('\n');
     for note in &traced.notes {
-        let _ = writeln!(text, "{note}");
+        text += &wrap(note, width);
     }
     if traced.lives.len() > 1 {
-        text += "Times are each replica's own clock.\n";
+        text += &wrap("Times are each replica's own clock.", width);
     }
     text
+}
+
+/// Words in lines of so many characters.
+fn wrap(text: &str, width: usize) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(format!("  {word}")),
+        }
+    }
+    lines.join("\n") + "\n"
 }
 
 fn title(traced: &Traced) -> String {
@@ -111,18 +157,20 @@ fn signed(us: i64) -> String {
 /// The time from the first step to the last.
 struct Scale {
     end: i64,
+    /// Characters of a bar.
+    width: usize,
 }
 
 impl Scale {
     fn place(&self, at_us: i64) -> usize {
         let at = at_us.clamp(0, self.end) as u128;
-        (at * (WIDTH as u128 - 1) / self.end as u128) as usize
+        (at * (self.width as u128 - 1) / self.end as u128) as usize
     }
 
     /// A bar for one step; for votes that were heard the number of each voter, where it was. What is
     /// before the first step, by its clock, is drawn as `<` at the edge.
     fn draw(&self, line: &[Step]) -> String {
-        let mut bar = [' '; WIDTH];
+        let mut bar = vec![' '; self.width];
         for step in line {
             let place = self.place(step.at_us);
             match (step.voter, step.since) {
@@ -152,6 +200,10 @@ mod tests {
     use crate::types::Slot;
 
     fn traced(change: impl Fn(&mut Vec<Replica>)) -> String {
+        traced_within(100, change)
+    }
+
+    fn traced_within(width: usize, change: impl Fn(&mut Vec<Replica>)) -> String {
         let replica = |replica| Replica {
             replica: ReplicaId(replica),
             lost: 0,
@@ -161,7 +213,7 @@ mod tests {
         };
         let mut replicas: Vec<_> = (0..3).map(replica).collect();
         change(&mut replicas);
-        text(&Traced::new(Slot(7), Answers { n: 3, replicas, silences: Vec::new() }))
+        text(&Traced::new(Slot(7), Answers { n: 3, replicas, silences: Vec::new() }), width)
     }
 
     #[test]
@@ -190,6 +242,19 @@ by their clocks replica 0 heard replica 1 10 us before that spoke
 Times are each replica's own clock.
 "
         );
+    }
+
+    #[test]
+    fn in_a_narrow_terminal_bars_get_shorter_then_a_column_goes_then_the_bars() {
+        let layout = |width| (Layout::of(width).took, Layout::of(width).bar);
+        assert_eq!(layout(80), (true, Some(34)));
+        assert_eq!(layout(60), (true, Some(17)));
+        assert_eq!(layout(58), (false, Some(25)));
+        assert_eq!(layout(48), (false, None));
+        for width in [31, 40, 50, 60, 70, 80] {
+            let text = traced_within(width, |replicas| replicas[0].slots.clear());
+            assert!(text.lines().all(|line| line.chars().count() <= width), "{width}: {text}");
+        }
     }
 
     #[test]

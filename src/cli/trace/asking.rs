@@ -1,13 +1,16 @@
 //! What the replicas remember of slots.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::request::Request;
 use crate::cli::ask::{self, Silence, Whom, stranger};
 use crate::error::Error;
 use crate::observe::frame::SlotLife;
+use crate::observe::scene::{Scene, Sighting};
 use crate::observe::status::ReplicaStatus;
 use crate::types::{ReplicaId, Slot};
 
@@ -22,6 +25,9 @@ pub(super) struct Replica {
     /// The first slot that it has not executed, by its status.
     #[serde(skip)]
     pub executed: Slot,
+    /// Whether it could not be asked, and this is what others have been shown of it: a few slots.
+    #[serde(skip)]
+    pub shown: bool,
     pub slots: Vec<SlotLife>,
 }
 
@@ -36,16 +42,18 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// Asks all at once for the slots that `question` names.
+    /// Asks all at once for the slots that are meant. Of a replica that cannot be asked from here those count
+    /// that it has shown to others.
     ///
     /// # Errors
     /// [`Error::Silent`] if nobody answers; [`Error::Usage`] if those who do are of two clusters.
-    pub fn of(whom: &Whom, question: &str, patience: Duration) -> Result<Self, Error> {
-        let path = format!("/v1/slots?{question}");
+    pub fn of(whom: &Whom, request: Request, patience: Duration) -> Result<Self, Error> {
+        let path = format!("/v1/slots?{}", request.question());
         let answers = whom.ask(|address| ask_one(address, &path, patience));
         let (mut replicas, mut silences) = (Vec::new(), Vec::new());
         let mut cluster = whom.cluster.clone();
         let mut n = whom.n;
+        let mut answering = Whom { replicas: Vec::new(), ..whom.clone() };
         for ((replica, address), answer) in whom.replicas.iter().zip(answers) {
             let (status, memory) = match answer {
                 Ok(answer) => answer,
@@ -61,11 +69,61 @@ impl Answers {
             }
             n = n.or(Some(status.n));
             replicas.push(memory);
+            answering.replicas.push((*replica, *address));
         }
         match n {
-            Some(n) if !replicas.is_empty() => Ok(Self { n, replicas, silences }),
+            Some(n) if !replicas.is_empty() => {
+                let mut answers = Self { n, replicas, silences };
+                if answers.missing().next().is_some() {
+                    let scenes = answering.ask(|address| ask::get(address, "/v1/scene", patience));
+                    answers.learn(scenes.into_iter().flatten().collect(), request);
+                }
+                Ok(answers)
+            }
             _ => Err(Error::Silent { said: silences.join("; ") }),
         }
+    }
+
+    /// Those that have told nothing.
+    pub fn missing(&self) -> impl Iterator<Item = ReplicaId> {
+        let known: BTreeSet<_> = self.replicas.iter().map(|replica| replica.replica).collect();
+        (0..self.n as u16).map(ReplicaId).filter(move |replica| !known.contains(replica))
+    }
+
+    /// Takes up what those in the scenes have been shown of replicas that have told nothing.
+    fn learn(&mut self, scenes: Vec<Scene>, request: Request) {
+        let mut freshest: BTreeMap<ReplicaId, Sighting> = BTreeMap::new();
+        let missing: BTreeSet<_> = self.missing().collect();
+        let seen = scenes.into_iter().flat_map(|scene| scene.replicas);
+        for seen in seen.filter(|seen| missing.contains(&seen.replica) && seen.fresh().is_some()) {
+            let known = freshest.get(&seen.replica).map_or(u64::MAX, |known| known.age_us);
+            if seen.age_us < known {
+                freshest.insert(seen.replica, seen);
+            }
+        }
+        let frames = freshest.into_values().filter_map(|seen| seen.frame);
+        self.replicas.extend(frames.map(|frame| Replica {
+            replica: frame.status.replica,
+            lost: 0,
+            oldest: frame.slots.first().map(|life| life.slot),
+            executed: frame.status.executed,
+            shown: true,
+            slots: frame.slots.iter().filter(|life| request.means(life)).cloned().collect(),
+        }));
+        self.replicas.sort_by_key(|replica| replica.replica);
+    }
+
+    /// Takes from earlier answers what replicas that could not be asked had shown then: by now they show
+    /// other slots.
+    pub fn remember(&mut self, earlier: Self) {
+        let shown = earlier.replicas.into_iter().filter(|replica| replica.shown);
+        for before in shown {
+            self.replicas.retain(|now| !(now.shown && now.replica == before.replica));
+            if self.missing().any(|missing| missing == before.replica) {
+                self.replicas.push(before);
+            }
+        }
+        self.replicas.sort_by_key(|replica| replica.replica);
     }
 
     /// The first slot that none of them has executed.
@@ -89,6 +147,9 @@ impl Answers {
                 lost => format!(" (and lost {lost} details while it was asked)"),
             };
             match replica.oldest {
+                _ if replica.shown => {
+                    format!("replica {name} has shown others only some of its latest slots")
+                }
                 Some(oldest) => format!("replica {name} remembers slots from {oldest} on{lost}"),
                 None => format!("replica {name} remembers none{lost}"),
             }
@@ -113,5 +174,59 @@ fn silent(replica: Option<ReplicaId>, address: SocketAddr, why: &str) -> String 
     match replica {
         Some(replica) => format!("replica {replica}: {address}: {why}"),
         None => format!("{address}: {why}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::cli::inspect::example;
+
+    fn told() -> Answers {
+        let replica = Replica {
+            replica: ReplicaId(0),
+            lost: 0,
+            oldest: Some(Slot(0)),
+            executed: Slot(9),
+            shown: false,
+            slots: vec![example::life(0, 7)],
+        };
+        Answers { n: 3, replicas: vec![replica], silences: Vec::new() }
+    }
+
+    /// What replica 0 knows: replica 1 has shown it slots 6 and 7, and replica 2 is silent.
+    fn scene() -> Scene {
+        let mut scene = example::scene();
+        let frame = Arc::make_mut(scene.replicas[1].frame.as_mut().unwrap());
+        frame.slots = vec![example::life(1, 6), example::life(1, 7)];
+        scene
+    }
+
+    #[test]
+    fn a_replica_that_cannot_be_asked_is_known_by_what_it_has_shown() {
+        let mut answers = told();
+        answers.learn(vec![scene()], Request::Slot(Slot(7)));
+
+        let [_, shown] = &answers.replicas[..] else { panic!("{answers:?}") };
+        assert!(shown.shown && shown.replica == ReplicaId(1), "{shown:?}");
+        assert_eq!(shown.slots, [example::life(1, 7)]);
+        assert_eq!(answers.missing().collect::<Vec<_>>(), [ReplicaId(2)], "it is silent");
+    }
+
+    #[test]
+    fn what_was_shown_when_the_slot_was_chosen_is_not_lost_when_it_is_asked_for() {
+        let (mut before, mut now) = (told(), told());
+        before.learn(vec![scene()], Request::Last);
+        let mut later = scene();
+        let frame = Arc::make_mut(later.replicas[1].frame.as_mut().unwrap());
+        frame.slots = vec![example::life(1, 900)];
+        now.learn(vec![later], Request::Slot(Slot(7)));
+
+        now.remember(before);
+        now.keep(Slot(7));
+
+        assert_eq!(now.replicas[1].slots, [example::life(1, 7)]);
     }
 }

@@ -31,8 +31,9 @@ REQUEST is one of
   ID:NUMBER   request NUMBER of session ID; cID:NUMBER of the connection whose CLIENT ID is ID
   last        the latest request that was executed
 A batch of requests shares a slot, and its life. Replicas remember their last 8,192 slots, and which \
-requests were in them of the last 4 MiB; nothing from before they were started. In a narrow \
-terminal the bars get shorter, then the column `took` is left out, then the bars. Times are by the clock of \
+requests were in them of the last 4 MiB; nothing from before they were started. Of a replica that cannot be asked \
+from here only some of its latest slots are known, by what it shows the others; what is missing is said. In a \
+narrow terminal the bars get shorter, then the column `took` is left out, then the bars. Times are by the clock of \
 the replica they are of. Exit codes: 0 found; 1 no replica remembers it; 2 usage; 3 nobody answers.")]
 #[command(group(ArgGroup::new("whom").args(["dir", "addr"])))]
 #[command(group(ArgGroup::new("what").required(true).args(["request", "slowest"])))]
@@ -76,7 +77,7 @@ struct Traced {
 pub fn run(args: &TraceArgs) -> Result<(), Error> {
     let request = args.request.unwrap_or(Request::Slowest);
     let whom = args.nodes.whom()?;
-    let found = Answers::of(&whom, &request.question(), args.timeout)?;
+    let found = Answers::of(&whom, request, args.timeout)?;
     let Some((slot, others)) = request.choose(&found) else {
         let what = request.to_string();
         let memory = match (request, found.executed()) {
@@ -92,7 +93,8 @@ pub fn run(args: &TraceArgs) -> Result<(), Error> {
         };
         return Err(Error::Forgotten { what, memory });
     };
-    let mut answers = Answers::of(&whom, &format!("slot={slot}"), args.timeout)?;
+    let mut answers = Answers::of(&whom, Request::Slot(slot), args.timeout)?;
+    answers.remember(found);
     answers.keep(slot);
     let mut traced = Traced::new(slot, answers);
     if !others.is_empty() {
@@ -110,17 +112,35 @@ impl Traced {
     const VERSION: u32 = 1;
 
     fn new(slot: Slot, answers: Answers) -> Self {
+        let missing: Vec<_> = answers.missing().collect();
         let Answers { n, replicas, silences } = answers;
-        let mut notes = silences;
+        // Whoever was asked and is silent says why.
+        let mut notes: Vec<_> = missing
+            .iter()
+            .filter(|replica| {
+                !silences.iter().any(|why| why.starts_with(&format!("replica {replica}:")))
+            })
+            .map(|replica| {
+                format!("replica {replica} was not asked, and has shown nothing to those who were")
+            })
+            .collect();
+        notes.extend(silences);
         let mut lives = BTreeMap::new();
-        for Replica { replica, oldest, slots, .. } in replicas {
+        for Replica { replica, oldest, slots, shown, .. } in replicas {
             match (slots.into_iter().next(), oldest) {
                 (Some(life), _) => {
+                    if shown {
+                        notes.push(format!("replica {replica} is told by what it has shown others"));
+                    }
                     if life.executed_at.is_none() {
                         notes.push(format!("replica {replica} has not executed it"));
                     }
                     lives.insert(replica, life);
                 }
+                (None, _) if shown => notes.push(format!(
+                    "replica {replica} is missing: it was not asked itself, and shows others only some of its \
+                     slots, of which this is none"
+                )),
                 (None, Some(oldest)) => notes.push(format!(
                     "replica {replica} does not know it: it remembers slots from {oldest} on"
                 )),

@@ -208,6 +208,7 @@ mod tests {
             replica: ReplicaId(replica),
             lost: 0,
             executed: Slot(0),
+            shown: false,
             oldest: Some(Slot(5)),
             slots: vec![example::life(replica, 7)],
         };
@@ -238,6 +239,7 @@ decided      1           700 us    490 us         ██████████
 executed     0           900 us    200 us                           █████████
 executed     1           900 us    200 us                           █████████
 
+replica 2 was not asked, and has shown nothing to those who were
 by their clocks replica 0 heard replica 1 10 us before that spoke
 Times are each replica's own clock.
 "
@@ -255,6 +257,20 @@ Times are each replica's own clock.
             let text = traced_within(width, |replicas| replicas[0].slots.clear());
             assert!(text.lines().all(|line| line.chars().count() <= width), "{width}: {text}");
         }
+    }
+
+    #[test]
+    fn a_replica_that_was_not_asked_is_told_by_what_it_has_shown_or_said_to_be_missing() {
+        let text = traced(|replicas| {
+            replicas[0].shown = true;
+            replicas[1].shown = true;
+            replicas[1].slots.clear();
+            replicas.pop();
+        });
+
+        assert!(text.contains("replica 0 is told by what it has shown others"), "{text}");
+        assert!(text.contains("replica 1 is missing: it was not asked itself"), "{text}");
+        assert!(text.contains("replica 2 was not asked, and has shown nothing"), "{text}");
     }
 
     #[test]

@@ -76,6 +76,18 @@ impl Request {
         }
     }
 
+    /// Whether a slot that a replica tells of, asked or not, is one of those that are looked for.
+    pub fn means(&self, life: &SlotLife) -> bool {
+        let runs = || life.batch.iter().flat_map(|batch| &batch.runs);
+        match *self {
+            Self::Slot(slot) => life.slot == slot,
+            Self::Of(client, number) => {
+                runs().any(|run| run.client == client && (run.first..=run.last).contains(&number))
+            }
+            Self::Last | Self::Slowest => true,
+        }
+    }
+
     /// The slot that is meant among those found, and others in which it is, too: connections of several
     /// replicas have the same numbers.
     pub fn choose(&self, found: &Answers) -> Option<(Slot, BTreeSet<Slot>)> {
@@ -130,6 +142,7 @@ mod tests {
             replica: ReplicaId(replica),
             lost: 0,
             executed: Slot(0),
+            shown: false,
             oldest: Some(Slot(0)),
             slots: slots.iter().map(|slot| example::life(replica, *slot)).collect(),
         };

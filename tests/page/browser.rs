@@ -46,6 +46,8 @@ pub struct Look {
 
 pub const LIGHT: Look = Look { width: 1280, height: 800, dark: false, scale: 1.0 };
 pub const DARK: Look = Look { dark: true, ..LIGHT };
+pub const WIDE: Look = Look { width: 1400, height: 900, ..LIGHT };
+pub const NARROW: Look = Look { width: 1100, height: 800, ..LIGHT };
 pub const SMALL: Look = Look { width: 800, height: 600, ..LIGHT };
 /// Small enough for a file that is shown beside text.
 pub const README: Look = Look { scale: 0.75, ..LIGHT };

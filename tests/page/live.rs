@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use browser::{Browser, DARK, LIGHT};
+use browser::{Browser, DARK, LIGHT, NARROW, WIDE};
 use frames::{frame, line};
 use serde_json::json;
 use stub::Stub;
@@ -74,6 +74,37 @@ fn a_page_that_is_opened_late_shows_what_was_served_before() {
 
     browser.wait_text("#charts .values", "777");
     browser.screenshot("charts-late");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+#[ignore = "needs Chromium"]
+fn all_operators_fit_windows_of_usual_widths() {
+    let node = Stub::start();
+    tell_frames(&node, 1..=3);
+    let browser = Browser::start();
+    browser.open(&node.url);
+    browser.wait_text("#connection", "live");
+    for (name, look) in [("1400", WIDE), ("1100", NARROW)] {
+        browser.look(look);
+        browser.wait("document.querySelectorAll('#graph .node').length > 5");
+        for (key, what) in [("a", "all"), ("a", "figure")] {
+            browser.press(key);
+            thread::sleep(Duration::from_millis(400));
+            browser.screenshot(&format!("operators-{what}-{name}"));
+            let sizes = browser.value(
+                "(({clientWidth, scrollWidth}) => `${scrollWidth} of ${clientWidth}`)(document.getElementById('graph'))",
+            );
+            let fits = browser.value(
+                "(({clientWidth, scrollWidth}) => scrollWidth <= clientWidth)(document.getElementById('graph'))",
+            );
+            assert_eq!(fits, json!(true), "{what} at {name}: {sizes}");
+        }
+    }
+    browser.press("a");
+    browser.press("z");
+    browser.wait("document.getElementById('graph').scrollWidth > document.getElementById('graph').clientWidth");
+    browser.screenshot("operators-close");
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 

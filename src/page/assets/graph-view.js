@@ -6,23 +6,27 @@ import { FRESH, tint } from "./replicas.js";
 import { makeWire, updateWire } from "./wires.js";
 import { ago, count, exact, lasting, names, percent } from "./words.js";
 
-/** How far the picture is made smaller or larger to fit its place; what is smaller cannot be read. */
-const SCALE = { least: 0.78, most: 1.25 };
+/** How large the picture is at most, and as it is looked at closely; what is smaller is hard to read. */
+const SCALE = { close: 0.78, most: 1.25 };
 /** Room above the first operator for what it may hold. */
 const HEADROOM = 6;
+/** Pixels around the picture, and of what stands beside it; below it, where both have too little room. */
+const MARGIN = 6;
+const SIDE = 296;
 
 /** @param {any} app */
 export function graphView(app) {
   const place = at("graph");
+  const panel = at("dataflow");
   let pictures = null;
-  let asked = false;
+  let [asked, answered] = [false, false];
   let drawn = null;
 
   function draw() {
     if (!asked) fetchPictures();
     const picture = pictures?.[app.ui.all ? "all" : "figure"];
     if (!picture) {
-      const text = asked ? "The graph is not known here." : "The graph is on its way.";
+      const text = answered ? "The graph is not known here." : "The graph is on its way.";
       refill(place, text, () => [el("p", { class: "empty", text })]);
       return;
     }
@@ -30,16 +34,31 @@ export function graphView(app) {
       drawn = build(app, picture);
       place.replaceChildren(drawn.root);
     }
-    fit(drawn, place);
+    const besides = (panel.clientWidth - SIDE) / picture.width;
+    set(panel, "data-stacked", besides < SCALE.close || null);
+    fit(drawn, place, app.ui.close);
     set(place, "data-silent", silentFor(app) === null ? null : true);
     const frames = app.frames();
     for (const wire of drawn.wires) updateWire(wire, frames, app.ui.operator);
     for (const node of drawn.nodes) updateNode(node, app, frames);
   }
 
+  /** Looks at a point closely, or at all of it again. */
+  function approach(event) {
+    const box = drawn?.root.getBoundingClientRect();
+    if (!box) return;
+    const share = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+    app.approach(!app.ui.close);
+    fit(drawn, place, app.ui.close);
+    const { clientWidth, clientHeight } = place;
+    place.scrollTo(share[0] * place.scrollWidth - clientWidth / 2, share[1] * place.scrollHeight - clientHeight / 2);
+  }
+  place.addEventListener("dblclick", approach);
+
   async function fetchPictures() {
     asked = true;
     pictures = await app.source.graph();
+    answered = true;
     // A node that is still starting may answer later.
     if (!pictures) setTimeout(() => ((asked = false), app.changed()), 2000);
     app.changed();
@@ -69,10 +88,11 @@ function build(app, picture) {
   return { picture, root, wires, nodes };
 }
 
-/** Makes the picture as large as its place, within reason. */
-function fit({ root, picture }, place) {
-  const wanted = Math.min(place.clientWidth / picture.width, place.clientHeight / (picture.height + HEADROOM));
-  const scale = Math.min(Math.max(wanted, SCALE.least), SCALE.most);
+/** Makes the picture as large as its place, so that nothing is cut, or larger if it is looked at closely. */
+function fit({ root, picture }, place, close) {
+  const { clientWidth, clientHeight } = place;
+  const wanted = Math.min((clientWidth - MARGIN) / picture.width, (clientHeight - MARGIN) / (picture.height + HEADROOM));
+  const scale = Math.min(close ? Math.max(wanted, SCALE.close) : wanted, SCALE.most);
   set(root, "width", (picture.width * scale).toFixed(0));
   set(root, "height", ((picture.height + HEADROOM) * scale).toFixed(0));
 }
@@ -91,9 +111,11 @@ function makeNode(app, node, height) {
     event.preventDefault();
   };
   const heat = svg("rect", { class: "heat", ...box });
+  const hint = svg("title", { text: name });
   const root = svg(
     "g",
     { class: `node ${kind}`, "data-operator": name, tabindex: 0, role: "button", onclick: choose, onkeydown },
+    hint,
     svg("rect", { class: "box", ...box }),
     heat,
     svg("text", { class: "name", x, y: y - 2, text: name }),
@@ -101,7 +123,7 @@ function makeNode(app, node, height) {
     cells,
     flag,
   );
-  return { name, root, heat, figures, cells, flag, x, top, width, y };
+  return { name, root, hint, heat, figures, cells, flag, x, top, width, y };
 }
 
 function updateNode(node, app, frames) {
@@ -123,7 +145,9 @@ function updateNode(node, app, frames) {
   set(node.root, "data-waits", frames.some((frame) => isBlamed(frame, name)) || null);
   const words = alone ? `${percent(alone.busy)} busy, ${rate(alone)}` : differing.map(inWords).join("; ");
   const holds = flagText(holders, ui.everyone);
-  set(node.root, "aria-label", [name, words, holds].filter(Boolean).join(", "));
+  const all = [name, words, holds].filter(Boolean).join(", ");
+  set(node.root, "aria-label", all);
+  say(node.hint, all);
 }
 
 function inWords({ replica, why }) {
@@ -202,18 +226,20 @@ export function graphSwitches(app) {
     el("button", { type: "button", class: "switch", text, title: `${text} (${key})`, onclick: change });
   const overlay = toggle("Overlay all replicas", "o", () => app.overlay(!app.ui.everyone));
   const all = toggle("All operators", "a", () => app.showAll(!app.ui.all));
+  const close = toggle("Closer", "z, or a double click", () => app.approach(!app.ui.close));
   const routine = toggle("With checkpoints", "", () => app.showRoutine(!app.ui.routine));
-  place.append(overlay, all, routine);
+  place.append(overlay, all, close, routine);
   const legend = [["forward", "inside the replica"], ["link", "over links"], ["back", "against the grain"]];
   const subject = el("span", { class: "of" });
   at("legend").append(subject, ...legend.map(([kind, text]) => el("span", {}, sample(kind), text)));
 
   function draw() {
     const { ui } = app;
-    overlay.hidden = all.hidden = ui.tab !== "dataflow";
+    overlay.hidden = all.hidden = close.hidden = ui.tab !== "dataflow";
     routine.hidden = ui.tab !== "story";
     set(overlay, "aria-pressed", String(ui.everyone));
     set(all, "aria-pressed", String(ui.all));
+    set(close, "aria-pressed", String(ui.close));
     set(routine, "aria-pressed", String(ui.routine));
     const [frame] = app.frames();
     const whose = ui.everyone ? "busy % of each replica" : `replica ${ui.replica ?? "?"}`;

@@ -7,6 +7,7 @@ export const KEYS = [
   ["0 … 9", "show that replica's dataflow"],
   ["o", "overlay all replicas, and see who differs"],
   ["a", "show all operators, or those of the figure"],
+  ["z", "look closely, where the graph is larger than its place, or at all of it"],
   ["d  s  c  w", "dataflow, slots, charts, what happened"],
   ["b", "select whoever holds the frontier"],
   ["space", "hold what is shown; in a recording, play or stop"],
@@ -22,6 +23,7 @@ export function keys(app) {
   const other = {
     o: () => app.overlay(!app.ui.everyone),
     a: () => app.showAll(!app.ui.all),
+    z: () => app.approach(!app.ui.close),
     b: () => app.selectHolder(),
     t: () => app.theme.toggle(),
     " ": () => app.pause(),

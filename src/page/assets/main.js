@@ -27,7 +27,7 @@ const DRAWN_EVERY = 120;
 class App {
   constructor() {
     this.store = new Store();
-    this.ui = { tab: TABS[0], replica: null, everyone: false, operator: null, all: false, routine: false, paused: false };
+    this.ui = { tab: TABS[0], replica: null, everyone: false, operator: null, all: false, close: false, routine: false, paused: false };
     /** @type {Map<string, string>} */
     this.notices = new Map();
     /** What draws; of those that belong to a tab, only those of the open one do. @type {{draw: () => void, tab?: string}[]} */
@@ -122,6 +122,11 @@ class App {
 
   showAll(all) {
     Object.assign(this.ui, { all, tab: TABS[0] });
+    this.changed();
+  }
+
+  approach(close) {
+    this.ui.close = close;
     this.changed();
   }
 

@@ -6,8 +6,8 @@ import { FRESH, tint } from "./replicas.js";
 import { makeWire, updateWire } from "./wires.js";
 import { ago, count, exact, lasting, names, percent } from "./words.js";
 
-/** How large the picture is at most, and as it is looked at closely; what is smaller is hard to read. */
-const SCALE = { close: 0.78, most: 1.25 };
+/** How large the picture is at most, as it is looked at closely, and at least where something stands beside it. */
+const SCALE = { close: 0.78, most: 1.25, beside: 0.7 };
 /** Room above the first operator for what it may hold. */
 const HEADROOM = 6;
 /** Pixels around the picture, and of what stands beside it; below it, where both have too little room. */
@@ -35,7 +35,7 @@ export function graphView(app) {
       place.replaceChildren(drawn.root);
     }
     const besides = (panel.clientWidth - SIDE) / picture.width;
-    set(panel, "data-stacked", besides < SCALE.close || null);
+    set(panel, "data-stacked", besides < SCALE.beside || null);
     fit(drawn, place, app.ui.close);
     set(place, "data-silent", silentFor(app) === null ? null : true);
     const frames = app.frames();

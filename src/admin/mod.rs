@@ -4,6 +4,7 @@
 //! [`Board`]; nothing that happens here can hold the replica up. Without a token the port is for this machine
 //! only. Every question is a GET; only an embedded cluster takes orders, with POST.
 
+mod gauge;
 mod guard;
 mod history;
 mod metrics;
@@ -16,6 +17,7 @@ mod stream;
 mod watching;
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,6 +41,7 @@ use crate::settings::Secret;
 use guard::Guard;
 use history::History;
 pub use orders::{Order, What};
+pub use questions::Setting;
 
 /// Connections at a time; one more waits for its turn.
 const CONNECTIONS_MAX: usize = 64;
@@ -79,6 +82,10 @@ pub struct Shown {
     pub bounds: Bounds,
     /// What whoever asks must show; nothing on a port that only this machine reaches.
     pub token: Option<Secret>,
+    /// Where the replica's data is, if it keeps any on disk.
+    pub data: Option<PathBuf>,
+    /// The settings in force.
+    pub settings: Vec<Setting>,
     /// Who may be told to do things to the replicas; nobody but in embedded clusters.
     pub orders: Option<Sender<Order>>,
 }
@@ -122,6 +129,7 @@ impl Admin {
         };
         let replica = shown.config.me;
         let guard = Guard::new(address, shown.token.as_ref());
+        gauge::keep(shown.data.clone(), shown.boards.clone()).map_err(Error::System)?;
         let (history, boards) = (Arc::new(History::default()), shown.boards.clone());
         let router = guard.around(questions::router(shown, Arc::clone(&history)));
         let serve = move || {

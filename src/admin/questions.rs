@@ -22,11 +22,12 @@ use crate::server::Report;
 use crate::types::ReplicaId;
 
 /// Each path, and what is answered there.
-const INDEX: [(&str, &str); 18] = [
+const INDEX: [(&str, &str); 19] = [
     ("/", "a page to watch the cluster on"),
     ("/v1", "this list"),
     ("/v1/schema", "what the answers look like, as JSON Schema"),
     ("/v1/status", "how the replica stands: role, view, progress, links, clients, disk"),
+    ("/v1/settings", "the settings of this node that are in force"),
     ("/v1/scene", "all replicas, each by its latest frame, and what is wrong"),
     ("/v1/frame", "one replica at one moment: all of what follows; ?replica=N, as for the others"),
     ("/v1/replicas", "how each replica stands"),
@@ -56,6 +57,25 @@ const ORDERS: [(&str, &str); 3] = [
 /// Those who may be told what happens at a time.
 const STREAMS_MAX: usize = 16;
 
+/// A setting that is in force.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Setting {
+    /// Its name, the tables it stands in first.
+    pub name: String,
+    /// Its value, as text.
+    pub value: String,
+}
+
+/// The settings of a node.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Settings {
+    /// The version of this format.
+    version: u32,
+    /// Of which replica.
+    replica: ReplicaId,
+    settings: Vec<Setting>,
+}
+
 /// What the answers are made from.
 pub(super) struct Sources {
     pub me: ReplicaId,
@@ -66,6 +86,7 @@ pub(super) struct Sources {
     /// Places for those who are told what happens.
     pub streams: Arc<Semaphore>,
     pub history: Arc<History>,
+    settings: Vec<Setting>,
     bounds: Bounds,
     limits: Limits,
 }
@@ -90,7 +111,8 @@ impl Sources {
     pub(super) fn status(&self) -> Option<ReplicaStatus> {
         let report = self.report()?;
         let reasons = self.limits.reasons(Some(&report), Instant::now());
-        Some(ReplicaStatus::new(&report, &self.bounds, reasons))
+        let machine = self.boards.get(self.me.0 as usize).and_then(Board::machine);
+        Some(ReplicaStatus { machine, ..ReplicaStatus::new(&report, &self.bounds, reasons) })
     }
 }
 
@@ -133,13 +155,14 @@ pub(super) fn refusal(status: StatusCode, why: impl Into<String>) -> Response {
 
 /// Which answer belongs to which path.
 pub(super) fn router(shown: Shown, history: Arc<History>) -> Router {
-    let Shown { config, boards, bounds, orders, .. } = shown;
+    let Shown { config, boards, bounds, orders, settings, .. } = shown;
     let (limits, replicas, protocol) = (Limits::of(&config), boards.len(), bounds.protocol.clone());
     let nothing =
         || async { refusal(StatusCode::NOT_FOUND, "nothing is here; GET /v1 lists what is") };
     let streams = Arc::new(Semaphore::new(STREAMS_MAX));
     let takes_orders = orders.is_some();
-    let sources = Sources { me: config.me, boards, streams, history, bounds, limits, takes_orders };
+    let me = config.me;
+    let sources = Sources { me, boards, streams, history, settings, bounds, limits, takes_orders };
     let router = Router::new()
         .merge(watching::router())
         .route("/metrics", get(metrics::metrics))
@@ -147,6 +170,7 @@ pub(super) fn router(shown: Shown, history: Arc<History>) -> Router {
         .route("/v1", get(index))
         .route("/v1/schema", get(schema::schema))
         .route("/v1/status", get(status))
+        .route("/v1/settings", get(settings_in_force))
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .fallback(nothing)
@@ -174,6 +198,11 @@ async fn status(State(sources): State<Arc<Sources>>) -> Response {
             refusal(StatusCode::SERVICE_UNAVAILABLE, words.unwrap_or_default())
         }
     }
+}
+
+async fn settings_in_force(State(sources): State<Arc<Sources>>) -> Json<Settings> {
+    let settings = sources.settings.clone();
+    Json(Settings { version: VERSION, replica: sources.me, settings })
 }
 
 async fn livez(State(sources): State<Arc<Sources>>) -> Response {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::history::Minutes;
 use super::page::Drawing;
-use super::questions::{Health, Index, Refusal};
+use super::questions::{Health, Index, Refusal, Settings};
 use super::stream::Silence;
 use super::watching::{Blamed, Channels, Frontiers, Operators, Part, Replicas, Slots, Story};
 use crate::observe::findings::Finding;
@@ -21,9 +21,10 @@ use crate::observe::status::ReplicaStatus;
 type Kind = fn(&mut SchemaGenerator) -> Schema;
 
 /// What is answered on each path that answers in JSON.
-const ANSWERS: [(&str, Kind); 15] = [
+const ANSWERS: [(&str, Kind); 16] = [
     ("/v1", kind::<Index>),
     ("/v1/status", kind::<ReplicaStatus>),
+    ("/v1/settings", kind::<Settings>),
     ("/v1/scene", kind::<Scene>),
     ("/v1/frame", kind::<Frame>),
     ("/v1/replicas", kind::<Replicas>),

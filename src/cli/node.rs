@@ -11,7 +11,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::config::{NodeArgs, check_data};
 use super::told_to_end;
-use crate::admin::{Admin, Shown};
+use crate::admin::{Admin, Setting, Shown};
 use crate::app::kv::KeyValue;
 use crate::dataflows;
 use crate::error::Error;
@@ -52,7 +52,7 @@ pub fn run(args: &RunArgs) -> Result<(), Error> {
     if args.while_stdin_is_open {
         end_with_stdin()?;
     }
-    serve(&settings)
+    serve(&settings, &found)
 }
 
 /// Asks the system for as many open files as it gives, and answers how many clients fit on each port. A
@@ -75,15 +75,18 @@ fn allow_clients(wanted: usize) -> usize {
     fits.min(wanted)
 }
 
-fn serve(settings: &NodeSettings) -> Result<(), Error> {
+fn serve(settings: &NodeSettings, found: &[Found]) -> Result<(), Error> {
     let ending = told_to_end()?;
     let boards: Vec<Board> = (0..settings.config.n).map(|_| Board::default()).collect();
+    let told = |found: &Found| Setting { name: found.name.clone(), value: found.value.clone() };
     // It answers while the disk is read, which may take long.
     Admin::bind(settings.listen.admin)?.start(Shown {
         config: settings.config.clone(),
         boards: boards.clone(),
         bounds: Bounds::of(settings),
         token: settings.token.clone(),
+        data: settings.data.clone(),
+        settings: found.iter().map(told).collect(),
         orders: None,
     })?;
     let application = Box::new(KeyValue::default());

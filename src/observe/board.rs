@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::doing::{Doing, Stuck};
 use super::frame::{Frame, VERSION};
+use super::machine::Machine;
 use super::past::Past;
 use super::scene::{Scene, Sighting};
 use crate::server::Report;
@@ -20,6 +21,7 @@ struct Posted {
     frame: Option<(Print, Instant)>,
     past: Option<Past>,
     doing: Option<Doing>,
+    machine: Option<Machine>,
     /// Why the replica is known not to run, if it is.
     ended: Option<&'static str>,
 }
@@ -55,6 +57,17 @@ impl Board {
         let posted = self.posted();
         let report = posted.report.clone()?;
         Some(Report { stuck: posted.stuck(), ..report })
+    }
+
+    /// Puts up what the replica takes of its machine.
+    pub fn set_machine(&self, machine: Machine) {
+        self.posted().machine = Some(machine);
+    }
+
+    /// What the replica takes of its machine; nothing before that was read, and of another process's.
+    #[must_use]
+    pub fn machine(&self) -> Option<Machine> {
+        self.posted().machine.clone()
     }
 
     /// Puts up a frame.

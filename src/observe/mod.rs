@@ -19,6 +19,7 @@ pub mod findings;
 pub mod frame;
 pub mod health;
 pub mod logs;
+pub mod machine;
 pub mod meter;
 pub mod observer;
 pub mod past;

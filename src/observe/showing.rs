@@ -97,7 +97,9 @@ impl Showing {
         }
         let report = self.board.get()?;
         let reasons = self.limits.reasons(Some(&report), report.at);
-        let status = ReplicaStatus::new(&report, &self.bounds, reasons);
+        let machine = self.board.machine();
+        let status =
+            ReplicaStatus { machine, ..ReplicaStatus::new(&report, &self.bounds, reasons) };
         let frame = match node.observe(status.clone()) {
             Some(frame) => frame,
             None => {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::doing::Stuck;
 use super::health::{Reason, lag};
+use super::machine::Machine;
 use crate::server::{LINK_BYTES_MAX, LinkStatus, Report};
 use crate::settings::NodeSettings;
 use crate::types::{Millis, ReplicaId, Slot, View};
@@ -84,6 +85,9 @@ pub struct ReplicaStatus {
     pub connections_ended: BTreeMap<String, u64>,
     /// Its disk, if it has one.
     pub disk: Option<Disk>,
+    /// What it takes of its machine, once that has been read.
+    #[serde(default)]
+    pub machine: Option<Machine>,
 }
 
 /// What a replica does in its view.
@@ -285,6 +289,7 @@ impl ReplicaStatus {
                 syncing_us: report.recent_syncs.syncing_us,
                 full: report.full,
             }),
+            machine: None,
         }
     }
 }

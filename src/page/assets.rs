@@ -51,9 +51,9 @@ macro_rules! files {
 /// Its style.
 pub(super) const STYLE: [Asset; 1] = files![Style: "style.css"];
 /// Its modules.
-pub(super) const SCRIPTS: [Asset; 29] = files![Script:
+pub(super) const SCRIPTS: [Asset; 30] = files![Script:
     "chart.js", "charts-view.js", "cluster-view.js", "differs.js", "dom.js", "faults.js",
-    "findings-view.js", "frame.js", "graph-view.js", "help.js", "keys.js", "live.js", "main.js",
+    "findings-view.js", "frame.js", "graph-view.js", "help.js", "keys.js", "live.js", "machine-view.js", "main.js",
     "operator-view.js", "player.js", "recording.js", "replay.js", "replicas.js", "ring.js",
     "slots-view.js", "slots.js", "spark.js", "store.js", "story-view.js", "story.js", "tabs.js", "theme.js",
     "wires.js", "words.js",

@@ -107,6 +107,9 @@ fn status(replica: u64, view: u64, executed: u64, behind: u64) -> Value {
         "checkpoints_installed": 0, "diverged": [],
         "clients": {"redis": 12, "native": 1, "max": 1_000, "waiting_bytes": 0, "waiting_bytes_max": 1},
         "links": [], "connections_ended": {}, "disk": null,
+        "machine": {"memory_bytes": 200 << 20, "processors": 0.42, "threads": 9, "open_files": 40,
+            "journal_bytes": 64 << 20, "free_bytes": 3_u64 << 30,
+            "checkpoints": [{"slot": executed / 256 * 256, "bytes": 12 << 20, "age_ms": 61_000}]},
     })
 }
 

@@ -110,6 +110,30 @@ fn all_operators_fit_windows_of_usual_widths() {
 
 #[test]
 #[ignore = "needs Chromium"]
+fn a_replica_s_machine_and_the_settings_of_the_node_are_shown() {
+    let node = Stub::start();
+    tell_frames(&node, 1..=20);
+    let browser = Browser::start();
+    browser.open(&node.url);
+    browser.wait_text("#connection", "live");
+
+    browser.press("m");
+    browser.press("0");
+
+    for words in
+        ["200 MiB", "42 % of one", "64 MiB", "3.0 GiB", "12 MiB, 61 s ago", "enters view 1"]
+    {
+        browser.wait_text("#machine", words);
+    }
+    browser.wait_text("#machine", "limits.window");
+    browser.screenshot("machine");
+    browser.press("1");
+    browser.wait_text("#machine", "open the page of this replica's node");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+#[ignore = "needs Chromium"]
 fn a_lost_connection_is_said_and_made_again() {
     let node = Stub::start();
     tell_frames(&node, 1..=3);

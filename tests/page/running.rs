@@ -99,6 +99,12 @@ fn watch(cluster: &Cluster) {
         browser.look(LIGHT);
         browser.screenshot(&format!("running-{view}-light"));
     }
+    browser.press("m");
+    browser.press(&witness.to_string());
+    browser.wait_text("#machine", "% of one");
+    browser.wait_text("#machine", "observe");
+    browser.screenshot("running-machine");
+    browser.press("d");
     browser.look(README);
     browser.screenshot("readme");
 

@@ -95,6 +95,11 @@ fn answer(socket: TcpStream, told: &Told) -> Option<()> {
             let scene = "{\"version\":1,\"at_us\":1,\"replicas\":[],\"findings\":[]}";
             reply(socket, "200 OK", "application/json", scene)
         }
+        ("GET", "/v1/settings") => {
+            let settings = "{\"version\":1,\"replica\":0,\"settings\":[{\"name\":\"limits.window\",\
+                            \"value\":\"4096\"}]}";
+            reply(socket, "200 OK", "application/json", settings)
+        }
         ("GET", "/v1/slots") => {
             let slots = "{\"version\":1,\"replica\":0,\"lost\":0,\"oldest\":null,\"slots\":[]}";
             reply(socket, "200 OK", "application/json", slots)

@@ -34,6 +34,8 @@ fn show(cluster: &Cluster, settings: &Settings, me: u16) -> SocketAddr {
         boards: replicas.map(|replica| cluster.shown(replica).clone()).collect(),
         bounds: cluster.bounds().clone(),
         token: None,
+        data: None,
+        settings: Vec::new(),
         orders: None,
     };
     admin.start(shown).unwrap();

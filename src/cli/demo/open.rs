@@ -36,6 +36,8 @@ pub(super) fn run(settings: Settings, port: u16) -> Result<(), Error> {
         boards: replicas.map(|replica| cluster.shown(replica).clone()).collect(),
         bounds: cluster.bounds().clone(),
         token: None,
+        data: None,
+        settings: Vec::new(),
         orders: Some(sender),
     })?;
     eprintln!("watch it at http://{address}/ ; Ctrl-C ends it");

@@ -22,9 +22,13 @@ export const VERSION = 1;
  * @typedef {{at: number, kind: string, view: number | null, slot: number | null, text: string}} Happened
  * @typedef {{code: string, severity: string, replica: number | null, text: string,
  *   because: string[]}} Finding
+ * @typedef {{memory: number | null, processors: number | null, threads: number | null, files: number | null,
+ *   journal: number | null, free: number | null, kept: {slot: number, bytes: number, age: number}[],
+ *   syncs: {count: number, p50: number, p99: number} | null, full: boolean, fenced: boolean, cut: number,
+ *   installed: number, redis: number, native: number, refused: number, waiting: number}} Machine
  * @typedef {{replica: number, n: number, protocol: string, cluster: string, role: string, view: number,
  *   leader: number, executed: number, stable: number, lag: number, upMs: number, starts: number,
- *   durable: boolean, notReady: string[], clients: number, links: {peer: number, up: boolean,
+ *   durable: boolean, notReady: string[], program: string, machine: Machine, links: {peer: number, up: boolean,
  *   executed: number | null}[],
  *   number: number, at: number, windowUs: number, level: string, lost: number, requestRate: number,
  *   slotRate: number, latency: Spread, operators: Operator[], channels: Channel[],
@@ -85,7 +89,8 @@ export function readFrame(raw) {
     starts: number(status.starts),
     durable: status.durable === true,
     notReady: list(status.not_ready, 16, (reason) => text(reason.text)),
-    clients: number(inside(status.clients).redis) + number(inside(status.clients).native),
+    program: text(status.program),
+    machine: readMachine(status),
     links: list(status.links, REPLICAS_MAX, (link) => ({
       peer: number(link.peer),
       up: link.up === true,
@@ -105,6 +110,35 @@ export function readFrame(raw) {
     blame: list(raw.blame, 20, readBlame),
     slots: readSlots(raw.slots),
     happened: list(raw.happened, 200, readHappened),
+  };
+}
+
+/** @returns {Machine} */
+function readMachine(status) {
+  const machine = inside(status.machine);
+  const disk = isObject(status.disk) ? status.disk : null;
+  const clients = inside(status.clients);
+  return {
+    memory: perhaps(machine.memory_bytes),
+    processors: perhaps(machine.processors),
+    threads: perhaps(machine.threads),
+    files: perhaps(machine.open_files),
+    journal: perhaps(machine.journal_bytes),
+    free: perhaps(machine.free_bytes),
+    kept: list(machine.checkpoints, 8, ({ slot, bytes, age_ms }) => ({
+      slot: number(slot),
+      bytes: number(bytes),
+      age: number(age_ms),
+    })),
+    syncs: disk && { count: number(disk.recent_syncs), p50: number(disk.recent_median_us), p99: number(disk.recent_p99_us) },
+    full: disk?.full === true,
+    fenced: status.fenced === true,
+    cut: number(status.checkpoints),
+    installed: number(status.checkpoints_installed),
+    redis: number(clients.redis),
+    native: number(clients.native),
+    refused: number(clients.refused),
+    waiting: number(clients.waiting_bytes),
   };
 }
 

@@ -8,7 +8,7 @@ export const KEYS = [
   ["o", "overlay all replicas, and see who differs"],
   ["a", "show all operators, or those of the figure"],
   ["z", "look closely, where the graph is larger than its place, or at all of it"],
-  ["d  s  c  w", "dataflow, slots, charts, what happened"],
+  ["d  s  c  w  m", "dataflow, slots, charts, what happened, machine"],
   ["b", "select whoever holds the frontier"],
   ["space", "hold what is shown; in a recording, play or stop"],
   ["←  →", "in a recording, a frame back or on"],
@@ -19,7 +19,7 @@ export const KEYS = [
 
 /** @param {any} app */
 export function keys(app) {
-  const open = { d: TABS[0], s: TABS[1], c: TABS[2], w: TABS[3] };
+  const open = { d: TABS[0], s: TABS[1], c: TABS[2], w: TABS[3], m: TABS[4] };
   const other = {
     o: () => app.overlay(!app.ui.everyone),
     a: () => app.showAll(!app.ui.all),

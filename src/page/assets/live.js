@@ -47,6 +47,14 @@ export class Live {
     return ask("/v1/graph");
   }
 
+  /** The settings of this node. @returns {Promise<{replica: number, settings: {name: string, value: string}[]} | null>} */
+  async settings() {
+    const told = await ask("/v1/settings");
+    if (!isReplica(told?.replica) || !Array.isArray(told.settings)) return null;
+    const settings = told.settings.slice(0, 200).map((each) => ({ name: String(each?.name), value: String(each?.value).slice(0, 200) }));
+    return { replica: told.replica, settings };
+  }
+
   start() {
     this.scene();
     this.past();

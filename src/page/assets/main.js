@@ -10,6 +10,7 @@ import { graphSwitches, graphView } from "./graph-view.js";
 import { help } from "./help.js";
 import { keys } from "./keys.js";
 import { Live } from "./live.js";
+import { machineView } from "./machine-view.js";
 import { operatorView } from "./operator-view.js";
 import { player } from "./player.js";
 import { readRecording } from "./recording.js";
@@ -50,7 +51,7 @@ class App {
   start() {
     this.theme = themes(() => this.changed());
     this.help = help();
-    const views = [findingsView, clusterView, tabs, graphSwitches, graphView, operatorView, slotsView, chartsView, storyView];
+    const views = [findingsView, clusterView, tabs, graphSwitches, graphView, operatorView, slotsView, chartsView, storyView, machineView];
     this.views = views.map((view) => view(this));
     this.views.push(faultsView(this));
     if (this.source instanceof Replay) this.views.push(player(this));
@@ -111,7 +112,9 @@ class App {
 
   choose(replica) {
     if (replica >= this.store.n) return;
-    Object.assign(this.ui, { replica, everyone: false, tab: TABS[0] });
+    // What is about one replica stays open when another is chosen.
+    const tab = this.ui.tab === "machine" ? this.ui.tab : TABS[0];
+    Object.assign(this.ui, { replica, everyone: false, tab });
     this.changed();
   }
 

@@ -42,6 +42,11 @@ export class Replay {
     return [];
   }
 
+  /** Nobody tells them. */
+  async settings() {
+    return null;
+  }
+
   async graph() {
     return this.picture;
   }

@@ -21,19 +21,22 @@ export function storyView(app) {
   function fill(place, items, none) {
     refill(place, JSON.stringify(items), () => {
       if (items.length === 0) return [el("li", { class: "empty", text: none })];
-      return items.map(line);
+      return lines(app, items);
     });
   }
 
-  function line({ replica, at: when, kind, text, routine }) {
-    return el(
+  return { draw };
+}
+
+/** A line for each thing that happened. */
+export function lines(app, items) {
+  return items.map(({ replica, at: when, kind, text, routine }) =>
+    el(
       "li",
       { class: tint(replica), "data-routine": routine },
       el("time", { text: app.moment(when) }),
       el("span", { class: "sign", "aria-hidden": "true", text: SIGNS[kind] ?? "·" }),
       el("span", {}, el("b", { text: `replica ${replica} ` }), text),
-    );
-  }
-
-  return { draw };
+    ),
+  );
 }

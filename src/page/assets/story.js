@@ -35,9 +35,11 @@ export class Story {
    * The latest few, the latest first.
    * @param {number} most
    * @param {boolean} all whether with what happens all the time
+   * @param {number | null} of only of this replica
    */
-  latest(most, all) {
-    const items = all ? [...this.notable, ...this.routine] : [...this.notable];
+  latest(most, all, of = null) {
+    const told = all ? [...this.notable, ...this.routine] : [...this.notable];
+    const items = told.filter(({ replica }) => of === null || replica === of);
     return items.sort((one, other) => other.at - one.at).slice(0, most);
   }
 }

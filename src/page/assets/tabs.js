@@ -2,7 +2,7 @@
 
 import { at, set } from "./dom.js";
 
-export const TABS = ["dataflow", "slots", "charts", "story"];
+export const TABS = ["dataflow", "slots", "charts", "story", "machine"];
 
 /** @param {any} app */
 export function tabs(app) {

@@ -60,3 +60,11 @@ export function names(list) {
 export function several(number, one, many = `${one}s`) {
   return `${exact(number)} ${number === 1 ? one : many}`;
 }
+
+/** Bytes in a unit of their size: 512 B, 1.5 MiB. */
+export function size(bytes) {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  const power = Math.min(Math.max(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), 0), units.length - 1);
+  const value = bytes / 1024 ** power;
+  return `${value.toFixed(power > 0 && value < 9.95 ? 1 : 0)} ${units[power]}`;
+}

@@ -1,0 +1,123 @@
+//! Reads what a replica takes of its machine, once a second and on a thread of its own: a disk that hangs must
+//! hold up neither the replica nor those who ask.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use rustix::fs::statvfs;
+
+use super::process::Usage;
+use crate::observe::board::Board;
+use crate::observe::machine::{Kept, Machine};
+use crate::types::Slot;
+
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Owns what was read before.
+#[derive(Debug, Default)]
+struct Gauge {
+    /// The directory of the replica's data, if it keeps any.
+    data: Option<PathBuf>,
+    /// The processor time that had been used, and when that was.
+    before: Option<(Instant, f64)>,
+}
+
+/// Puts what is read on those of the boards that are of this process, for ever.
+pub(super) fn keep(data: Option<PathBuf>, boards: Vec<Board>) -> io::Result<()> {
+    let mut gauge = Gauge { data, before: None };
+    let reading = move || {
+        loop {
+            let machine = gauge.read();
+            // What others show of theirs comes with their frames.
+            for board in boards.iter().filter(|board| board.get().is_some()) {
+                board.set_machine(machine.clone());
+            }
+            std::thread::sleep(EVERY);
+        }
+    };
+    std::thread::Builder::new().name("gauge".to_owned()).spawn(reading).map(drop)
+}
+
+impl Gauge {
+    fn read(&mut self) -> Machine {
+        let usage = Usage::now();
+        let count = |figure: Option<f64>| figure.map(|figure| figure as u64);
+        let now = Instant::now();
+        let before = self.before.take();
+        self.before = usage.cpu_seconds.map(|used| (now, used));
+        let share = |(at, used): (Instant, f64)| {
+            let passed = now.saturating_duration_since(at).as_secs_f64();
+            Some((usage.cpu_seconds? - used).max(0.0) / passed.max(0.001))
+        };
+        Machine {
+            memory_bytes: count(usage.resident_bytes),
+            processors: before.and_then(share),
+            threads: count(usage.threads),
+            open_files: count(usage.open_files),
+            ..self.data.as_deref().map(files).unwrap_or_default()
+        }
+    }
+}
+
+/// What is in a directory, and what is left on its disk.
+fn files(data: &Path) -> Machine {
+    let (mut journal_bytes, mut checkpoints) = (0, Vec::new());
+    for entry in fs::read_dir(data).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else { continue };
+        let Ok(metadata) = entry.metadata() else { continue };
+        if name.starts_with("journal-") {
+            journal_bytes += metadata.len();
+        }
+        let slot =
+            name.strip_prefix("checkpoint-").and_then(|slot| u64::from_str_radix(slot, 16).ok());
+        if let Some(slot) = slot.map(Slot) {
+            let age =
+                metadata.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok());
+            let age_ms = age.unwrap_or_default().as_millis() as u64;
+            checkpoints.push(Kept { slot, bytes: metadata.len(), age_ms });
+        }
+    }
+    checkpoints.sort_by_key(|kept| kept.slot);
+    let free_bytes = statvfs(data).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    Machine { journal_bytes: Some(journal_bytes), checkpoints, free_bytes, ..Machine::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_told_by_its_journal_its_checkpoints_and_what_is_left() {
+        let home = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: usize| {
+            fs::write(home.path().join(name), vec![0; bytes]).unwrap();
+        };
+        write("journal-0000000000000001", 100);
+        write("journal-0000000000000002", 20);
+        write("checkpoint-0000000000000100", 7);
+        write("checkpoint-0000000000000080", 6);
+        write("checkpoint-0000000000000200.new", 9);
+        write("extent", 5);
+
+        let machine = Gauge { data: Some(home.path().to_owned()), before: None }.read();
+
+        assert_eq!(machine.journal_bytes, Some(120));
+        let kept: Vec<_> =
+            machine.checkpoints.iter().map(|kept| (kept.slot.0, kept.bytes)).collect();
+        assert_eq!(kept, [(0x80, 6), (0x100, 7)]);
+        assert!(machine.free_bytes.is_some());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_share_of_processors_is_told_from_the_second_reading_on() {
+        let mut gauge = Gauge::default();
+
+        assert_eq!(gauge.read().processors, None);
+        assert!(gauge.read().processors.is_some_and(|share| share < 1_000.0));
+        assert!(gauge.read().memory_bytes > Some(1_000_000));
+    }
+}

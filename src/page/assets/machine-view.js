@@ -1,0 +1,91 @@
+// What a replica takes of its machine: memory, processors, disk; and the settings in force.
+
+import { at, el, refill } from "./dom.js";
+import { lines } from "./story-view.js";
+import { ago, count, exact, lasting, size } from "./words.js";
+
+/** Lines of what happened to the replica. */
+const LATELY = 12;
+
+/** @param {any} app */
+export function machineView(app) {
+  const place = at("machine");
+  /** What the node that serves this page says of its own settings. */
+  let told = null;
+  let asked = false;
+
+  async function ask() {
+    asked = true;
+    told = await app.source.settings();
+    app.changed();
+  }
+
+  function draw() {
+    if (!asked) ask();
+    const replica = app.ui.replica ?? 0;
+    const frame = app.store.frameOf(replica);
+    const happened = app.store.story.latest(LATELY, true, replica);
+    refill(place, JSON.stringify([replica, frame?.number, frame?.at, told, happened.length, happened[0]]), () => {
+      if (!frame) return [el("p", { class: "empty", text: "Nothing has been seen of this replica." })];
+      const tables = Object.entries(figures(frame)).map(([title, rows]) => block(title, table(rows)));
+      const story = el("ol", { class: "story short" }, ...lines(app, happened));
+      const lately = happened.length > 0 ? story : el("p", { class: "empty", text: "Nothing but work." });
+      return [...tables, block("Lately", lately), block("Settings in force", settings(replica))];
+    });
+  }
+
+  function settings(replica) {
+    if (told?.replica !== replica || told.settings.length === 0) {
+      const text = told && told.settings.length > 0 ? "A node tells its own settings only: open the page of this replica's node." : "They are not told here.";
+      return el("p", { class: "empty", text });
+    }
+    return table(told.settings.map(({ name, value }) => [name, value]));
+  }
+
+  return { draw, tab: "machine" };
+}
+
+function block(title, content) {
+  return el("section", { class: "block" }, el("h2", { text: title }), content);
+}
+
+function table(rows) {
+  const row = ([word, text]) => el("tr", {}, el("th", { scope: "row", text: word }), el("td", { text }));
+  return el("table", { class: "figures-table" }, el("tbody", {}, ...rows.map(row)));
+}
+
+/** The figures of a replica, by what they are about. */
+function figures({ machine, program, upMs, starts, stable, durable, links }) {
+  const known = (value, words) => (value === null ? "not told" : words(value));
+  const sync = machine.syncs && machine.syncs.count > 0 ? machine.syncs : null;
+  const state = machine.full ? "full" : machine.fenced ? "slow: it is waited for" : "";
+  const kept = machine.kept.map(({ slot, bytes, age }) => [`before slot ${exact(slot)}`, `${size(bytes)}, ${ago(age)}`]);
+  return {
+    Process: [
+      ["version", program],
+      ["runs for", lasting(upMs * 1000)],
+      ["starts", exact(starts)],
+      ["memory", known(machine.memory, size)],
+      ["processors", known(machine.processors, (share) => `${(share * 100).toFixed(0)} % of one`)],
+      ["threads", known(machine.threads, exact)],
+      ["open files", known(machine.files, exact)],
+    ],
+    Disk: durable
+      ? [
+          ...(state ? [["state", state]] : []),
+          ["journal", known(machine.journal, size)],
+          ["free", known(machine.free, size)],
+          ["sync p50", sync ? lasting(sync.p50) : "–"],
+          ["sync p99", sync ? lasting(sync.p99) : "–"],
+        ]
+      : [["state", "it keeps nothing on disk"]],
+    Checkpoints: [["stable", `before slot ${exact(stable)}`], ...kept, ["cut", count(machine.cut)], ["taken over", count(machine.installed)]],
+    "Clients and links": [
+      ["Redis clients", exact(machine.redis)],
+      ["native clients", exact(machine.native)],
+      ["turned away", exact(machine.refused)],
+      ["requests that wait", size(machine.waiting)],
+      ["links up", `${links.filter(({ up }) => up).length} of ${links.length}`],
+    ],
+  };
+}

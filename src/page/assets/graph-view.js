@@ -6,13 +6,14 @@ import { FRESH, tint } from "./replicas.js";
 import { makeWire, updateWire } from "./wires.js";
 import { ago, count, exact, lasting, names, percent } from "./words.js";
 
-/** How large the picture is at most, as it is looked at closely, and at least where something stands beside it. */
-const SCALE = { close: 0.78, most: 1.25, beside: 0.7 };
+/** How large the picture is at most, and as it is looked at closely; what is smaller is hard to read. */
+const SCALE = { close: 0.78, most: 1.25 };
 /** Room above the first operator for what it may hold. */
 const HEADROOM = 6;
-/** Pixels around the picture, and of what stands beside it; below it, where both have too little room. */
+/** Pixels around the picture; those that what stands beside it takes there, or below it; and of a small window. */
 const MARGIN = 6;
-const SIDE = 296;
+const ASIDE = { beside: 296, below: 230 };
+const SMALL = 1060;
 
 /** @param {any} app */
 export function graphView(app) {
@@ -34,8 +35,7 @@ export function graphView(app) {
       drawn = build(app, picture);
       place.replaceChildren(drawn.root);
     }
-    const besides = (panel.clientWidth - SIDE) / picture.width;
-    set(panel, "data-stacked", besides < SCALE.beside || null);
+    set(panel, "data-stacked", isRoomier(picture, panel) || null);
     fit(drawn, place, app.ui.close);
     set(place, "data-silent", silentFor(app) === null ? null : true);
     const frames = app.frames();
@@ -89,6 +89,14 @@ function build(app, picture) {
 }
 
 /** Makes the picture as large as its place, so that nothing is cut, or larger if it is looked at closely. */
+/** Whether a picture that is hard to read gets larger when what stands beside it goes below it. */
+function isRoomier(picture, { clientWidth, clientHeight }) {
+  const scale = (width, height) => Math.min(width / picture.width, height / picture.height);
+  const beside = scale(clientWidth - ASIDE.beside, clientHeight);
+  // In a small window it is below in any case.
+  return innerWidth > SMALL && beside < SCALE.close && scale(clientWidth, clientHeight - ASIDE.below) > beside;
+}
+
 function fit({ root, picture }, place, close) {
   const { clientWidth, clientHeight } = place;
   const wanted = Math.min((clientWidth - MARGIN) / picture.width, (clientHeight - MARGIN) / (picture.height + HEADROOM));

@@ -70,6 +70,10 @@ fn a_recorded_world_is_read_by_inspect_and_doctor_and_is_a_page() {
     let (code, text) = run(&["doctor", "--trace", file]);
     assert!(matches!(code, Some(0 | 4 | 5)), "{text}");
     assert!(std::fs::read_to_string(&page).unwrap().contains("taraflow_trace"));
+    let recording = std::fs::read_to_string(&trace).unwrap();
+    let faults: Vec<_> = recording.lines().filter(|line| line.starts_with("{\"fault\":")).collect();
+    assert!(faults.iter().any(|line| line.contains("crashes")), "{faults:#?}");
+    assert!(faults.last().is_some_and(|line| line.contains("all is healed")), "{faults:#?}");
 
     let (code, text) = run(&["sim", "--seeds", "0..2", "--record", file]);
     assert_eq!(code, Some(2), "{text}");

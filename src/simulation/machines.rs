@@ -117,6 +117,9 @@ where
         self.common.on_crash(at);
         self.stats.crashes += 1;
         self.trace.note(self.now, ("crash", at), || format!("replica {at} crashes"));
+        if let Some(recorder) = &mut self.recorder {
+            recorder.on_crash(at);
+        }
         true
     }
 

@@ -44,6 +44,9 @@ where
         self.trace.note(self.now, ("act", act as u8, victim, until), || {
             format!("nemesis: {act:?} {victim} until {:.6}", until as f64 / 1e6)
         });
+        if let Some(recorder) = &mut self.recorder {
+            recorder.on_act(act, victim, until);
+        }
         let node = victim.0 as usize;
         match act {
             Act::Isolate => {
@@ -126,6 +129,9 @@ where
         self.healed = true;
         self.links.heal();
         self.trace.note(self.now, "heal", || "all is healed".to_owned());
+        if let Some(recorder) = &mut self.recorder {
+            recorder.on_heal();
+        }
         for replica in 0..self.nodes.len() {
             let node = &mut self.nodes[replica];
             node.paused_until = 0;

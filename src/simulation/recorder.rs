@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use timely::worker::Worker;
 
+use super::faults::Act;
 use super::{Dataflow, Micros};
 use crate::config::Config;
 use crate::events::Event;
@@ -29,8 +30,20 @@ pub(super) struct Recorder {
     protocol: String,
     now: Rc<Cell<Micros>>,
     seats: Vec<Seat>,
-    /// The frames, a line of JSON each.
+    /// The frames, and between them what went wrong, a line of JSON each.
     lines: Vec<String>,
+    /// How many of them are frames.
+    frames: usize,
+}
+
+/// What was done to a run, at a moment of it.
+#[derive(Serialize)]
+struct Fault {
+    at_us: Micros,
+    /// To whom; nothing if that was no replica alone.
+    replica: Option<ReplicaId>,
+    /// In words, without the replica's name.
+    text: String,
 }
 
 /// One replica, as it is seen from outside.
@@ -51,7 +64,7 @@ impl Recorder {
     pub fn new(protocol: &str, n: usize) -> Self {
         let seats = (0..n).map(|_| Seat::default()).collect();
         let protocol = protocol.to_owned();
-        Self { protocol, now: Rc::default(), seats, lines: Vec::new() }
+        Self { protocol, now: Rc::default(), seats, lines: Vec::new(), frames: 0 }
     }
 
     pub fn set_now(&self, now: Micros) {
@@ -84,6 +97,54 @@ impl Recorder {
     pub fn on_event(&mut self, at: ReplicaId, event: &Event) {
         let origin = Origin { replica: at, at: Duration::from_micros(self.now.get()) };
         self.seats[at.0 as usize].status.on_event(event.clone(), None, &origin);
+    }
+
+    /// Notes what is done to a replica, until a time where it lasts. A crash is noted when there is one.
+    pub fn on_act(&mut self, act: Act, victim: ReplicaId, until: Micros) {
+        let whose = |act| Some(victim).filter(|_| act != Act::CutSome && act != Act::Star);
+        let ms = until.saturating_sub(self.now.get()) / 1_000;
+        let lasts = |what: &str| Some(format!("{what} for {ms} ms"));
+        let text = match act {
+            Act::Isolate => lasts("is cut off"),
+            Act::Mute => lasts("is not heard"),
+            Act::Deafen => lasts("hears nobody"),
+            Act::CutSome => lasts("some links are cut"),
+            Act::Star => lasts(&format!("only replica {victim} is heard and hears")),
+            Act::Pause => lasts("stands still"),
+            Act::SlowDisk => lasts("has a slow disk"),
+            Act::FullDisk => lasts("has a full disk"),
+            Act::FailSync => Some("has a disk whose next sync fails".to_owned()),
+            Act::DieInside => Some("has a disk that dies within a few writes".to_owned()),
+            Act::ClockJump => Some(format!("has a clock that jumps by {ms} ms")),
+            Act::Rot => Some("has a disk that rots, once it is down".to_owned()),
+            Act::Crash | Act::CrashAll => None,
+        };
+        if let Some(text) = text {
+            self.fault(whose(act), text);
+        }
+    }
+
+    pub fn on_crash(&mut self, at: ReplicaId) {
+        self.fault(Some(at), "crashes".to_owned());
+    }
+
+    /// Nothing goes wrong any more.
+    pub fn on_heal(&mut self) {
+        self.fault(None, "all is healed".to_owned());
+    }
+
+    fn fault(&mut self, replica: Option<ReplicaId>, text: String) {
+        #[derive(Serialize)]
+        struct Line {
+            fault: Fault,
+        }
+        let line = Line { fault: Fault { at_us: self.now.get(), replica, text } };
+        self.push(&line);
+    }
+
+    fn push(&mut self, line: &impl Serialize) {
+        let line = serde_json::to_string(line);
+        self.lines.push(line.expect("numbers, texts and lists always encode"));
     }
 
     /// Asks the roles of a replica what they hold, if a frame is due.
@@ -121,14 +182,14 @@ impl Recorder {
         };
         let status = ReplicaStatus::new(&report, &bounds, Vec::new());
         if let Some(frame) = node.observe(status) {
-            let line = serde_json::to_string(&frame);
-            self.lines.push(line.expect("numbers, texts and lists always encode"));
+            self.push(&frame);
+            self.frames += 1;
         }
     }
 
-    /// What was recorded, a line of JSON each: what it is of, the frames, and that this is all.
+    /// What was recorded, a line of JSON each: what it is of, frames and faults, and that this is all.
     pub fn into_text(self, seed: u64) -> String {
-        let (protocol, n, frames) = (self.protocol, self.seats.len(), self.lines.len());
+        let (protocol, n, frames) = (self.protocol, self.seats.len(), self.frames);
         let mut text = format!(
             "{{\"taraflow_trace\":1,\"protocol\":\"{protocol}\",\"n\":{n},\"seed\":{seed}}}\n"
         );

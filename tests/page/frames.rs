@@ -88,7 +88,8 @@ pub fn frames(last: u64) -> Vec<Frame> {
 pub fn recording(lines: impl IntoIterator<Item = String>) -> String {
     let head = json!({"taraflow_trace": 1, "protocol": "tara", "n": N, "seed": 42}).to_string();
     let lines: Vec<_> = lines.into_iter().collect();
-    let end = json!({"end": true, "frames": lines.len()}).to_string();
+    let frames = lines.iter().filter(|line| !line.starts_with("{\"fault\":")).count();
+    let end = json!({"end": true, "frames": frames}).to_string();
     [vec![head], lines, vec![end]].concat().join("\n") + "\n"
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use browser::{Browser, DARK, LIGHT, SMALL};
-use frames::{frame, frames, line, recording};
+use frames::{BEGAN, frame, frames, line, recording};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -54,6 +54,50 @@ fn a_recording_is_one_file_that_plays_to_its_end_and_back() {
     browser.wait_text("#cluster", "view 0");
     browser.press("ArrowRight");
     browser.wait_text("#player", "frame 2 of 120");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+#[ignore = "needs Chromium"]
+fn what_was_done_to_a_run_and_who_did_most_are_shown() {
+    let timeless = |frame: taraflow::observe::frame::Frame| {
+        let mut raw = serde_json::to_value(frame).unwrap();
+        for operator in raw["operators"].as_array_mut().unwrap() {
+            (operator["busy"], operator["busy_us"]) = (json!(0.0), json!(0));
+            let rate = if operator["name"] == "committer" { 900.0 } else { 3.0 };
+            operator["rate_in"] = json!(rate);
+        }
+        raw.to_string()
+    };
+    let mut lines: Vec<String> = frames(40).into_iter().map(timeless).collect();
+    let fault = |number: u64, replica: Option<u16>, text: &str| {
+        json!({"fault": {"at_us": BEGAN + number * 250_000, "replica": replica, "text": text}})
+            .to_string()
+    };
+    let text = recording({
+        let mut all = lines.split_off(30);
+        lines.extend([
+            fault(10, Some(1), "crashes"),
+            fault(10, None, "some links are cut for 900 ms"),
+        ]);
+        lines.append(&mut all);
+        lines
+    });
+    let (browser, _home) = play(&text);
+    browser.wait_text("#player", "frame ");
+    seek(&browser, 0);
+    assert!(!browser.text("#lately").contains("crashes"), "not yet");
+    seek(&browser, 1000);
+    browser.wait_text("#player", "frame 120 of 120");
+
+    browser.wait_text("#operator-title", "most records");
+    browser.wait_text("#operator .busiest li", "committer");
+    browser.screenshot("recorded-busy");
+    browser.press("w");
+    browser.wait_text("#events", "replica 1 crashes");
+    browser.wait_text("#events", "some links are cut for 900 ms");
+    browser.screenshot("recorded-faults");
+    assert_eq!(browser.text("#notices"), "");
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 

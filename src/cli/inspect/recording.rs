@@ -61,9 +61,22 @@ struct Header {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Line {
-    Frame { at_us: u64, status: Whose },
-    End { end: bool, frames: usize },
+    Frame {
+        at_us: u64,
+        status: Whose,
+    },
+    /// What was done to the run: only pages tell of that.
+    Fault {
+        fault: Fault,
+    },
+    End {
+        end: bool,
+        frames: usize,
+    },
 }
+
+#[derive(Deserialize)]
+struct Fault {}
 
 #[derive(Deserialize)]
 struct Whose {
@@ -84,19 +97,20 @@ impl Recording {
         let mut offset = next(&mut lines, &mut line).map_err(|source| fail("read", source))?;
         let header = header(&name, &line)?;
         let mut marks: Vec<Mark> = Vec::new();
-        let mut ended = false;
+        let (mut ended, mut place) = (false, 1);
         loop {
             let bytes = next(&mut lines, &mut line).map_err(|source| fail("read", source))?;
             if bytes == 0 {
                 break;
             }
-            let place = marks.len() + 2;
+            place += 1;
             match serde_json::from_slice(&line) {
                 Ok(Line::Frame { at_us, status }) if !ended => {
                     let last = marks.last().map_or(0, |mark| mark.moment_us);
                     let moment_us = at_us.max(last);
                     marks.push(Mark { moment_us, replica: status.replica, offset, bytes });
                 }
+                Ok(Line::Fault { fault: Fault {} }) if !ended => {}
                 Ok(Line::End { end: true, frames }) if !ended && frames == marks.len() => {
                     ended = true;
                 }
@@ -284,6 +298,17 @@ mod tests {
         assert_eq!(recording.after(first), Some(1_500_000));
         assert_eq!((recording.after(last), recording.before(first)), (None, None));
         assert_eq!(recording.last(3, 1_500_000).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn what_was_done_to_the_run_is_no_frame_and_no_damage() {
+        let mut lines = lines();
+        lines.insert(3, r#"{"fault":{"at_us":1,"replica":2,"text":"crashes"}}"#.to_owned());
+
+        let mut recording = open(&(lines.join("\n") + "\n")).unwrap();
+
+        assert_eq!((recording.frames(), recording.cut), (10, false));
+        assert_eq!(recording.sightings(3_000_000).unwrap().len(), 3);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 // Who differs: the same operator of all replicas, held against each other.
 
+import { count, percent } from "./words.js";
+
 /** Busy shares that are this far apart differ. */
 const BUSY_APART = 0.1;
 /** A share of the time that is worth a look. */
@@ -85,4 +87,19 @@ export function stallerOf(frame) {
   const holder = holderOf(frame);
   const waited = frame.holdings.filter(({ role }) => frame.blame.some((link) => link.operator === role)).map(({ waitedUs }) => waitedUs);
   return holder && Math.max(0, ...waited) >= HOLD_US ? holder : null;
+}
+
+/**
+ * How much an operator does, from 0 to 1, and in words: by the time it takes; where no times are taken, as in
+ * a simulated run, by its records, beside the operator that has most.
+ * @param {import("./frame.js").Frame[]} frames
+ */
+export function workOf(frames) {
+  const all = frames.flatMap((frame) => frame.operators);
+  if (all.some((operator) => operator.busyUs > 0)) {
+    return { timed: true, share: (operator) => operator.busy, words: (operator) => percent(operator.busy) };
+  }
+  const rate = (operator) => Math.max(operator.rateIn, operator.rateOut);
+  const most = Math.max(1e-9, ...all.map(rate));
+  return { timed: false, share: (operator) => rate(operator) / most, words: (operator) => `${count(rate(operator))}/s` };
 }

@@ -1,6 +1,6 @@
 // The graph of a replica as its worker built it, with what flows through it now.
 
-import { differences, holdingOf, stallerOf } from "./differs.js";
+import { differences, holdingOf, stallerOf, workOf } from "./differs.js";
 import { at, el, refill, say, set, svg } from "./dom.js";
 import { FRESH, tint } from "./replicas.js";
 import { makeWire, updateWire } from "./wires.js";
@@ -40,7 +40,8 @@ export function graphView(app) {
     set(place, "data-silent", silentFor(app) === null ? null : true);
     const frames = app.frames();
     for (const wire of drawn.wires) updateWire(wire, frames, app.ui.operator);
-    for (const node of drawn.nodes) updateNode(node, app, frames);
+    const work = workOf(frames);
+    for (const node of drawn.nodes) updateNode(node, app, frames, work);
   }
 
   /** Looks at a point closely, or at all of it again. */
@@ -88,7 +89,6 @@ function build(app, picture) {
   return { picture, root, wires, nodes };
 }
 
-/** Makes the picture as large as its place, so that nothing is cut, or larger if it is looked at closely. */
 /** Whether a picture that is hard to read gets larger when what stands beside it goes below it. */
 function isRoomier(picture, { clientWidth, clientHeight }) {
   const scale = (width, height) => Math.min(width / picture.width, height / picture.height);
@@ -97,6 +97,7 @@ function isRoomier(picture, { clientWidth, clientHeight }) {
   return innerWidth > SMALL && beside < SCALE.close && scale(clientWidth, clientHeight - ASIDE.below) > beside;
 }
 
+/** Makes the picture as large as its place, so that nothing is cut, or larger if it is looked at closely. */
 function fit({ root, picture }, place, close) {
   const { clientWidth, clientHeight } = place;
   const wanted = Math.min((clientWidth - MARGIN) / picture.width, (clientHeight - MARGIN) / (picture.height + HEADROOM));
@@ -134,17 +135,18 @@ function makeNode(app, node, height) {
   return { name, root, hint, heat, figures, cells, flag, x, top, width, y };
 }
 
-function updateNode(node, app, frames) {
+function updateNode(node, app, frames, work) {
   const { name } = node;
   const { ui } = app;
   const operators = frames.map((frame) => frame.operators.find((operator) => operator.name === name));
   const known = operators.filter(Boolean);
-  const busy = Math.max(0, ...known.map((operator) => operator.busy));
+  const busy = Math.max(0, ...known.map(work.share));
   node.heat.style.fillOpacity = (Math.sqrt(busy) * 0.62).toFixed(3);
   set(node.root, "aria-pressed", String(ui.operator === name));
   const rate = (operator) => `${count(Math.max(operator.rateIn, operator.rateOut))}/s`;
   const alone = !ui.everyone && known[0];
-  say(node.figures, alone ? `${percent(alone.busy)} · ${rate(alone)}` : "");
+  const figures = [work.timed ? percent(alone?.busy ?? 0) : "", alone ? rate(alone) : ""];
+  say(node.figures, alone ? figures.filter(Boolean).join(" · ") : "");
   const differing = ui.everyone ? differences(frames, name) : [];
   set(node.root, "data-differs", differing.length > 0 || null);
   drawCells(node, ui.everyone ? frames : [], operators, differing);

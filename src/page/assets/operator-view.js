@@ -1,6 +1,6 @@
 // Beside the graph: the chain of blame, and the operator that is selected.
 
-import { differences, holderOf, holdingOf } from "./differs.js";
+import { differences, holderOf, holdingOf, workOf } from "./differs.js";
 import { at, el, refill, say } from "./dom.js";
 import { tint } from "./replicas.js";
 import { count, exact, lasting, percent } from "./words.js";
@@ -14,7 +14,7 @@ export function operatorView(app) {
     const frames = app.frames();
     drawBlame(app, frames);
     const name = app.ui.operator;
-    say(at("operator-title"), name ?? "Busiest operators");
+    say(at("operator-title"), name ?? (workOf(frames).timed ? "Busiest operators" : "Operators with most records"));
     const shown = frames.map((frame) => ({
       frame,
       operator: frame.operators.find((operator) => operator.name === name) ?? null,
@@ -36,28 +36,30 @@ function keyOf({ frame, operator, holding }) {
   return [frame.replica, operator, holding];
 }
 
-/** The operators that run most, of any of these replicas. */
-function topOf(frames) {
+/** The operators that do most, of any of these replicas. */
+function topOf(frames, { share }) {
   const all = frames.flatMap(({ replica, operators }) => operators.map((operator) => ({ replica, operator })));
-  return all.sort((one, other) => other.operator.busy - one.operator.busy).slice(0, BUSIEST);
+  return all.sort((one, other) => share(other.operator) - share(one.operator)).slice(0, BUSIEST);
 }
 
 function busyKey(frames) {
-  return topOf(frames).map(({ replica, operator }) => [replica, operator.name, percent(operator.busy)]);
+  const work = workOf(frames);
+  return topOf(frames, work).map(({ replica, operator }) => [replica, operator.name, work.words(operator)]);
 }
 
 /** While none is selected: where to look first. */
 function busiest(app, frames) {
-  const top = topOf(frames);
+  const work = workOf(frames);
+  const top = topOf(frames, work);
   // On a scale to the whole of the time most bars would not be seen.
-  const most = Math.max(0.001, ...top.map(({ operator }) => operator.busy));
+  const most = Math.max(0.001, ...top.map(({ operator }) => work.share(operator)));
   const lines = top.map(({ replica, operator }) => {
-    const { name, busy } = operator;
+    const { name } = operator;
     const bar = el("i", { class: "bar-fill" });
-    bar.style.width = `${((busy / most) * 100).toFixed(1)}%`;
+    bar.style.width = `${((work.share(operator) / most) * 100).toFixed(1)}%`;
     const button = el("button", { type: "button", class: "quiet", text: name, onclick: () => app.select(name) });
     const whose = app.ui.everyone ? el("span", { class: "whose", text: ` of ${replica}` }) : null;
-    return el("li", { class: tint(replica) }, el("span", {}, button, whose), el("span", { class: "bar-ground" }, bar), el("b", { text: percent(busy) }));
+    return el("li", { class: tint(replica) }, el("span", {}, button, whose), el("span", { class: "bar-ground" }, bar), el("b", { text: work.words(operator) }));
   });
   return [el("ol", { class: "busiest" }, ...lines), el("p", { class: "empty", text: "Select an operator to see its figures." })];
 }

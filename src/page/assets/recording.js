@@ -1,14 +1,15 @@
 // A recorded run: lines of JSON, the first of which says what they are, and the last that nothing was
 // cut off.
 
-import { readFindings, readFrame } from "./frame.js";
+import { isReplica, readFindings, readFrame } from "./frame.js";
 
 /** The version of recordings that this page reads. */
 const VERSION = 1;
 
 /**
  * @typedef {{frame: import("./frame.js").Frame, findings: import("./frame.js").Finding[] | null}} Step
- * @typedef {{title: string, steps: Step[], problems: string[]}} Recording
+ * @typedef {{at: number, replica: number | null, text: string}} Fault
+ * @typedef {{title: string, steps: Step[], faults: Fault[], problems: string[]}} Recording
  */
 
 /**
@@ -23,16 +24,17 @@ export function readRecording(text) {
   const version = head?.taraflow_trace;
   if (version !== VERSION) {
     const what = version === undefined ? "This is no recording" : `This recording is of version ${String(version)}`;
-    return { title: "", steps: [], problems: [`${what}; this page reads recordings of version ${VERSION}.`] };
+    return { title: "", steps: [], faults: [], problems: [`${what}; this page reads recordings of version ${VERSION}.`] };
   }
-  const recording = { title: title(head), steps: [], problems: [] };
+  const recording = { title: title(head), steps: [], faults: [], problems: [] };
   const last = rest[rest.length - 1];
   const isWhole = last?.end === true;
   const skipped = [];
   for (const [at, line] of (isWhole ? rest.slice(0, -1) : rest).entries()) {
     try {
       if (line === undefined) throw new Error("something that is no JSON");
-      recording.steps.push(step(line));
+      if (line.fault) recording.faults.push(fault(line.fault));
+      else recording.steps.push(step(line));
     } catch (error) {
       skipped.push(`line ${at + 2}: ${error.message}`);
     }
@@ -47,6 +49,7 @@ export function readRecording(text) {
     recording.problems.push(`${skipped.length} lines were skipped; the first, ${skipped[0]}.`);
   }
   recording.steps.sort((one, other) => one.frame.at - other.frame.at);
+  recording.faults.sort((one, other) => one.at - other.at);
   return recording;
 }
 
@@ -62,6 +65,12 @@ function parsed(line) {
 function step(line) {
   const { frame, findings } = line?.frame ? line : { frame: line, findings: null };
   return { frame: readFrame(frame), findings: Array.isArray(findings) ? readFindings(findings) : null };
+}
+
+/** What was done to the run. */
+function fault({ at_us, replica, text }) {
+  if (!Number.isFinite(at_us)) throw new Error("a fault that does not say when it was");
+  return { at: at_us, replica: isReplica(replica) ? replica : null, text: String(text).slice(0, 200) };
 }
 
 function title(head) {

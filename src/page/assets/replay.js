@@ -16,6 +16,7 @@ export class Replay {
   constructor(store, recording, graph, changed) {
     this.store = store;
     this.steps = recording.steps;
+    this.faults = recording.faults;
     this.picture = graph;
     this.changed = changed;
     this.first = this.steps[0]?.frame.at ?? 0;
@@ -24,6 +25,8 @@ export class Replay {
     this.position = this.first;
     /** Steps taken. */
     this.taken = 0;
+    /** Faults told. */
+    this.told = 0;
     this.speed = 1;
     this.playing = false;
   }
@@ -77,7 +80,7 @@ export class Replay {
     const to = Math.min(Math.max(position, this.first), this.last);
     if (to < this.position) {
       this.store.clear();
-      this.taken = 0;
+      [this.taken, this.told] = [0, 0];
     }
     this.position = to;
     for (; this.taken < this.steps.length; this.taken += 1) {
@@ -85,6 +88,10 @@ export class Replay {
       if (frame.at > to) break;
       this.store.frame(frame, frame.at / 1000);
       if (findings) this.store.judge(findings);
+    }
+    for (; this.told < this.faults.length && this.faults[this.told].at <= to; this.told += 1) {
+      const { at, replica, text } = this.faults[this.told];
+      this.store.story.note(replica, { at, kind: "fault", text });
     }
     this.changed();
   }

@@ -7,7 +7,7 @@ import { tint } from "./replicas.js";
 const DRAWN = 200;
 const LATELY = 6;
 
-const SIGNS = { suspected: "?", entered_view: "→", leads: "◆", diverged: "✖", installed: "⇣", stands: "▲" };
+const SIGNS = { suspected: "?", entered_view: "→", leads: "◆", diverged: "✖", installed: "⇣", stands: "▲", fault: "ϟ" };
 
 /** @param {any} app */
 export function storyView(app) {
@@ -33,10 +33,10 @@ export function lines(app, items) {
   return items.map(({ replica, at: when, kind, text, routine }) =>
     el(
       "li",
-      { class: tint(replica), "data-routine": routine },
+      { class: replica === null ? null : tint(replica), "data-routine": routine, "data-fault": kind === "fault" },
       el("time", { text: app.moment(when) }),
       el("span", { class: "sign", "aria-hidden": "true", text: SIGNS[kind] ?? "·" }),
-      el("span", {}, el("b", { text: `replica ${replica} ` }), text),
+      el("span", {}, replica === null ? null : el("b", { text: `replica ${replica} ` }), text),
     ),
   );
 }

@@ -1,6 +1,6 @@
 // What happened, of all replicas, in the order of time.
 
-/** @typedef {{replica: number, at: number, kind: string, text: string, routine: boolean}} Item */
+/** @typedef {{replica: number | null, at: number, kind: string, text: string, routine: boolean}} Item */
 
 /** Things kept, of those that matter and of those that happen all the time. */
 const KEPT = { notable: 400, routine: 100 };
@@ -15,8 +15,8 @@ export class Story {
   }
 
   /**
-   * @param {number} replica
-   * @param {import("./frame.js").Happened} happened
+   * @param {number | null} replica nothing if it happened to no replica alone
+   * @param {{at: number, kind: string, text: string}} happened
    */
   note(replica, { at, kind, text }) {
     const routine = ROUTINE.has(kind);

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use rustix::fs::statvfs;
 
@@ -74,8 +74,7 @@ fn files(data: &Path) -> Machine {
         let slot =
             name.strip_prefix("checkpoint-").and_then(|slot| u64::from_str_radix(slot, 16).ok());
         if let Some(slot) = slot.map(Slot) {
-            let age =
-                metadata.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok());
+            let age = metadata.modified().ok().and_then(|at| at.elapsed().ok());
             let age_ms = age.unwrap_or_default().as_millis() as u64;
             checkpoints.push(Kept { slot, bytes: metadata.len(), age_ms });
         }

@@ -14,6 +14,8 @@ const HEADROOM = 6;
 const MARGIN = 6;
 const ASIDE = { beside: 296, below: 230 };
 const SMALL = 1060;
+/** So much larger the picture has to become for what stands beside it to move. */
+const WORTH = 1.15;
 
 /** @param {any} app */
 export function graphView(app) {
@@ -94,7 +96,7 @@ function isRoomier(picture, { clientWidth, clientHeight }) {
   const scale = (width, height) => Math.min(width / picture.width, height / picture.height);
   const beside = scale(clientWidth - ASIDE.beside, clientHeight);
   // In a small window it is below in any case.
-  return innerWidth > SMALL && beside < SCALE.close && scale(clientWidth, clientHeight - ASIDE.below) > beside;
+  return innerWidth > SMALL && beside < SCALE.close && scale(clientWidth, clientHeight - ASIDE.below) > beside * WORTH;
 }
 
 /** Makes the picture as large as its place, so that nothing is cut, or larger if it is looked at closely. */

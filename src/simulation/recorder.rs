@@ -117,6 +117,7 @@ impl Recorder {
             Act::DieInside => Some("has a disk that dies within a few writes".to_owned()),
             Act::ClockJump => Some(format!("has a clock that jumps by {ms} ms")),
             Act::Rot => Some("has a disk that rots, once it is down".to_owned()),
+            Act::Harm => Some("may find a file harmed when it comes back".to_owned()),
             Act::Crash | Act::CrashAll => None,
         };
         if let Some(text) = text {

@@ -31,6 +31,8 @@ pub const FRAME_BYTES: usize = 1 << 20;
 pub const SHOWN_BYTES_MAX: usize = 512 << 10;
 /// How long a peer may take to let us in, or to take anything of what waits for it.
 pub const PATIENCE_MS: Millis = 3_000;
+/// If a replica looks after its links so late, it has stood still itself, as when it restores a large state.
+const STANDSTILL_MS: Millis = 500;
 const RETRY_MS: Millis = 50;
 const RETRY_MS_MAX: Millis = 1_000;
 
@@ -83,6 +85,8 @@ pub struct Peers {
     links: Vec<Link>,
     /// What the names of peers mean.
     names: Names,
+    /// When they were last looked after.
+    ticked_at: Millis,
     /// One message, encoded once for all who are to have it.
     encoded: Vec<u8>,
 }
@@ -105,7 +109,7 @@ impl Peers {
             status: LinkStatus::default(),
         };
         let links = all.filter(|(peer, _)| *peer != making.me).map(link).collect();
-        Ok(Self { making, links, names, encoded: Vec::new() })
+        Ok(Self { making, links, names, ticked_at: 0, encoded: Vec::new() })
     }
 
     /// How the links stand, by peer.
@@ -118,7 +122,11 @@ impl Peers {
 
     /// Dials peers whose time has come, and gives up on those that are too slow.
     pub fn on_tick(&mut self, now: Millis, registry: &Registry) {
+        let late_ms = now.saturating_sub(std::mem::replace(&mut self.ticked_at, now));
         for link in &mut self.links {
+            if late_ms > STANDSTILL_MS {
+                link.excuse(now);
+            }
             let outcome = match &link.state {
                 State::Down { retry_at } if now < *retry_at => Ok(()),
                 State::Down { .. } => {
@@ -323,6 +331,15 @@ impl Link {
             self.outbox.begin();
         }
         self.outbox.add_bytes(item);
+    }
+
+    /// Blames the peer for nothing that has happened so far.
+    fn excuse(&mut self, now: Millis) {
+        if let State::Greeting { since: last, .. } | State::Up { moved_at: last, .. } =
+            &mut self.state
+        {
+            *last = now;
+        }
     }
 
     fn flush(&mut self, now: Millis) -> Result<(), Fault> {

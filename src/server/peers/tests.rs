@@ -70,3 +70,25 @@ fn a_frame_ends_with_the_message_that_fills_it() {
         assert!(longest < FRAME_BYTES + bytes, "{longest} in one frame, of {bytes} each");
     }
 }
+
+#[test]
+fn a_peer_is_given_up_when_it_does_not_answer_and_not_because_nobody_looked() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoints =
+        [SocketAddr::from(([127, 0, 0, 1], 1)), silent.local_addr().unwrap()].map(Endpoint::from);
+    let settings = Default::default();
+    let common = Common { cluster: 1, settings, protocol: "tara".to_owned() };
+    let making = Making { me: ReplicaId(0), common, tls: None, link_bytes_max: LIMIT };
+    let mut peers = Peers::new(making, &endpoints).unwrap();
+    let poll = mio::Poll::new().unwrap();
+    let mut tick = |now| {
+        peers.on_tick(now, poll.registry());
+        peers.status().next().unwrap().1.fault
+    };
+
+    assert_eq!(tick(0), None);
+    let standstill = 10 * PATIENCE_MS;
+    assert_eq!(tick(standstill), None);
+    let lost = (1..).map(|ticks| standstill + 100 * ticks).find(|now| tick(*now).is_some());
+    assert_eq!(lost, Some(standstill + PATIENCE_MS + 100));
+}

@@ -315,8 +315,10 @@ impl Executor {
     /// The replicated state as it stands.
     #[must_use]
     pub fn checkpoint(&self) -> Checkpoint {
-        let mut bytes = postcard::to_stdvec(&self.state).expect("plain data always encodes");
-        bytes.extend(self.application.snapshot());
+        let own = postcard::to_stdvec(&self.state).expect("plain data always encodes");
+        let mut bytes = self.application.snapshot();
+        // To move a large state within its memory takes a fraction of the time that new memory takes.
+        bytes.splice(0..0, own);
         Checkpoint::new(self.state.next, bytes)
     }
 }

@@ -8,12 +8,22 @@ use taraflow::simulation::FaultyDisk;
 
 use super::rewriting::Subject;
 
-/// A disk that says of some syncs that they are done, and does nothing.
+/// A disk that says of some things that they are done, and does nothing.
 struct Lazy {
     inner: FaultyDisk,
-    /// How many syncs of files are yet to be left out, and whether those of names are.
+    /// How many syncs of files are yet to be left out.
     files: u64,
+    /// Whether it syncs names.
     names: bool,
+    /// Whether it writes over what is there.
+    overwrites: bool,
+}
+
+impl Lazy {
+    /// One that does all.
+    fn not_at_all(inner: FaultyDisk) -> Self {
+        Self { inner, files: 0, names: true, overwrites: true }
+    }
 }
 
 impl Disk for Lazy {
@@ -34,7 +44,12 @@ impl Disk for Lazy {
     }
 
     fn overwrite(&mut self, file: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.inner.overwrite(file, offset, bytes)
+        if self.overwrites {
+            return self.inner.overwrite(file, offset, bytes);
+        }
+        let start = offset as usize;
+        let before = self.inner.read(file)?[start..start + bytes.len()].to_vec();
+        self.inner.overwrite(file, offset, &before)
     }
 
     fn prepare(&mut self, file: &str, bytes: u64) -> io::Result<()> {
@@ -64,10 +79,22 @@ impl Disk for Lazy {
 
 /// 0.4: a replica speaks before its disk knows that it has started. Mostly it cannot start again.
 pub fn a_start_is_not_durable() -> Subject {
-    Subject { disk: |inner, _| Box::new(Lazy { inner, files: 1, names: true }), ..subject() }
+    let disk =
+        |inner, _| -> Box<dyn Disk> { Box::new(Lazy { files: 1, ..Lazy::not_at_all(inner) }) };
+    Subject { disk, ..subject() }
 }
 
 /// 0.4: new files are filled and synced, and their names are not.
 pub fn names_of_files_are_not_durable() -> Subject {
-    Subject { disk: |inner, _| Box::new(Lazy { inner, files: 0, names: false }), ..subject() }
+    let disk =
+        |inner, _| -> Box<dyn Disk> { Box::new(Lazy { names: false, ..Lazy::not_at_all(inner) }) };
+    Subject { disk, ..subject() }
+}
+
+/// 0.4: a disk whose journal ends too early is taken for whole.
+pub fn nothing_says_how_far_a_journal_reached() -> Subject {
+    let disk = |inner, _| -> Box<dyn Disk> {
+        Box::new(Lazy { overwrites: false, ..Lazy::not_at_all(inner) })
+    };
+    Subject { disk, ..subject() }
 }

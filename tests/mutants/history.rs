@@ -1,9 +1,8 @@
 //! Mutants of what is known of the past: marks of what is decided, renewals, what is needed for them, and
-//! how far a disk is known to reach.
+//! whether a disk has one.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::io;
 use std::rc::Rc;
 
 use taraflow::dataflows::tara::invariants::subject;
@@ -128,11 +127,6 @@ pub fn what_is_needed_is_never_given() -> Subject {
     })
 }
 
-/// 0.4: a disk whose journal ends too early is taken for whole.
-pub fn nothing_says_how_far_a_journal_reached() -> Subject {
-    Subject { disk: |inner, _owner| Box::new(Unnoted { inner }), ..subject() }
-}
-
 /// 0.4: a damaged disk is taken for one of a replica that never ran.
 pub fn a_damaged_disk_is_begun_anew() -> Subject {
     let disk = |mut disk: FaultyDisk, owner: Identity| -> Box<dyn Disk> {
@@ -146,53 +140,4 @@ pub fn a_damaged_disk_is_begun_anew() -> Subject {
         Box::new(disk)
     };
     Subject { disk, ..subject() }
-}
-
-/// A disk on which nothing is written over.
-struct Unnoted {
-    inner: FaultyDisk,
-}
-
-impl Disk for Unnoted {
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.inner.list()
-    }
-
-    fn read(&self, file: &str) -> io::Result<Vec<u8>> {
-        self.inner.read(file)
-    }
-
-    fn append(&mut self, file: &str, bytes: &[u8]) -> io::Result<()> {
-        self.inner.append(file, bytes)
-    }
-
-    fn truncate(&mut self, file: &str, length: u64) -> io::Result<()> {
-        self.inner.truncate(file, length)
-    }
-
-    fn overwrite(&mut self, file: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let start = offset as usize;
-        let before = self.inner.read(file)?[start..start + bytes.len()].to_vec();
-        self.inner.overwrite(file, offset, &before)
-    }
-
-    fn prepare(&mut self, file: &str, bytes: u64) -> io::Result<()> {
-        self.inner.prepare(file, bytes)
-    }
-
-    fn sync(&mut self, file: &str) -> io::Result<()> {
-        self.inner.sync(file)
-    }
-
-    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
-        self.inner.rename(from, to)
-    }
-
-    fn remove(&mut self, file: &str) -> io::Result<()> {
-        self.inner.remove(file)
-    }
-
-    fn sync_names(&mut self) -> io::Result<()> {
-        self.inner.sync_names()
-    }
 }

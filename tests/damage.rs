@@ -195,3 +195,30 @@ fn a_file_of_another_replica_or_cluster_is_refused() {
         }
     }
 }
+
+/// The machine crashes, so that the file `extent` says less than is true; and the next start dies with its
+/// first bytes half written.
+#[test]
+fn what_a_start_writes_anew_counts_where_it_stood_until_it_is_on_the_disk() {
+    let mut disk = Memory::default();
+    Store::create(&mut disk, OWNER).unwrap();
+    let mut before = Vec::new();
+    for life in 0..2 {
+        before = disk.read("extent").unwrap();
+        let (mut store, _) = open(&disk).unwrap();
+        store.write([Durable::Newest(format!("view {life}")), record(life, 9)]).unwrap();
+        store.sync().unwrap();
+    }
+    let crashed = harmed(&disk, "extent", Some(&before));
+    let whole = found(&copy(&crashed)).unwrap();
+    assert_eq!(whole.slots, [Slot(0), Slot(1)]);
+
+    let (mut store, _) = open(&crashed).unwrap();
+    store.append().unwrap();
+    let newest = crashed.list().unwrap().pop().unwrap();
+    let bytes = crashed.read(&newest).unwrap();
+    for end in 0..=bytes.len() {
+        let left = found(&harmed(&crashed, &newest, Some(&bytes[..end]))).unwrap();
+        assert_eq!((left.newest, left.slots), (whole.newest.clone(), whole.slots.clone()), "{end}");
+    }
+}

@@ -67,13 +67,16 @@ pub(super) fn read<R: Serialize + DeserializeOwned>(
     let mut next: Option<Follows> = None;
     let present = names::segments(names);
     for &number in present.iter().rev() {
-        let end = match (next, parts.is_empty()) {
-            (Some(next), _) if next.segment == number => Ending::At(next.length),
-            (_, false) => {
+        // While nothing says that what was written anew into a later one has come on the disk, it counts
+        // where it stood before.
+        let is_vouched = parts.iter().any(|part: &Part<R>| part.durable > 0);
+        let end = match next {
+            Some(next) if next.segment == number => Ending::At(next.length),
+            _ if is_vouched => {
                 stale.push(number);
                 continue;
             }
-            (_, true) => Ending::Open { durable: extent.length_of(number) },
+            _ => Ending::Open { durable: extent.length_of(number) },
         };
         let part = Part::<R>::read(disk, owner, number, end)?;
         if !part.has_begun() {
@@ -236,7 +239,8 @@ impl<R: Serialize + DeserializeOwned> Journal<R> {
                 // is written again.
                 journal.stale.push(number);
                 journal.follows = journal.follows.or(part.follows);
-                journal.unsynced.extend(part.unsynced());
+                let late = part.unsynced().into_iter();
+                journal.unsynced.extend(late.filter(|(_, entry)| !rewritten.contains(entry)));
             }
             let times = part.started.unwrap_or_default();
             journal.incarnation = journal.incarnation.max(times + 1);

@@ -500,4 +500,16 @@ mod tests {
         committer.on_executed(Slot(10));
         assert_eq!(committer.mark(), Some(Durable::Decided { from: Slot(9), to: Slot(10) }));
     }
+
+    #[test]
+    fn what_was_fetched_behind_a_gap_is_released_when_it_comes_again_with_the_gap() {
+        let learned = Promise::Learned { slot: Slot(3), value: None };
+        let recovered = Recovered { slots: vec![(Slot(3), learned)], ..Recovered::nothing() };
+        let mut committer = Committer::new(&recovered, &Config::new(ReplicaId(0), 3));
+        assert_eq!(committer.known_at_start(), []);
+        for slot in 0..4 {
+            assert!(committer.on_fetched(Slot(slot), &None).is_some(), "{slot}");
+            assert!(committer.on_fetched(Slot(slot), &None).is_none(), "{slot}");
+        }
+    }
 }

@@ -12,7 +12,7 @@ use super::messages::{Promise, Proposal};
 /// Owns that account.
 #[derive(Clone, Debug)]
 pub struct Decided {
-    /// Slots not yet executed of which another replica has said what they hold.
+    /// Slots that were released for what the journal or another replica says, and are not yet executed.
     learned: BTreeSet<Slot>,
     /// What the journal has said at a start, until the roles are there to be told.
     at_start: Vec<(Slot, Value)>,
@@ -40,7 +40,8 @@ impl Decided {
             let Some(value) = learned.get(&slot).copied().or(accepted) else { break };
             at_start.push((slot, value.clone()));
         }
-        let learned = learned.into_keys().filter(|slot| *slot >= covered).collect();
+        // What comes behind a gap is fetched again with the gap.
+        let learned = at_start.iter().map(|(slot, _)| *slot).collect();
         Self { learned, at_start, from: covered, to: recovered.decided }
     }
 

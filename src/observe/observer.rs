@@ -32,6 +32,8 @@ use crate::types::{ReplicaId, Slot};
 
 /// Lives of slots in a frame.
 const SLOTS_A_FRAME: usize = 32;
+/// The least time for which counts are recent, in microseconds: that from one frame to the next.
+const LEAST_US: u64 = 250_000;
 /// Things that happened in a frame.
 const HAPPENED_A_FRAME: usize = 64;
 /// Where blame begins: at what applies the ordered stream.
@@ -287,8 +289,9 @@ impl Observer {
     /// A frame of the epoch that was ended last, of a replica that stands like this.
     pub fn frame(&mut self, status: ReplicaStatus) -> Frame {
         let at_us = self.times.back().copied().unwrap_or_default();
-        let window_us =
-            at_us.saturating_sub(self.times.front().copied().unwrap_or_default()).max(1);
+        let first_us = self.times.front().copied().unwrap_or_default();
+        // What was counted before the first frame took some time, too.
+        let window_us = at_us.saturating_sub(first_us).max(LEAST_US);
         let holdings = self.take_holdings(at_us);
         let slots = self.past.sampled(self.shown_to, SLOTS_A_FRAME).unwrap_or_default();
         let open = slots.iter().find(|life| life.executed_at.is_none()).map(|life| life.slot);

@@ -177,6 +177,10 @@ impl Cluster<'_> {
 
     pub(super) fn refuses_clients(&self, frame: &Frame) -> Vec<Finding> {
         let (replica, clients) = (frame.status.replica, &frame.status.clients);
+        if clients.max == 0 {
+            // A simulated replica has no port for them.
+            return Vec::new();
+        }
         let finding = |(kind, count): (&str, usize)| {
             let lately = clients.refused_ms_ago.is_some_and(|ms| ms <= CLIENTS_MS);
             let text = match (lately && kind == "Redis", count >= clients.max) {

@@ -243,6 +243,16 @@ fn a_lag_that_does_not_grow_is_no_finding_and_hides_no_slow_disk() {
 }
 
 #[test]
+fn a_replica_without_a_port_for_clients_refuses_none() {
+    let mut scene = scene();
+    change(&mut scene, 1, |frame| {
+        let clients = &mut frame.status.clients;
+        (clients.redis, clients.native, clients.max) = (0, 0, 0);
+    });
+    assert_eq!(codes(&judge(scene).1), []);
+}
+
+#[test]
 fn clients_that_are_refused_or_not_answered_are_told() {
     let mut scene = scene();
     change(&mut scene, 1, |frame| {

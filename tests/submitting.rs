@@ -15,6 +15,14 @@ use cluster::{Cluster, taraflow, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 
 #[test]
+fn an_input_that_is_not_there_is_named_and_nobody_is_asked() {
+    let output = taraflow().args(["submit", "no-such-file"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("cannot read no-such-file: No such file"), "{said}");
+}
+
+#[test]
 fn a_malformed_line_says_how_many_commands_were_applied_and_how_to_go_on() {
     let cluster = Cluster::start(3, &["--plain"]);
     let file = cluster.directory().join("commands");

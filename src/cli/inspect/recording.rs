@@ -91,7 +91,8 @@ impl Recording {
     pub fn open(path: &Path) -> Result<Self, Error> {
         let name = path.display().to_string();
         let fail = |doing, source| Error::File { doing, path: path.display().to_string(), source };
-        let file = File::open(path).map_err(|source| fail("open", source))?;
+        let file = File::open(path);
+        let file = file.map_err(|source| Error::Usage(format!("cannot open {name}: {source}")))?;
         let mut lines = BufReader::new(file.try_clone().map_err(|source| fail("open", source))?);
         let mut line = Vec::new();
         let mut offset = next(&mut lines, &mut line).map_err(|source| fail("read", source))?;

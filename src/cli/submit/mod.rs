@@ -103,7 +103,7 @@ impl SubmitArgs {
             return Ok((Box::new(io::stdin()), None));
         }
         let unreadable =
-            |source| Error::File { doing: "read", path: self.input.display().to_string(), source };
+            |source| Error::Usage(format!("cannot read {}: {source}", self.input.display()));
         let file = File::open(&self.input).map_err(unreadable)?;
         let bytes = file.metadata().map_err(unreadable)?.len();
         Ok((Box::new(BufReader::new(file)), Some(bytes)))

@@ -170,9 +170,11 @@ fn say_hello(directory: &Path, n: usize, nodes: &[NodeSettings]) {
     for node in nodes {
         let Addresses { links, clients, admin } = node.listen;
         let me = node.config.me;
-        eprintln!("replica {me}: clients {clients}, links {links}, admin {admin}");
+        let clients =
+            if node.redis { format!("clients {clients}") } else { "no Redis clients".to_owned() };
+        eprintln!("replica {me}: {clients}, links {links}, admin {admin}");
     }
-    if let Some(node) = nodes.first() {
+    if let Some(node) = nodes.iter().find(|node| node.redis) {
         let port = node.listen.clients.port();
         eprintln!("try:    redis-cli -p {port} set greeting hello");
     }

@@ -41,7 +41,7 @@ pub struct SimArgs {
     /// Print the last lines of what happened in each world
     #[arg(long)]
     trace: bool,
-    /// Leave a recording of the one seed, for `taraflow inspect --trace FILE`
+    /// Leave a recording of the one seed, for `taraflow inspect --recording FILE`
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
     /// Leave a page that plays the one seed, for a browser

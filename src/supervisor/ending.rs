@@ -47,12 +47,11 @@ impl Ending {
     pub(super) fn remedy(self, durable: bool) -> &'static str {
         match (self, self.fate(durable)) {
             (Self::Code(code), Fate::Stay(_)) if code == i32::from(USAGE) => {
-                "put its settings right, which `taraflow config check` tests, and run `taraflow cluster up` \
-                 anew"
+                "put its settings right, which `taraflow config check` tests; then `taraflow cluster down` and \
+                 `taraflow cluster up`"
             }
             (Self::Code(code), Fate::Stay(_)) if code == i32::from(INTEGRITY) => {
-                "`taraflow log verify` says what is there; keep the other replicas running, and put no older \
-                 copy in its place"
+                "`taraflow log verify` says what is there, and `taraflow checkpoint verify` which checkpoints"
             }
             (_, Fate::Stay(_)) => {
                 "what only memory held is lost: make a new cluster, or keep data on disk"

@@ -67,6 +67,20 @@ fn a_killed_replica_is_shown_and_the_others_serve_on() {
 }
 
 #[test]
+fn a_replica_that_does_not_answer_does_not_count_as_working_from_the_first_question_on() {
+    let cluster = Cluster::start(3, &[]);
+    wait_until("the cluster is healthy", || overview(&cluster)["verdict"] == "healthy");
+
+    cluster.pause(2);
+    let said = status(&cluster, &[]);
+
+    let text = String::from_utf8(said.stdout).unwrap();
+    assert_eq!(said.status.code(), Some(5), "{text}");
+    assert!(text.contains("2 of 3 replicas work"), "{text}");
+    assert!(text.contains("its port is open, and nothing answers"), "{text}");
+}
+
+#[test]
 fn replicas_that_hang_are_not_waited_for_and_exit_codes_say_how_many_are_left() {
     let cluster = Cluster::start(3, &[]);
     let code = |more: &[&str]| status(&cluster, more).status.code();

@@ -44,6 +44,18 @@ pub(super) enum Silence {
 /// What admin ports are shown. A process asks one cluster, and learns which from its command line.
 static TOKEN: OnceLock<Secret> = OnceLock::new();
 
+impl Silence {
+    /// Whether there was somebody who should have answered. Where there was nobody, the address may be one
+    /// for another machine.
+    pub(super) fn is_of_somebody(&self) -> bool {
+        match self {
+            Self::Mute(_) => true,
+            Self::Io(error) => error.kind() == io::ErrorKind::ConnectionReset,
+            Self::Late(_) | Self::Strange | Self::Refused(_) => false,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Refusal {
     error: String,

@@ -177,7 +177,7 @@ fn ask_one(address: SocketAddr, patience: Duration) -> Result<Answer, Silence> {
 /// machine, by what it has shown those who can.
 fn ask_each(whom: &Whom, patience: Duration) -> Vec<Sighting> {
     let answers = whom.ask(|address| ask_one(address, patience));
-    let (mut sightings, mut scenes) = (Vec::new(), Vec::new());
+    let (mut sightings, mut scenes, mut mute) = (Vec::new(), Vec::new(), Vec::new());
     for ((replica, address), answer) in whom.replicas.iter().zip(answers) {
         // Those of a cluster's directory have numbers.
         let Some(replica) = *replica else { continue };
@@ -200,11 +200,16 @@ fn ask_each(whom: &Whom, patience: Duration) -> Vec<Sighting> {
                     }
                 }
             }
-            Err(silence) => sighting.silence = Some(format!("{address}: {silence}")),
+            Err(silence) => {
+                mute.extend(silence.is_of_somebody().then_some(replica));
+                sighting.silence = Some(format!("{address}: {silence}"));
+            }
         }
         sightings.push(sighting);
     }
-    for sighting in sightings.iter_mut().filter(|sighting| sighting.frame.is_none()) {
+    // Of one that does not answer others know only how it stood before it was asked.
+    let unknown = |seen: &&mut Sighting| seen.frame.is_none() && !mute.contains(&seen.replica);
+    for sighting in sightings.iter_mut().filter(unknown) {
         learn_from_others(sighting, &scenes);
     }
     if let Some(directory) = &whom.directory {

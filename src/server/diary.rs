@@ -26,7 +26,9 @@ impl Diary {
     pub fn on_tick(&mut self, now: Millis, full: bool, meter: Option<&Meter>) {
         match (full, self.full_since) {
             (true, None) => {
-                tracing::error!("the disk is full: nothing is answered here until there is room");
+                tracing::error!(
+                    "the disk is full: nothing is executed for clients of this replica until there is room"
+                );
                 self.full_since = Some(now);
             }
             (false, Some(since)) => {

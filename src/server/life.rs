@@ -146,12 +146,12 @@ where
 
     fn wait(&mut self, events: &mut Events) -> Result<(), Error> {
         let can_submit = self.can_submit();
-        let held = self.clients_wait();
+        let (held, lines_held) = (self.clients_wait(), self.lines_wait());
         let busy = !self.own.is_empty()
             || (can_submit && !self.gather.is_empty())
             || self.knocked.contains(&true)
             || self.parts.guests.is_busy(held)
-            || self.parts.lines.is_busy(held);
+            || self.parts.lines.is_busy(lines_held);
         let patience = match busy {
             true => Duration::ZERO,
             false => self.next_tick.saturating_sub(self.parts.clock.elapsed()),
@@ -223,12 +223,12 @@ where
     }
 
     fn read(&mut self, now: Millis) {
-        let held = self.clients_wait();
+        let (held, lines_held) = (self.clients_wait(), self.lines_wait());
         let Parts { poll, guests, lines, node, config, .. } = &mut self.parts;
         let Self { brought, scratch, gather, routes, .. } = self;
         let room = if held { 0 } else { config.gather_bytes_max.saturating_sub(gather.bytes()) };
         guests.read(room, now, scratch, poll.registry(), brought);
-        lines.read(held, scratch, gather);
+        lines.read(lines_held, scratch, gather);
         let deaf = node.is_deaf();
         for (from, messages) in brought.messages.drain(..).filter(|_| !deaf) {
             node.deliver(from, messages);
@@ -274,6 +274,13 @@ where
     /// Whether clients are not read, because what they ask for could not be taken.
     fn clients_wait(&self) -> bool {
         self.gather.is_full() || self.parts.node.is_fenced()
+    }
+
+    /// The same for Redis clients. While the disk is full they are read for as long as there is room for what
+    /// they ask: much is answered without the log, and of the rest they are told that no answer came in time.
+    fn lines_wait(&self) -> bool {
+        let node = &self.parts.node;
+        self.gather.is_full() || (node.is_fenced() && !node.is_full())
     }
 
     fn can_submit(&mut self) -> bool {

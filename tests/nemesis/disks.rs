@@ -86,6 +86,11 @@ fn a_disk_is_full_for_a_while(nodes: &mut Nodes, fill: impl FnOnce(), make_room:
         let _ = own.ask(&["SET", "ballast", &"x".repeat(1 << 16)]);
         nodes.status(0)["fenced"] == true
     });
+    let mut late = Line::to(nodes.clients(0)).patient();
+    assert!(late.ask(&["PING"]).is_some(), "that needs no log");
+    let asked = Instant::now();
+    assert_eq!(late.ask(&["GET", "ballast"]), None);
+    assert!(asked.elapsed() < Duration::from_secs(10), "it is told that no answer came");
 
     let answers: Vec<i64> = (0..100).map(|_| increment(&mut other).unwrap()).collect();
     assert!(answers.windows(2).all(|two| two[1] == two[0] + 1) && answers[0] == before + 1);

@@ -52,14 +52,14 @@ fn a_replica_with_an_empty_directory_or_that_of_another_refuses_to_start() {
 
     copy(&nodes.data(1), &nodes.data(2));
     let said = refusal(&mut nodes, 2, 7);
-    assert!(said.contains("expected a file of replica 2"), "{said}");
-    assert!(said.contains("found a file of replica 1"), "{said}");
+    assert!(said.contains("holds the data of replica 1 of cluster"), "{said}");
+    assert!(said.contains("the settings are those of replica 2 of cluster"), "{said}");
 
     let other = Nodes::make(true, 16);
     wipe(&nodes.data(2));
     copy(&other.data(2), &nodes.data(2));
     let said = refusal(&mut nodes, 2, 7);
-    assert!(said.contains("found a file of replica 2 of cluster"), "{said}");
+    assert!(said.contains("holds the data of replica 2 of cluster"), "{said}");
 
     nodes.all_serve();
     fs::remove_dir_all(nodes.data(2)).unwrap();

@@ -277,6 +277,8 @@ impl Settings {
         config.chunk_bytes = (batch_bytes / 4).max(config.chunk_bytes);
         config.checkpoint_bytes = 4 * batch_bytes;
         config.window_bytes = 2 * (config.checkpoint_bytes + config.batch_bytes_max);
+        // A link holds the largest batch and others, as it does with the settings in use.
+        self.network.link_bytes = self.network.link_bytes.max(4 * batch_bytes);
         // Whatever is sent arrives within the patience of whoever waits for it.
         self.network.us_per_kb = self.network.us_per_kb.min(10);
     }

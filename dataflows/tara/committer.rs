@@ -1,6 +1,6 @@
 //! Committer: accepts proposals, and answers for them when the view changes (TA-4, TA-8, TA-12).
 //!
-//! It also keeps the account of what is known to be [decided](super::decided). A replica that starts again
+//! It also keeps the account of what is known to be decided (`decided.rs`). A replica that starts again
 //! releases that before it hears from anybody.
 
 use std::collections::BTreeMap;

@@ -224,6 +224,21 @@ impl Listing {
     }
 }
 
+/// A line of text in lines of no more than `width`, all indented as it is, and by a margin.
+pub(in crate::cli) fn wrap(text: &str, margin: usize, width: usize) -> Vec<String> {
+    let indent = text.len() - text.trim_start().len() + margin;
+    let mut lines = vec![format!("{:indent$}", "")];
+    for word in text.split_whitespace() {
+        let fits = |line: &String| line.chars().count() + word.chars().count() < width;
+        match lines.last_mut() {
+            Some(line) if line.trim().is_empty() => line.push_str(word),
+            Some(line) if fits(line) => *line = format!("{line} {word}"),
+            _ => lines.push(format!("{:width$}{word}", "", width = indent + 2)),
+        }
+    }
+    lines
+}
+
 /// How wide a page is: as wide as the terminal it is for; elsewhere as `COLUMNS` says, or as terminals
 /// are.
 pub(in crate::cli) fn page_width() -> usize {

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::Traced;
 use super::life::{Stage, Step};
 use super::request::name;
+use crate::cli::inspect::listing::wrap;
 use crate::cli::inspect::words::span;
 use crate::observe::frame::{BatchLife, RequestRun};
 use crate::types::ReplicaId;
@@ -51,7 +52,7 @@ impl Layout {
 
 /// All of it, in lines of so many characters.
 pub(super) fn text(traced: &Traced, width: usize) -> String {
-    let mut text = wrap(&title(traced), width) + "\n";
+    let mut text = paragraph(&title(traced), width) + "\n";
     let layout = Layout::of(width);
     let end = traced.steps.iter().map(|step| step.at_us).max().unwrap_or(0).max(1);
     let scale = Scale { end, width: layout.bar.unwrap_or(BAR.1) };
@@ -67,28 +68,16 @@ pub(super) fn text(traced: &Traced, width: usize) -> String {
     }
     text.push('\n');
     for note in &traced.notes {
-        text += &wrap(note, width);
+        text += &paragraph(note, width);
     }
     if traced.lives.len() > 1 {
-        text += &wrap("Times are each replica's own clock.", width);
+        text += &paragraph("Times are each replica's own clock.", width);
     }
     text
 }
 
-/// Words in lines of so many characters.
-fn wrap(text: &str, width: usize) -> String {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(format!("  {word}")),
-        }
-    }
-    lines.join("\n") + "\n"
+fn paragraph(text: &str, width: usize) -> String {
+    wrap(text, 0, width).join("\n") + "\n"
 }
 
 fn title(traced: &Traced) -> String {

@@ -8,7 +8,7 @@ use ratatui::widgets::Paragraph;
 
 use super::keys::HELP;
 use super::view::{Mode, Tab, View};
-use crate::cli::inspect::listing::{Column, Listing, Mark, Side};
+use crate::cli::inspect::listing::{Column, Listing, Mark, Side, wrap};
 use crate::cli::inspect::once::{blame, findings, silences};
 use crate::cli::inspect::words;
 use crate::observe::findings::Severity;
@@ -169,22 +169,7 @@ fn below(view: &View, width: usize) -> Vec<Line<'static>> {
         Tab::Operators => shown.frame(view.replica).map_or(String::new(), blame),
         Tab::Channels | Tab::Slots | Tab::Events => String::new(),
     };
-    text.lines().flat_map(|line| wrap(line, width - 2)).map(Line::from).collect()
-}
-
-/// A line of text in lines of no more than `width`, all indented as it is.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let indent = text.len() - text.trim_start().len() + 1;
-    let mut lines = vec![format!("{:indent$}", "")];
-    for word in text.split_whitespace() {
-        let fits = |line: &String| line.chars().count() + word.chars().count() < width;
-        match lines.last_mut() {
-            Some(line) if line.trim().is_empty() => line.push_str(word),
-            Some(line) if fits(line) => *line = format!("{line} {word}"),
-            _ => lines.push(format!("{:width$}{word}", "", width = indent + 2)),
-        }
-    }
-    lines
+    text.lines().flat_map(|line| wrap(line, 1, width - 2)).map(Line::from).collect()
 }
 
 fn bottom(view: &View) -> Line<'static> {

@@ -37,8 +37,8 @@ pub(super) struct Answers {
     /// How many replicas there are.
     pub n: usize,
     pub replicas: Vec<Replica>,
-    /// Why others do not.
-    pub silences: Vec<String>,
+    /// Why others do not, and which those are, if that is known.
+    pub silences: Vec<(Option<ReplicaId>, String)>,
 }
 
 impl Answers {
@@ -58,13 +58,13 @@ impl Answers {
             let (status, memory) = match answer {
                 Ok(answer) => answer,
                 Err(silence) => {
-                    silences.push(silent(*replica, *address, &silence.to_string()));
+                    silences.push((*replica, silent(*replica, *address, &silence.to_string())));
                     continue;
                 }
             };
             let expected = cluster.get_or_insert_with(|| status.cluster.clone());
             if let Some(who) = stranger(&status, Some(expected), *replica) {
-                silences.push(silent(*replica, *address, &who));
+                silences.push((*replica, silent(*replica, *address, &who)));
                 continue;
             }
             n = n.or(Some(status.n));
@@ -80,7 +80,10 @@ impl Answers {
                 }
                 Ok(answers)
             }
-            _ => Err(Error::Silent { said: silences.join("; ") }),
+            _ => {
+                let said: Vec<String> = silences.into_iter().map(|(_, why)| why).collect();
+                Err(Error::Silent { said: said.join("; ") })
+            }
         }
     }
 
@@ -154,7 +157,8 @@ impl Answers {
                 None => format!("replica {name} remembers none{lost}"),
             }
         };
-        let said = self.replicas.iter().map(one).chain(self.silences.iter().cloned());
+        let said =
+            self.replicas.iter().map(one).chain(self.silences.iter().map(|(_, why)| why.clone()));
         said.collect::<Vec<_>>().join("; ")
     }
 }

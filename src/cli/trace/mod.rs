@@ -115,16 +115,14 @@ impl Traced {
         let missing: Vec<_> = answers.missing().collect();
         let Answers { n, replicas, silences } = answers;
         // Whoever was asked and is silent says why.
-        let mut notes: Vec<_> = missing
-            .iter()
-            .filter(|replica| {
-                !silences.iter().any(|why| why.starts_with(&format!("replica {replica}:")))
-            })
+        let was_asked = |replica| silences.iter().any(|(silent, _)| *silent == Some(replica));
+        let unasked = missing.into_iter().filter(|replica| !was_asked(*replica));
+        let mut notes: Vec<String> = unasked
             .map(|replica| {
                 format!("replica {replica} was not asked, and has shown nothing to those who were")
             })
             .collect();
-        notes.extend(silences);
+        notes.extend(silences.into_iter().map(|(_, why)| why));
         let mut lives = BTreeMap::new();
         for Replica { replica, oldest, slots, shown, .. } in replicas {
             match (slots.into_iter().next(), oldest) {

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use rustix::fs::statvfs;
 
 use super::process::Usage;
+use crate::disk::names;
 use crate::observe::board::Board;
 use crate::observe::machine::{Kept, Machine};
-use crate::types::Slot;
 
 const EVERY: Duration = Duration::from_secs(1);
 
@@ -63,23 +63,21 @@ impl Gauge {
 
 /// What is in a directory, and what is left on its disk.
 fn files(data: &Path) -> Machine {
-    let (mut journal_bytes, mut checkpoints) = (0, Vec::new());
-    for entry in fs::read_dir(data).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let Some(name) = name.to_str() else { continue };
-        let Ok(metadata) = entry.metadata() else { continue };
-        if name.starts_with("journal-") {
-            journal_bytes += metadata.len();
-        }
-        let slot =
-            name.strip_prefix("checkpoint-").and_then(|slot| u64::from_str_radix(slot, 16).ok());
-        if let Some(slot) = slot.map(Slot) {
-            let age = metadata.modified().ok().and_then(|at| at.elapsed().ok());
-            let age_ms = age.unwrap_or_default().as_millis() as u64;
-            checkpoints.push(Kept { slot, bytes: metadata.len(), age_ms });
-        }
-    }
-    checkpoints.sort_by_key(|kept| kept.slot);
+    let entries = fs::read_dir(data).into_iter().flatten().flatten();
+    let names: Vec<String> =
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    // One that has gone meanwhile has no metadata.
+    let look = |name: String| fs::metadata(data.join(name)).ok();
+    let segments = names::segments(&names).into_iter();
+    let journal_bytes =
+        segments.filter_map(|number| Some(look(names::segment(number))?.len())).sum();
+    let kept = |slot| {
+        let file = look(names::checkpoint(slot))?;
+        let age = file.modified().ok().and_then(|at| at.elapsed().ok());
+        let age_ms = age.unwrap_or_default().as_millis() as u64;
+        Some(Kept { slot, bytes: file.len(), age_ms })
+    };
+    let checkpoints = names::checkpoints(&names).into_iter().filter_map(kept).collect();
     let free_bytes = statvfs(data).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
     Machine { journal_bytes: Some(journal_bytes), checkpoints, free_bytes, ..Machine::default() }
 }

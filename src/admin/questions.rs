@@ -111,8 +111,7 @@ impl Sources {
     pub(super) fn status(&self) -> Option<ReplicaStatus> {
         let report = self.report()?;
         let reasons = self.limits.reasons(Some(&report), Instant::now());
-        let machine = self.boards.get(self.me.0 as usize).and_then(Board::machine);
-        Some(ReplicaStatus { machine, ..ReplicaStatus::new(&report, &self.bounds, reasons) })
+        Some(ReplicaStatus::new(&report, &self.bounds, reasons))
     }
 }
 

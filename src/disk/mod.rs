@@ -18,7 +18,7 @@ mod inspect;
 mod journal;
 mod memory;
 mod meter;
-mod names;
+pub(crate) mod names;
 mod recovery;
 mod segment;
 mod store;

@@ -5,11 +5,11 @@ use crate::types::Slot;
 /// What a file is called while it is being written beside those that count.
 const BESIDE: &str = ".new";
 
-pub(super) fn segment(number: u64) -> String {
+pub(crate) fn segment(number: u64) -> String {
     format!("journal-{number:016x}")
 }
 
-pub(super) fn checkpoint(slot: Slot) -> String {
+pub(crate) fn checkpoint(slot: Slot) -> String {
     format!("checkpoint-{:016x}", slot.0)
 }
 
@@ -19,12 +19,12 @@ pub(super) fn beside(name: &str) -> String {
 }
 
 /// The numbers of the journal's segments among `names`, from the oldest on.
-pub(super) fn segments(names: &[String]) -> Vec<u64> {
+pub(crate) fn segments(names: &[String]) -> Vec<u64> {
     sorted(names, "journal-")
 }
 
 /// The checkpoints among `names`, from the oldest on.
-pub(super) fn checkpoints(names: &[String]) -> Vec<Slot> {
+pub(crate) fn checkpoints(names: &[String]) -> Vec<Slot> {
     sorted(names, "checkpoint-").into_iter().map(Slot).collect()
 }
 

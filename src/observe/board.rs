@@ -56,18 +56,12 @@ impl Board {
     pub fn get(&self) -> Option<Report> {
         let posted = self.posted();
         let report = posted.report.clone()?;
-        Some(Report { stuck: posted.stuck(), ..report })
+        Some(Report { stuck: posted.stuck(), machine: posted.machine.clone(), ..report })
     }
 
     /// Puts up what the replica takes of its machine.
     pub fn set_machine(&self, machine: Machine) {
         self.posted().machine = Some(machine);
-    }
-
-    /// What the replica takes of its machine; nothing before that was read, and of another process's.
-    #[must_use]
-    pub fn machine(&self) -> Option<Machine> {
-        self.posted().machine.clone()
     }
 
     /// Puts up a frame.

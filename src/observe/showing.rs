@@ -97,9 +97,7 @@ impl Showing {
         }
         let report = self.board.get()?;
         let reasons = self.limits.reasons(Some(&report), report.at);
-        let machine = self.board.machine();
-        let status =
-            ReplicaStatus { machine, ..ReplicaStatus::new(&report, &self.bounds, reasons) };
+        let status = ReplicaStatus::new(&report, &self.bounds, reasons);
         let frame = match node.observe(status.clone()) {
             Some(frame) => frame,
             None => {

@@ -289,7 +289,7 @@ impl ReplicaStatus {
                 syncing_us: report.recent_syncs.syncing_us,
                 full: report.full,
             }),
-            machine: None,
+            machine: report.machine.clone(),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::disk::SyncTimes;
 use crate::events::{Event, Suspicion};
 use crate::observe::doing::Stuck;
+use crate::observe::machine::Machine;
 use crate::observe::syncs::Recent;
 use crate::server::peers::LinkStatus;
 use crate::status::Status;
@@ -60,6 +61,8 @@ pub struct Report {
     pub full: bool,
     /// What its thread has not come back from since.
     pub stuck: Option<Stuck>,
+    /// What it takes of its machine, once that has been read.
+    pub machine: Option<Machine>,
 }
 
 /// How often something has happened, and when it last did.
@@ -121,6 +124,7 @@ impl Report {
             recent_syncs: Recent::default(),
             full: false,
             stuck: None,
+            machine: None,
         }
     }
 }

@@ -213,12 +213,15 @@ impl Committer {
         self.view
     }
 
+    fn leader(&self) -> ReplicaId {
+        self.view.leader(self.n)
+    }
+
     /// A committer holds what it has accepted until that is executed.
     fn holding(&self) -> Holding {
         let slot = self.accepted.keys().next().copied();
         let wait = match slot {
-            _ if !self.led => Wait::Proposal(self.view.leader(self.n)),
-            _ if self.lacking.len() > 0 => Wait::Proposal(self.view.leader(self.n)),
+            _ if !self.led || self.lacking.len() > 0 => Wait::Proposal(self.leader()),
             Some(_) => Wait::for_role("learner"),
             None => Wait::Nothing,
         };
@@ -295,7 +298,7 @@ impl Committer {
         let is_new = !wanted.is_empty();
         let votes = wanted.into_iter().filter_map(|own| self.accept(own.slot, own)).collect();
         let need = if is_new { self.lacking.on_supply(self.view, self.now) } else { None };
-        (votes, need.map(|need| (self.view.leader(self.n), need)))
+        (votes, need.map(|need| (self.leader(), need)))
     }
 
     /// What others need and was accepted here in the view they name, as much as fits into a message.
@@ -337,9 +340,10 @@ impl Committer {
         self.decided.at_start()
     }
 
+    /// What it asks the leader for, if it has lacked something for a while.
     fn need_late(&mut self) -> Option<(ReplicaId, Need)> {
         let need = self.lacking.on_tick(self.view, self.now)?;
-        Some((self.view.leader(self.n), need))
+        Some((self.leader(), need))
     }
 
     fn on_tick(&mut self, now: Millis) -> Option<Record> {
@@ -381,135 +385,4 @@ fn remember(promise: &Promise, accepted: &mut BTreeMap<Slot, Proposal>) -> View 
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use super::super::runs::Run;
-    use super::*;
-
-    fn committer() -> Committer {
-        Committer::new(&Recovered::nothing(), &Config::new(ReplicaId(0), 3))
-    }
-
-    fn run(first: u64, count: u64, view: u64) -> Run {
-        Run { first: Slot(first), count, view: View(view) }
-    }
-
-    fn is_new(vote: &Option<Vote>) -> Option<bool> {
-        vote.as_ref().map(|vote| vote.promise.is_some())
-    }
-
-    fn proposal(view: u64, slot: u64) -> Proposal {
-        Proposal { view: View(view), slot: Slot(slot), value: None }
-    }
-
-    #[test]
-    fn committer_refuses_a_view_it_has_answered_for() {
-        let mut committer = committer();
-        assert_eq!(is_new(&committer.on_proposal(proposal(0, 0))), Some(true));
-        committer.on_view(View(1));
-        assert_eq!(committer.record().accepted, [run(0, 1, 0)]);
-        assert_eq!(committer.on_proposal(proposal(0, 1)), None);
-        assert_eq!(is_new(&committer.on_proposal(proposal(1, 0))), Some(true));
-        let refused: Vec<_> = committer.holding().refused.counts().collect();
-        assert_eq!(refused, [(Refusal::StaleView, 1)]);
-    }
-
-    #[test]
-    fn committer_accepts_again_what_it_alone_had_accepted_in_an_earlier_view() {
-        let mut committer = committer();
-        committer.on_proposal(proposal(0, 0));
-        committer.on_view(View(2));
-        assert_eq!(is_new(&committer.on_proposal(proposal(2, 0))), Some(true));
-        assert_eq!(is_new(&committer.on_proposal(proposal(2, 0))), Some(false));
-    }
-
-    #[test]
-    fn committer_restarted_from_its_disk_stands_by_its_word() {
-        let mut recovered = Recovered::nothing();
-        recovered.newest = Some(Promise::Entered(View(3)));
-        let accepted = |view, slot| (Slot(slot), Promise::Accepted(proposal(view, slot)));
-        let renewed = Promise::Renewed { slot: Slot(1), view: View(3), from: View(2) };
-        recovered.slots = vec![accepted(3, 0), accepted(2, 1), (Slot(1), renewed)];
-        let mut committer = Committer::new(&recovered, &Config::new(ReplicaId(0), 3));
-        assert_eq!(committer.on_proposal(proposal(2, 2)), None);
-        assert_eq!(committer.record().accepted, [run(0, 2, 3)]);
-    }
-
-    #[test]
-    fn a_renewal_is_accepted_where_the_view_it_names_was_and_lacked_elsewhere() {
-        let mut committer = committer();
-        committer.on_proposal(proposal(1, 0));
-        committer.on_proposal(proposal(1, 1));
-        let renewal = Renewal { view: View(3), slots: vec![run(0, 1, 1), run(1, 2, 2)] };
-        committer.on_view(View(3));
-        let votes = committer.on_renewal(&renewal);
-        let renewed = Promise::Renewed { slot: Slot(0), view: View(3), from: View(1) };
-        assert_eq!(votes, [Vote { proposal: proposal(3, 0), promise: Some(renewed) }]);
-
-        assert_eq!(committer.need_late(), None, "it may come unasked");
-        committer.on_tick(1_000);
-        let need = Need { slots: vec![run(1, 2, 3)] };
-        assert_eq!(committer.need_late(), Some((ReplicaId(0), need)));
-        let supply = Supply { proposals: vec![proposal(3, 1), proposal(2, 2), proposal(3, 0)] };
-        let (votes, need) = committer.on_supply(supply);
-        assert_eq!(votes.len(), 1, "the rest is not what it lacks");
-        assert_eq!(need.unwrap().1.slots, [run(2, 1, 3)]);
-    }
-
-    #[test]
-    fn what_is_needed_is_given_a_message_at_a_time_and_only_of_the_view_that_was_named() {
-        let mut committer = committer();
-        committer.chunk_bytes = 2 * weight(&None);
-        for slot in 0..5 {
-            committer.on_proposal(proposal(1, slot));
-        }
-        let given = |slots: Vec<Run>| {
-            let supply = committer.on_need(&Need { slots });
-            supply.map(|supply| supply.proposals.iter().map(|own| own.slot.0).collect::<Vec<_>>())
-        };
-        assert_eq!(given(vec![run(1, 4, 1)]), Some(vec![1, 2]));
-        assert_eq!(given(vec![run(0, 1, 0)]), None);
-    }
-
-    #[test]
-    fn the_journal_is_told_of_what_it_can_account_for_and_a_restart_knows_it() {
-        let mut committer = committer();
-        let mut slots = Vec::new();
-        for slot in 0..4 {
-            committer.on_proposal(proposal(0, slot));
-            slots.push((Slot(slot), Promise::Accepted(proposal(0, slot))));
-        }
-        for slot in 1..3 {
-            committer.on_executed(Slot(slot));
-        }
-        assert_eq!(committer.mark(), Some(Durable::Decided { from: Slot(0), to: Slot(2) }));
-        assert_eq!(committer.mark(), None, "and it need not be told again");
-        let learned = committer.on_fetched(Slot(4), &None).unwrap();
-        slots.push((Slot(4), learned));
-        let mut recovered = Recovered { decided: Slot(2), slots, ..Recovered::nothing() };
-        let config = Config::new(ReplicaId(0), 3);
-        let known = |recovered: &Recovered<Promise>| {
-            let known = Committer::new(recovered, &config).decided.take_at_start();
-            known.into_iter().map(|(slot, _)| slot.0).collect::<Vec<_>>()
-        };
-        assert_eq!(known(&recovered), [0, 1]);
-        recovered.decided = Slot(4);
-        assert_eq!(known(&recovered), [0, 1, 2, 3, 4]);
-
-        committer.on_executed(Slot(9));
-        committer.on_proposal(proposal(0, 9));
-        committer.on_executed(Slot(10));
-        assert_eq!(committer.mark(), Some(Durable::Decided { from: Slot(9), to: Slot(10) }));
-    }
-
-    #[test]
-    fn what_was_fetched_behind_a_gap_is_released_when_it_comes_again_with_the_gap() {
-        let learned = Promise::Learned { slot: Slot(3), value: None };
-        let recovered = Recovered { slots: vec![(Slot(3), learned)], ..Recovered::nothing() };
-        let mut committer = Committer::new(&recovered, &Config::new(ReplicaId(0), 3));
-        assert_eq!(committer.known_at_start(), []);
-        for slot in 0..4 {
-            assert!(committer.on_fetched(Slot(slot), &None).is_some(), "{slot}");
-            assert!(committer.on_fetched(Slot(slot), &None).is_none(), "{slot}");
-        }
-    }
-}
+mod tests;

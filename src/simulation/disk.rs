@@ -197,22 +197,11 @@ impl FaultyDisk {
     /// Not between a crash of the machine and the first sync after it: up to where the journal reaches is
     /// not synced itself, so that these two faults together are outside the fault model.
     pub fn harm(&self, random: &mut Random, other: &Self) -> Option<String> {
-        let theirs: BTreeMap<String, Vec<u8>> = other.files().all().collect();
-        let mut files = self.files();
-        if !files.settled {
-            return None;
-        }
-        let names: Vec<(String, u64)> =
-            files.names.iter().map(|(name, id)| (name.clone(), *id)).collect();
-        // The newest segment of the journal is one file of many, and most depends on it.
-        let newest = names.iter().rfind(|(name, _)| name.starts_with("journal"));
-        let newest = newest.filter(|_| random.chance(500_000));
-        let (name, id) = newest.unwrap_or_else(|| random.pick(&names)).clone();
+        let (name, synced, older) = self.file_to_harm(random)?;
         let harm = *random.pick(&Harm::ALL);
-        let copy = files.copy.get(&name).cloned();
-        let File { bytes: before, synced, .. } = files.files.get(&id)?;
         // Behind that nothing is promised.
-        let at = random.below(*synced as u64 + 1) as usize;
+        let at = random.below(synced as u64 + 1) as usize;
+        let before = self.read(&name).ok()?;
         let after = match harm {
             Harm::Gone => None,
             Harm::Empty => Some(Vec::new()),
@@ -222,17 +211,29 @@ impl FaultyDisk {
                 let rest = before[at..].iter().map(|byte| byte ^ random.within(1..256) as u8);
                 Some(before[..at].iter().copied().chain(rest).collect())
             }
-            Harm::Older => Some(copy?),
-            Harm::Foreign => Some(theirs.get(&name)?.clone()),
+            Harm::Older => Some(older?),
+            Harm::Foreign => Some(other.read(&name).ok()?),
         };
-        if after.as_ref() == Some(before) {
+        if after.as_ref() == Some(&before) {
             return None;
         }
-        match after {
-            None => files.put(&name, None),
-            Some(bytes) => files.put(&name, Some(File::of(bytes))),
-        }
+        self.files().put(&name, after.map(File::of));
         Some(format!("{name}: {harm:?} at {at}"))
+    }
+
+    /// A file, how much of it is synced, and what it held some time ago; nothing if it is not the time for
+    /// harm.
+    fn file_to_harm(&self, random: &mut Random) -> Option<(String, usize, Option<Vec<u8>>)> {
+        let files = self.files();
+        if !files.settled {
+            return None;
+        }
+        let names: Vec<_> = files.names.iter().collect();
+        // The newest segment of the journal is one file of many, and most depends on it.
+        let newest = names.iter().rfind(|(name, _)| name.starts_with("journal"));
+        let newest = newest.filter(|_| random.chance(500_000));
+        let (name, id) = *newest.unwrap_or_else(|| random.pick(&names));
+        Some((name.clone(), files.files.get(id)?.synced, files.copy.get(name).cloned()))
     }
 }
 

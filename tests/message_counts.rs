@@ -5,16 +5,18 @@
 //! one REQUEST at most, `n - 1` PROPOSE, `n (n - 1)` COMMIT, and no REPLY. Each replica's COMMIT to itself
 //! goes out and comes back as well, because it waits for the disk.
 
+mod watching;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use taraflow::config::Config;
+use taraflow::dataflows::tara::Message;
 use taraflow::dataflows::tara::invariants::subject;
-use taraflow::dataflows::tara::{Message, Promise};
-use taraflow::disk::Recovered;
 use taraflow::events::Event;
-use taraflow::simulation::{Oracle, Settings, Subject, World};
-use taraflow::types::{ReplicaId, To};
+use taraflow::simulation::{Settings, World};
+use taraflow::types::ReplicaId;
+
+use watching::{Onlooker, watched};
 
 #[derive(Clone, Debug, Default)]
 struct Counts {
@@ -28,44 +30,21 @@ struct Counts {
 }
 
 thread_local! {
-    /// A test runs on a thread of its own, and an oracle is made by a function without an environment.
     static COUNTS: RefCell<Counts> = RefCell::default();
 }
 
-/// Passes everything on to Tara's own oracle, and counts.
-struct Counting {
-    inner: Box<dyn Oracle<Message, Promise>>,
-    n: usize,
-}
-
-impl Counting {
-    fn made_for(config: &Config) -> Box<dyn Oracle<Message, Promise>> {
-        Box::new(Self { inner: (subject().oracle)(config), n: config.n })
-    }
-}
-
-impl Oracle<Message, Promise> for Counting {
-    fn on_start(
-        &mut self,
-        me: ReplicaId,
-        recovered: &Recovered<Promise>,
-        rotten: bool,
-    ) -> Result<(), String> {
-        self.inner.on_start(me, recovered, rotten)
-    }
-
-    fn on_sent(&mut self, from: ReplicaId, to: To, message: &Message) -> Result<(), String> {
+impl Onlooker for Counts {
+    fn on_sent(from: ReplicaId, to: impl Iterator<Item = ReplicaId>, message: &Message) {
         let kind = (subject().kind)(message);
         COUNTS.with_borrow_mut(|counts| {
-            for peer in to.replicas(from, self.n) {
+            for peer in to {
                 let side = if peer == from { &mut counts.home } else { &mut counts.crossing };
                 *side.entry(kind).or_default() += 1;
             }
         });
-        self.inner.on_sent(from, to, message)
     }
 
-    fn on_event(&mut self, me: ReplicaId, event: &Event) -> Result<(), String> {
+    fn on_event(me: ReplicaId, event: &Event) {
         if let (ReplicaId(0), Event::Executed { value, .. }) = (me, event) {
             COUNTS.with_borrow_mut(|counts| {
                 counts.slots += 1;
@@ -73,14 +52,12 @@ impl Oracle<Message, Promise> for Counting {
                 counts.foreign += u64::from(source.is_some_and(|source| source != me));
             });
         }
-        self.inner.on_event(me, event)
     }
 }
 
 fn counted(n: usize, seed: u64) -> Counts {
     COUNTS.take();
-    let subject = Subject { oracle: Counting::made_for, ..subject() };
-    let outcome = World::run(&subject, seed, Settings::calm(n), false);
+    let outcome = World::run(&watched::<Counts>(), seed, Settings::calm(n), false);
     assert_eq!(outcome.violation, None, "{n} replicas, seed {seed}");
     COUNTS.take()
 }

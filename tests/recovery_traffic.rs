@@ -1,17 +1,20 @@
 //! How many bytes cross the links when all replicas come back: what somebody lacks, once, and words.
 #![allow(clippy::unwrap_used)]
 
+mod watching;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use taraflow::batch::weight;
-use taraflow::config::Config;
 use taraflow::dataflows::tara::invariants::subject;
 use taraflow::dataflows::tara::{Message, Promise};
 use taraflow::disk::Recovered;
 use taraflow::events::Event;
-use taraflow::simulation::{Micros, Oracle, Settings, Subject, World};
-use taraflow::types::{ReplicaId, Slot, To};
+use taraflow::simulation::{Micros, Settings, World};
+use taraflow::types::{ReplicaId, Slot};
+
+use watching::{Onlooker, watched};
 
 const MS: Micros = 1_000;
 const SECOND: Micros = 1_000 * MS;
@@ -43,48 +46,29 @@ impl Seen {
 }
 
 thread_local! {
-    /// A test runs on a thread of its own, and an oracle is made by a function without an environment.
     static SEEN: RefCell<Seen> = RefCell::default();
 }
 
-/// Passes everything on to Tara's own oracle, and counts.
-struct Counting {
-    inner: Box<dyn Oracle<Message, Promise>>,
-    n: usize,
-}
-
-impl Oracle<Message, Promise> for Counting {
-    fn on_start(
-        &mut self,
-        me: ReplicaId,
-        recovered: &Recovered<Promise>,
-        rotten: bool,
-    ) -> Result<(), String> {
+impl Onlooker for Seen {
+    fn on_start(me: ReplicaId, recovered: &Recovered<Promise>) {
         let covered = (0..recovered.covered().0).map(Slot);
         let found = covered.chain(recovered.slots.iter().map(|(slot, _)| *slot)).collect();
         SEEN.with_borrow_mut(|seen| seen.found.insert(me, found));
-        self.inner.on_start(me, recovered, rotten)
     }
 
-    fn on_sent(&mut self, from: ReplicaId, to: To, message: &Message) -> Result<(), String> {
-        let peers = to.replicas(from, self.n).filter(|peer| *peer != from).count();
+    fn on_sent(from: ReplicaId, to: impl Iterator<Item = ReplicaId>, message: &Message) {
+        let peers = to.filter(|peer| *peer != from).count();
         SEEN.with_borrow_mut(|seen| {
             let kind = (subject().kind)(message);
             *seen.crossing.entry(kind).or_default() += peers * (subject().weight)(message);
         });
-        self.inner.on_sent(from, to, message)
     }
 
-    fn on_event(&mut self, me: ReplicaId, event: &Event) -> Result<(), String> {
+    fn on_event(_me: ReplicaId, event: &Event) {
         if let Event::Executed { slot, value, .. } = event {
             SEEN.with_borrow_mut(|seen| seen.slots.insert(*slot, weight(value)));
         }
-        self.inner.on_event(me, event)
     }
-}
-
-fn counting(config: &Config) -> Box<dyn Oracle<Message, Promise>> {
-    Box::new(Counting { inner: (subject().oracle)(config), n: config.n })
 }
 
 /// A world of large values, in which nothing is forgotten.
@@ -106,8 +90,7 @@ fn return_of_all(seed: u64, settings: Settings, away: &[u16]) -> Seen {
     SEEN.take();
     let n = settings.config.n;
     let operations = settings.operations as usize;
-    let subject = Subject { oracle: counting, ..subject() };
-    let mut world = World::new(&subject, seed, settings, true);
+    let mut world = World::new(&watched::<Seen>(), seed, settings, true);
     let away: Vec<ReplicaId> = away.iter().map(|replica| ReplicaId(*replica)).collect();
     world.lose(move |_from, to, _message| away.contains(&to));
     while world.answered() < operations {

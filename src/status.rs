@@ -90,7 +90,8 @@ impl Status {
             }
             Event::EnteredView { view } => {
                 self.view = *view;
-                self.leads = None;
+                // In one turn it may be told before that it leads the view than that it has entered it.
+                self.leads = self.leads.filter(|led| led >= view);
             }
             Event::Stands { view } => self.view = *view,
             Event::Leads { view, .. } => self.leads = Some(*view),
@@ -118,4 +119,28 @@ impl Status {
 pub(crate) struct Origin {
     pub replica: ReplicaId,
     pub at: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_leads_a_view_leads_it_until_it_enters_the_next_whichever_is_told_first() {
+        let (entered, leads) = (
+            |view| Event::EnteredView { view: View(view) },
+            |view| Event::Leads { view: View(view), base: Slot(0), recovered: 0 },
+        );
+        for told in [[entered(6), leads(6)], [leads(6), entered(6)]] {
+            let mut status = Status::default();
+            let mut tell = |event| {
+                let of = Origin { replica: ReplicaId(0), at: Duration::ZERO };
+                status.on_event(event, None, &of);
+                (status.view, status.leads)
+            };
+            let [_, last] = told.map(&mut tell);
+            assert_eq!(last, (View(6), Some(View(6))));
+            assert_eq!(tell(entered(7)), (View(7), None));
+        }
+    }
 }

@@ -65,13 +65,15 @@ pub struct Brought<M> {
     pub bytes: usize,
     /// Connections that have ended.
     pub gone: Vec<u64>,
+    /// Replicas that have come in.
+    pub came: Vec<ReplicaId>,
 }
 
 impl<M> Brought<M> {
     /// Nothing yet.
     pub fn nothing() -> Self {
         let (messages, frames, requests) = (Vec::new(), Vec::new(), Vec::new());
-        Self { messages, frames, requests, bytes: 0, gone: Vec::new() }
+        Self { messages, frames, requests, bytes: 0, gone: Vec::new(), came: Vec::new() }
     }
 }
 
@@ -202,6 +204,7 @@ impl<M: DeserializeOwned> Guests<M> {
         }
         self.greeting.remove(&id);
         let Stage::Replica(from) = *stage else { return };
+        brought.came.push(from);
         let earlier = |(other, guest): (&u64, &Guest)| {
             let same = matches!(guest.stage, Stage::Replica(known) if known == from);
             (same && *other != id).then_some(*other)

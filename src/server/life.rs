@@ -224,7 +224,7 @@ where
 
     fn read(&mut self, now: Millis) {
         let (held, lines_held) = (self.clients_wait(), self.lines_wait());
-        let Parts { poll, guests, lines, node, config, .. } = &mut self.parts;
+        let Parts { poll, peers, guests, lines, node, config, .. } = &mut self.parts;
         let Self { brought, scratch, gather, routes, .. } = self;
         let room = if held { 0 } else { config.gather_bytes_max.saturating_sub(gather.bytes()) };
         guests.read(room, now, scratch, poll.registry(), brought);
@@ -241,6 +241,7 @@ where
             gather.add_pack(requests);
         }
         brought.bytes = 0;
+        brought.came.drain(..).for_each(|from| peers.expect(from));
         for (from, bytes) in brought.frames.drain(..) {
             self.parts.boards[from.0 as usize].set_bytes(bytes);
         }

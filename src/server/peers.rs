@@ -146,6 +146,14 @@ impl Peers {
         }
     }
 
+    /// Dials a peer at the next tick, which has come in itself: it is there, however long it was not.
+    pub fn expect(&mut self, peer: ReplicaId) {
+        let mut links = self.links.iter_mut().filter(|link| link.peer == peer);
+        if let Some(State::Down { retry_at }) = links.next().map(|link| &mut link.state) {
+            *retry_at = 0;
+        }
+    }
+
     /// Takes note of what the system has seen on the link to a peer.
     pub fn on_event(
         &mut self,

@@ -71,15 +71,36 @@ fn a_frame_ends_with_the_message_that_fills_it() {
     }
 }
 
-#[test]
-fn a_peer_is_given_up_when_it_does_not_answer_and_not_because_nobody_looked() {
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoints =
-        [SocketAddr::from(([127, 0, 0, 1], 1)), silent.local_addr().unwrap()].map(Endpoint::from);
+/// Links to one peer.
+fn links_to(peer: SocketAddr) -> Peers {
+    let endpoints = [SocketAddr::from(([127, 0, 0, 1], 1)), peer].map(Endpoint::from);
     let settings = Default::default();
     let common = Common { cluster: 1, settings, protocol: "tara".to_owned() };
     let making = Making { me: ReplicaId(0), common, tls: None, link_bytes_max: LIMIT };
-    let mut peers = Peers::new(making, &endpoints).unwrap();
+    Peers::new(making, &endpoints).unwrap()
+}
+
+#[test]
+fn a_peer_that_comes_in_itself_is_dialled_however_often_it_was_not_reached() {
+    let mut peers = links_to(SocketAddr::from(([127, 0, 0, 1], 1)));
+    let poll = mio::Poll::new().unwrap();
+    let is_down = |peers: &Peers| matches!(peers.links[0].state, State::Down { .. });
+    for now in 0..10 {
+        peers.links[0].lose(now, &Fault::Closed, poll.registry());
+    }
+    peers.on_tick(100, poll.registry());
+    assert!(is_down(&peers), "its time has not come");
+
+    peers.expect(ReplicaId(1));
+    peers.on_tick(110, poll.registry());
+
+    assert!(!is_down(&peers));
+}
+
+#[test]
+fn a_peer_is_given_up_when_it_does_not_answer_and_not_because_nobody_looked() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut peers = links_to(silent.local_addr().unwrap());
     let poll = mio::Poll::new().unwrap();
     let mut tick = |now| {
         peers.on_tick(now, poll.registry());

@@ -222,9 +222,14 @@ pub fn get(address: SocketAddr, path: &str) -> String {
 
 /// Waits until something holds.
 pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    wait_for_word(what, || holds().then_some(()).ok_or_else(String::new));
+}
+
+/// Waits until something holds; of what does not, the last word is told.
+pub fn wait_for_word(what: &str, mut holds: impl FnMut() -> Result<(), String>) {
     let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+    while let Err(said) = holds() {
+        assert!(start.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}\n{said}");
         thread::sleep(Duration::from_millis(20));
     }
 }

@@ -26,7 +26,7 @@ mod requests;
 use std::fs;
 use std::path::Path;
 
-use cluster::{taraflow, wait_until};
+use cluster::{taraflow, wait_for_word};
 use files::Case;
 use lives::Lives;
 use nodes::REPLICAS;
@@ -84,7 +84,7 @@ fn start(lives: &mut Lives, who: usize, case: &Case) -> Outcome {
             assert_eq!(checked, (Some(0), "ok\n".to_owned()), "{case}");
             assert_eq!(verified.0, Some(0), "{case}: {}", verified.1);
             lives.all_serve_everything(&case.to_string());
-            wait_until(&format!("nothing is wrong: {case}"), || doctor(lives).0 == Some(0));
+            doctor_ends_with(0, lives, &format!("nothing is wrong: {case}"));
         }
         Outcome::Refuses(code) => {
             let log = lives.log(who);
@@ -104,7 +104,7 @@ fn start(lives: &mut Lives, who: usize, case: &Case) -> Outcome {
                 lives.serves_everything(index, &case.to_string());
             }
             // What the others show of themselves may be a moment old.
-            wait_until(&format!("one replica is away: {case}"), || doctor(lives).0 == Some(5));
+            doctor_ends_with(5, lives, &format!("one replica is away: {case}"));
             let (_, said) = doctor(lives);
             assert!(said.contains(&format!("replica {who} does not take part")), "{case}: {said}");
             let last = why.lines().last().unwrap_or_default();
@@ -115,6 +115,14 @@ fn start(lives: &mut Lives, who: usize, case: &Case) -> Outcome {
         }
     }
     outcome
+}
+
+/// Waits until the doctor ends with this code.
+fn doctor_ends_with(code: i32, lives: &Lives, what: &str) {
+    wait_for_word(what, || match doctor(lives) {
+        (Some(found), _) if found == code => Ok(()),
+        (_, said) => Err(said),
+    });
 }
 
 fn doctor(lives: &Lives) -> (Option<i32>, String) {

@@ -187,9 +187,12 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
-    /// No session could be opened; nothing has been asked.
-    #[error("no replica has opened a session within {waited_ms} ms; nothing was sent")]
-    Unreachable {
+    /// Replicas are there, and no session could be opened; nothing has been asked.
+    #[error(
+        "no session could be opened within {waited_ms} ms: requests are not answered, and `taraflow doctor` \
+         says why; nothing was sent"
+    )]
+    NoSession {
         /// How long it was tried, in milliseconds.
         waited_ms: u64,
     },
@@ -324,6 +327,8 @@ pub enum Error {
     AllEnded {
         /// How many.
         n: usize,
+        /// The exit code of each, if it was the same.
+        code: Option<u8>,
     },
     /// Too few replicas are left to agree on anything.
     #[error(
@@ -421,12 +426,9 @@ impl Error {
             | Self::Usage(_)
             | Self::Taken { .. }
             | Self::Protocol { .. } => USAGE,
-            Self::Unreachable { .. }
-            | Self::Connect { .. }
-            | Self::Names(_)
-            | Self::Silent { .. } => 3,
-            Self::Busy | Self::NoQuorum { .. } => 4,
-            Self::Judged { code } => *code,
+            Self::Connect { .. } | Self::Names(_) | Self::Silent { .. } => 3,
+            Self::Busy | Self::NoSession { .. } | Self::NoQuorum { .. } => 4,
+            Self::Judged { code } | Self::AllEnded { code: Some(code), .. } => *code,
             Self::Unknown { .. } | Self::Stalled { .. } | Self::Unfinished { .. } => 6,
             Self::Damaged { .. }
             | Self::Unsound { .. }

@@ -202,7 +202,7 @@ fn two_of_three_replicas_killed_is_an_error_that_says_unknown_and_no_hang() {
     cluster.kill(ReplicaId(1));
     let error = client.call(&command(&["SET", "k", "w"])).unwrap_err();
     assert!(matches!(error, Error::Unknown { .. }), "{error}");
-    assert!(matches!(cluster.client().call(b"x"), Err(Error::Unreachable { .. })));
+    assert!(matches!(cluster.client().call(b"x"), Err(Error::NoSession { .. })));
 
     // It was not lost: with a majority it takes effect.
     cluster.restart(ReplicaId(1)).unwrap();

@@ -156,9 +156,38 @@ fn verdicts_are_objects_for_programs() {
 }
 
 #[test]
-fn a_directory_without_a_journal_is_not_sound() {
+fn a_directory_of_something_else_is_a_mistake_of_who_names_it() {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("looking-empty");
     std::fs::create_dir_all(&path).unwrap();
-    assert_eq!(taraflow(&["log", "verify"], &path).status.code(), Some(7));
-    assert_eq!(taraflow(&["log", "verify"], &path.join("missing")).status.code(), Some(1));
+    for what in ["log", "checkpoint"] {
+        for place in [path.clone(), path.join("missing")] {
+            let output = taraflow(&[what, "verify"], &place);
+            assert_eq!(output.status.code(), Some(2));
+            let said = text(&output.stderr);
+            assert!(said.contains(place.to_str().unwrap()), "{said}");
+        }
+    }
+}
+
+#[test]
+fn data_without_its_journal_or_the_checkpoint_that_the_journal_needs_is_not_sound() {
+    let verify = |what: &str, path: &Path| {
+        let output = taraflow(&[what, "verify"], path);
+        (output.status.code(), text(&output.stderr))
+    };
+    let (path, store) = running("without-checkpoint");
+    drop(store);
+    std::fs::remove_file(newest(&path, "checkpoint-")).unwrap();
+    let (code, said) = verify("checkpoint", &path);
+    assert_eq!(code, Some(7), "{said}");
+    assert!(said.contains("expected a sound checkpoint of all slots below 2"), "{said}");
+
+    std::fs::write(newest(&path, "journal-"), []).unwrap();
+    let (code, said) = verify("log", &path);
+    assert_eq!(code, Some(7), "{said}");
+    assert!(said.contains("journal-0000000000000002 is damaged at byte 0"), "{said}");
+
+    std::fs::remove_file(newest(&path, "journal-")).unwrap();
+    let (code, said) = verify("log", &path);
+    assert_eq!((code, &*said), (Some(7), "taraflow: there is no journal beside extent\n"));
 }

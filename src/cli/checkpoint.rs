@@ -1,13 +1,12 @@
 //! `taraflow checkpoint`: the checkpoints in a replica's data directory.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::log::{Form, quietly, write_json};
-use crate::disk::{CheckpointLine, Files, checkpoints};
+use super::log::{Form, Where, quietly, write_json};
+use crate::disk::{CheckpointLine, checkpoints};
 use crate::error::Error;
 
 /// The checkpoints in a replica's data directory, whether the replica runs or not; nothing is changed.
@@ -27,14 +26,14 @@ pub struct CheckpointArgs {
 enum Verb {
     /// Print the checkpoints, oldest first
     List(ListArgs),
-    /// Read every checkpoint, and say whether all are sound
+    /// Read every checkpoint, and say whether all are sound and none is missing
     Verify(ListArgs),
 }
 
 #[derive(Debug, Args)]
 struct ListArgs {
-    /// The data directory of a replica
-    directory: PathBuf,
+    #[command(flatten)]
+    place: Where,
     /// The form of the answer
     #[arg(short, long, value_enum, default_value_t)]
     output: Form,
@@ -48,11 +47,20 @@ pub fn run(args: &CheckpointArgs) -> Result<(), Error> {
     match &args.verb {
         Verb::List(args) => quietly(list(args)),
         Verb::Verify(args) => {
-            let found = checkpoints(&Files::look(&args.directory)?)?;
+            let found = checkpoints(&args.place.files()?)?;
             let damage = found.iter().find_map(|line| line.damage.clone());
+            let damage = damage.or_else(|| missing(&args.place));
             quietly(say_verdict(&found, damage.as_deref(), args.output))?;
             damage.map_or(Ok(()), |damage| Err(Error::Integrity(damage)))
         }
+    }
+}
+
+/// That the journal needs a checkpoint which is not there, if that is all that is wrong with it.
+fn missing(place: &Where) -> Option<String> {
+    match place.records(&mut |_| Ok(())) {
+        Err(Error::Integrity(why)) if why.starts_with("checkpoint-") => Some(why),
+        _ => None,
     }
 }
 
@@ -61,14 +69,17 @@ fn say_verdict(found: &[CheckpointLine], damage: Option<&str>, form: Form) -> Re
     match (form, damage) {
         (Form::Json, None) => write_json(&mut out, &json!({ "sound": true, "checkpoints": count })),
         (Form::Json, Some(why)) => write_json(&mut out, &json!({ "sound": false, "error": why })),
-        (Form::Table, None) => Ok(writeln!(out, "{count} checkpoints: sound")?),
+        (Form::Table, None) => {
+            let s = if count == 1 { "" } else { "s" };
+            Ok(writeln!(out, "{count} checkpoint{s}: sound")?)
+        }
         // It is what the process ends with.
         (Form::Table, Some(_)) => Ok(()),
     }
 }
 
 fn list(args: &ListArgs) -> Result<(), Error> {
-    let found = checkpoints(&Files::look(&args.directory)?)?;
+    let found = checkpoints(&args.place.files()?)?;
     let mut out = io::stdout().lock();
     if args.output == Form::Table {
         let [file, slot, bytes, digest] = ["file", "slot", "bytes", "digest"];

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::dataflows;
-use crate::disk::{Files, Line, Verified};
+use crate::disk::{Files, Line, Verified, is_anybodys};
 use crate::error::Error;
 
 /// The journal in a replica's data directory, whether the replica runs or not; nothing is changed.
@@ -53,7 +53,7 @@ struct VerifyArgs {
 }
 
 #[derive(Debug, Args)]
-struct Where {
+pub(super) struct Where {
     /// The data directory of a replica
     directory: PathBuf,
     /// The protocol its replica speaks
@@ -134,8 +134,36 @@ fn verify(place: &Where, form: Form) -> Result<(), Error> {
 }
 
 impl Where {
-    fn records(&self, each: &mut dyn FnMut(Line) -> Result<(), Error>) -> Result<Verified, Error> {
+    /// The files of a replica.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if there are none, or what the system says.
+    pub(super) fn files(&self) -> Result<Files, Error> {
+        let place = self.directory.display();
+        if !self.directory.is_dir() {
+            return Err(Error::Usage(format!(
+                "{place} is no directory: name a replica's data directory"
+            )));
+        }
         let files = Files::look(&self.directory)?;
+        if !is_anybodys(&files)? {
+            return Err(Error::Usage(format!(
+                "{place} holds no data of a replica: that is in its data directory, such as \
+                 cluster/replica-0/data"
+            )));
+        }
+        Ok(files)
+    }
+
+    /// Hands every record of the journal to `each`, and judges all the files.
+    ///
+    /// # Errors
+    /// See [`records`](crate::disk::records).
+    pub(super) fn records(
+        &self,
+        each: &mut dyn FnMut(Line) -> Result<(), Error>,
+    ) -> Result<Verified, Error> {
+        let files = self.files()?;
         dataflows::records(&self.protocol, &files, each)
             .unwrap_or_else(|| Err(Error::no_protocol(&self.protocol)))
     }

@@ -116,7 +116,7 @@ impl Client {
     /// [`flush`](Client::flush), or when an answer is waited for. Waits while the window is full.
     ///
     /// # Errors
-    /// [`Error::Unreachable`] when no session could be opened, [`Error::Busy`] when the window stayed
+    /// [`Error::NoSession`] when no session could be opened, [`Error::Busy`] when the window stayed
     /// full, [`Error::Refused`] otherwise. The request then takes no effect.
     pub fn submit(&mut self, command: &[u8]) -> Result<u64, Error> {
         let mut until = None;
@@ -139,13 +139,13 @@ impl Client {
     /// Waits until the session is open; requests do this by themselves.
     ///
     /// # Errors
-    /// [`Error::Unreachable`] when it takes too long.
+    /// [`Error::NoSession`] when it takes too long.
     pub fn connect(&mut self) -> Result<(), Error> {
         let until = Instant::now() + self.deadline;
         while self.session.id().is_none() && !self.session.is_closed() {
             if Instant::now() >= until {
                 let waited_ms = self.deadline.as_millis() as u64;
-                return Err(Error::Unreachable { waited_ms });
+                return Err(Error::NoSession { waited_ms });
             }
             self.wait(until);
         }

@@ -83,7 +83,7 @@ pub fn records<R: Serialize + DeserializeOwned>(
 ) -> Result<Verified, Error> {
     let names = disk.list().map_err(|e| unreadable("the directory", e))?;
     let Some(owner) = owner(disk, &names)? else {
-        return Err(Error::Integrity("there is no journal".to_owned()));
+        return Err(Error::Integrity(no_journal(&names)));
     };
     let mut whole = Verified { owner, segments: 0, records: 0, bytes: 0, forgotten: Slot(0) };
     for seen in segments(disk, owner, &names, &kind)? {
@@ -98,6 +98,31 @@ pub fn records<R: Serialize + DeserializeOwned>(
     }
     judge::<R>(disk, owner)?;
     Ok(whole)
+}
+
+/// Why there is no journal of anybody's to be read among these files.
+fn no_journal(names: &[String]) -> String {
+    match names::segments(names).last() {
+        Some(newest) => {
+            let (expected, found) = ("a header".to_owned(), "none, in no segment".to_owned());
+            damage(&names::segment(*newest), &Broken { offset: 0, expected, found })
+        }
+        None => format!("there is no journal beside {}", past(names).unwrap_or_default()),
+    }
+}
+
+/// Whether files of these names are a replica's.
+///
+/// # Errors
+/// What the disk says.
+pub fn is_anybodys(disk: &dyn Disk) -> Result<bool, Error> {
+    let names = disk.list().map_err(|e| unreadable("the directory", e))?;
+    Ok(past(&names).is_some())
+}
+
+/// A file that speaks of a replica's past.
+fn past(names: &[String]) -> Option<String> {
+    names::taken(names).or_else(|| names.iter().find(|name| *name == extent::FILE).cloned())
 }
 
 /// Whose journal it is, by the newest segment that says so.

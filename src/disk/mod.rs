@@ -33,7 +33,7 @@ use crate::error::Error;
 use crate::types::{ReplicaId, Slot};
 
 pub use files::Files;
-pub use inspect::{CheckpointLine, Kind, Line, Verified, checkpoints, records};
+pub use inspect::{CheckpointLine, Kind, Line, Verified, checkpoints, is_anybodys, records};
 pub use journal::{Journal, Wake};
 pub use memory::Memory;
 pub use meter::{Meter, SyncTimes};

@@ -47,8 +47,8 @@ impl Ending {
     pub(super) fn remedy(self, durable: bool) -> &'static str {
         match (self, self.fate(durable)) {
             (Self::Code(code), Fate::Stay(_)) if code == i32::from(USAGE) => {
-                "put its settings right, which `taraflow config check` tests; then `taraflow cluster down` and \
-                 `taraflow cluster up`"
+                "put its settings right, which `taraflow config check` tests; then `taraflow node` runs it beside \
+                 the others, or `taraflow cluster down` and `taraflow cluster up` run all anew"
             }
             (Self::Code(code), Fate::Stay(_)) if code == i32::from(INTEGRITY) => {
                 "`taraflow log verify` says what is there, and `taraflow checkpoint verify` which checkpoints"

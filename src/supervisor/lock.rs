@@ -15,7 +15,15 @@ const FILE: &str = "up.pid";
 /// ends, however it ends, so what an old process has left in the file misleads nobody.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Not removed: who has it open already would hold another file than the next. And let go of in so
+        // many words: a child between its fork and its program holds it, too.
+        let _ = self.file.set_len(0).and_then(|()| self.file.unlock());
+    }
 }
 
 impl Lock {
@@ -37,10 +45,10 @@ impl Lock {
         }
         let write = |file: &mut File| {
             file.set_len(0)?;
-            file.write_all(std::process::id().to_string().as_bytes())
+            writeln!(file, "{}", std::process::id())
         };
         write(&mut file).map_err(fail)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 
@@ -72,6 +80,12 @@ pub fn stop(directory: &Path, timeout: Duration) -> Result<Option<String>, Error
     Ok(Some(pid))
 }
 
+/// Whether a process runs the cluster in a directory.
+pub fn runs(directory: &Path) -> bool {
+    // Who may not look at the lock knows of no such process.
+    File::open(directory.join(FILE)).and_then(|file| is_held(&file)).unwrap_or_default()
+}
+
 fn open(directory: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).open(directory.join(FILE))
@@ -81,7 +95,7 @@ fn read(file: &mut File) -> io::Result<String> {
     let mut text = String::new();
     file.rewind()?;
     file.read_to_string(&mut text)?;
-    Ok(text)
+    Ok(text.trim_end().to_owned())
 }
 
 fn is_held(file: &File) -> io::Result<bool> {
@@ -109,7 +123,9 @@ mod tests {
 
         assert!(matches!(refused, Err(Error::Running { pid, .. })
                 if pid == std::process::id().to_string()));
+        assert!(runs(directory.path()));
         drop(lock);
+        assert!(!runs(directory.path()));
         Lock::take(directory.path()).unwrap();
     }
 

@@ -25,7 +25,7 @@ use signal_hook::iterator::Signals;
 use crate::error::Error;
 
 pub use ending::{Ending, Fate};
-pub use lock::{Lock, stop};
+pub use lock::{Lock, runs, stop};
 pub use patience::Patience;
 pub use trouble::FILE as TROUBLE;
 use trouble::Trouble;
@@ -51,9 +51,31 @@ pub struct Supervisor<'a> {
 
 /// A child that runs, will run, or is given up.
 enum Replica {
-    Runs { child: Child, since: Instant },
-    Waits { until: Instant },
-    Ended,
+    Runs {
+        child: Child,
+        since: Instant,
+    },
+    Waits {
+        until: Instant,
+    },
+    /// Given up for this, or told to end.
+    Ended(Option<Ending>),
+}
+
+impl Replica {
+    fn has_ended(&self) -> bool {
+        matches!(self, Self::Ended(_))
+    }
+}
+
+/// The exit code with which all have ended, if that is one.
+fn common_code(replicas: &[Replica]) -> Option<u8> {
+    let code = |replica: &Replica| match replica {
+        Replica::Ended(Some(Ending::Code(code))) => u8::try_from(*code).ok(),
+        _ => None,
+    };
+    let first = code(replicas.first()?)?;
+    replicas.iter().all(|replica| code(replica) == Some(first)).then_some(first)
 }
 
 /// The signals a supervisor acts on, as they come.
@@ -103,11 +125,15 @@ impl Supervisor<'_> {
         }
         loop {
             match wait(&replicas, &troubles, signals) {
-                Some(SIGINT | SIGTERM | SIGHUP) => return self.end(&mut replicas, signals),
+                Some(signal @ (SIGINT | SIGTERM | SIGHUP)) => {
+                    let again = if signal == SIGINT { "; Ctrl-C again to kill them" } else { "" };
+                    (self.tell)(&format!("stopping all replicas{again}"));
+                    return self.end(&mut replicas, signals);
+                }
                 _ => self.step(&mut replicas, &mut patience, &mut troubles)?,
             }
-            if replicas.iter().all(|replica| matches!(replica, Replica::Ended)) {
-                return Err(Error::AllEnded { n });
+            if replicas.iter().all(Replica::has_ended) {
+                return Err(Error::AllEnded { n, code: common_code(&replicas) });
             }
         }
     }
@@ -163,7 +189,7 @@ impl Supervisor<'_> {
                         }
                     };
                 }
-                Replica::Waits { .. } | Replica::Ended => {}
+                Replica::Waits { .. } | Replica::Ended(_) => {}
             }
         }
         Ok(())
@@ -182,8 +208,11 @@ impl Supervisor<'_> {
             }
             Fate::Stay(why) => {
                 (self.tell)(&format!("replica {index} ended: {ending}; not started again: {why}"));
-                self.repeat_last_words(index);
-                Replica::Ended
+                // One that was killed has said nothing of it.
+                if matches!(ending, Ending::Code(_)) {
+                    self.repeat_last_words(index);
+                }
+                Replica::Ended(Some(ending))
             }
         }
     }
@@ -208,11 +237,10 @@ impl Supervisor<'_> {
 
     /// Asks all children to end, and waits for them; at another signal, ends them at once.
     fn end(&mut self, replicas: &mut [Replica], signals: &Receiver<i32>) -> Result<(), Error> {
-        (self.tell)("stopping all replicas; Ctrl-C again to kill them");
         for replica in replicas.iter_mut() {
             match replica {
                 Replica::Runs { child, .. } => ask_to_end(child)?,
-                Replica::Waits { .. } | Replica::Ended => *replica = Replica::Ended,
+                Replica::Waits { .. } | Replica::Ended(_) => *replica = Replica::Ended(None),
             }
         }
         loop {
@@ -221,10 +249,10 @@ impl Supervisor<'_> {
                 if let Some(status) = child.try_wait()? {
                     (self.note_pid)(index, None);
                     (self.tell)(&format!("replica {index} ended: {}", Ending::from(status)));
-                    *replica = Replica::Ended;
+                    *replica = Replica::Ended(None);
                 }
             }
-            if replicas.iter().all(|replica| matches!(replica, Replica::Ended)) {
+            if replicas.iter().all(Replica::has_ended) {
                 return Ok(());
             }
             if let Some(SIGINT | SIGTERM | SIGHUP) = wait(replicas, &[], signals) {
@@ -246,7 +274,7 @@ fn wait(replicas: &[Replica], troubles: &[Trouble], signals: &Receiver<i32>) -> 
         Replica::Runs { since, .. } if troubles.get(index).is_some_and(Trouble::is_kept) => {
             Some(*since + Patience::LONG_LIFE)
         }
-        Replica::Runs { .. } | Replica::Ended => None,
+        Replica::Runs { .. } | Replica::Ended(_) => None,
     });
     let received = match starts.min() {
         Some(until) => signals.recv_deadline(until),

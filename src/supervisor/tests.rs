@@ -61,7 +61,7 @@ fn what_dies_is_started_again_with_growing_patience() {
     assert_eq!(lines[0], "replica 0 ended: killed by signal 9; starts again in 100 ms");
     assert_eq!(lines[1], "replica 0 starts again");
     assert_eq!(lines[2], "replica 0 ended: killed by signal 9; starts again in 200 ms");
-    assert_eq!(lines[3], "stopping all replicas; Ctrl-C again to kill them");
+    assert_eq!(lines[3], "stopping all replicas");
     assert_eq!(lines[4], "replica 1 ended: killed by signal 15");
     assert_eq!(lines.len(), 5);
 }
@@ -89,8 +89,17 @@ fn the_last_words_of_one_that_panicked_are_repeated_and_it_is_started_again() {
 fn what_kept_nothing_is_not_started_again() {
     let (lines, outcome) = supervise(&["kill -9 $$"], "never", false);
 
-    assert!(matches!(outcome, Err(Error::AllEnded { n: 1 })), "{outcome:?}");
+    assert!(matches!(outcome, Err(Error::AllEnded { n: 1, code: None })), "{outcome:?}");
     assert!(lines[0].contains("has forgotten what it voted for"), "{lines:?}");
+    assert_eq!(lines.len(), 1, "it has said nothing of its end: {lines:?}");
+}
+
+#[test]
+fn when_all_have_ended_with_one_exit_code_that_is_the_supervisor_s() {
+    for (second, code) in [("exit 7", 7), ("exit 2", 1)] {
+        let (_, outcome) = supervise(&["exit 7", second], "never", true);
+        assert_eq!(outcome.unwrap_err().exit_code(), code);
+    }
 }
 
 #[test]

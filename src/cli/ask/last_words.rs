@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::observe::scene::LastWords;
-use crate::supervisor::TROUBLE;
+use crate::supervisor::{TROUBLE, runs};
 
 /// A panic that is older than this has been told often enough, in milliseconds.
 const PANIC_AGE_MS_MAX: u64 = 10 * 60 * 1_000;
@@ -41,7 +41,9 @@ fn tail(log: &Path) -> String {
 /// What the log of the replica that lives in `home`, and who runs it, say of its end, at this time after the
 /// Unix epoch.
 pub(in crate::cli) fn last_words(home: &Path, now_ms: u64) -> LastWords {
-    let trouble = fs::read_to_string(home.join(TROUBLE)).ok();
+    // What a supervisor has said that does not run any more may be no longer so.
+    let supervised = home.parent().is_some_and(runs);
+    let trouble = supervised.then(|| fs::read_to_string(home.join(TROUBLE)).ok()).flatten();
     let trouble = trouble.and_then(|text| text.lines().next().map(str::to_owned));
     LastWords { trouble, ..of(&tail(&home.join("log")), now_ms) }
 }
@@ -74,6 +76,7 @@ fn said_to_people(log: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::supervisor::Lock;
 
     const SERVING: &str = r#"{"timestamp":"x","level":"INFO","message":"serving","replica":1}"#;
     const PANIC: &str = r#"{"level":"ERROR","message":"a bug","panicked_at_ms":90000}"#;
@@ -106,12 +109,16 @@ mod tests {
 
     #[test]
     fn what_the_supervisor_says_is_known_without_a_log() {
-        let home = tempfile::tempdir().unwrap();
-        fs::write(home.path().join(TROUBLE), "ends again and again\n").unwrap();
+        let cluster = tempfile::tempdir().unwrap();
+        let home = cluster.path().join("replica-0");
+        fs::create_dir(&home).unwrap();
+        fs::write(home.join(TROUBLE), "ends again and again\n").unwrap();
+        let trouble = || last_words(&home, 0).trouble;
+        let supervisor = Lock::take(cluster.path()).unwrap();
 
-        let words = last_words(home.path(), 0);
-
-        assert_eq!(words.trouble.as_deref(), Some("ends again and again"));
+        assert_eq!(trouble().as_deref(), Some("ends again and again"));
+        drop(supervisor);
+        assert_eq!(trouble(), None, "who said it does not run any more");
     }
 
     #[test]

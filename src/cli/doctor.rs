@@ -8,6 +8,7 @@ use super::inspect::findings;
 use super::inspect::sources::Place;
 use super::log::{Form, quietly, write_json};
 use crate::error::Error;
+use crate::observe::findings::Finding;
 use crate::observe::scene::Scene;
 
 /// What `taraflow doctor` is told.
@@ -31,8 +32,12 @@ pub struct DoctorArgs {
 /// [`Error::Judged`] if something is, once all of it has been printed; as `taraflow inspect` if there is
 /// nobody to look at.
 pub fn run(args: &DoctorArgs) -> Result<(), Error> {
-    let scene = args.place.source()?.scene(args.place.patience())?;
     let mut out = io::stdout().lock();
+    let scene = args.place.source()?.scene_to_judge(args.place.patience());
+    if let (Err(Error::Silent { said }), Form::Json) = (&scene, args.output) {
+        quietly(write_json(&mut out, &[Finding::unreachable(said)]))?;
+    }
+    let scene = scene?;
     quietly(match args.output {
         Form::Json => write_json(&mut out, &scene.findings),
         Form::Table => write!(out, "{}", text(&scene)).map_err(Error::from),

@@ -79,6 +79,7 @@ fn serve(settings: &NodeSettings, found: &[Found]) -> Result<(), Error> {
     let ending = told_to_end()?;
     let boards: Vec<Board> = (0..settings.config.n).map(|_| Board::default()).collect();
     let told = |found: &Found| Setting { name: found.name.clone(), value: found.value.clone() };
+    boards[usize::from(settings.config.me.0)].set_starting();
     // It answers while the disk is read, which may take long.
     Admin::bind(settings.listen.admin)?.start(Shown {
         config: settings.config.clone(),

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::doing::{Doing, Stuck};
 use super::frame::{Frame, VERSION};
+use super::health::STARTING;
 use super::machine::Machine;
 use super::past::Past;
 use super::scene::{Scene, Sighting};
@@ -24,6 +25,8 @@ struct Posted {
     machine: Option<Machine>,
     /// Why the replica is known not to run, if it is.
     ended: Option<&'static str>,
+    /// Whether it is of this process, and has shown nothing yet.
+    starting: bool,
 }
 
 /// A frame, or the bytes in which it came and that nobody has read yet.
@@ -66,7 +69,13 @@ impl Board {
 
     /// Puts up a frame.
     pub fn set_frame(&self, frame: Arc<Frame>) {
-        self.posted().frame = Some((Print::Frame(frame), Instant::now()));
+        let mut posted = self.posted();
+        (posted.frame, posted.starting) = (Some((Print::Frame(frame), Instant::now())), false);
+    }
+
+    /// Says that the replica is about to read its disk.
+    pub fn set_starting(&self) {
+        self.posted().starting = true;
     }
 
     /// Says why the replica does not run any more, or that it has started.
@@ -122,14 +131,14 @@ impl Board {
                 Sighting { replica, frame, age_us, silence, stuck, ended, ..Sighting::default() }
             }
             None => {
-                let unreadable = matches!(self.posted().frame, Some((Print::Unreadable, _)));
-                let why = if unreadable {
-                    "what it shows is of another version"
-                } else {
-                    "nothing has been heard of it"
+                let posted = self.posted();
+                let (starting, why) = match posted.frame {
+                    Some((Print::Unreadable, _)) => (false, "what it shows is of another version"),
+                    _ if posted.starting => (true, STARTING),
+                    _ => (false, "nothing has been heard of it"),
                 };
                 let silence = Some(why.to_owned());
-                Sighting { replica, silence, ..Sighting::default() }
+                Sighting { replica, silence, starting, ..Sighting::default() }
             }
         }
     }

@@ -29,6 +29,20 @@ pub struct Finding {
     pub because: Vec<String>,
 }
 
+impl Finding {
+    /// That nobody can be asked, for these reasons.
+    #[must_use]
+    pub fn unreachable(said: &str) -> Self {
+        Self {
+            code: Code::Unreachable,
+            severity: Severity::Down,
+            replica: None,
+            text: "nobody answers".to_owned(),
+            because: vec![said.to_owned()],
+        }
+    }
+}
+
 /// How bad something is, the worst first.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
@@ -49,6 +63,8 @@ pub enum Severity {
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
+    /// Nobody can be asked.
+    Unreachable,
     /// Replicas hold different states at the same slot.
     Diverged,
     /// Too few replicas are there for anything to be decided.

@@ -11,6 +11,9 @@ use crate::quorum::majority;
 use crate::server::{Report, present};
 use crate::types::{Millis, Slot};
 
+/// What is said of a replica whose process runs and has shown nothing yet.
+pub const STARTING: &str = "it is starting: it reads its disk";
+
 /// Something that keeps a replica from being of full use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reason {
@@ -87,8 +90,7 @@ impl Limits {
     #[must_use]
     pub fn reasons(&self, report: Option<&Report>, now: Instant) -> Vec<Reason> {
         let Some(report) = report else {
-            let text = "it is starting: it reads its disk".to_owned();
-            return vec![Reason { code: Code::Starting, text }];
+            return vec![Reason { code: Code::Starting, text: STARTING.to_owned() }];
         };
         let mut reasons = Vec::new();
         let mut add = |holds: bool, code: Code, text: String| {
@@ -105,8 +107,14 @@ impl Limits {
         let heard = present(&report.heard_at, report.now, self.heard_within_ms);
         let needed = majority(report.n);
         let text = format!("it hears {} of the {} other replicas", heard - 1, report.n - 1);
-        let text = format!("{text}, and {} are needed", needed - 1);
-        add(heard < needed, Code::NoQuorum, text);
+        // Others have as long as a peer may be silent to be heard for the first time.
+        let begins = report.up_for.as_millis() as u64 <= self.heard_within_ms;
+        let (code, text) = if begins {
+            (Code::Starting, format!("it has just started: {text} so far"))
+        } else {
+            (Code::NoQuorum, format!("{text}, and {} are needed", needed - 1))
+        };
+        add(heard < needed, code, text);
         let behind = lag(report);
         let text = format!("it is {behind} slots behind, and up to {} are usual", self.lag_max);
         add(behind > self.lag_max, Code::Behind, text);
@@ -148,9 +156,20 @@ mod tests {
     #[test]
     fn a_replica_that_has_heard_nobody_lately_has_no_quorum() {
         let mut report = Report::example();
+        report.up_for = Duration::from_secs(60);
         let long_ago = report.now - 1_001;
         report.heard_at = [(ReplicaId(1), long_ago), (ReplicaId(2), long_ago)].into();
 
+        assert_eq!(codes(&report), [Code::NoQuorum]);
+    }
+
+    #[test]
+    fn a_replica_that_has_just_started_may_not_have_heard_anybody_yet() {
+        let mut report = Report::example();
+        (report.heard_at, report.up_for) = (Default::default(), Duration::from_millis(300));
+
+        assert_eq!(codes(&report), [Code::Starting]);
+        report.up_for = Duration::from_secs(2);
         assert_eq!(codes(&report), [Code::NoQuorum]);
     }
 

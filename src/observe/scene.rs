@@ -44,6 +44,9 @@ pub struct Sighting {
     /// Whether it is known not to run.
     #[serde(default)]
     pub ended: bool,
+    /// Whether its process runs and reads its disk, by its own word.
+    #[serde(default)]
+    pub starting: bool,
     /// Why it could not be asked itself, where its frame came by another replica.
     #[serde(default)]
     pub unasked: Option<String>,
@@ -83,7 +86,8 @@ impl Scene {
     /// The same, with the verdict that its findings amount to.
     #[must_use]
     pub fn with_verdict(self) -> Self {
-        let seen = self.replicas.iter().any(|sighting| sighting.frame.is_some());
+        let seen = |sighting: &Sighting| sighting.frame.is_some() || sighting.starting;
+        let seen = self.replicas.iter().any(seen);
         let verdict = if seen { Verdict::of(&self.findings) } else { Verdict::Unreachable };
         Self { verdict, ..self }
     }

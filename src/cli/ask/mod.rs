@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::observe::health::STARTING;
 use crate::settings::Secret;
 
 pub(super) use last_words::last_words;
@@ -36,6 +37,14 @@ pub(super) enum Silence {
     /// Something else listens there, or another version of this.
     #[error("what answers there is no replica of this version")]
     Strange,
+    /// The replica has nothing to show yet.
+    #[error("{STARTING}")]
+    Starting,
+    /// The replica does not know who asks.
+    #[error(
+        "it wants the token of its admin.token_file: name a file that holds it with --token-file"
+    )]
+    Unknown,
     /// The replica says why it does not answer.
     #[error("{0}")]
     Refused(String),
@@ -49,9 +58,9 @@ impl Silence {
     /// for another machine.
     pub(super) fn is_of_somebody(&self) -> bool {
         match self {
-            Self::Mute(_) => true,
+            Self::Mute(_) | Self::Starting => true,
             Self::Io(error) => error.kind() == io::ErrorKind::ConnectionReset,
-            Self::Late(_) | Self::Strange | Self::Refused(_) => false,
+            Self::Late(_) | Self::Strange | Self::Unknown | Self::Refused(_) => false,
         }
     }
 }
@@ -78,6 +87,9 @@ pub(super) fn get<T: DeserializeOwned>(
     let (code, body) = parse(&answer).ok_or(Silence::Strange)?;
     if code == 200 {
         return serde_json::from_slice(body).map_err(|_| Silence::Strange);
+    }
+    if code == 401 {
+        return Err(Silence::Unknown);
     }
     let refusal: Refusal = serde_json::from_slice(body).map_err(|_| Silence::Strange)?;
     Err(Silence::Refused(refusal.error))
@@ -167,6 +179,13 @@ mod tests {
         let answer = b"HTTP/1.1 503 Service Unavailable\r\n\r\n{\"error\":\"it is starting\"}";
 
         assert_eq!(silence(answering(answer, true)), "it is starting");
+    }
+
+    #[test]
+    fn who_is_not_known_to_a_replica_learns_how_to_show_a_token() {
+        let answer = b"HTTP/1.1 401 Unauthorized\r\n\r\n{\"error\":\"show a header\"}";
+
+        assert!(silence(answering(answer, true)).contains("--token-file"));
     }
 
     #[test]

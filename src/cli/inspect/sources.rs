@@ -68,6 +68,9 @@ pub(in crate::cli) enum Source {
     Recording(Recording, u64),
 }
 
+/// By then each replica has shown itself once more.
+const LOOK_AGAIN: Duration = Duration::from_millis(300);
+
 fn moment(text: &str) -> Result<Duration, String> {
     let wish = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     wish.ok_or_else(|| "must be a number, 0 or more".to_owned())
@@ -139,6 +142,20 @@ impl Source {
         }
     }
 
+    /// The same for whoever judges by one look: frames may be a moment old, so that it takes two to say that
+    /// requests are not answered.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn scene_to_judge(&mut self, patience: Duration) -> Result<Scene, Error> {
+        let scene = self.scene(patience)?;
+        if scene.verdict != Verdict::Down || matches!(self, Self::Recording(..)) {
+            return Ok(scene);
+        }
+        std::thread::sleep(LOOK_AGAIN);
+        self.scene(patience)
+    }
+
     /// What those who can be asked remember of late; who does not tell is left out.
     pub fn pasts(&self, patience: Duration) -> Vec<Past> {
         let past = |address| {
@@ -166,10 +183,14 @@ struct Answer {
 }
 
 fn ask_one(address: SocketAddr, patience: Duration) -> Result<Answer, Silence> {
+    let scene: Scene = ask::get(address, "/v1/scene", patience)?;
+    if scene.replicas.iter().any(|seen| seen.starting) {
+        return Err(Silence::Starting);
+    }
     Ok(Answer {
         frame: ask::get(address, "/v1/frame", patience)?,
         status: ask::get(address, "/v1/status", patience)?,
-        scene: ask::get(address, "/v1/scene", patience)?,
+        scene,
     })
 }
 
@@ -199,6 +220,10 @@ fn ask_each(whom: &Whom, patience: Duration) -> Vec<Sighting> {
                         scenes.push((up.map(|link| link.peer).collect(), scene));
                     }
                 }
+            }
+            Err(silence @ Silence::Starting) => {
+                mute.push(replica);
+                (sighting.starting, sighting.silence) = (true, Some(silence.to_string()));
             }
             Err(silence) => {
                 mute.extend(silence.is_of_somebody().then_some(replica));
@@ -272,8 +297,8 @@ fn merge(scenes: Vec<Scene>) -> Result<Scene, Error> {
     let mut freshest: BTreeMap<ReplicaId, Sighting> = BTreeMap::new();
     for seen in scenes.into_iter().flat_map(|scene| scene.replicas) {
         let rank = |seen: &Sighting| {
-            // Only its own process knows what a thread is stuck in; others still hold an older frame.
-            let others = seen.stuck.is_none();
+            // Only its own process knows what a thread is stuck in, or that it reads its disk; others still hold an older frame.
+            let others = seen.stuck.is_none() && !seen.starting;
             (others, seen.frame.is_none(), seen.silence.is_some(), seen.age_us)
         };
         match freshest.entry(seen.replica) {

@@ -12,7 +12,7 @@ use clap::{ArgGroup, Args};
 use super::ask::{Nodes, Whom, seconds};
 use super::inspect::listing::page_width;
 use super::inspect::sources::Source;
-use super::log::{Form, quietly};
+use super::log::{Form, quietly, write_json};
 use crate::error::Error;
 
 use verdict::Overview;
@@ -69,7 +69,11 @@ fn show(whom: &Whom, manner: &Manner) -> Result<(), Error> {
     let terminal = io::stdout().is_terminal();
     let mut source = Source::of(whom.clone());
     loop {
-        let overview = match source.scene(manner.timeout) {
+        let seen = match manner.watch {
+            true => source.scene(manner.timeout),
+            false => source.scene_to_judge(manner.timeout),
+        };
+        let overview = match seen {
             Ok(scene) => Overview::new(&scene, &whom.replicas),
             // Whoever watches waits for them to come back.
             Err(error @ Error::Silent { .. }) if manner.watch => {
@@ -77,7 +81,13 @@ fn show(whom: &Whom, manner: &Manner) -> Result<(), Error> {
                 std::thread::sleep(PAUSE);
                 continue;
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                if let (Error::Silent { said }, Form::Json) = (&error, manner.output) {
+                    let overview = Overview::unreachable(whom.n, said);
+                    quietly(write_json(&mut io::stdout().lock(), &overview))?;
+                }
+                return Err(error);
+            }
         };
         let text = match manner.output {
             Form::Table => table::text(&overview, page_width()),

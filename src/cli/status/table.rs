@@ -45,7 +45,7 @@ fn row(seen: &Seen) -> Row {
     let Some(status) = &seen.status else {
         let mut cells = vec![name];
         cells.resize(10, Cell::words("-"));
-        cells.push(Cell::words("not seen"));
+        cells.push(Cell::words(if seen.starting { "starting" } else { "not seen" }));
         return Row::new(cells);
     };
     let up = status.links.iter().filter(|link| link.up).count();

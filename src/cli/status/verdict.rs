@@ -22,6 +22,8 @@ pub(super) struct Seen {
     pub status: Option<ReplicaStatus>,
     /// Why it has not said so itself.
     pub error: Option<String>,
+    /// Whether its process runs and reads its disk.
+    pub starting: bool,
 }
 
 /// A cluster as seen from here.
@@ -66,6 +68,7 @@ impl Overview {
                 address: known.map(|(_, address)| *address),
                 status: seen.fresh().map(|frame| frame.status.clone()),
                 error: seen.silence.clone().or_else(|| seen.unasked.clone()),
+                starting: seen.starting,
             }
         });
         Self {
@@ -81,12 +84,30 @@ impl Overview {
         }
     }
 
+    /// Of a cluster of so many replicas, if that is known, of which nobody answers.
+    pub fn unreachable(n: Option<usize>, said: &str) -> Self {
+        let finding = Finding::unreachable(said);
+        let n = n.unwrap_or_default();
+        Self {
+            version: Self::VERSION,
+            verdict: Verdict::Unreachable,
+            headline: format!("{}: {}", Verdict::Unreachable, finding.text),
+            n,
+            needed: majority(n),
+            working: 0,
+            may_fail: 0,
+            findings: vec![finding],
+            replicas: Vec::new(),
+        }
+    }
+
     /// How many work, and how many of those may fail.
     pub fn reserve(&self) -> String {
         let Self { n, needed, working, may_fail, .. } = self;
         match may_fail {
+            // How many are there, and what each lacks, the findings say.
             _ if working < needed => {
-                format!("{working} of {n} replicas work, and {needed} are needed")
+                format!("too few replicas work together: {needed} of {n} are needed")
             }
             0 => format!("{working} of {n} replicas work; none of them may fail"),
             may => format!("{working} of {n} replicas work; {may} may fail"),
@@ -114,7 +135,8 @@ mod tests {
     fn a_replica_that_is_behind_still_votes_and_one_that_waits_for_its_disk_does_not() {
         assert_eq!(reserve(&[Code::Behind]), "2 of 3 replicas work; none of them may fail");
         for code in [Code::NoQuorum, Code::Fenced, Code::Draining, Code::Silent, Code::Starting] {
-            assert_eq!(reserve(&[code]), "1 of 3 replicas work, and 2 are needed", "{code:?}");
+            let said = "too few replicas work together: 2 of 3 are needed";
+            assert_eq!(reserve(&[code]), said, "{code:?}");
         }
     }
 }

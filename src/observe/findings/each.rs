@@ -67,7 +67,8 @@ impl Cluster<'_> {
     fn falls_back(&self, frame: &Frame, behind: u64) -> bool {
         let rate = self.fresh.iter().map(|other| other.slot_rate).fold(0.0, f64::max);
         let is_far = behind > BEHIND.0 && behind as f64 > BEHIND.1 * rate;
-        is_far && frame.slot_rate < BEHIND.2 * rate
+        // Where nothing is executed, one that is far behind should be coming nearer.
+        is_far && frame.slot_rate <= BEHIND.2 * rate
     }
 
     /// What a replica says that hears too few others, though there are enough.

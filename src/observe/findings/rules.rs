@@ -11,10 +11,13 @@ use crate::observe::frame::{Frame, Holding};
 use crate::observe::observer::APPLICATION;
 use crate::observe::scene::Sighting;
 use crate::quorum::majority;
-use crate::types::{ReplicaId, Slot};
+use crate::types::{Millis, ReplicaId, Slot};
 
 /// For how long a role may wait for the same thing before that is worth a word, in microseconds.
 pub(super) const STALLED_US: u64 = 1_000_000;
+
+/// How long after its start a replica may not have heard the others, in milliseconds.
+const YOUNG_MS: Millis = 2_000;
 
 /// What is wrong, the worst first.
 #[must_use]
@@ -62,12 +65,13 @@ impl Cluster<'_> {
         self.fresh.iter().flat_map(|frame| of(self, frame)).collect()
     }
 
-    /// The replicas that are not there. One that shows nothing but is heard by another is: it is busy, or
+    /// The replicas that are not there, or not yet. One that shows nothing but is heard by another is: it is busy, or
     /// of another version; and one whose thread does not come back says so itself.
     fn missing(&self) -> impl Iterator<Item = &Sighting> {
         let silent = self.replicas.iter().filter(|sighting| sighting.fresh().is_none());
         silent.filter(|sighting| {
-            sighting.stuck.is_none() && (sighting.ended || !self.is_heard(sighting.replica))
+            let gone = sighting.ended || sighting.starting || !self.is_heard(sighting.replica);
+            sighting.stuck.is_none() && gone
         })
     }
 
@@ -123,7 +127,12 @@ impl Cluster<'_> {
             return Vec::new();
         }
         let who: Vec<ReplicaId> = self.missing().map(|sighting| sighting.replica).collect();
-        let text = format!("no quorum: {there} of {n} replicas are there, and {needed} are needed");
+        let are = format!("{there} of {n} replicas are there, and {needed} are needed");
+        let (severity, text) = if self.begins() {
+            (Severity::Degraded, format!("the cluster is starting: {are}"))
+        } else {
+            (Severity::Down, format!("no quorum: {are}"))
+        };
         let each = self.missing().map(|sighting| {
             let why = sighting.silence.as_deref().unwrap_or_default();
             let end = sighting.last_words.reason();
@@ -132,13 +141,13 @@ impl Cluster<'_> {
         });
         let each: Vec<String> = each.collect();
         let because = vec![format!("missing: {}", list(&who)), each.join("; ")];
-        vec![Finding {
-            code: Code::NoQuorum,
-            severity: Severity::Down,
-            replica: None,
-            text,
-            because,
-        }]
+        vec![Finding { code: Code::NoQuorum, severity, replica: None, text, because }]
+    }
+
+    /// Whether all who show themselves have just started: others may not have been heard yet.
+    fn begins(&self) -> bool {
+        let young = |frame: &&Frame| frame.status.up_ms <= YOUNG_MS;
+        !self.fresh.is_empty() && self.fresh.iter().all(young)
     }
 
     /// Enough replicas are there, and too many of them do not come back from something. A checkpoint
@@ -268,8 +277,9 @@ impl Cluster<'_> {
     /// Who is heard by others and shows nothing: of it nobody can say that all is well.
     fn unseen(&self) -> Vec<Finding> {
         let silent = self.replicas.iter().filter(|sighting| sighting.fresh().is_none());
-        let heard = silent
-            .filter(|seen| seen.stuck.is_none() && !seen.ended && self.is_heard(seen.replica));
+        let heard = silent.filter(|seen| {
+            seen.stuck.is_none() && !seen.ended && !seen.starting && self.is_heard(seen.replica)
+        });
         let finding = |sighting: &Sighting| {
             let replica = sighting.replica;
             Finding {

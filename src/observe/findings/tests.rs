@@ -4,6 +4,7 @@ use super::*;
 use crate::events::Wait;
 use crate::observe::doing::Stuck;
 use crate::observe::frame::{Blame, Frame, Holding};
+use crate::observe::health;
 use crate::observe::scene::{LastWords, Scene, Sighting};
 use crate::observe::status::{Disk, Link, ReplicaStatus, Role};
 use crate::observe::verdict::Verdict;
@@ -105,6 +106,68 @@ fn without_leader(heard_ms_ago: u64) -> Vec<Sighting> {
     let silence = Some("connection refused".to_owned());
     scene[0] = Sighting { silence, ..Sighting::default() };
     scene
+}
+
+#[test]
+fn a_replica_that_reads_its_disk_is_starting_and_the_others_may_still_have_heard_it() {
+    let mut scene = scene();
+    scene[2] = Sighting {
+        replica: ReplicaId(2),
+        silence: Some(health::STARTING.to_owned()),
+        starting: true,
+        ..Sighting::default()
+    };
+
+    let (verdict, findings) = judge(scene.clone());
+
+    assert_eq!((verdict, codes(&findings)), (Verdict::Degraded, vec![Code::Away]));
+    assert_eq!(findings[0].text, "replica 2 is starting: it reads its disk");
+
+    for replica in [0, 1] {
+        scene[replica] = Sighting { replica: ReplicaId(replica as u16), ..scene[2].clone() };
+    }
+    let (verdict, findings) = judge(scene);
+    assert_eq!(verdict, Verdict::Down, "it can be asked, and nothing is answered");
+    assert!(findings[0].because[1].contains("replica 0: it is starting"), "{findings:#?}");
+}
+
+#[test]
+fn replicas_that_have_just_started_may_not_have_heard_the_others_yet() {
+    let mut scene = scene();
+    for replica in [0, 2] {
+        let silence = Some("nothing has been heard of it".to_owned());
+        scene[replica] = Sighting { silence, ..Sighting::default() };
+    }
+    change(&mut scene, 1, |frame| {
+        frame.status.up_ms = 300;
+        frame.status.links.iter_mut().for_each(|link| link.heard_ms_ago = None);
+    });
+
+    let (verdict, findings) = judge(scene.clone());
+
+    assert_eq!(verdict, Verdict::Degraded);
+    let said = "the cluster is starting: 1 of 3 replicas are there, and 2 are needed";
+    assert_eq!(findings[0].text, said);
+
+    change(&mut scene, 1, |frame| frame.status.up_ms = 60_000);
+    assert_eq!(judge(scene).0, Verdict::Down);
+}
+
+#[test]
+fn one_that_stays_far_behind_where_nothing_is_executed_is_lagging() {
+    let mut scene = scene();
+    change(&mut scene, 2, |frame| frame.status.executed = Slot(1_000_000 - 947));
+    for replica in [0, 1] {
+        change(&mut scene, replica, |frame| {
+            let mut links = frame.status.links.iter_mut();
+            let link = links.find(|link| link.peer == ReplicaId(2)).unwrap();
+            link.peer_executed = Some(Slot(1_000_000 - 947));
+        });
+    }
+
+    let (verdict, findings) = judge(scene);
+
+    assert_eq!((verdict, codes(&findings)), (Verdict::Degraded, vec![Code::Lagging]));
 }
 
 #[test]

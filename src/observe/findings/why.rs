@@ -149,6 +149,9 @@ pub(super) fn absence(sighting: &Sighting) -> String {
             stuck.to_string().replacen("it", &format!("replica {replica}"), 1)
         }
         (Some(stuck), _) => format!("replica {replica} is stuck: {stuck}"),
+        (None, Some(why)) if sighting.starting => {
+            why.replacen("it", &format!("replica {replica}"), 1)
+        }
         (None, why) => {
             let why = why.as_deref().unwrap_or_default();
             format!("replica {replica} does not take part: {why}")

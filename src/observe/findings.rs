@@ -93,6 +93,8 @@ pub enum Code {
     RefusesClients,
     /// A link is down, or its peer does not take what is sent.
     BadLink,
+    /// Replicas have different settings.
+    Differ,
     /// A replica is behind.
     Lagging,
     /// A replica has been told to end.

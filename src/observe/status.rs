@@ -85,6 +85,9 @@ pub struct ReplicaStatus {
     pub connections_ended: BTreeMap<String, u64>,
     /// Its disk, if it has one.
     pub disk: Option<Disk>,
+    /// In what the settings of other replicas differ from its own, in words, by the other replica.
+    #[serde(default)]
+    pub differ: BTreeMap<ReplicaId, String>,
     /// What it takes of its machine, once that has been read.
     #[serde(default)]
     pub machine: Option<Machine>,
@@ -289,6 +292,7 @@ impl ReplicaStatus {
                 syncing_us: report.recent_syncs.syncing_us,
                 full: report.full,
             }),
+            differ: report.differ.clone(),
             machine: report.machine.clone(),
         }
     }

@@ -99,6 +99,8 @@ pub struct Guests<M> {
     heard_at: BTreeMap<ReplicaId, Millis>,
     /// How far each replica had executed when it last said so.
     executed_by: BTreeMap<ReplicaId, Slot>,
+    /// In what the settings of replicas differ from ours.
+    differ: BTreeMap<ReplicaId, String>,
 }
 
 impl<M: DeserializeOwned> Guests<M> {
@@ -106,8 +108,19 @@ impl<M: DeserializeOwned> Guests<M> {
     pub fn new(house: House, protocol: Heeded<M>) -> Self {
         let (guests, greeting, busy) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
         let (faults, heard_at) = (Faults::new("links"), BTreeMap::new());
-        let executed_by = BTreeMap::new();
-        Self { house, protocol, guests, greeting, busy, first: 0, faults, heard_at, executed_by }
+        let (executed_by, differ) = (BTreeMap::new(), BTreeMap::new());
+        Self {
+            house,
+            protocol,
+            guests,
+            greeting,
+            busy,
+            first: 0,
+            faults,
+            heard_at,
+            executed_by,
+            differ,
+        }
     }
 
     /// Lets somebody in, who has yet to say who it is.
@@ -223,7 +236,13 @@ impl<M: DeserializeOwned> Guests<M> {
             match stage {
                 Stage::Greeting => {
                     let Some(payload) = inbox.next_frame()? else { return Ok(()) };
-                    *stage = self.house.receive(Hello::read(payload), clients, stream, outbox)?;
+                    let hello = Hello::read(payload);
+                    let (found, differ) = self.house.receive(hello, clients, stream, outbox)?;
+                    *stage = found;
+                    if let Stage::Replica(from) = *stage {
+                        self.differ.remove(&from);
+                        self.differ.extend(differ.map(|differ| (from, differ)));
+                    }
                     inbox.allow(match stage {
                         Stage::Replica(_) => frame_bytes_max(&self.house.config),
                         _ => pack_bytes_max(&self.house.config) + HELLO_BYTES_MAX,
@@ -338,6 +357,11 @@ impl<M: DeserializeOwned> Guests<M> {
     /// How many clients there are.
     pub fn clients(&self) -> usize {
         self.guests.values().filter(|guest| matches!(guest.stage, Stage::Client)).count()
+    }
+
+    /// In what the settings of replicas differ from ours.
+    pub fn differ(&self) -> &BTreeMap<ReplicaId, String> {
+        &self.differ
     }
 
     /// When each replica was last heard.

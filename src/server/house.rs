@@ -42,14 +42,15 @@ impl House {
         Answer::Mismatch(why.to_owned())
     }
 
-    /// Lets in whoever may come in, and tells the others why not.
+    /// Lets in whoever may come in, and tells the others why not. Of a replica it is said in what its settings
+    /// differ from ours, if they do.
     pub(super) fn receive(
         &self,
         hello: Result<Hello, String>,
         clients: usize,
         stream: &Stream,
         outbox: &mut Outbox,
-    ) -> Result<Stage, Fault> {
+    ) -> Result<(Stage, Option<String>), Fault> {
         let me = self.config.me;
         let turn_away = |outbox: &mut Outbox, why: String| {
             outbox.put(&Answer::Mismatch(why.clone()));
@@ -72,11 +73,12 @@ impl House {
             outbox.put(&Answer::Refused(why.clone()));
             return Err(Fault::Refused(why));
         }
-        if let Some(differ) = hello.differs(me, &self.common) {
+        let differ = hello.differs(me, &self.common);
+        if let Some(differ) = &differ {
             tracing::warn!(differ, "cluster.toml is not the same on all nodes");
         }
         let (cluster, limits) = (self.common.cluster, crate::client::Limits::of(&self.config));
         outbox.put(&Answer::Welcome { me, cluster, limits });
-        Ok(stage)
+        Ok((stage, differ))
     }
 }

@@ -351,6 +351,7 @@ where
             links: peers.status().collect(),
             heard_at: guests.heard_at().clone(),
             executed_by: guests.executed_by().clone(),
+            differ: guests.differ().clone(),
             native_clients: guests.clients(),
             redis_clients: lines.clients(),
             refused: lines.refused(),

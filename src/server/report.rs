@@ -43,6 +43,8 @@ pub struct Report {
     pub heard_at: BTreeMap<ReplicaId, Millis>,
     /// The first slot that each peer had not executed when it last said so.
     pub executed_by: BTreeMap<ReplicaId, Slot>,
+    /// In what the settings of other replicas differ from this one's, in words.
+    pub differ: BTreeMap<ReplicaId, String>,
     /// Clients with sessions.
     pub native_clients: usize,
     /// Clients that speak Redis's protocol.
@@ -115,6 +117,7 @@ impl Report {
             links: BTreeMap::new(),
             heard_at: BTreeMap::new(),
             executed_by: BTreeMap::new(),
+            differ: BTreeMap::new(),
             native_clients: 0,
             redis_clients: 0,
             refused: Tally::default(),

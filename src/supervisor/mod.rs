@@ -30,6 +30,9 @@ pub use patience::Patience;
 pub use trouble::FILE as TROUBLE;
 use trouble::Trouble;
 
+/// The file in the directory of a replica that holds the number of its process, while it has one.
+pub const PID: &str = "pid";
+
 /// Takes what is wrong with a child, or nothing once nothing is.
 pub type Keep<'a> = dyn Fn(usize, Option<&str>) + 'a;
 

@@ -12,7 +12,7 @@ use crate::error::{Error, in_shell};
 use crate::quorum::majority;
 use crate::settings::{self, Addresses, Cluster, DIRECTORY, Layers, NodeSettings, PREFIX};
 use crate::setup::replica_home;
-use crate::supervisor::{Lock, Supervisor, TROUBLE, signals};
+use crate::supervisor::{Lock, PID, Supervisor, TROUBLE, signals};
 use crate::types::ReplicaId;
 
 /// Runs the cluster, made first if there is none, with further settings for all its replicas.
@@ -49,9 +49,6 @@ pub(super) fn run(wishes: &Wishes, set: &[(String, String)]) -> Result<(), Error
     }
     .run(n, &signals)
 }
-
-/// The file in the directory of a replica that holds the number of its process, while it has one.
-const PID: &str = "pid";
 
 /// Writes a line into a file, or takes the file away.
 fn keep(path: &Path, line: Option<&str>) {

@@ -19,6 +19,7 @@ use crate::observe::scene::{Scene, Sighting};
 use crate::observe::status::ReplicaStatus;
 use crate::observe::verdict::Verdict;
 use crate::setup::replica_home;
+use crate::supervisor::{self, PID};
 use crate::types::ReplicaId;
 
 /// Which cluster, or which run.
@@ -241,9 +242,20 @@ fn ask_each(whom: &Whom, patience: Duration) -> Vec<Sighting> {
         for sighting in &mut sightings {
             let home = directory.join(replica_home(sighting.replica.0.into()));
             sighting.last_words = last_words(&home, now_us() / 1_000);
+            let runs = home.join(PID).exists() || mute.contains(&sighting.replica);
+            if supervisor::runs(directory) && !runs {
+                has_ended(sighting);
+            }
         }
     }
     sightings
+}
+
+/// Takes back what others have heard of a replica whose process has ended, as its supervisor knows. One that
+/// can be asked is run by somebody else.
+fn has_ended(sighting: &mut Sighting) {
+    sighting.silence = sighting.silence.take().or_else(|| sighting.unasked.take());
+    sighting.ended = sighting.silence.is_some();
 }
 
 /// Takes what others have been shown of a replica that could not be asked, if that is fresh and they

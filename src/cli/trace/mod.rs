@@ -136,7 +136,7 @@ impl Traced {
                     lives.insert(replica, life);
                 }
                 (None, _) if shown => notes.push(format!(
-                    "replica {replica} is missing: it was not asked itself, and shows others only some of its \
+                    "replica {replica} is missing: it could not be asked itself, and shows others only some of its \
                      slots, of which this is none"
                 )),
                 (None, Some(oldest)) => notes.push(format!(

@@ -258,7 +258,7 @@ Times are each replica's own clock.
         });
 
         assert!(text.contains("replica 0 is told by what it has shown others"), "{text}");
-        assert!(text.contains("replica 1 is missing: it was not asked itself"), "{text}");
+        assert!(text.contains("replica 1 is missing: it could not be asked itself"), "{text}");
         assert!(text.contains("replica 2 was not asked, and has shown nothing"), "{text}");
     }
 

@@ -228,6 +228,21 @@ impl Cluster<'_> {
         frame.status.links.iter().filter_map(finding).collect()
     }
 
+    /// Whose settings differ from a replica's, where they may for a while. Both tell; it is said once.
+    pub(super) fn differ(&self, frame: &Frame) -> Vec<Finding> {
+        let replica = frame.status.replica;
+        let told = |other: ReplicaId| {
+            other < replica
+                && self.frame(other).is_some_and(|it| it.status.differ.contains_key(&replica))
+        };
+        let finding = |(other, how): (&ReplicaId, &String)| {
+            let text = format!("the settings of replicas {replica} and {other} differ: {how}");
+            let why = "cluster.toml is to be the same everywhere, and each reads it when it starts";
+            degraded(Code::Differ, frame, text, vec![why.to_owned()])
+        };
+        frame.status.differ.iter().filter(|(other, _)| !told(**other)).map(finding).collect()
+    }
+
     pub(super) fn draining(&self, frame: &Frame) -> Vec<Finding> {
         let replica = frame.status.replica;
         let text = format!("replica {replica} is stopping");

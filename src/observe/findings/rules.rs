@@ -39,6 +39,7 @@ pub fn find(replicas: &[Sighting]) -> Vec<Finding> {
         view.each(Cluster::unanswered),
         view.each(Cluster::refuses_clients),
         view.each(Cluster::bad_links),
+        view.each(Cluster::differ),
         view.each(Cluster::lagging),
         view.each(Cluster::draining),
     ]

@@ -154,6 +154,22 @@ fn replicas_that_have_just_started_may_not_have_heard_the_others_yet() {
 }
 
 #[test]
+fn settings_that_differ_are_told_once() {
+    let mut scene = scene();
+    for (replica, other) in [(0, 2), (2, 0)] {
+        let how = "suspect_after_ms is 500 on replica 2 and 300 on replica 0".to_owned();
+        change(&mut scene, replica, |frame| {
+            frame.status.differ.insert(ReplicaId(other), how);
+        });
+    }
+
+    let (verdict, findings) = judge(scene);
+
+    assert_eq!((verdict, codes(&findings)), (Verdict::Degraded, vec![Code::Differ]));
+    assert!(findings[0].text.contains("suspect_after_ms is 500 on replica 2"), "{findings:#?}");
+}
+
+#[test]
 fn one_that_stays_far_behind_where_nothing_is_executed_is_lagging() {
     let mut scene = scene();
     change(&mut scene, 2, |frame| frame.status.executed = Slot(1_000_000 - 947));

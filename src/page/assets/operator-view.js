@@ -97,7 +97,11 @@ function spread(operator, which) {
 /** What it has not let go of, in words. */
 function holds({ frame, holding }) {
   if (!holding) return null;
-  const what = holding.slot === null ? "no slot" : `slot ${exact(holding.slot)}`;
+  if (holding.held === 0 && !holding.wait) {
+    return el("p", { class: "holding", text: `On replica ${frame.replica} it holds nothing.` });
+  }
+  const none = holding.held === 0 || holding.slot === null;
+  const what = none ? "no slot" : `slot ${exact(holding.slot)}`;
   const more = holding.held > 1 ? ` and ${exact(holding.held - 1)} more` : "";
   const wait = holding.wait
     ? ` It waits for ${holding.wait}, for ${lasting(holding.waitedUs)} now.`

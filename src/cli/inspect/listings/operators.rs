@@ -39,7 +39,7 @@ pub(in crate::cli::inspect) fn operators(
 
 fn row(operator: &Operator, frame: &Frame, earlier: Option<&Frame>) -> Row {
     let holding = holding(frame, &operator.name);
-    let slot = holding.and_then(|holding| holding.slot);
+    let slot = holding.filter(|holding| !idles(holding)).and_then(|holding| holding.slot);
     let waits_long = holding.is_some_and(|holding| {
         holding.held > 0 && holding.wait != Wait::Nothing && holding.waited_us >= LONG_US
     });
@@ -78,9 +78,14 @@ pub(super) fn holding<'a>(frame: &'a Frame, name: &str) -> Option<&'a Holding> {
     frame.holdings.iter().find(|holding| holding.role == name)
 }
 
+/// Whether it holds nothing, and will take what another role lets go of next.
+fn idles(holding: &Holding) -> bool {
+    holding.held == 0 && matches!(holding.wait, Wait::Role(_))
+}
+
 /// What it waits for, and since when.
 pub(super) fn wait(holding: &Holding) -> String {
-    if holding.wait == Wait::Nothing {
+    if holding.wait == Wait::Nothing || idles(holding) {
         return String::new();
     }
     let what = words::waiting(&holding.wait);
@@ -112,6 +117,22 @@ mod tests {
                 "clock|0.1|2000|400|12.3k|2 us|1.2 ms|-|-|",
             ]
         );
+    }
+
+    #[test]
+    fn a_role_that_holds_nothing_waits_for_no_other() {
+        let mut frame = example::frame(0);
+        frame.holdings[0] = Holding {
+            held: 0,
+            wait: Wait::Role("release".to_owned()),
+            ..frame.holdings[0].clone()
+        };
+
+        let listing = operators(&frame, None, false);
+
+        let idle = listing.rows.iter().find(|row| row.cells[0].text == frame.holdings[0].role);
+        let told: Vec<_> = idle.unwrap().cells[8..].iter().map(|cell| &*cell.text).collect();
+        assert_eq!(told, ["-", ""]);
     }
 
     #[test]

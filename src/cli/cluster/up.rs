@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use super::{Wishes, logs};
 use crate::cli::config::flags;
@@ -126,13 +127,27 @@ fn check_ports(nodes: impl Iterator<Item = (ReplicaId, Addresses)>) -> Result<()
     for (replica, node) in nodes {
         let base = *base.get_or_insert(node.clients.port());
         for (purpose, address) in node.named() {
-            if let Err(source) = TcpListener::bind(address) {
+            if let Err(source) = bind(address) {
                 let instead = base.checked_add(1000).filter(|port| *port < 65_000).unwrap_or(7000);
                 return Err(Error::Port { replica, address, purpose, instead, source });
             }
         }
     }
     Ok(())
+}
+
+/// Binds an address. One that was just killed may still hold it: a large process takes a moment to end.
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match TcpListener::bind(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 fn command(program: &Path, home: &Path, set: &[(String, String)]) -> Result<Command, Error> {

@@ -45,7 +45,7 @@ fn row(seen: &Seen) -> Row {
     let Some(status) = &seen.status else {
         let mut cells = vec![name];
         cells.resize(10, Cell::words("-"));
-        cells.push(Cell::words(if seen.starting { "starting" } else { "not seen" }));
+        cells.push(Cell::words(absence(seen)));
         return Row::new(cells);
     };
     let up = status.links.iter().filter(|link| link.up).count();
@@ -68,6 +68,16 @@ fn row(seen: &Seen) -> Row {
         Cell::number(status.starts),
         Cell::words(format!("{state}{memory}")),
     ])
+}
+
+/// Why nothing is shown of a replica, in a word or two.
+fn absence(seen: &Seen) -> &'static str {
+    match &seen.stuck {
+        Some(stuck) if stuck.checkpoint => "cuts a checkpoint",
+        Some(_) => "stuck",
+        None if seen.starting => "starting",
+        None => "not seen",
+    }
 }
 
 /// What no finding tells of a replica.
@@ -111,7 +121,8 @@ mod tests {
 
     use super::*;
     use crate::cli::inspect::example;
-    use crate::observe::scene::Scene;
+    use crate::observe::doing::Stuck;
+    use crate::observe::scene::{Scene, Sighting};
     use crate::types::Slot;
 
     fn said(scene: &Scene, width: usize) -> String {
@@ -129,6 +140,22 @@ mod tests {
         assert!(has(&["2", "-", "seen"]), "{text}");
         assert!(text.contains("\ndegraded: replica 2 is away\n  because it has not"), "{text}");
         assert!(text.ends_with("\n2 of 3 replicas work; none of them may fail\n"), "{text}");
+    }
+
+    #[test]
+    fn a_replica_that_is_busy_or_starts_is_not_said_to_be_away() {
+        let told = |change: &dyn Fn(&mut Sighting)| {
+            let mut scene = example::scene();
+            change(&mut scene.replicas[2]);
+            let text = said(&scene, 120);
+            text.lines().find(|line| line.contains(" 2 ")).unwrap_or_default().to_owned()
+        };
+        let stick = |seen: &mut Sighting, checkpoint| {
+            seen.stuck = Some(Stuck { operator: None, for_us: 3_000_000, checkpoint });
+        };
+        assert!(told(&|seen| seen.starting = true).contains("starting"));
+        assert!(told(&|seen| stick(seen, true)).contains("cuts a checkpoint"));
+        assert!(told(&|seen| stick(seen, false)).contains("stuck"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
+use crate::observe::doing::Stuck;
 use crate::observe::findings::Finding;
 use crate::observe::scene::{Scene, Sighting};
 use crate::observe::status::ReplicaStatus;
@@ -24,6 +25,8 @@ pub(super) struct Seen {
     pub error: Option<String>,
     /// Whether its process runs and reads its disk.
     pub starting: bool,
+    /// What its thread does not come back from, if it does not.
+    pub stuck: Option<Stuck>,
 }
 
 /// A cluster as seen from here.
@@ -69,6 +72,7 @@ impl Overview {
                 status: seen.fresh().map(|frame| frame.status.clone()),
                 error: seen.silence.clone().or_else(|| seen.unasked.clone()),
                 starting: seen.starting,
+                stuck: seen.stuck.clone(),
             }
         });
         Self {

@@ -129,11 +129,11 @@ impl Cluster<'_> {
         }
         let who: Vec<ReplicaId> = self.missing().map(|sighting| sighting.replica).collect();
         let are = format!("{there} of {n} replicas are there, and {needed} are needed");
-        let (severity, text) = if self.begins() {
-            (Severity::Degraded, format!("the cluster is starting: {are}"))
-        } else {
-            (Severity::Down, format!("no quorum: {are}"))
-        };
+        // Who reads its disk may take long for that.
+        let reads = self.missing().all(|sighting| sighting.starting);
+        let severity = if self.begins() { Severity::Degraded } else { Severity::Down };
+        let what = if reads || self.begins() { "the cluster is starting" } else { "no quorum" };
+        let text = format!("{what}: {are}");
         let each = self.missing().map(|sighting| {
             let why = sighting.silence.as_deref().unwrap_or_default();
             let end = sighting.last_words.reason();

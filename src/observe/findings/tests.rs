@@ -128,6 +128,7 @@ fn a_replica_that_reads_its_disk_is_starting_and_the_others_may_still_have_heard
     }
     let (verdict, findings) = judge(scene);
     assert_eq!(verdict, Verdict::Down, "it can be asked, and nothing is answered");
+    assert!(findings[0].text.starts_with("the cluster is starting: 0 of 3"), "{findings:#?}");
     assert!(findings[0].because[1].contains("replica 0: it is starting"), "{findings:#?}");
 }
 

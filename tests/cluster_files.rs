@@ -286,7 +286,8 @@ fn refused(directory: &str, code: i32) -> String {
     let node = format!("{directory}/replica-0/node.toml");
     let check = said(&["config", "check", "--config", &node], code);
     let run = said(&["node", "--log", "error", "--config", &node], code);
-    assert_eq!(check, run);
+    let run: serde_json::Value = serde_json::from_str(&run).unwrap();
+    assert_eq!(check, format!("taraflow: {}\n", run["message"].as_str().unwrap()));
     check
 }
 

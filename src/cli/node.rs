@@ -41,8 +41,18 @@ pub struct RunArgs {
 /// Runs a replica until it is told to end.
 ///
 /// # Errors
-/// Why it cannot start, or why it has ended.
+/// Why it cannot start, or why it has ended; [`Error::Judged`] where the log says that.
 pub fn run(args: &RunArgs) -> Result<(), Error> {
+    match start(args) {
+        Err(error) if !io::stderr().is_terminal() => {
+            log_the_end(&error);
+            Error::judged(error.exit_code())
+        }
+        outcome => outcome,
+    }
+}
+
+fn start(args: &RunArgs) -> Result<(), Error> {
     let (mut settings, found) = args.node.read()?;
     log_to_stderr(settings.log, settings.config.me);
     super::panics::install();
@@ -140,6 +150,13 @@ fn log_to_stderr(level: LogLevel, replica: ReplicaId) {
         let named = move || Named { start: format!("{{\"replica\":{replica},"), replaced: 1 };
         logs.with_writer(named).json().flatten_event(true).init();
     }
+}
+
+/// Says in a log for programs why the process ends.
+fn log_the_end(error: &Error) {
+    // Nobody logs yet where the settings cannot be read.
+    let _ = tracing_subscriber::fmt().json().flatten_event(true).with_writer(io::stderr).try_init();
+    tracing::error!("{error}");
 }
 
 /// Writes a line of the log, which comes whole, to standard error with the replica named first: logs of

@@ -124,7 +124,7 @@ fn stats(world: &World) -> Vec<(&'static str, String)> {
 fn replication(world: &World) -> Vec<(&'static str, String)> {
     vec![
         ("role", "master".into()),
-        ("connected_slaves", world.replicas.saturating_sub(1).to_string()),
+        ("connected_slaves", world.heard.to_string()),
         ("master_repl_offset", world.executed.to_string()),
     ]
 }

@@ -93,6 +93,8 @@ pub struct World {
     pub replica: ReplicaId,
     /// How many replicas there are.
     pub replicas: usize,
+    /// How many of the others this one hears.
+    pub heard: usize,
     /// The view that the replica is in.
     pub view: View,
     /// Who leads that view.

@@ -341,7 +341,8 @@ where
         let n = config.n;
         let idle_for = |at| clock.elapsed().saturating_sub(at);
         let leader = self.status.view.leader(n);
-        lines.describe(&self.status, leader, clock.elapsed());
+        let heard = present(guests.heard_at(), now, config.present_ms()) - 1;
+        lines.describe(&self.status, leader, heard, clock.elapsed());
         showing.report(Report {
             up_for: clock.elapsed(),
             idle_for: self.status.executed_at.map(idle_for),

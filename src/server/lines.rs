@@ -276,9 +276,10 @@ impl Lines {
         self.clients.len()
     }
 
-    /// Notes how the replica stands, for clients that ask.
-    pub fn describe(&mut self, status: &Status, leader: ReplicaId, uptime: Duration) {
+    /// Notes how the replica stands and how many others it hears, for clients that ask.
+    pub fn describe(&mut self, status: &Status, leader: ReplicaId, heard: usize, uptime: Duration) {
         let world = &mut self.world;
+        world.heard = heard;
         world.view = status.view;
         world.leader = leader;
         world.executed = status.executed;

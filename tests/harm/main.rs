@@ -30,6 +30,7 @@ use cluster::{taraflow, wait_for_word};
 use files::Case;
 use lives::Lives;
 use nodes::REPLICAS;
+use serde_json::Value;
 
 /// How a replica that was harmed has started.
 #[derive(Debug, PartialEq, Eq)]
@@ -88,7 +89,8 @@ fn start(lives: &mut Lives, who: usize, case: &Case) -> Outcome {
         }
         Outcome::Refuses(code) => {
             let log = lives.log(who);
-            let (_, why) = log.rsplit_once("taraflow: ").unwrap_or_default();
+            let last: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+            let why = last["message"].as_str().unwrap();
             println!("    {}", why.trim_end().replace('\n', "\n    "));
             assert!(case.is_refused_with(code), "{case}: {code:?}: {log}");
             assert!(case.names_what_is_wrong(why), "{case}: {why}");
@@ -98,7 +100,7 @@ fn start(lives: &mut Lives, who: usize, case: &Case) -> Outcome {
                 // Whose data it is, is guessed by who only looks; so another file may be wrong to him.
                 assert!(case.names_what_is_wrong(&checked.1), "{case}: {}", checked.1);
             } else {
-                assert_eq!(checked.1, format!("taraflow: {why}"), "{case}");
+                assert_eq!(checked.1, format!("taraflow: {why}\n"), "{case}");
             }
             for index in (0..REPLICAS).filter(|index| *index != who) {
                 lives.serves_everything(index, &case.to_string());

@@ -14,9 +14,6 @@ const PANIC_AGE_MS_MAX: u64 = 10 * 60 * 1_000;
 /// Bytes at the end of a log that are looked at. A panic's record holds a backtrace.
 const TAIL: u64 = 256 << 10;
 
-/// What a process that cannot go on begins its last words with.
-const TO_PEOPLE: &str = "taraflow: ";
-
 /// A line of a log, as far as it is read here.
 #[derive(Deserialize)]
 struct Record {
@@ -51,26 +48,14 @@ pub(in crate::cli) fn last_words(home: &Path, now_ms: u64) -> LastWords {
 fn of(log: &str, now_ms: u64) -> LastWords {
     let record = |line: &str| serde_json::from_str::<Record>(line).ok();
     let last = log.lines().rev().find(|line| !line.trim().is_empty());
-    let end = match last.and_then(record) {
-        Some(record) => (record.level == "ERROR").then_some(record.message),
-        None => said_to_people(log),
-    };
+    let end = last.and_then(record).filter(|record| record.level == "ERROR");
+    let end = end.map(|record| record.message.replace('\n', "; "));
     let mut panics = log.lines().rev().filter(|line| line.contains("\"panicked_at_ms\""));
     let panic = panics.find_map(record).and_then(|record| {
         let ago_ms = now_ms.saturating_sub(record.panicked_at_ms?);
         (ago_ms <= PANIC_AGE_MS_MAX).then_some((record.message, ago_ms / 1_000))
     });
     LastWords { end, panic, trouble: None }
-}
-
-/// What a process that cannot go on has said to people at the end of its log, which is no record and may take
-/// several lines.
-fn said_to_people(log: &str) -> Option<String> {
-    let lines: Vec<_> = log.lines().filter(|line| !line.trim().is_empty()).collect();
-    let first = lines.iter().rposition(|line| line.starts_with(TO_PEOPLE))?;
-    let said = &lines[first..];
-    let all = said.iter().map(|line| line.strip_prefix(TO_PEOPLE).unwrap_or(line));
-    Some(all.collect::<Vec<_>>().join("; "))
 }
 
 #[cfg(test)]
@@ -85,17 +70,10 @@ mod tests {
     fn an_error_at_the_end_is_why_it_ended_and_anything_else_is_not() {
         assert_eq!(of(&format!("{PANIC}\n{SERVING}\n"), 0).end, None);
         assert_eq!(of(&format!("{SERVING}\n{PANIC}\n"), 0).end.as_deref(), Some("a bug"));
-        let said = format!("{SERVING}\ntaraflow: replica 1: its disk holds no journal\n");
-        assert_eq!(of(&said, 0).end.as_deref(), Some("replica 1: its disk holds no journal"));
-    }
-
-    #[test]
-    fn all_lines_of_what_was_said_last_are_told() {
         let said =
-            format!("{SERVING}\ntaraflow: the settings cannot be used\na.toml: odd\nb: even\n\n");
+            r#"{"level":"ERROR","message":"the settings cannot be used\na.toml: odd\nb: even"}"#;
         let told = "the settings cannot be used; a.toml: odd; b: even";
-        assert_eq!(of(&said, 0).end.as_deref(), Some(told));
-        assert_eq!(of("a line without a beginning\n", 0).end, None);
+        assert_eq!(of(&format!("{SERVING}\n{said}\n\n"), 0).end.as_deref(), Some(told));
     }
 
     #[test]

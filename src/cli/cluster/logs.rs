@@ -55,7 +55,7 @@ pub(super) fn last_line(home: &Path) -> Option<String> {
     file.read_to_end(&mut tail).ok()?;
     let tail = String::from_utf8_lossy(&tail);
     let last = tail.lines().rev().find(|line| !line.trim().is_empty())?;
-    let words = |record: serde_json::Value| Some(record["message"].as_str()?.to_owned());
+    let words = |record: serde_json::Value| Some(record["message"].as_str()?.replace('\n', "; "));
     Some(serde_json::from_str(last).ok().and_then(words).unwrap_or_else(|| last.to_owned()))
 }
 

@@ -22,7 +22,7 @@ pub const BUG: u8 = 101;
 
 /// What follows from damage, and what to do.
 const KEEP_DOWN: &str = "The replica does not start, because it may have lost a promise: keep it down and the \
-                         others running, and put no older copy in its place";
+                         others running. What was only moved may be put back; an older copy may not";
 
 /// An error a caller or a user can act on.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +75,8 @@ pub enum Error {
     },
     /// A journal or checkpoint holds something that was never written there.
     #[error(
-        "replica {replica}: {file} is damaged at byte {offset}: expected {expected}, found {found}. {}",
+        "replica {replica}: {}. {}",
+        damage(file, *offset, expected, found),
         KEEP_DOWN
     )]
     Damaged {
@@ -197,7 +198,10 @@ pub enum Error {
         waited_ms: u64,
     },
     /// No replica of a cluster of processes could be reached; nothing has been asked.
-    #[error("no replica could be reached within {waited_ms} ms: {fault}; nothing was sent")]
+    #[error(
+        "no replica could be reached within {waited_ms} ms: {fault}; nothing was sent. Does the cluster run? `taraflow \
+         status` says more"
+    )]
     Connect {
         /// How long it was tried, in milliseconds.
         waited_ms: u64,
@@ -349,11 +353,14 @@ pub enum Error {
     },
     /// Nobody tells what is asked.
     #[error(
-        "nobody answers: {said}. Is the cluster running? `taraflow cluster up` with the same --dir starts it"
+        "nobody answers: {said}{}",
+        if *absent { ". Is the cluster running? `taraflow cluster up` with the same --dir starts it" } else { "" }
     )]
     Silent {
         /// What each of those asked said instead.
         said: String,
+        /// Whether nothing at all is where the replicas of a cluster should be.
+        absent: bool,
     },
     /// What is wrong has been printed, and only the exit code is left to be told.
     #[error("what is wrong has been said")]
@@ -455,6 +462,14 @@ impl Error {
     #[must_use]
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Disk { source, .. } if is_full(source))
+    }
+}
+
+/// What is wrong with a file of a replica, in words.
+pub(crate) fn damage(file: &str, offset: u64, expected: &str, found: &str) -> String {
+    match found.strip_prefix("no such file") {
+        Some(beside) => format!("{file} is missing{beside}: expected {expected}"),
+        None => format!("{file} is damaged at byte {offset}: expected {expected}, found {found}"),
     }
 }
 

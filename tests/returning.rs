@@ -47,7 +47,9 @@ fn a_replica_whose_directory_is_removed_ends_with_integrity_and_says_why() {
     assert!(cluster.serves(0));
     let doctor = taraflow().args(["doctor", "--dir"]).arg(cluster.directory()).output().unwrap();
     let said = String::from_utf8(doctor.stdout).unwrap();
-    for part in ["its supervisor says: it has ended with exit code 7", reason, "log verify"] {
+    for part in
+        ["its supervisor says: it has ended (exit code 7)", reason, "put that very one back"]
+    {
         assert!(said.contains(part), "{said}");
     }
 }

@@ -92,6 +92,11 @@ pub(super) struct Sources {
 }
 
 impl Sources {
+    /// The cluster's number, in hexadecimal.
+    pub(super) fn cluster(&self) -> String {
+        self.bounds.cluster.clone()
+    }
+
     fn report(&self) -> Option<Report> {
         self.boards.get(self.me.0 as usize)?.get()
     }

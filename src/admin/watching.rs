@@ -85,7 +85,8 @@ pub(super) struct Part<T> {
 impl Sources {
     /// All replicas, as they are known here.
     pub(super) fn scene(&self) -> Scene {
-        board::scene(&self.boards, Clock::start().now_us())
+        let scene = board::scene(&self.boards, Clock::start().now_us());
+        Scene { cluster: self.cluster(), ..scene }
     }
 
     fn frame(&self, which: &Which) -> Result<Arc<Frame>, Box<Response>> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::log::Form;
+use super::log::{Form, quietly, write_json};
 use crate::dataflows;
 use crate::disk::{Files, Identity};
 use crate::error::Error;
@@ -124,7 +124,8 @@ pub fn run(args: &ConfigArgs) -> Result<(), Error> {
                 (Form::Json, Ok(())) => json!({ "ok": true }).to_string() + "\n",
                 (Form::Table, Err(error)) => return Err(error),
                 (Form::Json, Err(error)) => {
-                    println!("{}", json!({ "ok": false, "error": error.to_string() }));
+                    let said = json!({ "ok": false, "error": error.to_string() });
+                    quietly(write_json(&mut io::stdout().lock(), &said))?;
                     return Err(error);
                 }
             }

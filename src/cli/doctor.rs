@@ -34,7 +34,7 @@ pub struct DoctorArgs {
 pub fn run(args: &DoctorArgs) -> Result<(), Error> {
     let mut out = io::stdout().lock();
     let scene = args.place.source()?.scene_to_judge(args.place.patience());
-    if let (Err(Error::Silent { said }), Form::Json) = (&scene, args.output) {
+    if let (Err(Error::Silent { said, .. }), Form::Json) = (&scene, args.output) {
         quietly(write_json(&mut out, &[Finding::unreachable(said)]))?;
     }
     let scene = scene?;

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 
-use super::log::Form;
+use super::log::{Form, quietly};
 use super::reach::{Reach, nonce};
 use super::reply::write_reply;
 use crate::app::kv;
@@ -37,6 +37,17 @@ pub struct KvArgs {
     command: Vec<String>,
 }
 
+/// Why a command is refused. What looks like an option of this program was taken for an argument.
+fn refuse(why: &str, words: &[String]) -> Error {
+    let stray = words.iter().find(|word| word.starts_with("--"));
+    Error::Usage(stray.map_or_else(
+        || why.to_owned(),
+        |stray| {
+            format!("{why}; `{stray}` was taken for an argument: options go before the command")
+        },
+    ))
+}
+
 /// Has the command applied, and prints the reply.
 ///
 /// # Errors
@@ -48,11 +59,11 @@ pub fn run(args: &KvArgs) -> Result<(), Error> {
     }
     let mut command = Vec::new();
     write_command(words.iter().copied(), &mut command);
-    kv::check(&command).map_err(|refused| Error::Usage(refused.to_string()))?;
+    kv::check(&command).map_err(|refused| refuse(&refused.to_string(), &args.command))?;
     let mut client = args.reach.target()?.connect(nonce()?)?;
     let reply = client.call(&command)?;
     let mut out = std::io::stdout().lock();
-    write_reply(&mut out, args.output, 1, &reply)?;
-    out.flush()?;
+    let written = write_reply(&mut out, args.output, 1, &reply).and_then(|()| Ok(out.flush()?));
+    quietly(written.map_err(Error::from))?;
     if reply.starts_with(b"-") { Err(Error::Replied) } else { Ok(()) }
 }

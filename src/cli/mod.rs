@@ -1,5 +1,17 @@
 //! The commands, one file each.
 
+// What is said goes through `say`, and what is answered through a locked standard output: a closed pipe or a
+// full disk must not end a process with a panic.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
+
+/// Says a line to people on standard error. Whether anybody reads it changes nothing.
+macro_rules! say {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($words)*);
+    }};
+}
+
 mod ask;
 pub mod checkpoint;
 pub mod cluster;
@@ -128,7 +140,7 @@ fn with_negative_numbers(command: clap::Command) -> clap::Command {
 fn refuse(error: &clap::Error) -> ExitCode {
     let text = error.render().to_string();
     match text.strip_prefix("error: ") {
-        Some(what) => eprint!("taraflow: {what}"),
+        Some(what) => say!("taraflow: {}", what.trim_end()),
         // Help and version, on the stream they belong on. Nobody may be there to read them.
         None => drop(error.print()),
     }
@@ -164,7 +176,7 @@ impl Cli {
             Ok(()) => ExitCode::SUCCESS,
             Err(Error::Judged { code }) => ExitCode::from(code),
             Err(error) => {
-                eprintln!("taraflow: {error}");
+                say!("taraflow: {error}");
                 ExitCode::from(error.exit_code())
             }
         }

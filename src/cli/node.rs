@@ -155,7 +155,8 @@ fn log_to_stderr(level: LogLevel, replica: ReplicaId) {
 /// Says in a log for programs why the process ends.
 fn log_the_end(error: &Error) {
     // Nobody logs yet where the settings cannot be read.
-    let _ = tracing_subscriber::fmt().json().flatten_event(true).with_writer(io::stderr).try_init();
+    let unnamed = || Named { start: String::new(), replaced: 0 };
+    let _ = tracing_subscriber::fmt().json().flatten_event(true).with_writer(unnamed).try_init();
     tracing::error!("{error}");
 }
 
@@ -170,7 +171,8 @@ struct Named {
 impl Write for Named {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let rest = line.get(self.replaced..).unwrap_or_default();
-        io::stderr().lock().write_all(&[self.start.as_bytes(), rest].concat())?;
+        // Whoever is told of an error here would say so on standard error, and panic if that fails.
+        let _ = io::stderr().lock().write_all(&[self.start.as_bytes(), rest].concat());
         Ok(line.len())
     }
 

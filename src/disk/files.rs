@@ -69,6 +69,16 @@ impl Files {
         Ok(Self { path: path.to_owned(), directory, lock: Some(lock), open: BTreeMap::new() })
     }
 
+    /// The process that uses a directory, in words; nothing if none does.
+    #[must_use]
+    pub fn holder(path: &Path) -> Option<String> {
+        let mut lock = File::open(path.join(LOCK)).ok()?;
+        match lock.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Some(holder(&mut lock)),
+            _ => None,
+        }
+    }
+
     /// Opens a directory to look into it, whoever uses it.
     ///
     /// # Errors
@@ -213,18 +223,23 @@ fn hold(mut lock: File) -> Result<File, Refused> {
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            let _ = lock.read_to_string(&mut holder);
-            return Err(Refused::Held(match holder.trim() {
-                "" => "a process".to_owned(),
-                holder => format!("process {holder}"),
-            }));
+            return Err(Refused::Held(holder(&mut lock)));
         }
         Err(TryLockError::Error(error)) => return Err(Refused::Failed(error)),
     }
     lock.set_len(0).map_err(Refused::Failed)?;
     writeln!(lock, "{}", std::process::id()).map_err(Refused::Failed)?;
     Ok(lock)
+}
+
+/// Who has left its number in a lock.
+fn holder(lock: &mut File) -> String {
+    let mut holder = String::new();
+    let _ = lock.read_to_string(&mut holder);
+    match holder.trim() {
+        "" => "a process".to_owned(),
+        holder => format!("process {holder}"),
+    }
 }
 
 fn failed(doing: &'static str, path: &Path) -> impl Fn(io::Error) -> Error {

@@ -304,7 +304,7 @@ fn unreadable(path: &str, source: io::Error) -> Error {
 
 fn damage(file: &str, broken: &Broken) -> String {
     let Broken { offset, expected, found } = broken;
-    format!("{file} is damaged at byte {offset}: expected {expected}, found {found}")
+    crate::error::damage(file, *offset, expected, found)
 }
 
 fn hexadecimal(digest: Digest) -> String {

@@ -163,7 +163,8 @@ fn make_file(disk: &mut dyn Disk, owner: Identity, file: &str, bytes: &[u8]) -> 
 
 fn missing_checkpoint(owner: Identity, forgotten: Slot, found: Checkpoints) -> Error {
     let expected = format!("a sound checkpoint of all slots below {forgotten}");
-    let nothing = Broken { offset: 0, expected: expected.clone(), found: "none".to_owned() };
+    let nothing =
+        Broken { offset: 0, expected: expected.clone(), found: "no such file".to_owned() };
     let (file, broken) = found.wrong.unwrap_or_else(|| (names::checkpoint(forgotten), nothing));
     damaged(owner, file, Broken { expected, ..broken })
 }

@@ -62,7 +62,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// there is no observer.
     pub fn observe(&mut self, status: ReplicaStatus) -> Option<Frame> {
         let watch = self.watch.as_mut()?;
-        watch.observer.end_epoch();
+        watch.observer.end_epoch(status.starts);
         self.replica.settle();
         let frame = watch.observer.frame(status);
         self.end_turn();

@@ -85,6 +85,8 @@ pub enum Code {
     CutOff,
     /// A replica waits for its disk, full or slow.
     Fenced,
+    /// A disk has hardly any room left.
+    LittleRoom,
     /// Syncs of a disk take long.
     SlowDisk,
     /// Requests of a replica's clients end without a known outcome.

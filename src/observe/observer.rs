@@ -267,8 +267,9 @@ impl Observer {
     }
 
     /// Ends an epoch: puts into the views what has changed. The worker must then be run until it has
-    /// nothing left to do.
-    pub fn end_epoch(&mut self) {
+    /// nothing left to do. A replica that has started before has first executed its journal again: these
+    /// are no requests of late.
+    pub fn end_epoch(&mut self, starts: u64) {
         self.number += 1;
         if let Some(logs) = &mut self.logs {
             logs.end_epoch(self.number);
@@ -277,7 +278,7 @@ impl Observer {
         if let Some(roster) = &mut self.roster {
             roster.read(logs, self.level.timed_turns(), &mut self.views);
         }
-        self.views.end_epoch();
+        self.views.end_epoch(self.number == 1 && starts > 1);
         self.waits.hold(&self.holdings);
         self.waits.end_epoch(self.number);
         self.times.push_back((self.now)());

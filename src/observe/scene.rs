@@ -16,6 +16,9 @@ use crate::types::ReplicaId;
 pub struct Scene {
     /// The version of the [format](super::frame::VERSION).
     pub version: u32,
+    /// The cluster's number, in hexadecimal; empty where whoever put this together does not know it.
+    #[serde(default)]
+    pub cluster: String,
     /// When this was put together, by the clock of whoever did.
     pub at_us: u64,
     /// Each replica of the cluster, in order.
@@ -80,7 +83,8 @@ impl Scene {
             }
         }
         let (findings, verdict) = (findings::find(&replicas), Verdict::default());
-        Self { version: VERSION, at_us, replicas, verdict, findings }.with_verdict()
+        let cluster = String::new();
+        Self { version: VERSION, cluster, at_us, replicas, verdict, findings }.with_verdict()
     }
 
     /// The same, with the verdict that its findings amount to.

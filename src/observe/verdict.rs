@@ -88,7 +88,8 @@ impl Scene {
             [] if verdict == Verdict::Unreachable => format!("{verdict}: nobody answers"),
             [] => format!("{verdict}: {}", self.all_is_well()),
             [worst, rest @ ..] => {
-                let because = worst.because.first().map_or(String::new(), |why| format!(": {why}"));
+                // The last reason is what all the others come from.
+                let because = worst.because.last().map_or(String::new(), |why| format!(": {why}"));
                 let more = match rest.len() {
                     0 => String::new(),
                     more => format!(" (and {more} more)"),

@@ -96,11 +96,15 @@ impl Views {
         }
     }
 
-    /// Ends the epoch. What is shown follows once the worker has nothing left to do.
-    pub fn end_epoch(&mut self) {
+    /// Ends the epoch. What is shown follows once the worker has nothing left to do. What is executed again is
+    /// of an earlier life, and counts in the total only.
+    pub fn end_epoch(&mut self, again: bool) {
         while let Some((key, count)) = self.counted.pop_first() {
             let count = count as isize;
             self.counts.update(key, count);
+            if again && matches!(key.1, Count::Requests | Count::Slots) {
+                continue;
+            }
             self.lately.update(key, count);
             self.lately.update_at(key, self.epoch + WINDOW, -count);
         }
@@ -153,10 +157,23 @@ mod tests {
     }
 
     fn end_epoch(worker: &mut Worker, views: &mut Views) {
-        views.end_epoch();
+        views.end_epoch(false);
         (0..100).for_each(|_| {
             worker.step();
         });
+    }
+
+    #[test]
+    fn what_is_executed_again_is_no_traffic() {
+        let (mut worker, mut views) = views();
+        let requests = (None, Count::Requests);
+        views.add(requests, 1_000_000);
+        views.end_epoch(true);
+        views.add(requests, 7);
+        end_epoch(&mut worker, &mut views);
+
+        assert_eq!(views.shown().total.get(&requests), Some(&1_000_007));
+        assert_eq!(views.shown().recent.get(&requests), Some(&7));
     }
 
     #[test]

@@ -107,6 +107,12 @@ impl Kind for Level {
 /// # Errors
 /// [`Error::Settings`] with all that is wrong.
 pub fn read(path: &Path, layers: &Layers) -> Result<(NodeSettings, Vec<Found>), Error> {
+    if path.file_name().is_some_and(|name| name == "cluster.toml") {
+        let path = path.display();
+        return Err(Error::Usage(format!(
+            "{path} is the file that all nodes share: name a node.toml, such as replica-0/node.toml"
+        )));
+    }
     let fail = |problem| Error::Settings(Problems(vec![problem]));
     let mut source = Source::open(path, layers).map_err(fail)?;
     let id = source.required::<u16>("id");

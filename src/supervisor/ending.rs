@@ -6,6 +6,9 @@ use std::process::ExitStatus;
 
 use crate::error::{BUG, INTEGRITY, USAGE};
 
+/// The signal by which a process ends itself.
+const ABORT: i32 = signal_hook::consts::SIGABRT;
+
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -34,7 +37,7 @@ impl Ending {
                 Fate::Stay("its settings cannot be used; put them right")
             }
             Self::Code(code) if code == i32::from(INTEGRITY) => {
-                Fate::Stay("its files are damaged or its state is wrong")
+                Fate::Stay("its data is not what it left")
             }
             _ if !durable => Fate::Stay("it kept nothing, and has forgotten what it voted for"),
             _ => Fate::Restart,
@@ -47,15 +50,17 @@ impl Ending {
     pub(super) fn remedy(self, durable: bool) -> &'static str {
         match (self, self.fate(durable)) {
             (Self::Code(code), Fate::Stay(_)) if code == i32::from(USAGE) => {
-                "put its settings right, which `taraflow config check` tests; then `taraflow node` runs it beside \
-                 the others, or `taraflow cluster down` and `taraflow cluster up` run all anew"
+                "put its settings right, which `taraflow config check` tests; then `taraflow node --config` with \
+                 it runs it beside the others, or `taraflow cluster down` and `taraflow cluster up` run all anew"
             }
             (Self::Code(code), Fate::Stay(_)) if code == i32::from(INTEGRITY) => {
-                "`taraflow log verify` says what is there, and `taraflow checkpoint verify` which checkpoints"
+                "if a file or directory was only moved, put that very one back; then `taraflow node --config` with its \
+                 node.toml runs it beside the others, or `taraflow cluster down` and `taraflow cluster up` run all anew"
             }
             (_, Fate::Stay(_)) => {
                 "what only memory held is lost: make a new cluster, or keep data on disk"
             }
+            (Self::Signal(ABORT), _) => "it ended itself: its log may say why",
             (Self::Signal(_), _) => {
                 "find out who kills it: the system does where memory is short, and says so in its own log"
             }

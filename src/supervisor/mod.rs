@@ -204,7 +204,7 @@ impl Supervisor<'_> {
             Fate::Restart => {
                 let ms = pause.as_millis();
                 (self.tell)(&format!("replica {index} ended: {ending}; starts again in {ms} ms"));
-                if ending.is_bug() {
+                if matches!(ending, Ending::Code(code) if code != 0) {
                     self.repeat_last_words(index);
                 }
                 Replica::Waits { until: Instant::now() + pause }

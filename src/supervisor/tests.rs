@@ -130,6 +130,6 @@ fn what_is_not_started_again_says_why_where_others_read_it() {
 
     outcome.unwrap();
     let words =
-        "has ended with exit code 7 and is not started again: these; `taraflow log verify` says";
+        "has ended (exit code 7) and is not started again: these; if a file or directory was only";
     assert!(kept[0].1.starts_with(words), "{kept:?}");
 }

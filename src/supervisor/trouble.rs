@@ -40,7 +40,7 @@ impl Trouble {
         self.times += 1;
         self.last = Some(end);
         let said = match (stays, self.times) {
-            (true, _) => format!("has ended with {ending} and is not started again{why}"),
+            (true, _) => format!("has ended ({ending}) and is not started again{why}"),
             (false, Self::TIMES) => {
                 format!("ends again and again for the same reason, {ending}{why}")
             }
@@ -113,7 +113,7 @@ mod tests {
     fn one_that_is_not_started_again_is_told_at_once() {
         let mut trouble = Trouble::default();
         let said = trouble.on_end(Ending::Code(7), None, Duration::ZERO, true).unwrap();
-        assert!(said.starts_with("has ended with exit code 7 and is not started again"), "{said}");
-        assert!(said.contains("log verify"), "{said}");
+        assert!(said.starts_with("has ended (exit code 7) and is not started again"), "{said}");
+        assert!(said.contains("put that very one back"), "{said}");
     }
 }

@@ -92,10 +92,11 @@ impl Case {
         }
         // Of several segments that do not fit each other any may be named.
         let named = words.contains(name) || words.contains("journal-");
+        let what = words.contains("is damaged at byte") && words.contains("found");
         named
-            && ["is damaged at byte", "expected", "found", "keep it down and the others running"]
-                .iter()
-                .all(|word| words.contains(word))
+            && (what || words.contains("is missing"))
+            && words.contains("expected")
+            && words.contains("keep it down and the others running")
     }
 }
 

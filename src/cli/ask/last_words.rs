@@ -42,7 +42,18 @@ pub(in crate::cli) fn last_words(home: &Path, now_ms: u64) -> LastWords {
     let supervised = home.parent().is_some_and(runs);
     let trouble = supervised.then(|| fs::read_to_string(home.join(TROUBLE)).ok()).flatten();
     let trouble = trouble.and_then(|text| text.lines().next().map(str::to_owned));
-    LastWords { trouble, ..of(&tail(&home.join("log")), now_ms) }
+    let log = home.join("log");
+    let words = of(&tail(&log), now_ms);
+    // A life that was logged elsewhere, as by `taraflow node`, has ended for reasons of its own.
+    let end = words.end.filter(|_| !began_after(home, &log));
+    LastWords { trouble, end, ..words }
+}
+
+/// Whether the replica that lives in `home` began its last life after the last line of its log.
+fn began_after(home: &Path, log: &Path) -> bool {
+    let written = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
+    let (began, logged) = (written(&home.join("data/lock")), written(log));
+    began.zip(logged).is_some_and(|(began, logged)| began > logged)
 }
 
 fn of(log: &str, now_ms: u64) -> LastWords {

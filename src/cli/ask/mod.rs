@@ -15,7 +15,7 @@ use crate::observe::health::STARTING;
 use crate::settings::Secret;
 
 pub(super) use last_words::last_words;
-pub(super) use whom::{Nodes, Whom, resolve, seconds, stranger};
+pub(super) use whom::{Nodes, Whom, resolve, seconds, show, stranger};
 
 /// Bytes of an answer. The lives of all slots that a replica remembers are the largest.
 const ANSWER_BYTES_MAX: u64 = 32 << 20;
@@ -35,20 +35,25 @@ pub(super) enum Silence {
     )]
     Mute(Duration),
     /// Something else listens there, or another version of this.
-    #[error("what answers there is no replica of this version")]
+    #[error("what answers there is no admin port of a replica of this version")]
     Strange,
-    /// The replica has nothing to show yet.
+    /// The replica, of this cluster, has nothing to show yet.
     #[error("{STARTING}")]
-    Starting,
-    /// The replica does not know who asks.
-    #[error(
-        "it wants the token of its admin.token_file: name a file that holds it with --token-file"
-    )]
-    Unknown,
+    Starting(String),
+    /// The replica does not know who asks, who has shown a token or none.
+    #[error("{}", if *.shown { WRONG_TOKEN } else { NO_TOKEN })]
+    Unknown {
+        /// Whether a token was shown.
+        shown: bool,
+    },
     /// The replica says why it does not answer.
     #[error("{0}")]
     Refused(String),
 }
+
+const NO_TOKEN: &str =
+    "it wants the token of its admin.token_file: name a file that holds it with --token-file";
+const WRONG_TOKEN: &str = "the token that it was shown is not that of its admin.token_file";
 
 /// What admin ports are shown. A process asks one cluster, and learns which from its command line.
 static TOKEN: OnceLock<Secret> = OnceLock::new();
@@ -58,10 +63,15 @@ impl Silence {
     /// for another machine.
     pub(super) fn is_of_somebody(&self) -> bool {
         match self {
-            Self::Mute(_) | Self::Starting => true,
+            Self::Mute(_) | Self::Starting(_) => true,
             Self::Io(error) => error.kind() == io::ErrorKind::ConnectionReset,
-            Self::Late(_) | Self::Strange | Self::Unknown | Self::Refused(_) => false,
+            Self::Late(_) | Self::Strange | Self::Unknown { .. } | Self::Refused(_) => false,
         }
+    }
+
+    /// Whether there was nobody.
+    pub(super) fn is_of_nobody(&self) -> bool {
+        matches!(self, Self::Io(_) | Self::Late(_))
     }
 }
 
@@ -89,7 +99,7 @@ pub(super) fn get<T: DeserializeOwned>(
         return serde_json::from_slice(body).map_err(|_| Silence::Strange);
     }
     if code == 401 {
-        return Err(Silence::Unknown);
+        return Err(Silence::Unknown { shown: TOKEN.get().is_some() });
     }
     let refusal: Refusal = serde_json::from_slice(body).map_err(|_| Silence::Strange)?;
     Err(Silence::Refused(refusal.error))
@@ -169,7 +179,7 @@ mod tests {
         for bytes in [&b"-ERR unknown command\r\n"[..], b"HTTP/1.1 200 OK\r\n\r\n{\"version\":1}"] {
             assert_eq!(
                 silence(answering(bytes, true)),
-                "what answers there is no replica of this version"
+                "what answers there is no admin port of a replica of this version"
             );
         }
     }

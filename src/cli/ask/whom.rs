@@ -98,7 +98,10 @@ impl Whom {
 }
 
 /// Has the token in a file shown to whoever is asked from now on, unless another has been named before.
-fn show(path: &Path) -> Result<(), Error> {
+///
+/// # Errors
+/// Why the file cannot be used.
+pub(in crate::cli) fn show(path: &Path) -> Result<(), Error> {
     let text = secret_file(path).map_err(Error::Usage)?;
     let token = text.lines().next().unwrap_or_default().to_owned();
     TOKEN.get_or_init(|| Secret::new(token));

@@ -17,9 +17,9 @@ pub(super) fn run(plan: &Plan, dry_run: bool) -> Result<(), Error> {
         return Ok(());
     }
     plan.carry_out()?;
-    eprintln!("made a cluster of {} in {shown}", plan.replicas);
+    say!("made a cluster of {} in {shown}", plan.replicas);
     if !plan.plain {
-        eprintln!(
+        say!(
             "keep {shown}/ca-key.pem safe: no replica needs it, and whoever has it can make keys for this \
              cluster"
         );

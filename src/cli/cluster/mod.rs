@@ -4,16 +4,17 @@ mod init;
 mod logs;
 mod up;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
 use super::config::assignment;
 use super::numbers::whole;
-use super::{place, status};
+use super::{ask, place, status};
+use crate::disk::Files;
 use crate::error::{Error, in_shell};
-use crate::setup::Plan;
+use crate::setup::{Plan, replica_home};
 use crate::supervisor;
 
 /// What `taraflow cluster` is told.
@@ -64,6 +65,9 @@ is wrong with it, why in trouble.")]
     Status {
         #[arg(long, value_name = "DIR", help = place::HELP)]
         dir: Option<PathBuf>,
+        /// The token that admin ports want, if they do [default: DIR/admin.token, if it exists]
+        #[arg(long, value_name = "FILE")]
+        token_file: Option<PathBuf>,
         #[command(flatten)]
         manner: status::Manner,
     },
@@ -113,6 +117,15 @@ impl Wishes {
     }
 }
 
+/// The replicas of a cluster that run without a supervisor, by their homes, where these hold their data.
+fn run_by_hand(directory: &Path) -> impl Iterator<Item = (String, String)> {
+    let homes = (0..).map(|index| directory.join(replica_home(index)));
+    homes.take_while(|home| home.exists()).filter_map(|home| {
+        let holder = Files::holder(&home.join("data"))?;
+        Some((home.display().to_string(), holder))
+    })
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -123,12 +136,13 @@ pub fn run(args: &ClusterArgs) -> Result<(), Error> {
             init::run(&wishes.plan(), *dry_run)?;
             if !dry_run {
                 let dir = wishes.directory().display().to_string();
-                eprintln!("next: taraflow cluster up --dir {}", in_shell(&dir));
+                say!("next: taraflow cluster up --dir {}", in_shell(&dir));
             }
             Ok(())
         }
         Command::Up { wishes, set } => up::run(wishes, set),
-        Command::Status { dir, manner } => {
+        Command::Status { dir, token_file, manner } => {
+            token_file.as_deref().map_or(Ok(()), ask::show)?;
             let dir = place::directory(dir.as_deref());
             place::expect_cluster(&dir)?;
             status::run_in(&dir, manner)
@@ -137,8 +151,11 @@ pub fn run(args: &ClusterArgs) -> Result<(), Error> {
             let dir = place::directory(dir.as_deref());
             place::expect_cluster(&dir)?;
             match supervisor::stop(&dir, Duration::from_secs(*timeout))? {
-                Some(pid) => eprintln!("process {pid} and its replicas have ended"),
-                None => eprintln!("nothing runs in {}", dir.display()),
+                Some(pid) => say!("process {pid} and its replicas have ended"),
+                None => say!("no `taraflow cluster up` runs in {}", dir.display()),
+            }
+            for (home, holder) in run_by_hand(&dir) {
+                say!("{home}, which was started by itself, still runs: {holder}");
             }
             Ok(())
         }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::{Wishes, logs};
 use crate::cli::config::flags;
+use crate::disk::Files;
 use crate::error::{Error, in_shell};
 use crate::quorum::majority;
 use crate::settings::{self, Addresses, Cluster, DIRECTORY, Layers, NodeSettings, PREFIX};
@@ -30,7 +31,8 @@ pub(super) fn run(wishes: &Wishes, set: &[(String, String)]) -> Result<(), Error
     let _lock = Lock::take(directory)?;
     let (n, nodes) = read(directory, set)?;
     agree(wishes, n, &nodes)?;
-    check_ports(nodes.iter().map(|node| (node.config.me, node.listen)))?;
+    check_ports(nodes.iter().map(|node| (node.config.me, node.listen)))
+        .map_err(|error| nodes.iter().find_map(runs_already).unwrap_or(error))?;
     // Before the first child, or its end could be missed.
     let signals = signals()?;
     say_hello(directory, n, &nodes);
@@ -65,9 +67,7 @@ fn warn_of_environment() {
     for (name, value) in std::env::vars() {
         if name.starts_with(PREFIX) && name != DIRECTORY {
             let value = value.escape_debug();
-            eprintln!(
-                "taraflow: {name}={value} is passed over: `cluster up` takes --set NAME=VALUE"
-            );
+            say!("taraflow: {name}={value} is passed over: `cluster up` takes --set NAME=VALUE");
         }
     }
 }
@@ -136,6 +136,12 @@ fn check_ports(nodes: impl Iterator<Item = (ReplicaId, Addresses)>) -> Result<()
     Ok(())
 }
 
+/// That a replica of the cluster runs already, as by `taraflow node`.
+fn runs_already(node: &NodeSettings) -> Option<Error> {
+    let (me, holder) = (node.config.me, Files::holder(node.data.as_ref()?)?);
+    Some(Error::Usage(format!("replica {me} of this cluster runs already: {holder}; end it first")))
+}
+
 /// Binds an address. One that was just killed may still hold it: a large process takes a moment to end.
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     const PATIENCE: Duration = Duration::from_secs(2);
@@ -177,20 +183,21 @@ fn say_hello(directory: &Path, n: usize, nodes: &[NodeSettings]) {
         let links = if node.tls.is_some() { "encrypted" } else { "plain" };
         let kept = if node.data.is_some() { "kept on disk" } else { "in memory only" };
         let id = node.cluster;
-        eprintln!("cluster {id:016x}: {n} replicas, links {links}, data {kept}; process {pid}");
+        say!("cluster {id:016x}: {n} replicas, links {links}, data {kept}; process {pid}");
     }
     for node in nodes {
         let Addresses { links, clients, admin } = node.listen;
         let me = node.config.me;
         let clients =
             if node.redis { format!("clients {clients}") } else { "no Redis clients".to_owned() };
-        eprintln!("replica {me}: {clients}, links {links}, admin {admin}");
+        say!("replica {me}: {clients}, links {links}, admin {admin}");
     }
     if let Some(node) = nodes.iter().find(|node| node.redis) {
         let port = node.listen.clients.port();
-        eprintln!("try:    redis-cli -p {port} set greeting hello");
+        let password = if node.password.is_some() { " -a PASSWORD" } else { "" };
+        say!("try:    redis-cli -p {port}{password} set greeting hello");
     }
-    eprintln!("see:    taraflow status --dir {shown}");
-    eprintln!("logs:   {} (at most 16 MiB each, and as much in log.old)", logs.display());
-    eprintln!("end:    Ctrl-C, or taraflow cluster down --dir {shown}");
+    say!("see:    taraflow status --dir {shown}");
+    say!("logs:   {} (at most 16 MiB each, and as much in log.old)", logs.display());
+    say!("end:    Ctrl-C, or taraflow cluster down --dir {shown}");
 }

@@ -43,7 +43,7 @@ impl Keep {
         }
         let path = self.0.join("report.json");
         fs::write(&path, report.json()).map_err(file_error("write", &path))?;
-        eprintln!("files and report are in {}", self.0.display());
+        say!("files and report are in {}", self.0.display());
         Ok(())
     }
 }

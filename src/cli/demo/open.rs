@@ -40,9 +40,9 @@ pub(super) fn run(settings: Settings, port: u16) -> Result<(), Error> {
         settings: Vec::new(),
         orders: Some(sender),
     })?;
-    eprintln!("watch it at http://{address}/ ; Ctrl-C ends it");
+    say!("watch it at http://{address}/ ; Ctrl-C ends it");
     if !browse(&format!("http://{address}/")) {
-        eprintln!("no browser can be opened from here: open that address in one");
+        say!("no browser can be opened from here: open that address in one");
     }
     let (client, stop) = (cluster.client(), Arc::clone(&ending));
     let load = std::thread::Builder::new()
@@ -75,7 +75,7 @@ fn obey(cluster: &mut Cluster, orders: &Receiver<Order>, ending: &AtomicBool) ->
             What::Pause => cluster.pause(replica, PAUSE),
             What::Restart => cluster.restart(replica)?,
         }
-        eprintln!("replica {replica}: {done}");
+        say!("replica {replica}: {done}");
     }
     Ok(())
 }

@@ -42,7 +42,7 @@ impl Story {
     fn say(&self, at: std::time::Duration, text: &str) {
         let line = format!("[{:7.3} s] {text}", at.as_secs_f64());
         if self.bar.is_hidden() {
-            eprintln!("{line}");
+            say!("{line}");
         } else {
             self.bar.println(line);
         }

@@ -157,5 +157,6 @@ pub(in crate::cli) fn scene() -> Scene {
     };
     let replicas = (0..3).map(seen).collect();
     let (verdict, findings) = (Verdict::Degraded, vec![finding]);
-    Scene { version: VERSION, at_us: AT_US, replicas, verdict, findings }
+    let cluster = String::new();
+    Scene { version: VERSION, cluster, at_us: AT_US, replicas, verdict, findings }
 }

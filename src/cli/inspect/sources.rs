@@ -100,7 +100,7 @@ impl Place {
         let path = path.display();
         if recording.cut {
             let frames = recording.frames();
-            eprintln!(
+            say!(
                 "taraflow: {path} was cut after {frames} frames: its last line is missing; what is \
                  there is shown"
             );
@@ -130,9 +130,11 @@ impl Source {
     pub fn scene(&mut self, patience: Duration) -> Result<Scene, Error> {
         match self {
             Self::Cluster(whom) => {
-                let scene = Scene::of(ask_each(whom, patience), now_us());
+                let (sightings, absent) = ask_each(whom, patience);
+                let scene = Scene::of(sightings, now_us());
                 if scene.verdict == Verdict::Unreachable {
-                    return Err(nobody(scene.replicas.into_iter().filter_map(last_said)));
+                    let silences = scene.replicas.into_iter().filter_map(last_said);
+                    return Err(nobody(silences, absent));
                 }
                 Ok(scene)
             }
@@ -186,7 +188,7 @@ struct Answer {
 fn ask_one(address: SocketAddr, patience: Duration) -> Result<Answer, Silence> {
     let scene: Scene = ask::get(address, "/v1/scene", patience)?;
     if scene.replicas.iter().any(|seen| seen.starting) {
-        return Err(Silence::Starting);
+        return Err(Silence::Starting(scene.cluster));
     }
     Ok(Answer {
         frame: ask::get(address, "/v1/frame", patience)?,
@@ -196,9 +198,10 @@ fn ask_one(address: SocketAddr, patience: Duration) -> Result<Answer, Silence> {
 }
 
 /// Each replica by its own word; one that cannot be asked from here, as its admin port is for another
-/// machine, by what it has shown those who can.
-fn ask_each(whom: &Whom, patience: Duration) -> Vec<Sighting> {
+/// machine, by what it has shown those who can. And whether nobody at all was there.
+fn ask_each(whom: &Whom, patience: Duration) -> (Vec<Sighting>, bool) {
     let answers = whom.ask(|address| ask_one(address, patience));
+    let absent = answers.iter().all(|answer| answer.as_ref().is_err_and(Silence::is_of_nobody));
     let (mut sightings, mut scenes, mut mute) = (Vec::new(), Vec::new(), Vec::new());
     for ((replica, address), answer) in whom.replicas.iter().zip(answers) {
         // Those of a cluster's directory have numbers.
@@ -222,7 +225,13 @@ fn ask_each(whom: &Whom, patience: Duration) -> Vec<Sighting> {
                     }
                 }
             }
-            Err(silence @ Silence::Starting) => {
+            Err(Silence::Starting(cluster))
+                if whom.cluster.as_ref().is_some_and(|it| *it != cluster) =>
+            {
+                let who = format!("a replica of another cluster, {cluster}, answers there");
+                sighting.silence = Some(format!("{address}: {who}"));
+            }
+            Err(silence @ Silence::Starting(_)) => {
                 mute.push(replica);
                 (sighting.starting, sighting.silence) = (true, Some(silence.to_string()));
             }
@@ -248,7 +257,7 @@ fn ask_each(whom: &Whom, patience: Duration) -> Vec<Sighting> {
             }
         }
     }
-    sightings
+    (sightings, absent)
 }
 
 /// Takes back what others have heard of a replica whose process has ended, as its supervisor knows. One that
@@ -286,7 +295,7 @@ fn ask_around(whom: &Whom, patience: Duration) -> Result<Scene, Error> {
         }
     }
     match scenes.len() {
-        0 => Err(nobody(silences.into_iter())),
+        0 => Err(nobody(silences.into_iter(), false)),
         // Who is asked alone has judged already, perhaps by rules of another version.
         1 => Ok(scenes.remove(0).with_verdict()),
         _ => merge(scenes),
@@ -334,8 +343,8 @@ fn of_version(version: u32) -> String {
     format!("it speaks version {version} of what this program reads in version {VERSION}")
 }
 
-fn nobody(silences: impl Iterator<Item = String>) -> Error {
-    Error::Silent { said: silences.collect::<Vec<_>>().join("; ") }
+fn nobody(silences: impl Iterator<Item = String>, absent: bool) -> Error {
+    Error::Silent { said: silences.collect::<Vec<_>>().join("; "), absent }
 }
 
 /// Microseconds since the Unix epoch.

@@ -77,12 +77,12 @@ fn show(whom: &Whom, manner: &Manner) -> Result<(), Error> {
             Ok(scene) => Overview::new(&scene, &whom.replicas),
             // Whoever watches waits for them to come back.
             Err(error @ Error::Silent { .. }) if manner.watch => {
-                eprintln!("taraflow: {error}");
+                say!("taraflow: {error}");
                 std::thread::sleep(PAUSE);
                 continue;
             }
             Err(error) => {
-                if let (Error::Silent { said }, Form::Json) = (&error, manner.output) {
+                if let (Error::Silent { said, .. }, Form::Json) = (&error, manner.output) {
                     let overview = Overview::unreachable(whom.n, said);
                     quietly(write_json(&mut io::stdout().lock(), &overview))?;
                 }

@@ -165,7 +165,7 @@ impl Job<'_> {
             return Err(error);
         }
         self.place.remove();
-        eprintln!("{}", self.progress.summary(self.errors));
+        say!("{}", self.progress.summary(self.errors));
         Ok(())
     }
 

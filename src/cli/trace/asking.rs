@@ -50,7 +50,7 @@ impl Answers {
     pub fn of(whom: &Whom, request: Request, patience: Duration) -> Result<Self, Error> {
         let path = format!("/v1/slots?{}", request.question());
         let answers = whom.ask(|address| ask_one(address, &path, patience));
-        let (mut replicas, mut silences) = (Vec::new(), Vec::new());
+        let (mut replicas, mut silences, mut absent) = (Vec::new(), Vec::new(), true);
         let mut cluster = whom.cluster.clone();
         let mut n = whom.n;
         let mut answering = Whom { replicas: Vec::new(), ..whom.clone() };
@@ -58,11 +58,13 @@ impl Answers {
             let (status, memory) = match answer {
                 Ok(answer) => answer,
                 Err(silence) => {
+                    absent &= silence.is_of_nobody();
                     silences.push((*replica, silent(*replica, *address, &silence.to_string())));
                     continue;
                 }
             };
             let expected = cluster.get_or_insert_with(|| status.cluster.clone());
+            absent = false;
             if let Some(who) = stranger(&status, Some(expected), *replica) {
                 silences.push((*replica, silent(*replica, *address, &who)));
                 continue;
@@ -82,7 +84,7 @@ impl Answers {
             }
             _ => {
                 let said: Vec<String> = silences.into_iter().map(|(_, why)| why).collect();
-                Err(Error::Silent { said: said.join("; ") })
+                Err(Error::Silent { said: said.join("; "), absent })
             }
         }
     }

@@ -22,6 +22,8 @@ const BEHIND: (u64, f64, f64) = (500, 2.0, 0.95);
 const CLIENTS_MS: u64 = 15_000;
 /// The share of the time from which on an operator is what keeps a replica from going faster.
 const BUSY: f64 = 0.5;
+/// Bytes that a disk should have left: the next segment of the journal, for one.
+const ROOM_BYTES: u64 = 64 << 20;
 /// For how long a sync may be under way, in microseconds.
 const SYNC_US: u64 = 1_000_000;
 
@@ -156,6 +158,18 @@ impl Cluster<'_> {
         because
     }
 
+    /// Said before it is full: then the replica stops voting.
+    pub(super) fn little_room(&self, frame: &Frame) -> Vec<Finding> {
+        let free = frame.status.machine.as_ref().and_then(|machine| machine.free_bytes);
+        let Some(free) = free.filter(|free| *free < ROOM_BYTES && !frame.status.fenced) else {
+            return Vec::new();
+        };
+        let replica = frame.status.replica;
+        let text = format!("the disk of replica {replica} has {} MiB left: make room", free >> 20);
+        let why = "a replica whose disk is full neither votes nor answers, and cannot start";
+        vec![degraded(Code::LittleRoom, frame, text, vec![why.to_owned()])]
+    }
+
     pub(super) fn slow_disk(&self, frame: &Frame) -> Vec<Finding> {
         let text = slow(frame);
         text.map(|text| degraded(Code::SlowDisk, frame, text, Vec::new())).into_iter().collect()
@@ -169,8 +183,8 @@ impl Cluster<'_> {
         };
         let (replica, count) = (frame.status.replica, clients.unknown);
         let text = format!(
-            "clients of replica {replica} get no answers: {count} requests have ended with UNKNOWN, the \
-             last {} s ago",
+            "clients of replica {replica} get no answers: {count} of their requests ended with UNKNOWN, the last \
+             {} s ago",
             ms / 1_000
         );
         vec![degraded(Code::Unanswered, frame, text, self.reasons(frame))]

@@ -35,6 +35,7 @@ pub fn find(replicas: &[Sighting]) -> Vec<Finding> {
         view.unseen(),
         view.each(Cluster::cut_off),
         view.each(Cluster::fenced),
+        view.each(Cluster::little_room),
         view.each(Cluster::slow_disk),
         view.each(Cluster::unanswered),
         view.each(Cluster::refuses_clients),

@@ -345,7 +345,7 @@ fn clients_that_are_refused_or_not_answered_are_told() {
 
     assert_eq!(verdict, Verdict::Degraded);
     assert_eq!(codes(&findings), [Code::Unanswered, Code::RefusesClients], "{findings:#?}");
-    assert!(findings[0].text.contains("42 requests have ended with UNKNOWN, the last 3 s ago"));
+    assert!(findings[0].text.contains("42 of their requests ended with UNKNOWN, the last 3 s ago"));
     assert_eq!(findings[1].text, "replica 1 refuses Redis clients: 10 are connected");
 
     change(&mut scene, 1, |frame| {

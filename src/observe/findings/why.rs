@@ -9,6 +9,8 @@ use crate::types::ReplicaId;
 
 /// For how long a peer may not have been heard, in milliseconds.
 const UNHEARD_MS: u64 = 1_000;
+/// Within this time one that is there is heard again, in milliseconds.
+const GOSSIP_MS: u64 = 250;
 
 impl Cluster<'_> {
     /// The chain from the application to who holds it, and on from there to the other replica.
@@ -69,8 +71,10 @@ impl Cluster<'_> {
     /// Whether somebody who shows itself has heard a replica lately.
     pub(super) fn is_heard(&self, replica: ReplicaId) -> bool {
         let hears = |frame: &&Frame| {
-            let heard = link(&frame.status, replica).and_then(|link| link.heard_ms_ago);
-            heard.is_some_and(|ms| ms <= UNHEARD_MS)
+            let Some(link) = link(&frame.status, replica) else { return false };
+            // With a process its connections end, in both directions.
+            let within_ms = if link.up { UNHEARD_MS } else { GOSSIP_MS };
+            link.heard_ms_ago.is_some_and(|ms| ms <= within_ms)
         };
         self.fresh.iter().any(hears)
     }
@@ -137,7 +141,7 @@ pub(super) fn fault(link: &Link) -> Option<String> {
 /// That a replica waits for its disk, and what is wrong with that.
 pub(super) fn waits_for_disk(status: &ReplicaStatus) -> String {
     let is_full = status.disk.as_ref().is_some_and(|disk| disk.full);
-    let state = if is_full { "full" } else { "slow" };
+    let state = if is_full { "full: make room" } else { "slow" };
     format!("replica {} waits for its disk, which is {state}", status.replica)
 }
 

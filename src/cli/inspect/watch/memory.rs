@@ -45,7 +45,7 @@ impl Memory {
             }
             Err(error) => {
                 let silence = match error {
-                    Error::Silent { said } => said,
+                    Error::Silent { said, .. } => said,
                     error => error.to_string(),
                 };
                 for seen in self.replicas.values_mut() {
@@ -120,7 +120,8 @@ mod tests {
         let (mut memory, start) = (Memory::default(), Instant::now());
         memory.update(Ok(example::scene()), start);
 
-        let error = Error::Silent { said: "127.0.0.1:7200: no answer within 400ms".to_owned() };
+        let said = "127.0.0.1:7200: no answer within 400ms".to_owned();
+        let error = Error::Silent { said, absent: false };
         let later = memory.update(Err(error), start + seconds(2));
 
         assert_eq!(later.replicas.len(), 3);

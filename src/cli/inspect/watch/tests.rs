@@ -61,7 +61,7 @@ fn the_first_page_shows_all_replicas_and_what_is_wrong() {
         " taraflow inspect | cluster 1 | none                           22:13:25.000 UTC"
     );
     assert_eq!(screen[1], "  1 replicas  2 operators  3 channels  4 slots  5 events");
-    assert_eq!(screen[2], " degraded: replica 2 is away: it has not answered for 3.2 s");
+    assert_eq!(screen[2], " degraded: replica 2 is away: nobody hears it");
     assert_eq!(
         screen[3],
         " replica role     view executed stable lag req/s    p99 busy %  seen state"

@@ -63,7 +63,7 @@ pub fn run(args: &KvArgs) -> Result<(), Error> {
     let mut client = args.reach.target()?.connect(nonce()?)?;
     let reply = client.call(&command)?;
     let mut out = std::io::stdout().lock();
-    let written = write_reply(&mut out, args.output, 1, &reply).and_then(|()| Ok(out.flush()?));
+    let written = write_reply(&mut out, args.output, 1, &reply).and_then(|()| out.flush());
     quietly(written.map_err(Error::from))?;
     if reply.starts_with(b"-") { Err(Error::Replied) } else { Ok(()) }
 }

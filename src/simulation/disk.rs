@@ -361,10 +361,15 @@ impl Disk for FaultyDisk {
     fn overwrite(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let mut files = self.files();
         files.operation()?;
+        let is_full = files.full;
         let file = files.file(name)?;
         let (start, end) = (offset as usize, offset as usize + bytes.len());
         if end > file.bytes.len() {
             return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if is_full {
+            // Some file systems write elsewhere what is written over.
+            return Err(io::ErrorKind::StorageFull.into());
         }
         for sector in start / File::SECTOR..end.div_ceil(File::SECTOR) {
             let rest = &file.bytes[sector * File::SECTOR..];

@@ -86,7 +86,10 @@ fn what_answers_slowly_strangely_or_not_at_all_is_told_apart() {
     assert!(said(answering(b"HTTP/1.1 200 OK\r\n\r\n{")).contains("nothing answers within 300ms"));
     let redis = Stub::default();
     redis.set("/v1/scene", json!({"version": 9}));
-    assert!(said(redis.start()).contains("what answers there is no admin port of a replica of this version"));
+    assert!(
+        said(redis.start())
+            .contains("what answers there is no admin port of a replica of this version")
+    );
     assert!(said(Stub::default().start()).contains("nothing is here"));
 }
 

@@ -152,7 +152,7 @@ pub fn run(args: &ClusterArgs) -> Result<(), Error> {
             place::expect_cluster(&dir)?;
             match supervisor::stop(&dir, Duration::from_secs(*timeout))? {
                 Some(pid) => say!("process {pid} and its replicas have ended"),
-                None => say!("no `taraflow cluster up` runs in {}", dir.display()),
+                None => say!("nothing runs in {} under `taraflow cluster up`", dir.display()),
             }
             for (home, holder) in run_by_hand(&dir) {
                 say!("{home}, which was started by itself, still runs: {holder}");

@@ -39,8 +39,9 @@ fn tail(log: &Path) -> String {
 /// Unix epoch.
 pub(in crate::cli) fn last_words(home: &Path, now_ms: u64) -> LastWords {
     // What a supervisor has said that does not run any more may be no longer so.
-    let supervised = home.parent().is_some_and(runs);
-    let trouble = supervised.then(|| fs::read_to_string(home.join(TROUBLE)).ok()).flatten();
+    let noted = home.join(TROUBLE);
+    let counts = home.parent().is_some_and(runs) && !began_after(home, &noted);
+    let trouble = counts.then(|| fs::read_to_string(noted).ok()).flatten();
     let trouble = trouble.and_then(|text| text.lines().next().map(str::to_owned));
     let log = home.join("log");
     let words = of(&tail(&log), now_ms);
@@ -49,11 +50,11 @@ pub(in crate::cli) fn last_words(home: &Path, now_ms: u64) -> LastWords {
     LastWords { trouble, end, ..words }
 }
 
-/// Whether the replica that lives in `home` began its last life after the last line of its log.
-fn began_after(home: &Path, log: &Path) -> bool {
+/// Whether the replica that lives in `home` began its last life after a file about it was written.
+fn began_after(home: &Path, file: &Path) -> bool {
     let written = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
-    let (began, logged) = (written(&home.join("data/lock")), written(log));
-    began.zip(logged).is_some_and(|(began, logged)| began > logged)
+    let (began, told) = (written(&home.join("data/lock")), written(file));
+    began.zip(told).is_some_and(|(began, told)| began > told)
 }
 
 fn of(log: &str, now_ms: u64) -> LastWords {
@@ -73,6 +74,7 @@ fn of(log: &str, now_ms: u64) -> LastWords {
 mod tests {
     use super::*;
     use crate::supervisor::Lock;
+    use std::time::{Duration, SystemTime};
 
     const SERVING: &str = r#"{"timestamp":"x","level":"INFO","message":"serving","replica":1}"#;
     const PANIC: &str = r#"{"level":"ERROR","message":"a bug","panicked_at_ms":90000}"#;
@@ -106,6 +108,12 @@ mod tests {
         let supervisor = Lock::take(cluster.path()).unwrap();
 
         assert_eq!(trouble().as_deref(), Some("ends again and again"));
+        fs::create_dir(home.join("data")).unwrap();
+        let lock = fs::File::create(home.join("data/lock")).unwrap();
+        lock.set_modified(SystemTime::now() + Duration::from_secs(9)).unwrap();
+        assert_eq!(trouble(), None, "it has begun another life since");
+        lock.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        assert!(trouble().is_some());
         drop(supervisor);
         assert_eq!(trouble(), None, "who said it does not run any more");
     }

@@ -44,22 +44,23 @@ pub(super) fn run(wishes: &Wishes, set: &[(String, String)]) -> Result<(), Error
         last_words: Box::new(|index| logs::last_line(&home(index))),
         // That nobody reads it, as when its terminal is gone, must not end a cluster.
         tell: Box::new(|line| drop(writeln!(io::stderr(), "{line}"))),
-        keep: Box::new(|index, what| keep(&home(index).join(TROUBLE), what)),
+        // Where it cannot be written, the terminal has it.
+        keep: Box::new(|index, what| drop(keep(&home(index).join(TROUBLE), what))),
         note_pid: Box::new(|index, pid| {
-            keep(&home(index).join(PID), pid.map(|pid| pid.to_string()).as_deref());
+            let Some(pid) = pid else { return drop(keep(&home(index).join(PID), None)) };
+            if let Err(error) = keep(&home(index).join(PID), Some(&pid.to_string())) {
+                say!("replica {index} is process {pid}, which cannot be noted in its file {PID}: {error}");
+            }
         }),
         durable: nodes.iter().all(|node| node.data.is_some()),
     }
     .run(n, &signals)
 }
 
-/// Writes a line into a file, or takes the file away.
-fn keep(path: &Path, line: Option<&str>) {
-    // Where nothing can be written, the terminal has it.
-    let _ = match line {
-        Some(line) => fs::write(path, format!("{line}\n")),
-        None => fs::remove_file(path),
-    };
+/// Writes a line into a file, or takes the file away, which is not left without its line.
+fn keep(path: &Path, line: Option<&str>) -> io::Result<()> {
+    let Some(line) = line else { return fs::remove_file(path) };
+    fs::write(path, format!("{line}\n")).inspect_err(|_| drop(fs::remove_file(path)))
 }
 
 /// Names variables that a replica would read and that are passed over here.
@@ -138,8 +139,9 @@ fn check_ports(nodes: impl Iterator<Item = (ReplicaId, Addresses)>) -> Result<()
 
 /// That a replica of the cluster runs already, as by `taraflow node`.
 fn runs_already(node: &NodeSettings) -> Option<Error> {
-    let (me, holder) = (node.config.me, Files::holder(node.data.as_ref()?)?);
-    Some(Error::Usage(format!("replica {me} of this cluster runs already: {holder}; end it first")))
+    let holder = Files::holder(node.data.as_ref()?)?;
+    let directory = node.data.as_ref()?.display().to_string();
+    Some(Error::Locked { directory, holder })
 }
 
 /// Binds an address. One that was just killed may still hold it: a large process takes a moment to end.

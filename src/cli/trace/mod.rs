@@ -84,9 +84,9 @@ pub fn run(args: &TraceArgs) -> Result<(), Error> {
             (Request::Slot(slot), executed) if slot >= executed => {
                 match executed.0.checked_sub(1) {
                     Some(last) => {
-                        format!("it is not decided yet, and the last that is executed is {last}")
+                        format!("the last that those who answer have executed is {last}")
                     }
-                    None => "none is decided yet".to_owned(),
+                    None => "those who answer have executed none yet".to_owned(),
                 }
             }
             _ => found.memory(),

@@ -7,7 +7,7 @@ use super::life::{Stage, Step};
 use super::request::name;
 use crate::cli::inspect::listing::wrap;
 use crate::cli::inspect::words::span;
-use crate::observe::frame::{BatchLife, RequestRun};
+use crate::observe::frame::{BatchLife, RequestRun, SlotLife};
 use crate::types::ReplicaId;
 
 /// Runs of requests in the title.
@@ -92,7 +92,16 @@ fn title(traced: &Traced) -> String {
         None if executed => "empty".to_owned(),
         None => "what it holds is known once it is executed".to_owned(),
     };
-    format!("slot {slot} in view {view}: {what}")
+    // What a replica executes again when it starts, it has not seen being agreed on.
+    let agreed = |life: &SlotLife| {
+        life.proposed_at.is_some() || life.voted_at.is_some() || !life.votes.is_empty()
+    };
+    match traced.lives.values().any(agreed) {
+        true => format!("slot {slot} in view {view}: {what}"),
+        false => format!(
+            "slot {slot}: {what}; executed again at a start, and how it was agreed on is not remembered"
+        ),
+    }
 }
 
 fn requests(batch: &BatchLife) -> String {

@@ -80,6 +80,10 @@ impl Cluster<'_> {
     }
 
     pub(super) fn cut_off(&self, frame: &Frame) -> Vec<Finding> {
+        // Where too many disks are full, nobody says anything.
+        if !self.full_ones().is_empty() {
+            return Vec::new();
+        }
         let Some(said) = self.deafness(frame) else { return Vec::new() };
         let status = &frame.status;
         let behind = match self.behind(frame) {
@@ -166,7 +170,7 @@ impl Cluster<'_> {
         };
         let replica = frame.status.replica;
         let text = format!("the disk of replica {replica} has {} MiB left: make room", free >> 20);
-        let why = "a replica whose disk is full neither votes nor answers, and cannot start";
+        let why = "a replica whose disk is full neither votes nor answers";
         vec![degraded(Code::LittleRoom, frame, text, vec![why.to_owned()])]
     }
 
@@ -183,7 +187,7 @@ impl Cluster<'_> {
         };
         let (replica, count) = (frame.status.replica, clients.unknown);
         let text = format!(
-            "clients of replica {replica} get no answers: {count} of their requests ended with UNKNOWN, the last \
+            "clients of replica {replica} got no answers: {count} of their requests ended with UNKNOWN, the last \
              {} s ago",
             ms / 1_000
         );

@@ -63,7 +63,8 @@ impl Cluster<'_> {
     pub(super) fn no_leader(&self) -> Vec<Finding> {
         let needed = majority(self.replicas.len());
         // Without enough of them nobody can lead, and why not has been found.
-        if self.there() < needed + self.stuck_ones().count() || self.fresh.is_empty() {
+        let unable = self.stuck_ones().count();
+        if self.there() < needed + unable || self.fresh.is_empty() || !self.full_ones().is_empty() {
             return Vec::new();
         }
         match self.leader() {

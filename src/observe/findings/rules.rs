@@ -27,6 +27,7 @@ pub fn find(replicas: &[Sighting]) -> Vec<Finding> {
         view.diverged(),
         view.no_quorum(),
         view.halted(),
+        view.full(),
         view.no_leader(),
         view.stalled(),
         view.stuck(),
@@ -173,8 +174,39 @@ impl Cluster<'_> {
         vec![Finding { code: Code::Stalled, severity, replica: None, text, because }]
     }
 
+    /// Those whose disks are full, if too few others are left.
+    pub(super) fn full_ones(&self) -> Vec<&Frame> {
+        let is_full = |frame: &&&Frame| frame.status.disk.as_ref().is_some_and(|disk| disk.full);
+        let full: Vec<_> = self.fresh.iter().filter(is_full).copied().collect();
+        let enough = self.there() >= majority(self.replicas.len()) + full.len();
+        if enough { Vec::new() } else { full }
+    }
+
+    /// Enough replicas are there, and too many of them wait for room on their disks: from that follows all
+    /// else that can be seen of agreement.
+    fn full(&self) -> Vec<Finding> {
+        let full = self.full_ones();
+        if full.is_empty() || self.there() < majority(self.replicas.len()) {
+            return Vec::new();
+        }
+        let who: Vec<ReplicaId> = full.iter().map(|frame| frame.status.replica).collect();
+        let (the, are) = if who.len() == 1 { ("the disk", "is") } else { ("the disks", "are") };
+        let text = format!("nothing is executed: {the} of {} {are} full: make room", list(&who));
+        let because = vec!["no replica votes before what it promised is durable".to_owned()];
+        vec![Finding {
+            code: Code::Stalled,
+            severity: Severity::Down,
+            replica: None,
+            text,
+            because,
+        }]
+    }
+
     /// Nothing goes on where a replica that has executed most waits, too.
     fn stalled(&self) -> Vec<Finding> {
+        if !self.full_ones().is_empty() {
+            return Vec::new();
+        }
         let held = |frame: &&Frame| {
             let waits = |holding: &Holding| {
                 holding.held > 0 && holding.waited_us >= STALLED_US && holding.wait != Wait::Nothing

@@ -154,6 +154,44 @@ fn replicas_that_have_just_started_may_not_have_heard_the_others_yet() {
     assert_eq!(judge(scene).0, Verdict::Down);
 }
 
+/// One that is quick and has room.
+fn disk() -> Disk {
+    Disk {
+        syncs: 10,
+        groups: 10,
+        median_us: 200,
+        p99_us: 400,
+        mean_us: 200,
+        max_us: 500,
+        recent_syncs: 50,
+        recent_median_us: 200,
+        recent_p99_us: 400,
+        syncing_us: 0,
+        full: false,
+    }
+}
+
+#[test]
+fn where_too_many_disks_are_full_that_is_what_is_wrong_and_not_what_follows() {
+    let mut scene = scene();
+    let fill = |scene: &mut [Sighting], replica| {
+        change(scene, replica, |frame| {
+            (frame.status.disk, frame.status.fenced) = (Some(Disk { full: true, ..disk() }), true);
+            frame.status.role = Role::Follower;
+        });
+    };
+    fill(&mut scene, 1);
+    assert_eq!(judge(scene.clone()).0, Verdict::Degraded, "two of three are enough");
+
+    fill(&mut scene, 0);
+    let (verdict, findings) = judge(scene);
+
+    assert_eq!(verdict, Verdict::Down);
+    let said = "nothing is executed: the disks of replicas 0 and 1 are full: make room";
+    assert_eq!(findings[0].text, said);
+    assert!(findings[1..].iter().all(|it| it.code == Code::Fenced), "{findings:#?}");
+}
+
 #[test]
 fn settings_that_differ_are_told_once() {
     let mut scene = scene();
@@ -297,19 +335,8 @@ fn a_lag_that_does_not_grow_is_no_finding_and_hides_no_slow_disk() {
     }
     change(&mut scene, 2, |frame| {
         frame.status.executed = Slot(997_000);
-        frame.status.disk = Some(Disk {
-            syncs: 10,
-            groups: 10,
-            median_us: 200,
-            p99_us: 400,
-            mean_us: 200,
-            max_us: 500,
-            recent_syncs: 50,
-            recent_median_us: 150_000,
-            recent_p99_us: 200_000,
-            syncing_us: 0,
-            full: false,
-        });
+        frame.status.disk =
+            Some(Disk { recent_median_us: 150_000, recent_p99_us: 200_000, ..disk() });
     });
     change(&mut scene, 0, |frame| frame.status.links[1].peer_executed = Some(Slot(997_000)));
     let (_, findings) = judge(scene.clone());

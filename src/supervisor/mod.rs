@@ -251,7 +251,11 @@ impl Supervisor<'_> {
                 let Replica::Runs { child, .. } = replica else { continue };
                 if let Some(status) = child.try_wait()? {
                     (self.note_pid)(index, None);
-                    (self.tell)(&format!("replica {index} ended: {}", Ending::from(status)));
+                    let ending = Ending::from(status);
+                    (self.tell)(&format!("replica {index} ended: {ending}"));
+                    if matches!(ending, Ending::Code(code) if code != 0) {
+                        self.repeat_last_words(index);
+                    }
                     *replica = Replica::Ended(None);
                 }
             }

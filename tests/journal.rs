@@ -154,7 +154,10 @@ fn a_file_of_another_replica_does_not_read_as_ones_own() {
     write(&disk, 2);
     let other = Identity { replica: ReplicaId(2), ..OWNER };
     let refused = Store::open::<String>(Box::new(disk.clone()), other).err().unwrap();
-    assert!(refused.to_string().contains("found a file of replica 1 of cluster 7"), "{refused}");
+    assert!(
+        refused.to_string().contains("found a file of replica 1 of cluster 0000000000000007"),
+        "{refused}"
+    );
     assert!(open(&disk).is_ok(), "and it has been left alone");
 }
 

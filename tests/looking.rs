@@ -88,7 +88,9 @@ fn a_record_that_is_being_written_is_no_damage() {
     std::fs::write(&file, [&bytes[..end], &[9; 30], &bytes[end..]].concat()).unwrap();
     let output = taraflow(&["log", "verify"], &path);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    assert!(text(&output.stdout).contains("replica 1 of cluster abc: 6 records in 1 files"));
+    assert!(
+        text(&output.stdout).contains("replica 1 of cluster 0000000000000abc: 6 records in 1 file")
+    );
 }
 
 #[test]
@@ -129,7 +131,7 @@ fn a_checkpoint_of_another_replica_is_no_checkpoint_of_this_one() {
     assert_eq!(output.status.code(), Some(7));
     let said = text(&output.stderr);
     assert!(
-        said.contains("a file of replica 1 of cluster abc, found a file of replica 0"),
+        said.contains("a file of replica 1 of cluster 0000000000000abc, found a file of replica 0"),
         "{said}"
     );
 }

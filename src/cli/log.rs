@@ -125,9 +125,10 @@ fn verify(place: &Where, form: Form) -> Result<(), Error> {
     }
     let Verified { owner, segments, records, bytes, forgotten } = judged?;
     let (replica, cluster) = (owner.replica, owner.cluster);
+    let files = if segments == 1 { "file" } else { "files" };
     writeln!(
         io::stdout().lock(),
-        "replica {replica} of cluster {cluster:x}: {records} records in {segments} files, {bytes} \
+        "replica {replica} of cluster {cluster:016x}: {records} records in {segments} {files}, {bytes} \
          bytes, from slot {forgotten}: sound"
     )?;
     Ok(())

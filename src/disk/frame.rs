@@ -114,6 +114,7 @@ pub(super) enum Unsound {
 impl fmt::Display for Unsound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Short(0) => f.write_str("nothing more"),
             Self::Short(left) => write!(f, "the last {left} bytes"),
             Self::Long { length, left } => {
                 write!(f, "a length of {length} bytes where {left} are left")

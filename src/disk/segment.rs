@@ -39,7 +39,7 @@ impl Header {
             return Some([format!("format {VERSION}"), format!("format {}", self.version)]);
         }
         let whose = |owner: Identity| {
-            format!("a file of replica {} of cluster {:x}", owner.replica, owner.cluster)
+            format!("a file of replica {} of cluster {:016x}", owner.replica, owner.cluster)
         };
         (self.owner != owner).then(|| [whose(owner), whose(self.owner)])
     }

@@ -95,7 +95,7 @@ impl Hello {
         }
         if let Some(cluster) = self.cluster.filter(|cluster| *cluster != common.cluster) {
             let ours = common.cluster;
-            return Some(format!("cluster {cluster:x} was meant, and this is {ours:x}"));
+            return Some(format!("cluster {cluster:016x} was meant, and this is {ours:016x}"));
         }
         let Peer::Replica(from) = self.from else { return None };
         let Some(theirs) = &self.common else {

@@ -113,7 +113,7 @@ pub(in crate::cli) fn severity(severity: Severity) -> &'static str {
 /// How a replica is, in a few words.
 pub(in crate::cli) fn state(sighting: &Sighting) -> String {
     let Some(frame) = &sighting.frame else {
-        return "not seen".to_owned();
+        return if sighting.starting { "starting" } else { "not seen" }.to_owned();
     };
     let status = &frame.status;
     let memory = if status.durable { "" } else { ", in memory" };

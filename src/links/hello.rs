@@ -207,7 +207,7 @@ mod tests {
             (objection(|hello| hello.magic[0] = 0), "a port for replicas"),
             (objection(|hello| hello.version = 1), "version 1"),
             (objection(|hello| hello.to = Some(ReplicaId(2))), "replica 2 was meant"),
-            (objection(|hello| hello.cluster = Some(8)), "cluster 8 was meant"),
+            (objection(|hello| hello.cluster = Some(8)), "cluster 0000000000000008 was meant"),
             (objection(|hello| hello.common = None), "must name its settings"),
             (objection(|hello| hello.from = Peer::Replica(ReplicaId(1))), "no peer"),
             (objection(|hello| hello.from = Peer::Replica(ReplicaId(3))), "no peer"),

@@ -25,7 +25,8 @@ The cluster is the one in --dir, or in TARAFLOW_DIR, or in ./cluster, or at --ad
 command: what follows it is its arguments.
 
 The command takes effect once, whatever happens on the way. Exit codes: 1 the service answered with an \
-error, 3 no replica could be reached, 4 requests are not answered and this was not sent, 6 no answer came and the command may have taken effect.")]
+error, 3 no replica could be reached, 4 requests are not answered and this was not \
+sent, 6 no answer came and the command may have taken effect.")]
 pub struct KvArgs {
     #[command(flatten)]
     reach: Reach,

@@ -204,9 +204,7 @@ impl Supervisor<'_> {
             Fate::Restart => {
                 let ms = pause.as_millis();
                 (self.tell)(&format!("replica {index} ended: {ending}; starts again in {ms} ms"));
-                if matches!(ending, Ending::Code(code) if code != 0) {
-                    self.repeat_last_words(index);
-                }
+                self.say_why(index, ending);
                 Replica::Waits { until: Instant::now() + pause }
             }
             Fate::Stay(why) => {
@@ -217,6 +215,13 @@ impl Supervisor<'_> {
                 }
                 Replica::Ended(Some(ending))
             }
+        }
+    }
+
+    /// Repeats why a child has ended by itself, unless that was in order.
+    fn say_why(&mut self, index: usize, ending: Ending) {
+        if matches!(ending, Ending::Code(code) if code != 0) {
+            self.repeat_last_words(index);
         }
     }
 
@@ -253,9 +258,7 @@ impl Supervisor<'_> {
                     (self.note_pid)(index, None);
                     let ending = Ending::from(status);
                     (self.tell)(&format!("replica {index} ended: {ending}"));
-                    if matches!(ending, Ending::Code(code) if code != 0) {
-                        self.repeat_last_words(index);
-                    }
+                    self.say_why(index, ending);
                     *replica = Replica::Ended(None);
                 }
             }

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::observe::scene::LastWords;
-use crate::supervisor::{TROUBLE, runs};
+use crate::supervisor::TROUBLE;
 
 /// A panic that is older than this has been told often enough, in milliseconds.
 const PANIC_AGE_MS_MAX: u64 = 10 * 60 * 1_000;
@@ -23,7 +23,7 @@ struct Record {
 }
 
 /// The end of a log as text; empty where there is none.
-fn tail(log: &Path) -> String {
+pub(in crate::cli) fn tail(log: &Path) -> String {
     let read = || -> std::io::Result<Vec<u8>> {
         let mut file = File::open(log)?;
         let start = file.metadata()?.len().saturating_sub(TAIL);
@@ -35,12 +35,12 @@ fn tail(log: &Path) -> String {
     String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
 }
 
-/// What the log of the replica that lives in `home`, and who runs it, say of its end, at this time after the
-/// Unix epoch.
-pub(in crate::cli) fn last_words(home: &Path, now_ms: u64) -> LastWords {
+/// What the log of the replica that lives in `home`, and its supervisor if that runs, say of its end, at this
+/// time after the Unix epoch.
+pub(in crate::cli) fn last_words(home: &Path, supervised: bool, now_ms: u64) -> LastWords {
     // What a supervisor has said that does not run any more may be no longer so.
     let noted = home.join(TROUBLE);
-    let counts = home.parent().is_some_and(runs) && !began_after(home, &noted);
+    let counts = supervised && !began_after(home, &noted);
     let trouble = counts.then(|| fs::read_to_string(noted).ok()).flatten();
     let trouble = trouble.and_then(|text| text.lines().next().map(str::to_owned));
     let log = home.join("log");
@@ -73,7 +73,7 @@ fn of(log: &str, now_ms: u64) -> LastWords {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::supervisor::Lock;
+    use crate::supervisor::{Lock, runs};
     use std::time::{Duration, SystemTime};
 
     const SERVING: &str = r#"{"timestamp":"x","level":"INFO","message":"serving","replica":1}"#;
@@ -104,7 +104,7 @@ mod tests {
         let home = cluster.path().join("replica-0");
         fs::create_dir(&home).unwrap();
         fs::write(home.join(TROUBLE), "ends again and again\n").unwrap();
-        let trouble = || last_words(&home, 0).trouble;
+        let trouble = || last_words(&home, runs(cluster.path()), 0).trouble;
         let supervisor = Lock::take(cluster.path()).unwrap();
 
         assert_eq!(trouble().as_deref(), Some("ends again and again"));
@@ -120,6 +120,6 @@ mod tests {
 
     #[test]
     fn without_a_log_nothing_is_known() {
-        assert_eq!(last_words(Path::new("/nowhere"), 0), LastWords::default());
+        assert_eq!(last_words(Path::new("/nowhere"), false, 0), LastWords::default());
     }
 }

@@ -14,8 +14,8 @@ use serde::de::DeserializeOwned;
 use crate::observe::health::STARTING;
 use crate::settings::Secret;
 
-pub(super) use last_words::last_words;
-pub(super) use whom::{Nodes, Whom, resolve, seconds, show, stranger};
+pub(super) use last_words::{last_words, tail};
+pub(super) use whom::{Nodes, Token, Whom, of_another, resolve, seconds, stranger};
 
 /// Bytes of an answer. The lives of all slots that a replica remembers are the largest.
 const ANSWER_BYTES_MAX: u64 = 32 << 20;

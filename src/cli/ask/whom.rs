@@ -21,9 +21,26 @@ pub(in crate::cli) struct Nodes {
     /// The admin addresses of replicas, with commas between them
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', value_parser = resolve)]
     addr: Vec<SocketAddr>,
+    #[command(flatten)]
+    token: Token,
+}
+
+/// What admin ports are shown.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Token {
     /// The token that admin ports want, if they do [default: DIR/admin.token, if it exists]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+}
+
+impl Token {
+    /// Has it shown to whoever is asked from now on, if one is named.
+    ///
+    /// # Errors
+    /// Why its file cannot be used.
+    pub fn show(&self) -> Result<(), Error> {
+        self.token_file.as_deref().map_or(Ok(()), show)
+    }
 }
 
 impl Nodes {
@@ -32,7 +49,7 @@ impl Nodes {
     /// # Errors
     /// What is wrong with the cluster's settings.
     pub fn whom(&self) -> Result<Whom, Error> {
-        self.token_file.as_deref().map_or(Ok(()), show)?;
+        self.token.show()?;
         match &self.dir {
             None if !self.addr.is_empty() => Ok(Whom::at(&self.addr)),
             dir => {
@@ -98,10 +115,7 @@ impl Whom {
 }
 
 /// Has the token in a file shown to whoever is asked from now on, unless another has been named before.
-///
-/// # Errors
-/// Why the file cannot be used.
-pub(in crate::cli) fn show(path: &Path) -> Result<(), Error> {
+fn show(path: &Path) -> Result<(), Error> {
     let text = secret_file(path).map_err(Error::Usage)?;
     let token = text.lines().next().unwrap_or_default().to_owned();
     TOKEN.get_or_init(|| Secret::new(token));
@@ -116,14 +130,17 @@ pub(in crate::cli) fn stranger(
     replica: Option<ReplicaId>,
 ) -> Option<String> {
     match (cluster, replica) {
-        (Some(cluster), _) if cluster != status.cluster => {
-            Some(format!("a replica of another cluster, {}, answers there", status.cluster))
-        }
+        (Some(cluster), _) if cluster != status.cluster => Some(of_another(&status.cluster)),
         (_, Some(replica)) if replica != status.replica => {
             Some(format!("another replica, {}, answers there", status.replica))
         }
         _ => None,
     }
+}
+
+/// That a replica of a cluster called so answers, which is not the one that is meant.
+pub(in crate::cli) fn of_another(cluster: &str) -> String {
+    format!("a replica of another cluster, {cluster}, answers there")
 }
 
 /// An admin address on a command line.

@@ -1,9 +1,11 @@
 //! What the replicas of a cluster log.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use crate::cli::ask;
 
 const NAME: &str = "log";
 /// What a log that has become too long is put aside as, in place of the one before it.
@@ -46,14 +48,7 @@ fn trim(home: &Path) -> io::Result<()> {
 
 /// The last line of the log that says anything; of a record only its words.
 pub(super) fn last_line(home: &Path) -> Option<String> {
-    /// The record of a panic holds a backtrace.
-    const TAIL: u64 = 256 << 10;
-    let mut file = File::open(home.join(NAME)).ok()?;
-    let start = file.metadata().ok()?.len().saturating_sub(TAIL);
-    file.seek(SeekFrom::Start(start)).ok()?;
-    let mut tail = Vec::new();
-    file.read_to_end(&mut tail).ok()?;
-    let tail = String::from_utf8_lossy(&tail);
+    let tail = ask::tail(&home.join(NAME));
     let last = tail.lines().rev().find(|line| !line.trim().is_empty())?;
     let words = |record: serde_json::Value| Some(record["message"].as_str()?.replace('\n', "; "));
     Some(serde_json::from_str(last).ok().and_then(words).unwrap_or_else(|| last.to_owned()))

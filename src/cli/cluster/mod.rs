@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use super::ask::Token;
 use super::config::assignment;
 use super::numbers::whole;
-use super::{ask, place, status};
+use super::{place, status};
 use crate::disk::Files;
 use crate::error::{Error, in_shell};
 use crate::setup::{Plan, replica_home};
@@ -65,9 +66,8 @@ is wrong with it, why in trouble.")]
     Status {
         #[arg(long, value_name = "DIR", help = place::HELP)]
         dir: Option<PathBuf>,
-        /// The token that admin ports want, if they do [default: DIR/admin.token, if it exists]
-        #[arg(long, value_name = "FILE")]
-        token_file: Option<PathBuf>,
+        #[command(flatten)]
+        token: Token,
         #[command(flatten)]
         manner: status::Manner,
     },
@@ -141,8 +141,8 @@ pub fn run(args: &ClusterArgs) -> Result<(), Error> {
             Ok(())
         }
         Command::Up { wishes, set } => up::run(wishes, set),
-        Command::Status { dir, token_file, manner } => {
-            token_file.as_deref().map_or(Ok(()), ask::show)?;
+        Command::Status { dir, token, manner } => {
+            token.show()?;
             let dir = place::directory(dir.as_deref());
             place::expect_cluster(&dir)?;
             status::run_in(&dir, manner)

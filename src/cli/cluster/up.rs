@@ -139,9 +139,9 @@ fn check_ports(nodes: impl Iterator<Item = (ReplicaId, Addresses)>) -> Result<()
 
 /// That a replica of the cluster runs already, as by `taraflow node`.
 fn runs_already(node: &NodeSettings) -> Option<Error> {
-    let holder = Files::holder(node.data.as_ref()?)?;
-    let directory = node.data.as_ref()?.display().to_string();
-    Some(Error::Locked { directory, holder })
+    let data = node.data.as_ref()?;
+    let holder = Files::holder(data)?;
+    Some(Error::Locked { directory: data.display().to_string(), holder })
 }
 
 /// Binds an address. One that was just killed may still hold it: a large process takes a moment to end.

@@ -11,7 +11,7 @@ use clap::{ArgGroup, Args};
 use serde::Deserialize;
 
 use super::recording::Recording;
-use crate::cli::ask::{self, Nodes, Silence, Whom, last_words, seconds, stranger};
+use crate::cli::ask::{self, Nodes, Silence, Whom, last_words, of_another, seconds, stranger};
 use crate::error::Error;
 use crate::observe::frame::{Frame, Happened, SlotLife, VERSION};
 use crate::observe::health::Code;
@@ -228,8 +228,7 @@ fn ask_each(whom: &Whom, patience: Duration) -> (Vec<Sighting>, bool) {
             Err(Silence::Starting(cluster))
                 if whom.cluster.as_ref().is_some_and(|it| *it != cluster) =>
             {
-                let who = format!("a replica of another cluster, {cluster}, answers there");
-                sighting.silence = Some(format!("{address}: {who}"));
+                sighting.silence = Some(format!("{address}: {}", of_another(&cluster)));
             }
             Err(silence @ Silence::Starting(_)) => {
                 mute.push(replica);
@@ -248,11 +247,12 @@ fn ask_each(whom: &Whom, patience: Duration) -> (Vec<Sighting>, bool) {
         learn_from_others(sighting, &scenes);
     }
     if let Some(directory) = &whom.directory {
+        let supervised = supervisor::runs(directory);
         for sighting in &mut sightings {
             let home = directory.join(replica_home(sighting.replica.0.into()));
-            sighting.last_words = last_words(&home, now_us() / 1_000);
+            sighting.last_words = last_words(&home, supervised, now_us() / 1_000);
             let runs = home.join(PID).exists() || mute.contains(&sighting.replica);
-            if supervisor::runs(directory) && !runs {
+            if supervised && !runs {
                 has_ended(sighting);
             }
         }
@@ -318,7 +318,8 @@ fn merge(scenes: Vec<Scene>) -> Result<Scene, Error> {
     let mut freshest: BTreeMap<ReplicaId, Sighting> = BTreeMap::new();
     for seen in scenes.into_iter().flat_map(|scene| scene.replicas) {
         let rank = |seen: &Sighting| {
-            // Only its own process knows what a thread is stuck in, or that it reads its disk; others still hold an older frame.
+            // Only its own process knows what a thread is stuck in, or that it reads its disk; others
+            // still hold an older frame.
             let others = seen.stuck.is_none() && !seen.starting;
             (others, seen.frame.is_none(), seen.silence.is_some(), seen.age_us)
         };

@@ -45,7 +45,8 @@ With several connections, commands with the same first key keep their order; oth
 other.
 
 Exit codes: 0 all commands have been answered, 2 the input cannot be read, 3 no replica could be \
-reached, 4 requests are not answered and none was sent, 6 no answer came in time, or it was interrupted: run it again.")]
+reached, 4 requests are not answered and none was sent, 6 no answer came in time, or it was \
+interrupted: run it again.")]
 pub struct SubmitArgs {
     /// The commands; `-` is standard input
     #[arg(value_name = "FILE", default_value = "-")]

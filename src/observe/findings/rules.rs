@@ -133,8 +133,9 @@ impl Cluster<'_> {
         let are = format!("{there} of {n} replicas are there, and {needed} are needed");
         // Who reads its disk may take long for that.
         let reads = self.missing().all(|sighting| sighting.starting);
-        let severity = if self.begins() { Severity::Degraded } else { Severity::Down };
-        let what = if reads || self.begins() { "the cluster is starting" } else { "no quorum" };
+        let begins = self.begins();
+        let severity = if begins { Severity::Degraded } else { Severity::Down };
+        let what = if reads || begins { "the cluster is starting" } else { "no quorum" };
         let text = format!("{what}: {are}");
         let each = self.missing().map(|sighting| {
             let why = sighting.silence.as_deref().unwrap_or_default();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
 
-use taraflow::checkpoint::Checkpoint;
+use taraflow::checkpoint::Cut;
 use taraflow::disk::{Durable, Files, Identity, Journal, Store};
 use taraflow::types::{ReplicaId, Slot};
 
@@ -72,12 +72,12 @@ fn main() {
         let times = (0..2_000_000_usize / (bytes + 500)).map(|_| one(&mut bench)).collect();
         print(&format!("a turn of {bytes} bytes"), times);
     }
-    let checkpoint = Checkpoint::new(Slot(bench.turn), vec![1; CHECKPOINT_BYTES]);
+    let checkpoint = Cut::new(Slot(bench.turn), vec![1; CHECKPOINT_BYTES]);
     let slot = checkpoint.slot;
     let begun = Instant::now();
     bench.hand(Durable::Checkpoint(checkpoint));
     let mut times = Vec::new();
-    while bench.journal.saved() < slot {
+    while bench.journal.saved().is_none_or(|saved| saved.slot < slot) {
         bench.record(512);
         times.push(bench.wait());
     }

@@ -1,9 +1,12 @@
 //! A replica's replicated state at a slot, as bytes.
 
+use std::fmt;
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::{Frozen, written};
 use crate::types::Slot;
 
 /// The BLAKE3 digest of a checkpoint's bytes.
@@ -18,34 +21,181 @@ impl Digest {
     }
 }
 
-impl std::fmt::Display for Digest {
+/// Computes the digest of bytes that come in pieces.
+#[derive(Debug, Default)]
+pub struct Hasher(blake3::Hasher);
+
+impl Hasher {
+    /// Goes on with these bytes.
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all bytes so far.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest(*self.0.finalize().as_bytes())
+    }
+}
+
+impl fmt::Display for Digest {
     /// The first eight bytes, enough for a person to compare.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0[..8].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
-impl std::fmt::Debug for Digest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
     }
 }
 
-/// Application, sessions and progress after all slots below `slot`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Application, sessions and progress after all slots below `slot`, as they were then and not yet bytes.
+#[derive(Clone)]
+pub struct Cut {
+    /// The first slot that is not in it.
+    pub slot: Slot,
+    /// The state.
+    pub state: Arc<dyn Frozen>,
+}
+
+/// The same as bytes, of which the digest is known.
+#[derive(Clone)]
 pub struct Checkpoint {
     /// The first slot that is not in it.
     pub slot: Slot,
-    /// The digest of `state`: equal on all replicas.
+    /// The digest of its bytes: equal on all replicas.
     pub digest: Digest,
-    /// The state, shared.
-    pub state: Arc<Vec<u8>>,
+    /// Where its bytes are.
+    pub bytes: Arc<dyn Source>,
 }
 
-impl Checkpoint {
+/// Bytes in memory or in a file, to be read in any order.
+pub trait Source: Send + Sync {
+    /// How many there are.
+    fn length(&self) -> u64;
+
+    /// Fills `room` with the bytes at `offset`.
+    ///
+    /// # Errors
+    /// What the disk says, [`io::ErrorKind::NotFound`] if the file has been removed.
+    fn read_at(&self, offset: u64, room: &mut [u8]) -> io::Result<()>;
+
+    /// The same bytes, to stay until this is dropped though their file is removed.
+    ///
+    /// # Errors
+    /// As [`Source::read_at`].
+    fn keep(self: Arc<Self>) -> io::Result<Arc<dyn Source>>;
+}
+
+impl Source for Vec<u8> {
+    fn length(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, room: &mut [u8]) -> io::Result<()> {
+        let rest = usize::try_from(offset).ok().and_then(|offset| self.get(offset..));
+        let bytes = rest.and_then(|rest| rest.get(..room.len()));
+        room.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn keep(self: Arc<Self>) -> io::Result<Arc<dyn Source>> {
+        Ok(self)
+    }
+}
+
+impl fmt::Debug for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cut({})", self.slot)
+    }
+}
+
+/// Cuts are equal when their bytes are.
+impl PartialEq for Cut {
+    fn eq(&self, other: &Self) -> bool {
+        self.slot == other.slot && written(&*self.state) == written(&*other.state)
+    }
+}
+
+impl Eq for Cut {}
+
+impl fmt::Debug for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Checkpoint({}, {})", self.slot, self.digest)
+    }
+}
+
+/// Checkpoints are equal when their digests are.
+impl PartialEq for Checkpoint {
+    fn eq(&self, other: &Self) -> bool {
+        (self.slot, self.digest) == (other.slot, other.digest)
+    }
+}
+
+impl Eq for Checkpoint {}
+
+impl Cut {
     /// The checkpoint at `slot` with the given bytes.
     #[must_use]
     pub fn new(slot: Slot, state: Vec<u8>) -> Self {
-        Self { slot, digest: Digest::of(&state), state: Arc::new(state) }
+        Self { slot, state: Arc::new(state) }
+    }
+
+    /// Writes it into memory.
+    #[must_use]
+    pub fn write(&self) -> Checkpoint {
+        Checkpoint::new(self.slot, written(&*self.state))
+    }
+}
+
+impl Checkpoint {
+    /// Bytes that are read at once: few enough to stay near the processor.
+    const PIECE_BYTES: usize = 128 << 10;
+
+    /// The checkpoint at `slot` with the given bytes.
+    #[must_use]
+    pub fn new(slot: Slot, bytes: Vec<u8>) -> Self {
+        Self { slot, digest: Digest::of(&bytes), bytes: Arc::new(bytes) }
+    }
+
+    /// Hands all its bytes to `each`, piece by piece.
+    ///
+    /// # Errors
+    /// As [`Source::read_at`], and what `each` says.
+    pub fn pieces(&self, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        let length = self.bytes.length();
+        let mut room = vec![0; Self::PIECE_BYTES.min(length as usize)];
+        let mut at = 0;
+        while at < length {
+            let piece = &mut room[..Self::PIECE_BYTES.min((length - at) as usize)];
+            self.bytes.read_at(at, piece)?;
+            each(piece)?;
+            at += piece.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Its bytes, one after the other.
+    #[must_use]
+    pub fn reader(&self) -> Reader<'_> {
+        Reader { bytes: &*self.bytes, at: 0 }
+    }
+}
+
+/// Reads the bytes of a checkpoint. There is no buffer in it.
+pub struct Reader<'c> {
+    bytes: &'c dyn Source,
+    at: u64,
+}
+
+impl Read for Reader<'_> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let left = self.bytes.length() - self.at;
+        let count = room.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        self.bytes.read_at(self.at, &mut room[..count])?;
+        self.at += count as u64;
+        Ok(count)
     }
 }

@@ -51,6 +51,11 @@ pub enum Event {
     Checkpointed {
         /// The first slot that is not in the checkpoint.
         slot: Slot,
+    },
+    /// Its checkpoint of all slots below `slot` is durable.
+    Saved {
+        /// The first slot that is not in the checkpoint.
+        slot: Slot,
         /// The digest of the state.
         digest: Digest,
     },

@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use timely::worker::Worker;
 
 use crate::app::StateMachine;
+use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::disk::{Disk, Durable, Identity, Journal, Meter, Recovered, Store, Wake};
 use crate::error::Error;
@@ -39,7 +40,7 @@ pub struct Node<M: Clone + 'static, R: Clone + 'static> {
     turn: u64,
     /// The last turn that is durable, and the last checkpoint that the replica knows to be.
     synced: u64,
-    saved: Slot,
+    saved: Option<Slot>,
     /// The last turn that left something for the disk.
     kept: u64,
     /// The last turn that left a [newest](Durable::Newest) record.
@@ -60,7 +61,7 @@ pub struct Node<M: Clone + 'static, R: Clone + 'static> {
 /// Who looks after the disk.
 enum Keeper<R> {
     /// There is none. The last checkpoint is as good as it gets.
-    Nobody { saved: Slot },
+    Nobody { saved: Option<Checkpoint> },
     /// The host, between turns.
     Host(Box<Store>),
     /// A thread.
@@ -69,10 +70,10 @@ enum Keeper<R> {
 
 impl<R> Keeper<R> {
     /// The newest checkpoint that is durable.
-    fn saved(&self) -> Slot {
+    fn saved(&self) -> Option<Checkpoint> {
         match self {
-            Self::Nobody { saved } => *saved,
-            Self::Host(store) => store.saved(),
+            Self::Nobody { saved } => saved.clone(),
+            Self::Host(store) => store.saved().cloned(),
             Self::Thread(journal) => journal.saved(),
         }
     }
@@ -110,7 +111,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
     ) -> Result<Self, Error> {
         let (keeper, recovered) = match disk {
-            None => (Keeper::Nobody { saved: Slot(0) }, Recovered::nothing()),
+            None => (Keeper::Nobody { saved: None }, Recovered::nothing()),
             Some(disk) => {
                 let (store, recovered) = Self::open(config, disk)?;
                 (Keeper::Host(Box::new(store)), recovered)
@@ -168,7 +169,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
             })?;
         }
         let incarnation = recovered.incarnation;
-        let saved = keeper.saved();
+        let saved = keeper.saved().map(|saved| saved.slot);
         let replica = Replica::start(worker, config, recovered, executor, protocol);
         let start = Journal::<R>::START;
         Ok(Self {
@@ -268,8 +269,8 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         self.synced = match &mut self.keeper {
             Keeper::Nobody { saved } => {
                 for record in &durable {
-                    if let Durable::Checkpoint(checkpoint) = record {
-                        *saved = checkpoint.slot;
+                    if let Durable::Checkpoint(cut) = record {
+                        *saved = Some(cut.write());
                     }
                 }
                 self.turn
@@ -300,9 +301,9 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
 
     /// Tells the replica of a checkpoint that has become durable.
     fn tell_saved(&mut self) {
-        let saved = self.keeper.saved();
-        if saved > self.saved {
-            self.saved = saved;
+        let saved = self.keeper.saved().filter(|saved| Some(saved.slot) > self.saved);
+        if let Some(saved) = saved {
+            self.saved = Some(saved.slot);
             self.replica.tell_saved(saved);
         }
     }

@@ -9,12 +9,13 @@ use timely::communication::allocator::Thread;
 use timely::worker::Worker;
 
 use crate::batch::{Replies, Requests};
+use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::disk::{Durable, Recovered};
 use crate::events::Event;
 use crate::operators::executor::Executor;
 use crate::role::{Collected, Graph, Inlet, Stream, inlet, outlet};
-use crate::types::{Millis, ReplicaId, Slot, To};
+use crate::types::{Millis, ReplicaId, To};
 
 /// The streams a protocol reads, and what it starts from. `M` is the protocol's message, `R` what it
 /// writes to the journal.
@@ -36,7 +37,7 @@ pub struct Inputs<'s, M: Clone + 'static, R> {
     /// Asks for the digest of the replicated state.
     pub digests: Stream<'s, ()>,
     /// Checkpoints that have become durable.
-    pub saved: Stream<'s, Slot>,
+    pub saved: Stream<'s, Checkpoint>,
     /// Asks it to lead no longer, because it is about to end.
     pub resign: Stream<'s, ()>,
 }
@@ -97,7 +98,7 @@ pub struct Replica<M: Clone + 'static, R: Clone + 'static> {
     clock: Inlet<Millis>,
     look: Inlet<()>,
     ask: Inlet<()>,
-    save: Inlet<Slot>,
+    save: Inlet<Checkpoint>,
     quit: Inlet<()>,
     said: Collected<(To, M)>,
     replied: Collected<Replies>,
@@ -219,9 +220,9 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
         self.ask.send([()]);
     }
 
-    /// Tells it that its checkpoint at `slot` is durable.
-    pub fn tell_saved(&self, slot: Slot) {
-        self.save.send([slot]);
+    /// Tells it that a checkpoint of its own is durable.
+    pub fn tell_saved(&self, checkpoint: Checkpoint) {
+        self.save.send([checkpoint]);
     }
 
     /// Asks it to lead no longer: it is about to end.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use taraflow::checkpoint::Checkpoint;
+use taraflow::checkpoint::Cut;
 use taraflow::disk::{Durable, Identity, Recovered, Store};
 use taraflow::error::Error;
 use taraflow::simulation::{FaultyDisk, Random};
@@ -29,7 +29,7 @@ impl Replica {
             self.next += 1;
             if self.next.is_multiple_of(CHECKPOINT_EVERY) {
                 let state = vec![self.next as u8; 150 + 40 * (self.next % 5) as usize];
-                turn.push(Durable::Checkpoint(Checkpoint::new(Slot(self.next), state)));
+                turn.push(Durable::Checkpoint(Cut::new(Slot(self.next), state)));
             }
             if self.saved > self.forgotten {
                 self.forgotten = self.saved;
@@ -38,7 +38,7 @@ impl Replica {
             store.write(turn)?;
             store.sync()?;
             self.promised = self.next;
-            self.saved = store.saved().max(self.saved);
+            self.saved = saved(&store).max(self.saved);
         }
         Ok(())
     }
@@ -60,9 +60,13 @@ impl Replica {
         assert!(slots.iter().copied().eq(covered.0..end), "{case}: {slots:?} from {covered}");
         assert!(end >= self.promised, "{case}: {end}, and {} was promised", self.promised);
         store.set_piece_bytes(40);
-        (self.next, self.saved) = (end, store.saved());
+        (self.next, self.saved) = (end, saved(&store));
         Some(store)
     }
+}
+
+fn saved(store: &Store) -> Slot {
+    store.saved().map_or(Slot(0), |checkpoint| checkpoint.slot)
 }
 
 fn made() -> FaultyDisk {

@@ -2,7 +2,7 @@
 //! goes unmissed.
 #![allow(clippy::unwrap_used)]
 
-use taraflow::checkpoint::Checkpoint;
+use taraflow::checkpoint::{Cut, Digest};
 use taraflow::disk::{Disk, Durable, Identity, Memory, Recovered, Store};
 use taraflow::types::{ReplicaId, Slot};
 
@@ -31,14 +31,14 @@ fn save(store: &mut Store) {
 struct Found {
     incarnation: u64,
     newest: Option<String>,
-    checkpoint: Option<(Slot, Vec<u8>)>,
+    checkpoint: Option<(Slot, Digest)>,
     slots: Vec<Slot>,
     decided: Slot,
 }
 
 fn found(disk: &Memory) -> Result<Found, String> {
     let (_, recovered) = open(disk)?;
-    let checkpoint = recovered.checkpoint.map(|own| (own.slot, own.state.to_vec()));
+    let checkpoint = recovered.checkpoint.map(|own| (own.slot, own.digest));
     let mut slots: Vec<Slot> = recovered.slots.iter().map(|(slot, _)| *slot).collect();
     slots.dedup();
     let Recovered { incarnation, newest, decided, .. } = recovered;
@@ -80,7 +80,7 @@ fn disks() -> Vec<(&'static str, Memory, Memory)> {
         let slot = 1 + 2 * life;
         store.write([Durable::Newest(format!("view {life}")), record(slot, 9)]).unwrap();
         let state = format!("the state before {slot}").into_bytes();
-        store.write([Durable::<String>::Checkpoint(Checkpoint::new(Slot(slot), state))]).unwrap();
+        store.write([Durable::<String>::Checkpoint(Cut::new(Slot(slot), state))]).unwrap();
         save(&mut store);
         store.write([Durable::<String>::Forget(Slot(slot - 2))]).unwrap();
         store.sync().unwrap();

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use taraflow::app::kv::KeyValue;
 use taraflow::app::{At, StateMachine};
-use taraflow::checkpoint::Checkpoint;
+use taraflow::checkpoint::Cut;
 use taraflow::client::wire::{Asked, Told};
 use taraflow::config::Config;
 use taraflow::dataflows::tara::{Message, PROTOCOL, Promise};
@@ -43,7 +43,7 @@ fn files() -> Vec<(String, Vec<u8>)> {
     );
     store.write([Durable::Newest(Promise::Entered(View(2)))]).unwrap();
     store.sync().unwrap();
-    let checkpoint = Checkpoint::new(Slot(5), service.snapshot());
+    let checkpoint = Cut::new(Slot(5), service.snapshot());
     store.write([Durable::<Promise>::Checkpoint(checkpoint)]).unwrap();
     store.sync().unwrap();
     disk.list().unwrap().into_iter().map(|name| (name.clone(), disk.read(&name).unwrap())).collect()
@@ -91,7 +91,7 @@ proptest! {
         if let Ok((_, recovered)) = Store::open::<Promise>(Box::new(disk), OWNER) {
             if let Some(checkpoint) = recovered.checkpoint {
                 prop_assert_eq!(checkpoint.slot, Slot(5));
-                KeyValue::default().restore(&checkpoint.state).unwrap();
+                KeyValue::default().restore_from(&mut checkpoint.reader()).unwrap();
             }
             prop_assert!(recovered.newest.is_none_or(|newest| newest == Promise::Entered(View(2))));
         }

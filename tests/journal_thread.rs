@@ -6,7 +6,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, unbounded};
 
 use taraflow::app::Nothing;
-use taraflow::checkpoint::Checkpoint;
+use taraflow::checkpoint::Cut;
 use taraflow::config::Config;
 use taraflow::disk::{Disk, Durable, Identity, Recovered, Store};
 use taraflow::error::Error;
@@ -31,7 +31,7 @@ fn echo<'s>(inputs: Inputs<'s, u64, String>, _: &Config) -> Outputs<'s, u64, Str
     let ((_, replies), (_, room), (_, events)) = (role.output(), role.output(), role.output());
     role.on(inputs.messages, move |(), (_, number): (ReplicaId, u64)| {
         if number >= 3000 {
-            keep.send([Durable::Checkpoint(Checkpoint::new(Slot(number), vec![1; CHECKPOINT]))]);
+            keep.send([Durable::Checkpoint(Cut::new(Slot(number), vec![1; CHECKPOINT]))]);
         } else if number >= 2000 {
             keep.send([Durable::Newest(number.to_string())]);
         } else if number.is_multiple_of(2) {

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use taraflow::checkpoint::Checkpoint;
+use taraflow::checkpoint::Cut;
 use taraflow::dataflows::tara::{Promise, Proposal};
 use taraflow::disk::{Durable, Files, Identity, Store};
 use taraflow::types::{ReplicaId, Slot, View};
@@ -29,7 +29,7 @@ fn running_as(test: &str, owner: Identity) -> (PathBuf, Store) {
     let (mut store, _) = Store::open::<Promise>(Box::new(files), owner).unwrap();
     store.write([Durable::Newest(Promise::Entered(View(3))), accepted(0), accepted(1)]).unwrap();
     store.sync().unwrap();
-    let checkpoint = Checkpoint::new(Slot(2), b"the state".to_vec());
+    let checkpoint = Cut::new(Slot(2), b"the state".to_vec());
     store.write([Durable::Checkpoint(checkpoint), accepted(2)]).unwrap();
     store.sync().unwrap();
     store.write([Durable::Forget(Slot(2)), accepted(3)]).unwrap();

@@ -29,7 +29,8 @@
 //! committer ═Record═> recovery ═Need═> committer ═Supply═> recovery
 //! committer ═Need═> committer ═Supply═> committer
 //! release ─> catch_up
-//! executor ─> catch_up, checkpointer
+//! executor ─> checkpointer
+//! catch_up ─> checkpointer
 //! catch_up ═CatchUp═> catch_up
 //! checkpointer ═Report═> checkpointer
 //!
@@ -38,7 +39,7 @@
 //! recovery ~new_view~> proposer
 //! checkpointer ~stable~> proposer, catch_up
 //! catch_up ~fetched~> committer
-//! catch_up ~restored~> release, checkpointer
+//! catch_up ~restored~> release
 //! ```
 //!
 //! Who owns what: the *view* and what was *accepted* belong to the [`committer`](mod@committer); the *next slot* to the
@@ -179,24 +180,23 @@ pub fn dataflow<'s>(
         learner(committed.accepted, heard.commits, executed.clone(), looks.clone(), start.learner);
     // Execution. From here on time is the slot.
     let decided = decided.concat(committed.known);
-    let (ordered, releasing) =
-        release(decided, restored.clone(), looks.clone(), "learner", start.slot);
+    let (ordered, releasing) = release(decided, restored, looks.clone(), "learner", start.slot);
     let executing = executor(ordered.clone(), digests, looks.clone(), state);
+    let caught_up = catch_up(
+        ordered,
+        saved.clone(),
+        stable,
+        heard.catch_up,
+        pulse.clone(),
+        catch_up::State::new(recovered.checkpoint.as_ref(), config),
+    );
     let checkpoints = checkpointer(
-        executing.checkpoints.clone().concat(restored),
+        executing.cuts.concat(caught_up.cuts),
         heard.reports,
         saved,
         pulse.clone(),
         recovered.checkpoint.as_ref(),
         config,
-    );
-    let caught_up = catch_up(
-        ordered,
-        executing.checkpoints,
-        stable,
-        heard.catch_up,
-        pulse.clone(),
-        catch_up::State::new(recovered.checkpoint.as_ref(), config),
     );
 
     // View change.

@@ -4,6 +4,7 @@
 //! only owner of the application's state; it sees no clock, no network and no random number, so that
 //! the same commands give the same state and the same replies on every replica.
 
+use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -81,6 +82,13 @@ pub trait StateMachine: 'static {
     /// they were reached. Replicas compare digests of it.
     fn snapshot(&self) -> Vec<u8>;
 
+    /// The state as it is now, to be written by another thread while commands go on. What this takes, all
+    /// clients wait for; for a large state, give something that shares it until it changes, in place of a
+    /// [`snapshot`](Self::snapshot), whose bytes it writes.
+    fn freeze(&self) -> Arc<dyn Frozen> {
+        Arc::new(self.snapshot())
+    }
+
     /// How much it holds, kept up to date while commands run. An application that has this speaks Redis's
     /// commands; for another one no port is opened to Redis clients.
     fn census(&self) -> Option<Arc<Census>> {
@@ -94,6 +102,53 @@ pub trait StateMachine: 'static {
     /// [`Damaged`] when the bytes are not what [`snapshot`](Self::snapshot) writes; the state is
     /// untouched then. No bytes make it panic or reserve memory out of proportion to their number.
     fn restore(&mut self, snapshot: &[u8]) -> Result<(), Damaged>;
+
+    /// The same, from a snapshot of which not all need be in memory at once: for a large state, in place
+    /// of [`restore`](Self::restore).
+    ///
+    /// # Errors
+    ///
+    /// As [`restore`](Self::restore), and where the snapshot cannot be read.
+    fn restore_from(&mut self, snapshot: &mut dyn Read) -> Result<(), Damaged> {
+        let mut bytes = Vec::new();
+        let read = snapshot.read_to_end(&mut bytes);
+        let expected = "bytes that can be read";
+        read.map_err(|_| Damaged { offset: bytes.len(), expected })?;
+        self.restore(&bytes)
+    }
+}
+
+/// A state as it was at some time, whatever becomes of it since.
+pub trait Frozen: Send + Sync {
+    /// In how many parts its bytes come.
+    fn parts(&self) -> usize;
+
+    /// Appends the bytes of one part to `out`.
+    fn write(&self, part: usize, out: &mut Vec<u8>);
+
+    /// A part that will not be asked for again: what it shares need not be copied any more when it changes.
+    fn forget(&mut self, _part: usize) {}
+}
+
+/// Bytes of a part of what is bytes already.
+const PART_BYTES: usize = 1 << 20;
+
+impl Frozen for Vec<u8> {
+    fn parts(&self) -> usize {
+        self.len().div_ceil(PART_BYTES)
+    }
+
+    fn write(&self, part: usize, out: &mut Vec<u8>) {
+        out.extend(self.chunks(PART_BYTES).nth(part).into_iter().flatten());
+    }
+}
+
+/// All bytes of a state.
+#[must_use]
+pub fn written(state: &dyn Frozen) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    (0..state.parts()).for_each(|part| state.write(part, &mut bytes));
+    bytes
 }
 
 /// A snapshot that cannot be restored, and the first byte that shows it.

@@ -1,50 +1,116 @@
 //! Files that hold a checkpoint: a header, and the state as it is.
 
 use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
 
 use super::frame::{HEAD, Place};
 use super::segment::{Broken, Header};
 use super::{Disk, Identity, disk_error, encode, names};
-use crate::checkpoint::{Checkpoint, Digest};
+use crate::checkpoint::{Checkpoint, Digest, Hasher, Source};
 use crate::error::Error;
 use crate::types::Slot;
 
-/// What comes before the state in the file of a checkpoint.
-pub(super) fn head(checkpoint: &Checkpoint, owner: Identity) -> Vec<u8> {
+/// What comes before the state in the file of a checkpoint, as long for any digest.
+pub(super) fn head(slot: Slot, digest: Digest, owner: Identity) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let head = encode(&(Header::of(owner), checkpoint.slot, checkpoint.digest));
-    Place::of_header(checkpoint.slot.0).write(&mut bytes, 0, 0, &head);
+    let head = encode(&(Header::of(owner), slot, digest));
+    Place::of_header(slot.0).write(&mut bytes, 0, 0, &head);
     bytes
 }
 
-/// The checkpoint before `slot` that `bytes` hold.
-pub(super) fn read(mut bytes: Vec<u8>, owner: Identity, slot: Slot) -> Result<Checkpoint, Broken> {
-    let broken = |offset, expected: &str, found| {
-        Err(Broken { offset, expected: expected.to_owned(), found })
+/// Bytes within which the header of any checkpoint ends.
+const HEAD_BYTES_MAX: u64 = 256;
+
+/// The beginning of a file, its header in it.
+pub(super) fn beginning(file: &dyn Source) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; file.length().min(HEAD_BYTES_MAX) as usize];
+    file.read_at(0, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// The checkpoint before `slot` in a file that has a name, and so is whole.
+pub(super) fn saved(
+    disk: &dyn Disk,
+    owner: Identity,
+    slot: Slot,
+    digest: Digest,
+) -> io::Result<Checkpoint> {
+    let start = head(slot, digest, owner).len() as u64;
+    let file = disk.source(&names::checkpoint(slot))?;
+    Ok(Checkpoint { slot, digest, bytes: Arc::new(State { file, start }) })
+}
+
+/// The state in the file of a checkpoint.
+struct State {
+    file: Arc<dyn Source>,
+    /// What comes before it.
+    start: u64,
+}
+
+impl Source for State {
+    fn length(&self) -> u64 {
+        self.file.length() - self.start
+    }
+
+    fn read_at(&self, offset: u64, room: &mut [u8]) -> io::Result<()> {
+        self.file.read_at(self.start + offset, room)
+    }
+
+    fn keep(self: Arc<Self>) -> io::Result<Arc<dyn Source>> {
+        Ok(Arc::new(Self { file: Arc::clone(&self.file).keep()?, start: self.start }))
+    }
+}
+
+/// The checkpoint before `slot` that a file holds, if its bytes have the digest that it names.
+///
+/// # Errors
+/// What the disk says, and what is wrong with the file.
+pub(super) fn read(
+    file: Arc<dyn Source>,
+    owner: Identity,
+    slot: Slot,
+) -> io::Result<Result<Checkpoint, Broken>> {
+    let beginning = beginning(&*file)?;
+    let (start, digest) = match read_head(&beginning, owner, slot) {
+        Ok(head) => head,
+        Err(broken) => return Ok(Err(broken)),
     };
-    let head = match Place::of_header(slot.0).read(&bytes, 0) {
-        Ok(frame) => frame.payload,
-        Err(unsound) => {
-            return broken(0, "a header whose checksum fits", unsound.to_string());
-        }
-    };
-    let Ok((header, named, digest)) = postcard::from_bytes::<(Header, Slot, Digest)>(head) else {
-        return broken(0, "the header of a checkpoint", "sound bytes of another kind".to_owned());
-    };
+    let checkpoint = Checkpoint { slot, digest, bytes: Arc::new(State { file, start }) };
+    let mut hasher = Hasher::default();
+    checkpoint.pieces(|piece| {
+        hasher.add(piece);
+        Ok(())
+    })?;
+    let found = hasher.digest();
+    if found == digest {
+        return Ok(Ok(checkpoint));
+    }
+    let expected = format!("a state whose digest is {digest}");
+    let found = format!("{} bytes whose digest is {found}", checkpoint.bytes.length());
+    Ok(Err(Broken { offset: start, expected, found }))
+}
+
+/// Where the state begins, and the digest that it should have.
+fn read_head(bytes: &[u8], owner: Identity, slot: Slot) -> Result<(u64, Digest), Broken> {
+    let broken = |expected: &str, found| Broken { offset: 0, expected: expected.to_owned(), found };
+    let head = Place::of_header(slot.0)
+        .read(bytes, 0)
+        .map_err(|unsound| broken("a header whose checksum fits", unsound.to_string()))?;
+    let (header, named, digest) = postcard::from_bytes::<(Header, Slot, Digest)>(head.payload)
+        .map_err(|_| {
+            broken("the header of a checkpoint", "sound bytes of another kind".to_owned())
+        })?;
     if let Some([expected, found]) = header.mismatch(owner) {
-        return broken(0, &expected, found);
+        return Err(broken(&expected, found));
     }
-    let start = HEAD + head.len();
-    // To move the state within its memory takes a tenth of the time that new memory takes.
-    bytes.drain(..start);
-    let checkpoint = Checkpoint::new(named, bytes);
-    if checkpoint.digest != digest {
-        let expected = format!("a state whose digest is {digest}");
-        let found =
-            format!("{} bytes whose digest is {}", checkpoint.state.len(), checkpoint.digest);
-        return broken(start as u64, &expected, found);
+    if named != slot {
+        return Err(broken(
+            &format!("a checkpoint before slot {slot}"),
+            format!("one before {named}"),
+        ));
     }
-    Ok(checkpoint)
+    Ok(((HEAD + head.payload.len()) as u64, digest))
 }
 
 /// The checkpoints found on a disk.
@@ -68,8 +134,8 @@ pub(super) fn find(
         Checkpoints { newest: None, sound: VecDeque::new(), unsound: Vec::new(), wrong: None };
     while let Some(&slot) = sound.back() {
         let file = names::checkpoint(slot);
-        let bytes = disk.read(&file).map_err(|e| disk_error(owner, "read", &file, e))?;
-        match read(bytes, owner, slot) {
+        let found_there = disk.source(&file).and_then(|source| read(source, owner, slot));
+        match found_there.map_err(|e| disk_error(owner, "read", &file, e))? {
             Ok(newest) => {
                 found.newest = Some(newest);
                 break;

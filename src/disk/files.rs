@@ -8,8 +8,10 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::Disk;
+use crate::checkpoint::Source;
 use crate::error::Error;
 
 /// The files of a directory.
@@ -31,6 +33,20 @@ struct Grown {
     end: u64,
     /// Up to where it is filled with zeros.
     prepared: u64,
+}
+
+/// A file to be read, which is only open while it is: the room of one that is removed is wanted.
+#[derive(Debug)]
+struct Closed {
+    path: PathBuf,
+    length: u64,
+}
+
+/// The same, whatever becomes of its name.
+#[derive(Debug)]
+struct Opened {
+    file: File,
+    length: u64,
 }
 
 const LOCK: &str = "lock";
@@ -126,11 +142,21 @@ impl Disk for Files {
         Ok(names)
     }
 
-    fn read(&self, file: &str) -> io::Result<Vec<u8>> {
-        let Some(grown) = self.open.get(file) else { return fs::read(self.path.join(file)) };
-        let mut bytes = vec![0; grown.end as usize];
-        grown.file.read_exact_at(&mut bytes, 0)?;
-        Ok(bytes)
+    fn read_into(&self, file: &str, room: &mut Vec<u8>) -> io::Result<()> {
+        room.clear();
+        let opened = File::open(self.path.join(file))?;
+        // What was made ready behind the end of one that grows is no part of it.
+        let end = self.open.get(file).map_or(u64::MAX, |grown| grown.end);
+        let length = opened.metadata()?.len().min(end);
+        room.try_reserve_exact(length as usize).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        opened.take(end).read_to_end(room)?;
+        Ok(())
+    }
+
+    fn source(&self, file: &str) -> io::Result<Arc<dyn Source>> {
+        let path = self.path.join(file);
+        let length = fs::metadata(&path)?.len();
+        Ok(Arc::new(Closed { path, length }))
     }
 
     fn append(&mut self, file: &str, bytes: &[u8]) -> io::Result<()> {
@@ -202,6 +228,34 @@ impl Disk for Files {
 
     fn sync_names(&mut self) -> io::Result<()> {
         self.directory.sync_all()
+    }
+}
+
+impl Source for Closed {
+    fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn read_at(&self, offset: u64, room: &mut [u8]) -> io::Result<()> {
+        File::open(&self.path)?.read_exact_at(room, offset)
+    }
+
+    fn keep(self: Arc<Self>) -> io::Result<Arc<dyn Source>> {
+        Ok(Arc::new(Opened { file: File::open(&self.path)?, length: self.length }))
+    }
+}
+
+impl Source for Opened {
+    fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn read_at(&self, offset: u64, room: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(room, offset)
+    }
+
+    fn keep(self: Arc<Self>) -> io::Result<Arc<dyn Source>> {
+        Ok(self)
     }
 }
 

@@ -193,12 +193,14 @@ pub fn checkpoints(disk: &dyn Disk) -> Result<Vec<CheckpointLine>, Error> {
     let mut lines = Vec::new();
     for slot in names::checkpoints(&names) {
         let file = names::checkpoint(slot);
-        let Some(bytes) = read(disk, &file)? else { continue };
+        let Some(source) = present(disk.source(&file), &file)? else { continue };
         // One that lies by itself is whoever's it says.
         let nobody = Place::of_header(0).owner;
-        let owner = journal.or_else(|| Header::owner(&bytes, slot.0)).unwrap_or(nobody);
-        let size = bytes.len() as u64;
-        let (digest, damage) = match files::read(bytes, owner, slot) {
+        let Some(beginning) = present(files::beginning(&*source), &file)? else { continue };
+        let owner = journal.or_else(|| Header::owner(&beginning, slot.0)).unwrap_or(nobody);
+        let size = source.length();
+        let Some(found) = present(files::read(source, owner, slot), &file)? else { continue };
+        let (digest, damage) = match found {
             Ok(checkpoint) => (Some(hexadecimal(checkpoint.digest)), None),
             Err(broken) => (None, Some(damage(&file, &broken))),
         };
@@ -292,7 +294,12 @@ impl Look {
 
 /// The bytes of a file, unless it has been removed meanwhile.
 fn read(disk: &dyn Disk, file: &str) -> Result<Option<Vec<u8>>, Error> {
-    match disk.read(file) {
+    present(disk.read(file), file)
+}
+
+/// What was found in a file, if it is still there.
+fn present<T>(found: io::Result<T>, file: &str) -> Result<Option<T>, Error> {
+    match found {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         outcome => outcome.map(Some).map_err(|e| unreadable(file, e)),
     }

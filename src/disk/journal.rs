@@ -5,8 +5,8 @@
 //! that is on its way, and while there is one the thread does not wait for turns. While the disk is full
 //! it tries again; after any other error it ends, and the replica must, too.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -14,8 +14,9 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use serde::Serialize;
 
 use super::{Durable, Meter, Store};
+use crate::checkpoint::Checkpoint;
 use crate::error::Error;
-use crate::types::{ReplicaId, Slot};
+use crate::types::ReplicaId;
 
 /// Called on the journal's thread when there is something to see: turns or a checkpoint are durable, the
 /// disk is full or has room again, or the thread has ended.
@@ -40,8 +41,8 @@ enum Job<R> {
 #[derive(Default)]
 struct Seen {
     synced: AtomicU64,
-    /// The slot of the newest checkpoint that is durable.
-    saved: AtomicU64,
+    /// The newest checkpoint that is durable.
+    saved: Mutex<Option<Checkpoint>>,
     full: AtomicBool,
     /// Bytes of records that a full disk has no room for.
     blocked: AtomicUsize,
@@ -56,8 +57,8 @@ impl<R: Serialize + Send + 'static> Journal<R> {
     /// [`Error::Thread`] when the system gives no thread.
     pub fn start(store: Store, replica: ReplicaId, wake: Wake) -> Result<Self, Error> {
         let (jobs, waiting) = bounded(Self::TURNS_MAX);
-        let (seen, meter) = (Arc::new(Seen::default()), Arc::clone(store.meter()));
-        seen.saved.store(store.saved().0, Ordering::Release);
+        let seen = Seen { saved: Mutex::new(store.saved().cloned()), ..Seen::default() };
+        let (seen, meter) = (Arc::new(seen), Arc::clone(store.meter()));
         let end = End { seen: Arc::clone(&seen), wake };
         let writer = Writer { end, store, waiting, turn: Self::START, flushes: Vec::new() };
         let name = format!("journal-{replica}");
@@ -94,8 +95,8 @@ impl<R> Journal<R> {
 
     /// The newest checkpoint that is durable.
     #[must_use]
-    pub fn saved(&self) -> Slot {
-        Slot(self.seen.saved.load(Ordering::Acquire))
+    pub fn saved(&self) -> Option<Checkpoint> {
+        self.seen.saved().clone()
     }
 
     /// Waits until all that has been handed over is durable, but for a checkpoint on its way.
@@ -168,6 +169,12 @@ impl<R> Drop for Journal<R> {
     }
 }
 
+impl Seen {
+    fn saved(&self) -> MutexGuard<'_, Option<Checkpoint>> {
+        self.saved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Says that the thread has ended, however it ends.
 struct End {
     seen: Arc<Seen>,
@@ -232,10 +239,14 @@ impl<R: Serialize> Writer<R> {
 
     /// Says what is durable, and to whom it is news.
     fn publish(&mut self) {
-        let Seen { synced, saved, .. } = &*self.end.seen;
-        let news = synced.swap(self.turn, Ordering::AcqRel) != self.turn;
-        let checkpoint = self.store.saved().0;
-        let news = saved.swap(checkpoint, Ordering::AcqRel) != checkpoint || news;
+        let seen = &self.end.seen;
+        let mut news = seen.synced.swap(self.turn, Ordering::AcqRel) != self.turn;
+        let mut known = seen.saved();
+        if self.store.saved() != known.as_ref() {
+            *known = self.store.saved().cloned();
+            news = true;
+        }
+        drop(known);
         for done in self.flushes.drain(..) {
             let _ = done.send(());
         }

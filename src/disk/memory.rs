@@ -5,6 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Disk;
+use crate::checkpoint::Source;
 
 /// Files in memory.
 #[derive(Clone, Debug, Default)]
@@ -27,8 +28,12 @@ impl Disk for Memory {
         Ok(self.with(|files| files.keys().cloned().collect()))
     }
 
-    fn read(&self, file: &str) -> io::Result<Vec<u8>> {
-        self.file(file, |bytes| bytes.clone())
+    fn read_into(&self, file: &str, room: &mut Vec<u8>) -> io::Result<()> {
+        self.file(file, |bytes| room.clone_from(bytes))
+    }
+
+    fn source(&self, file: &str) -> io::Result<Arc<dyn Source>> {
+        Ok(Arc::new(self.read(file)?))
     }
 
     fn append(&mut self, file: &str, bytes: &[u8]) -> io::Result<()> {

@@ -25,10 +25,11 @@ mod store;
 mod whole;
 
 use std::io;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Cut, Source};
 use crate::error::Error;
 use crate::types::{ReplicaId, Slot};
 
@@ -47,8 +48,8 @@ pub enum Durable<R> {
     Newest(R),
     /// A record about a slot, needed until a checkpoint covers the slot.
     Slot(Slot, R),
-    /// A checkpoint.
-    Checkpoint(Checkpoint),
+    /// A checkpoint to be saved.
+    Checkpoint(Cut),
     /// Slots below this one need not be kept.
     Forget(Slot),
     /// All slots from `from` on and below `to` are decided, and their records say what they hold. Nothing
@@ -83,11 +84,27 @@ pub trait Disk: Send {
     /// What the disk says.
     fn list(&self) -> io::Result<Vec<String>>;
 
-    /// All bytes of a file.
+    /// Puts all bytes of a file in the place of those in `room`, whose memory is used again.
     ///
     /// # Errors
     /// [`io::ErrorKind::NotFound`], or what the disk says.
-    fn read(&self, file: &str) -> io::Result<Vec<u8>>;
+    fn read_into(&self, file: &str, room: &mut Vec<u8>) -> io::Result<()>;
+
+    /// All bytes of a file.
+    ///
+    /// # Errors
+    /// As [`Disk::read_into`].
+    fn read(&self, file: &str) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.read_into(file, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The bytes of a file that does not change any more, to be read when they are needed.
+    ///
+    /// # Errors
+    /// As [`Disk::read`].
+    fn source(&self, file: &str) -> io::Result<Arc<dyn Source>>;
 
     /// Adds bytes to the end of a file, which it makes if need be.
     ///

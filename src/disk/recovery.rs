@@ -105,6 +105,7 @@ impl Store {
             old: journal.segments,
             stale: journal.stale,
             checkpoints: sound,
+            saved: checkpoint.clone(),
             forgotten,
             decided: journal.decided,
         };

@@ -19,6 +19,7 @@ use super::frame::{HEAD, Place};
 use super::meter::Meter;
 use super::segment::{Entry, Follows, Header};
 use super::{Disk, Durable, Identity, disk_error, encode, names};
+use crate::checkpoint::Checkpoint;
 use crate::error::{Error, is_full};
 use crate::types::Slot;
 
@@ -56,6 +57,8 @@ pub struct Store {
     names_changed: bool,
     /// Checkpoints on the disk, oldest first.
     checkpoints: VecDeque<Slot>,
+    /// The newest of them.
+    saved: Option<Checkpoint>,
     /// The one on its way, and perhaps one that waits for it.
     saving: VecDeque<Saving>,
     piece_bytes: usize,
@@ -87,6 +90,7 @@ pub(super) struct Past {
     pub stale: Vec<u64>,
     /// Oldest first.
     pub checkpoints: VecDeque<Slot>,
+    pub saved: Option<Checkpoint>,
     pub forgotten: Slot,
     pub decided: Option<(Slot, Slot)>,
 }
@@ -129,6 +133,7 @@ impl Store {
             dirty: Vec::new(),
             names_changed: false,
             checkpoints: past.checkpoints,
+            saved: past.saved,
             saving: VecDeque::new(),
             piece_bytes: PIECE_BYTES,
             starved: false,
@@ -185,7 +190,7 @@ impl Store {
                     self.decided = Some((from, to));
                     self.decided_is_written = false;
                 }
-                Durable::Checkpoint(checkpoint) => self.queue_checkpoint(checkpoint),
+                Durable::Checkpoint(cut) => self.queue_checkpoint(cut),
                 Durable::Forget(slot) if slot > self.forgotten => {
                     self.forgotten = slot;
                     self.push(&encode(&Entry::<R>::Forgot(slot)));
@@ -241,9 +246,7 @@ impl Store {
                     return Err(fail("append to", file, cut));
                 }
                 self.meter.on_append(bytes.len());
-                if !self.dirty.contains(file) {
-                    self.dirty.push(file.clone());
-                }
+                self.mark_dirty(file);
             }
             Step::Complete { file, length } => {
                 // Nothing but records may stand in it, so what was made ready goes.
@@ -256,6 +259,12 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    fn mark_dirty(&mut self, file: &str) {
+        if !self.dirty.iter().any(|dirty| dirty == file) {
+            self.dirty.push(file.to_owned());
+        }
     }
 
     /// Whether something has been written since the last sync.

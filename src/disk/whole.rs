@@ -65,6 +65,7 @@ pub(super) fn read<R: Serialize + DeserializeOwned>(
     let mut parts = Vec::new();
     let mut stale = Vec::new();
     let mut next: Option<Follows> = None;
+    let mut room = Vec::new();
     let present = names::segments(names);
     for &number in present.iter().rev() {
         // While nothing says that what was written anew into a later one has come on the disk, it counts
@@ -78,7 +79,7 @@ pub(super) fn read<R: Serialize + DeserializeOwned>(
             }
             _ => Ending::Open { durable: extent.length_of(number) },
         };
-        let part = Part::<R>::read(disk, owner, number, end)?;
+        let part = Part::<R>::read(disk, owner, number, end, &mut room)?;
         if !part.has_begun() {
             if number <= extent.segment {
                 return Err(lost_beginning(owner, number));
@@ -151,10 +152,16 @@ pub(super) fn newest<R>(record: &R) -> Entry<&R> {
 }
 
 impl<R: Serialize + DeserializeOwned> Part<R> {
-    fn read(disk: &dyn Disk, owner: Identity, number: u64, end: Ending) -> Result<Self, Error> {
+    fn read(
+        disk: &dyn Disk,
+        owner: Identity,
+        number: u64,
+        end: Ending,
+        room: &mut Vec<u8>,
+    ) -> Result<Self, Error> {
         let file = names::segment(number);
-        let bytes = disk.read(&file).map_err(|e| disk_error(owner, "read", &file, e))?;
-        let segment = Segment { bytes: &bytes, place: Place { owner, file: number }, end };
+        disk.read_into(&file, room).map_err(|e| disk_error(owner, "read", &file, e))?;
+        let segment = Segment { bytes: room, place: Place { owner, file: number }, end };
         let durable = match end {
             Ending::At(length) | Ending::Open { durable: length } => length,
         };

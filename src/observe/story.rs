@@ -15,6 +15,7 @@ impl Happened {
             Event::Executed { .. }
             | Event::Duplicates { .. }
             | Event::Digest { .. }
+            | Event::Saved { .. }
             | Event::Holds(_) => None,
             Event::Suspected { view, why } => {
                 let leader = View(view.0.saturating_sub(1));
@@ -54,7 +55,7 @@ impl Happened {
                 );
                 told("leads", Some(*view), Some(*base), text)
             }
-            Event::Checkpointed { slot, .. } => {
+            Event::Checkpointed { slot } => {
                 let text = format!("cut a checkpoint of all slots below {slot}");
                 told("checkpointed", None, Some(*slot), text)
             }

@@ -1,18 +1,19 @@
 //! Catch-up: a replica that has fallen behind fetches decided slots, or a stable checkpoint in pieces.
 //!
-//! Every replica keeps the decided slots since the stable checkpoint before the last, and the last two
-//! checkpoints. One that hears of a peer further on, and does not move by itself, asks that peer; the
+//! Every replica keeps the decided slots since the stable checkpoint before the last, and on its disk the
+//! last two checkpoints. One that hears of a peer further on, and does not move by itself, asks that peer; the
 //! peer answers with slots while it has them, with its newest checkpoint when it has not. The asker
 //! sets the pace: it asks for the next piece when it has the last.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::batch::{Value, is_plausible_value, weight};
-use crate::checkpoint::{Checkpoint, Digest};
+use crate::checkpoint::{Checkpoint, Cut, Digest, Source};
 use crate::config::Config;
 use crate::events::{Event, Holding, Wait};
 use crate::operators::patience::Patience;
@@ -86,6 +87,8 @@ pub struct Streams<'s> {
     pub decided: Stream<'s, (Slot, Value)>,
     /// Checkpoints taken over from a peer.
     pub restored: Stream<'s, Checkpoint>,
+    /// The same, to be saved.
+    pub cuts: Stream<'s, Cut>,
     /// What happened.
     pub events: Stream<'s, Event>,
 }
@@ -93,7 +96,7 @@ pub struct Streams<'s> {
 /// Serves those behind, and fetches when behind.
 pub fn catch_up<'s>(
     ordered: Stream<'s, Ordered>,
-    checkpoints: Stream<'s, Checkpoint>,
+    saved: Stream<'s, Checkpoint>,
     stable: Stream<'s, Slot>,
     messages: Stream<'s, (ReplicaId, CatchUp)>,
     Pulse { clock, looks }: Pulse<'s>,
@@ -103,11 +106,12 @@ pub fn catch_up<'s>(
     let (say, out) = role.output();
     let (learn, decided) = role.output();
     let (restore, restored) = role.output();
+    let (save, cuts) = role.output();
     let (tell, events) = role.output();
     let say_too = say.clone();
     role.on_look(looks, tell, State::holding);
     role.on(ordered, State::on_ordered);
-    role.on(checkpoints, State::on_checkpoint);
+    role.on(saved, State::on_saved);
     role.on(stable, State::on_stable);
     role.on(messages, move |state, (from, message)| match message {
         CatchUp::Executed(slot) => state.on_executed(from, slot),
@@ -121,14 +125,17 @@ pub fn catch_up<'s>(
         CatchUp::Piece { slot, digest, total, offset, bytes } => {
             match state.on_piece(Piece { slot, digest, total, offset, bytes: bytes.into_vec() }) {
                 Taken::More(ask) => say.send([(To::One(from), ask)]),
-                Taken::Whole(checkpoint) => restore.send([checkpoint]),
+                Taken::Whole(checkpoint, cut) => {
+                    restore.send([checkpoint]);
+                    save.send([cut]);
+                }
                 Taken::Refused => {}
             }
         }
     });
     role.on(clock, move |state, now| say_too.send(state.on_tick(now)));
     role.build();
-    Streams { messages: out, decided, restored, events }
+    Streams { messages: out, decided, restored, cuts, events }
 }
 
 struct Piece {
@@ -151,7 +158,7 @@ struct Partial {
 
 enum Taken {
     More(CatchUp),
-    Whole(Checkpoint),
+    Whole(Checkpoint, Cut),
     Refused,
 }
 
@@ -166,7 +173,7 @@ pub struct State {
     first: Slot,
     /// The decided values since then; the replica has released all of them.
     tail: VecDeque<Value>,
-    /// This replica's latest checkpoints, oldest first.
+    /// This replica's latest checkpoints on its disk, oldest first.
     checkpoints: VecDeque<Checkpoint>,
     stable: Slot,
     /// How far each replica has executed.
@@ -177,16 +184,19 @@ pub struct State {
     now: Millis,
     /// Whether a peer that was asked has answered, and may have more.
     hungry: bool,
-    /// A checkpoint of which a peer is fetching pieces: it is kept though newer ones have been cut.
-    served: Option<Checkpoint>,
+    /// A checkpoint of which a peer is fetching pieces, and when it last did: it is kept though newer ones
+    /// have been saved.
+    served: Option<(Checkpoint, Millis)>,
     /// Whom to ask next, when several are ahead.
     turn: usize,
     refused: Refused,
 }
 
 impl State {
-    /// Two generations, so that a transfer under way survives the next checkpoint.
+    /// As many as there are on the disk.
     const CHECKPOINTS: usize = 2;
+    /// How long a checkpoint is kept for a peer that asks for no more of it. It takes room on the disk.
+    const SERVED_MS: Millis = 30_000;
 
     /// The past of a replica that starts from `checkpoint`.
     #[must_use]
@@ -237,25 +247,14 @@ impl State {
                 self.first = checkpoint.slot;
                 self.tail.clear();
                 self.partial = None;
-                self.keep(checkpoint);
             }
         }
     }
 
-    fn on_checkpoint(&mut self, checkpoint: Checkpoint) {
-        if self.checkpoints.back().is_none_or(|last| last.slot < checkpoint.slot) {
-            self.keep(checkpoint);
-        }
-    }
-
-    fn keep(&mut self, checkpoint: Checkpoint) {
-        if self.checkpoints.len() >= Self::CHECKPOINTS {
-            // A checkpoint that is not yet stable cannot stand in for one that is.
-            let newest = self.checkpoints.len() - 1;
-            let is_stable = self.checkpoints[newest].slot <= self.stable;
-            self.checkpoints.remove(if is_stable { 0 } else { newest });
-        }
+    fn on_saved(&mut self, checkpoint: Checkpoint) {
         self.checkpoints.push_back(checkpoint);
+        let superseded = self.checkpoints.len().saturating_sub(Self::CHECKPOINTS);
+        self.checkpoints.drain(..superseded);
     }
 
     fn on_stable(&mut self, stable: Slot) {
@@ -277,11 +276,7 @@ impl State {
             return None;
         }
         if from < self.first {
-            // Stable or not: what one replica has executed, f + 1 have decided.
-            let newest = self.checkpoints.back().filter(|own| own.slot > from)?.clone();
-            let piece = self.piece(&newest, 0);
-            self.served = Some(newest);
-            return Some(piece);
+            return self.serve_newest(from);
         }
         let mut bytes = 0;
         let start = (from.0 - self.first.0) as usize;
@@ -293,22 +288,39 @@ impl State {
         Some(CatchUp::Decided { from, values: values.cloned().collect() })
     }
 
+    /// Begins to serve the newest checkpoint. Stable or not: what one replica has executed, f + 1 have
+    /// decided. One that cannot be read any more another replica has.
+    fn serve_newest(&mut self, from: Slot) -> Option<CatchUp> {
+        let newest = self.checkpoints.back().filter(|own| own.slot > from)?;
+        let bytes = Arc::clone(&newest.bytes).keep().ok()?;
+        let kept = Checkpoint { bytes, ..newest.clone() };
+        let piece = self.piece(&kept, 0).ok()?;
+        self.served = Some((kept, self.now));
+        Some(piece)
+    }
+
     fn on_fetch_piece(&mut self, slot: Slot, offset: u64) -> Option<CatchUp> {
-        match self.checkpoints.iter().chain(&self.served).find(|own| own.slot == slot) {
-            Some(own) if offset < own.state.len() as u64 => Some(self.piece(own, offset as usize)),
-            _ => self.on_fetch(slot),
+        if let Some((served, last)) = &mut self.served
+            && served.slot == slot
+        {
+            *last = self.now;
+        }
+        let served = self.served.as_ref().map(|(served, _)| served);
+        let mut all = served.into_iter().chain(&self.checkpoints).filter(|own| own.slot == slot);
+        match all.find_map(|own| self.piece(own, offset).ok()) {
+            Some(piece) => Some(piece),
+            None => self.on_fetch(slot),
         }
     }
 
-    fn piece(&self, own: &Checkpoint, offset: usize) -> CatchUp {
-        let end = (offset + self.chunk_bytes).min(own.state.len());
-        CatchUp::Piece {
-            slot: own.slot,
-            digest: own.digest,
-            total: own.state.len() as u64,
-            offset: offset as u64,
-            bytes: ByteBuf::from(&own.state[offset..end]),
-        }
+    fn piece(&self, own: &Checkpoint, offset: u64) -> io::Result<CatchUp> {
+        let total = own.bytes.length();
+        let left = total.checked_sub(offset).filter(|left| *left > 0 || offset == 0);
+        let left = left.ok_or(io::ErrorKind::UnexpectedEof)?;
+        let mut bytes = vec![0; self.chunk_bytes.min(usize::try_from(left).unwrap_or(usize::MAX))];
+        own.bytes.read_at(offset, &mut bytes)?;
+        let bytes = ByteBuf::from(bytes);
+        Ok(CatchUp::Piece { slot: own.slot, digest: own.digest, total, offset, bytes })
     }
 
     fn on_decided(&mut self, from: Slot, values: Vec<Value>) -> Vec<(Slot, Value)> {
@@ -351,12 +363,13 @@ impl State {
             self.patience.ask(self.now);
             return Taken::More(CatchUp::FetchPiece { slot, offset });
         }
-        let state = std::mem::take(&mut partial.state);
+        let state = Arc::new(std::mem::take(&mut partial.state));
         self.partial = None;
         if Digest::of(&state) != digest {
             return self.refuse(Refusal::Damaged);
         }
-        Taken::Whole(Checkpoint { slot, digest, state: Arc::new(state) })
+        let bytes: Arc<dyn Source> = Arc::clone(&state) as _;
+        Taken::Whole(Checkpoint { slot, digest, bytes }, Cut { slot, state })
     }
 
     fn refuse(&mut self, why: Refusal) -> Taken {
@@ -366,6 +379,7 @@ impl State {
 
     fn on_tick(&mut self, now: Millis) -> Vec<(To, CatchUp)> {
         self.now = now;
+        self.served.take_if(|(_, last)| now.saturating_sub(*last) > Self::SERVED_MS);
         let mut said = Vec::new();
         if now.saturating_sub(self.said_at) >= self.gossip_every_ms {
             self.said_at = now;

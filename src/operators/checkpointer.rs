@@ -4,11 +4,11 @@
 //! may be forgotten. A checkpoint is reported when it has been saved, which may be many turns after it
 //! was cut; nothing else waits for that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::{Checkpoint, Digest};
+use crate::checkpoint::{Checkpoint, Cut, Digest};
 use crate::config::Config;
 use crate::disk::Durable;
 use crate::events::{Event, Holding, Wait};
@@ -39,9 +39,9 @@ pub struct Streams<'s, R: Clone + 'static> {
 
 /// Saves checkpoints and finds out which are stable. `own` is the checkpoint the replica restarted with.
 pub fn checkpointer<'s, R: Clone + 'static>(
-    checkpoints: Stream<'s, Checkpoint>,
+    cuts: Stream<'s, Cut>,
     reports: Stream<'s, (ReplicaId, Report)>,
-    saved: Stream<'s, Slot>,
+    saved: Stream<'s, Checkpoint>,
     Pulse { clock, looks }: Pulse<'s>,
     own: Option<&Checkpoint>,
     config: &Config,
@@ -52,12 +52,15 @@ pub fn checkpointer<'s, R: Clone + 'static>(
     let (keep, durable) = role.output();
     let (tell, events) = role.output();
     role.on_look(looks, tell.clone(), Checkpointer::holding);
-    let (keep_too, report_again) = (keep.clone(), report.clone());
-    role.on(checkpoints, move |checkpointer, checkpoint| {
-        checkpointer.on_checkpoint(&checkpoint);
-        keep.send([Durable::Checkpoint(checkpoint)]);
+    let (keep_too, tell_too, report_again) = (keep.clone(), tell.clone(), report.clone());
+    role.on(cuts, move |checkpointer, cut| {
+        checkpointer.on_cut(cut.slot);
+        keep.send([Durable::Checkpoint(cut)]);
     });
-    role.on(saved, move |checkpointer, slot| report.send(checkpointer.on_saved(slot)));
+    role.on(saved, move |checkpointer, Checkpoint { slot, digest, .. }| {
+        tell_too.send([Event::Saved { slot, digest }]);
+        report.send(checkpointer.on_saved(Report { slot, digest }));
+    });
     role.on(reports, move |checkpointer, (from, report)| {
         let outcome = checkpointer.on_report(from, report);
         let slot = report.slot;
@@ -81,7 +84,7 @@ pub struct Checkpointer {
     quorum: usize,
     gossip_every_ms: Millis,
     /// Checkpoints that have been cut and not been saved yet.
-    cut: BTreeMap<Slot, Digest>,
+    cut: BTreeSet<Slot>,
     /// The last one that has been saved.
     own: Option<Report>,
     stable: Slot,
@@ -125,7 +128,7 @@ impl Checkpointer {
             n: config.n,
             quorum: config.f() + 1,
             gossip_every_ms: config.gossip_every_ms,
-            cut: BTreeMap::new(),
+            cut: BTreeSet::new(),
             own: own.map(|own| Report { slot: own.slot, digest: own.digest }),
             stable: Slot(0),
             agreed: None,
@@ -138,7 +141,7 @@ impl Checkpointer {
 
     fn holding(&self) -> Holding {
         let nothing = Holding::nothing("checkpointer");
-        if let Some(slot) = self.cut.keys().next().copied() {
+        if let Some(slot) = self.cut.first().copied() {
             let held = self.cut.len() as u64;
             return Holding { slot: Some(slot), held, wait: Wait::Saving, ..nothing };
         }
@@ -161,15 +164,17 @@ impl Checkpointer {
         }
     }
 
-    fn on_checkpoint(&mut self, checkpoint: &Checkpoint) {
-        self.cut.insert(checkpoint.slot, checkpoint.digest);
+    fn on_cut(&mut self, slot: Slot) {
+        self.cut.insert(slot);
     }
 
     /// Those before it will never be saved, or have been.
-    fn on_saved(&mut self, slot: Slot) -> Option<Report> {
-        let digest = self.cut.remove(&slot)?;
-        self.cut = self.cut.split_off(&slot);
-        self.own = Some(Report { slot, digest });
+    fn on_saved(&mut self, saved: Report) -> Option<Report> {
+        if !self.cut.remove(&saved.slot) {
+            return None;
+        }
+        self.cut = self.cut.split_off(&saved.slot);
+        self.own = Some(saved);
         self.own
     }
 
@@ -277,11 +282,11 @@ mod tests {
     #[test]
     fn nothing_is_forgotten_that_this_replica_has_no_checkpoint_of() {
         let mut checkpointer = checkpointer();
-        checkpointer.on_checkpoint(&Checkpoint::new(Slot(10), b"a".to_vec()));
+        checkpointer.on_cut(Slot(10));
         checkpointer.on_report(ReplicaId(1), report(10, b"a"));
         let outcome = checkpointer.on_report(ReplicaId(2), report(10, b"a"));
         assert_eq!((outcome.stable, outcome.forget), (Some(Slot(10)), None));
-        assert_eq!(checkpointer.on_saved(Slot(10)), Some(report(10, b"a")));
+        assert_eq!(checkpointer.on_saved(report(10, b"a")), Some(report(10, b"a")));
         let outcome = checkpointer.on_report(ReplicaId(0), report(10, b"a"));
         assert_eq!((outcome.stable, outcome.forget), (None, Some(Slot(10))));
     }
@@ -290,11 +295,11 @@ mod tests {
     fn only_a_checkpoint_that_was_saved_is_reported() {
         let mut checkpointer = checkpointer();
         for slot in [10, 20, 30] {
-            checkpointer.on_checkpoint(&Checkpoint::new(Slot(slot), vec![slot as u8]));
+            checkpointer.on_cut(Slot(slot));
         }
         assert_eq!(checkpointer.on_tick(1_000), None);
-        assert_eq!(checkpointer.on_saved(Slot(20)), Some(report(20, &[20])));
-        assert_eq!(checkpointer.on_saved(Slot(10)), None, "it was never to be saved");
+        assert_eq!(checkpointer.on_saved(report(20, &[20])), Some(report(20, &[20])));
+        assert_eq!(checkpointer.on_saved(report(10, &[10])), None, "it was never to be saved");
         assert_eq!(checkpointer.on_tick(2_000), Some(report(20, &[20])));
     }
 }

@@ -6,13 +6,15 @@
 //! and a batch that has come to stand in two slots is applied once. The source sends again what was
 //! passed over. A request of a client without a session needs no more than that to be applied once.
 
+use std::io::{Cursor, Read};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::{At, Damaged, StateMachine};
+use crate::app::{At, Damaged, Frozen, StateMachine};
 use crate::batch::{Answer, Batch, Replies, Reply, Value, weight};
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, Cut};
 use crate::config::Config;
 use crate::events::{Event, Holding, Wait};
 use crate::operators::release::Ordered;
@@ -58,7 +60,7 @@ pub struct Streams<'s> {
     /// Progress, once a slot.
     pub executed: Stream<'s, Executed>,
     /// A checkpoint every [`Config::checkpoint_every`] slots or [`Config::checkpoint_bytes`].
-    pub checkpoints: Stream<'s, Checkpoint>,
+    pub cuts: Stream<'s, Cut>,
     /// What happened.
     pub events: Stream<'s, Event>,
 }
@@ -73,7 +75,7 @@ pub fn executor<'s>(
     let mut role = Role::new("executor", ordered.scope(), executor);
     let (reply, replies) = role.output();
     let (done, executed) = role.output();
-    let (cut, checkpoints) = role.output();
+    let (save, cuts) = role.output();
     let (tell, events) = role.output();
     let answer = tell.clone();
     let meter = role.meter();
@@ -89,23 +91,22 @@ pub fn executor<'s>(
             }
             Ordered::Restored(checkpoint) => {
                 let restored = executor.restore(&checkpoint);
-                restored.expect("a checkpoint is verified by its digest before it gets here");
+                restored.expect("it is in memory, and its digest was compared");
                 tell.send([Event::Installed { slot: checkpoint.slot }]);
             }
         }
         done.send([executor.executed()]);
-        if let Some(checkpoint) = meter.cutting(|| executor.checkpoint_due()) {
-            let Checkpoint { slot, digest, .. } = checkpoint;
-            tell.send([Event::Checkpointed { slot, digest }]);
-            cut.send([checkpoint]);
+        if let Some(cut) = meter.cutting(|| executor.cut_due()) {
+            tell.send([Event::Checkpointed { slot: cut.slot }]);
+            save.send([cut]);
         }
     });
     role.on(digests, move |executor, ()| {
-        let Checkpoint { slot, digest, .. } = executor.checkpoint();
+        let Checkpoint { slot, digest, .. } = executor.cut().write();
         answer.send([Event::Digest { slot, digest }]);
     });
     role.build();
-    Streams { replies, executed, checkpoints, events }
+    Streams { replies, executed, cuts, events }
 }
 
 /// Owns the replicated state.
@@ -161,6 +162,61 @@ struct State {
     sessions: Sessions,
 }
 
+impl State {
+    /// Bytes in which it is first looked for: most have room for many sessions.
+    const BYTES: u64 = 64 << 10;
+
+    /// Reads it off the beginning of a checkpoint; what is left is the application's.
+    fn read(mut from: impl Read) -> Result<(Self, impl Read), Damaged> {
+        let mut bytes = Vec::new();
+        loop {
+            // It does not say how long it is, and may be most of the checkpoint, or the least of it.
+            let more = Self::BYTES.max(bytes.len() as u64);
+            let read = from.by_ref().take(more).read_to_end(&mut bytes);
+            let expected = "bytes that can be read";
+            let read = read.map_err(|_| Damaged { offset: bytes.len(), expected })?;
+            match postcard::take_from_bytes::<Self>(&bytes) {
+                Ok((state, rest)) => {
+                    let start = bytes.len() - rest.len();
+                    let mut rest = Cursor::new(bytes);
+                    rest.set_position(start as u64);
+                    return Ok((state, rest.chain(from)));
+                }
+                Err(postcard::Error::DeserializeUnexpectedEnd) if read > 0 => {}
+                Err(_) => return Err(Damaged { offset: 0, expected: "sessions and progress" }),
+            }
+        }
+    }
+}
+
+/// The replicated state at a slot.
+struct Whole {
+    /// That beside the application.
+    own: Vec<u8>,
+    application: Arc<dyn Frozen>,
+}
+
+impl Frozen for Whole {
+    fn parts(&self) -> usize {
+        1 + self.application.parts()
+    }
+
+    fn write(&self, part: usize, out: &mut Vec<u8>) {
+        match part.checked_sub(1) {
+            None => out.extend_from_slice(&self.own),
+            Some(part) => self.application.write(part, out),
+        }
+    }
+
+    fn forget(&mut self, part: usize) {
+        if let Some(part) = part.checked_sub(1)
+            && let Some(application) = Arc::get_mut(&mut self.application)
+        {
+            application.forget(part);
+        }
+    }
+}
+
 impl Executor {
     /// Bytes of replies after which those to further requests of a batch that lines have asked are not
     /// kept: a few kilobytes of requests can ask for gigabytes.
@@ -202,13 +258,12 @@ impl Executor {
     /// unless the application breaks its word.
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Damaged> {
         let damaged = |offset, expected| Damaged { offset, expected };
-        let (mut state, application) = postcard::take_from_bytes::<State>(&checkpoint.state)
-            .map_err(|_| damaged(0, "sessions and progress"))?;
+        let (mut state, mut application) = State::read(checkpoint.reader())?;
         let n = self.state.sources.len();
         if state.next != checkpoint.slot || state.sources.len() != n {
             return Err(damaged(0, "the slot and cluster size of this checkpoint"));
         }
-        self.application.restore(application)?;
+        self.application.restore_from(&mut application)?;
         state.sessions.weigh();
         self.state = state;
         self.pace.since = (0, 0);
@@ -307,19 +362,17 @@ impl Executor {
         (replies, duplicates)
     }
 
-    fn checkpoint_due(&mut self) -> Option<Checkpoint> {
+    fn cut_due(&mut self) -> Option<Cut> {
         let is_due = self.pace.take_due() && self.state.next >= self.cut_from;
-        is_due.then(|| self.checkpoint())
+        is_due.then(|| self.cut())
     }
 
     /// The replicated state as it stands.
     #[must_use]
-    pub fn checkpoint(&self) -> Checkpoint {
+    pub fn cut(&self) -> Cut {
         let own = postcard::to_stdvec(&self.state).expect("plain data always encodes");
-        let mut bytes = self.application.snapshot();
-        // To move a large state within its memory takes a fraction of the time that new memory takes.
-        bytes.splice(0..0, own);
-        Checkpoint::new(self.state.next, bytes)
+        let application = self.application.freeze();
+        Cut { slot: self.state.next, state: Arc::new(Whole { own, application }) }
     }
 }
 
@@ -362,7 +415,7 @@ mod tests {
             executor.expect(&(0..known).map(|slot| (Slot(slot), None)).collect::<Vec<_>>());
             let cut = (0..11).filter_map(|slot| {
                 executor.on_value(Slot(slot), &None);
-                executor.checkpoint_due().map(|checkpoint| checkpoint.slot.0)
+                executor.cut_due().map(|cut| cut.slot.0)
             });
             cut.collect::<Vec<_>>()
         };

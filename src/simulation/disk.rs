@@ -6,6 +6,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::random::Random;
+use crate::checkpoint::Source;
 use crate::disk::Disk;
 
 /// A simulated disk; copies share the files, which outlive a crash of the replica.
@@ -322,8 +323,13 @@ impl Disk for FaultyDisk {
         Ok(self.files().names.keys().cloned().collect())
     }
 
-    fn read(&self, file: &str) -> io::Result<Vec<u8>> {
-        Ok(self.files().file(file)?.bytes.clone())
+    fn read_into(&self, file: &str, room: &mut Vec<u8>) -> io::Result<()> {
+        room.clone_from(&self.files().file(file)?.bytes);
+        Ok(())
+    }
+
+    fn source(&self, file: &str) -> io::Result<Arc<dyn Source>> {
+        Ok(Arc::new(self.read(file)?))
     }
 
     fn append(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
@@ -377,7 +383,7 @@ impl Disk for FaultyDisk {
             file.overwritten.entry(sector).or_insert_with(before);
         }
         file.bytes[start..end].copy_from_slice(bytes);
-        files.settled = true;
+        files.settled |= name == "extent";
         Ok(())
     }
 

@@ -135,11 +135,13 @@ impl Common {
                 self.next.insert(me, *slot);
                 Ok(())
             }
-            Event::Checkpointed { slot, digest } => {
+            Event::Checkpointed { .. } => {
                 self.counts.checkpoints += 1;
+                Ok(())
+            }
+            Event::Saved { slot, digest } | Event::Digest { slot, digest } => {
                 self.on_digest(me, *slot, *digest)
             }
-            Event::Digest { slot, digest } => self.on_digest(me, *slot, *digest),
             Event::Diverged { slot, replica } => {
                 Err(format!("G7: {me} hears from {replica} of another state before {slot}"))
             }

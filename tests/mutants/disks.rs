@@ -1,7 +1,9 @@
 //! Mutants of what a replica may expect of its disk.
 
 use std::io;
+use std::sync::Arc;
 
+use taraflow::checkpoint::Source;
 use taraflow::dataflows::tara::invariants::subject;
 use taraflow::disk::Disk;
 use taraflow::simulation::FaultyDisk;
@@ -31,8 +33,12 @@ impl Disk for Lazy {
         self.inner.list()
     }
 
-    fn read(&self, file: &str) -> io::Result<Vec<u8>> {
-        self.inner.read(file)
+    fn read_into(&self, file: &str, room: &mut Vec<u8>) -> io::Result<()> {
+        self.inner.read_into(file, room)
+    }
+
+    fn source(&self, file: &str) -> io::Result<Arc<dyn Source>> {
+        self.inner.source(file)
     }
 
     fn append(&mut self, file: &str, bytes: &[u8]) -> io::Result<()> {

@@ -44,7 +44,7 @@ pub fn a_checkpoint_is_not_written() -> Subject {
         inputs.saved = saved;
         let mut outputs = dataflow(inputs, config);
         let cut = rewrite(outputs.durable.clone(), |entry| match entry {
-            Durable::Checkpoint(checkpoint) => vec![checkpoint.slot],
+            Durable::Checkpoint(cut) => vec![cut.write()],
             _ => Vec::new(),
         });
         connect(cut, back);
@@ -67,9 +67,9 @@ pub fn the_journal_forgets_one_slot_too_many() -> Subject {
 /// TA-11: the journal forgets as soon as there is a checkpoint, be it stable or not.
 pub fn the_journal_forgets_before_the_checkpoint_is_stable() -> Subject {
     writing(|entry| match entry {
-        Durable::Checkpoint(checkpoint) => {
-            let slot = checkpoint.slot;
-            vec![Durable::Checkpoint(checkpoint), Durable::Forget(slot)]
+        Durable::Checkpoint(cut) => {
+            let slot = cut.slot;
+            vec![Durable::Checkpoint(cut), Durable::Forget(slot)]
         }
         _ => vec![entry],
     })

@@ -1,8 +1,8 @@
-//! Byte strings that keep short contents within themselves.
+//! Byte strings that keep short contents within themselves, and share long ones with their copies.
 
 use std::borrow::Borrow;
-use std::hash::{Hash, Hasher};
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 /// Contents up to this many bytes need no memory of their own.
 const SHORT_BYTES_MAX: usize = 30;
@@ -15,35 +15,48 @@ const SHORT_BYTES_MAX: usize = 30;
 pub(super) enum Bytes {
     /// The first so many bytes of the room; never more than there are.
     Short(u8, [u8; SHORT_BYTES_MAX]),
-    /// What was once longer.
-    Long(Vec<u8>),
+    /// The same, of what was once longer.
+    Long(u32, Arc<[u8]>),
 }
 
 impl Bytes {
-    /// Becomes a copy of `new`. Allocates only if `new` is longer than anything it was before.
+    /// Becomes a copy of `new`. Allocates only if `new` is longer than anything it was before, or its room
+    /// is shared.
     pub(super) fn overwrite(&mut self, new: &[u8]) {
         match self {
-            Self::Long(old) => overwrite(old, new),
-            Self::Short(..) => *self = new.into(),
+            Self::Long(length, room) if is_fit(room.len(), new.len()) => {
+                let Some(room) = Arc::get_mut(room) else { return *self = new.into() };
+                room[..new.len()].copy_from_slice(new);
+                *length = new.len() as u32;
+            }
+            _ => *self = new.into(),
         }
     }
 
     /// Becomes `length` bytes long, with zeros for what is new.
     pub(super) fn resize(&mut self, length: usize) {
-        match self {
-            Self::Long(bytes) => bytes.resize(length, 0),
-            Self::Short(old, room) if length <= SHORT_BYTES_MAX => {
-                // Bytes left over from something longer must not come back.
-                room[length.min((*old).into())..].fill(0);
-                *old = length as u8;
+        let old = self.len();
+        let (known, room): (_, &mut [u8]) = match self {
+            Self::Short(known, room) if length <= SHORT_BYTES_MAX => {
+                *known = length as u8;
+                return room[length.min(old)..].fill(0);
             }
-            Self::Short(..) => {
-                let mut bytes = Vec::with_capacity(length);
-                bytes.extend_from_slice(self);
-                bytes.resize(length, 0);
-                *self = Self::Long(bytes);
+            Self::Long(known, room) if length <= room.len() && Arc::strong_count(room) == 1 => {
+                (known, Arc::make_mut(room))
             }
-        }
+            _ => {
+                // Twice as much, so that what grows byte by byte is not copied as often.
+                let room = if length > old { length.max(2 * old) } else { length };
+                let kept = self.iter().copied().take(length);
+                let mut grown: Arc<[u8]> = std::iter::repeat_n(0, room).collect();
+                let bytes = Arc::make_mut(&mut grown);
+                bytes.iter_mut().zip(kept).for_each(|(new, old)| *new = old);
+                return *self = Self::Long(length as u32, grown);
+            }
+        };
+        *known = length as u32;
+        // Bytes left over from something longer must not come back.
+        room[old.min(length)..length].fill(0);
     }
 
     /// Puts `tail` at the end.
@@ -54,9 +67,14 @@ impl Bytes {
     }
 }
 
-/// Replaces `old` by `new` in the same room, unless that would leave most of a large one idle.
+/// Whether something new may take the room of something old: not if it would leave most of much idle.
+fn is_fit(room: usize, new: usize) -> bool {
+    new <= room && (room <= 4096 || room / 4 <= new)
+}
+
+/// Replaces `old` by `new` in the same room, if it is fit for it.
 pub(super) fn overwrite(old: &mut Vec<u8>, new: &[u8]) {
-    if old.capacity() > 4096 && old.capacity() / 4 > new.len() {
+    if new.len() <= old.capacity() && !is_fit(old.capacity(), new.len()) {
         *old = new.to_vec();
     } else {
         old.clear();
@@ -78,7 +96,7 @@ impl From<&[u8]> for Bytes {
                 start.copy_from_slice(bytes);
                 Self::Short(bytes.len() as u8, room)
             }
-            None => Self::Long(bytes.to_vec()),
+            None => Self::Long(bytes.len() as u32, bytes.into()),
         }
     }
 }
@@ -90,7 +108,7 @@ impl Deref for Bytes {
     fn deref(&self) -> &[u8] {
         match self {
             Self::Short(length, room) => &room[..usize::from(*length)],
-            Self::Long(bytes) => bytes,
+            Self::Long(length, room) => &room[..*length as usize],
         }
     }
 }
@@ -99,7 +117,7 @@ impl DerefMut for Bytes {
     fn deref_mut(&mut self) -> &mut [u8] {
         match self {
             Self::Short(length, room) => &mut room[..usize::from(*length)],
-            Self::Long(bytes) => bytes,
+            Self::Long(length, room) => &mut Arc::make_mut(room)[..*length as usize],
         }
     }
 }
@@ -118,12 +136,6 @@ impl PartialEq for Bytes {
 }
 
 impl Eq for Bytes {}
-
-impl Hash for Bytes {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        (**self).hash(state);
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -171,6 +183,37 @@ mod tests {
 
         bytes.overwrite(b"short");
 
-        assert!(matches!(bytes, Bytes::Long(room) if room.capacity() < 4096));
+        assert!(matches!(bytes, Bytes::Short(..)));
+    }
+
+    #[test]
+    fn a_copy_shares_the_room_until_one_of_them_changes() {
+        let changes: [fn(&mut Bytes); 4] = [
+            |bytes| bytes.overwrite(&[2; 90]),
+            |bytes| bytes.append(b"more"),
+            |bytes| bytes.resize(40),
+            |bytes| bytes[0] = 3,
+        ];
+        for change in changes {
+            let mut bytes = Bytes::from(&[1; 100][..]);
+            let copy = bytes.clone();
+            assert_eq!(bytes.as_ptr(), copy.as_ptr());
+
+            change(&mut bytes);
+
+            assert_eq!(copy[..], [1; 100]);
+            assert_ne!(bytes, copy);
+        }
+    }
+
+    #[test]
+    fn what_grows_byte_by_byte_is_seldom_copied() {
+        let mut bytes = Bytes::default();
+        let mut rooms = std::collections::BTreeSet::new();
+        for _ in 0..10_000 {
+            bytes.append(b"x");
+            rooms.extend((bytes.len() > 100).then(|| bytes.as_ptr()));
+        }
+        assert!(rooms.len() <= 9, "{} rooms", rooms.len());
     }
 }

@@ -7,7 +7,7 @@
 //!   expiry has come is gone at once, not when someone looks.
 //! - What Redis answers in no particular order, KEYS, HGETALL, SMEMBERS and their like, comes sorted.
 //! - RANDOMKEY and SPOP draw from the slot, so a client can foresee them.
-//! - SCAN walks in the order of a hash. Each part looks at all keys, and ends early when it is long.
+//! - SCAN walks in the order of a hash, and a part of it ends early when it is long.
 //! - Scores are shown with the fewest digits that give them back, as in Redis 7.2 and later; minus zero
 //!   is zero. INCRBYFLOAT and HINCRBYFLOAT add in 64 bits, where Redis has 80 on some machines: digits may
 //!   differ from the seventeenth on, and what does not fit 64 bits, above 1.8e308, is refused.
@@ -18,6 +18,7 @@
 //!
 //! `table.rs` lists the commands; each family of them has a file.
 
+use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -25,12 +26,14 @@ use thiserror::Error;
 
 use crate::resp::{Arguments, Command, Limits, Parsed, ProtocolError, integer, write_error};
 
-use super::{At, Census, Damaged, StateMachine};
+use super::{At, Census, Damaged, Frozen, StateMachine, written};
 use expiries::NEVER;
+use snapshot::Snapshot;
 use store::Store;
 use table::Handler;
 
 mod bytes;
+mod entries;
 mod expiries;
 mod expiry;
 mod floats;
@@ -105,10 +108,18 @@ impl StateMachine for KeyValue {
     }
 
     fn snapshot(&self) -> Vec<u8> {
-        snapshot::write(&self.store)
+        written(&Snapshot::of(&self.store))
     }
 
-    fn restore(&mut self, snapshot: &[u8]) -> Result<(), Damaged> {
+    fn freeze(&self) -> Arc<dyn Frozen> {
+        Arc::new(Snapshot::of(&self.store))
+    }
+
+    fn restore(&mut self, mut snapshot: &[u8]) -> Result<(), Damaged> {
+        self.restore_from(&mut snapshot)
+    }
+
+    fn restore_from(&mut self, snapshot: &mut dyn Read) -> Result<(), Damaged> {
         self.store = snapshot::read(snapshot)?;
         self.count();
         Ok(())

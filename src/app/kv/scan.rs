@@ -2,11 +2,13 @@
 //!
 //! The order is that of a hash which is fixed for ever, and the cursor is the hash to go on from; so a
 //! walk meets everything that is there from its beginning to its end exactly once, whatever else comes
-//! and goes, on whichever replica. There is no index in this order: each part looks at all there is,
-//! which is why a part has no less than a share of the whole, however few a client asks for.
+//! and goes, on whichever replica. Keys lie in this order, near enough; of the elements of a collection
+//! each part looks at all, which is why it has no less than a share of the whole, however few a client
+//! asks for.
 
 use crate::resp::{integer, write_array, write_bulk, write_decimal};
 
+use super::entries::{self, PARTS};
 use super::replies::{BULK_OVERHEAD_BYTES, write_bulks};
 use super::store::{Hash, Set, Store};
 use super::zset::Zset;
@@ -69,7 +71,16 @@ impl<'a> Asked<'a> {
         total: usize,
         weight: impl Fn(&T) -> usize,
     ) -> (u64, Vec<(&'s [u8], T)>) {
-        let count = self.count.max(total / PARTS_MAX);
+        self.first(self.count.max(total / PARTS_MAX), names, weight)
+    }
+
+    /// The same with `count` names, or more where several are in one place.
+    fn first<'s, T>(
+        &self,
+        count: usize,
+        names: impl Iterator<Item = (&'s [u8], T)>,
+        weight: impl Fn(&T) -> usize,
+    ) -> (u64, Vec<(&'s [u8], T)>) {
         let placed = names.map(|(name, value)| (place(name), name, value));
         let mut left: Vec<_> = placed.filter(|(place, ..)| *place >= self.cursor).collect();
         let mut next = 0;
@@ -113,7 +124,15 @@ impl<'a> Asked<'a> {
 
 /// Where a name stands in the walk. Cursors of 48 bits are numbers to every client.
 fn place(name: &[u8]) -> u64 {
-    lots::spread(name) >> 16
+    lots::spread(name) >> CURSOR_SHIFT
+}
+
+const CURSOR_SHIFT: u32 = 16;
+
+/// The part of the map in which a walk goes on; behind all of them for a cursor that none has given.
+fn part_at(cursor: u64) -> usize {
+    let spread = cursor.checked_mul(1 << CURSOR_SHIFT);
+    spread.map_or(PARTS, entries::part_at)
 }
 
 fn write_part<'a>(
@@ -130,7 +149,16 @@ fn write_part<'a>(
 
 pub(super) fn scan(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let asked = Asked::parse(call, 1)?;
-    let (next, mut part) = asked.part(store.unordered(call.now_ms), store.len(call.now_ms), |_| 0);
+    // As many parts of the map as hold what is asked for, and one key more to go on from.
+    let mut keys = Vec::new();
+    for part in part_at(asked.cursor)..PARTS {
+        let live = store.entries().part(part).filter(|(_, entry)| entry.is_live(call.now_ms));
+        keys.extend(live.filter(|(key, _)| place(key) >= asked.cursor));
+        if keys.len() > asked.count {
+            break;
+        }
+    }
+    let (next, mut part) = asked.first(asked.count, keys.into_iter(), |_| 0);
     part.retain(|(key, entry)| {
         asked.wants(key)
             && asked.kind.as_ref().is_none_or(|kind| *kind == entry.value.kind().as_bytes())
@@ -171,8 +199,13 @@ pub(super) fn zscan(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
-    use crate::app::kv::tests::check_replies;
+    use crate::app::At;
+    use crate::app::kv::KeyValue;
+    use crate::app::kv::tests::{ask, check_replies, command};
+    use crate::types::Slot;
 
     #[test]
     fn a_walk_meets_each_key_once() {
@@ -216,6 +249,33 @@ mod tests {
         met.sort_unstable();
         assert!(met.iter().map(Vec::as_slice).eq(names.iter().map(|name| &name[..])));
         assert_eq!(parts, 5);
+    }
+
+    #[test]
+    fn a_walk_over_keys_meets_each_that_stays_once_and_no_more_at_a_time_than_asked_for() {
+        let mut service = KeyValue::default();
+        let at = At { slot: Slot(1), time_ms: 0 };
+        let mut run = |line: &str| ask(&mut service, at, &command(line));
+        (0..20_000).for_each(|key| drop(run(&format!("SET k{key} v"))));
+        let (mut cursor, mut met, mut parts) = (String::from("0"), Vec::new(), 0);
+        loop {
+            let told = run(&format!("SCAN {cursor} COUNT 100"));
+            let (next, keys) = told[2..].split_once(" [").unwrap();
+            let keys: Vec<_> = keys.trim_end_matches("]]").split(' ').map(String::from).collect();
+            assert!(keys.len() <= 100);
+            met.extend(keys);
+            run(&format!("SET new{parts} v"));
+            cursor = next.to_owned();
+            parts += 1;
+            if cursor == "0" {
+                break;
+            }
+        }
+        met.retain(|key| key.starts_with("$k"));
+        assert_eq!(met.len(), 20_000);
+        assert_eq!(met.iter().collect::<BTreeSet<_>>().len(), 20_000);
+        assert!((200..=206).contains(&parts), "{parts} parts");
+        assert_eq!(run("SCAN 281474976710656"), "[$0 []]");
     }
 
     #[test]

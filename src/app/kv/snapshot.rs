@@ -1,13 +1,13 @@
 //! The state as bytes: one form for each state, and no trust in what is read.
 //!
 //! ```text
-//! version   1 byte, 2
+//! version   1 byte, 3
 //! clock     u64, milliseconds
 //! watched   u64, the last version given to a watched key
 //! count     u64, then as many watched keys in ascending order of versions, none before version 2:
 //!   version   u64
 //!   key       bytes
-//! count     u64, then as many keys in ascending order:
+//! count     u64, then as many keys, part by part of the map and ascending in each:
 //!   key       bytes
 //!   expiry    u64, milliseconds; all ones for never
 //!   kind      1 byte: 0 string, 1 list, 2 hash, 3 set, 4 sorted set
@@ -15,40 +15,62 @@
 //!             sorted sets (score, member) ascending
 //! ```
 //!
-//! Version 1 had no watched keys, and is still read. `bytes` are a u32 length and what it counts; numbers are little-endian, scores in 64 bits.
+//! Before version 3 all keys were ascending, and version 1 had no watched keys; both are still read.
+//! `bytes` are a u32 length and what it counts; numbers are little-endian, scores in 64 bits.
 
-use crate::app::Damaged;
+use std::io::Read;
 
+use crate::app::{Damaged, Frozen};
+
+use super::entries::{Entries, PARTS, part_of};
 use super::expiries::NEVER;
 use super::store::{Entry, Hash, List, Set, Store, Value};
 use super::watched::Watched;
 use super::zset::Zset;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
-/// The version before keys could be watched.
+/// The version before keys were in parts, and the one before some could be watched.
+const VERSION_BEFORE_PARTS: u8 = 2;
 const VERSION_BEFORE_WATCHED: u8 = 1;
 
-/// The fewest bytes a watched key takes: a version and a length.
-const WATCHED_BYTES_MIN: usize = 8 + 4;
+/// The state that the commands so far have made, to be written while others are applied.
+pub(super) struct Snapshot {
+    /// What comes before the keys.
+    head: Vec<u8>,
+    entries: Entries,
+}
 
-/// The fewest bytes a key takes: two lengths, an expiry and a kind.
-const KEY_BYTES_MIN: usize = 4 + 8 + 1 + 4;
-
-/// Writes the state that the commands so far have made.
-pub(super) fn write(store: &Store) -> Vec<u8> {
-    let mut keys: Vec<_> = store.unordered(store.clock_ms()).collect();
-    keys.sort_unstable_by_key(|(key, _)| *key);
-    let mut out = vec![VERSION];
-    write_number(store.clock_ms(), &mut out);
-    write_watched(store.watched(), &mut out);
-    write_number(keys.len() as u64, &mut out);
-    for (key, entry) in keys {
-        write_bytes(key, &mut out);
-        write_number(entry.expires_ms, &mut out);
-        write_value(&entry.value, &mut out);
+impl Snapshot {
+    pub(super) fn of(store: &Store) -> Self {
+        let entries = store.entries().clone();
+        let mut head = vec![VERSION];
+        write_number(store.clock_ms(), &mut head);
+        write_watched(store.watched(), &mut head);
+        write_number(entries.len() as u64, &mut head);
+        Self { head, entries }
     }
-    out
+}
+
+impl Frozen for Snapshot {
+    fn parts(&self) -> usize {
+        1 + PARTS
+    }
+
+    fn write(&self, part: usize, out: &mut Vec<u8>) {
+        let Some(part) = part.checked_sub(1) else { return out.extend_from_slice(&self.head) };
+        for (key, entry) in self.entries.sorted(part) {
+            write_bytes(key, out);
+            write_number(entry.expires_ms, out);
+            write_value(&entry.value, out);
+        }
+    }
+
+    fn forget(&mut self, part: usize) {
+        if let Some(part) = part.checked_sub(1) {
+            self.entries.forget(part);
+        }
+    }
 }
 
 fn write_watched(watched: &Watched, out: &mut Vec<u8>) {
@@ -105,13 +127,13 @@ fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(bytes);
 }
 
-/// Reads what [`write`] wrote, and nothing else: a second form of a state would have a second
+/// Reads what a [`Snapshot`] has written, and nothing else: a second form of a state would have a second
 /// digest.
-pub(super) fn read(snapshot: &[u8]) -> Result<Store, Damaged> {
-    let mut from = Reader { bytes: snapshot, at: 0 };
-    let version = from.byte("version 2")?;
-    if ![VERSION, VERSION_BEFORE_WATCHED].contains(&version) {
-        return Err(Damaged { offset: 0, expected: "version 2" });
+pub(super) fn read(snapshot: &mut dyn Read) -> Result<Store, Damaged> {
+    let mut from = Reader { from: snapshot, room: vec![0; ROOM_BYTES], taken: 0, filled: 0, at: 0 };
+    let version = from.byte("version 3")?;
+    if !(VERSION_BEFORE_WATCHED..=VERSION).contains(&version) {
+        return Err(Damaged { offset: 0, expected: "version 3" });
     }
     let clock_ms = from.number("a clock")?;
     if clock_ms > i64::MAX as u64 {
@@ -119,43 +141,89 @@ pub(super) fn read(snapshot: &[u8]) -> Result<Store, Damaged> {
     }
     let mut store = Store::default();
     store.advance(clock_ms);
-    let watched = if version == VERSION { from.watched()? } else { Watched::default() };
-    let count = from.count(KEY_BYTES_MIN)?;
-    store.reserve(count);
-    let mut last: Option<&[u8]> = None;
+    let knows_watched = version > VERSION_BEFORE_WATCHED;
+    let watched = if knows_watched { from.watched()? } else { Watched::default() };
+    let count = from.number("a count")?;
+    let part = |key: &[u8]| if version > VERSION_BEFORE_PARTS { part_of(key) } else { 0 };
+    let mut key: Vec<u8> = Vec::new();
+    let mut last = None;
     for _ in 0..count {
-        let key = from.next_in_order(&mut last, "a key greater than the one before")?;
+        let start = from.at;
+        let bytes = from.bytes()?;
+        let place = part(bytes);
+        if last.is_some_and(|last| (last, &key[..]) >= (place, bytes)) {
+            return Err(Damaged { offset: start, expected: "a key greater than the one before" });
+        }
+        last = Some(place);
+        key.clear();
+        key.extend_from_slice(bytes);
         let expires_ms = from.number("an expiry")?;
         let past = expires_ms <= clock_ms;
         if past || (expires_ms > i64::MAX as u64 && expires_ms != NEVER) {
             return Err(from.damaged(8, "an expiry after the clock"));
         }
         let value = from.value()?;
-        store.insert(key, Entry { value, expires_ms });
+        store.insert(&key, Entry { value, expires_ms });
     }
-    if from.at < snapshot.len() {
+    if !from.is_at_end()? {
         return Err(from.damaged(0, "the end"));
     }
     *store.watched_mut() = watched;
     Ok(store)
 }
 
-struct Reader<'a> {
-    bytes: &'a [u8],
+/// Bytes that are read at once: few enough to stay near the processor.
+const ROOM_BYTES: usize = 128 << 10;
+
+struct Reader<'r> {
+    from: &'r mut dyn Read,
+    /// What has been read, of which the bytes up to `taken` have been used.
+    room: Vec<u8>,
+    taken: usize,
+    filled: usize,
+    /// How many bytes have been used in all.
     at: usize,
 }
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     /// The damage is in the last `back` bytes read.
     fn damaged(&self, back: usize, expected: &'static str) -> Damaged {
         Damaged { offset: self.at.saturating_sub(back), expected }
     }
 
-    fn take(&mut self, count: usize, expected: &'static str) -> Result<&'a [u8], Damaged> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let taken = rest.get(..count).ok_or(Damaged { offset: self.at, expected })?;
+    /// The next bytes.
+    fn take(&mut self, count: usize, expected: &'static str) -> Result<&[u8], Damaged> {
+        if self.filled - self.taken < count && !self.fill(count)? {
+            return Err(self.damaged(0, expected));
+        }
+        let taken = &self.room[self.taken..self.taken + count];
+        self.taken += count;
         self.at += count;
         Ok(taken)
+    }
+
+    /// Reads until `count` bytes are there, or the end has come. However much is asked for, the room is at
+    /// most twice what comes.
+    fn fill(&mut self, count: usize) -> Result<bool, Damaged> {
+        self.room.copy_within(self.taken..self.filled, 0);
+        self.filled -= self.taken;
+        self.taken = 0;
+        while self.filled < count {
+            if self.filled == self.room.len() {
+                self.room.resize(count.min(2 * self.filled), 0);
+            }
+            match self.from.read(&mut self.room[self.filled..]) {
+                Ok(0) => return Ok(false),
+                Ok(more) => self.filled += more,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(_) => return Err(self.damaged(0, "bytes that can be read")),
+            }
+        }
+        Ok(true)
+    }
+
+    fn is_at_end(&mut self) -> Result<bool, Damaged> {
+        Ok(self.filled == self.taken && !self.fill(1)?)
     }
 
     fn byte(&mut self, expected: &'static str) -> Result<u8, Damaged> {
@@ -167,17 +235,7 @@ impl<'a> Reader<'a> {
         Ok(u64::from_le_bytes(bytes.try_into().expect("eight bytes were taken")))
     }
 
-    /// Reads how many elements follow, of which each takes `bytes_min` or more.
-    fn count(&mut self, bytes_min: usize) -> Result<usize, Damaged> {
-        let count = self.number("a count")?;
-        let possible = (self.bytes.len() - self.at) / bytes_min;
-        match usize::try_from(count) {
-            Ok(count) if count <= possible => Ok(count),
-            _ => Err(self.damaged(8, "a count of elements that are there")),
-        }
-    }
-
-    fn bytes(&mut self) -> Result<&'a [u8], Damaged> {
+    fn bytes(&mut self) -> Result<&[u8], Damaged> {
         let length = self.take(4, "a length")?;
         let length = u32::from_le_bytes(length.try_into().expect("four bytes were taken"));
         self.take(length as usize, "as many bytes as their length says")
@@ -185,15 +243,14 @@ impl<'a> Reader<'a> {
 
     fn next_in_order(
         &mut self,
-        last: &mut Option<&'a [u8]>,
+        last: Option<&[u8]>,
         expected: &'static str,
-    ) -> Result<&'a [u8], Damaged> {
+    ) -> Result<&[u8], Damaged> {
         let start = self.at;
         let bytes = self.bytes()?;
         if last.is_some_and(|last| last >= bytes) {
             return Err(Damaged { offset: start, expected });
         }
-        *last = Some(bytes);
         Ok(bytes)
     }
 
@@ -201,7 +258,7 @@ impl<'a> Reader<'a> {
         let last = self.number("the last version")?;
         let mut watched = Watched::after(last);
         let mut before = 0;
-        for _ in 0..self.count(WATCHED_BYTES_MIN)? {
+        for _ in 0..self.number("a count")? {
             let start = self.at;
             let version = self.number("a version")?;
             let key = self.bytes()?;
@@ -220,43 +277,47 @@ impl<'a> Reader<'a> {
         if kind == 0 {
             return Ok(Value::Text(self.bytes()?.into()));
         }
-        let bytes_min = match kind {
-            1 | 3 => 4,
-            2 => 8,
-            4 => 12,
-            _ => return Err(self.damaged(1, "a kind from 0 to 4")),
-        };
-        let count = self.count(bytes_min)?;
+        if kind > 4 {
+            return Err(self.damaged(1, "a kind from 0 to 4"));
+        }
+        let count = self.number("a count")?;
         if count == 0 {
             return Err(self.damaged(8, "a collection that is not empty"));
         }
-        let mut last = None;
-        match kind {
-            1 => {
-                let elements = (0..count).map(|_| Ok(self.bytes()?.into()));
-                Ok(Value::List(Box::new(elements.collect::<Result<List, _>>()?)))
-            }
-            2 => {
-                let fields = (0..count).map(|_| {
-                    let field = self.next_in_order(&mut last, "a field greater than the last")?;
-                    Ok((field.into(), self.bytes()?.to_vec()))
-                });
-                Ok(Value::Hash(Box::new(fields.collect::<Result<Hash, _>>()?)))
-            }
-            3 => {
-                let members = (0..count).map(|_| {
-                    let member = self.next_in_order(&mut last, "a member greater than the last")?;
-                    Ok(member.into())
-                });
-                Ok(Value::Set(Box::new(members.collect::<Result<Set, _>>()?)))
-            }
-            _ => Ok(Value::Zset(Box::new(self.zset(count)?))),
-        }
+        Ok(match kind {
+            1 => Value::List(self.list(count)?.into()),
+            2 => Value::Hash(self.hash(count)?.into()),
+            3 => Value::Set(self.set(count)?.into()),
+            _ => Value::Zset(self.zset(count)?.into()),
+        })
     }
 
-    fn zset(&mut self, count: usize) -> Result<Zset, Damaged> {
+    fn list(&mut self, count: u64) -> Result<List, Damaged> {
+        (0..count).map(|_| Ok(self.bytes()?.into())).collect()
+    }
+
+    fn hash(&mut self, count: u64) -> Result<Hash, Damaged> {
+        let mut pairs: Vec<(Box<[u8]>, Vec<u8>)> = Vec::new();
+        for _ in 0..count {
+            let last = pairs.last().map(|(field, _)| &field[..]);
+            let field = self.next_in_order(last, "a field greater than the last")?.into();
+            pairs.push((field, self.bytes()?.to_vec()));
+        }
+        Ok(pairs.into_iter().collect())
+    }
+
+    fn set(&mut self, count: u64) -> Result<Set, Damaged> {
+        let mut members: Vec<Box<[u8]>> = Vec::new();
+        for _ in 0..count {
+            let last = members.last().map(|member| &member[..]);
+            members.push(self.next_in_order(last, "a member greater than the last")?.into());
+        }
+        Ok(members.into_iter().collect())
+    }
+
+    fn zset(&mut self, count: u64) -> Result<Zset, Damaged> {
         let mut zset = Zset::default();
-        let mut last: Option<(f64, &[u8])> = None;
+        let mut last: Option<(f64, Vec<u8>)> = None;
         for _ in 0..count {
             let start = self.at;
             let score = f64::from_bits(self.number("a score")?);
@@ -264,12 +325,12 @@ impl<'a> Reader<'a> {
                 return Err(self.damaged(8, "a score that is a number and not minus zero"));
             }
             let member = self.bytes()?;
-            let ascends = last.is_none_or(|last| last < (score, member));
+            let ascends = last.as_ref().is_none_or(|(s, last)| (*s, &last[..]) < (score, member));
             if !ascends || zset.score(member).is_some() {
                 return Err(Damaged { offset: start, expected: "a new member after the last" });
             }
             zset.insert(member, score);
-            last = Some((score, member));
+            last = Some((score, member.to_vec()));
         }
         Ok(zset)
     }
@@ -278,6 +339,14 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn write(store: &Store) -> Vec<u8> {
+        crate::app::written(&Snapshot::of(store))
+    }
+
+    fn read(mut snapshot: &[u8]) -> Result<Store, Damaged> {
+        super::read(&mut snapshot)
+    }
 
     fn sample() -> Store {
         let mut store = Store::default();
@@ -329,27 +398,64 @@ mod tests {
     }
 
     #[test]
-    fn counts_beyond_the_bytes_present_are_refused_where_they_stand() {
+    fn counts_beyond_the_bytes_present_are_refused_where_those_end() {
         let mut snapshot = write(&Store::default());
         snapshot[25..33].fill(0xff);
 
         let damaged = read(&snapshot).unwrap_err();
 
-        assert_eq!(damaged.offset, 25);
-        assert_eq!(
-            damaged.to_string(),
-            "snapshot is damaged at byte 25: expected a count of elements that are there"
-        );
+        assert_eq!(damaged.to_string(), "snapshot is damaged at byte 33: expected a length");
     }
 
     #[test]
-    fn a_state_from_before_keys_were_watched_is_read() {
+    fn values_longer_than_the_room_of_the_reader_are_read() {
         let mut store = Store::default();
-        store.set(b"k", b"v", NEVER);
-        let mut snapshot = write(&store);
+        for bytes in [ROOM_BYTES - 40, ROOM_BYTES, 3 * ROOM_BYTES] {
+            store.set(&bytes.to_be_bytes(), &vec![b'x'; bytes], NEVER);
+        }
+
+        assert_eq!(read(&write(&store)), Ok(store));
+    }
+
+    #[test]
+    fn what_is_written_late_is_the_state_at_which_it_was_frozen() {
+        let mut store = sample();
+        let before = write(&store);
+        let mut snapshot = Snapshot::of(&store);
+
+        store.set(b"text", b"another", NEVER);
+        store.edit(b"list", |list: &mut List| list.clear()).unwrap();
+        store.get_or_new::<Hash>(b"hash").unwrap().insert(b"f"[..].into(), b"w".to_vec());
+        store.advance(100);
+
+        let mut late = Vec::new();
+        for part in 0..snapshot.parts() {
+            snapshot.write(part, &mut late);
+            snapshot.forget(part);
+        }
+        assert_eq!(late, before);
+        assert_ne!(write(&store), before);
+    }
+
+    #[test]
+    fn states_from_before_keys_were_in_parts_or_watched_are_read() {
+        let mut store = Store::default();
+        for key in *b"abcdefgh" {
+            store.set(&[key], b"v", NEVER);
+        }
+        let mut snapshot = vec![VERSION_BEFORE_PARTS];
+        write_number(store.clock_ms(), &mut snapshot);
+        write_watched(store.watched(), &mut snapshot);
+        write_number(8, &mut snapshot);
+        for key in *b"abcdefgh" {
+            write_bytes(&[key], &mut snapshot);
+            write_number(NEVER, &mut snapshot);
+            write_value(&Value::Text(b"v"[..].into()), &mut snapshot);
+        }
+        assert_eq!(read(&snapshot), Ok(store.clone()));
+
         snapshot[0] = VERSION_BEFORE_WATCHED;
         snapshot.drain(9..25);
-
         assert_eq!(read(&snapshot), Ok(store));
     }
 }

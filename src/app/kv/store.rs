@@ -1,13 +1,12 @@
 //! The keys and their values: the state that the commands work on.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
-use hashbrown::hash_map::EntryRef;
+use std::convert;
+use std::sync::Arc;
 
 use super::Refusal;
 use super::bytes::Bytes;
+use super::entries::{Entries, Place};
 use super::expiries::{Expiries, NEVER};
 use super::watched::Watched;
 use super::zset::Zset;
@@ -21,15 +20,15 @@ pub(super) type Hash = BTreeMap<Box<[u8]>, Vec<u8>>;
 /// A set value; members are kept in byte order for the same reason.
 pub(super) type Set = BTreeSet<Box<[u8]>>;
 
-/// A value of one of the kinds. Collections are never empty: their key goes with the last element.
+/// A value of one of the kinds. Collections are never empty: their key goes with the last element. Those
+/// that a frozen copy shares are copied before they change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::box_collection, reason = "boxes keep the entries of strings, the most, small")]
 pub(super) enum Value {
     Text(Text),
-    List(Box<List>),
-    Hash(Box<Hash>),
-    Set(Box<Set>),
-    Zset(Box<Zset>),
+    List(Arc<List>),
+    Hash(Arc<Hash>),
+    Set(Arc<Set>),
+    Zset(Arc<Zset>),
 }
 
 /// What a key stands for.
@@ -40,14 +39,20 @@ pub(super) struct Entry {
     pub(super) expires_ms: u64,
 }
 
+impl Entry {
+    /// Whether it has not expired at `now_ms`.
+    pub(super) fn is_live(&self, now_ms: u64) -> bool {
+        self.expires_ms > now_ms
+    }
+}
+
 /// All keys, with the clock that decides which of them have expired.
 ///
 /// After [`advance`](Self::advance) the map holds no expired key, so what is in it, and with it a
-/// snapshot, depends only on the commands applied and their times. The map's own order is never
-/// shown: it depends on how the map grew, which a restored replica does not share.
+/// snapshot, depends only on the commands applied and their times. A clone shares what neither changes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Store {
-    entries: HashMap<Bytes, Entry, FixedState>,
+    entries: Entries,
     expiries: Expiries,
     /// Every modification of a key is noted here.
     watched: Watched,
@@ -119,7 +124,7 @@ impl Store {
     fn drop_expired(&mut self) {
         while let Some(keys) = self.expiries.take_due(self.clock_ms) {
             for key in keys {
-                self.entries.remove(&key[..]);
+                self.entries.remove(&key);
                 self.watched.modify(&key);
             }
         }
@@ -142,12 +147,16 @@ impl Store {
 
     /// The keys and entries at `now_ms`, in an order that must not be shown.
     pub(super) fn unordered(&self, now_ms: u64) -> impl Iterator<Item = (&[u8], &Entry)> {
-        let live = self.entries.iter().filter(move |(_, entry)| entry.expires_ms > now_ms);
-        live.map(|(key, entry)| (&key[..], entry))
+        self.entries.iter().filter(move |(_, entry)| entry.is_live(now_ms))
+    }
+
+    /// All entries as the map holds them.
+    pub(super) fn entries(&self) -> &Entries {
+        &self.entries
     }
 
     pub(super) fn entry(&self, key: &[u8], now_ms: u64) -> Option<&Entry> {
-        self.entries.get(key).filter(|entry| entry.expires_ms > now_ms)
+        self.entries.get(key).filter(|entry| entry.is_live(now_ms))
     }
 
     /// The value of `key` at `now_ms` if it has one, refused if it is of another kind.
@@ -205,26 +214,34 @@ impl Store {
     /// Makes `key` the string `text` that expires at `expires_ms`, whatever it was before.
     pub(super) fn set(&mut self, key: &[u8], text: &[u8], expires_ms: u64) {
         self.watched.modify(key);
-        let Some(entry) = self.entries.get_mut(key) else {
-            self.insert(key, Entry { value: Value::Text(text.into()), expires_ms });
-            return;
+        let from_ms = match self.entries.place(key) {
+            Place::Taken(entry) => {
+                match &mut entry.value {
+                    Value::Text(old) => old.overwrite(text),
+                    other => *other = Value::Text(text.into()),
+                }
+                std::mem::replace(&mut entry.expires_ms, expires_ms)
+            }
+            Place::Free(free) => {
+                free.insert(key.into(), Entry { value: Value::Text(text.into()), expires_ms });
+                NEVER
+            }
         };
-        match &mut entry.value {
-            Value::Text(old) => old.overwrite(text),
-            other => *other = Value::Text(text.into()),
-        }
-        if entry.expires_ms != expires_ms {
-            let from_ms = std::mem::replace(&mut entry.expires_ms, expires_ms);
-            self.expiries.shift(key, from_ms, expires_ms);
-        }
+        self.expiries.shift(key, from_ms, expires_ms);
     }
 
     /// Puts an entry in the place of whatever `key` was before.
     pub(super) fn insert(&mut self, key: &[u8], entry: Entry) {
         self.watched.modify(key);
-        let from_ms = self.entries.get(key).map_or(NEVER, |old| old.expires_ms);
-        self.expiries.shift(key, from_ms, entry.expires_ms);
-        self.entries.insert(key.into(), entry);
+        let expires_ms = entry.expires_ms;
+        let from_ms = match self.entries.place(key) {
+            Place::Taken(old) => std::mem::replace(old, entry).expires_ms,
+            Place::Free(free) => {
+                free.insert(key.into(), entry);
+                NEVER
+            }
+        };
+        self.expiries.shift(key, from_ms, expires_ms);
     }
 
     /// Takes `key` out.
@@ -252,23 +269,15 @@ impl Store {
     pub(super) fn clear(&mut self) {
         let entries = std::mem::take(&mut self.entries);
         self.expiries = Expiries::default();
-        self.watched.modify_all(|key| entries.contains_key(key));
-    }
-
-    /// Makes room for `keys` more.
-    pub(super) fn reserve(&mut self, keys: usize) {
-        self.entries.reserve(keys);
+        self.watched.modify_all(|key| entries.get(key).is_some());
     }
 }
 
-fn look_up_or_new<'s, K: Kind>(
-    entries: &'s mut HashMap<Bytes, Entry, FixedState>,
-    key: &[u8],
-) -> Result<&'s mut K, Refusal> {
+fn look_up_or_new<'s, K: Kind>(entries: &'s mut Entries, key: &[u8]) -> Result<&'s mut K, Refusal> {
     let new = || Entry { value: K::default().into_value(), expires_ms: NEVER };
-    let entry = match entries.entry_ref(key) {
-        EntryRef::Occupied(entry) => entry.into_mut(),
-        EntryRef::Vacant(entry) => entry.insert_with_key(key.into(), new()),
+    let entry = match entries.place(key) {
+        Place::Taken(entry) => entry,
+        Place::Free(free) => free.insert(key.into(), new()),
     };
     K::of_mut(&mut entry.value).ok_or(Refusal::WRONG_TYPE)
 }
@@ -287,13 +296,13 @@ impl Value {
 }
 
 macro_rules! kind {
-    ($kind:ty, $variant:path, $into:expr, $is_spent:expr) => {
+    ($kind:ty, $variant:path, $into:expr, $to_change:expr, $is_spent:expr) => {
         impl Kind for $kind {
             fn of(value: &Value) -> Option<&Self> {
                 if let $variant(value) = value { Some(value) } else { None }
             }
             fn of_mut(value: &mut Value) -> Option<&mut Self> {
-                if let $variant(value) = value { Some(value) } else { None }
+                if let $variant(value) = value { Some($to_change(value)) } else { None }
             }
             fn into_value(self) -> Value {
                 $variant($into(self))
@@ -305,11 +314,11 @@ macro_rules! kind {
     };
 }
 
-kind!(Text, Value::Text, std::convert::identity, |_| false);
-kind!(List, Value::List, Box::new, VecDeque::is_empty);
-kind!(Hash, Value::Hash, Box::new, BTreeMap::is_empty);
-kind!(Set, Value::Set, Box::new, BTreeSet::is_empty);
-kind!(Zset, Value::Zset, Box::new, Zset::is_empty);
+kind!(Text, Value::Text, convert::identity, convert::identity, |_| false);
+kind!(List, Value::List, Arc::new, Arc::make_mut, VecDeque::is_empty);
+kind!(Hash, Value::Hash, Arc::new, Arc::make_mut, BTreeMap::is_empty);
+kind!(Set, Value::Set, Arc::new, Arc::make_mut, BTreeSet::is_empty);
+kind!(Zset, Value::Zset, Arc::new, Arc::make_mut, Zset::is_empty);
 
 #[cfg(test)]
 mod tests {

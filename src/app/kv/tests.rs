@@ -32,7 +32,7 @@ fn short(reply: &Reply) -> String {
     }
 }
 
-fn ask(service: &mut KeyValue, at: At, command: &[u8]) -> String {
+pub(super) fn ask(service: &mut KeyValue, at: At, command: &[u8]) -> String {
     let mut reply = Vec::new();
     service.apply(at, command, &mut reply);
     match Reply::parse(&reply, &Limits::default()) {

@@ -61,12 +61,14 @@ fn hash(entry: &(Bytes, Entry)) -> u64 {
 pub(super) struct Entries {
     /// An empty part is none.
     parts: Vec<Option<Arc<Part>>>,
+    /// How many parts are not empty, and how many keys they have.
+    used: usize,
     keys: usize,
 }
 
 impl Default for Entries {
     fn default() -> Self {
-        Self { parts: vec![None; PARTS], keys: 0 }
+        Self { parts: vec![None; PARTS], used: 0, keys: 0 }
     }
 }
 
@@ -112,7 +114,14 @@ impl Entries {
     /// The place of `key`.
     pub(super) fn place(&mut self, key: &[u8]) -> Place<'_> {
         let spot = Spot::of(key);
-        let part = Arc::make_mut(self.parts[spot.part()].get_or_insert_default());
+        let place = &mut self.parts[spot.part()];
+        if place.is_none() {
+            // A state that is restored fills part after part; no part is then made larger time and again.
+            let usual = self.keys.checked_div(self.used).unwrap_or(0);
+            *place = Some(Arc::new(Part::with_capacity(usual)));
+            self.used += 1;
+        }
+        let part = Arc::make_mut(place.get_or_insert_default());
         match part.entry(spot.hash(), |(own, _)| own[..] == *key, hash) {
             hash_table::Entry::Occupied(entry) => Place::Taken(&mut entry.into_mut().1),
             hash_table::Entry::Vacant(entry) => Place::Free(Free(entry, &mut self.keys)),
@@ -129,6 +138,7 @@ impl Entries {
         self.keys -= 1;
         if part.is_empty() {
             *place = None;
+            self.used -= 1;
         }
         Some(entry)
     }
@@ -145,7 +155,10 @@ impl Entries {
 
     /// Shares a part no more; its keys are not here any more.
     pub(super) fn forget(&mut self, part: usize) {
-        self.keys -= self.parts[part].take().map_or(0, |part| part.len());
+        if let Some(part) = self.parts[part].take() {
+            self.keys -= part.len();
+            self.used -= 1;
+        }
     }
 
     /// The keys of one part in ascending order.

@@ -252,8 +252,9 @@ impl File {
     fn undo_some(&mut self, random: &mut Random) {
         for (sector, before) in std::mem::take(&mut self.overwritten) {
             if random.chance(500_000) {
-                let start = sector * Self::SECTOR;
-                self.bytes[start..start + before.len()].copy_from_slice(&before);
+                // What a failed sync has dropped does not come back.
+                let now = self.bytes.iter_mut().skip(sector * Self::SECTOR);
+                now.zip(before).for_each(|(now, before)| *now = before);
             }
         }
     }

@@ -10,6 +10,7 @@ use comfy_table::Table;
 use hdrhistogram::Histogram;
 use taraflow::app::kv::KeyValue;
 use taraflow::client::Outcome;
+use taraflow::dataflows::tara;
 use taraflow::embedded::{Client, Cluster, Settings};
 use taraflow::resp::write_command;
 use taraflow::types::ReplicaId;
@@ -50,7 +51,8 @@ fn run(n: usize, value: usize, outstanding: usize, time: Duration) -> Vec<String
     let mut settings = Settings::new(n);
     settings.durable = false;
     settings.config.client_window = outstanding as u64;
-    let cluster = Cluster::start(settings, || Box::new(KeyValue::default())).expect("it starts");
+    let cluster = Cluster::start(settings, tara::PROTOCOL, || Box::new(KeyValue::default()))
+        .expect("it starts");
     let commands: Vec<Vec<u8>> = (0..KEYS).map(|key| set(key, value)).collect();
     let mut load = Load::new(cluster.client(), outstanding, &commands);
     load.run(time / 4);

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use comfy_table::Table;
 use taraflow::app::kv::KeyValue;
 use taraflow::client::Outcome;
+use taraflow::dataflows::tara;
 use taraflow::embedded::{Client, Cluster, Settings};
 use taraflow::observe::frame::Level;
 use taraflow::resp::write_command;
@@ -61,7 +62,8 @@ fn run(level: Level, outstanding: usize, time: Duration) -> f64 {
     let mut settings = Settings::new(3);
     settings.observe = level;
     settings.config.client_window = outstanding as u64;
-    let cluster = Cluster::start(settings, || Box::new(KeyValue::default())).expect("it starts");
+    let cluster = Cluster::start(settings, tara::PROTOCOL, || Box::new(KeyValue::default()))
+        .expect("it starts");
     let mut client = cluster.client();
     let mut command = Vec::new();
     let words: [&[u8]; 3] = [b"SET", b"key:000001", b"sixteen bytes..."];

@@ -1,98 +1,138 @@
-//! The protocols.
+//! The protocols, and what can be done with each of them.
 
 pub mod tara;
 
+use std::fmt::Debug;
+use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::app::StateMachine;
 use crate::config::Config;
 use crate::disk::{self, Disk, Line, Verified};
-use crate::embedded::{Cluster, Settings};
+use crate::embedded::{self, Cluster};
 use crate::error::Error;
 use crate::inspect::{self, Graph};
 use crate::observe::board::Board;
+use crate::protocol::Protocol;
 use crate::server;
 use crate::settings::NodeSettings;
-use crate::simulation::{self, Outcome, World};
+use crate::simulation::{self, Outcome, Subject, World};
+
+/// The protocols: this is the only list. The first is spoken where none is named.
+static ALL: [&dyn AnyProtocol; 1] = [&tara::PROTOCOL];
 
 /// The names of the protocols.
-pub const NAMES: [&str; 1] = ["tara"];
-
-/// The graph of one replica that speaks the protocol called `name`, as a worker builds it.
 #[must_use]
-pub fn graph(name: &str, config: &Config) -> Option<Graph> {
-    match name {
-        "tara" => Some(inspect::graph(config, tara::dataflow)),
-        _ => None,
-    }
+pub fn names() -> Vec<&'static str> {
+    ALL.iter().map(|protocol| protocol.name()).collect()
 }
 
-/// Hands to `each` the records of a journal that the protocol called `name` has written.
+/// The name of the protocol that is spoken where none is named.
 #[must_use]
-pub fn records(
-    name: &str,
-    disk: &dyn Disk,
-    each: &mut dyn FnMut(Line) -> Result<(), Error>,
-) -> Option<Result<Verified, Error>> {
-    match name {
-        "tara" => Some(disk::records(disk, tara::Promise::kind, each)),
-        _ => None,
-    }
+pub fn usual() -> &'static str {
+    ALL[0].name()
 }
 
-/// Runs the simulated world of `seed` with the protocol called `name`.
-#[must_use]
-pub fn simulate(name: &str, seed: u64, keep_trace: bool) -> Option<Outcome> {
-    match name {
-        "tara" => {
-            let subject = tara::invariants::subject();
-            Some(World::run(&subject, seed, simulation::Settings::swarm(seed), keep_trace))
-        }
-        _ => None,
-    }
-}
-
-/// Runs the simulated world of `seed` with the protocol called `name`, and records it, a
-/// [frame](crate::observe::frame::Frame) a line.
-#[must_use]
-pub fn record(name: &str, seed: u64) -> Option<(Outcome, String)> {
-    match name {
-        "tara" => {
-            let (subject, settings) =
-                (tara::invariants::subject(), simulation::Settings::swarm(seed));
-            Some(World::record(&subject, seed, settings, name))
-        }
-        _ => None,
-    }
-}
-
-/// Runs a replica as a process until `ending` is set; `None` when no protocol has the name in `settings`.
+/// The protocol of this name.
 ///
 /// # Errors
-/// Why it cannot start, or why it has ended.
-#[must_use]
-pub fn serve(
-    settings: &NodeSettings,
-    application: Box<dyn StateMachine>,
-    boards: Vec<Board>,
-    ending: Arc<AtomicBool>,
-) -> Option<Result<(), Error>> {
-    match settings.protocol.as_str() {
-        "tara" => Some(server::run(settings, tara::PROTOCOL, application, boards, ending)),
-        _ => None,
-    }
+/// [`Error::Protocol`] if there is none.
+pub fn find(name: &str) -> Result<&'static dyn AnyProtocol, Error> {
+    let found = ALL.iter().find(|protocol| protocol.name() == name);
+    let unknown = || Error::Protocol { name: name.to_owned(), known: names().join(", ") };
+    found.copied().ok_or_else(unknown)
 }
 
-impl Cluster {
-    /// Starts a cluster that speaks Tara.
+/// Makes an application for each life of a replica.
+pub type Application = dyn Fn() -> Box<dyn StateMachine> + Send + Sync;
+
+/// A protocol whatever its messages and records are. A [`Protocol`] is one.
+pub trait AnyProtocol: Sync {
+    /// Its name.
+    fn name(&self) -> &'static str;
+
+    /// The graph of one replica, as a worker builds it.
+    fn graph(&self, config: &Config) -> Graph;
+
+    /// Hands each record of a journal to `each`, and judges all the files.
     ///
     /// # Errors
-    /// What is wrong with the settings.
-    pub fn start(
-        settings: Settings,
-        application: impl Fn() -> Box<dyn StateMachine> + Send + Sync + 'static,
-    ) -> Result<Self, Error> {
-        Self::launch(settings, tara::PROTOCOL, application)
+    /// See [`disk::records`].
+    fn records(
+        &self,
+        disk: &dyn Disk,
+        each: &mut dyn FnMut(Line) -> Result<(), Error>,
+    ) -> Result<Verified, Error>;
+
+    /// Runs the simulated world of `seed`.
+    fn simulate(&self, seed: u64, keep_trace: bool) -> Outcome;
+
+    /// The same, recorded, a [frame](crate::observe::frame::Frame) a line.
+    fn record(&self, seed: u64) -> (Outcome, String);
+
+    /// Starts a cluster in this process.
+    ///
+    /// # Errors
+    /// See [`Cluster::start`].
+    fn embed(&self, settings: embedded::Settings, app: Arc<Application>) -> Result<Cluster, Error>;
+
+    /// Runs a replica as a process until `ending` is set.
+    ///
+    /// # Errors
+    /// See [`server::run`].
+    fn serve(
+        &self,
+        settings: &NodeSettings,
+        application: Box<dyn StateMachine>,
+        boards: Vec<Board>,
+        ending: Arc<AtomicBool>,
+    ) -> Result<(), Error>;
+}
+
+impl<M, R> AnyProtocol for Protocol<M, R>
+where
+    M: Clone + Debug + Hash + Send + Serialize + DeserializeOwned + 'static,
+    R: Clone + Send + Serialize + DeserializeOwned + 'static,
+{
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn graph(&self, config: &Config) -> Graph {
+        inspect::graph(config, self.dataflow)
+    }
+
+    fn records(
+        &self,
+        disk: &dyn Disk,
+        each: &mut dyn FnMut(Line) -> Result<(), Error>,
+    ) -> Result<Verified, Error> {
+        disk::records(disk, self.record, each)
+    }
+
+    fn simulate(&self, seed: u64, keep_trace: bool) -> Outcome {
+        World::run(&Subject::of(*self), seed, simulation::Settings::swarm(seed), keep_trace)
+    }
+
+    fn record(&self, seed: u64) -> (Outcome, String) {
+        World::record(&Subject::of(*self), seed, simulation::Settings::swarm(seed))
+    }
+
+    fn embed(&self, settings: embedded::Settings, app: Arc<Application>) -> Result<Cluster, Error> {
+        Cluster::start(settings, *self, move || app())
+    }
+
+    fn serve(
+        &self,
+        settings: &NodeSettings,
+        application: Box<dyn StateMachine>,
+        boards: Vec<Board>,
+        ending: Arc<AtomicBool>,
+    ) -> Result<(), Error> {
+        server::run(settings, *self, application, boards, ending)
     }
 }

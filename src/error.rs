@@ -415,13 +415,6 @@ pub enum Error {
 }
 
 impl Error {
-    /// There is no protocol called `name`.
-    #[must_use]
-    pub fn no_protocol(name: &str) -> Self {
-        let known = crate::dataflows::NAMES.join(", ");
-        Self::Protocol { name: name.to_owned(), known }
-    }
-
     /// What the process that ends with this error tells its caller: 2 usage, 3 unreachable, 4 no
     /// quorum, 5 something ails, 6 outcome unknown, 7 integrity, 8 the disk failed, 1 everything else.
     #[must_use]

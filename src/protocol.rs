@@ -1,8 +1,10 @@
 //! What a host of replicas must know of a protocol.
 
 use crate::config::Config;
+use crate::disk::{Kind, Recovered};
+use crate::events::Event;
 use crate::replica::{Inputs, Outputs};
-use crate::types::{Slot, View};
+use crate::types::{ReplicaId, Slot, To, View};
 
 /// A protocol that replicas can speak. `M` is its message, `R` what it writes to the journal.
 pub struct Protocol<M: Clone + 'static, R: Clone + 'static> {
@@ -19,6 +21,14 @@ pub struct Protocol<M: Clone + 'static, R: Clone + 'static> {
     pub executed: fn(&M) -> Option<Slot>,
     /// The step in the life of a slot that a message is, if it is one.
     pub step: fn(&M) -> Option<Step>,
+    /// The name of a message's kind.
+    pub kind: fn(&M) -> &'static str,
+    /// All kinds of messages there are.
+    pub kinds: &'static [&'static str],
+    /// What a record in the journal is called.
+    pub record: fn(&R) -> Kind,
+    /// Its invariants, to be checked in a simulated run.
+    pub oracle: fn(&Config) -> Box<dyn Oracle<M, R>>,
 }
 
 /// A step in the life of a slot.
@@ -37,3 +47,29 @@ impl<M: Clone + 'static, R: Clone + 'static> Clone for Protocol<M, R> {
 }
 
 impl<M: Clone + 'static, R: Clone + 'static> Copy for Protocol<M, R> {}
+
+/// A protocol's own invariants. An error names the rule and says what broke it.
+pub trait Oracle<M, R> {
+    /// A replica starts from what its disk holds; something there may have `rotten`.
+    ///
+    /// # Errors
+    /// What it had said and now does not know.
+    fn on_start(
+        &mut self,
+        me: ReplicaId,
+        recovered: &Recovered<R>,
+        rotten: bool,
+    ) -> Result<(), String>;
+
+    /// A message leaves a replica.
+    ///
+    /// # Errors
+    /// The rule it breaks.
+    fn on_sent(&mut self, from: ReplicaId, to: To, message: &M) -> Result<(), String>;
+
+    /// Something happened inside a replica.
+    ///
+    /// # Errors
+    /// The rule it breaks.
+    fn on_event(&mut self, me: ReplicaId, event: &Event) -> Result<(), String>;
+}

@@ -27,11 +27,11 @@ fn printed_by(command: &mut Command) -> String {
 fn a_recorded_run_is_the_same_run() {
     for seed in 0..10 {
         let settings = Settings::swarm(seed);
-        let (recorded, text) = World::record(&subject(), seed, settings.clone(), "tara");
+        let (recorded, text) = World::record(&subject(), seed, settings.clone());
         let unseen = World::run(&subject(), seed, settings, false);
         assert_eq!(recorded.fingerprint, unseen.fingerprint, "seed {seed}");
         assert!(text.lines().count() > 3, "seed {seed} has frames");
-        let (_, again) = World::record(&subject(), seed, Settings::swarm(seed), "tara");
+        let (_, again) = World::record(&subject(), seed, Settings::swarm(seed));
         assert!(text == again, "seed {seed} is recorded as it was before, byte for byte");
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use taraflow::app::kv::KeyValue;
 use taraflow::checkpoint::Digest;
 use taraflow::client::Outcome;
+use taraflow::dataflows::tara;
 use taraflow::embedded::{Client, Cluster, Settings, Status};
 use taraflow::error::Error;
 use taraflow::resp::write_command;
@@ -25,7 +26,7 @@ fn settings(n: usize) -> Settings {
 }
 
 fn started(settings: Settings) -> Cluster {
-    Cluster::start(settings, || Box::new(KeyValue::default())).unwrap()
+    Cluster::start(settings, tara::PROTOCOL, || Box::new(KeyValue::default())).unwrap()
 }
 
 fn command(words: &[&str]) -> Vec<u8> {

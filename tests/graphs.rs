@@ -13,7 +13,7 @@ const PROTOCOLS: [(&str, &str, &str); 1] =
     [("tara", include_str!("graphs/tara.txt"), include_str!("../dataflows/tara/mod.rs"))];
 
 fn graph(protocol: &str) -> Graph {
-    dataflows::graph(protocol, &Config::new(ReplicaId(0), 3)).unwrap()
+    dataflows::find(protocol).unwrap().graph(&Config::new(ReplicaId(0), 3))
 }
 
 /// The blocks of a module's doc in the given language, without the comment signs.
@@ -33,7 +33,7 @@ fn blocks(source: &str, language: &str) -> String {
 #[test]
 fn every_protocol_is_checked() {
     let checked: Vec<_> = PROTOCOLS.iter().map(|(protocol, ..)| *protocol).collect();
-    assert_eq!(checked, dataflows::NAMES);
+    assert_eq!(checked, dataflows::names());
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn every_kind_of_message_joins_two_roles() {
 #[test]
 fn graph_is_the_same_for_every_replica_and_size() {
     for (protocol, ..) in PROTOCOLS {
-        let other = dataflows::graph(protocol, &Config::new(ReplicaId(4), 5)).unwrap();
+        let other = dataflows::find(protocol).unwrap().graph(&Config::new(ReplicaId(4), 5));
         assert_eq!(other, graph(protocol));
     }
 }

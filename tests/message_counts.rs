@@ -10,8 +10,7 @@ mod watching;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use taraflow::dataflows::tara::Message;
-use taraflow::dataflows::tara::invariants::subject;
+use taraflow::dataflows::tara::{Message, PROTOCOL};
 use taraflow::events::Event;
 use taraflow::simulation::{Settings, World};
 use taraflow::types::ReplicaId;
@@ -35,7 +34,7 @@ thread_local! {
 
 impl Onlooker for Counts {
     fn on_sent(from: ReplicaId, to: impl Iterator<Item = ReplicaId>, message: &Message) {
-        let kind = (subject().kind)(message);
+        let kind = (PROTOCOL.kind)(message);
         COUNTS.with_borrow_mut(|counts| {
             for peer in to {
                 let side = if peer == from { &mut counts.home } else { &mut counts.crossing };

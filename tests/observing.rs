@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use taraflow::app::kv::KeyValue;
+use taraflow::dataflows::tara;
 use taraflow::embedded::{Cluster, Settings};
 use taraflow::inspect::EdgeKind;
 use taraflow::observe::frame::{Frame, Hold, Level, Operator};
@@ -54,7 +55,8 @@ fn served_at(level: Level, requests: u64, outstanding: u64) -> (Cluster, Vec<Arc
     let mut settings = Settings::new(3);
     settings.observe = level;
     settings.config.client_window = outstanding;
-    let cluster = Cluster::start(settings, || Box::new(KeyValue::default())).unwrap();
+    let cluster =
+        Cluster::start(settings, tara::PROTOCOL, || Box::new(KeyValue::default())).unwrap();
     let mut client = cluster.client();
     let mut command = Vec::new();
     write_command([&b"INCR"[..], b"counter"].into_iter(), &mut command);

@@ -7,8 +7,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use taraflow::batch::weight;
-use taraflow::dataflows::tara::invariants::subject;
-use taraflow::dataflows::tara::{Message, Promise};
+use taraflow::dataflows::tara::{Message, PROTOCOL, Promise};
 use taraflow::disk::Recovered;
 use taraflow::events::Event;
 use taraflow::simulation::{Micros, Settings, World};
@@ -59,8 +58,8 @@ impl Onlooker for Seen {
     fn on_sent(from: ReplicaId, to: impl Iterator<Item = ReplicaId>, message: &Message) {
         let peers = to.filter(|peer| *peer != from).count();
         SEEN.with_borrow_mut(|seen| {
-            let kind = (subject().kind)(message);
-            *seen.crossing.entry(kind).or_default() += peers * (subject().weight)(message);
+            let kind = (PROTOCOL.kind)(message);
+            *seen.crossing.entry(kind).or_default() += peers * (PROTOCOL.weight)(message);
         });
     }
 

@@ -8,49 +8,24 @@ use crate::config::Config;
 use crate::disk::Recovered;
 use crate::events::Event;
 use crate::operators::checkpointer::Report;
+use crate::protocol::Oracle;
 use crate::quorum::Votes;
-use crate::simulation::{Oracle, Subject};
+use crate::simulation::Subject;
 use crate::types::{ReplicaId, Slot, To, View};
 
 use super::runs;
 use super::standing::Standing;
-use super::{Commit, Message, Promise, Proposal, Record, Renewal, Supply, dataflow};
+use super::{Commit, Message, Promise, Proposal, Record, Renewal, Supply};
 
 /// Tara, to be simulated with the key-value service.
 #[must_use]
 pub fn subject() -> Subject<Message, Promise> {
-    Subject {
-        dataflow: std::rc::Rc::new(dataflow),
-        kind,
-        kinds: &KINDS,
-        weight: super::PROTOCOL.weight,
-        oracle: |config| Box::new(Invariants::new(config)),
-        disk: |disk, _owner| Box::new(disk),
-        application: || Box::new(crate::app::kv::KeyValue::default()),
-        step: super::PROTOCOL.step,
-        says_before_sync: false,
-    }
+    Subject::of(super::PROTOCOL)
 }
 
-const KINDS: [&str; 11] = [
-    "Forward", "Announce", "Propose", "Renew", "Commit", "Record", "Need", "Supply", "View",
-    "Report", "CatchUp",
-];
-
-fn kind(message: &Message) -> &'static str {
-    match message {
-        Message::Forward(_) => KINDS[0],
-        Message::Announce(_) => KINDS[1],
-        Message::Propose(_) => KINDS[2],
-        Message::Renew(_) => KINDS[3],
-        Message::Commit(_) => KINDS[4],
-        Message::Record(_) => KINDS[5],
-        Message::Need(_) => KINDS[6],
-        Message::Supply(_) => KINDS[7],
-        Message::View(_) => KINDS[8],
-        Message::Report(_) => KINDS[9],
-        Message::CatchUp(_) => KINDS[10],
-    }
+/// The invariants of a cluster with these settings.
+pub(super) fn oracle(config: &Config) -> Box<dyn Oracle<Message, Promise>> {
+    Box::new(Invariants::new(config))
 }
 
 /// All that replicas have said, and what follows from it.

@@ -152,6 +152,28 @@ impl Promise {
     }
 }
 
+/// The kinds of messages.
+pub(super) const KINDS: [&str; 11] = [
+    "Forward", "Announce", "Propose", "Renew", "Commit", "Record", "Need", "Supply", "View",
+    "Report", "CatchUp",
+];
+
+pub(super) fn kind(message: &Message) -> &'static str {
+    match message {
+        Message::Forward(_) => KINDS[0],
+        Message::Announce(_) => KINDS[1],
+        Message::Propose(_) => KINDS[2],
+        Message::Renew(_) => KINDS[3],
+        Message::Commit(_) => KINDS[4],
+        Message::Record(_) => KINDS[5],
+        Message::Need(_) => KINDS[6],
+        Message::Supply(_) => KINDS[7],
+        Message::View(_) => KINDS[8],
+        Message::Report(_) => KINDS[9],
+        Message::CatchUp(_) => KINDS[10],
+    }
+}
+
 /// How many bytes a message takes on a link, near enough for limits.
 #[must_use]
 pub fn message_weight(message: &Message) -> usize {

@@ -118,6 +118,10 @@ pub const PROTOCOL: Protocol<Message, Promise> = Protocol {
     plausible: messages::is_plausible,
     executed: messages::executed,
     step: messages::step,
+    kind: messages::kind,
+    kinds: &messages::KINDS,
+    record: Promise::kind,
+    oracle: invariants::oracle,
 };
 
 /// Draws one replica's part of the protocol.

@@ -154,8 +154,7 @@ fn check(settings: &NodeSettings) -> Result<(), Error> {
 pub(super) fn check_data(settings: &NodeSettings, directory: &Path) -> Result<(), Error> {
     let replica = settings.config.me;
     let files = Files::look(directory)?;
-    let judged = dataflows::records(&settings.protocol, &files, &mut |_| Ok(()))
-        .unwrap_or_else(|| Err(Error::no_protocol(&settings.protocol)));
+    let judged = dataflows::find(&settings.protocol)?.records(&files, &mut |_| Ok(()));
     let whole = judged.map_err(|error| match error {
         Error::Integrity(damage) => Error::Unsound { replica, damage },
         other => other,

@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 
 use clap::ValueEnum;
-use clap::builder::PossibleValuesParser;
 
+use super::protocol::Spoken;
 use crate::config::Config;
-use crate::dataflows;
+use crate::error::Error;
 use crate::types::ReplicaId;
 
 /// What `taraflow graph` is told.
@@ -20,9 +20,8 @@ Examples:
 In text, `->` is a stream inside the replica, `=>` a message over links, and `~>` an edge that runs \
 against the grain.")]
 pub struct GraphArgs {
-    /// The protocol to draw
-    #[arg(long, default_value = "tara", value_parser = PossibleValuesParser::new(dataflows::NAMES))]
-    protocol: String,
+    #[command(flatten)]
+    spoken: Spoken,
     /// The form of the graph
     #[arg(short, long, value_enum, default_value_t)]
     output: Form,
@@ -49,21 +48,21 @@ enum Form {
 ///
 /// # Errors
 /// What standard output says.
-pub fn run(args: &GraphArgs) -> io::Result<()> {
+pub fn run(args: &GraphArgs) -> Result<(), Error> {
     // The graph is the same for every replica and every size of cluster.
     let config = Config::new(ReplicaId(0), 3);
-    let graph = dataflows::graph(&args.protocol, &config)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no such protocol"))?;
+    let protocol = args.spoken.protocol()?;
+    let graph = protocol.graph(&config);
     let graph = if args.all { graph } else { graph.figure() };
     let text = match args.output {
         Form::Text => graph.text(),
         Form::Json => graph.json() + "\n",
         Form::Dot => graph.dot(),
-        Form::Svg => graph.svg(&format!("A replica that speaks {}", args.protocol)),
+        Form::Svg => graph.svg(&format!("A replica that speaks {}", protocol.name())),
     };
     match io::stdout().lock().write_all(text.as_bytes()) {
         // The reader has seen enough, as `head` has.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        outcome => outcome,
+        outcome => Ok(outcome?),
     }
 }

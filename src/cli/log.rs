@@ -3,12 +3,11 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::dataflows;
+use super::protocol::Spoken;
 use crate::disk::{Files, Line, Verified, is_anybodys};
 use crate::error::Error;
 
@@ -56,9 +55,8 @@ struct VerifyArgs {
 pub(super) struct Where {
     /// The data directory of a replica
     directory: PathBuf,
-    /// The protocol its replica speaks
-    #[arg(long, default_value = "tara", value_parser = PossibleValuesParser::new(dataflows::NAMES))]
-    protocol: String,
+    #[command(flatten)]
+    spoken: Spoken,
 }
 
 /// The form of what is printed, the same for all commands.
@@ -165,8 +163,7 @@ impl Where {
         each: &mut dyn FnMut(Line) -> Result<(), Error>,
     ) -> Result<Verified, Error> {
         let files = self.files()?;
-        dataflows::records(&self.protocol, &files, each)
-            .unwrap_or_else(|| Err(Error::no_protocol(&self.protocol)))
+        self.spoken.protocol()?.records(&files, each)
     }
 }
 

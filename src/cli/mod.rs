@@ -28,6 +28,7 @@ pub mod node;
 mod numbers;
 mod panics;
 mod place;
+mod protocol;
 mod reach;
 mod reply;
 pub mod sim;

@@ -101,8 +101,8 @@ fn serve(settings: &NodeSettings, found: &[Found]) -> Result<(), Error> {
         orders: None,
     })?;
     let application = Box::new(KeyValue::default());
-    let served = dataflows::serve(settings, application, boards, ending);
-    let served = served.unwrap_or_else(|| Err(Error::no_protocol(&settings.protocol)));
+    let protocol = dataflows::find(&settings.protocol)?;
+    let served = protocol.serve(settings, application, boards, ending);
     served.map_err(|error| in_full(error, settings))
 }
 

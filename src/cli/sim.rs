@@ -13,7 +13,8 @@ use serde::Serialize;
 
 use super::log::Form;
 use super::numbers::at_least_one;
-use crate::dataflows;
+use super::protocol::Spoken;
+use crate::dataflows::AnyProtocol;
 use crate::error::Error;
 use crate::page;
 use crate::simulation::{Outcome, Stats};
@@ -29,9 +30,8 @@ use crate::simulation::{Outcome, Stats};
 
 Exit code 7 if a rule is broken; the seed and the command that replays it are printed.")]
 pub struct SimArgs {
-    /// The protocol
-    #[arg(long, default_value = "tara")]
-    protocol: String,
+    #[command(flatten)]
+    spoken: Spoken,
     /// The seeds A..B (B is not tried), or a single one; each is a world
     #[arg(long, default_value = "0..200", value_parser = seeds)]
     seeds: Range<u64>,
@@ -88,11 +88,9 @@ const NAMED: usize = 20;
 /// # Errors
 /// [`Error::Violations`] if a rule is broken.
 pub fn run(args: &SimArgs) -> Result<(), Error> {
-    if !dataflows::NAMES.contains(&args.protocol.as_str()) {
-        return Err(Error::no_protocol(&args.protocol));
-    }
-    record(args)?;
-    let summary = simulate(args)?;
+    let protocol = args.spoken.protocol()?;
+    record(args, protocol)?;
+    let summary = simulate(args, protocol)?;
     let mut out = std::io::stdout().lock();
     match args.output {
         Form::Json => {
@@ -111,7 +109,7 @@ pub fn run(args: &SimArgs) -> Result<(), Error> {
 }
 
 /// Leaves the files that were asked for.
-fn record(args: &SimArgs) -> Result<(), Error> {
+fn record(args: &SimArgs, protocol: &dyn AnyProtocol) -> Result<(), Error> {
     if args.record.is_none() && args.page.is_none() {
         return Ok(());
     }
@@ -120,7 +118,7 @@ fn record(args: &SimArgs) -> Result<(), Error> {
         let why = "--record and --page are of one world: name one seed, as in `--seeds 42`";
         return Err(Error::Usage(why.to_owned()));
     }
-    let Some((_, recording)) = dataflows::record(&args.protocol, seed) else { return Ok(()) };
+    let (_, recording) = protocol.record(seed);
     let write = |path: &PathBuf, text: &str| {
         let fail =
             |source| Error::File { doing: "write", path: path.display().to_string(), source };
@@ -130,14 +128,14 @@ fn record(args: &SimArgs) -> Result<(), Error> {
         write(path, &recording)?;
     }
     if let Some(path) = &args.page {
-        let title = format!("taraflow sim: {}, seed {seed}", args.protocol);
+        let title = format!("taraflow sim: {}, seed {seed}", protocol.name());
         write(path, &page::replay(&title, &recording))?;
     }
     Ok(())
 }
 
 /// Has the seeds run, and adds up what comes of them.
-fn simulate(args: &SimArgs) -> Result<Summary, Error> {
+fn simulate(args: &SimArgs, protocol: &dyn AnyProtocol) -> Result<Summary, Error> {
     let total = args.seeds.end - args.seeds.start;
     let bar = progress(total);
     let begun = Instant::now();
@@ -145,16 +143,16 @@ fn simulate(args: &SimArgs) -> Result<Summary, Error> {
     let stop = AtomicBool::new(false);
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = args.jobs.map_or(processors, |jobs| jobs as usize);
-    let mut summary = Summary { protocol: args.protocol.clone(), ..Summary::default() };
+    let mut summary = Summary { protocol: protocol.name().to_owned(), ..Summary::default() };
     let (done, outcomes) = unbounded();
     let written = std::thread::scope(|scope| {
         for _ in 0..jobs {
             let done = done.clone();
-            scope.spawn(|| work(args, &next, &stop, done));
+            scope.spawn(|| work(args, protocol, &next, &stop, done));
         }
         drop(done);
         for (seed, outcome) in outcomes {
-            let written = take(args, &mut summary, seed, outcome, &bar);
+            let written = take(args, protocol, &mut summary, seed, outcome, &bar);
             if written.is_err() {
                 stop.store(true, Ordering::Relaxed);
                 return written;
@@ -175,14 +173,19 @@ fn simulate(args: &SimArgs) -> Result<Summary, Error> {
     Ok(summary)
 }
 
-fn work(args: &SimArgs, next: &AtomicU64, stop: &AtomicBool, done: Sender<(u64, Outcome)>) {
+fn work(
+    args: &SimArgs,
+    protocol: &dyn AnyProtocol,
+    next: &AtomicU64,
+    stop: &AtomicBool,
+    done: Sender<(u64, Outcome)>,
+) {
     while !stop.load(Ordering::Relaxed) {
         let seed = next.fetch_add(1, Ordering::Relaxed);
         if seed >= args.seeds.end {
             return;
         }
-        let Some(outcome) = dataflows::simulate(&args.protocol, seed, args.trace) else { return };
-        if done.send((seed, outcome)).is_err() {
+        if done.send((seed, protocol.simulate(seed, args.trace))).is_err() {
             return;
         }
     }
@@ -190,6 +193,7 @@ fn work(args: &SimArgs, next: &AtomicU64, stop: &AtomicBool, done: Sender<(u64, 
 
 fn take(
     args: &SimArgs,
+    protocol: &dyn AnyProtocol,
     summary: &mut Summary,
     seed: u64,
     outcome: Outcome,
@@ -210,12 +214,11 @@ fn take(
     summary.broken.push(seed);
     // The run was not traced; the same seed gives the same run, so that its end can be had now.
     if !args.trace && summary.violations == 1 {
-        let again = dataflows::simulate(&args.protocol, seed, true);
-        for line in again.map(|again| again.trace).unwrap_or_default() {
+        for line in protocol.simulate(seed, true).trace {
             writeln!(err, "{line}")?;
         }
     }
-    let protocol = &args.protocol;
+    let protocol = protocol.name();
     writeln!(err, "seed {seed}: {why}")?;
     writeln!(err, "replay: taraflow sim --protocol {protocol} --seeds {seed} --trace")?;
     Ok(())

@@ -133,7 +133,7 @@ impl Cluster {
     ///
     /// # Errors
     /// What is wrong with the settings.
-    pub fn launch<M, R>(
+    pub fn start<M, R>(
         settings: Settings,
         protocol: Protocol<M, R>,
         application: impl Fn() -> Box<dyn StateMachine> + Send + Sync + 'static,

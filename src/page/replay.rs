@@ -32,7 +32,7 @@ impl Figures {
     /// The graph is the same for every replica and every size of cluster.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
-        let graph = dataflows::graph(name, &Config::new(ReplicaId(0), 3))?;
+        let graph = dataflows::find(name).ok()?.graph(&Config::new(ReplicaId(0), 3));
         Some(Self { figure: graph.figure().picture(), all: graph.picture() })
     }
 }

@@ -69,8 +69,7 @@ impl Cluster {
             id
         });
         let protocol = source.required::<String>("protocol");
-        if let Some(name) = protocol.clone().filter(|name| !dataflows::NAMES.contains(&&**name)) {
-            let error = Error::Protocol { name, known: dataflows::NAMES.join(", ") };
+        if let Some(Err(error)) = protocol.as_deref().map(dataflows::find) {
             source.problem("protocol", error.to_string());
         }
         let replicas = replicas(&mut source);

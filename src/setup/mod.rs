@@ -32,6 +32,8 @@ use keys::Authority;
 pub struct Plan {
     /// Where its files go.
     pub directory: PathBuf,
+    /// The protocol they speak.
+    pub protocol: String,
     /// How many replicas.
     pub replicas: usize,
     /// The port of replica 0's clients.

@@ -8,7 +8,7 @@ use crate::types::ReplicaId;
 /// `cluster.toml`.
 pub(super) fn cluster(plan: &Plan, id: u64) -> String {
     let format = Cluster::FORMAT;
-    let protocol = crate::dataflows::NAMES[0];
+    let protocol = &plan.protocol;
     let mut text = format!(
         "# What is the same on all nodes of this cluster. Copy it, do not edit one copy only.\n\
          format = {format}\n\

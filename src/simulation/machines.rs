@@ -71,7 +71,7 @@ where
         match started {
             Ok(mut node) => {
                 if let (Some(observer), Some(recorder)) = (observer, &mut self.recorder) {
-                    node.watch(observer, self.subject.step);
+                    node.watch(observer, self.subject.protocol.step);
                     recorder.on_start(at, life);
                 }
                 place.node = Some(node);
@@ -192,9 +192,6 @@ where
             self.on_event(at, event);
         }
         self.take_frame(at);
-        if self.subject.says_before_sync {
-            self.nodes[at.0 as usize].node.as_mut().expect("it is up").release_unsynced();
-        }
         self.begin_sync(at);
         self.say(at);
     }

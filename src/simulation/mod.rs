@@ -28,15 +28,16 @@ use std::rc::Rc;
 use serde::Serialize;
 
 use crate::app::StateMachine;
+use crate::app::kv::KeyValue;
 use crate::config::Config;
 use crate::disk::{Disk, Identity};
-use crate::protocol::Step;
+use crate::protocol::Protocol;
 use crate::replica::{Inputs, Outputs};
 
 pub use commands::Sizes;
 pub use disk::{Counts as DiskCounts, FaultyDisk};
 pub use faults::{Act, Disks, Micros, Network, Settings};
-pub use oracle::{Counts, Oracle};
+pub use oracle::Counts;
 pub use random::Random;
 pub use traffic::Links;
 pub use world::World;
@@ -48,27 +49,26 @@ pub type Dataflow<M, R> = Rc<dyn for<'s> Fn(Inputs<'s, M, R>, &Config) -> Output
 #[derive(Clone)]
 pub struct Subject<M: Clone + 'static, R: Clone + 'static> {
     /// The protocol.
+    pub protocol: Protocol<M, R>,
+    /// Draws a replica's graph in place of the protocol's own.
     pub dataflow: Dataflow<M, R>,
-    /// The name of a message's kind.
-    pub kind: fn(&M) -> &'static str,
-    /// All kinds there are.
-    pub kinds: &'static [&'static str],
-    /// The protocol's invariants.
-    pub oracle: fn(&Config) -> Box<dyn Oracle<M, R>>,
-    /// How many bytes a message takes on a link; see [`Protocol::weight`].
-    ///
-    /// [`Protocol::weight`]: crate::protocol::Protocol::weight
-    pub weight: fn(&M) -> usize,
     /// What a replica finds in the place of its simulated disk.
     pub disk: fn(FaultyDisk, Identity) -> Box<dyn Disk>,
     /// What is replicated.
     pub application: fn() -> Box<dyn StateMachine>,
-    /// The step in the life of a slot that a message is; see [`Protocol::step`].
-    ///
-    /// [`Protocol::step`]: crate::protocol::Protocol::step
-    pub step: fn(&M) -> Option<Step>,
-    /// Lets messages leave before what they promise is on disk: wrong, to show that it is noticed.
-    pub says_before_sync: bool,
+}
+
+impl<M: Clone + 'static, R: Clone + 'static> Subject<M, R> {
+    /// The protocol as it is, with the key-value service.
+    #[must_use]
+    pub fn of(protocol: Protocol<M, R>) -> Self {
+        Self {
+            protocol,
+            dataflow: Rc::new(protocol.dataflow),
+            disk: |disk, _owner| Box::new(disk),
+            application: || Box::new(KeyValue::default()),
+        }
+    }
 }
 
 /// How a run ended.

@@ -1,4 +1,4 @@
-//! What must hold in every run, whatever the protocol, and the place where a protocol adds its own.
+//! What must hold in every run, whatever the protocol.
 //!
 //! Message and recovery invariants come first: they see a forgotten promise in most runs, where its
 //! outcome (two replicas that differ) shows in one of hundreds.
@@ -10,37 +10,10 @@ use serde::Serialize;
 
 use crate::batch::{Replies, Value};
 use crate::checkpoint::Digest;
-use crate::disk::Recovered;
 use crate::events::Event;
-use crate::types::{ReplicaId, Slot, To, View};
+use crate::types::{ReplicaId, Slot, View};
 
 use super::reference::Reference;
-
-/// A protocol's own invariants. An error names the rule and says what broke it.
-pub trait Oracle<M, R> {
-    /// A replica starts from what its disk holds; something there may have `rotten`.
-    ///
-    /// # Errors
-    /// What it had said and now does not know.
-    fn on_start(
-        &mut self,
-        me: ReplicaId,
-        recovered: &Recovered<R>,
-        rotten: bool,
-    ) -> Result<(), String>;
-
-    /// A message leaves a replica.
-    ///
-    /// # Errors
-    /// The rule it breaks.
-    fn on_sent(&mut self, from: ReplicaId, to: To, message: &M) -> Result<(), String>;
-
-    /// Something happened inside a replica.
-    ///
-    /// # Errors
-    /// The rule it breaks.
-    fn on_event(&mut self, me: ReplicaId, event: &Event) -> Result<(), String>;
-}
 
 /// The invariants all protocols share (G1 to G5, G7, G9).
 #[derive(Debug)]

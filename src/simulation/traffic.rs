@@ -88,7 +88,7 @@ where
             return;
         }
         self.stats.messages += 1;
-        let kind = (self.subject.kind)(&message);
+        let kind = (self.subject.protocol.kind)(&message);
         self.trace.note(self.now, ("deliver", from, to, &message), || {
             format!("{from} -> {to} {kind}: {message:?}")
         });
@@ -104,7 +104,7 @@ where
         for (to, message) in said.messages {
             let sent = self.oracle.on_sent(at, to, &message);
             self.check(sent);
-            let trips = self.trip == Some((self.subject.kind)(&message)) && !self.healed;
+            let trips = self.trip == Some((self.subject.protocol.kind)(&message)) && !self.healed;
             tripped |= trips && self.random.chance(self.settings.trip);
             for peer in to.replicas(at, self.settings.config.n) {
                 self.post(at, peer, to, &message);
@@ -138,7 +138,7 @@ where
             self.stats.lost += 1;
             return;
         }
-        let bytes = (self.subject.weight)(message);
+        let bytes = (self.subject.protocol.weight)(message);
         let network = &self.settings.network;
         let Some(takes) = self.links.load(from, peer, bytes, self.now, network) else {
             self.stats.lost += 1;

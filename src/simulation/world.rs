@@ -13,7 +13,7 @@ use super::events::{Future, Happening};
 use super::faults::{Micros, Settings};
 use super::linearizability::{Verdict, check_within};
 use super::lines::Lines;
-use super::oracle::{Common, Oracle};
+use super::oracle::Common;
 use super::random::Random;
 use super::recorder::Recorder;
 use super::script::Loss;
@@ -22,6 +22,7 @@ use super::traffic::Links;
 use super::{Outcome, Stats, Subject};
 use crate::batch::Packer;
 use crate::node::Node;
+use crate::protocol::Oracle;
 use crate::types::{ReplicaId, Slot, View};
 
 /// A simulated cluster with its clients.
@@ -92,13 +93,8 @@ where
 
     /// Runs the world of `seed` to its end, and records it for those who want to look at it. The run is
     /// the same as if nobody did.
-    pub fn record(
-        subject: &Subject<M, R>,
-        seed: u64,
-        settings: Settings,
-        name: &str,
-    ) -> (Outcome, String) {
-        let recorder = Recorder::new(name, settings.config.n);
+    pub fn record(subject: &Subject<M, R>, seed: u64, settings: Settings) -> (Outcome, String) {
+        let recorder = Recorder::new(subject.protocol.name, settings.config.n);
         let mut world = Self::made(subject, seed, settings, false, Some(recorder));
         world.finish();
         let recorder = world.recorder.take();
@@ -139,9 +135,9 @@ where
             refused: false,
         };
         let nodes = (0..n).map(|_| place(&mut random)).collect();
-        let trip = (settings.trip > 0).then(|| *random.pick(subject.kinds));
+        let trip = (settings.trip > 0).then(|| *random.pick(subject.protocol.kinds));
         let mut world = Self {
-            oracle: (subject.oracle)(&settings.config),
+            oracle: (subject.protocol.oracle)(&settings.config),
             clients: Clients::new(&settings),
             subject: subject.clone(),
             random,

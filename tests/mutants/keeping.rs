@@ -1,16 +1,24 @@
 //! Mutants of what is written down, and of what is made of it after a restart.
 
-use taraflow::dataflows::tara::invariants::subject;
 use taraflow::dataflows::tara::{Message, dataflow};
 use taraflow::disk::Durable;
 use taraflow::replica::Outputs;
-use taraflow::role::{connect, inlet};
+use taraflow::role::{Role, connect, inlet};
 
 use super::rewriting::{Subject, redrawn, remembering, rewrite, writing};
 
 /// 0.4: messages leave before what they promise is on disk.
 pub fn a_replica_speaks_before_it_writes() -> Subject {
-    Subject { says_before_sync: true, ..subject() }
+    redrawn(|inputs, config| {
+        let clock = inputs.clock.clone();
+        let outputs = dataflow(inputs, config);
+        let mut role = Role::new("late_journal", clock.scope(), Vec::new());
+        let (write, durable) = role.output();
+        role.on(outputs.durable, Vec::push);
+        role.on(clock, move |waiting, _now| write.send(waiting.drain(..)));
+        role.build();
+        Outputs { durable, ..outputs }
+    })
 }
 
 /// TA-12: a vote leaves like a proposal, whatever is on the disk.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use taraflow::config::Config;
-use taraflow::dataflows;
+use taraflow::dataflows::{AnyProtocol, tara};
 use taraflow::inspect::Graph;
 use taraflow::observe::frame::Frame;
 use taraflow::types::ReplicaId;
@@ -16,7 +16,7 @@ const STEP: u64 = 100;
 
 /// The graph of its replicas.
 pub fn graph() -> Graph {
-    dataflows::graph("tara", &Config::new(ReplicaId(0), 3)).unwrap()
+    tara::PROTOCOL.graph(&Config::new(ReplicaId(0), 3))
 }
 
 /// The frame of `replica` that is the one with this `number`, a quarter of a second after the one before.

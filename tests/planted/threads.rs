@@ -8,6 +8,7 @@ use serde_json::Value;
 use taraflow::admin::{Admin, Shown};
 use taraflow::app::StateMachine;
 use taraflow::config::Config;
+use taraflow::dataflows::tara;
 use taraflow::embedded::{Client, Cluster, Settings};
 use taraflow::types::ReplicaId;
 
@@ -21,7 +22,10 @@ fn start(
     application: impl Fn(usize) -> Box<dyn StateMachine> + Send + Sync + 'static,
 ) -> Cluster {
     let made = AtomicUsize::new(0);
-    Cluster::start(settings, move || application(made.fetch_add(1, Ordering::Relaxed))).unwrap()
+    Cluster::start(settings, tara::PROTOCOL, move || {
+        application(made.fetch_add(1, Ordering::Relaxed))
+    })
+    .unwrap()
 }
 
 /// A port on which the cluster is shown, as replica `me` sees it.

@@ -3,11 +3,11 @@
 use std::marker::PhantomData;
 
 use taraflow::config::Config;
-use taraflow::dataflows::tara::invariants::subject;
-use taraflow::dataflows::tara::{Message, Promise};
+use taraflow::dataflows::tara::{Message, PROTOCOL, Promise};
 use taraflow::disk::Recovered;
 use taraflow::events::Event;
-use taraflow::simulation::{Oracle, Subject};
+use taraflow::protocol::{Oracle, Protocol};
+use taraflow::simulation::Subject;
 use taraflow::types::{ReplicaId, To};
 
 /// Somebody who looks on. An oracle is made by a function without an environment, so what is seen goes to a
@@ -26,10 +26,10 @@ pub trait Onlooker: 'static {
 /// Tara, with `O` looking on.
 pub fn watched<O: Onlooker>() -> Subject<Message, Promise> {
     let oracle = |config: &Config| -> Box<dyn Oracle<Message, Promise>> {
-        let inner = (subject().oracle)(config);
+        let inner = (PROTOCOL.oracle)(config);
         Box::new(Watched::<O> { inner, n: config.n, onlooker: PhantomData })
     };
-    Subject { oracle, ..subject() }
+    Subject::of(Protocol { oracle, ..PROTOCOL })
 }
 
 struct Watched<O> {

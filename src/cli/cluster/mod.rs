@@ -12,7 +12,9 @@ use clap::{Args, Subcommand};
 use super::ask::Token;
 use super::config::assignment;
 use super::numbers::whole;
+use super::protocol::known;
 use super::{place, status};
+use crate::dataflows;
 use crate::disk::Files;
 use crate::error::{Error, in_shell};
 use crate::setup::{Plan, replica_home};
@@ -90,6 +92,9 @@ struct Wishes {
     /// How many replicas: an odd number from 3 [default: 3]
     #[arg(long, value_name = "N", value_parser = whole::<usize>)]
     replicas: Option<usize>,
+    /// The protocol the replicas speak [default: that of the cluster, or tara]
+    #[arg(long, value_name = "NAME", value_parser = known())]
+    protocol: Option<String>,
     /// The port of replica 0's clients; the others are above it [default: 7000]
     #[arg(long, value_name = "PORT", value_parser = whole::<u16>)]
     base_port: Option<u16>,
@@ -109,6 +114,7 @@ impl Wishes {
     fn plan(&self) -> Plan {
         Plan {
             directory: self.directory(),
+            protocol: self.protocol.clone().unwrap_or_else(|| dataflows::usual().to_owned()),
             replicas: self.replicas.unwrap_or(3),
             base_port: self.base_port.unwrap_or(7000),
             memory: self.memory,

@@ -106,6 +106,12 @@ fn agree(wishes: &Wishes, n: usize, nodes: &[NodeSettings]) -> Result<(), Error>
     if let Some(wish) = wishes.replicas.filter(|wish| *wish != n) {
         return refuse(format!("--replicas {wish}"), format!("has {n} replicas"));
     }
+    let spoken = nodes.first().map(|node| &node.protocol);
+    if let (Some(wish), Some(spoken)) = (&wishes.protocol, spoken)
+        && wish != spoken
+    {
+        return refuse(format!("--protocol {wish}"), format!("speaks {spoken}"));
+    }
     let first = nodes.iter().find(|node| node.config.me == ReplicaId(0));
     let port = first.map(|node| node.listen.clients.port());
     if let (Some(wish), Some(port)) = (wishes.base_port, port)

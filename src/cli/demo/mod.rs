@@ -10,6 +10,7 @@ mod story;
 mod totals;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -17,6 +18,7 @@ use crossbeam_channel::bounded;
 
 use super::log::Form;
 use super::numbers::{at_least_one, whole};
+use super::protocol::Spoken;
 use crate::app::kv::KeyValue;
 use crate::embedded::{Cluster, Settings, Status};
 use crate::error::Error;
@@ -45,6 +47,8 @@ pub struct Demo {
     /// How many replicas: an odd number from 3.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = whole::<usize>)]
     replicas: usize,
+    #[command(flatten)]
+    spoken: Spoken,
     /// Redis commands, one a line or as RESP; `-` is standard input. Default: commands made from the
     /// texts of licences that come with this program.
     #[arg(long, value_name = "FILE")]
@@ -104,7 +108,7 @@ impl Demo {
         settings.config.window = 1000;
         settings.config.check()?;
         if self.open {
-            return open::run(settings, self.port);
+            return open::run(self.spoken.protocol()?, settings, self.port);
         }
         settings.watcher = Some(watcher);
         if self.kill > self.replicas {
@@ -113,7 +117,8 @@ impl Demo {
         }
         let keep = self.keep.as_deref().map(Keep::prepare).transpose()?;
         let input = Input::open(self.input.as_deref(), self.requests, self.seed)?;
-        let cluster = Cluster::start(settings, || Box::new(KeyValue::default()))?;
+        let application = || Box::new(KeyValue::default()) as _;
+        let cluster = self.spoken.protocol()?.embed(settings, Arc::new(application))?;
         let total = input.total();
         let mut play = Play {
             faults: Faults::new(self.kill_leader_at, self.kill, self.seed, total),

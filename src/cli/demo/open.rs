@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use crate::admin::{Admin, Order, Shown, What};
 use crate::app::kv::KeyValue;
 use crate::cli::told_to_end;
+use crate::dataflows::AnyProtocol;
 use crate::embedded::{Client, Cluster, Settings};
 use crate::error::Error;
 use crate::resp::write_command;
@@ -23,12 +24,13 @@ const PACE: u64 = 2_000;
 const ORDERS_MAX: usize = 16;
 
 /// Runs a cluster with these settings under a steady load, and a page to watch it on, until Ctrl-C.
-pub(super) fn run(settings: Settings, port: u16) -> Result<(), Error> {
+pub(super) fn run(protocol: &dyn AnyProtocol, settings: Settings, port: u16) -> Result<(), Error> {
     let ending = told_to_end()?;
     let admin = Admin::bind(([127, 0, 0, 1], port).into())?;
     let address = admin.address();
     let config = settings.config.clone();
-    let mut cluster = Cluster::start(settings, || Box::new(KeyValue::default()))?;
+    let application = || Box::new(KeyValue::default()) as _;
+    let mut cluster = protocol.embed(settings, Arc::new(application))?;
     let (sender, orders) = bounded(ORDERS_MAX);
     let replicas = (0..cluster.replicas() as u16).map(ReplicaId);
     admin.start(Shown {

@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use timely::worker::Worker;
 
 use crate::app::StateMachine;
+use crate::batch::Requests;
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::disk::{Disk, Durable, Identity, Journal, Meter, Recovered, Store, Wake};
@@ -27,7 +28,7 @@ use crate::error::Error;
 use crate::events::Event;
 use crate::operators::executor::Executor;
 use crate::replica::{Inputs, Outputs, Replica, Said, timeless_worker};
-use crate::types::{Millis, Slot};
+use crate::types::{Millis, ReplicaId, Slot};
 
 use watch::Watch;
 
@@ -202,6 +203,29 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         &mut self.replica
     }
 
+    /// Hands the replica messages from a peer, or from itself.
+    pub fn deliver(&mut self, from: ReplicaId, messages: impl IntoIterator<Item = M>) {
+        match &mut self.watch {
+            None => self.replica.deliver(from, messages),
+            Some(watch) => {
+                let mut hear = watch.observer.hearing(from);
+                let messages = messages.into_iter();
+                let messages = messages
+                    .inspect(|message| (watch.step)(message).into_iter().for_each(&mut hear));
+                self.replica.deliver(from, messages);
+            }
+        }
+    }
+
+    /// Hands the replica a batch of its clients' requests. Ask
+    /// [`Replica::room`](crate::replica::Replica::room) first.
+    pub fn submit(&mut self, requests: Requests, now: Millis) {
+        if let Some(watch) = &mut self.watch {
+            watch.observer.on_submit();
+        }
+        self.replica.submit(requests, now);
+    }
+
     /// Lets the roles see the time, unless the replica is fenced: what they would say could not leave.
     pub fn tick(&mut self, now: Millis) {
         if !self.is_fenced() {
@@ -365,11 +389,6 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
             Keeper::Host(store) => Some(store.meter()),
             Keeper::Thread(journal) => Some(journal.meter()),
         }
-    }
-
-    /// Lets go what waits for the disk: wrong, and here so that the simulator can show that it is.
-    pub fn release_unsynced(&mut self) {
-        self.let_go(u64::MAX);
     }
 
     /// What may leave now.

@@ -1,10 +1,9 @@
-//! What an observer is told of a replica by its node.
+//! The hooks of a node for whoever observes it.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Node;
-use crate::batch::Requests;
 use crate::events::Event;
 use crate::observe::doing::Doing;
 use crate::observe::frame::Frame;
@@ -12,12 +11,11 @@ use crate::observe::observer::Observer;
 use crate::observe::past::Past;
 use crate::observe::status::ReplicaStatus;
 use crate::protocol::Step;
-use crate::types::{Millis, ReplicaId};
 
 /// An observer, and what it must know of the protocol.
 pub(super) struct Watch<M> {
-    observer: Observer,
-    step: fn(&M) -> Option<Step>,
+    pub(super) observer: Observer,
+    pub(super) step: fn(&M) -> Option<Step>,
 }
 
 impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node<M, R> {
@@ -26,29 +24,6 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     pub fn watch(&mut self, mut observer: Observer, step: fn(&M) -> Option<Step>) {
         observer.on_built(self.replica.worker(), self.incarnation);
         self.watch = Some(Box::new(Watch { observer, step }));
-    }
-
-    /// Hands the replica messages from a peer, or from itself.
-    pub fn deliver(&mut self, from: ReplicaId, messages: impl IntoIterator<Item = M>) {
-        match &mut self.watch {
-            None => self.replica.deliver(from, messages),
-            Some(watch) => {
-                let mut hear = watch.observer.hearing(from);
-                let messages = messages.into_iter();
-                let messages = messages
-                    .inspect(|message| (watch.step)(message).into_iter().for_each(&mut hear));
-                self.replica.deliver(from, messages);
-            }
-        }
-    }
-
-    /// Hands the replica a batch of its clients' requests. Ask
-    /// [`Replica::room`](crate::replica::Replica::room) first.
-    pub fn submit(&mut self, requests: Requests, now: Millis) {
-        if let Some(watch) = &mut self.watch {
-            watch.observer.on_submit();
-        }
-        self.replica.submit(requests, now);
     }
 
     /// Asks the roles what they hold, for the next [frame](Node::observe).

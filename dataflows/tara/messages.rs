@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 use crate::batch::{Value, is_plausible_value, weight};
 use crate::config::Config;
 use crate::disk::Kind;
+use crate::operators::address::Addressing;
 use crate::operators::catch_up::CatchUp;
 use crate::operators::checkpointer::Report;
 use crate::operators::requests::{Announce, Forward};
 use crate::protocol::Step;
-use crate::role::{Port, Role, Stream};
+use crate::role::{Role, Stream};
 use crate::types::{ReplicaId, Slot, To, View};
 
 use super::runs::{self, Run};
@@ -336,38 +337,20 @@ pub(super) struct Said<'s> {
 /// A proposal reaches the proposer's own committer inside the replica; a vote to oneself goes out and
 /// comes back, because it counts only once it is on disk.
 pub(super) fn address<'s>(said: Said<'s>) -> Stream<'s, (To, Message)> {
-    let mut role = Role::new("address", said.commits.scope(), ());
-    let (send, messages) = role.output();
     let n = said.n;
-    let leader = move |record: &Record| To::One(record.view.leader(n));
-    let to = |send: &Port<(To, Message)>| send.clone();
-    let out = to(&send);
-    role.on(said.forwards, move |(), (peer, forward)| {
-        out.send([(To::One(peer), Message::Forward(forward))]);
+    let mut sent = Addressing::new(said.commits.scope());
+    sent.one(said.forwards, Message::Forward);
+    sent.all(said.announces, Message::Announce);
+    sent.others(said.proposals, Message::Propose);
+    sent.others(said.renewals, Message::Renew);
+    sent.all(said.commits, Message::Commit);
+    sent.send(said.records, move |record| {
+        (To::One(record.view.leader(n)), Message::Record(record))
     });
-    let out = to(&send);
-    role.on(said.announces, move |(), announce| out.send([(To::All, Message::Announce(announce))]));
-    let out = to(&send);
-    role.on(said.proposals, move |(), proposal| {
-        out.send([(To::Others, Message::Propose(proposal))])
-    });
-    let out = to(&send);
-    role.on(said.renewals, move |(), renewal| out.send([(To::Others, Message::Renew(renewal))]));
-    let out = to(&send);
-    role.on(said.commits, move |(), commit| out.send([(To::All, Message::Commit(commit))]));
-    let out = to(&send);
-    role.on(said.records, move |(), record| out.send([(leader(&record), Message::Record(record))]));
-    let out = to(&send);
-    role.on(said.needs, move |(), (peer, need)| out.send([(To::One(peer), Message::Need(need))]));
-    let out = to(&send);
-    role.on(said.supplies, move |(), (peer, supply)| {
-        out.send([(To::One(peer), Message::Supply(supply))]);
-    });
-    let out = to(&send);
-    role.on(said.view_requests, move |(), view| out.send([(To::All, Message::View(view))]));
-    let out = to(&send);
-    role.on(said.reports, move |(), report| out.send([(To::All, Message::Report(report))]));
-    role.on(said.catch_up, move |(), (to, message)| send.send([(to, Message::CatchUp(message))]));
-    role.build();
-    messages
+    sent.one(said.needs, Message::Need);
+    sent.one(said.supplies, Message::Supply);
+    sent.all(said.view_requests, Message::View);
+    sent.all(said.reports, Message::Report);
+    sent.to(said.catch_up, Message::CatchUp);
+    sent.build()
 }

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::batch::{Batch, Value, weight};
+use crate::batch::{Value, weight};
 use crate::config::Config;
 use crate::events::{Event, Holding, Wait};
-use crate::operators::executor::{Executed, Progress};
+use crate::operators::executor::Executed;
+use crate::operators::lineup::Lineup;
 use crate::operators::patience::Patience;
 use crate::operators::requests::Forward;
 use crate::refused::{Refusal, Refused};
@@ -108,7 +109,6 @@ impl Said {
 pub struct Proposer {
     window: u64,
     window_bytes: usize,
-    batches_in_flight: usize,
     chunk_bytes: usize,
     /// The view this replica leads, if it leads one.
     leads: Option<View>,
@@ -121,8 +121,8 @@ pub struct Proposer {
     open: BTreeMap<Slot, Open>,
     /// How much both weigh together.
     ahead_bytes: usize,
-    /// For each source, the batches that wait for a slot, and the number to be proposed next.
-    sources: Vec<Source>,
+    /// The batches that wait for a slot.
+    lineup: Lineup,
     patience: Patience,
     now: Millis,
     refused: Refused,
@@ -136,13 +136,6 @@ struct Open {
     accepted: Option<View>,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Source {
-    /// The last batch proposed in this view, or known to be executed when the view began.
-    last: Option<Progress>,
-    waiting: BTreeMap<u64, Batch>,
-}
-
 impl Proposer {
     /// The proposer of a replica that has executed all slots below `executed`. It leads `leads` at once:
     /// only right for the first view of a replica that has never run.
@@ -153,14 +146,13 @@ impl Proposer {
             window_bytes: config.window_bytes,
             unstable: VecDeque::new(),
             ahead_bytes: 0,
-            batches_in_flight: config.batches_in_flight,
             chunk_bytes: config.chunk_bytes,
             leads,
             next: executed,
             stable: Slot(0),
             executed,
             open: BTreeMap::new(),
-            sources: vec![Source::default(); config.n],
+            lineup: Lineup::new(config),
             patience: Patience::new(config),
             now: 0,
             refused: Refused::default(),
@@ -169,7 +161,7 @@ impl Proposer {
 
     /// A leader holds what it has proposed until that is executed, and what it has no room to propose.
     fn holding(&self) -> Holding {
-        let waiting: usize = self.sources.iter().map(|source| source.waiting.len()).sum();
+        let waiting = self.lineup.len();
         let held = (self.open.len() + waiting) as u64;
         let slot = self.open.keys().next().copied();
         let wait = match self.leads {
@@ -185,7 +177,7 @@ impl Proposer {
         if self.leads.is_some_and(|led| led < view) {
             self.leads = None;
             self.close_below(self.next);
-            self.sources.fill(Source::default());
+            self.lineup.clear();
         }
     }
 
@@ -197,7 +189,7 @@ impl Proposer {
         self.leads = Some(new.view);
         self.close_below(self.next);
         self.next = new.base;
-        self.sources.fill(Source::default());
+        self.lineup.clear();
         self.patience.begin(self.now);
         // With nothing left behind, a noop tells the committers that the view has a leader.
         let slots = match new.slots {
@@ -213,31 +205,12 @@ impl Proposer {
     }
 
     fn on_forward(&mut self, forward: Forward) -> Vec<Proposal> {
-        let id = forward.batch.id;
-        let source = self.sources.get_mut(id.source.0 as usize);
-        let (Some(source), Some(_)) = (source, self.leads) else {
-            self.refused.add(Refusal::NotLeader);
-            return Vec::new();
+        let outcome = match self.leads {
+            Some(_) => self.lineup.add(forward),
+            None => Err(Refusal::NotLeader),
         };
-        let last = source.last.filter(|last| last.incarnation >= id.incarnation);
-        let last = last.unwrap_or_else(|| {
-            // The source starts anew, or this leader does: everything before its oldest is executed.
-            source.waiting.clear();
-            Progress { incarnation: id.incarnation, number: forward.oldest.saturating_sub(1) }
-        });
-        // Batches that never came this way may yet be executed: recovered from an earlier view.
-        let executed = forward.oldest.saturating_sub(1);
-        let behind = last.incarnation == id.incarnation && last.number < executed;
-        let last = if behind { Progress { number: executed, ..last } } else { last };
-        source.last = Some(last);
-        source.waiting = source.waiting.split_off(&last.number.saturating_add(1));
-        let ahead = id.number.saturating_sub(last.number);
-        if last.incarnation != id.incarnation || ahead == 0 {
-            self.refused.add(Refusal::Late);
-        } else if ahead > self.batches_in_flight as u64 {
-            self.refused.add(Refusal::BeyondWindow);
-        } else {
-            source.waiting.insert(id.number, forward.batch);
+        if let Err(why) = outcome {
+            self.refused.add(why);
         }
         self.propose_waiting()
     }
@@ -294,23 +267,13 @@ impl Proposer {
 
     fn propose_waiting(&mut self) -> Vec<Proposal> {
         let mut proposals = Vec::new();
-        for source in 0..self.sources.len() {
-            while let Some(batch) = self.next_waiting(source) {
-                proposals.extend(self.propose(Some(batch)));
-            }
+        while self.leads.is_some()
+            && self.has_room()
+            && let Some(batch) = self.lineup.next()
+        {
+            proposals.extend(self.propose(Some(batch)));
         }
         proposals
-    }
-
-    fn next_waiting(&mut self, source: usize) -> Option<Batch> {
-        if self.leads.is_none() || !self.has_room() {
-            return None;
-        }
-        let source = &mut self.sources[source];
-        let last = source.last.as_mut()?;
-        let batch = source.waiting.remove(&(last.number + 1))?;
-        last.number += 1;
-        Some(batch)
     }
 
     /// No slot is proposed that is a window or more above the stable checkpoint (T5), and none while what

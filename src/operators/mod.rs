@@ -7,10 +7,13 @@
 //!             restored <── catch_up <── checkpoints <── checkpointer
 //! ```
 
+pub mod address;
 pub mod catch_up;
 pub mod checkpointer;
 pub mod executor;
+pub mod lineup;
 pub mod patience;
+
 pub mod release;
 pub mod requests;
 pub mod sessions;

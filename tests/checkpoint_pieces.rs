@@ -38,7 +38,7 @@ impl Replica {
             store.write(turn)?;
             store.sync()?;
             self.promised = self.next;
-            self.saved = saved(&store).max(self.saved);
+            self.saved = saved(store).max(self.saved);
         }
         Ok(())
     }

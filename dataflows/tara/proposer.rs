@@ -269,7 +269,7 @@ impl Proposer {
         let mut proposals = Vec::new();
         while self.leads.is_some()
             && self.has_room()
-            && let Some(batch) = self.lineup.next()
+            && let Some(batch) = self.lineup.take()
         {
             proposals.extend(self.propose(Some(batch)));
         }

@@ -166,7 +166,7 @@ impl Cli {
             Command::Submit(args) => submit::run(args),
             Command::Kv(args) => kv::run(args),
             Command::Sim(args) => sim::run(args),
-            Command::Graph(args) => graph::run(args).map_err(Error::from),
+            Command::Graph(args) => graph::run(args),
             Command::Log(args) => log::run(args),
             Command::Checkpoint(args) => checkpoint::run(args),
             Command::Completions(args) => {

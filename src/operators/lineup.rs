@@ -78,7 +78,7 @@ impl Lineup {
     }
 
     /// Takes out the next batch of a source that has one, the sources by their numbers.
-    pub fn next(&mut self) -> Option<Batch> {
+    pub fn take(&mut self) -> Option<Batch> {
         self.sources.iter_mut().find_map(|source| {
             let last = source.last.as_mut()?;
             let batch = source.waiting.remove(&(last.number + 1))?;
@@ -103,7 +103,7 @@ mod tests {
     }
 
     fn taken(lineup: &mut Lineup) -> Vec<(u16, u64)> {
-        let ids = std::iter::from_fn(|| lineup.next().map(|batch| batch.id));
+        let ids = std::iter::from_fn(|| lineup.take().map(|batch| batch.id));
         ids.map(|id| (id.source.0, id.number)).collect()
     }
 

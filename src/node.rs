@@ -35,7 +35,7 @@ use watch::Watch;
 /// A replica and its disk.
 pub struct Node<M: Clone + 'static, R: Clone + 'static> {
     replica: Replica<M, R>,
-    keeper: Keeper<R>,
+    persistence: Persistence<R>,
     /// Which of its lives this is, counted from 1.
     incarnation: u64,
     turn: u64,
@@ -59,23 +59,23 @@ pub struct Node<M: Clone + 'static, R: Clone + 'static> {
     watch: Option<Box<Watch<M>>>,
 }
 
-/// Who looks after the disk.
-enum Keeper<R> {
-    /// There is none. The last checkpoint is as good as it gets.
-    Nobody { saved: Option<Checkpoint> },
-    /// The host, between turns.
-    Host(Box<Store>),
-    /// A thread.
-    Thread(Journal<R>),
+/// How records and checkpoints are kept.
+enum Persistence<R> {
+    /// Not at all: the last checkpoint, in memory, is as good as it gets.
+    None { saved: Option<Checkpoint> },
+    /// On a disk that the host works on between turns.
+    Inline(Box<Store>),
+    /// On a disk that has a thread.
+    Threaded(Journal<R>),
 }
 
-impl<R> Keeper<R> {
+impl<R> Persistence<R> {
     /// The newest checkpoint that is durable.
     fn saved(&self) -> Option<Checkpoint> {
         match self {
-            Self::Nobody { saved } => saved.clone(),
-            Self::Host(store) => store.saved().cloned(),
-            Self::Thread(journal) => journal.saved(),
+            Self::None { saved } => saved.clone(),
+            Self::Inline(store) => store.saved().cloned(),
+            Self::Threaded(journal) => journal.saved(),
         }
     }
 }
@@ -83,7 +83,8 @@ impl<R> Keeper<R> {
 impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node<M, R> {
     /// Turns whose sync may be outstanding before the replica pauses.
     pub const TURNS_UNSYNCED_MAX: usize = 64;
-    /// Bytes of records that may wait for a full disk before the replica is [deaf](Node::is_deaf).
+    /// Bytes of records that may wait for a full disk before the replica [drops its
+    /// input](Node::must_drop_input).
     const BLOCKED_BYTES_MAX: usize = 64 << 20;
 
     /// Starts a replica from what its disk holds; without a disk it starts from nothing, and must never
@@ -111,14 +112,14 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         application: Box<dyn StateMachine>,
         protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
     ) -> Result<Self, Error> {
-        let (keeper, recovered) = match disk {
-            None => (Keeper::Nobody { saved: None }, Recovered::nothing()),
+        let (persistence, recovered) = match disk {
+            None => (Persistence::None { saved: None }, Recovered::nothing()),
             Some(disk) => {
                 let (store, recovered) = Self::open(config, disk)?;
-                (Keeper::Host(Box::new(store)), recovered)
+                (Persistence::Inline(Box::new(store)), recovered)
             }
         };
-        Self::stand(worker, config, keeper, recovered, application, protocol)
+        Self::assemble(worker, config, persistence, recovered, application, protocol)
     }
 
     /// Starts it with its journal on a thread of its own, which calls `wake` whenever a turn should follow:
@@ -139,7 +140,14 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     {
         let (store, recovered) = Self::open(config, disk)?;
         let journal = Journal::start(store, config.me, wake)?;
-        Self::stand(worker, config, Keeper::Thread(journal), recovered, application, protocol)
+        Self::assemble(
+            worker,
+            config,
+            Persistence::Threaded(journal),
+            recovered,
+            application,
+            protocol,
+        )
     }
 
     fn open(
@@ -152,10 +160,10 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         Ok((store, recovered))
     }
 
-    fn stand(
+    fn assemble(
         worker: Worker,
         config: &Config,
-        keeper: Keeper<R>,
+        persistence: Persistence<R>,
         recovered: Recovered<R>,
         application: Box<dyn StateMachine>,
         protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
@@ -170,12 +178,12 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
             })?;
         }
         let incarnation = recovered.incarnation;
-        let saved = keeper.saved().map(|saved| saved.slot);
+        let saved = persistence.saved().map(|saved| saved.slot);
         let replica = Replica::start(worker, config, recovered, executor, protocol);
         let start = Journal::<R>::START;
         Ok(Self {
             replica,
-            keeper,
+            persistence,
             incarnation,
             turn: start,
             // Not even that it has started.
@@ -237,9 +245,9 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     #[must_use]
     pub fn is_fenced(&self) -> bool {
         self.late.len() >= Self::TURNS_UNSYNCED_MAX
-            || match &self.keeper {
-                Keeper::Thread(journal) => journal.waiting() >= Self::TURNS_UNSYNCED_MAX,
-                Keeper::Nobody { .. } | Keeper::Host(_) => false,
+            || match &self.persistence {
+                Persistence::Threaded(journal) => journal.waiting() >= Self::TURNS_UNSYNCED_MAX,
+                Persistence::None { .. } | Persistence::Inline(_) => false,
             }
             || self.is_full()
     }
@@ -247,21 +255,21 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// Whether its disk has no room.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        match &self.keeper {
-            Keeper::Nobody { .. } => false,
-            Keeper::Host(store) => store.is_blocked(),
-            Keeper::Thread(journal) => journal.is_full(),
+        match &self.persistence {
+            Persistence::None { .. } => false,
+            Persistence::Inline(store) => store.is_blocked(),
+            Persistence::Threaded(journal) => journal.is_full(),
         }
     }
 
-    /// Whether so much waits for a full disk that it should hear nobody until there is room, whatever it
-    /// misses: the others go on without its votes, and what it would have to keep of them has no end.
+    /// Whether so much waits for a full disk that messages to it must be dropped until there is room: the
+    /// others go on without its votes, and what it would have to keep of them has no end.
     #[must_use]
-    pub fn is_deaf(&self) -> bool {
-        match &self.keeper {
-            Keeper::Nobody { .. } => false,
-            Keeper::Host(store) => store.blocked_bytes() >= Self::BLOCKED_BYTES_MAX,
-            Keeper::Thread(journal) => journal.blocked_bytes() >= Self::BLOCKED_BYTES_MAX,
+    pub fn must_drop_input(&self) -> bool {
+        match &self.persistence {
+            Persistence::None { .. } => false,
+            Persistence::Inline(store) => store.blocked_bytes() >= Self::BLOCKED_BYTES_MAX,
+            Persistence::Threaded(journal) => journal.blocked_bytes() >= Self::BLOCKED_BYTES_MAX,
         }
     }
 
@@ -288,10 +296,10 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
             }
         }
         if !durable.is_empty() {
-            self.go_on_to_disk();
+            self.begin_disk_phase();
         }
-        self.synced = match &mut self.keeper {
-            Keeper::Nobody { saved } => {
+        self.synced = match &mut self.persistence {
+            Persistence::None { saved } => {
                 for record in &durable {
                     if let Durable::Checkpoint(cut) = record {
                         *saved = Some(cut.write());
@@ -299,14 +307,14 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
                 }
                 self.turn
             }
-            Keeper::Host(store) => {
+            Persistence::Inline(store) => {
                 match store.write(durable) {
                     Err(error) if error.is_full() => {}
                     outcome => outcome?,
                 }
                 if store.is_dirty() || store.is_blocked() { self.synced } else { self.turn }
             }
-            Keeper::Thread(journal) => {
+            Persistence::Threaded(journal) => {
                 if !durable.is_empty() {
                     journal.hand(self.turn, durable)?;
                 }
@@ -325,7 +333,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
 
     /// Tells the replica of a checkpoint that has become durable.
     fn tell_saved(&mut self) {
-        let saved = self.keeper.saved().filter(|saved| Some(saved.slot) > self.saved);
+        let saved = self.persistence.saved().filter(|saved| Some(saved.slot) > self.saved);
         if let Some(saved) = saved {
             self.saved = Some(saved.slot);
             self.replica.tell_saved(saved);
@@ -335,7 +343,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// The turn up to which a sync started now would let everything leave, if the host has to make one.
     #[must_use]
     pub fn sync_wanted(&self) -> Option<u64> {
-        let Keeper::Host(store) = &self.keeper else { return None };
+        let Persistence::Inline(store) = &self.persistence else { return None };
         (store.is_dirty() && !store.is_blocked()).then_some(self.turn)
     }
 
@@ -345,7 +353,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// [`Error::Disk`], after which the replica must stop.
     pub fn sync(&mut self, turn: u64) -> Result<(), Error> {
         self.begin_disk();
-        if let Keeper::Host(store) = &mut self.keeper {
+        if let Persistence::Inline(store) = &mut self.persistence {
             store.sync()?;
             if store.is_saving() {
                 match store.append() {
@@ -367,13 +375,13 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// [`Error::Disk`]: the disk is full, or has failed.
     pub fn flush(&mut self) -> Result<(), Error> {
         self.begin_disk();
-        match &mut self.keeper {
-            Keeper::Nobody { .. } => {}
-            Keeper::Host(store) => {
+        match &mut self.persistence {
+            Persistence::None { .. } => {}
+            Persistence::Inline(store) => {
                 store.append()?;
                 store.sync()?;
             }
-            Keeper::Thread(journal) => journal.flush()?,
+            Persistence::Threaded(journal) => journal.flush()?,
         }
         self.synced = self.turn;
         self.let_go(self.turn);
@@ -384,10 +392,10 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// What has been asked of the disk.
     #[must_use]
     pub fn meter(&self) -> Option<&Arc<Meter>> {
-        match &self.keeper {
-            Keeper::Nobody { .. } => None,
-            Keeper::Host(store) => Some(store.meter()),
-            Keeper::Thread(journal) => Some(journal.meter()),
+        match &self.persistence {
+            Persistence::None { .. } => None,
+            Persistence::Inline(store) => Some(store.meter()),
+            Persistence::Threaded(journal) => Some(journal.meter()),
         }
     }
 

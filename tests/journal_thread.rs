@@ -230,13 +230,13 @@ fn a_replica_that_is_dropped_leaves_what_it_has_handed_over() {
 }
 
 #[test]
-fn a_replica_is_deaf_while_more_waits_for_a_full_disk_than_it_should_keep() {
+fn a_replica_drops_its_input_while_more_waits_for_a_full_disk_than_it_should_keep() {
     let disk = made();
     let mut host = Host::start(&disk);
     host.node.flush().unwrap();
     disk.set_full(true);
     let mut turns = 0;
-    while !host.node.is_deaf() {
+    while !host.node.must_drop_input() {
         host.turn((0..20_000).map(|number| number % 500 * 2)).unwrap();
         turns += 1;
         assert!(turns < 1_000, "it hears whatever is said");
@@ -247,7 +247,7 @@ fn a_replica_is_deaf_while_more_waits_for_a_full_disk_than_it_should_keep() {
     disk.set_full(false);
 
     assert_eq!(host.until_said(turns * 20_000).unwrap().len(), turns * 20_000);
-    assert!(!host.node.is_deaf());
+    assert!(!host.node.must_drop_input());
 }
 
 #[test]

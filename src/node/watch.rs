@@ -63,9 +63,9 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     }
 
     /// The replica has worked, and what it leaves goes to the disk.
-    pub(super) fn go_on_to_disk(&self) {
+    pub(super) fn begin_disk_phase(&self) {
         if let Some(doing) = self.doing() {
-            doing.go_on_to_disk();
+            doing.begin_disk_phase();
         }
     }
 

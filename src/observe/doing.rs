@@ -79,7 +79,7 @@ impl Doing {
     }
 
     /// The turn's operators have run, and it goes on to its disk: no clock is read, as between operators.
-    pub fn go_on_to_disk(&self) {
+    pub fn begin_disk_phase(&self) {
         self.0.what.store(DISK, Ordering::Relaxed);
     }
 

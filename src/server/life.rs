@@ -229,8 +229,8 @@ where
         let room = if held { 0 } else { config.gather_bytes_max.saturating_sub(gather.bytes()) };
         guests.read(room, now, scratch, poll.registry(), brought);
         lines.read(lines_held, scratch, gather);
-        let deaf = node.is_deaf();
-        for (from, messages) in brought.messages.drain(..).filter(|_| !deaf) {
+        let drops = node.must_drop_input();
+        for (from, messages) in brought.messages.drain(..).filter(|_| !drops) {
             node.deliver(from, messages);
         }
         if !self.own.is_empty() {

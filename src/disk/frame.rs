@@ -1,4 +1,4 @@
-//! Records as bytes that know where they belong.
+//! Record framing: length, position and checksum.
 //!
 //! ```text
 //!  length u32 │ checksum u32 │ durable u64 │ payload        (little endian)

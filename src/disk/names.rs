@@ -2,8 +2,8 @@
 
 use crate::types::Slot;
 
-/// What a file is called while it is being written beside those that count.
-const BESIDE: &str = ".new";
+/// The suffix of a file that is not complete yet.
+const TEMPORARY_SUFFIX: &str = ".new";
 
 pub(crate) fn segment(number: u64) -> String {
     format!("journal-{number:016x}")
@@ -13,9 +13,9 @@ pub(crate) fn checkpoint(slot: Slot) -> String {
     format!("checkpoint-{:016x}", slot.0)
 }
 
-/// The temporary name of a file.
-pub(super) fn beside(name: &str) -> String {
-    name.to_owned() + BESIDE
+/// The name of a file that is not complete yet.
+pub(super) fn temporary(name: &str) -> String {
+    name.to_owned() + TEMPORARY_SUFFIX
 }
 
 /// The numbers of the journal's segments among `names`, from the oldest on.
@@ -36,7 +36,7 @@ pub(super) fn taken(names: &[String]) -> Option<String> {
 
 /// Whether a file was never finished.
 pub(super) fn is_unfinished(name: &str) -> bool {
-    let whole = name.strip_suffix(BESIDE);
+    let whole = name.strip_suffix(TEMPORARY_SUFFIX);
     whole.is_some_and(|name| {
         name == super::extent::FILE
             || number(name, "journal-").or_else(|| number(name, "checkpoint-")).is_some()
@@ -64,7 +64,7 @@ mod tests {
     fn only_names_that_are_written_here_are_read_here() {
         let own = segment(0x1f);
         assert_eq!(number(&own, "journal-"), Some(0x1f));
-        assert!(is_unfinished(&beside(&checkpoint(Slot(3)))));
+        assert!(is_unfinished(&temporary(&checkpoint(Slot(3)))));
         for other in ["journal-1f", "journal-000000000000001F", "journal-+00000000000001f"] {
             assert_eq!(number(other, "journal-"), None, "{other}");
         }

@@ -153,12 +153,12 @@ pub(super) fn read<R: Serialize + DeserializeOwned>(
 
 /// Makes a file with these bytes, durable as a whole or not at all.
 fn make_file(disk: &mut dyn Disk, owner: Identity, file: &str, bytes: &[u8]) -> Result<(), Error> {
-    let beside = names::beside(file);
+    let temporary = names::temporary(file);
     let failed = |doing| move |e| disk_error(owner, doing, file, e);
-    disk.append(&beside, bytes).map_err(failed("begin"))?;
-    disk.sync(&beside).map_err(failed("sync"))?;
+    disk.append(&temporary, bytes).map_err(failed("begin"))?;
+    disk.sync(&temporary).map_err(failed("sync"))?;
     disk.sync_names().map_err(failed("sync the name of"))?;
-    disk.rename(&beside, file).map_err(failed("name"))?;
+    disk.rename(&temporary, file).map_err(failed("name"))?;
     disk.sync_names().map_err(failed("sync the name of"))
 }
 

@@ -87,7 +87,7 @@ impl Store {
     }
 
     fn go_on_with(&mut self, saving: &mut Saving) -> Result<(), Error> {
-        let file = names::beside(&names::checkpoint(saving.cut.slot));
+        let file = names::temporary(&names::checkpoint(saving.cut.slot));
         if saving.written == 0 {
             let bytes = checkpoints::head(saving.cut.slot, Digest([0; 32]), self.owner);
             let length = bytes.len() as u64;
@@ -136,7 +136,7 @@ impl Store {
         let file = names::checkpoint(slot);
         let owner = self.owner;
         let failed = |doing| move |e| disk_error(owner, doing, &names::checkpoint(slot), e);
-        self.disk.rename(&names::beside(&file), &file).map_err(failed("name"))?;
+        self.disk.rename(&names::temporary(&file), &file).map_err(failed("name"))?;
         self.names_changed = true;
         self.sync_names()?;
         self.checkpoints.push_back(slot);

@@ -6,10 +6,10 @@ use proptest::prelude::*;
 use taraflow::app::kv::KeyValue;
 use taraflow::app::{At, StateMachine};
 use taraflow::checkpoint::Cut;
-use taraflow::client::wire::{Asked, Told};
 use taraflow::config::Config;
 use taraflow::dataflows::tara::{Message, PROTOCOL, Promise};
 use taraflow::disk::{Disk, Durable, Identity, Memory, Store};
+use taraflow::links::client_messages::{ClientRequest, ServerReply};
 use taraflow::links::frame::{Inbox, Outbox};
 use taraflow::links::hello::{Answer, Hello};
 use taraflow::settings::Cluster;
@@ -57,10 +57,10 @@ fn read_frames(bytes: &[u8]) {
     while let Ok(Some(payload)) = inbox.next_frame() {
         let _ = postcard::from_bytes::<Hello>(payload);
         let _ = postcard::from_bytes::<Answer>(payload);
-        if let Ok(Asked::Requests(requests)) = postcard::from_bytes(payload) {
+        if let Ok(ClientRequest::Requests(requests)) = postcard::from_bytes(payload) {
             assert_eq!(requests.iter().count(), requests.len());
         }
-        if let Ok(Told::Replies(replies)) = postcard::from_bytes(payload) {
+        if let Ok(ServerReply::Replies(replies)) = postcard::from_bytes(payload) {
             assert_eq!(replies.iter().count(), replies.len());
         }
         let mut rest = payload;

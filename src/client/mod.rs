@@ -7,8 +7,7 @@
 mod calls;
 mod remote;
 mod session;
-pub mod wire;
 
 pub use calls::{Client, Door, Sending};
 pub use remote::{Remote, Target};
-pub use session::{Limits, Outcome, Pack, Refused, Session};
+pub use session::{Outcome, Pack, Refused, Session};

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token};
 
-use super::wire::{Asked, Told};
-use super::{Client, Door, Limits, Pack, Sending, Session};
+use super::{Client, Door, Pack, Sending, Session};
 use crate::batch::Replies;
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::links::Fault;
+use crate::links::client_messages::{ClientLimits, ClientRequest, ServerReply};
 use crate::links::frame::{Inbox, Outbox};
 use crate::links::hello::{Answer, HELLO_BYTES_MAX, Hello};
 use crate::links::stream::{Scratch, Stream};
@@ -70,7 +70,7 @@ impl Target {
         Ok(Client::new(Box::new(door), session, self.deadline))
     }
 
-    fn open(&self, first: ReplicaId) -> Result<(Remote, Limits), Error> {
+    fn open(&self, first: ReplicaId) -> Result<(Remote, ClientLimits), Error> {
         let mut door = Remote {
             target: self.clone(),
             clock: Clock::start(),
@@ -126,7 +126,7 @@ impl Remote {
         self.line.as_ref().map_or(otherwise, |line| line.to)
     }
 
-    fn try_dial(&mut self, to: ReplicaId) -> Result<Limits, Fault> {
+    fn try_dial(&mut self, to: ReplicaId) -> Result<ClientLimits, Fault> {
         self.hang_up();
         let address = self.target.replicas[to.0 as usize];
         let tls = self.target.tls.as_ref().map(|tls| tls.dialling(to));
@@ -192,7 +192,7 @@ impl Line {
 
     fn take(&mut self, to: &mut Vec<Replies>) -> Result<(), Fault> {
         while let Some(payload) = self.inbox.next_frame()? {
-            let Told::Replies(replies) =
+            let ServerReply::Replies(replies) =
                 postcard::from_bytes(payload).map_err(|_| Fault::Unreadable)?;
             if !replies.is_plausible() {
                 return Err(Fault::Unreadable);
@@ -225,7 +225,7 @@ impl Door for Remote {
         if line.outbox.len() > Self::OUTBOX_BYTES_MAX {
             return Sending::Busy;
         }
-        line.outbox.put(&Asked::Requests(pack.requests));
+        line.outbox.put(&ClientRequest::Requests(pack.requests));
         match line.flush() {
             Ok(()) => Sending::Sent,
             Err(_) => Sending::Broken,

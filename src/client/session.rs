@@ -9,47 +9,9 @@
 
 use std::collections::VecDeque;
 
-use serde::{Deserialize, Serialize};
-
 use crate::batch::{Answer, Packer, Reply, Request, Requests};
-use crate::config::Config;
+use crate::links::client_messages::ClientLimits;
 use crate::types::{ClientId, Millis, ReplicaId};
-
-/// What a session must know of the cluster.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Limits {
-    /// How many replicas there are.
-    pub replicas: usize,
-    /// Requests that may be open at a time, as the replicas allow it.
-    pub window: u64,
-    /// Requests in a pack.
-    pub pack_requests_max: usize,
-    /// Bytes of commands in a pack; one that is longer has a pack to itself.
-    pub pack_bytes_max: usize,
-    /// How long a replica may be silent before the next one is asked; doubles while all are.
-    pub retry_after_ms: Millis,
-    /// The longest such time.
-    pub retry_after_ms_max: Millis,
-    /// Bytes of a command.
-    pub command_bytes_max: usize,
-}
-
-impl Limits {
-    /// The limits of a client of a cluster with these settings.
-    #[must_use]
-    pub fn of(config: &Config) -> Self {
-        Self {
-            replicas: config.n,
-            window: config.client_window,
-            pack_requests_max: config.batch_requests_max,
-            pack_bytes_max: config.batch_bytes_max,
-            // A change of view must not look like a dead replica.
-            retry_after_ms: 2 * config.suspect_after_ms,
-            retry_after_ms_max: 16 * config.suspect_after_ms,
-            command_bytes_max: config.command_bytes_max,
-        }
-    }
-}
 
 /// Why a request cannot be taken now. It has not been sent and takes no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -120,7 +82,7 @@ struct Sent {
 
 /// One session of a client, which may have many requests open.
 pub struct Session {
-    limits: Limits,
+    limits: ClientLimits,
     nonce: u64,
     stage: Stage,
     target: ReplicaId,
@@ -147,7 +109,7 @@ pub struct Session {
 impl Session {
     /// A session to be opened at `first`. The nonce must be one no other client uses at this time.
     #[must_use]
-    pub fn new(limits: Limits, first: ReplicaId, nonce: u64) -> Self {
+    pub fn new(limits: ClientLimits, first: ReplicaId, nonce: u64) -> Self {
         Self {
             limits,
             nonce,
@@ -169,7 +131,7 @@ impl Session {
     /// A session taken up again: it is open, and of its requests those up to `answered` need not be sent
     /// again. The others must be, in their order: they take effect once.
     #[must_use]
-    pub fn resume(limits: Limits, first: ReplicaId, id: ClientId, answered: u64) -> Self {
+    pub fn resume(limits: ClientLimits, first: ReplicaId, id: ClientId, answered: u64) -> Self {
         let session = Self::new(limits, first, 0);
         Self { stage: Stage::Open(id), low: answered, ..session }
     }

@@ -1,10 +1,11 @@
 //! The rules of a session.
 
 use super::*;
+use crate::config::Config;
 
 fn opened() -> Session {
     let config = Config { client_window: 4, ..Config::new(ReplicaId(0), 3) };
-    let mut session = Session::new(Limits::of(&config), ReplicaId(0), 77);
+    let mut session = Session::new(ClientLimits::of(&config), ReplicaId(0), 77);
     assert!(session.to_send(0).is_some_and(|pack| pack.opens));
     session.was_sent(0);
     let (client, answer) = (ClientId(77), Answer::Opened(ClientId(5)));

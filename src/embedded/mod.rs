@@ -20,11 +20,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::app::StateMachine;
-use crate::client::{Limits, Session};
+use crate::client::Session;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::disk::{Disk, Identity, Memory, Store};
 use crate::error::Error;
+use crate::links::client_messages::ClientLimits;
 use crate::node::Node;
 use crate::observe::board;
 use crate::observe::frame::{Frame, Level};
@@ -110,7 +111,7 @@ struct Shared {
     shown: Vec<board::Board>,
     clock: Clock,
     names: Names,
-    limits: Limits,
+    limits: ClientLimits,
     deadline: Duration,
 }
 
@@ -151,7 +152,7 @@ impl Cluster {
             shown: (0..n).map(|_| board::Board::default()).collect(),
             clock: Clock::start(),
             names: Names::default(),
-            limits: Limits::of(&settings.config),
+            limits: ClientLimits::of(&settings.config),
             deadline: settings.deadline,
         });
         let mut disks: Vec<Memory> = (0..n).map(|_| Memory::default()).collect();

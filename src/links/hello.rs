@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::client::Limits;
+use crate::links::client_messages::ClientLimits;
 use crate::types::ReplicaId;
 
 /// The version of everything that crosses a link.
@@ -172,7 +172,7 @@ pub enum Answer {
         /// Its cluster.
         cluster: u64,
         /// What a client must know of the cluster.
-        limits: Limits,
+        limits: ClientLimits,
     },
     /// It does not for now, and this is why.
     Refused(String),

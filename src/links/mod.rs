@@ -7,6 +7,7 @@
 //! length is checked before anything is reserved, and any fault ends the connection, which its owner
 //! makes anew.
 
+pub mod client_messages;
 pub mod frame;
 pub mod hello;
 pub mod stream;

@@ -8,8 +8,8 @@ use mio::{Registry, Token};
 use serde::de::DeserializeOwned;
 
 use crate::batch::{Replies, Requests};
-use crate::client::wire::{Asked, Told};
 use crate::config::Config;
+use crate::links::client_messages::{ClientRequest, ServerReply};
 use crate::links::frame::{Inbox, Outbox};
 use crate::links::hello::{HELLO_BYTES_MAX, Hello};
 use crate::links::stream::{Scratch, Stream};
@@ -261,7 +261,7 @@ impl<M: DeserializeOwned> Guests<M> {
                 }
                 Stage::Client => {
                     let Some(payload) = inbox.next_frame()? else { return Ok(()) };
-                    let Asked::Requests(requests) =
+                    let ClientRequest::Requests(requests) =
                         postcard::from_bytes(payload).map_err(|_| Fault::Unreadable)?;
                     // A larger one would not fit into a frame to the other replicas.
                     let fits = requests.len() <= self.house.config.batch_requests_max
@@ -282,7 +282,7 @@ impl<M: DeserializeOwned> Guests<M> {
         let Some(guest) = self.guests.get_mut(&id) else { return };
         // A client that does not read loses answers, and asks again.
         if guest.outbox.len() <= self.house.outbox_bytes_max {
-            guest.outbox.put(&Told::Replies(replies));
+            guest.outbox.put(&ServerReply::Replies(replies));
             self.busy.insert(id);
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::links::Fault;
+use crate::links::client_messages::ClientLimits;
 use crate::links::frame::Outbox;
 use crate::links::hello::{Answer, Common, Hello, Peer};
 use crate::links::stream::Stream;
@@ -77,7 +78,7 @@ impl House {
         if let Some(differ) = &differ {
             tracing::warn!(differ, "cluster.toml is not the same on all nodes");
         }
-        let (cluster, limits) = (self.common.cluster, crate::client::Limits::of(&self.config));
+        let (cluster, limits) = (self.common.cluster, ClientLimits::of(&self.config));
         outbox.put(&Answer::Welcome { me, cluster, limits });
         Ok((stage, differ))
     }

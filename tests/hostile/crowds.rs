@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use taraflow::batch::{Answer, Packer, Request};
-use taraflow::client::wire::{Asked, Told};
+use taraflow::links::client_messages::{ClientRequest, ServerReply};
 use taraflow::types::ClientId;
 
 use crate::caller::{Caller, Health};
@@ -125,7 +125,7 @@ fn a_native_client_that_reads_no_replies_costs_neither_memory_nor_time() {
             let command = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n";
             packer.push(Request { client: session, number, acknowledged: number - 1, command });
         }
-        if !greedy.say(&Asked::Requests(packer.finish())) || Instant::now() > until {
+        if !greedy.say(&ClientRequest::Requests(packer.finish())) || Instant::now() > until {
             break;
         }
     }
@@ -141,9 +141,9 @@ fn a_native_client_that_reads_no_replies_costs_neither_memory_nor_time() {
 fn open_session(caller: &mut Caller) -> ClientId {
     let mut packer = Packer::default();
     packer.push(Request { client: ClientId(77), number: 0, acknowledged: 0, command: b"" });
-    assert!(caller.say(&Asked::Requests(packer.finish())));
+    assert!(caller.say(&ClientRequest::Requests(packer.finish())));
     let payload = caller.hear().unwrap();
-    let Told::Replies(replies) = postcard::from_bytes(&payload).unwrap();
+    let ServerReply::Replies(replies) = postcard::from_bytes(&payload).unwrap();
     match replies.iter().next().map(|reply| reply.answer) {
         Some(Answer::Opened(session)) => session,
         other => panic!("no session: {other:?}"),

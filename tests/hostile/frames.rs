@@ -3,11 +3,11 @@
 use serde_bytes::ByteBuf;
 use taraflow::batch::{Batch, BatchId, Packer, Request, Requests};
 use taraflow::checkpoint::Checkpoint;
-use taraflow::client::wire::Asked;
 use taraflow::dataflows::tara::runs::Run;
 use taraflow::dataflows::tara::{
     Commit, Message, Need, Proposal, Record, Renewal, Supply, ViewRequest,
 };
+use taraflow::links::client_messages::ClientRequest;
 use taraflow::links::frame::Outbox;
 use taraflow::links::hello::{Answer, Hello};
 use taraflow::operators::catch_up::CatchUp;
@@ -147,7 +147,7 @@ fn noise_on_any_port_harms_nobody() {
     let mut dice = Dice(1);
     let mut good = Outbox::default();
     good.put(&Hello::of_client(None, None));
-    good.put(&Asked::Requests(pack(0, 0, b"")));
+    good.put(&ClientRequest::Requests(pack(0, 0, b"")));
     let good = good.waiting();
     let redis = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\nPING\r\nMULTI\r\nGET k\r\nEXEC\r\n";
 
@@ -187,7 +187,7 @@ fn what_cannot_be_true_is_refused_whoever_says_it() {
     packer.push(Request { client: line, number: 1, acknowledged: 0, command: b"PING\r\n" });
     for requests in [pack(1 << 63, 0, b""), pack(u64::MAX, u64::MAX, b""), packer.finish()] {
         let mut liar = Caller::client(cluster.links(0));
-        liar.say(&Asked::Requests(requests));
+        liar.say(&ClientRequest::Requests(requests));
         liar.is_hung_up_on();
     }
 
@@ -206,9 +206,9 @@ fn what_is_far_fetched_kills_nobody() {
     }
     let mut client = Caller::client(cluster.links(0));
     for (number, acknowledged) in [(1, u64::MAX), ((1 << 62) - 1, (1 << 62) - 2), (1, 0)] {
-        assert!(client.say(&Asked::Requests(pack(number, acknowledged, b"no command"))));
+        assert!(client.say(&ClientRequest::Requests(pack(number, acknowledged, b"no command"))));
     }
-    assert!(client.say(&Asked::Requests(Packer::default().finish())));
+    assert!(client.say(&ClientRequest::Requests(Packer::default().finish())));
 
     health.is_unharmed(&cluster);
 }
@@ -222,7 +222,7 @@ fn a_pack_larger_than_a_command_does_not_get_as_far_as_the_other_replicas() {
 
     for bytes in [24 << 20, (24 << 20) + (300 << 10), 26 << 20, 70_000_000] {
         let mut client = Caller::client(cluster.links(0));
-        client.say(&Asked::Requests(pack(1, 0, &vec![b'x'; bytes])));
+        client.say(&ClientRequest::Requests(pack(1, 0, &vec![b'x'; bytes])));
     }
 
     health.is_unharmed(&cluster);

@@ -16,9 +16,9 @@ use super::history::{self, History};
 use super::{Shown, metrics, orders, schema, watching};
 use crate::observe::board::Board;
 use crate::observe::health::{Code, Limits, Reason};
+use crate::observe::report::Report;
 use crate::observe::status::{Bounds, ReplicaStatus, VERSION};
 use crate::observe::verdict::Verdict;
-use crate::server::Report;
 use crate::types::ReplicaId;
 
 /// Each path, and what is answered there.

@@ -11,8 +11,9 @@ use super::numbers::whole;
 use super::place;
 use crate::client::Target;
 use crate::error::Error;
+use crate::links::tls::TlsFiles;
 use crate::links::tls::{CLIENT, Tls};
-use crate::settings::{Cluster, TlsFiles, look_up_all};
+use crate::settings::{Cluster, look_up_all};
 
 /// Which cluster, and with which keys.
 #[derive(Debug, Args)]

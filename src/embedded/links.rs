@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::server::LinkStatus;
+use crate::links::status::LinkStatus;
 use crate::types::{ReplicaId, To};
 
 /// What one turn of a replica says to one peer.

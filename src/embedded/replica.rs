@@ -15,8 +15,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Error;
 use crate::node::Node;
+use crate::observe::report::Report;
 use crate::observe::showing::Showing;
-use crate::server::Report;
 use crate::status::{Board, Origin, Seen};
 use crate::types::{Millis, ReplicaId, Slot};
 

@@ -10,6 +10,7 @@
 pub mod client_messages;
 pub mod frame;
 pub mod hello;
+pub mod status;
 pub mod stream;
 pub mod tls;
 

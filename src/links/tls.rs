@@ -4,7 +4,7 @@
 //! link show one, and nobody outside the cluster's authority can make one.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
@@ -15,7 +15,6 @@ use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::error::Error;
-use crate::settings::TlsFiles;
 use crate::types::ReplicaId;
 
 /// The name in a client's certificate.
@@ -44,6 +43,17 @@ pub struct Tls {
     own: CertificateDer<'static>,
     client: Arc<ClientConfig>,
     server: Arc<ServerConfig>,
+}
+
+/// The files a link proves with who it is. All are PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate that signs those of all replicas.
+    pub ca: PathBuf,
+    /// The node's certificate.
+    pub cert: PathBuf,
+    /// The node's private key.
+    pub key: PathBuf,
 }
 
 /// A file of keys that cannot be used.

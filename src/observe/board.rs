@@ -8,8 +8,8 @@ use super::frame::{Frame, VERSION};
 use super::health::STARTING;
 use super::machine::Machine;
 use super::past::Past;
+use super::report::Report;
 use super::scene::{Scene, Sighting};
-use crate::server::Report;
 use crate::types::ReplicaId;
 
 /// What is known of one replica: its own board holds all of it, another's board only its frames.

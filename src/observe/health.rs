@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::doing::Stuck;
+use super::report::{Report, present};
 use crate::config::Config;
 use crate::quorum::majority;
-use crate::server::{Report, present};
 use crate::types::{Millis, Slot};
 
 /// What is said of a replica whose process runs and has shown nothing yet.

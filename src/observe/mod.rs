@@ -25,6 +25,7 @@ pub mod observer;
 pub mod past;
 pub mod reach;
 mod reading;
+pub mod report;
 mod roster;
 pub mod scene;
 pub mod showing;

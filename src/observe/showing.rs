@@ -9,12 +9,12 @@ use serde::de::DeserializeOwned;
 use super::board::Board;
 use super::frame::Frame;
 use super::health::Limits;
+use super::report::Report;
 use super::status::{Bounds, ReplicaStatus};
 use super::syncs::Syncs;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::node::Node;
-use crate::server::Report;
 
 /// Owns a replica's place on its board.
 pub struct Showing {

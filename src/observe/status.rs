@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::doing::Stuck;
 use super::health::{Reason, lag};
 use super::machine::Machine;
-use crate::server::{LINK_BYTES_MAX, LinkStatus, Report};
+use super::report::Report;
+use crate::links::status::{LINK_BYTES_MAX, LinkStatus};
 use crate::settings::NodeSettings;
 use crate::types::{Millis, ReplicaId, Slot, View};
 

@@ -20,6 +20,7 @@ use crate::links::stream::Scratch;
 use crate::node::Node;
 use crate::observe::board::Board;
 use crate::observe::frame::{Frame, Happened, SlotLife};
+use crate::observe::report::{Report, present};
 use crate::observe::showing::Showing;
 use crate::quorum::majority;
 use crate::server::diary::Diary;
@@ -27,7 +28,6 @@ use crate::server::guests::{Brought, Guests};
 use crate::server::home::Home;
 use crate::server::lines::Lines;
 use crate::server::peers::Peers;
-use crate::server::report::{Report, present};
 use crate::status::{Origin, Status};
 use crate::types::{Millis, ReplicaId};
 
@@ -315,7 +315,7 @@ where
         let origin = Origin { replica: self.parts.config.me, at: self.parts.clock.elapsed() };
         self.status.turns += 1;
         for event in self.parts.node.take_events() {
-            super::report::log(&event);
+            super::log::event(&event);
             self.diary.on_event(&event, now);
             self.status.on_event(event, None, &origin);
         }

@@ -14,9 +14,9 @@ mod home;
 mod house;
 mod life;
 mod lines;
+mod log;
 mod names;
 mod peers;
-mod report;
 mod usage;
 
 use std::path::PathBuf;
@@ -32,6 +32,7 @@ use crate::clock::Clock;
 use crate::disk::{Disk, Files, Wake};
 use crate::error::Error;
 use crate::links::hello::Common;
+use crate::links::status::LINK_BYTES_MAX;
 use crate::links::tls::Tls;
 use crate::node::Node;
 use crate::observe::board::Board;
@@ -51,11 +52,7 @@ use peers::{Making, Peers};
 
 pub use guests::frame_bytes_max;
 pub use home::check as check_home;
-pub use peers::LinkStatus;
-pub use report::{Report, Tally, present};
 
-/// Bytes that may wait for one peer.
-pub(crate) const LINK_BYTES_MAX: usize = 32 << 20;
 /// Bytes of answers that may wait for one client.
 const OUTBOX_BYTES_MAX: usize = 8 << 20;
 /// How long a Redis client waits for a reply before it is told that the outcome is unknown.

@@ -17,6 +17,7 @@ use serde_bytes::ByteBuf;
 use crate::error::Error;
 use crate::links::frame::{Inbox, Outbox};
 use crate::links::hello::{Answer, Common, HELLO_BYTES_MAX, Hello};
+use crate::links::status::LinkStatus;
 use crate::links::stream::{Scratch, Stream};
 use crate::links::tls::Tls;
 use crate::links::{Carried, Fault};
@@ -35,25 +36,6 @@ pub const PATIENCE_MS: Millis = 3_000;
 const STANDSTILL_MS: Millis = 500;
 const RETRY_MS: Millis = 50;
 const RETRY_MS_MAX: Millis = 1_000;
-
-/// How a link stands.
-#[derive(Clone, Debug, Default)]
-pub struct LinkStatus {
-    /// Whether the peer has let us in.
-    pub up: bool,
-    /// How often it has.
-    pub connects: u64,
-    /// Why it was last lost or could not be made.
-    pub fault: Option<String>,
-    /// Messages that found it down or full.
-    pub dropped: u64,
-    /// Messages that it was given.
-    pub sent: u64,
-    /// Bytes that it was given.
-    pub bytes: u64,
-    /// Bytes that wait for the peer to take them.
-    pub queued: usize,
-}
 
 enum State {
     Down { retry_at: Millis },

@@ -24,6 +24,7 @@ use std::path::PathBuf;
 use crate::config::Config;
 use crate::disk::Identity;
 use crate::links::hello::Shared;
+use crate::links::tls::TlsFiles;
 use crate::observe::frame::Level;
 
 pub use cluster::Cluster;
@@ -115,15 +116,4 @@ impl Addresses {
     pub fn named(&self) -> [(&'static str, SocketAddr); 3] {
         [("links", self.links), ("clients", self.clients), ("admin", self.admin)]
     }
-}
-
-/// The files a link proves with who it is. All are PEM.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The certificate that signs those of all replicas.
-    pub ca: PathBuf,
-    /// The node's certificate.
-    pub cert: PathBuf,
-    /// The node's private key.
-    pub key: PathBuf,
 }

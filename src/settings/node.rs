@@ -13,9 +13,10 @@ use super::rules;
 use super::secret::{Secret, secret_file};
 use super::source::{Found, Layers, Source};
 use super::value::Kind;
-use super::{Addresses, Endpoint, NodeSettings, Reached, TlsFiles};
+use super::{Addresses, Endpoint, NodeSettings, Reached};
 use crate::config::Config;
 use crate::error::Error;
+use crate::links::tls::TlsFiles;
 use crate::observe::frame::Level;
 use crate::types::ReplicaId;
 

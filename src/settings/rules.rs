@@ -3,10 +3,11 @@
 //! A replica takes what reaches its links for its peers' word, and what reaches its clients' port for
 //! commands. So nothing that other machines can reach is open by accident.
 
+use super::Endpoint;
 use super::cluster::Cluster;
 use super::node::{Node, Transport};
 use super::source::Source;
-use super::{Endpoint, TlsFiles};
+use crate::links::tls::TlsFiles;
 use crate::links::tls::{CLIENT, Tls, Unusable, name_of};
 use crate::quorum::Votes;
 use crate::types::ReplicaId;

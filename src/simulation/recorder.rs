@@ -17,11 +17,12 @@ use super::{Dataflow, Micros};
 use crate::config::Config;
 use crate::events::Event;
 use crate::inspect;
+use crate::links::status::LinkStatus;
 use crate::node::Node;
 use crate::observe::frame::Level;
 use crate::observe::observer::Observer;
+use crate::observe::report::Report;
 use crate::observe::status::{Bounds, ReplicaStatus};
-use crate::server::{LinkStatus, Report};
 use crate::status::{Origin, Status};
 use crate::types::{Millis, ReplicaId};
 

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const LIMIT: usize = crate::server::LINK_BYTES_MAX;
+const LIMIT: usize = crate::links::status::LINK_BYTES_MAX;
 
 /// A link that is up, to a peer that takes nothing.
 fn link() -> Link {

@@ -1,14 +1,13 @@
-//! What a replica lets others see of it, while it works.
+//! The state of a running replica, as its host reports it.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use super::doing::Stuck;
+use super::machine::Machine;
+use super::syncs::Recent;
 use crate::disk::SyncTimes;
-use crate::events::{Event, Suspicion};
-use crate::observe::doing::Stuck;
-use crate::observe::machine::Machine;
-use crate::observe::syncs::Recent;
-use crate::server::peers::LinkStatus;
+use crate::links::status::LinkStatus;
 use crate::status::Status;
 use crate::types::{Millis, ReplicaId, Slot};
 
@@ -143,40 +142,5 @@ impl Report {
             heard_at: [(ReplicaId(1), now), (ReplicaId(2), now)].into(),
             ..Self::of(ReplicaId(0), 3, status, now)
         }
-    }
-}
-
-/// Logs what an operator wants to read later.
-pub(super) fn log(event: &Event) {
-    match event {
-        Event::Suspected { view, why: Suspicion::Late { source, waited_ms } } => {
-            let (view, source) = (view.0, source.0);
-            tracing::warn!(
-                view,
-                source,
-                waited_ms,
-                "suspects the leader: requests have waited too long"
-            );
-        }
-        Event::Suspected { view, why: Suspicion::Silent { silent_ms } } => {
-            tracing::warn!(view = view.0, silent_ms, "suspects the leader: nothing is heard of it");
-        }
-        Event::Suspected { view, why: Suspicion::Resigns } => {
-            tracing::info!(view = view.0, "hands leadership over, because it is stopping");
-        }
-        Event::EnteredView { view } => tracing::info!(view = view.0, "entered view"),
-        Event::Stands { view } => tracing::info!(view = view.0, "starts in view"),
-        Event::Leads { view, .. } => tracing::info!(view = view.0, "leads the view"),
-        Event::Installed { slot } => {
-            tracing::info!(slot = slot.0, "installed a checkpoint of another replica")
-        }
-        Event::Diverged { slot, replica } => {
-            tracing::error!(
-                slot = slot.0,
-                peer = replica.0,
-                "its state differs from this replica's"
-            );
-        }
-        _ => {}
     }
 }

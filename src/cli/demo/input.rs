@@ -8,17 +8,17 @@ use crate::commands::CommandReader;
 use crate::error::Error;
 use crate::resp::write_command;
 
-/// Licences, which may be copied verbatim; see `tests/data/licenses/README.md`.
+/// Licences, which may be copied verbatim; see `texts/README.md`.
 const TEXTS: [(&str, &str); 9] = [
-    ("Apache-2.0", include_str!("../../../tests/data/licenses/Apache-2.0")),
-    ("GFDL-1.2", include_str!("../../../tests/data/licenses/GFDL-1.2")),
-    ("GFDL-1.3", include_str!("../../../tests/data/licenses/GFDL-1.3")),
-    ("GPL-2", include_str!("../../../tests/data/licenses/GPL-2")),
-    ("GPL-3", include_str!("../../../tests/data/licenses/GPL-3")),
-    ("LGPL-2", include_str!("../../../tests/data/licenses/LGPL-2")),
-    ("LGPL-2.1", include_str!("../../../tests/data/licenses/LGPL-2.1")),
-    ("MPL-1.1", include_str!("../../../tests/data/licenses/MPL-1.1")),
-    ("MPL-2.0", include_str!("../../../tests/data/licenses/MPL-2.0")),
+    ("Apache-2.0", include_str!("texts/Apache-2.0")),
+    ("GFDL-1.2", include_str!("texts/GFDL-1.2")),
+    ("GFDL-1.3", include_str!("texts/GFDL-1.3")),
+    ("GPL-2", include_str!("texts/GPL-2")),
+    ("GPL-3", include_str!("texts/GPL-3")),
+    ("LGPL-2", include_str!("texts/LGPL-2")),
+    ("LGPL-2.1", include_str!("texts/LGPL-2.1")),
+    ("MPL-1.1", include_str!("texts/MPL-1.1")),
+    ("MPL-2.0", include_str!("texts/MPL-2.0")),
 ];
 
 /// A stream of commands, as often repeated as it takes.

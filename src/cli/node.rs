@@ -16,7 +16,7 @@ use crate::app::kv::KeyValue;
 use crate::dataflows;
 use crate::error::Error;
 use crate::observe::board::Board;
-use crate::observe::status::Bounds;
+use crate::server;
 use crate::settings::{Found, LogLevel, NodeSettings};
 use crate::types::ReplicaId;
 
@@ -94,7 +94,7 @@ fn serve(settings: &NodeSettings, found: &[Found]) -> Result<(), Error> {
     Admin::bind(settings.listen.admin)?.start(Shown {
         config: settings.config.clone(),
         boards: boards.clone(),
-        bounds: Bounds::of(settings),
+        bounds: server::bounds(settings),
         token: settings.token.clone(),
         data: settings.data.clone(),
         settings: found.iter().map(told).collect(),

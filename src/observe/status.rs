@@ -14,7 +14,6 @@ use super::health::{Reason, lag};
 use super::machine::Machine;
 use super::report::Report;
 use crate::links::status::{LINK_BYTES_MAX, LinkStatus};
-use crate::settings::NodeSettings;
 use crate::types::{Millis, ReplicaId, Slot, View};
 
 /// The version of this format.
@@ -216,21 +215,6 @@ pub struct Bounds {
     pub clients_max: usize,
     /// Bytes of requests that may wait.
     pub waiting_bytes_max: usize,
-}
-
-impl Bounds {
-    /// Those of a node with these settings.
-    #[must_use]
-    pub fn of(settings: &NodeSettings) -> Self {
-        Self {
-            cluster: format!("{:016x}", settings.cluster),
-            protocol: settings.protocol.clone(),
-            suspect_after_ms: settings.config.suspect_after_ms,
-            durable: settings.data.is_some(),
-            clients_max: settings.clients_max,
-            waiting_bytes_max: settings.config.gather_bytes_max,
-        }
-    }
 }
 
 impl ReplicaStatus {

@@ -58,6 +58,19 @@ const OUTBOX_BYTES_MAX: usize = 8 << 20;
 /// How long a Redis client waits for a reply before it is told that the outcome is unknown.
 const ANSWER_WITHIN_MS: u64 = 5_000;
 
+/// What is told of a node with these settings beside how it stands.
+#[must_use]
+pub fn bounds(settings: &NodeSettings) -> Bounds {
+    Bounds {
+        cluster: format!("{:016x}", settings.cluster),
+        protocol: settings.protocol.clone(),
+        suspect_after_ms: settings.config.suspect_after_ms,
+        durable: settings.data.is_some(),
+        clients_max: settings.clients_max,
+        waiting_bytes_max: settings.config.gather_bytes_max,
+    }
+}
+
 /// Runs a replica until `ending` is set and what is in flight is done.
 ///
 /// # Errors
@@ -131,7 +144,7 @@ where
         lines: lines(settings, census.unwrap_or_default()),
         showing: Showing::new(
             boards[config.me.0 as usize].clone(),
-            Bounds::of(settings),
+            bounds(settings),
             config,
             clock,
         ),

@@ -1,14 +1,15 @@
 //! What can go wrong at the edges, and the exit code that says so.
 
+mod problem;
 mod words;
 
 use std::net::SocketAddr;
 
 use crate::app::Damaged;
 use crate::client::Refused;
-use crate::settings::Problems;
 use crate::types::{ReplicaId, Slot};
 
+pub use problem::{Problem, Problems};
 pub use words::in_shell;
 use words::why_not;
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::problem::{Problem, Problems};
 use super::source::{Found, Layers, Source};
 use super::{Endpoint, Reached};
 use crate::config::Config;
 use crate::dataflows;
 use crate::error::Error;
+use crate::error::{Problem, Problems};
 use crate::links::hello::Shared;
 use crate::types::ReplicaId;
 

@@ -10,7 +10,6 @@
 mod cluster;
 mod endpoint;
 mod node;
-mod problem;
 mod rules;
 mod secret;
 mod source;
@@ -30,9 +29,8 @@ use crate::observe::frame::Level;
 pub use cluster::Cluster;
 pub use endpoint::{Endpoint, look_up_all};
 pub use node::{LogLevel, read};
-pub(crate) use problem::nearest;
-pub use problem::{Problem, Problems};
 pub use secret::{Secret, secret_file};
+pub(crate) use source::nearest;
 pub use source::{DIRECTORY, Found, Layers, Origin, PREFIX};
 
 /// The settings of one node, read and checked.

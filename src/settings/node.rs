@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::cluster::{Cluster, LIMITS};
-use super::problem::Problems;
 use super::rules;
 use super::secret::{Secret, secret_file};
 use super::source::{Found, Layers, Source};
@@ -16,6 +15,7 @@ use super::value::Kind;
 use super::{Addresses, Endpoint, NodeSettings, Reached};
 use crate::config::Config;
 use crate::error::Error;
+use crate::error::Problems;
 use crate::links::tls::TlsFiles;
 use crate::observe::frame::Level;
 use crate::types::ReplicaId;

@@ -13,8 +13,8 @@ use serde::Deserialize;
 use toml::Value;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::problem::{Problem, Problems, nearest};
 use super::value::Kind;
+use crate::error::{Problem, Problems};
 
 /// What comes before a file.
 #[derive(Clone, Debug, Default)]
@@ -332,5 +332,26 @@ fn flatten(
                 }
             }
         }
+    }
+}
+
+/// The name among `known` that is so near to `name` that it may have been meant.
+pub(crate) fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
+    let distances = known.iter().map(|known| (strsim::levenshtein(name, known), known));
+    let (distance, known) = distances.min()?;
+    (distance <= 2.max(name.len() / 4)).then_some(known.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_suggested_and_a_far_one_is_not() {
+        let known = ["clients.password_file".to_owned(), "data".to_owned()];
+
+        assert_eq!(nearest("clients.pasword_fil", &known), Some("clients.password_file"));
+        assert_eq!(nearest("dtaa", &known), Some("data"));
+        assert_eq!(nearest("replication", &known), None);
     }
 }

@@ -6,13 +6,13 @@
 //! never spins and never waits for a peer or a client; every queue has a bound, and whoever fills one is
 //! not read until there is room, or is dropped to catch-up.
 
+mod accept;
 mod client;
 mod diary;
+mod event_loop;
 mod faults;
-mod guests;
 mod home;
-mod house;
-mod life;
+mod inbound;
 mod lines;
 mod log;
 mod names;
@@ -43,15 +43,15 @@ use crate::protocol::Protocol;
 use crate::redis;
 use crate::settings::NodeSettings;
 
-use guests::{Guests, Heeded};
+use accept::AcceptConfig;
+use event_loop::{EventLoop, EventLoopParts, WAKER, listen};
 use home::Home;
-use house::House;
-use life::{Life, Parts, WAKER, listen};
+use inbound::{InboundConnections, MessageChecks};
 use lines::Lines;
-use peers::{Making, Peers};
+use peers::{LinkConfig, Peers};
 
-pub use guests::frame_bytes_max;
 pub use home::check as check_home;
+pub use inbound::frame_bytes_max;
 
 /// Bytes of answers that may wait for one client.
 const OUTBOX_BYTES_MAX: usize = 8 << 20;
@@ -119,28 +119,28 @@ where
         settings: settings.shared.clone(),
         protocol: settings.protocol.clone(),
     };
-    let making = Making {
+    let dialling = LinkConfig {
         me: config.me,
         common: common.clone(),
         tls: tls.clone(),
         link_bytes_max: LINK_BYTES_MAX,
     };
-    let house = House {
+    let accept = AcceptConfig {
         config: config.clone(),
         common,
         tls,
         clients_max: settings.clients_max,
         outbox_bytes_max: OUTBOX_BYTES_MAX,
     };
-    let heeded = Heeded { plausible: protocol.plausible, executed: protocol.executed };
-    let life = Life::new(Parts {
+    let checks = MessageChecks { plausible: protocol.plausible, executed: protocol.executed };
+    let event_loop = EventLoop::new(EventLoopParts {
         config: config.clone(),
         node,
         poll,
         links,
         clients,
-        peers: Peers::new(making, &settings.peers)?,
-        guests: Guests::new(house, heeded),
+        peers: Peers::new(dialling, &settings.peers)?,
+        inbound: InboundConnections::new(accept, checks),
         lines: lines(settings, census.unwrap_or_default()),
         showing: Showing::new(
             boards[config.me.0 as usize].clone(),
@@ -162,7 +162,7 @@ where
         durable = settings.data.is_some(),
         "serving"
     );
-    life.run()
+    event_loop.run()
 }
 
 fn lines(settings: &NodeSettings, census: Arc<Census>) -> Lines {

@@ -52,8 +52,8 @@ struct Link {
     status: LinkStatus,
 }
 
-/// What all links are made with.
-pub struct Making {
+/// Settings shared by all links.
+pub struct LinkConfig {
     pub me: ReplicaId,
     pub common: Common,
     pub tls: Option<Tls>,
@@ -63,7 +63,7 @@ pub struct Making {
 
 /// Owns the links to the other replicas.
 pub struct Peers {
-    making: Making,
+    config: LinkConfig,
     links: Vec<Link>,
     /// What the names of peers mean.
     names: Names,
@@ -78,8 +78,8 @@ impl Peers {
     ///
     /// # Errors
     /// When the system gives no thread to look up names.
-    pub fn new(making: Making, endpoints: &[Endpoint]) -> Result<Self, Error> {
-        let fail = |source| Error::Thread { replica: making.me, source };
+    pub fn new(config: LinkConfig, endpoints: &[Endpoint]) -> Result<Self, Error> {
+        let fail = |source| Error::Thread { replica: config.me, source };
         let names = Names::of(endpoints).map_err(fail)?;
         let all = (0..).map(ReplicaId).zip(endpoints);
         let link = |(peer, endpoint): (ReplicaId, &Endpoint)| Link {
@@ -90,8 +90,8 @@ impl Peers {
             retry_ms: RETRY_MS,
             status: LinkStatus::default(),
         };
-        let links = all.filter(|(peer, _)| *peer != making.me).map(link).collect();
-        Ok(Self { making, links, names, ticked_at: 0, encoded: Vec::new() })
+        let links = all.filter(|(peer, _)| *peer != config.me).map(link).collect();
+        Ok(Self { config, links, names, ticked_at: 0, encoded: Vec::new() })
     }
 
     /// How the links stand, by peer.
@@ -113,7 +113,7 @@ impl Peers {
                 State::Down { retry_at } if now < *retry_at => Ok(()),
                 State::Down { .. } => {
                     let address = self.names.address(&link.endpoint);
-                    link.dial(address, now, &self.making, registry)
+                    link.dial(address, now, &self.config, registry)
                 }
                 State::Greeting { since: last, .. } | State::Up { moved_at: last, .. } => {
                     let waits = matches!(link.state, State::Greeting { .. }) || link.queued() > 0;
@@ -153,7 +153,7 @@ impl Peers {
 
     /// Takes what a turn has said; what it says to this replica itself goes to `own`.
     pub fn say<M: Serialize + Clone>(&mut self, messages: &mut Vec<(To, M)>, own: &mut Vec<M>) {
-        let Making { me, link_bytes_max, .. } = self.making;
+        let LinkConfig { me, link_bytes_max, .. } = self.config;
         for (to, message) in messages.drain(..) {
             let (peers, to_self) = match to {
                 To::All => (true, true),
@@ -220,18 +220,18 @@ impl Link {
         &mut self,
         address: Option<SocketAddr>,
         now: Millis,
-        making: &Making,
+        config: &LinkConfig,
         registry: &Registry,
     ) -> Result<(), Fault> {
         let Some(address) = address else {
             let endpoint = &self.endpoint;
             return Err(Fault::Refused(format!("the name in {endpoint} is not known here")));
         };
-        let tls = making.tls.as_ref().map(|tls| tls.dialling(self.peer));
+        let tls = config.tls.as_ref().map(|tls| tls.dialling(self.peer));
         let mut stream = Stream::dial(address, tls)?;
         stream.register(registry, Token(self.peer.0 as usize))?;
         self.outbox = Outbox::default();
-        self.outbox.put(&Hello::of_replica(making.me, self.peer, &making.common));
+        self.outbox.put(&Hello::of_replica(config.me, self.peer, &config.common));
         self.state = State::Greeting { stream, inbox: Inbox::new(HELLO_BYTES_MAX), since: now };
         Ok(())
     }

@@ -76,8 +76,8 @@ fn links_to(peer: SocketAddr) -> Peers {
     let endpoints = [SocketAddr::from(([127, 0, 0, 1], 1)), peer].map(Endpoint::from);
     let settings = Default::default();
     let common = Common { cluster: 1, settings, protocol: "tara".to_owned() };
-    let making = Making { me: ReplicaId(0), common, tls: None, link_bytes_max: LIMIT };
-    Peers::new(making, &endpoints).unwrap()
+    let config = LinkConfig { me: ReplicaId(0), common, tls: None, link_bytes_max: LIMIT };
+    Peers::new(config, &endpoints).unwrap()
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Those who come in through the links port: other replicas, and native clients.
+//! Inbound connections on the links port: other replicas, and native clients.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,14 +15,14 @@ use crate::links::hello::{HELLO_BYTES_MAX, Hello};
 use crate::links::stream::{Scratch, Stream};
 use crate::links::tls::Tls;
 use crate::links::{Carried, Fault};
+use crate::server::accept::{AcceptConfig, Stage};
 use crate::server::faults::Faults;
-use crate::server::house::{House, Stage};
 use crate::server::peers::{FRAME_BYTES, PATIENCE_MS, SHOWN_BYTES_MAX};
 use crate::types::{Millis, ReplicaId, Slot};
 
-/// Bytes read from one guest in a turn.
+/// Bytes read from one connection in a turn.
 const READ_BYTES: usize = 1 << 20;
-/// Guests at a time that have yet to say who they are; one more takes the place of the first.
+/// Connections at a time that have yet to say who they are; one more takes the place of the first.
 const GREETING_MAX: usize = 256;
 /// Bytes that say in which view a slot was accepted: three numbers, two of which may take nine.
 const SLOT_BYTES: usize = 19;
@@ -44,7 +44,7 @@ fn pack_bytes_max(config: &Config) -> usize {
     config.largest_batch_bytes() + 64 * config.batch_requests_max + 1024
 }
 
-struct Guest {
+struct Inbound {
     stream: Stream,
     inbox: Inbox,
     outbox: Outbox,
@@ -53,8 +53,8 @@ struct Guest {
     moved_at: Millis,
 }
 
-/// What guests have brought.
-pub struct Brought<M> {
+/// What connections have received.
+pub struct Received<M> {
     /// Messages of replicas.
     pub messages: Vec<(ReplicaId, Vec<M>)>,
     /// Frames of replicas.
@@ -69,25 +69,25 @@ pub struct Brought<M> {
     pub came: Vec<ReplicaId>,
 }
 
-impl<M> Brought<M> {
+impl<M> Received<M> {
     /// Nothing yet.
-    pub fn nothing() -> Self {
+    pub fn none() -> Self {
         let (messages, frames, requests) = (Vec::new(), Vec::new(), Vec::new());
         Self { messages, frames, requests, bytes: 0, gone: Vec::new(), came: Vec::new() }
     }
 }
 
-/// What the messages of replicas are looked at with; see [`Protocol`](crate::protocol::Protocol).
-pub struct Heeded<M> {
+/// Checks of the messages of replicas before they reach the graph; see [`Protocol`](crate::protocol::Protocol).
+pub struct MessageChecks<M> {
     pub plausible: fn(&M, &Config) -> bool,
     pub executed: fn(&M) -> Option<Slot>,
 }
 
 /// Owns the connections that came in through the links port.
-pub struct Guests<M> {
-    house: House,
-    protocol: Heeded<M>,
-    guests: BTreeMap<u64, Guest>,
+pub struct InboundConnections<M> {
+    accept: AcceptConfig,
+    protocol: MessageChecks<M>,
+    inbound: BTreeMap<u64, Inbound>,
     /// Those of them that have yet to say who they are.
     greeting: BTreeSet<u64>,
     /// Those that may have sent something that is not read, or have something to be sent.
@@ -103,16 +103,16 @@ pub struct Guests<M> {
     differ: BTreeMap<ReplicaId, String>,
 }
 
-impl<M: DeserializeOwned> Guests<M> {
+impl<M: DeserializeOwned> InboundConnections<M> {
     /// Nobody yet.
-    pub fn new(house: House, protocol: Heeded<M>) -> Self {
-        let (guests, greeting, busy) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+    pub fn new(accept: AcceptConfig, protocol: MessageChecks<M>) -> Self {
+        let (inbound, greeting, busy) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
         let (faults, heard_at) = (Faults::new("links"), BTreeMap::new());
         let (executed_by, differ) = (BTreeMap::new(), BTreeMap::new());
         Self {
-            house,
+            accept,
             protocol,
-            guests,
+            inbound,
             greeting,
             busy,
             first: 0,
@@ -130,14 +130,14 @@ impl<M: DeserializeOwned> Guests<M> {
         socket: TcpStream,
         now: Millis,
         registry: &Registry,
-        brought: &mut Brought<M>,
+        received: &mut Received<M>,
     ) {
         if self.greeting.len() >= GREETING_MAX
             && let Some(&first) = self.greeting.first()
         {
-            self.end(first, &Fault::Slow, registry, brought);
+            self.end(first, &Fault::Slow, registry, received);
         }
-        let accepting = self.house.tls.as_ref().map(Tls::accepting);
+        let accepting = self.accept.tls.as_ref().map(Tls::accepting);
         let stream = Stream::accepted(socket, accepting.as_ref()).and_then(|mut stream| {
             stream.register(registry, Token(id as usize))?;
             Ok(stream)
@@ -146,8 +146,9 @@ impl<M: DeserializeOwned> Guests<M> {
             Err(fault) => self.faults.note(&fault, "a newcomer"),
             Ok(stream) => {
                 let (inbox, outbox) = (Inbox::new(HELLO_BYTES_MAX), Outbox::default());
-                let guest = Guest { stream, inbox, outbox, stage: Stage::Greeting, moved_at: now };
-                self.guests.insert(id, guest);
+                let connection =
+                    Inbound { stream, inbox, outbox, stage: Stage::Greeting, moved_at: now };
+                self.inbound.insert(id, connection);
                 self.greeting.insert(id);
             }
         }
@@ -155,19 +156,21 @@ impl<M: DeserializeOwned> Guests<M> {
 
     /// Takes note of what the system has seen; says whether the connection is one of these.
     pub fn on_event(&mut self, id: u64, event: &Event) -> bool {
-        let Some(guest) = self.guests.get_mut(&id) else { return false };
-        guest.stream.on_event(event);
+        let Some(connection) = self.inbound.get_mut(&id) else { return false };
+        connection.stream.on_event(event);
         self.busy.insert(id);
         true
     }
 
     /// Whether something can be read at once. Clients are not read while `clients_wait`.
     pub fn is_busy(&self, clients_wait: bool) -> bool {
-        let mut busy = self.busy.iter().filter_map(|id| self.guests.get(id));
-        busy.any(|guest| guest.stream.is_readable() && !self.house.lets_wait(guest, clients_wait))
+        let mut busy = self.busy.iter().filter_map(|id| self.inbound.get(id));
+        busy.any(|connection| {
+            connection.stream.is_readable() && !self.accept.lets_wait(connection, clients_wait)
+        })
     }
 
-    /// Reads what has arrived. Clients are read until they have brought `clients_bytes` of requests; those
+    /// Reads what has arrived. Clients are read until `clients_bytes` of requests have come; those
     /// that have to wait are the first to be read the next time.
     pub fn read(
         &mut self,
@@ -175,32 +178,35 @@ impl<M: DeserializeOwned> Guests<M> {
         now: Millis,
         scratch: &mut Scratch,
         registry: &Registry,
-        brought: &mut Brought<M>,
+        received: &mut Received<M>,
     ) {
         let mut last = std::mem::take(&mut self.busy);
         let first = last.split_off(&std::mem::take(&mut self.first));
         for id in first.into_iter().chain(last) {
-            let Some(guest) = self.guests.get_mut(&id) else { continue };
-            let clients_wait = brought.bytes >= clients_bytes;
-            if self.house.lets_wait(guest, clients_wait) {
+            let Some(connection) = self.inbound.get_mut(&id) else { continue };
+            let clients_wait = received.bytes >= clients_bytes;
+            if self.accept.lets_wait(connection, clients_wait) {
                 self.busy.insert(id);
                 if clients_wait && self.first == 0 {
                     self.first = id;
                 }
                 continue;
             }
-            let began = !guest.inbox.is_half_full();
-            let read = guest.stream.read(guest.inbox.room(), READ_BYTES, scratch);
-            if began && guest.inbox.is_half_full() && !matches!(guest.stage, Stage::Greeting) {
-                guest.moved_at = now;
+            let began = !connection.inbox.is_half_full();
+            let read = connection.stream.read(connection.inbox.room(), READ_BYTES, scratch);
+            if began
+                && connection.inbox.is_half_full()
+                && !matches!(connection.stage, Stage::Greeting)
+            {
+                connection.moved_at = now;
             }
-            let taken = self.take_frames(id, now, brought);
+            let taken = self.take_frames(id, now, received);
             if self.greeting.contains(&id) {
-                self.note_stage(id, registry, brought);
+                self.note_stage(id, registry, received);
             }
             match taken.and(read) {
-                Err(fault @ Fault::Mismatch(_)) => self.turn_away(id, &fault, registry, brought),
-                Err(fault) => self.end(id, &fault, registry, brought),
+                Err(fault @ Fault::Mismatch(_)) => self.turn_away(id, &fault, registry, received),
+                Err(fault) => self.end(id, &fault, registry, received),
                 Ok(()) => {
                     self.busy.insert(id);
                 }
@@ -208,69 +214,74 @@ impl<M: DeserializeOwned> Guests<M> {
         }
     }
 
-    /// Takes note of who a guest has said to be. A replica that dials again has given up the link it
+    /// Takes note of who a connection has said to be. A replica that dials again has given up the link it
     /// had before, whether or not that has been noticed here.
-    fn note_stage(&mut self, id: u64, registry: &Registry, brought: &mut Brought<M>) {
-        let Some(Guest { stage, .. }) = self.guests.get(&id) else { return };
+    fn note_stage(&mut self, id: u64, registry: &Registry, received: &mut Received<M>) {
+        let Some(Inbound { stage, .. }) = self.inbound.get(&id) else { return };
         if matches!(stage, Stage::Greeting) {
             return;
         }
         self.greeting.remove(&id);
         let Stage::Replica(from) = *stage else { return };
-        brought.came.push(from);
-        let earlier = |(other, guest): (&u64, &Guest)| {
-            let same = matches!(guest.stage, Stage::Replica(known) if known == from);
+        received.came.push(from);
+        let earlier = |(other, connection): (&u64, &Inbound)| {
+            let same = matches!(connection.stage, Stage::Replica(known) if known == from);
             (same && *other != id).then_some(*other)
         };
-        if let Some(other) = self.guests.iter().find_map(earlier) {
+        if let Some(other) = self.inbound.iter().find_map(earlier) {
             let fault = Fault::Refused(format!("replica {from} has dialled again"));
-            self.end(other, &fault, registry, brought);
+            self.end(other, &fault, registry, received);
         }
     }
 
-    fn take_frames(&mut self, id: u64, now: Millis, brought: &mut Brought<M>) -> Result<(), Fault> {
+    fn take_frames(
+        &mut self,
+        id: u64,
+        now: Millis,
+        received: &mut Received<M>,
+    ) -> Result<(), Fault> {
         let clients = if self.greeting.contains(&id) { self.clients() } else { 0 };
-        let Some(guest) = self.guests.get_mut(&id) else { return Ok(()) };
-        let Guest { stream, inbox, outbox, stage, moved_at } = guest;
+        let Some(connection) = self.inbound.get_mut(&id) else { return Ok(()) };
+        let Inbound { stream, inbox, outbox, stage, moved_at } = connection;
         loop {
             match stage {
                 Stage::Greeting => {
                     let Some(payload) = inbox.next_frame()? else { return Ok(()) };
                     let hello = Hello::read(payload);
-                    let (found, differ) = self.house.receive(hello, clients, stream, outbox)?;
+                    let (found, differ) = self.accept.receive(hello, clients, stream, outbox)?;
                     *stage = found;
                     if let Stage::Replica(from) = *stage {
                         self.differ.remove(&from);
                         self.differ.extend(differ.map(|differ| (from, differ)));
                     }
                     inbox.allow(match stage {
-                        Stage::Replica(_) => frame_bytes_max(&self.house.config),
-                        _ => pack_bytes_max(&self.house.config) + HELLO_BYTES_MAX,
+                        Stage::Replica(_) => frame_bytes_max(&self.accept.config),
+                        _ => pack_bytes_max(&self.accept.config) + HELLO_BYTES_MAX,
                     });
                 }
                 Stage::Replica(from) => {
                     let Some(payload) = inbox.next_frame()? else { return Ok(()) };
                     let (messages, shown) =
-                        decode(payload, self.protocol.plausible, &self.house.config)?;
-                    brought.frames.extend(shown.map(|bytes| (*from, bytes)));
+                        decode(payload, self.protocol.plausible, &self.accept.config)?;
+                    received.frames.extend(shown.map(|bytes| (*from, bytes)));
                     if let Some(slot) = messages.iter().filter_map(self.protocol.executed).max() {
                         self.executed_by.insert(*from, slot);
                     }
                     self.heard_at.insert(*from, now);
-                    brought.messages.push((*from, messages));
+                    received.messages.push((*from, messages));
                 }
                 Stage::Client => {
                     let Some(payload) = inbox.next_frame()? else { return Ok(()) };
                     let ClientRequest::Requests(requests) =
                         postcard::from_bytes(payload).map_err(|_| Fault::Unreadable)?;
                     // A larger one would not fit into a frame to the other replicas.
-                    let fits = requests.len() <= self.house.config.batch_requests_max
-                        && requests.bytes() <= pack_bytes_max(&self.house.config);
+                    let fits = requests.len() <= self.accept.config.batch_requests_max
+                        && requests.bytes() <= pack_bytes_max(&self.accept.config);
                     if !fits || !requests.iter().all(|request| request.is_of_a_session()) {
                         return Err(Fault::Unreadable);
                     }
-                    brought.bytes += requests.bytes();
-                    brought.requests.push((id, requests));
+                    received.bytes += requests.bytes();
+                    received.requests.push((id, requests));
                 }
             }
             *moved_at = now;
@@ -279,26 +290,26 @@ impl<M: DeserializeOwned> Guests<M> {
 
     /// Answers a client.
     pub fn answer(&mut self, id: u64, replies: Replies) {
-        let Some(guest) = self.guests.get_mut(&id) else { return };
+        let Some(connection) = self.inbound.get_mut(&id) else { return };
         // A client that does not read loses answers, and asks again.
-        if guest.outbox.len() <= self.house.outbox_bytes_max {
-            guest.outbox.put(&ServerReply::Replies(replies));
+        if connection.outbox.len() <= self.accept.outbox_bytes_max {
+            connection.outbox.put(&ServerReply::Replies(replies));
             self.busy.insert(id);
         }
     }
 
-    /// Sends what the guests take now.
-    pub fn flush(&mut self, now: Millis, registry: &Registry, brought: &mut Brought<M>) {
+    /// Sends what can be taken now.
+    pub fn flush(&mut self, now: Millis, registry: &Registry, received: &mut Received<M>) {
         for id in std::mem::take(&mut self.busy) {
-            let Some(guest) = self.guests.get_mut(&id) else { continue };
-            match guest.stream.write(guest.outbox.waiting()) {
-                Err(fault) => self.end(id, &fault, registry, brought),
+            let Some(connection) = self.inbound.get_mut(&id) else { continue };
+            match connection.stream.write(connection.outbox.waiting()) {
+                Err(fault) => self.end(id, &fault, registry, received),
                 Ok(count) => {
-                    guest.outbox.left(count);
+                    connection.outbox.left(count);
                     if count > 0 {
-                        guest.moved_at = now;
+                        connection.moved_at = now;
                     }
-                    if guest.stream.is_readable() {
+                    if connection.stream.is_readable() {
                         self.busy.insert(id);
                     }
                 }
@@ -306,47 +317,57 @@ impl<M: DeserializeOwned> Guests<M> {
         }
     }
 
-    /// Shows the door to those that are too slow.
-    pub fn on_tick(&mut self, now: Millis, registry: &Registry, brought: &mut Brought<M>) {
-        let slow = |guest: &Guest| {
-            let unfinished = guest.inbox.is_half_full() || !guest.outbox.is_empty();
-            let patience = match guest.stage {
+    /// Closes connections that have made no progress.
+    pub fn on_tick(&mut self, now: Millis, registry: &Registry, received: &mut Received<M>) {
+        let slow = |connection: &Inbound| {
+            let unfinished = connection.inbox.is_half_full() || !connection.outbox.is_empty();
+            let patience = match connection.stage {
                 Stage::Greeting => PATIENCE_MS,
                 Stage::Client if !unfinished => return false,
                 Stage::Replica(_) | Stage::Client => SILENCE_MS,
             };
-            now.saturating_sub(guest.moved_at) > patience
+            now.saturating_sub(connection.moved_at) > patience
         };
-        let ended: Vec<u64> =
-            self.guests.iter().filter(|(_, guest)| slow(guest)).map(|(id, _)| *id).collect();
+        let ended: Vec<u64> = self
+            .inbound
+            .iter()
+            .filter(|(_, connection)| slow(connection))
+            .map(|(id, _)| *id)
+            .collect();
         for id in ended {
-            self.end(id, &Fault::Slow, registry, brought);
+            self.end(id, &Fault::Slow, registry, received);
         }
         self.faults.on_tick(now);
     }
 
     /// Ends a connection whose other end is no match, and tells that end why if it has not been told.
-    fn turn_away(&mut self, id: u64, fault: &Fault, registry: &Registry, brought: &mut Brought<M>) {
-        let has_tls = self.house.tls.is_some();
-        if let Some(guest) = self.guests.get_mut(&id)
-            && guest.outbox.is_empty()
-            && matches!(guest.stage, Stage::Greeting)
-            && !guest.stream.is_encrypted()
+    fn turn_away(
+        &mut self,
+        id: u64,
+        fault: &Fault,
+        registry: &Registry,
+        received: &mut Received<M>,
+    ) {
+        let has_tls = self.accept.tls.is_some();
+        if let Some(connection) = self.inbound.get_mut(&id)
+            && connection.outbox.is_empty()
+            && matches!(connection.stage, Stage::Greeting)
+            && !connection.stream.is_encrypted()
         {
-            guest.outbox.put(&House::one_sided_tls(has_tls));
+            connection.outbox.put(&AcceptConfig::one_sided_tls(has_tls));
         }
-        self.end(id, fault, registry, brought);
+        self.end(id, fault, registry, received);
     }
 
-    fn end(&mut self, id: u64, fault: &Fault, registry: &Registry, brought: &mut Brought<M>) {
-        let Some(mut guest) = self.guests.remove(&id) else { return };
+    fn end(&mut self, id: u64, fault: &Fault, registry: &Registry, received: &mut Received<M>) {
+        let Some(mut connection) = self.inbound.remove(&id) else { return };
         self.busy.remove(&id);
         self.greeting.remove(&id);
         // What was to be said last says why.
-        let _ = guest.stream.write(guest.outbox.waiting());
-        guest.stream.deregister(registry);
-        brought.gone.push(id);
-        self.faults.note(fault, &guest.stream.peer());
+        let _ = connection.stream.write(connection.outbox.waiting());
+        connection.stream.deregister(registry);
+        received.gone.push(id);
+        self.faults.note(fault, &connection.stream.peer());
     }
 
     /// Connections given up.
@@ -356,7 +377,7 @@ impl<M: DeserializeOwned> Guests<M> {
 
     /// How many clients there are.
     pub fn clients(&self) -> usize {
-        self.guests.values().filter(|guest| matches!(guest.stage, Stage::Client)).count()
+        self.inbound.values().filter(|connection| matches!(connection.stage, Stage::Client)).count()
     }
 
     /// In what the settings of replicas differ from ours.
@@ -375,12 +396,12 @@ impl<M: DeserializeOwned> Guests<M> {
     }
 }
 
-impl House {
-    /// Whether a guest is not read for now: clients while they all wait, and one that does not take its
+impl AcceptConfig {
+    /// Whether a connection is not read for now: clients while they all wait, and one that does not take its
     /// answers.
-    fn lets_wait(&self, guest: &Guest, clients_wait: bool) -> bool {
-        let full = guest.outbox.len() > self.outbox_bytes_max;
-        matches!(guest.stage, Stage::Client) && (clients_wait || full)
+    fn lets_wait(&self, connection: &Inbound, clients_wait: bool) -> bool {
+        let full = connection.outbox.len() > self.outbox_bytes_max;
+        matches!(connection.stage, Stage::Client) && (clients_wait || full)
     }
 }
 

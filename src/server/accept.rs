@@ -1,4 +1,4 @@
-//! Who is let in through the links port, and what the others are told.
+//! The handshake on the links port: who is let in, and what the others are told.
 
 use crate::config::Config;
 use crate::links::Fault;
@@ -15,7 +15,7 @@ const WANTS_TLS: &str = "this cluster's links use TLS, and the other end does no
 const NO_TLS: &str = "this cluster's links are plain, and the other end uses TLS: a client leaves --ca, \
                       --cert and --key out; a replica needs `links = \"plain\"`";
 
-/// What is known of a guest.
+/// How far a connection has come.
 pub(super) enum Stage {
     /// It has yet to say who it is.
     Greeting,
@@ -25,8 +25,8 @@ pub(super) enum Stage {
     Client,
 }
 
-/// What guests are received with.
-pub struct House {
+/// Settings of the links port, and of what comes in through it.
+pub struct AcceptConfig {
     pub config: Config,
     pub common: Common,
     pub tls: Option<Tls>,
@@ -36,7 +36,7 @@ pub struct House {
     pub outbox_bytes_max: usize,
 }
 
-impl House {
+impl AcceptConfig {
     /// What an end is told that speaks TLS where this one does not, or the other way round.
     pub(super) fn one_sided_tls(has_tls: bool) -> Answer {
         let why = if has_tls { WANTS_TLS } else { NO_TLS };

@@ -1,4 +1,4 @@
-//! The loop of a replica: wait, take what arrived, turn, send.
+//! The event loop of a replica: wait, take what arrived, turn, send.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -24,8 +24,8 @@ use crate::observe::report::{Report, present};
 use crate::observe::showing::Showing;
 use crate::quorum::majority;
 use crate::server::diary::Diary;
-use crate::server::guests::{Brought, Guests};
 use crate::server::home::Home;
+use crate::server::inbound::{InboundConnections, Received};
 use crate::server::lines::Lines;
 use crate::server::peers::Peers;
 use crate::status::{Origin, Status};
@@ -36,10 +36,10 @@ pub const WAKER: Token = Token(64);
 const LINKS: Token = Token(65);
 const CLIENTS: Token = Token(66);
 /// Connections that came in are numbered from here; links that were dialled have their peer's number.
-const FIRST_GUEST: u64 = 128;
+const FIRST_CONNECTION: u64 = 128;
 
-/// What a life is made of.
-pub struct Parts<M: Clone + 'static, R: Clone + 'static> {
+/// The parts of an event loop.
+pub struct EventLoopParts<M: Clone + 'static, R: Clone + 'static> {
     pub config: Config,
     pub node: Node<M, R>,
     pub poll: Poll,
@@ -47,7 +47,7 @@ pub struct Parts<M: Clone + 'static, R: Clone + 'static> {
     /// None: no Redis clients are served.
     pub clients: Option<TcpListener>,
     pub peers: Peers,
-    pub guests: Guests<M>,
+    pub inbound: InboundConnections<M>,
     pub lines: Lines,
     pub showing: Showing,
     /// One for each replica of the cluster, for the frames that the others send.
@@ -59,28 +59,28 @@ pub struct Parts<M: Clone + 'static, R: Clone + 'static> {
     pub ending: Arc<AtomicBool>,
 }
 
-/// One life of a replica.
-pub struct Life<M: Clone + 'static, R: Clone + 'static> {
-    parts: Parts<M, R>,
+/// The event loop of one life of a replica.
+pub struct EventLoop<M: Clone + 'static, R: Clone + 'static> {
+    parts: EventLoopParts<M, R>,
     gather: Gather,
     routes: Routes,
     scratch: Scratch,
-    brought: Brought<M>,
+    received: Received<M>,
     /// What the last turn has said to this replica itself.
     own: Vec<M>,
     status: Status,
     diary: Diary,
     /// What happened since the others were shown a frame, and the slots that frames have shown.
-    untold: (Vec<Happened>, Vec<SlotLife>),
+    unshared: (Vec<Happened>, Vec<SlotLife>),
     next_tick: Duration,
-    next_guest: u64,
+    next_connection: u64,
     /// Listeners that may have somebody waiting.
-    knocked: [bool; 2],
+    accept_pending: [bool; 2],
     /// When to stop waiting for what is in flight, once ending.
     deadline: Option<Duration>,
 }
 
-impl<M, R> Life<M, R>
+impl<M, R> EventLoop<M, R>
 where
     M: Clone + Serialize + DeserializeOwned + 'static,
     R: Clone + Serialize + DeserializeOwned + 'static,
@@ -94,23 +94,23 @@ where
     /// Connections taken in a turn.
     const ACCEPTS_A_TURN: usize = 64;
 
-    pub fn new(parts: Parts<M, R>) -> Self {
+    pub fn new(parts: EventLoopParts<M, R>) -> Self {
         let gather = Gather::new(&parts.config);
         let (next_tick, lives) = (parts.clock.elapsed(), parts.node.incarnation());
-        let brought = Brought::nothing();
+        let received = Received::none();
         Self {
             parts,
             gather,
             routes: Routes::default(),
             scratch: Scratch::default(),
-            brought,
+            received,
             own: Vec::new(),
             status: Status { alive: true, lives, ..Status::default() },
             diary: Diary::default(),
-            untold: Default::default(),
+            unshared: Default::default(),
             next_tick,
-            next_guest: FIRST_GUEST,
-            knocked: [false; 2],
+            next_connection: FIRST_CONNECTION,
+            accept_pending: [false; 2],
             deadline: None,
         }
     }
@@ -149,8 +149,8 @@ where
         let (held, lines_held) = (self.clients_wait(), self.lines_wait());
         let busy = !self.own.is_empty()
             || (can_submit && !self.gather.is_empty())
-            || self.knocked.contains(&true)
-            || self.parts.guests.is_busy(held)
+            || self.accept_pending.contains(&true)
+            || self.parts.inbound.is_busy(held)
             || self.parts.lines.is_busy(lines_held);
         let patience = match busy {
             true => Duration::ZERO,
@@ -166,56 +166,56 @@ where
     }
 
     fn take_events(&mut self, events: &Events, now: Millis) {
-        let Parts { poll, peers, guests, lines, config, .. } = &mut self.parts;
+        let EventLoopParts { poll, peers, inbound, lines, config, .. } = &mut self.parts;
         for event in events {
             match event.token() {
                 WAKER => {}
-                LINKS => self.knocked[0] = true,
-                CLIENTS => self.knocked[1] = true,
+                LINKS => self.accept_pending[0] = true,
+                CLIENTS => self.accept_pending[1] = true,
                 Token(id) if id < config.n => {
                     let peer = ReplicaId(id as u16);
                     peers.on_event(peer, event, now, poll.registry(), &mut self.scratch);
                 }
                 Token(id) => {
                     let id = id as u64;
-                    let _known = guests.on_event(id, event) || lines.on_event(id, event);
+                    let _known = inbound.on_event(id, event) || lines.on_event(id, event);
                 }
             }
         }
         if self.deadline.is_some() {
-            self.knocked = [false; 2];
+            self.accept_pending = [false; 2];
         }
         self.accept(now);
     }
 
     fn accept(&mut self, now: Millis) {
-        for (at, knocked) in self.knocked.iter_mut().enumerate() {
-            let Parts { poll, links, clients, guests, lines, .. } = &mut self.parts;
+        for (at, accept_pending) in self.accept_pending.iter_mut().enumerate() {
+            let EventLoopParts { poll, links, clients, inbound, lines, .. } = &mut self.parts;
             let listener = if at == 0 { Some(&*links) } else { clients.as_ref() };
             let Some(listener) = listener else { continue };
             for _ in 0..Self::ACCEPTS_A_TURN {
-                if !*knocked {
+                if !*accept_pending {
                     break;
                 }
                 match listener.accept() {
                     Ok((socket, _)) => {
-                        let id = self.next_guest;
-                        self.next_guest += 1;
+                        let id = self.next_connection;
+                        self.next_connection += 1;
                         match at {
                             0 => {
-                                let brought = &mut self.brought;
-                                guests.on_accept(id, socket, now, poll.registry(), brought);
+                                let received = &mut self.received;
+                                inbound.on_accept(id, socket, now, poll.registry(), received);
                             }
                             _ => lines.on_accept(id, socket, now, poll.registry()),
                         }
                     }
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => *knocked = false,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => *accept_pending = false,
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
                     Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
                     Err(error) => {
                         // Most likely no file descriptor is left: the next tick tries again.
                         tracing::warn!(%error, "cannot accept a connection");
-                        *knocked = false;
+                        *accept_pending = false;
                     }
                 }
             }
@@ -224,25 +224,25 @@ where
 
     fn read(&mut self, now: Millis) {
         let (held, lines_held) = (self.clients_wait(), self.lines_wait());
-        let Parts { poll, peers, guests, lines, node, config, .. } = &mut self.parts;
-        let Self { brought, scratch, gather, routes, .. } = self;
+        let EventLoopParts { poll, peers, inbound, lines, node, config, .. } = &mut self.parts;
+        let Self { received, scratch, gather, routes, .. } = self;
         let room = if held { 0 } else { config.gather_bytes_max.saturating_sub(gather.bytes()) };
-        guests.read(room, now, scratch, poll.registry(), brought);
+        inbound.read(room, now, scratch, poll.registry(), received);
         lines.read(lines_held, scratch, gather);
         let drops = node.must_drop_input();
-        for (from, messages) in brought.messages.drain(..).filter(|_| !drops) {
+        for (from, messages) in received.messages.drain(..).filter(|_| !drops) {
             node.deliver(from, messages);
         }
         if !self.own.is_empty() {
             node.deliver(config.me, self.own.drain(..));
         }
-        for (id, requests) in brought.requests.drain(..) {
+        for (id, requests) in received.requests.drain(..) {
             routes.learn(id, &requests);
             gather.add_pack(requests);
         }
-        brought.bytes = 0;
-        brought.came.drain(..).for_each(|from| peers.expect(from));
-        for (from, bytes) in brought.frames.drain(..) {
+        received.bytes = 0;
+        received.came.drain(..).for_each(|from| peers.expect(from));
+        for (from, bytes) in received.frames.drain(..) {
             self.parts.boards[from.0 as usize].set_bytes(bytes);
         }
     }
@@ -253,15 +253,16 @@ where
             return Ok(());
         }
         self.next_tick = elapsed + Duration::from_millis(self.parts.config.tick_ms);
-        let Parts { poll, peers, guests, lines, node, ending, showing, home, .. } = &mut self.parts;
+        let EventLoopParts { poll, peers, inbound, lines, node, ending, showing, home, .. } =
+            &mut self.parts;
         home.as_ref().map_or(Ok(()), Home::check)?;
         self.diary.on_tick(now, node.is_full(), node.meter().map(|meter| &**meter));
         node.tick(now);
         showing.on_tick(node);
         peers.on_tick(now, poll.registry());
-        guests.on_tick(now, poll.registry(), &mut self.brought);
+        inbound.on_tick(now, poll.registry(), &mut self.received);
         lines.on_tick(now);
-        self.knocked = [self.deadline.is_none(); 2];
+        self.accept_pending = [self.deadline.is_none(); 2];
         if self.deadline.is_none() && ending.load(Ordering::Relaxed) {
             tracing::info!("stopping: handing leadership over and finishing open requests");
             self.deadline = Some(elapsed + Self::DRAIN);
@@ -297,16 +298,16 @@ where
     }
 
     fn send(&mut self, now: Millis) {
-        let Parts { poll, peers, guests, lines, node, .. } = &mut self.parts;
+        let EventLoopParts { poll, peers, inbound, lines, node, .. } = &mut self.parts;
         let mut ready = node.take_ready();
         peers.say(&mut ready.messages, &mut self.own);
         peers.flush(now, poll.registry());
         for replies in ready.replies {
-            answer(replies, &self.routes, guests, lines);
+            answer(replies, &self.routes, inbound, lines);
         }
-        guests.flush(now, poll.registry(), &mut self.brought);
+        inbound.flush(now, poll.registry(), &mut self.received);
         lines.flush(now);
-        for id in self.brought.gone.drain(..) {
+        for id in self.received.gone.drain(..) {
             self.routes.forget(id);
         }
     }
@@ -322,26 +323,27 @@ where
     }
 
     fn show(&mut self) {
-        let Parts { showing, node, peers, .. } = &mut self.parts;
+        let EventLoopParts { showing, node, peers, .. } = &mut self.parts;
         let Some(frame) = showing.take(node) else { return };
-        let (happened, slots) = &mut self.untold;
+        let (happened, slots) = &mut self.unshared;
         happened.extend_from_slice(&frame.happened);
         slots.extend_from_slice(&frame.slots);
         // They see few frames, and are to miss little: the latest of what has happened between.
         happened.drain(..happened.len().saturating_sub(Self::UNTOLD_MAX));
         slots.drain(..slots.len().saturating_sub(Self::UNTOLD_MAX));
         if frame.number % Self::FRAMES_FOR_OTHERS == 0 && peers.take_shows() {
-            let (happened, slots) = std::mem::take(&mut self.untold);
+            let (happened, slots) = std::mem::take(&mut self.unshared);
             peers.show(&Frame { happened, slots, ..(*frame).clone() });
         }
     }
 
     fn publish(&mut self, now: Millis) {
-        let Parts { config, node, peers, guests, lines, showing, clock, .. } = &mut self.parts;
+        let EventLoopParts { config, node, peers, inbound, lines, showing, clock, .. } =
+            &mut self.parts;
         let n = config.n;
         let idle_for = |at| clock.elapsed().saturating_sub(at);
         let leader = self.status.view.leader(n);
-        let heard = present(guests.heard_at(), now, config.present_ms()) - 1;
+        let heard = present(inbound.heard_at(), now, config.present_ms()) - 1;
         lines.describe(&self.status, leader, heard, clock.elapsed());
         showing.report(Report {
             up_for: clock.elapsed(),
@@ -350,14 +352,14 @@ where
             fenced: node.is_fenced(),
             gathered: self.gather.bytes(),
             links: peers.status().collect(),
-            heard_at: guests.heard_at().clone(),
-            executed_by: guests.executed_by().clone(),
-            differ: guests.differ().clone(),
-            native_clients: guests.clients(),
+            heard_at: inbound.heard_at().clone(),
+            executed_by: inbound.executed_by().clone(),
+            differ: inbound.differ().clone(),
+            native_clients: inbound.clients(),
             redis_clients: lines.clients(),
             refused: lines.refused(),
             unknown: lines.unknown(),
-            faults: guests.faults().with(lines.faults()),
+            faults: inbound.faults().with(lines.faults()),
             syncs: node.meter().map(|meter| (meter.syncs(), meter.sync_times())),
             full: node.is_full(),
             ..Report::of(config.me, n, self.status.clone(), now)
@@ -375,8 +377,8 @@ where
 
     /// Whether too few others are there for anything in flight to be answered.
     fn is_alone(&self, now: Millis) -> bool {
-        let Parts { guests, config, .. } = &self.parts;
-        present(guests.heard_at(), now, config.present_ms()) < majority(config.n)
+        let EventLoopParts { inbound, config, .. } = &self.parts;
+        present(inbound.heard_at(), now, config.present_ms()) < majority(config.n)
     }
 
     fn end(mut self, now: Millis) -> Result<(), Error> {
@@ -391,14 +393,14 @@ where
 fn answer<M: DeserializeOwned>(
     replies: Replies,
     routes: &Routes,
-    guests: &mut Guests<M>,
+    inbound: &mut InboundConnections<M>,
     lines: &mut Lines,
 ) {
     if lines.answer(&replies) {
         return;
     }
     // Not all of them were for lines.
-    routes.sort(replies, |id, replies| guests.answer(id, replies));
+    routes.sort(replies, |id, replies| inbound.answer(id, replies));
 }
 
 /// A listener that does not block.

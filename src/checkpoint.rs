@@ -19,6 +19,16 @@ impl Digest {
     pub fn of(bytes: &[u8]) -> Self {
         Self(*blake3::hash(bytes).as_bytes())
     }
+
+    /// The digest of all that can be read, of which little is in memory at a time.
+    ///
+    /// # Errors
+    /// What the reader says.
+    pub fn read(from: impl Read) -> io::Result<Self> {
+        let mut hasher = Hasher::default();
+        hasher.0.update_reader(from)?;
+        Ok(hasher.digest())
+    }
 }
 
 /// Computes the digest of bytes that come in pieces.
@@ -151,46 +161,28 @@ impl Cut {
 }
 
 impl Checkpoint {
-    /// Bytes that are read at once: few enough to stay near the processor.
-    const PIECE_BYTES: usize = 128 << 10;
-
     /// The checkpoint at `slot` with the given bytes.
     #[must_use]
     pub fn new(slot: Slot, bytes: Vec<u8>) -> Self {
         Self { slot, digest: Digest::of(&bytes), bytes: Arc::new(bytes) }
     }
 
-    /// Hands all its bytes to `each`, piece by piece.
+    /// Its bytes, one after the other. A file stays open meanwhile.
     ///
     /// # Errors
-    /// As [`Source::read_at`], and what `each` says.
-    pub fn pieces(&self, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
-        let length = self.bytes.length();
-        let mut room = vec![0; Self::PIECE_BYTES.min(length as usize)];
-        let mut at = 0;
-        while at < length {
-            let piece = &mut room[..Self::PIECE_BYTES.min((length - at) as usize)];
-            self.bytes.read_at(at, piece)?;
-            each(piece)?;
-            at += piece.len() as u64;
-        }
-        Ok(())
-    }
-
-    /// Its bytes, one after the other.
-    #[must_use]
-    pub fn reader(&self) -> Reader<'_> {
-        Reader { bytes: &*self.bytes, at: 0 }
+    /// As [`Source::keep`].
+    pub fn reader(&self) -> io::Result<Reader> {
+        Ok(Reader { bytes: Arc::clone(&self.bytes).keep()?, at: 0 })
     }
 }
 
 /// Reads the bytes of a checkpoint. There is no buffer in it.
-pub struct Reader<'c> {
-    bytes: &'c dyn Source,
+pub struct Reader {
+    bytes: Arc<dyn Source>,
     at: u64,
 }
 
-impl Read for Reader<'_> {
+impl Read for Reader {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         let left = self.bytes.length() - self.at;
         let count = room.len().min(usize::try_from(left).unwrap_or(usize::MAX));

@@ -139,7 +139,7 @@ impl Frozen for Vec<u8> {
     }
 
     fn write(&self, part: usize, out: &mut Vec<u8>) {
-        out.extend(self.chunks(PART_BYTES).nth(part).into_iter().flatten());
+        out.extend_from_slice(self.chunks(PART_BYTES).nth(part).unwrap_or_default());
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::frame::{HEAD, Place};
 use super::segment::{Broken, Header};
 use super::{Disk, Identity, disk_error, encode, names};
-use crate::checkpoint::{Checkpoint, Digest, Hasher, Source};
+use crate::checkpoint::{Checkpoint, Digest, Source};
 use crate::error::Error;
 use crate::types::Slot;
 
@@ -77,12 +77,7 @@ pub(super) fn read(
         Err(broken) => return Ok(Err(broken)),
     };
     let checkpoint = Checkpoint { slot, digest, bytes: Arc::new(State { file, start }) };
-    let mut hasher = Hasher::default();
-    checkpoint.pieces(|piece| {
-        hasher.add(piece);
-        Ok(())
-    })?;
-    let found = hasher.digest();
+    let found = Digest::read(checkpoint.reader()?)?;
     if found == digest {
         return Ok(Ok(checkpoint));
     }

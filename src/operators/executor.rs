@@ -258,7 +258,8 @@ impl Executor {
     /// unless the application breaks its word.
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Damaged> {
         let damaged = |offset, expected| Damaged { offset, expected };
-        let (mut state, mut application) = State::read(checkpoint.reader())?;
+        let bytes = checkpoint.reader().map_err(|_| damaged(0, "bytes that can be read"))?;
+        let (mut state, mut application) = State::read(bytes)?;
         let n = self.state.sources.len();
         if state.next != checkpoint.slot || state.sources.len() != n {
             return Err(damaged(0, "the slot and cluster size of this checkpoint"));

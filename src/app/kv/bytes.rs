@@ -24,7 +24,9 @@ impl Bytes {
     /// is shared.
     pub(super) fn overwrite(&mut self, new: &[u8]) {
         match self {
-            Self::Long(length, room) if is_fit(room.len(), new.len()) => {
+            Self::Long(length, room)
+                if new.len() <= room.len() && !leaves_idle(room.len(), new.len()) =>
+            {
                 let Some(room) = Arc::get_mut(room) else { return *self = new.into() };
                 room[..new.len()].copy_from_slice(new);
                 *length = new.len() as u32;
@@ -47,10 +49,9 @@ impl Bytes {
             _ => {
                 // Twice as much, so that what grows byte by byte is not copied as often.
                 let room = if length > old { length.max(2 * old) } else { length };
-                let kept = self.iter().copied().take(length);
                 let mut grown: Arc<[u8]> = std::iter::repeat_n(0, room).collect();
-                let bytes = Arc::make_mut(&mut grown);
-                bytes.iter_mut().zip(kept).for_each(|(new, old)| *new = old);
+                let kept = old.min(length);
+                Arc::make_mut(&mut grown)[..kept].copy_from_slice(&self[..kept]);
                 return *self = Self::Long(length as u32, grown);
             }
         };
@@ -67,14 +68,14 @@ impl Bytes {
     }
 }
 
-/// Whether something new may take the room of something old: not if it would leave most of much idle.
-fn is_fit(room: usize, new: usize) -> bool {
-    new <= room && (room <= 4096 || room / 4 <= new)
+/// Whether so many bytes would leave most of a large room idle.
+fn leaves_idle(room: usize, new: usize) -> bool {
+    room > 4096 && room / 4 > new
 }
 
-/// Replaces `old` by `new` in the same room, if it is fit for it.
+/// Replaces `old` by `new` in the same room, unless that would leave most of a large one idle.
 pub(super) fn overwrite(old: &mut Vec<u8>, new: &[u8]) {
-    if new.len() <= old.capacity() && !is_fit(old.capacity(), new.len()) {
+    if leaves_idle(old.capacity(), new.len()) {
         *old = new.to_vec();
     } else {
         old.clear();

@@ -102,37 +102,29 @@ impl Entries {
     /// What `key` stands for, to be changed.
     pub(super) fn get_mut(&mut self, key: &[u8]) -> Option<&mut Entry> {
         let spot = Spot::of(key);
-        let part = self.parts[spot.part()].as_mut()?;
-        let is_key = |(own, _): &(Bytes, Entry)| own[..] == *key;
-        if Arc::get_mut(part).is_none() {
-            // Only for a key that is there is it worth a copy.
-            part.find(spot.hash(), is_key)?;
-        }
-        Arc::make_mut(part).find_mut(spot.hash(), is_key).map(|(_, entry)| entry)
+        let part = part_to_change(self.parts[spot.part()].as_mut()?, spot, key)?;
+        part.find_mut(spot.hash(), |(own, _)| own[..] == *key).map(|(_, entry)| entry)
     }
 
     /// The place of `key`.
     pub(super) fn place(&mut self, key: &[u8]) -> Place<'_> {
         let spot = Spot::of(key);
-        let place = &mut self.parts[spot.part()];
-        if place.is_none() {
+        let part = self.parts[spot.part()].get_or_insert_with(|| {
             // A state that is restored fills part after part; no part is then made larger time and again.
             let usual = self.keys.checked_div(self.used).unwrap_or(0);
-            *place = Some(Arc::new(Part::with_capacity(usual)));
             self.used += 1;
-        }
-        let part = Arc::make_mut(place.get_or_insert_default());
-        match part.entry(spot.hash(), |(own, _)| own[..] == *key, hash) {
+            Arc::new(Part::with_capacity(usual))
+        });
+        match Arc::make_mut(part).entry(spot.hash(), |(own, _)| own[..] == *key, hash) {
             hash_table::Entry::Occupied(entry) => Place::Taken(&mut entry.into_mut().1),
             hash_table::Entry::Vacant(entry) => Place::Free(Free(entry, &mut self.keys)),
         }
     }
 
     pub(super) fn remove(&mut self, key: &[u8]) -> Option<Entry> {
-        self.get(key)?;
         let spot = Spot::of(key);
         let place = &mut self.parts[spot.part()];
-        let part = Arc::make_mut(place.as_mut()?);
+        let part = part_to_change(place.as_mut()?, spot, key)?;
         let found = part.find_entry(spot.hash(), |(own, _)| own[..] == *key).ok()?;
         let ((_, entry), _) = found.remove();
         self.keys -= 1;
@@ -167,6 +159,14 @@ impl Entries {
         sorted.sort_unstable_by_key(|(key, _)| *key);
         sorted
     }
+}
+
+/// The part as this map's own. Only for a key that is there is a shared one worth a copy.
+fn part_to_change<'p>(part: &'p mut Arc<Part>, spot: Spot, key: &[u8]) -> Option<&'p mut Part> {
+    if Arc::strong_count(part) > 1 {
+        part.find(spot.hash(), |(own, _)| own[..] == *key)?;
+    }
+    Some(Arc::make_mut(part))
 }
 
 /// Maps are equal when they hold the same.

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use comfy_table::Table;
 use hdrhistogram::Histogram;
-use taraflow::app::kv::KeyValue;
 use taraflow::client::Outcome;
 use taraflow::dataflows::tara;
-use taraflow::embedded::{Client, Cluster, Settings};
-use taraflow::resp::write_command;
-use taraflow::types::ReplicaId;
+use taraflow::hosts::embedded::{Client, Cluster, Settings};
+use taraflow::kv::resp::write_command;
+use taraflow::kv::service::KeyValue;
+use taraflow::model::types::ReplicaId;
 
 const OUTSTANDING: [usize; 4] = [1, 16, 256, 4096];
 const VALUE_BYTES: [usize; 3] = [16, 128, 1024];

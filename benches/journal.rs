@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
 
-use taraflow::checkpoint::Cut;
 use taraflow::disk::{Durable, Files, Identity, Journal, Store};
-use taraflow::types::{ReplicaId, Slot};
+use taraflow::model::checkpoint::Cut;
+use taraflow::model::types::{ReplicaId, Slot};
 
 const OWNER: Identity = Identity { cluster: 1, replica: ReplicaId(0) };
 const CHECKPOINT_BYTES: usize = 200 << 20;

@@ -8,11 +8,11 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
-use taraflow::app::kv::KeyValue;
-use taraflow::app::{At, StateMachine};
-use taraflow::redis::{Line, Settings, World};
-use taraflow::resp::{Arguments, Limits, write_command};
-use taraflow::types::Slot;
+use taraflow::kv::redis::{Line, Settings, World};
+use taraflow::kv::resp::{Arguments, Limits, write_command};
+use taraflow::kv::service::KeyValue;
+use taraflow::model::app::{At, StateMachine};
+use taraflow::model::types::Slot;
 
 const KEYS: usize = 100_000;
 const ROUNDS: usize = 15;

@@ -8,12 +8,12 @@
 use std::time::{Duration, Instant};
 
 use comfy_table::Table;
-use taraflow::app::kv::KeyValue;
 use taraflow::client::Outcome;
 use taraflow::dataflows::tara;
-use taraflow::embedded::{Client, Cluster, Settings};
+use taraflow::hosts::embedded::{Client, Cluster, Settings};
+use taraflow::kv::resp::write_command;
+use taraflow::kv::service::KeyValue;
 use taraflow::observe::frame::Level;
-use taraflow::resp::write_command;
 
 const OUTSTANDING: [usize; 3] = [16, 256, 4096];
 const LEVELS: [Level; 3] = [Level::Off, Level::Basic, Level::Full];

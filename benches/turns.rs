@@ -8,17 +8,17 @@
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use taraflow::app::kv::KeyValue;
-use taraflow::batch::{Packer, Request, Requests};
-use taraflow::clock::Clock;
-use taraflow::config::Config;
 use taraflow::dataflows::tara::{self, Commit, Message, Promise};
-use taraflow::node::Node;
+use taraflow::engine::node::Node;
+use taraflow::engine::replica::Said;
+use taraflow::kv::resp::write_command;
+use taraflow::kv::service::KeyValue;
+use taraflow::model::batch::{Packer, Request, Requests};
+use taraflow::model::clock::Clock;
+use taraflow::model::config::Config;
+use taraflow::model::types::{ClientId, ReplicaId, To};
 use taraflow::observe::frame::Level;
 use taraflow::observe::observer::Observer;
-use taraflow::replica::Said;
-use taraflow::resp::write_command;
-use taraflow::types::{ClientId, ReplicaId, To};
 
 const ROUNDS: u32 = 20_000;
 

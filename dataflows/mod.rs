@@ -10,17 +10,17 @@ use std::sync::atomic::AtomicBool;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::app::StateMachine;
-use crate::config::Config;
+use crate::deploy::settings::NodeSettings;
 use crate::disk::{self, Disk, Line, Verified};
-use crate::embedded::{self, Cluster};
-use crate::error::Error;
-use crate::inspect::{self, Graph};
+use crate::engine::protocol::Protocol;
+use crate::hosts::embedded::{self, Cluster};
+use crate::hosts::server;
+use crate::hosts::simulation::{self, Outcome, Subject, World};
+use crate::model::app::StateMachine;
+use crate::model::config::Config;
+use crate::model::error::Error;
 use crate::observe::board::Board;
-use crate::protocol::Protocol;
-use crate::server;
-use crate::settings::NodeSettings;
-use crate::simulation::{self, Outcome, Subject, World};
+use crate::observe::graph::{self, Graph};
 
 /// The protocols: this is the only list. The first is spoken where none is named.
 static ALL: [&dyn AnyProtocol; 1] = [&tara::PROTOCOL];
@@ -103,7 +103,7 @@ where
     }
 
     fn graph(&self, config: &Config) -> Graph {
-        inspect::graph(config, self.dataflow)
+        graph::graph(config, self.dataflow)
     }
 
     fn records(

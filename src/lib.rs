@@ -5,9 +5,9 @@
 //! simulator, as threads of one process, and as processes over sockets.
 //!
 //! ```
-//! use taraflow::app::kv::KeyValue;
+//! use taraflow::kv::service::KeyValue;
 //! use taraflow::dataflows::tara;
-//! use taraflow::embedded::{Cluster, Settings};
+//! use taraflow::hosts::embedded::{Cluster, Settings};
 //!
 //! let service = || Box::new(KeyValue::default()) as _;
 //! let mut cluster = Cluster::start(Settings::new(3), tara::PROTOCOL, service)?;
@@ -16,36 +16,29 @@
 //!
 //! cluster.kill(cluster.leader());
 //! assert_eq!(client.call(b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n")?, b"$1\r\nv\r\n");
-//! # Ok::<(), taraflow::error::Error>(())
+//! # Ok::<(), taraflow::model::error::Error>(())
 //! ```
 //!
 //! # Where things are
 //!
-//! In the order in which they rest on each other:
+//! In the order in which they rest on each other; no room knows one below it in this list, which a test
+//! checks:
 //!
-//! - **Words of the field**: [`types`], [`config`], [`quorum`], [`batch`], [`checkpoint`], [`events`],
-//!   [`refused`], [`clock`], [`error`]; and the replicated service, [`app`], whose trait is
-//!   [`StateMachine`](app::StateMachine).
-//! - **What survives and what travels**: [`disk`] has the journal and the checkpoints, [`links`] frames,
-//!   handshake and TLS between processes.
-//! - **The engine**: [`role`] makes operators of handler methods, [`replica`] gives a graph its turns, [`node`]
-//!   adds the disk and decides what may leave; [`operators`] are those that protocols share, [`protocol`] is
-//!   what a host must know of one.
-//! - **Protocols**: [`dataflows`], a folder each.
-//! - **Hosts**: [`simulation`] runs a cluster from a seed and checks it, [`embedded`] as threads, [`server`] as
-//!   a process; [`edge`] gathers requests, and [`client`] is the other half of a session.
-//! - **Redis**: [`app::kv`] is the service, [`resp`] the format, [`redis`] a client's connection, [`commands`]
-//!   a file of commands.
-//! - **To look inside**: [`observe`] watches a replica and judges, [`inspect`] draws its graph, [`status`] is
-//!   how it stands, [`admin`] answers over HTTP, [`page`] in a browser.
-//! - **To run it**: [`settings`], [`setup`], [`supervisor`], and the commands in [`cli`].
+//! - [`model`]: words of the field, such as slots, views, quorums and batches; and the trait of a replicated
+//!   service, [`StateMachine`](model::app::StateMachine).
+//! - [`disk`]: what survives, the journal and the checkpoints.
+//! - [`links`]: what travels, frames, handshake and TLS between processes.
+//! - [`kv`]: the key-value service, Redis's wire format, a Redis client's connection.
+//! - [`engine`]: operators out of handler methods, a graph as a replica, a replica as a node with a disk.
+//! - [`client`]: a client's half of a session.
+//! - [`observe`]: what a replica and its operators do, and what is wrong with it; its graph, drawn.
+//! - [`deploy`]: settings, keys, and the processes of a cluster.
+//! - [`web`]: questions over HTTP, and the page in a browser.
+//! - [`hosts`]: who runs nodes, a simulator, threads of one process, a process.
+//! - [`dataflows`]: the protocols, a folder each, and their list.
+//! - [`cli`]: the command line, a file a command.
 #![forbid(unsafe_code)]
 
-#[allow(clippy::disallowed_methods, reason = "an edge: reads clocks, has a thread of its own")]
-pub mod admin;
-pub mod app;
-pub mod batch;
-pub mod checkpoint;
 #[allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -58,59 +51,18 @@ pub mod cli;
     reason = "an edge: reads clocks, waits"
 )]
 pub mod client;
-#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the one place that asks")]
-pub mod clock;
-pub mod commands;
-pub mod config;
 #[path = "../dataflows/mod.rs"]
 pub mod dataflows;
-pub mod direct;
+pub mod deploy;
 pub mod disk;
-#[allow(
-    clippy::disallowed_types,
-    reason = "no operator: nothing here reaches the log in map order"
-)]
-pub mod edge;
-#[allow(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "an edge: reads clocks, starts threads"
-)]
-pub mod embedded;
-pub mod error;
-pub mod events;
-#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: reads clocks")]
-pub mod inspect;
+pub mod engine;
+pub mod hosts;
+pub mod kv;
 pub mod links;
-pub mod node;
-#[allow(clippy::disallowed_methods, reason = "an edge: reads clocks")]
+pub mod model;
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: reads clocks")]
 pub mod observe;
-pub mod operators;
-pub mod page;
-pub mod protocol;
-pub mod quorum;
-pub mod redis;
-pub mod refused;
-pub mod replica;
-pub mod resp;
-pub mod role;
-#[allow(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "an edge: reads clocks, starts threads"
-)]
-pub mod server;
-pub mod settings;
-#[allow(clippy::disallowed_types, reason = "certificates are valid from now on")]
-pub mod setup;
-pub mod simulation;
-pub mod status;
-#[allow(
-    clippy::disallowed_methods,
-    reason = "an edge: reads clocks, waits for processes, starts a thread for signals"
-)]
-pub mod supervisor;
-pub mod types;
+pub mod web;
 
 /// The README's example, kept true.
 #[cfg(doctest)]

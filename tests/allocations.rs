@@ -1,12 +1,12 @@
 //! What agreement allocates does not depend on how many requests a batch holds.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
 
-use taraflow::app::Nothing;
-use taraflow::batch::{Packer, Request, Requests};
-use taraflow::config::Config;
 use taraflow::dataflows::tara::{Message, Promise, dataflow};
-use taraflow::node::Node;
-use taraflow::types::{ClientId, ReplicaId, To};
+use taraflow::engine::node::Node;
+use taraflow::model::app::Nothing;
+use taraflow::model::batch::{Packer, Request, Requests};
+use taraflow::model::config::Config;
+use taraflow::model::types::{ClientId, ReplicaId, To};
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;

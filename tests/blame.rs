@@ -6,21 +6,21 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use taraflow::app::Nothing;
-use taraflow::batch::{Packer, Request, Requests};
-use taraflow::config::Config;
 use taraflow::dataflows::tara::{self, Message, Promise};
-use taraflow::events::{Event, Wait};
-use taraflow::inspect;
-use taraflow::node::Node;
+use taraflow::engine::node::Node;
+use taraflow::hosts::simulation::Random;
+use taraflow::model::app::Nothing;
+use taraflow::model::batch::{Packer, Request, Requests};
+use taraflow::model::config::Config;
+use taraflow::model::events::{Event, Wait};
+use taraflow::model::types::{ClientId, ReplicaId, Slot};
+use taraflow::observe::counters::Status;
 use taraflow::observe::frame::{Frame, Level};
+use taraflow::observe::graph;
 use taraflow::observe::observer::Observer;
 use taraflow::observe::report::Report;
 use taraflow::observe::scene::{Scene, Sighting};
 use taraflow::observe::status::{Bounds, ReplicaStatus};
-use taraflow::simulation::Random;
-use taraflow::status::Status;
-use taraflow::types::{ClientId, ReplicaId, Slot};
 
 /// What is done to a cluster.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,7 +58,7 @@ impl World {
             let mut config = Config::new(ReplicaId(me), n);
             // No view change gets in the way.
             config.suspect_after_ms = 1 << 40;
-            let wiring = inspect::wiring(&config, tara::dataflow);
+            let wiring = graph::wiring(&config, tara::dataflow);
             let clock = Rc::clone(&now_ms);
             let now = Box::new(move || clock.get() * 1_000);
             let (worker, observer) = Observer::prepare(Level::Basic, &config, wiring, now);

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use taraflow::checkpoint::Cut;
 use taraflow::disk::{Durable, Identity, Recovered, Store};
-use taraflow::error::Error;
-use taraflow::simulation::{FaultyDisk, Random};
-use taraflow::types::{ReplicaId, Slot};
+use taraflow::hosts::simulation::{FaultyDisk, Random};
+use taraflow::model::checkpoint::Cut;
+use taraflow::model::error::Error;
+use taraflow::model::types::{ReplicaId, Slot};
 
 const OWNER: Identity = Identity { cluster: 9, replica: ReplicaId(1) };
 const CHECKPOINT_EVERY: u64 = 4;

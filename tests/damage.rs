@@ -2,9 +2,9 @@
 //! goes unmissed.
 #![allow(clippy::unwrap_used)]
 
-use taraflow::checkpoint::{Cut, Digest};
 use taraflow::disk::{Disk, Durable, Identity, Memory, Recovered, Store};
-use taraflow::types::{ReplicaId, Slot};
+use taraflow::model::checkpoint::{Cut, Digest};
+use taraflow::model::types::{ReplicaId, Slot};
 
 const OWNER: Identity = Identity { cluster: 7, replica: ReplicaId(1) };
 

@@ -3,17 +3,17 @@
 
 use proptest::prelude::*;
 
-use taraflow::app::kv::KeyValue;
-use taraflow::app::{At, StateMachine};
-use taraflow::checkpoint::Cut;
-use taraflow::config::Config;
 use taraflow::dataflows::tara::{Message, PROTOCOL, Promise};
+use taraflow::deploy::settings::Cluster;
 use taraflow::disk::{Disk, Durable, Identity, Memory, Store};
+use taraflow::kv::service::KeyValue;
 use taraflow::links::client_messages::{ClientRequest, ServerReply};
 use taraflow::links::frame::{Inbox, Outbox};
 use taraflow::links::hello::{Answer, Hello};
-use taraflow::settings::Cluster;
-use taraflow::types::{ReplicaId, Slot, View};
+use taraflow::model::app::{At, StateMachine};
+use taraflow::model::checkpoint::Cut;
+use taraflow::model::config::Config;
+use taraflow::model::types::{ReplicaId, Slot, View};
 
 const OWNER: Identity = Identity { cluster: 7, replica: ReplicaId(1) };
 

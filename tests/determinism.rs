@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use taraflow::dataflows::tara::invariants::subject;
-use taraflow::simulation::{Settings, World};
+use taraflow::hosts::simulation::{Settings, World};
 
 const SEEDS: std::ops::Range<u64> = 0..8;
 const LINE: &str = "fingerprints:";

@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use taraflow::disk::{Disk, Files, Memory};
-use taraflow::error::Error;
-use taraflow::simulation::FaultyDisk;
+use taraflow::hosts::simulation::FaultyDisk;
+use taraflow::model::error::Error;
 
 /// An empty directory for one test.
 fn directory(test: &str) -> PathBuf {

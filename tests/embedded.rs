@@ -5,14 +5,14 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use taraflow::app::kv::KeyValue;
-use taraflow::checkpoint::Digest;
 use taraflow::client::Outcome;
 use taraflow::dataflows::tara;
-use taraflow::embedded::{Client, Cluster, Settings, Status};
-use taraflow::error::Error;
-use taraflow::resp::write_command;
-use taraflow::types::{ReplicaId, Slot};
+use taraflow::hosts::embedded::{Client, Cluster, Settings, Status};
+use taraflow::kv::resp::write_command;
+use taraflow::kv::service::KeyValue;
+use taraflow::model::checkpoint::Digest;
+use taraflow::model::error::Error;
+use taraflow::model::types::{ReplicaId, Slot};
 
 /// More than anything here takes on a loaded machine.
 const LONG: Duration = Duration::from_secs(60);

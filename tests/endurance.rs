@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use cluster::{Cluster, wait_until};
-use taraflow::config::Config;
-use taraflow::types::ReplicaId;
+use taraflow::model::config::Config;
+use taraflow::model::types::ReplicaId;
 
 /// Requests of a client that wait for their answers together.
 const PIPELINE: u64 = 256;

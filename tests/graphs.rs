@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use taraflow::config::Config;
 use taraflow::dataflows;
-use taraflow::inspect::{EdgeKind, Graph, OperatorKind, arrows};
-use taraflow::types::ReplicaId;
+use taraflow::model::config::Config;
+use taraflow::model::types::ReplicaId;
+use taraflow::observe::graph::{EdgeKind, Graph, OperatorKind, arrows};
 
 /// The protocols: name, golden file, and the source that holds the figure.
 const PROTOCOLS: [(&str, &str, &str); 1] =
@@ -75,7 +75,7 @@ fn figure_names_every_role_and_draws_no_arrow_that_is_not_built() {
                     continue;
                 }
                 seen += 1;
-                let drawn = |edge: &&taraflow::inspect::Edge| {
+                let drawn = |edge: &&taraflow::observe::graph::Edge| {
                     edge.kind == kind && edge.from == three[0] && edge.to == three[2]
                 };
                 assert!(graph.edges.iter().any(|edge| drawn(&edge)), "{three:?} in {protocol}");
@@ -101,7 +101,7 @@ fn every_role_reads_and_writes() {
 fn every_kind_of_message_joins_two_roles() {
     for (protocol, ..) in PROTOCOLS {
         let graph = graph(protocol);
-        let links = |edge: &&taraflow::inspect::Edge| edge.kind == EdgeKind::Link;
+        let links = |edge: &&taraflow::observe::graph::Edge| edge.kind == EdgeKind::Link;
         let joined: BTreeSet<_> =
             graph.edges.iter().filter(links).filter_map(|edge| edge.label.as_ref()).collect();
         let posts = graph.operators.iter().filter(|o| o.kind == OperatorKind::Post);

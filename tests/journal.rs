@@ -1,11 +1,11 @@
 //! The journal over a disk that was cut, flipped, filled or swapped.
 #![allow(clippy::unwrap_used)]
 
-use taraflow::checkpoint::Cut;
 use taraflow::disk::{Disk, Durable, Identity, Memory, Recovered, Store};
-use taraflow::error::Error;
-use taraflow::simulation::FaultyDisk;
-use taraflow::types::{ReplicaId, Slot};
+use taraflow::hosts::simulation::FaultyDisk;
+use taraflow::model::checkpoint::Cut;
+use taraflow::model::error::Error;
+use taraflow::model::types::{ReplicaId, Slot};
 
 const OWNER: Identity = Identity { cluster: 7, replica: ReplicaId(1) };
 
@@ -130,7 +130,7 @@ fn a_bit_flipped_anywhere_in_what_was_synced_is_refused() {
 fn what_was_synced_survives_any_crash_and_each_start_is_counted() {
     for seed in 0..200 {
         let disk = made::<FaultyDisk>();
-        let mut random = taraflow::simulation::Random::new(seed);
+        let mut random = taraflow::hosts::simulation::Random::new(seed);
         let mut synced = 0;
         for life in 1..6 {
             let (mut store, recovered) = open(&disk).unwrap();
@@ -291,7 +291,7 @@ fn a_disk_that_died_while_it_was_made_can_be_made_again() {
         let mut disk = FaultyDisk::default();
         disk.die_after(operations);
         assert!(Store::create(&mut disk, OWNER).is_err());
-        disk.crash(&mut taraflow::simulation::Random::new(operations), 500_000, false);
+        disk.crash(&mut taraflow::hosts::simulation::Random::new(operations), 500_000, false);
         match Store::create(&mut disk, OWNER) {
             Ok(()) | Err(Error::Taken { .. }) => {}
             Err(other) => panic!("{operations} operations: {other}"),
@@ -379,7 +379,7 @@ fn a_sync_that_fails_at_any_time_is_an_error_and_what_was_synced_before_stays() 
             return assert_all_is_there(&disk, "no sync failed");
         }
         drop(store);
-        disk.crash(&mut taraflow::simulation::Random::new(at), 500_000, false);
+        disk.crash(&mut taraflow::hosts::simulation::Random::new(at), 500_000, false);
         let (_, recovered) = open(&disk).unwrap_or_else(|e| panic!("sync {at}: {e}"));
         let newest = slots(&recovered).last().map_or(0, |slot| slot + 1);
         let least = [0, 2, 3, 4, 6, 6][promised];

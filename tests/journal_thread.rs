@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, unbounded};
 
-use taraflow::app::Nothing;
-use taraflow::checkpoint::Cut;
-use taraflow::config::Config;
 use taraflow::disk::{Disk, Durable, Identity, Recovered, Store};
-use taraflow::error::Error;
-use taraflow::node::Node;
-use taraflow::replica::{Inputs, Outputs, timeless_worker};
-use taraflow::role::Role;
-use taraflow::simulation::FaultyDisk;
-use taraflow::types::{ReplicaId, Slot, To};
+use taraflow::engine::node::Node;
+use taraflow::engine::replica::{Inputs, Outputs, timeless_worker};
+use taraflow::engine::role::Role;
+use taraflow::hosts::simulation::FaultyDisk;
+use taraflow::model::app::Nothing;
+use taraflow::model::checkpoint::Cut;
+use taraflow::model::config::Config;
+use taraflow::model::error::Error;
+use taraflow::model::types::{ReplicaId, Slot, To};
 
 const CLUSTER: u64 = 9;
 const ME: ReplicaId = ReplicaId(0);
@@ -105,7 +105,7 @@ fn what_is_said_leaves_in_order_when_it_is_durable() {
         host.turn([number]).unwrap();
     }
     assert_eq!(host.until_said(200).unwrap(), (0..200).collect::<Vec<_>>());
-    disk.crash(&mut taraflow::simulation::Random::new(1), 500_000, false);
+    disk.crash(&mut taraflow::hosts::simulation::Random::new(1), 500_000, false);
     drop(host);
     assert_eq!(found(&disk), (0..200).step_by(2).collect::<Vec<_>>());
 }
@@ -218,7 +218,7 @@ fn a_replica_that_is_dropped_leaves_what_it_has_handed_over() {
         host.turn([2 * number]).unwrap();
     }
     drop(host);
-    disk.crash(&mut taraflow::simulation::Random::new(2), 500_000, false);
+    disk.crash(&mut taraflow::hosts::simulation::Random::new(2), 500_000, false);
     assert_eq!(found(&disk), (0..100).step_by(2).collect::<Vec<_>>());
 
     let mut host = Host::start(&disk);

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use taraflow::app::kv::{self, KeyValue, Row, check};
-use taraflow::app::{At, StateMachine};
-use taraflow::resp::{Limits, Parsed, Reply, write_command};
-use taraflow::types::Slot;
+use taraflow::kv::resp::{Limits, Parsed, Reply, write_command};
+use taraflow::kv::service::{self, KeyValue, Row, check};
+use taraflow::model::app::{At, StateMachine};
+use taraflow::model::types::Slot;
 
 /// Few keys and telling numbers, so that commands meet each other's traces.
 const WORDS: &[&str] = &[
@@ -64,7 +64,7 @@ struct Asked {
 fn script(length: usize) -> impl Strategy<Value = Vec<Asked>> {
     let words = vec(proptest::sample::select(WORDS), 0..6);
     let names: Vec<_> =
-        kv::commands().map(Row::name).chain(["transaction", "fingerprint"]).collect();
+        service::commands().map(Row::name).chain(["transaction", "fingerprint"]).collect();
     let asked = (proptest::sample::select(names), words, -20i64..60);
     vec(asked, 0..length).prop_map(|asked| {
         let mut time_ms: u64 = 0;

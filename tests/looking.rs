@@ -4,10 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use taraflow::checkpoint::Cut;
 use taraflow::dataflows::tara::{Promise, Proposal};
 use taraflow::disk::{Durable, Files, Identity, Store};
-use taraflow::types::{ReplicaId, Slot, View};
+use taraflow::model::checkpoint::Cut;
+use taraflow::model::types::{ReplicaId, Slot, View};
 
 const OWNER: Identity = Identity { cluster: 0xabc, replica: ReplicaId(1) };
 

@@ -11,9 +11,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use taraflow::dataflows::tara::{Message, PROTOCOL};
-use taraflow::events::Event;
-use taraflow::simulation::{Settings, World};
-use taraflow::types::ReplicaId;
+use taraflow::hosts::simulation::{Settings, World};
+use taraflow::model::events::Event;
+use taraflow::model::types::ReplicaId;
 
 use watching::{Onlooker, watched};
 

@@ -10,13 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use taraflow::app::kv::KeyValue;
 use taraflow::dataflows::tara;
-use taraflow::embedded::{Cluster, Settings};
-use taraflow::inspect::EdgeKind;
+use taraflow::hosts::embedded::{Cluster, Settings};
+use taraflow::kv::resp::write_command;
+use taraflow::kv::service::KeyValue;
+use taraflow::model::types::ReplicaId;
 use taraflow::observe::frame::{Frame, Hold, Level, Operator};
-use taraflow::resp::write_command;
-use taraflow::types::ReplicaId;
+use taraflow::observe::graph::EdgeKind;
 
 /// More than anything here takes on a loaded machine.
 const LONG: Duration = Duration::from_secs(60);

@@ -6,12 +6,12 @@ mod watching;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use taraflow::batch::weight;
 use taraflow::dataflows::tara::{Message, PROTOCOL, Promise};
 use taraflow::disk::Recovered;
-use taraflow::events::Event;
-use taraflow::simulation::{Micros, Settings, World};
-use taraflow::types::{ReplicaId, Slot};
+use taraflow::hosts::simulation::{Micros, Settings, World};
+use taraflow::model::batch::weight;
+use taraflow::model::events::Event;
+use taraflow::model::types::{ReplicaId, Slot};
 
 use watching::{Onlooker, watched};
 

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cluster::Cluster;
-use taraflow::resp::{Limits, Parsed, Reply, write_command};
+use taraflow::kv::resp::{Limits, Parsed, Reply, write_command};
 
 /// How long a build without optimizations may take for much.
 const PATIENCE: Duration = Duration::from_secs(120);

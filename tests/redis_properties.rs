@@ -6,10 +6,10 @@ use std::sync::Arc;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use taraflow::app::kv::KeyValue;
-use taraflow::app::{At, StateMachine};
-use taraflow::redis::{Line, Settings, World};
-use taraflow::types::Slot;
+use taraflow::kv::redis::{Line, Settings, World};
+use taraflow::kv::service::KeyValue;
+use taraflow::model::app::{At, StateMachine};
+use taraflow::model::types::Slot;
 
 /// Commands that meet each other's traces, and bytes that are none.
 const PIECES: &[&str] = &[

@@ -3,8 +3,8 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use taraflow::commands::CommandReader;
-use taraflow::resp::{Arguments, Limits, Parsed, ProtocolError, Reply, write_command};
+use taraflow::kv::command_file::CommandReader;
+use taraflow::kv::resp::{Arguments, Limits, Parsed, ProtocolError, Reply, write_command};
 
 /// Small, so that random input meets the limits.
 const TIGHT: Limits = Limits {

@@ -5,14 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::batch::{Value, weight};
-use crate::config::Config;
 use crate::disk::{Durable, Recovered};
-use crate::events::{Event, Holding, Wait};
-use crate::operators::executor::Executed;
-use crate::refused::{Refusal, Refused};
-use crate::role::{Pulse, Role, Stream};
-use crate::types::{Millis, ReplicaId, Slot, View};
+use crate::engine::operators::executor::Executed;
+use crate::engine::role::{Pulse, Role, Stream};
+use crate::model::batch::{Value, weight};
+use crate::model::config::Config;
+use crate::model::events::{Event, Holding, Wait};
+use crate::model::refused::{Refusal, Refused};
+use crate::model::types::{Millis, ReplicaId, Slot, View};
 
 use super::decided::Decided;
 use super::lacking::Lacking;

@@ -1,11 +1,11 @@
 //! Controller: suspects a leader under which requests wait too long (TA-6), or that is not heard at all.
 
-use crate::config::Config;
-use crate::events::{Event, Holding, Suspicion, Wait};
-use crate::operators::executor::{Executed, Progress};
-use crate::operators::requests::Announce;
-use crate::role::{Pulse, Role, Stream};
-use crate::types::{Millis, ReplicaId, View};
+use crate::engine::operators::executor::{Executed, Progress};
+use crate::engine::operators::requests::Announce;
+use crate::engine::role::{Pulse, Role, Stream};
+use crate::model::config::Config;
+use crate::model::events::{Event, Holding, Suspicion, Wait};
+use crate::model::types::{Millis, ReplicaId, View};
 
 use super::messages::ViewRequest;
 

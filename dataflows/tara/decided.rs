@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::batch::Value;
 use crate::disk::{Durable, Recovered};
-use crate::types::Slot;
+use crate::model::batch::Value;
+use crate::model::types::Slot;
 
 use super::messages::{Promise, Proposal};
 

@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::batch::{Value, weight};
-use crate::checkpoint::Digest;
-use crate::config::Config;
 use crate::disk::Recovered;
-use crate::events::Event;
-use crate::operators::checkpointer::Report;
-use crate::protocol::Oracle;
-use crate::quorum::Votes;
-use crate::simulation::Subject;
-use crate::types::{ReplicaId, Slot, To, View};
+use crate::engine::operators::checkpointer::Report;
+use crate::engine::protocol::Oracle;
+use crate::hosts::simulation::Subject;
+use crate::model::batch::{Value, weight};
+use crate::model::checkpoint::Digest;
+use crate::model::config::Config;
+use crate::model::events::Event;
+use crate::model::quorum::Votes;
+use crate::model::types::{ReplicaId, Slot, To, View};
 
 use super::runs;
 use super::standing::Standing;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::Config;
-use crate::operators::patience::Patience;
-use crate::types::{Millis, Slot, View};
+use crate::engine::operators::patience::Patience;
+use crate::model::config::Config;
+use crate::model::types::{Millis, Slot, View};
 
 use super::messages::Need;
 use super::runs::runs;

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::batch::Value;
-use crate::config::Config;
-use crate::events::{Event, Holding, Wait};
-use crate::operators::executor::Executed;
-use crate::quorum::Votes;
-use crate::refused::{Refusal, Refused};
-use crate::role::{Role, Stream};
-use crate::types::{ReplicaId, Slot, View};
+use crate::engine::operators::executor::Executed;
+use crate::engine::role::{Role, Stream};
+use crate::model::batch::Value;
+use crate::model::config::Config;
+use crate::model::events::{Event, Holding, Wait};
+use crate::model::quorum::Votes;
+use crate::model::refused::{Refusal, Refused};
+use crate::model::types::{ReplicaId, Slot, View};
 
 use super::messages::{Commit, Proposal};
 
@@ -134,7 +134,7 @@ impl Learner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::refused::Refusal;
+    use crate::model::refused::Refusal;
 
     #[test]
     fn what_a_learner_passes_over_is_counted_by_the_reason() {

@@ -2,16 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::batch::{Value, is_plausible_value, weight};
-use crate::config::Config;
 use crate::disk::Kind;
-use crate::operators::address::Addressing;
-use crate::operators::catch_up::CatchUp;
-use crate::operators::checkpointer::Report;
-use crate::operators::requests::{Announce, Forward};
-use crate::protocol::Step;
-use crate::role::{Role, Stream};
-use crate::types::{ReplicaId, Slot, To, View};
+use crate::engine::operators::address::Addressing;
+use crate::engine::operators::catch_up::CatchUp;
+use crate::engine::operators::checkpointer::Report;
+use crate::engine::operators::requests::{Announce, Forward};
+use crate::engine::protocol::Step;
+use crate::engine::role::{Role, Stream};
+use crate::model::batch::{Value, is_plausible_value, weight};
+use crate::model::config::Config;
+use crate::model::types::{ReplicaId, Slot, To, View};
 
 use super::runs::{self, Run};
 

@@ -44,9 +44,9 @@
 //!
 //! Who owns what: the *view* and what was *accepted* belong to the [`committer`](mod@committer); the *next slot* to the
 //! [`proposer`](mod@proposer); the *votes* to the [`learner`](mod@learner); *application, sessions* and the progress of each source
-//! to the [`executor`](crate::operators::executor); *suspicion* to the [`controller`](mod@controller); which checkpoint is
-//! *stable* to the [`checkpointer`](crate::operators::checkpointer); open *client batches* to the
-//! [`request_source`](crate::operators::requests); the recent past to
+//! to the [`executor`](crate::engine::operators::executor); *suspicion* to the [`controller`](mod@controller); which checkpoint is
+//! *stable* to the [`checkpointer`](crate::engine::operators::checkpointer); open *client batches* to the
+//! [`request_source`](crate::engine::operators::requests); the recent past to
 //! [`catch_up`](mod@catch_up). Everyone else is told by a stream and may be behind; so a
 //! message names its view, and the owner refuses what its view forbids.
 //!
@@ -87,17 +87,17 @@ mod standing;
 use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::core::Concatenate;
 
-use crate::config::Config;
 use crate::disk::Recovered;
-use crate::operators::catch_up::{self, catch_up};
-use crate::operators::checkpointer::checkpointer;
-use crate::operators::executor::executor;
-use crate::operators::release::release;
-use crate::operators::requests::{RequestSource, request_source};
-use crate::protocol::Protocol;
-use crate::replica::{Inputs, Outputs};
-use crate::role::{Pulse, connect, inlet};
-use crate::types::Slot;
+use crate::engine::operators::catch_up::{self, catch_up};
+use crate::engine::operators::checkpointer::checkpointer;
+use crate::engine::operators::executor::executor;
+use crate::engine::operators::release::release;
+use crate::engine::operators::requests::{RequestSource, request_source};
+use crate::engine::protocol::Protocol;
+use crate::engine::replica::{Inputs, Outputs};
+use crate::engine::role::{Pulse, connect, inlet};
+use crate::model::config::Config;
+use crate::model::types::Slot;
 
 pub use messages::{
     Commit, Message, Need, Promise, Proposal, Record, Renewal, Supply, ViewRequest, message_weight,

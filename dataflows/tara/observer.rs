@@ -4,11 +4,11 @@
 //! entered a view follows at once, for then `f + 1` have asked (T7): in a cluster that is only partly
 //! connected not everyone hears `f + 1`.
 
-use crate::config::Config;
-use crate::events::{Event, Holding, Wait};
-use crate::quorum::Watermark;
-use crate::role::{Role, Stream};
-use crate::types::{ReplicaId, View};
+use crate::engine::role::{Role, Stream};
+use crate::model::config::Config;
+use crate::model::events::{Event, Holding, Wait};
+use crate::model::quorum::Watermark;
+use crate::model::types::{ReplicaId, View};
 
 use super::messages::ViewRequest;
 

@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::batch::{Value, weight};
-use crate::config::Config;
-use crate::events::{Event, Holding, Wait};
-use crate::operators::executor::Executed;
-use crate::operators::lineup::Lineup;
-use crate::operators::patience::Patience;
-use crate::operators::requests::Forward;
-use crate::refused::{Refusal, Refused};
-use crate::role::{Pulse, Role, Stream};
-use crate::types::{Millis, Slot, View};
+use crate::engine::operators::executor::Executed;
+use crate::engine::operators::lineup::Lineup;
+use crate::engine::operators::patience::Patience;
+use crate::engine::operators::requests::Forward;
+use crate::engine::role::{Pulse, Role, Stream};
+use crate::model::batch::{Value, weight};
+use crate::model::config::Config;
+use crate::model::events::{Event, Holding, Wait};
+use crate::model::refused::{Refusal, Refused};
+use crate::model::types::{Millis, Slot, View};
 
 use super::messages::{Proposal, Renewal};
 use super::recovery::{Left, NewView};

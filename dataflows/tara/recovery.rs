@@ -5,14 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::batch::Value;
-use crate::config::Config;
-use crate::events::{Event, Holding, Wait};
-use crate::operators::patience::Patience;
-use crate::quorum::Votes;
-use crate::refused::{Refusal, Refused};
-use crate::role::{Pulse, Role, Stream};
-use crate::types::{Millis, ReplicaId, Slot, View};
+use crate::engine::operators::patience::Patience;
+use crate::engine::role::{Pulse, Role, Stream};
+use crate::model::batch::Value;
+use crate::model::config::Config;
+use crate::model::events::{Event, Holding, Wait};
+use crate::model::quorum::Votes;
+use crate::model::refused::{Refusal, Refused};
+use crate::model::types::{Millis, ReplicaId, Slot, View};
 
 use super::messages::{Need, Record, Supply};
 use super::runs::{self, runs};
@@ -249,7 +249,7 @@ mod tests {
     use super::super::messages::Proposal;
     use super::super::runs::Run;
     use super::*;
-    use crate::batch::{Batch, BatchId, Packer};
+    use crate::model::batch::{Batch, BatchId, Packer};
 
     fn recovery() -> Recovery {
         Recovery::new(View(0), &Config::new(ReplicaId(1), 3))

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::types::{Slot, View};
+use crate::model::types::{Slot, View};
 
 /// "For these slots, what was proposed for each in `view`."
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

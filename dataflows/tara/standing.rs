@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::Config;
-use crate::events::Event;
-use crate::quorum::{Votes, majority};
-use crate::types::{ReplicaId, View};
+use crate::model::config::Config;
+use crate::model::events::Event;
+use crate::model::quorum::{Votes, majority};
+use crate::model::types::{ReplicaId, View};
 
 use super::Message;
 

@@ -5,10 +5,10 @@
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use taraflow::app::kv::KeyValue;
-use taraflow::app::{At, StateMachine};
-use taraflow::redis::{Line, Settings, World};
-use taraflow::types::Slot;
+use taraflow::kv::service::KeyValue;
+use taraflow::model::app::{At, StateMachine};
+use taraflow::kv::redis::{Line, Settings, World};
+use taraflow::model::types::Slot;
 
 /// Feeds the parts to a line whose log answers at once, and returns all that it says.
 fn run<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {

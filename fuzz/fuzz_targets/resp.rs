@@ -4,11 +4,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use taraflow::app::kv::KeyValue;
-use taraflow::app::{At, StateMachine};
-use taraflow::commands::CommandReader;
-use taraflow::resp::{Arguments, Limits, Parsed, Reply};
-use taraflow::types::Slot;
+use taraflow::kv::service::KeyValue;
+use taraflow::model::app::{At, StateMachine};
+use taraflow::kv::command_file::CommandReader;
+use taraflow::kv::resp::{Arguments, Limits, Parsed, Reply};
+use taraflow::model::types::Slot;
 
 fuzz_target!(|input: &[u8]| {
     let limits = Limits::default();

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::log::{Form, Where, quietly, write_json};
 use crate::disk::{CheckpointLine, checkpoints};
-use crate::error::Error;
+use crate::model::error::Error;
 
 /// The checkpoints in a replica's data directory, whether the replica runs or not; nothing is changed.
 #[derive(Debug, Args)]

@@ -9,10 +9,10 @@ use serde_json::json;
 
 use super::log::{Form, quietly, write_json};
 use crate::dataflows;
+use crate::deploy::settings::{self, Found, Layers, LogLevel, NodeSettings};
 use crate::disk::{Files, Identity};
-use crate::error::Error;
-use crate::server;
-use crate::settings::{self, Found, Layers, LogLevel, NodeSettings};
+use crate::hosts::server;
+use crate::model::error::Error;
 
 /// What `taraflow config` is told.
 #[derive(Debug, Args)]

@@ -7,7 +7,7 @@ use clap::Args;
 use super::inspect::findings;
 use super::inspect::sources::Place;
 use super::log::{Form, quietly, write_json};
-use crate::error::Error;
+use crate::model::error::Error;
 use crate::observe::findings::Finding;
 use crate::observe::scene::Scene;
 

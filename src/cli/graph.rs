@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use clap::ValueEnum;
 
 use super::protocol::Spoken;
-use crate::config::Config;
-use crate::error::Error;
-use crate::types::ReplicaId;
+use crate::model::config::Config;
+use crate::model::error::Error;
+use crate::model::types::ReplicaId;
 
 /// What `taraflow graph` is told.
 #[derive(Debug, clap::Args)]

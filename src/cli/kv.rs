@@ -7,9 +7,9 @@ use clap::Args;
 use super::log::{Form, quietly};
 use super::reach::{Reach, nonce};
 use super::reply::write_reply;
-use crate::app::kv;
-use crate::error::Error;
-use crate::resp::write_command;
+use crate::kv::resp::write_command;
+use crate::kv::service;
+use crate::model::error::Error;
 
 /// What `taraflow kv` is told.
 #[derive(Debug, Args)]
@@ -60,7 +60,7 @@ pub fn run(args: &KvArgs) -> Result<(), Error> {
     }
     let mut command = Vec::new();
     write_command(words.iter().copied(), &mut command);
-    kv::check(&command).map_err(|refused| refuse(&refused.to_string(), &args.command))?;
+    service::check(&command).map_err(|refused| refuse(&refused.to_string(), &args.command))?;
     let mut client = args.reach.target()?.connect(nonce()?)?;
     let reply = client.call(&command)?;
     let mut out = std::io::stdout().lock();

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::protocol::Spoken;
 use crate::disk::{Files, Line, Verified, is_anybodys};
-use crate::error::Error;
+use crate::model::error::Error;
 
 /// The journal in a replica's data directory, whether the replica runs or not; nothing is changed.
 #[derive(Debug, Args)]

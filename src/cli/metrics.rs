@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use clap::{Args, Subcommand};
 
 /// Alert rules, for Prometheus.
-pub const ALERTS: &str = include_str!("../admin/prometheus/alerts.yml");
+pub const ALERTS: &str = include_str!("../web/admin/prometheus/alerts.yml");
 /// A dashboard, for Grafana.
-pub const DASHBOARD: &str = include_str!("../admin/prometheus/dashboard.json");
+pub const DASHBOARD: &str = include_str!("../web/admin/prometheus/dashboard.json");
 
 /// What `taraflow metrics` is told.
 #[derive(Debug, Args)]

@@ -44,7 +44,7 @@ use std::sync::atomic::AtomicBool;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use crate::error::Error;
+use crate::model::error::Error;
 
 /// Stream-based state-machine replication.
 #[derive(Debug, Parser)]

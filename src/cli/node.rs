@@ -11,14 +11,14 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::config::{NodeArgs, check_data};
 use super::told_to_end;
-use crate::admin::{Admin, Setting, Shown};
-use crate::app::kv::KeyValue;
 use crate::dataflows;
-use crate::error::Error;
+use crate::deploy::settings::{Found, LogLevel, NodeSettings};
+use crate::hosts::server;
+use crate::kv::service::KeyValue;
+use crate::model::error::Error;
+use crate::model::types::ReplicaId;
 use crate::observe::board::Board;
-use crate::server;
-use crate::settings::{Found, LogLevel, NodeSettings};
-use crate::types::ReplicaId;
+use crate::web::admin::{Admin, Setting, Shown};
 
 /// What `taraflow node` is told.
 #[derive(Debug, Args)]

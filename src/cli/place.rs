@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, in_shell};
-use crate::settings::DIRECTORY;
+use crate::deploy::settings::DIRECTORY;
+use crate::model::error::{Error, in_shell};
 
 /// What commands say of their `--dir`.
 pub(super) const HELP: &str = "The cluster's directory [default: $TARAFLOW_DIR, or ./cluster]";

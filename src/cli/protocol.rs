@@ -4,7 +4,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 
 use crate::dataflows::{self, AnyProtocol};
-use crate::error::Error;
+use crate::model::error::Error;
 
 /// The protocol of a command that works without a cluster's files.
 #[derive(Debug, Args)]

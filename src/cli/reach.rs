@@ -10,10 +10,10 @@ use super::ask::resolve;
 use super::numbers::whole;
 use super::place;
 use crate::client::Target;
-use crate::error::Error;
+use crate::deploy::settings::{Cluster, look_up_all};
 use crate::links::tls::TlsFiles;
 use crate::links::tls::{CLIENT, Tls};
-use crate::settings::{Cluster, look_up_all};
+use crate::model::error::Error;
 
 /// Which cluster, and with which keys.
 #[derive(Debug, Args)]

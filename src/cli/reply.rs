@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::log::Form;
-use crate::resp::{Limits, Parsed, Reply};
+use crate::kv::resp::{Limits, Parsed, Reply};
 
 /// Prints the reply to command `number`, the first being 1.
 ///

@@ -15,9 +15,9 @@ use super::log::Form;
 use super::numbers::at_least_one;
 use super::protocol::Spoken;
 use crate::dataflows::AnyProtocol;
-use crate::error::Error;
-use crate::page;
-use crate::simulation::{Outcome, Stats};
+use crate::hosts::simulation::{Outcome, Stats};
+use crate::model::error::Error;
+use crate::web::page;
 
 /// Simulated clusters under loss, reordering, partitions, crashes and disk faults, each drawn from a
 /// seed and checked against the protocol's invariants and for linearizability.

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::{Outcome, Pack, Refused, Session};
-use crate::batch::Replies;
-use crate::error::Error;
-use crate::types::{ClientId, Millis, ReplicaId};
+use crate::model::batch::Replies;
+use crate::model::error::Error;
+use crate::model::types::{ClientId, Millis, ReplicaId};
 
 /// The way to the replicas. A client is connected to one replica at a time.
 pub trait Door: Send {

@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll, Token};
 
 use super::{Client, Door, Pack, Sending, Session};
-use crate::batch::Replies;
-use crate::clock::Clock;
-use crate::error::Error;
 use crate::links::Fault;
 use crate::links::client_messages::{ClientLimits, ClientRequest, ServerReply};
 use crate::links::frame::{Inbox, Outbox};
 use crate::links::hello::{Answer, HELLO_BYTES_MAX, Hello};
 use crate::links::stream::{Scratch, Stream};
 use crate::links::tls::Tls;
-use crate::types::{ClientId, Millis, ReplicaId};
+use crate::model::batch::Replies;
+use crate::model::clock::Clock;
+use crate::model::error::Error;
+use crate::model::types::{ClientId, Millis, ReplicaId};
 
 /// Which cluster, and how it is reached.
 #[derive(Clone, Debug)]

@@ -9,9 +9,9 @@
 
 use std::collections::VecDeque;
 
-use crate::batch::{Answer, Packer, Reply, Request, Requests};
 use crate::links::client_messages::ClientLimits;
-use crate::types::{ClientId, Millis, ReplicaId};
+use crate::model::batch::{Answer, Packer, Reply, Request, Requests};
+use crate::model::types::{ClientId, Millis, ReplicaId};
 
 /// Why a request cannot be taken now. It has not been sent and takes no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

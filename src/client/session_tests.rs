@@ -1,7 +1,7 @@
 //! The rules of a session.
 
 use super::*;
-use crate::config::Config;
+use crate::model::config::Config;
 
 fn opened() -> Session {
     let config = Config { client_window: 4, ..Config::new(ReplicaId(0), 3) };

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::frame::{HEAD, Place};
 use super::segment::{Broken, Header};
 use super::{Disk, Identity, disk_error, encode, names};
-use crate::checkpoint::{Checkpoint, Digest, Source};
-use crate::error::Error;
-use crate::types::Slot;
+use crate::model::checkpoint::{Checkpoint, Digest, Source};
+use crate::model::error::Error;
+use crate::model::types::Slot;
 
 /// What comes before the state in the file of a checkpoint, as long for any digest.
 pub(super) fn head(slot: Slot, digest: Digest, owner: Identity) -> Vec<u8> {

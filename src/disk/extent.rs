@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::frame::Place;
 use super::segment::{Broken, Header};
 use super::{Disk, Identity, encode};
-use crate::error::is_full;
+use crate::model::error::is_full;
 
 /// The name of the file.
 pub(super) const FILE: &str = "extent";
@@ -124,8 +124,8 @@ fn place() -> Place {
 mod tests {
     use super::*;
     use crate::disk::Memory;
-    use crate::simulation::FaultyDisk;
-    use crate::types::ReplicaId;
+    use crate::hosts::simulation::FaultyDisk;
+    use crate::model::types::ReplicaId;
 
     const OWNER: Identity = Identity { cluster: 3, replica: ReplicaId(1) };
 

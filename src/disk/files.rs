@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Disk;
-use crate::checkpoint::Source;
-use crate::error::Error;
+use crate::model::checkpoint::Source;
+use crate::model::error::Error;
 
 /// The files of a directory.
 #[derive(Debug)]

@@ -12,7 +12,7 @@
 use std::fmt;
 
 use super::Identity;
-use crate::types::ReplicaId;
+use crate::model::types::ReplicaId;
 
 /// Bytes before a payload.
 pub(super) const HEAD: usize = 16;

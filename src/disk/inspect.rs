@@ -10,9 +10,9 @@ use super::frame::Place;
 use super::recovery;
 use super::segment::{At, Broken, Ending, Entry, Follows, Header, Segment};
 use super::{Disk, Identity, checkpoints as files, names};
-use crate::checkpoint::Digest;
-use crate::error::Error;
-use crate::types::{Slot, View};
+use crate::model::checkpoint::Digest;
+use crate::model::error::Error;
+use crate::model::types::{Slot, View};
 
 /// What a protocol's record is called, and the view it speaks of.
 #[derive(Clone, Copy, Debug)]
@@ -311,7 +311,7 @@ fn unreadable(path: &str, source: io::Error) -> Error {
 
 fn damage(file: &str, broken: &Broken) -> String {
     let Broken { offset, expected, found } = broken;
-    crate::error::damage(file, *offset, expected, found)
+    crate::model::error::damage(file, *offset, expected, found)
 }
 
 fn hexadecimal(digest: Digest) -> String {

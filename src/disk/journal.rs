@@ -14,9 +14,9 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use serde::Serialize;
 
 use super::{Durable, Meter, Store};
-use crate::checkpoint::Checkpoint;
-use crate::error::Error;
-use crate::types::ReplicaId;
+use crate::model::checkpoint::Checkpoint;
+use crate::model::error::Error;
+use crate::model::types::ReplicaId;
 
 /// Called on the journal's thread when there is something to see: turns or a checkpoint are durable, the
 /// disk is full or has room again, or the thread has ended.

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Disk;
-use crate::checkpoint::Source;
+use crate::model::checkpoint::Source;
 
 /// Files in memory.
 #[derive(Clone, Debug, Default)]

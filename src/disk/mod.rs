@@ -29,9 +29,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::{Cut, Source};
-use crate::error::Error;
-use crate::types::{ReplicaId, Slot};
+use crate::model::checkpoint::{Cut, Source};
+use crate::model::error::Error;
+use crate::model::types::{ReplicaId, Slot};
 
 pub use files::Files;
 pub use inspect::{CheckpointLine, Kind, Line, Verified, checkpoints, is_anybodys, records};

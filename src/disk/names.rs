@@ -1,6 +1,6 @@
 //! The names of a replica's files. Files of any other name are left alone.
 
-use crate::types::Slot;
+use crate::model::types::Slot;
 
 /// The suffix of a file that is not complete yet.
 const TEMPORARY_SUFFIX: &str = ".new";

@@ -10,9 +10,9 @@ use super::segment::{Broken, Header};
 use super::store::{Past, Store};
 use super::whole::{self, Journal};
 use super::{Disk, Identity, disk_error, encode, names};
-use crate::checkpoint::Checkpoint;
-use crate::error::Error;
-use crate::types::Slot;
+use crate::model::checkpoint::Checkpoint;
+use crate::model::error::Error;
+use crate::model::types::Slot;
 
 /// What a replica finds on its disk when it starts.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Identity;
 use super::frame::{Frame, HEAD, Place, Unsound};
-use crate::types::Slot;
+use crate::model::types::Slot;
 
 /// The format of segments and checkpoints; another one is refused.
 const VERSION: u32 = 2;

@@ -19,9 +19,9 @@ use super::frame::{HEAD, Place};
 use super::meter::Meter;
 use super::segment::{Entry, Follows, Header};
 use super::{Disk, Durable, Identity, disk_error, encode, names};
-use crate::checkpoint::Checkpoint;
-use crate::error::{Error, is_full};
-use crate::types::Slot;
+use crate::model::checkpoint::Checkpoint;
+use crate::model::error::{Error, is_full};
+use crate::model::types::Slot;
 
 use saving::Saving;
 

@@ -15,8 +15,8 @@ use super::frame::Place;
 use super::recovery::damaged;
 use super::segment::{At, Broken, Ending, Entry, Follows, Segment};
 use super::{Disk, Identity, disk_error, encode, names};
-use crate::error::Error;
-use crate::types::Slot;
+use crate::model::error::Error;
+use crate::model::types::Slot;
 
 /// What the segments of a disk hold.
 pub(super) struct Journal<R> {

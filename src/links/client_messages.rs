@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::batch::{Replies, Requests};
-use crate::config::Config;
-use crate::types::Millis;
+use crate::model::batch::{Replies, Requests};
+use crate::model::config::Config;
+use crate::model::types::Millis;
 
 /// A message of a client.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::links::client_messages::ClientLimits;
-use crate::types::ReplicaId;
+use crate::model::types::ReplicaId;
 
 /// The version of everything that crosses a link.
 pub const VERSION: u32 = 3;

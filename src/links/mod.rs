@@ -8,6 +8,7 @@
 //! makes anew.
 
 pub mod client_messages;
+pub mod dropped;
 pub mod frame;
 pub mod hello;
 pub mod status;

@@ -14,8 +14,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-use crate::error::Error;
-use crate::types::ReplicaId;
+use crate::model::error::Error;
+use crate::model::types::ReplicaId;
 
 /// The name in a client's certificate.
 pub const CLIENT: &str = "client.taraflow";

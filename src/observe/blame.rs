@@ -1,8 +1,8 @@
 //! Why the application of a replica does not go on, in words.
 
 use super::frame::{Blame, Holding};
-use crate::events::Wait;
-use crate::types::ReplicaId;
+use crate::model::events::Wait;
+use crate::model::types::ReplicaId;
 
 impl Blame {
     /// A link of the chain: the role that holds, and what it waits for.
@@ -57,7 +57,7 @@ pub fn replicas(of: &[ReplicaId]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Slot;
+    use crate::model::types::Slot;
 
     #[test]
     fn a_missing_vote_is_named() {

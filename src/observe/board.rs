@@ -3,14 +3,14 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::doing::{Doing, Stuck};
 use super::frame::{Frame, VERSION};
 use super::health::STARTING;
 use super::machine::Machine;
 use super::past::Past;
 use super::report::Report;
 use super::scene::{Scene, Sighting};
-use crate::types::ReplicaId;
+use crate::engine::doing::{Doing, Stuck};
+use crate::model::types::ReplicaId;
 
 /// What is known of one replica: its own board holds all of it, another's board only its frames.
 #[derive(Clone, Debug, Default)]

@@ -10,7 +10,7 @@ mod why;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::types::ReplicaId;
+use crate::model::types::ReplicaId;
 
 pub use rules::find;
 

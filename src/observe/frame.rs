@@ -10,10 +10,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::status::ReplicaStatus;
-use crate::batch::BatchId;
-use crate::events::Wait;
-use crate::inspect::{EdgeKind, OperatorKind};
-use crate::types::{ClientId, ReplicaId, Slot, View};
+use crate::model::batch::BatchId;
+use crate::model::events::Wait;
+use crate::model::types::{ClientId, ReplicaId, Slot, View};
+use crate::observe::graph::{EdgeKind, OperatorKind};
 
 /// The version of this format.
 pub const VERSION: u32 = 1;
@@ -234,7 +234,7 @@ pub struct Spread {
     pub max_us: u64,
 }
 
-/// What a role has not let go of; see [`events::Holding`](crate::events::Holding).
+/// What a role has not let go of; see [`events::Holding`](crate::model::events::Holding).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Holding {
     /// The role, by its operator's name.

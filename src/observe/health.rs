@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::doing::Stuck;
 use super::report::{Report, present};
-use crate::config::Config;
-use crate::quorum::majority;
-use crate::types::{Millis, Slot};
+use crate::engine::doing::Stuck;
+use crate::model::config::Config;
+use crate::model::quorum::majority;
+use crate::model::types::{Millis, Slot};
 
 /// What is said of a replica whose process runs and has shown nothing yet.
 pub const STARTING: &str = "it is starting: it reads its disk";
@@ -135,7 +135,7 @@ pub fn lag(report: &Report) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::ReplicaId;
+    use crate::model::types::ReplicaId;
 
     fn limits() -> Limits {
         Limits::of(&Config::new(ReplicaId(0), 3))

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::types::Slot;
+use crate::model::types::Slot;
 
 /// What the process and the directory of a replica take of its machine; what the system does not tell is
 /// not there.

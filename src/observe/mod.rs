@@ -14,13 +14,13 @@
 
 pub mod blame;
 pub mod board;
-pub mod doing;
+pub mod counters;
 pub mod findings;
 pub mod frame;
+pub mod graph;
 pub mod health;
 pub mod logs;
 pub mod machine;
-pub mod meter;
 pub mod observer;
 pub mod past;
 pub mod reach;
@@ -28,7 +28,6 @@ mod reading;
 pub mod report;
 mod roster;
 pub mod scene;
-pub mod showing;
 pub mod spread;
 pub mod status;
 mod story;

@@ -10,10 +10,8 @@ use std::time::Duration;
 
 use timely::worker::Worker;
 
-use super::doing::Doing;
 use super::frame::{Blame, Frame, Happened, Holding, Level, VERSION};
 use super::logs::Logs;
-use super::meter::{self, Meters};
 use super::past::Past;
 use super::roster::Roster;
 use super::spread::Buckets;
@@ -21,14 +19,16 @@ use super::status::ReplicaStatus;
 use super::views::{Count, Epoch, Views, WINDOW};
 use super::waits::Waits;
 use super::window::Window;
-use crate::batch::BatchId;
-use crate::clock::Clock;
-use crate::config::Config;
-use crate::events::{self, Event, Wait};
-use crate::inspect::{self, Wiring};
-use crate::protocol::{Protocol, Step};
-use crate::replica::timeless_worker;
-use crate::types::{ReplicaId, Slot};
+use crate::engine::doing::Doing;
+use crate::engine::meter::{self, Meters};
+use crate::engine::protocol::{Protocol, Step};
+use crate::engine::replica::timeless_worker;
+use crate::model::batch::BatchId;
+use crate::model::clock::Clock;
+use crate::model::config::Config;
+use crate::model::events::{self, Event, Wait};
+use crate::model::types::{ReplicaId, Slot};
+use crate::observe::graph::{self, Wiring};
 
 /// Lives of slots in a frame.
 const SLOTS_A_FRAME: usize = 32;
@@ -98,7 +98,7 @@ impl Observer {
         if level == Level::Off {
             return (timeless_worker(), None);
         }
-        let wiring = inspect::wiring(config, protocol.dataflow);
+        let wiring = graph::wiring(config, protocol.dataflow);
         let (worker, observer) =
             Self::prepare(level, config, wiring, Box::new(move || clock.now_us()));
         (worker, Some(observer))
@@ -108,7 +108,7 @@ impl Observer {
     /// will be built on that worker.
     #[must_use]
     pub fn prepare(level: Level, config: &Config, wiring: Wiring, now: Now) -> (Worker, Self) {
-        let mut worker = inspect::logging_worker();
+        let mut worker = graph::logging_worker();
         // What is built before the logs are kept is not in them.
         let mut logs = if level == Level::All { Logs::keep(&mut worker) } else { None };
         let views = Views::build(&mut worker);

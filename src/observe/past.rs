@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::frame::{BatchLife, Happened, RequestRun, SlotLife};
-use crate::batch::{Batch, Requests, Value};
-use crate::protocol::Step;
-use crate::types::{ClientId, ReplicaId, Slot, View};
+use crate::engine::protocol::Step;
+use crate::model::batch::{Batch, Requests, Value};
+use crate::model::types::{ClientId, ReplicaId, Slot, View};
 
 /// Slots that are remembered.
 const SLOTS_MAX: usize = 8_192;

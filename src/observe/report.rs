@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::doing::Stuck;
 use super::machine::Machine;
 use super::syncs::Recent;
 use crate::disk::SyncTimes;
+use crate::engine::doing::Stuck;
 use crate::links::status::LinkStatus;
-use crate::status::Status;
-use crate::types::{Millis, ReplicaId, Slot};
+use crate::model::types::{Millis, ReplicaId, Slot};
+use crate::observe::counters::Status;
 
 /// How a replica stood at its last tick.
 #[derive(Clone, Debug)]

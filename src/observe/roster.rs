@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::logs::Logs;
-use super::meter::{Meter, Meters};
 use super::reading::Reading;
 use super::views::Views;
-use crate::inspect::{Graph, OperatorKind};
+use crate::engine::meter::{Meter, Meters};
+use crate::observe::graph::{Graph, OperatorKind};
 
 /// The operators of a replica: those of its wiring, in their order, then those of timely's own that its
 /// worker logs.

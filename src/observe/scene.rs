@@ -5,11 +5,11 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::doing::Stuck;
 use super::findings::{self, Finding};
 use super::frame::{Frame, VERSION};
 use super::verdict::Verdict;
-use crate::types::ReplicaId;
+use crate::engine::doing::Stuck;
+use crate::model::types::ReplicaId;
 
 /// What is known of a cluster, by one of its replicas or by somebody who asked all of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::doing::Stuck;
 use super::health::{Reason, lag};
 use super::machine::Machine;
 use super::report::Report;
+use crate::engine::doing::Stuck;
 use crate::links::status::{LINK_BYTES_MAX, LinkStatus};
-use crate::types::{Millis, ReplicaId, Slot, View};
+use crate::model::types::{Millis, ReplicaId, Slot, View};
 
 /// The version of this format.
 pub const VERSION: u32 = 1;

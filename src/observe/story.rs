@@ -1,8 +1,8 @@
 //! What happened, in words.
 
 use super::frame::Happened;
-use crate::events::{Event, Suspicion};
-use crate::types::{Slot, View};
+use crate::model::events::{Event, Suspicion};
+use crate::model::types::{Slot, View};
 
 impl Happened {
     /// An event as it is told, if it is worth telling: slots and repeated requests are only counted.

@@ -52,7 +52,7 @@ impl Verdict {
             Self::Unreachable => 3,
             Self::Down => 4,
             Self::Degraded => 5,
-            Self::Fatal => crate::error::INTEGRITY,
+            Self::Fatal => crate::model::error::INTEGRITY,
         }
     }
 

@@ -4,7 +4,7 @@ use timely::worker::Worker;
 
 use super::reach::{Hop, Place, Reach, Side};
 use super::views::Epoch;
-use crate::events::{Holding, Wait};
+use crate::model::events::{Holding, Wait};
 
 /// The chain from the application to who holds it back.
 pub(super) struct Waits {
@@ -68,7 +68,7 @@ impl Waits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::replica::timeless_worker;
+    use crate::engine::replica::timeless_worker;
 
     fn chain(worker: &mut Worker, waits: &mut Waits, epoch: Epoch) -> Vec<String> {
         waits.end_epoch(epoch);

@@ -8,8 +8,8 @@ use super::logs::Logs;
 use super::roster::{Known, Roster};
 use super::spread;
 use super::views::{Count, Key, Shown};
-use crate::inspect::{Edge, EdgeKind, Wiring};
-use crate::types::Slot;
+use crate::model::types::Slot;
+use crate::observe::graph::{Edge, EdgeKind, Wiring};
 
 /// What is shown, over the time for which counts are recent.
 pub(super) struct Window<'a> {

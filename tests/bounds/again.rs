@@ -1,8 +1,8 @@
 //! What is sent again when nothing is heard.
 
-use taraflow::config::Config;
 use taraflow::dataflows::tara::Message;
-use taraflow::types::Millis;
+use taraflow::model::config::Config;
+use taraflow::model::types::Millis;
 
 use crate::trio::{Passing, Trio, around, small};
 

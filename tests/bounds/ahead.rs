@@ -1,9 +1,9 @@
 //! How far a leader goes ahead of the stable checkpoint, and what that leaves on the disks.
 
-use taraflow::batch::Value;
-use taraflow::config::Config;
 use taraflow::dataflows::tara::Message;
 use taraflow::disk::{Disk, Memory};
+use taraflow::model::batch::Value;
+use taraflow::model::config::Config;
 
 use crate::trio::{Passing, Trio, around, small};
 

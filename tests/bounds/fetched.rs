@@ -1,9 +1,9 @@
 //! What a replica that was away fetches.
 
-use taraflow::batch::weight;
-use taraflow::config::Config;
 use taraflow::dataflows::tara::Message;
-use taraflow::operators::catch_up::CatchUp;
+use taraflow::engine::operators::catch_up::CatchUp;
+use taraflow::model::batch::weight;
+use taraflow::model::config::Config;
 
 use crate::trio::{Trio, around, small};
 

@@ -1,15 +1,15 @@
 //! The longest messages there are, in frames.
 
 use serde_bytes::ByteBuf;
-use taraflow::batch::{Batch, BatchId, Packer, Request, Value};
-use taraflow::checkpoint::Digest;
-use taraflow::config::Config;
 use taraflow::dataflows::tara::runs::Run;
 use taraflow::dataflows::tara::{Message, Proposal, Record, Renewal, Supply};
+use taraflow::engine::operators::catch_up::CatchUp;
+use taraflow::hosts::server::frame_bytes_max;
 use taraflow::links::Carried;
-use taraflow::operators::catch_up::CatchUp;
-use taraflow::server::frame_bytes_max;
-use taraflow::types::{ClientId, ReplicaId, Slot, View};
+use taraflow::model::batch::{Batch, BatchId, Packer, Request, Value};
+use taraflow::model::checkpoint::Digest;
+use taraflow::model::config::Config;
+use taraflow::model::types::{ClientId, ReplicaId, Slot, View};
 
 use crate::trio::around;
 

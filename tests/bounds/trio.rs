@@ -4,13 +4,13 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use taraflow::app::{At, Damaged, StateMachine};
-use taraflow::batch::{Packer, Request, Requests};
-use taraflow::config::Config;
 use taraflow::dataflows::tara::{Message, Promise, dataflow, message_weight};
 use taraflow::disk::{Disk, Identity, Memory, Store};
-use taraflow::node::Node;
-use taraflow::types::{ClientId, Millis, ReplicaId};
+use taraflow::engine::node::Node;
+use taraflow::model::app::{At, Damaged, StateMachine};
+use taraflow::model::batch::{Packer, Request, Requests};
+use taraflow::model::config::Config;
+use taraflow::model::types::{ClientId, Millis, ReplicaId};
 
 pub const CLUSTER: u64 = 7;
 

@@ -1,9 +1,9 @@
 //! What a new leader is told, and asks for.
 
-use taraflow::batch::weight;
-use taraflow::config::Config;
 use taraflow::dataflows::tara::Message;
-use taraflow::types::View;
+use taraflow::model::batch::weight;
+use taraflow::model::config::Config;
+use taraflow::model::types::View;
 
 use crate::trio::{Passing, Trio, around, small};
 

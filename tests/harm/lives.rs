@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use taraflow::resp::Reply;
+use taraflow::kv::resp::Reply;
 use tempfile::TempDir;
 
 use crate::cluster::{taraflow, wait_until};

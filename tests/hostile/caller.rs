@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 use serde::Serialize;
+use taraflow::deploy::settings;
 use taraflow::links::frame::{Inbox, Outbox};
 use taraflow::links::hello::{Answer, Common, Hello};
-use taraflow::settings;
-use taraflow::types::ReplicaId;
+use taraflow::model::types::ReplicaId;
 
 use crate::cluster::{Cluster, PATIENCE, wait_until};
 

@@ -5,9 +5,9 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use taraflow::batch::{Answer, Packer, Request};
 use taraflow::links::client_messages::{ClientRequest, ServerReply};
-use taraflow::types::ClientId;
+use taraflow::model::batch::{Answer, Packer, Request};
+use taraflow::model::types::ClientId;
 
 use crate::caller::{Caller, Health};
 use crate::cluster::{Cluster, wait_until};

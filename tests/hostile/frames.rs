@@ -1,20 +1,20 @@
 //! Bytes and frames that nobody should send.
 
 use serde_bytes::ByteBuf;
-use taraflow::batch::{Batch, BatchId, Packer, Request, Requests};
-use taraflow::checkpoint::Checkpoint;
 use taraflow::dataflows::tara::runs::Run;
 use taraflow::dataflows::tara::{
     Commit, Message, Need, Proposal, Record, Renewal, Supply, ViewRequest,
 };
+use taraflow::engine::operators::catch_up::CatchUp;
+use taraflow::engine::operators::checkpointer::Report;
+use taraflow::engine::operators::executor::Progress;
+use taraflow::engine::operators::requests::{Announce, Forward};
 use taraflow::links::client_messages::ClientRequest;
 use taraflow::links::frame::Outbox;
 use taraflow::links::hello::{Answer, Hello};
-use taraflow::operators::catch_up::CatchUp;
-use taraflow::operators::checkpointer::Report;
-use taraflow::operators::executor::Progress;
-use taraflow::operators::requests::{Announce, Forward};
-use taraflow::types::{ClientId, ReplicaId, Slot, View};
+use taraflow::model::batch::{Batch, BatchId, Packer, Request, Requests};
+use taraflow::model::checkpoint::Checkpoint;
+use taraflow::model::types::{ClientId, ReplicaId, Slot, View};
 
 use crate::caller::{Caller, Health, common};
 use crate::cluster::{Cluster, wait_until};

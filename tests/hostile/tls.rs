@@ -13,7 +13,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use taraflow::links::frame::{Inbox, Outbox};
 use taraflow::links::hello::{Answer, Hello};
 use taraflow::links::tls::name_of;
-use taraflow::types::ReplicaId;
+use taraflow::model::types::ReplicaId;
 
 use crate::caller::{Caller, Health, common};
 use crate::cluster::{Cluster, PATIENCE, taraflow, wait_until};

@@ -3,10 +3,10 @@
 use std::io;
 use std::sync::Arc;
 
-use taraflow::checkpoint::Source;
 use taraflow::dataflows::tara::invariants::subject;
 use taraflow::disk::Disk;
-use taraflow::simulation::FaultyDisk;
+use taraflow::hosts::simulation::FaultyDisk;
+use taraflow::model::checkpoint::Source;
 
 use super::rewriting::Subject;
 

@@ -9,9 +9,9 @@ use taraflow::dataflows::tara::invariants::subject;
 use taraflow::dataflows::tara::runs::{each, runs};
 use taraflow::dataflows::tara::{Commit, Message, Promise, Proposal, dataflow};
 use taraflow::disk::{Disk, Durable, Identity, Store};
-use taraflow::error::Error;
-use taraflow::simulation::FaultyDisk;
-use taraflow::types::{Slot, To, View};
+use taraflow::hosts::simulation::FaultyDisk;
+use taraflow::model::error::Error;
+use taraflow::model::types::{Slot, To, View};
 use timely::dataflow::operators::Concat;
 
 use super::rewriting::{Heard, Subject, redrawn, remembering, rewrite, saying, writing};

@@ -2,8 +2,8 @@
 
 use taraflow::dataflows::tara::{Message, dataflow};
 use taraflow::disk::Durable;
-use taraflow::replica::Outputs;
-use taraflow::role::{Role, connect, inlet};
+use taraflow::engine::replica::Outputs;
+use taraflow::engine::role::{Role, connect, inlet};
 
 use super::rewriting::{Subject, redrawn, remembering, rewrite, writing};
 

@@ -56,7 +56,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use taraflow::dataflows::tara::invariants::subject;
-use taraflow::simulation::{Act, Settings, Sizes, World};
+use taraflow::hosts::simulation::{Act, Settings, Sizes, World};
 
 use rewriting::Subject;
 

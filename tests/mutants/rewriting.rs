@@ -3,16 +3,16 @@
 
 use std::rc::Rc;
 
-use taraflow::config::Config;
 use taraflow::dataflows::tara::invariants::subject;
 use taraflow::dataflows::tara::{Message, Promise, dataflow};
 use taraflow::disk::{Durable, Recovered};
-use taraflow::replica::{Inputs, Outputs};
-use taraflow::role::{Role, Stream};
-use taraflow::types::{ReplicaId, To};
+use taraflow::engine::replica::{Inputs, Outputs};
+use taraflow::engine::role::{Role, Stream};
+use taraflow::model::config::Config;
+use taraflow::model::types::{ReplicaId, To};
 
 /// Tara, or what is left of it.
-pub type Subject = taraflow::simulation::Subject<Message, Promise>;
+pub type Subject = taraflow::hosts::simulation::Subject<Message, Promise>;
 
 /// A message with its sender.
 pub type Heard = (ReplicaId, Message);

@@ -1,12 +1,12 @@
 //! Mutants of sessions, application, checkpoints and catching up.
 
-use taraflow::app::kv::KeyValue;
-use taraflow::app::{At, Damaged, StateMachine};
-use taraflow::batch::{Answer, Packer, Replies, Reply, Request, Requests};
-use taraflow::config::Config;
 use taraflow::dataflows::tara::invariants::subject;
 use taraflow::dataflows::tara::{Message, dataflow};
-use taraflow::types::{ClientId, Millis, Slot};
+use taraflow::kv::service::KeyValue;
+use taraflow::model::app::{At, Damaged, StateMachine};
+use taraflow::model::batch::{Answer, Packer, Replies, Reply, Request, Requests};
+use taraflow::model::config::Config;
+use taraflow::model::types::{ClientId, Millis, Slot};
 
 use super::rewriting::{Subject, counting_twice, redrawn, rewrite, saying};
 

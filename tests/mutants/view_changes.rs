@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use taraflow::dataflows::tara::runs::{self, Run};
 use taraflow::dataflows::tara::{Message, Record, ViewRequest, dataflow};
-use taraflow::events::Event;
-use taraflow::types::{Millis, ReplicaId, Slot, To, View};
+use taraflow::model::events::Event;
+use taraflow::model::types::{Millis, ReplicaId, Slot, To, View};
 use timely::dataflow::operators::Concat;
 
 use super::rewriting::{Subject, counting_twice, hearing, redrawn, rewrite, saying};

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use taraflow::dataflows::tara::{Commit, Message, Proposal, dataflow};
-use taraflow::events::Event;
-use taraflow::role::{connect, inlet};
-use taraflow::types::{ReplicaId, Slot, To, View};
+use taraflow::engine::role::{connect, inlet};
+use taraflow::model::events::Event;
+use taraflow::model::types::{ReplicaId, Slot, To, View};
 use timely::dataflow::operators::Concat;
 
 use super::rewriting::{Heard, Subject, another, counting_twice, hearing, redrawn, rewrite};

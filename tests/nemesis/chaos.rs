@@ -7,9 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use taraflow::resp::Reply;
-use taraflow::simulation::Random;
-use taraflow::simulation::linearizability::{Action, Operation, Verdict, check};
+use taraflow::hosts::simulation::Random;
+use taraflow::hosts::simulation::linearizability::{Action, Operation, Verdict, check};
+use taraflow::kv::resp::Reply;
 
 use crate::clients::{APPENDED, Client, KEYS, is_counter, name, seen, settle_appends};
 use crate::cluster::taraflow;
@@ -134,7 +134,7 @@ fn report(nodes: &Nodes, nemesis: &Nemesis, history: &[Operation], submitted: u6
 
 /// What is also said by the checker, in simpler words.
 fn no_increment_is_lost_or_done_twice(history: &[Operation]) {
-    use taraflow::simulation::linearizability::{Reply, Value};
+    use taraflow::hosts::simulation::linearizability::{Reply, Value};
     for key in (0..KEYS).filter(|key| is_counter(*key)) {
         let of_key = || history.iter().filter(|operation| operation.key == key);
         let asked = || of_key().filter(|operation| operation.action == Action::Incr(1));

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use taraflow::resp::Reply;
-use taraflow::simulation::Random;
-use taraflow::simulation::linearizability::{Action, Operation, Reply as Seen, Text, Value};
+use taraflow::hosts::simulation::Random;
+use taraflow::hosts::simulation::linearizability::{Action, Operation, Reply as Seen, Text, Value};
+use taraflow::kv::resp::Reply;
 
 use crate::requests::Line;
 

@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use taraflow::simulation::Random;
+use taraflow::hosts::simulation::Random;
 
 use crate::nodes::{Nodes, REPLICAS};
 use crate::proxy::{Mishap, Weather};

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use taraflow::resp::Reply;
+use taraflow::kv::resp::Reply;
 
 use crate::cluster::wait_until;
 use crate::nodes::{Nodes, REPLICAS};

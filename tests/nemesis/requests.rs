@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use taraflow::resp::{Limits, Parsed, Reply, write_command};
+use taraflow::kv::resp::{Limits, Parsed, Reply, write_command};
 
 /// A connection that is made anew when it is lost.
 pub struct Line {

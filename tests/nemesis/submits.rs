@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
-use taraflow::resp::Reply;
+use taraflow::kv::resp::Reply;
 
 use crate::cluster::{taraflow, wait_until};
 use crate::nodes::Nodes;

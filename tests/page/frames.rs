@@ -1,11 +1,11 @@
 //! A made-up cluster: what its replicas would show, without running one.
 
 use serde_json::{Value, json};
-use taraflow::config::Config;
 use taraflow::dataflows::{AnyProtocol, tara};
-use taraflow::inspect::Graph;
+use taraflow::model::config::Config;
+use taraflow::model::types::ReplicaId;
 use taraflow::observe::frame::Frame;
-use taraflow::types::ReplicaId;
+use taraflow::observe::graph::Graph;
 
 /// When the made-up cluster began, in microseconds.
 pub const BEGAN: u64 = 1_700_000_000_000_000;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use taraflow::page::{self, Figures};
+use taraflow::web::page::{self, Figures};
 
 /// The node. Its threads end with the test's process.
 pub struct Stub {

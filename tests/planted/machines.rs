@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use taraflow::app::{At, Damaged, StateMachine};
+use taraflow::model::app::{At, Damaged, StateMachine};
 
 /// Where a command waits that does not come back; by default nobody waits.
 #[derive(Clone, Default)]

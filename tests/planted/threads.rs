@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
-use taraflow::admin::{Admin, Shown};
-use taraflow::app::StateMachine;
-use taraflow::config::Config;
 use taraflow::dataflows::tara;
-use taraflow::embedded::{Client, Cluster, Settings};
-use taraflow::types::ReplicaId;
+use taraflow::hosts::embedded::{Client, Cluster, Settings};
+use taraflow::model::app::StateMachine;
+use taraflow::model::config::Config;
+use taraflow::model::types::ReplicaId;
+use taraflow::web::admin::{Admin, Shown};
 
 use crate::cluster::{PATIENCE, get, wait_until};
 use crate::doctor::Doctor;

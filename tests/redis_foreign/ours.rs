@@ -5,10 +5,10 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use taraflow::app::kv::KeyValue;
-use taraflow::app::{At, StateMachine};
-use taraflow::redis::{Line, Settings, World};
-use taraflow::types::Slot;
+use taraflow::kv::redis::{Line, Settings, World};
+use taraflow::kv::service::KeyValue;
+use taraflow::model::app::{At, StateMachine};
+use taraflow::model::types::Slot;
 
 /// One client of a service that answers at once.
 pub struct Ours {

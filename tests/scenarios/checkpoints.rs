@@ -4,10 +4,10 @@ use std::rc::Rc;
 
 use taraflow::dataflows::tara::invariants::subject;
 use taraflow::dataflows::tara::{Message, dataflow};
-use taraflow::operators::catch_up::CatchUp;
-use taraflow::role::Role;
-use taraflow::simulation::Subject;
-use taraflow::types::ReplicaId;
+use taraflow::engine::operators::catch_up::CatchUp;
+use taraflow::engine::role::Role;
+use taraflow::hosts::simulation::Subject;
+use taraflow::model::types::ReplicaId;
 
 use super::{MS, SECOND, World, end, front, run, settings, world};
 

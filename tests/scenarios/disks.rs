@@ -1,7 +1,7 @@
 //! Crashes at the worst moment, disks that fail, and replicas that were away for too long.
 
-use taraflow::simulation::Act;
-use taraflow::types::ReplicaId;
+use taraflow::hosts::simulation::Act;
+use taraflow::model::types::ReplicaId;
 
 use super::{MS, SECOND, end, run, settings, world};
 

@@ -20,11 +20,11 @@ mod view_changes;
 
 use taraflow::dataflows::tara::invariants::subject;
 use taraflow::dataflows::tara::{Message, Promise};
-use taraflow::simulation::{Micros, Settings, Stats};
-use taraflow::types::{ReplicaId, Slot};
+use taraflow::hosts::simulation::{Micros, Settings, Stats};
+use taraflow::model::types::{ReplicaId, Slot};
 
 /// A simulated cluster that speaks Tara.
-type World = taraflow::simulation::World<Message, Promise>;
+type World = taraflow::hosts::simulation::World<Message, Promise>;
 
 const MS: Micros = 1_000;
 const SECOND: Micros = 1_000 * MS;

@@ -1,7 +1,7 @@
 //! Leaders that are suspected when they should be, and no more often.
 
 use taraflow::dataflows::tara::Message;
-use taraflow::types::{ReplicaId, View};
+use taraflow::model::types::{ReplicaId, View};
 
 use super::{MS, SECOND, end, front, run, settings, world};
 

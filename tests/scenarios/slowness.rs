@@ -1,7 +1,7 @@
 //! Replicas that are slow, or stand still, and never fail.
 
-use taraflow::simulation::Act;
-use taraflow::types::ReplicaId;
+use taraflow::hosts::simulation::Act;
+use taraflow::model::types::ReplicaId;
 
 use super::{SECOND, end, run, settings, world};
 

@@ -1,6 +1,6 @@
 //! Clusters that are connected only in part, where the usual leader is of no use and someone else would be.
 
-use taraflow::types::ReplicaId;
+use taraflow::model::types::ReplicaId;
 
 use super::{MS, Micros, SECOND, World, end, front, run, settings, world};
 

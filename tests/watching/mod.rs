@@ -2,13 +2,13 @@
 
 use std::marker::PhantomData;
 
-use taraflow::config::Config;
 use taraflow::dataflows::tara::{Message, PROTOCOL, Promise};
 use taraflow::disk::Recovered;
-use taraflow::events::Event;
-use taraflow::protocol::{Oracle, Protocol};
-use taraflow::simulation::Subject;
-use taraflow::types::{ReplicaId, To};
+use taraflow::engine::protocol::{Oracle, Protocol};
+use taraflow::hosts::simulation::Subject;
+use taraflow::model::config::Config;
+use taraflow::model::events::Event;
+use taraflow::model::types::{ReplicaId, To};
 
 /// Somebody who looks on. An oracle is made by a function without an environment, so what is seen goes to a
 /// place of the thread: each test runs on one of its own.

@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
-use taraflow::batch::{Packer, Request, Requests};
-use taraflow::types::ClientId;
+use taraflow::model::batch::{Packer, Request, Requests};
+use taraflow::model::types::ClientId;
 
 const REQUESTS: u64 = 64;
 

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::deploy::supervisor::TROUBLE;
 use crate::observe::scene::LastWords;
-use crate::supervisor::TROUBLE;
 
 /// A panic that is older than this has been told often enough, in milliseconds.
 const PANIC_AGE_MS_MAX: u64 = 10 * 60 * 1_000;
@@ -73,7 +73,7 @@ fn of(log: &str, now_ms: u64) -> LastWords {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::supervisor::{Lock, runs};
+    use crate::deploy::supervisor::{Lock, runs};
     use std::time::{Duration, SystemTime};
 
     const SERVING: &str = r#"{"timestamp":"x","level":"INFO","message":"serving","replica":1}"#;

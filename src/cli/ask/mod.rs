@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::deploy::settings::Secret;
 use crate::observe::health::STARTING;
-use crate::settings::Secret;
 
 pub(super) use last_words::{last_words, tail};
 pub(super) use whom::{Nodes, Token, Whom, of_another, resolve, seconds, stranger};

@@ -8,10 +8,10 @@ use clap::Args;
 
 use super::{Silence, TOKEN};
 use crate::cli::place;
-use crate::error::Error;
+use crate::deploy::settings::{Cluster, Secret, look_up_all, secret_file};
+use crate::model::error::Error;
+use crate::model::types::ReplicaId;
 use crate::observe::status::ReplicaStatus;
-use crate::settings::{Cluster, Secret, look_up_all, secret_file};
-use crate::types::ReplicaId;
 
 /// Which replicas to ask.
 #[derive(Debug, Args)]

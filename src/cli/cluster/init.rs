@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use crate::error::Error;
-use crate::setup::Plan;
+use crate::deploy::setup::Plan;
+use crate::model::error::Error;
 
 /// Makes the files, or says which.
 pub(super) fn run(plan: &Plan, dry_run: bool) -> Result<(), Error> {

@@ -15,10 +15,10 @@ use super::numbers::whole;
 use super::protocol::known;
 use super::{place, status};
 use crate::dataflows;
+use crate::deploy::setup::{Plan, replica_home};
+use crate::deploy::supervisor;
 use crate::disk::Files;
-use crate::error::{Error, in_shell};
-use crate::setup::{Plan, replica_home};
-use crate::supervisor;
+use crate::model::error::{Error, in_shell};
 
 /// What `taraflow cluster` is told.
 #[derive(Debug, Args)]

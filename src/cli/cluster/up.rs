@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use super::{Wishes, logs};
 use crate::cli::config::flags;
+use crate::deploy::settings::{self, Addresses, Cluster, DIRECTORY, Layers, NodeSettings, PREFIX};
+use crate::deploy::setup::replica_home;
+use crate::deploy::supervisor::{Lock, PID, Supervisor, TROUBLE, signals};
 use crate::disk::Files;
-use crate::error::{Error, in_shell};
-use crate::quorum::majority;
-use crate::settings::{self, Addresses, Cluster, DIRECTORY, Layers, NodeSettings, PREFIX};
-use crate::setup::replica_home;
-use crate::supervisor::{Lock, PID, Supervisor, TROUBLE, signals};
-use crate::types::ReplicaId;
+use crate::model::error::{Error, in_shell};
+use crate::model::quorum::majority;
+use crate::model::types::ReplicaId;
 
 /// Runs the cluster, made first if there is none, with further settings for all its replicas.
 pub(super) fn run(wishes: &Wishes, set: &[(String, String)]) -> Result<(), Error> {

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::load::Progress;
 use super::story::Story;
-use crate::embedded::Cluster;
-use crate::error::Error;
-use crate::quorum::majority;
-use crate::types::ReplicaId;
+use crate::hosts::embedded::Cluster;
+use crate::model::error::Error;
+use crate::model::quorum::majority;
+use crate::model::types::ReplicaId;
 
 /// When to kill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

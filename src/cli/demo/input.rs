@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{self, BufReader, Seek};
 use std::path::Path;
 
-use crate::commands::CommandReader;
-use crate::error::Error;
-use crate::resp::write_command;
+use crate::kv::command_file::CommandReader;
+use crate::kv::resp::write_command;
+use crate::model::error::Error;
 
 /// Licences, which may be copied verbatim; see `texts/README.md`.
 const TEXTS: [(&str, &str); 9] = [
@@ -215,7 +215,7 @@ mod tests {
             let (mut all, mut command) = (0, Vec::new());
             let mut hash = blake3::Hasher::new();
             while input.next(&mut command).unwrap() {
-                crate::app::kv::check(&command).unwrap();
+                crate::kv::service::check(&command).unwrap();
                 hash.update(&command);
                 all += 1;
             }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::report::Report;
 use crate::disk::Disk;
-use crate::embedded::Cluster;
-use crate::error::Error;
-use crate::types::ReplicaId;
+use crate::hosts::embedded::Cluster;
+use crate::model::error::Error;
+use crate::model::types::ReplicaId;
 
 /// A directory that can be written, and is empty.
 pub(super) struct Keep(PathBuf);

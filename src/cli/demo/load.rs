@@ -8,9 +8,9 @@ use hdrhistogram::Histogram;
 use super::input::Input;
 use super::totals::Totals;
 use crate::client::Outcome;
-use crate::embedded::Client;
-use crate::error::Error;
-use crate::resp::write_command;
+use crate::hosts::embedded::Client;
+use crate::kv::resp::write_command;
+use crate::model::error::Error;
 
 /// How far the client has come.
 #[derive(Clone, Copy, Debug)]

@@ -19,11 +19,11 @@ use crossbeam_channel::bounded;
 use super::log::Form;
 use super::numbers::{at_least_one, whole};
 use super::protocol::Spoken;
-use crate::app::kv::KeyValue;
-use crate::embedded::{Cluster, Settings, Status};
-use crate::error::Error;
-use crate::quorum::majority;
-use crate::types::ReplicaId;
+use crate::hosts::embedded::{Cluster, Settings, Status};
+use crate::kv::service::KeyValue;
+use crate::model::error::Error;
+use crate::model::quorum::majority;
+use crate::model::types::ReplicaId;
 
 use faults::{Faults, KillAt};
 use input::Input;

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
-use crate::admin::{Admin, Order, Shown, What};
-use crate::app::kv::KeyValue;
 use crate::cli::told_to_end;
 use crate::dataflows::AnyProtocol;
-use crate::embedded::{Client, Cluster, Settings};
-use crate::error::Error;
-use crate::resp::write_command;
-use crate::types::ReplicaId;
+use crate::hosts::embedded::{Client, Cluster, Settings};
+use crate::kv::resp::write_command;
+use crate::kv::service::KeyValue;
+use crate::model::error::Error;
+use crate::model::types::ReplicaId;
+use crate::web::admin::{Admin, Order, Shown, What};
 
 /// How long a pause is.
 const PAUSE: Duration = Duration::from_secs(3);

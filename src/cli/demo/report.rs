@@ -7,9 +7,9 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 
 use super::load::Load;
-use crate::embedded::Cluster;
-use crate::error::Error;
-use crate::types::ReplicaId;
+use crate::hosts::embedded::Cluster;
+use crate::model::error::Error;
+use crate::model::types::ReplicaId;
 
 /// The result of a demo.
 /// What one operator did, on all replicas.

@@ -6,9 +6,9 @@ use std::time::Instant;
 use crossbeam_channel::Receiver;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-use crate::embedded::{Cluster, Seen};
-use crate::events::Event;
-use crate::types::{ReplicaId, View};
+use crate::hosts::embedded::{Cluster, Seen};
+use crate::model::events::Event;
+use crate::model::types::{ReplicaId, View};
 
 /// Tells the story of a run.
 pub(super) struct Story {

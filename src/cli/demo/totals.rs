@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::resp::{Arguments, Limits, Parsed};
+use crate::kv::resp::{Arguments, Limits, Parsed};
 
 /// Follows the counters that only INCR touches.
 #[derive(Default)]
@@ -84,7 +84,7 @@ fn touch(keys: &mut HashMap<Vec<u8>, Option<u64>>, key: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resp::write_command;
+    use crate::kv::resp::write_command;
 
     fn expected(commands: &[&[&str]]) -> Vec<(String, u64)> {
         let mut totals = Totals::default();

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::batch::BatchId;
-use crate::events::Wait;
-use crate::inspect::{EdgeKind, OperatorKind};
+use crate::model::batch::BatchId;
+use crate::model::events::Wait;
+use crate::model::types::{ClientId, ReplicaId, Slot, View};
 use crate::observe::findings::{Code, Finding, Severity};
 use crate::observe::frame::{
     BatchLife, Blame, Channel, Frame, Happened, Holding, Level, Operator, RequestRun, SlotLife,
     Spread, VERSION,
 };
+use crate::observe::graph::{EdgeKind, OperatorKind};
 use crate::observe::scene::{Scene, Sighting};
 use crate::observe::status::{ReplicaStatus, Role};
 use crate::observe::verdict::Verdict;
-use crate::types::{ClientId, ReplicaId, Slot, View};
 
 /// When all of it was.
 pub(in crate::cli) const AT_US: u64 = 1_700_000_005_000_000;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::model::types::{ReplicaId, Slot};
 use crate::observe::frame::{Frame, Happened, SlotLife};
 use crate::observe::scene::Scene;
-use crate::types::{ReplicaId, Slot};
 
 /// Slots that are kept of each replica, the latest.
 const SLOTS_MAX: usize = 512;

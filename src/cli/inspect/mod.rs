@@ -16,9 +16,9 @@ use std::io::{self, IsTerminal, Write};
 use clap::Args;
 
 use super::log::{Form, quietly, write_json};
-use crate::error::Error;
+use crate::model::error::Error;
+use crate::model::types::ReplicaId;
 use crate::observe::scene::Scene;
-use crate::types::ReplicaId;
 
 pub(super) use listings::decided_at;
 pub(super) use once::findings;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use super::listing::{Listing, page_width};
 use super::{listings, words};
-use crate::error::Error;
+use crate::deploy::settings::nearest;
+use crate::model::error::Error;
 use crate::observe::findings::Finding;
 use crate::observe::frame::Frame;
 use crate::observe::scene::Scene;
-use crate::settings::nearest;
 
 /// The replicas, what is wrong, and for each replica its operators and why it does not go on.
 pub(super) fn text(scene: &Scene, all: bool) -> String {

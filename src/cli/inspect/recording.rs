@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::error::Error;
+use crate::model::error::Error;
+use crate::model::types::ReplicaId;
 use crate::observe::frame::Frame;
 use crate::observe::scene::Sighting;
-use crate::types::ReplicaId;
 
 /// The version of recordings this program reads.
 const VERSION: u32 = 1;

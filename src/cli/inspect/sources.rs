@@ -12,15 +12,15 @@ use serde::Deserialize;
 
 use super::recording::Recording;
 use crate::cli::ask::{self, Nodes, Silence, Whom, last_words, of_another, seconds, stranger};
-use crate::error::Error;
+use crate::deploy::setup::replica_home;
+use crate::deploy::supervisor::{self, PID};
+use crate::model::error::Error;
+use crate::model::types::ReplicaId;
 use crate::observe::frame::{Frame, Happened, SlotLife, VERSION};
 use crate::observe::health::Code;
 use crate::observe::scene::{Scene, Sighting};
 use crate::observe::status::ReplicaStatus;
 use crate::observe::verdict::Verdict;
-use crate::setup::replica_home;
-use crate::supervisor::{self, PID};
-use crate::types::ReplicaId;
 
 /// Which cluster, or which run.
 #[derive(Debug, Args)]
@@ -357,7 +357,7 @@ pub(in crate::cli) fn now_us() -> u64 {
 mod tests {
     use super::*;
     use crate::cli::inspect::example;
-    use crate::observe::doing::Stuck;
+    use crate::engine::doing::Stuck;
 
     #[test]
     fn of_what_several_know_of_a_replica_the_freshest_is_taken() {

@@ -1,11 +1,11 @@
 //! Figures and waits in words, as all listings show them.
 
-use crate::events::Wait;
+use crate::model::events::Wait;
+use crate::model::types::ReplicaId;
 use crate::observe::findings::Severity;
 use crate::observe::frame::{Held, Hold, Input};
 use crate::observe::scene::Sighting;
 use crate::observe::status::{ReplicaStatus, Role};
-use crate::types::ReplicaId;
 
 /// A duration in at most six characters: `7 us`, `1.2 ms`, `31 s`.
 pub(in crate::cli) fn span(us: u64) -> String {

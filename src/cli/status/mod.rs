@@ -13,7 +13,7 @@ use super::ask::{Nodes, Whom, seconds};
 use super::inspect::listing::page_width;
 use super::inspect::sources::Source;
 use super::log::{Form, quietly, write_json};
-use crate::error::Error;
+use crate::model::error::Error;
 
 use verdict::Overview;
 

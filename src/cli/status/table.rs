@@ -121,9 +121,9 @@ mod tests {
 
     use super::*;
     use crate::cli::inspect::example;
-    use crate::observe::doing::Stuck;
+    use crate::engine::doing::Stuck;
+    use crate::model::types::Slot;
     use crate::observe::scene::{Scene, Sighting};
-    use crate::types::Slot;
 
     fn said(scene: &Scene, width: usize) -> String {
         text(&Overview::new(scene, &[]), width)

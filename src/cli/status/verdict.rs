@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
-use crate::observe::doing::Stuck;
+use crate::engine::doing::Stuck;
+use crate::model::quorum::majority;
+use crate::model::types::ReplicaId;
 use crate::observe::findings::Finding;
 use crate::observe::scene::{Scene, Sighting};
 use crate::observe::status::ReplicaStatus;
 use crate::observe::verdict::Verdict;
-use crate::quorum::majority;
-use crate::types::ReplicaId;
 
 /// A replica as seen from here.
 #[derive(Clone, Debug, Serialize)]

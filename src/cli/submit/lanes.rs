@@ -6,9 +6,9 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, unbounded};
 
 use crate::client::{Client, Outcome, Target};
-use crate::error::Error;
-use crate::resp::{Arguments, Limits, Parsed};
-use crate::types::ClientId;
+use crate::kv::resp::{Arguments, Limits, Parsed};
+use crate::model::error::Error;
+use crate::model::types::ClientId;
 
 /// What came of a command.
 pub(super) struct Answered {

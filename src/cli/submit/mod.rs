@@ -21,8 +21,8 @@ use super::reach::{Reach, nonce};
 use super::reply::{write_note, write_reply};
 use super::told_to_end;
 use crate::client::Target;
-use crate::commands::CommandReader;
-use crate::error::Error;
+use crate::kv::command_file::CommandReader;
+use crate::model::error::Error;
 
 use lanes::{Answered, Lanes};
 use progress::Progress;

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
-use crate::types::ClientId;
+use crate::model::error::Error;
+use crate::model::types::ClientId;
 
 /// How far the input has been answered, and in which sessions.
 #[derive(Clone, Debug)]

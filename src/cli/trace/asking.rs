@@ -8,11 +8,11 @@ use serde::Deserialize;
 
 use super::request::Request;
 use crate::cli::ask::{self, Silence, Whom, stranger};
-use crate::error::Error;
+use crate::model::error::Error;
+use crate::model::types::{ReplicaId, Slot};
 use crate::observe::frame::SlotLife;
 use crate::observe::scene::{Scene, Sighting};
 use crate::observe::status::ReplicaStatus;
-use crate::types::{ReplicaId, Slot};
 
 /// What one replica answers.
 #[derive(Debug, Deserialize)]

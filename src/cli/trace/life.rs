@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::cli::inspect::decided_at;
 use crate::cli::inspect::words::span;
+use crate::model::types::{ReplicaId, View};
 use crate::observe::frame::SlotLife;
-use crate::types::{ReplicaId, View};
 
 /// Something that happened to a slot on a replica.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

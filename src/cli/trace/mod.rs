@@ -15,9 +15,9 @@ use serde::Serialize;
 use super::ask::{Nodes, seconds};
 use super::inspect::listing::page_width;
 use super::log::{Form, quietly, write_json};
-use crate::error::Error;
+use crate::model::error::Error;
+use crate::model::types::{ReplicaId, Slot};
 use crate::observe::frame::SlotLife;
-use crate::types::{ReplicaId, Slot};
 
 use asking::{Answers, Replica};
 use life::{Step, steps};

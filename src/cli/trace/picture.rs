@@ -7,8 +7,8 @@ use super::life::{Stage, Step};
 use super::request::name;
 use crate::cli::inspect::listing::wrap;
 use crate::cli::inspect::words::span;
+use crate::model::types::ReplicaId;
 use crate::observe::frame::{BatchLife, RequestRun, SlotLife};
-use crate::types::ReplicaId;
 
 /// Runs of requests in the title.
 const RUNS_MAX: usize = 6;
@@ -195,7 +195,7 @@ mod tests {
     use super::*;
     use crate::cli::inspect::example;
     use crate::cli::trace::asking::{Answers, Replica};
-    use crate::types::Slot;
+    use crate::model::types::Slot;
 
     fn traced(change: impl Fn(&mut Vec<Replica>)) -> String {
         traced_within(100, change)

@@ -5,8 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::asking::Answers;
+use crate::model::types::{ClientId, Slot};
 use crate::observe::frame::SlotLife;
-use crate::types::{ClientId, Slot};
 
 /// How many slots of each replica are looked at for the latest.
 const LATEST: usize = 64;
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
     use crate::cli::inspect::example;
     use crate::cli::trace::asking::Replica;
-    use crate::types::ReplicaId;
+    use crate::model::types::ReplicaId;
 
     fn found(slots: &[&[u64]]) -> Answers {
         let replica = |(replica, slots): (u16, &&[u64])| Replica {

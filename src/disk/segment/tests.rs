@@ -1,7 +1,7 @@
 //! A segment of 1 MiB, cut at every byte and flipped at every bit.
 
 use super::*;
-use crate::types::ReplicaId;
+use crate::model::types::ReplicaId;
 
 const PLACE: Place =
     Place { owner: Identity { cluster: 0xfeed, replica: ReplicaId(2) }, file: 0x17 };

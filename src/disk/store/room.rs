@@ -2,7 +2,7 @@
 
 use super::{Step, Store};
 use crate::disk::{disk_error, names};
-use crate::error::Error;
+use crate::model::error::Error;
 
 impl Store {
     pub(super) fn keep_checkpoints(&mut self, most: usize) -> Result<(), Error> {

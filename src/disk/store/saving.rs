@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use super::{Step, Store};
-use crate::checkpoint::{Checkpoint, Cut, Digest, Hasher};
 use crate::disk::{checkpoints, disk_error, names};
-use crate::error::{Error, is_full};
+use crate::model::checkpoint::{Checkpoint, Cut, Digest, Hasher};
+use crate::model::error::{Error, is_full};
 
 /// A checkpoint of which a part is in its file.
 pub(super) struct Saving {

@@ -3,13 +3,13 @@
 use super::rules::{Cluster, STALLED_US};
 use super::why::{fault, link, slots, waits_for_disk};
 use super::{Code, Finding, Severity};
-use crate::events::Wait;
+use crate::model::events::Wait;
+use crate::model::quorum::majority;
+use crate::model::types::ReplicaId;
 use crate::observe::blame::words;
 use crate::observe::frame::{Frame, Holding, Operator};
 use crate::observe::health::{self, Reason};
 use crate::observe::status::{Disk, Link};
-use crate::quorum::majority;
-use crate::types::ReplicaId;
 
 /// What half of all syncs may take, and 99 of 100, in microseconds.
 const SYNCS_US: (u64, u64) = (100_000, 200_000);

@@ -3,14 +3,14 @@
 use super::rules::Cluster;
 use super::why::{absence, link};
 use super::{Code, Finding, Severity};
-use crate::events::Wait;
+use crate::engine::doing::Stuck;
+use crate::model::events::Wait;
+use crate::model::quorum::majority;
+use crate::model::types::{Millis, ReplicaId, View};
 use crate::observe::blame::replicas as list;
-use crate::observe::doing::Stuck;
 use crate::observe::frame::Frame;
 use crate::observe::scene::Sighting;
 use crate::observe::status::Role;
-use crate::quorum::majority;
-use crate::types::{Millis, ReplicaId, View};
 
 /// How often replicas show themselves, in milliseconds: a frame may be that old.
 const FRAME_MS: Millis = 250;

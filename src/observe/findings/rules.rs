@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::why::{absence, holding};
 use super::{Code, Finding, Severity};
-use crate::events::Wait;
+use crate::engine::doing::Stuck;
+use crate::model::events::Wait;
+use crate::model::quorum::majority;
+use crate::model::types::{Millis, ReplicaId, Slot};
 use crate::observe::blame::replicas as list;
-use crate::observe::doing::Stuck;
 use crate::observe::frame::{Frame, Holding};
 use crate::observe::observer::APPLICATION;
 use crate::observe::scene::Sighting;
-use crate::quorum::majority;
-use crate::types::{Millis, ReplicaId, Slot};
 
 /// For how long a role may wait for the same thing before that is worth a word, in microseconds.
 pub(super) const STALLED_US: u64 = 1_000_000;

@@ -1,14 +1,14 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::events::Wait;
-use crate::observe::doing::Stuck;
+use crate::engine::doing::Stuck;
+use crate::model::events::Wait;
+use crate::model::types::{Slot, View};
 use crate::observe::frame::{Blame, Frame, Holding};
 use crate::observe::health;
 use crate::observe::scene::{LastWords, Scene, Sighting};
 use crate::observe::status::{Disk, Link, ReplicaStatus, Role};
 use crate::observe::verdict::Verdict;
-use crate::types::{Slot, View};
 
 /// Three replicas that hear each other and follow replica 0, at slot 1,000,000.
 fn scene() -> Vec<Sighting> {

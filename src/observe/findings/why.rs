@@ -1,11 +1,11 @@
 //! Why something is wrong, as far as can be seen: reasons are followed from replica to replica.
 
 use super::rules::{Cluster, STALLED_US};
-use crate::events::Wait;
+use crate::model::events::Wait;
+use crate::model::types::ReplicaId;
 use crate::observe::frame::{Blame, Frame, Holding};
 use crate::observe::scene::Sighting;
 use crate::observe::status::{Link, ReplicaStatus};
-use crate::types::ReplicaId;
 
 /// For how long a peer may not have been heard, in milliseconds.
 const UNHEARD_MS: u64 = 1_000;

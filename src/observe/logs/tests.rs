@@ -8,7 +8,7 @@ use timely::dataflow::operators::vec::Map;
 use timely::dataflow::operators::{Concat, Input as _, Inspect, Operator};
 
 use super::*;
-use crate::inspect::logging_worker;
+use crate::observe::graph::logging_worker;
 
 /// Runs the worker, on which all is built, as long as it has something to do, and ends an epoch.
 fn end_epoch(worker: &mut Worker, logs: &mut Logs, epoch: Epoch) {

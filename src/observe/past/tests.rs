@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::batch::{BatchId, Packer, Request};
+use crate::model::batch::{BatchId, Packer, Request};
 
 fn batch(client: u64, first: u64, count: u64, bytes: usize) -> Value {
     let mut packer = Packer::default();

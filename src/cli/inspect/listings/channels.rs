@@ -1,8 +1,8 @@
 //! The streams of one replica.
 
 use crate::cli::inspect::listing::{Cell, Column, Listing, Row};
-use crate::inspect::EdgeKind;
 use crate::observe::frame::{Channel, Frame};
+use crate::observe::graph::EdgeKind;
 
 /// The streams of one replica, those with most to be taken first, then the busiest.
 pub(in crate::cli::inspect) fn channels(frame: &Frame) -> Listing {

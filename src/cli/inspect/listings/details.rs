@@ -4,8 +4,8 @@ use super::channels::arrow;
 use super::operators::{holding, wait};
 use crate::cli::inspect::listing::{Cell, Column, Listing, Row};
 use crate::cli::inspect::words::{amount, span};
-use crate::inspect::OperatorKind;
 use crate::observe::frame::{Channel, Frame, Operator};
+use crate::observe::graph::OperatorKind;
 use crate::observe::scene::Scene;
 
 /// The operator called `name` at `address`: a line a property, a column a replica.
@@ -47,8 +47,9 @@ fn properties(frame: &Frame, operator: &Operator) -> Vec<(String, String)> {
         Some(OperatorKind::Door) => "door",
         None => "timely's own",
     };
-    let slot =
-        |slot: Option<_>| slot.map_or("-".to_owned(), |slot: crate::types::Slot| slot.to_string());
+    let slot = |slot: Option<_>| {
+        slot.map_or("-".to_owned(), |slot: crate::model::types::Slot| slot.to_string())
+    };
     let took = |us| if operator.run.count > 0 { span(us) } else { "-".to_owned() };
     let (run, held) = (operator.run, holding.map_or(0, |holding| holding.held));
     let mut properties = vec![

@@ -2,7 +2,7 @@
 
 use crate::cli::inspect::listing::{Cell, Column, Listing, Mark, Row};
 use crate::cli::inspect::words;
-use crate::events::Wait;
+use crate::model::events::Wait;
 use crate::observe::frame::{Frame, Holding, Operator};
 
 /// A wait that somebody should look at: all roles wait for a moment now and then.

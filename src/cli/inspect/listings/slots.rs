@@ -2,9 +2,9 @@
 
 use crate::cli::inspect::history::History;
 use crate::cli::inspect::listing::{Cell, Column, Listing, Row};
+use crate::model::quorum::majority;
+use crate::model::types::ReplicaId;
 use crate::observe::frame::SlotLife;
-use crate::quorum::majority;
-use crate::types::ReplicaId;
 
 /// The slots that a replica of `n` has told of, the latest first, with how long each step took there.
 pub(in crate::cli::inspect) fn slots(history: &History, replica: ReplicaId, n: usize) -> Listing {

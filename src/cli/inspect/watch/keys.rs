@@ -3,7 +3,7 @@
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::view::{Mode, Sort, Tab, View};
-use crate::types::ReplicaId;
+use crate::model::types::ReplicaId;
 
 /// The keys, for those who ask.
 pub(super) const HELP: [(&str, &str); 13] = [

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::cli::inspect::sources::now_us;
-use crate::error::Error;
+use crate::model::error::Error;
+use crate::model::types::ReplicaId;
 use crate::observe::frame::Frame;
 use crate::observe::scene::{Scene, Sighting};
-use crate::types::ReplicaId;
 
 /// A replica of which the same frame comes for so long does not move: one is made four times a second,
 /// and what others pass on is up to a second older.

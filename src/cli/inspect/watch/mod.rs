@@ -19,9 +19,9 @@ use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use signal_hook::consts::{SIGHUP, SIGTERM};
 
 use super::sources::{Past, Place, Source};
-use crate::error::Error;
+use crate::model::error::Error;
+use crate::model::types::ReplicaId;
 use crate::observe::scene::Scene;
-use crate::types::ReplicaId;
 
 use keys::Wish;
 use memory::Memory;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::view::Shown;
 use crate::cli::inspect::recording::Recording;
-use crate::error::Error;
+use crate::model::error::Error;
 use crate::observe::scene::Scene;
 
 /// Frames before the moment that is shown of which slots and events are told.
@@ -101,7 +101,7 @@ mod tests {
     }
 
     fn number(player: &mut Player) -> u64 {
-        player.show().unwrap().frame(crate::types::ReplicaId(0)).unwrap().number
+        player.show().unwrap().frame(crate::model::types::ReplicaId(0)).unwrap().number
     }
 
     #[test]
@@ -137,7 +137,7 @@ mod tests {
 
         let shown = player.show().unwrap();
 
-        let earlier = &shown.earlier[&crate::types::ReplicaId(0)];
+        let earlier = &shown.earlier[&crate::model::types::ReplicaId(0)];
         assert_eq!(earlier.number, 0);
         assert_eq!(shown.scene.unwrap().replicas[2].frame, None);
     }

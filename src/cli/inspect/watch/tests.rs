@@ -16,7 +16,7 @@ use super::view::View;
 use crate::cli::ask::Whom;
 use crate::cli::inspect::example;
 use crate::cli::inspect::sources::Source;
-use crate::types::ReplicaId;
+use crate::model::types::ReplicaId;
 
 fn view() -> View {
     let mut view = View::new(ReplicaId(0), false);

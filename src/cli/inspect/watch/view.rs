@@ -7,9 +7,9 @@ use crate::cli::inspect::history::History;
 use crate::cli::inspect::listing::Listing;
 use crate::cli::inspect::listings;
 use crate::cli::inspect::sources::Past;
+use crate::model::types::ReplicaId;
 use crate::observe::frame::Frame;
 use crate::observe::scene::Scene;
-use crate::types::ReplicaId;
 
 /// The pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,357 @@
+//! A file of settings under what overrides it.
+//!
+//! A setting is known because it is asked for, so a name need be written once. What was never asked for
+//! is unknown, and refused with the name that was probably meant.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::ops::{Range, RangeInclusive};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Value;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use super::value::Kind;
+use crate::model::error::{Problem, Problems};
+
+/// What comes before a file.
+#[derive(Clone, Debug, Default)]
+pub struct Layers {
+    /// Settings from the command line: name, value, and the flag as it was written.
+    pub flags: Vec<(String, String, String)>,
+    /// The environment; a setting `a.b` is the variable `TARAFLOW_A_B`.
+    pub environment: BTreeMap<String, String>,
+}
+
+impl Layers {
+    /// How far away a setting is of which nobody has said anything.
+    pub(super) const NOBODY: u8 = 3;
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The command line.
+    Flag(String),
+    /// A variable of the environment.
+    Environment(String),
+    /// A file, at a line and a column.
+    File(PathBuf, usize, usize),
+    /// Nobody has said anything.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(flag) => f.write_str(flag),
+            Self::Environment(variable) => f.write_str(variable),
+            Self::File(path, line, column) => write!(f, "{}:{line}:{column}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// A setting, as it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its name, the tables it stands in first.
+    pub name: String,
+    /// Its value, as text.
+    pub value: String,
+    /// Where the value came from.
+    pub origin: Origin,
+}
+
+/// A file being read.
+pub(super) struct Source<'a> {
+    path: &'a Path,
+    text: String,
+    values: BTreeMap<String, (Value, Range<usize>)>,
+    layers: &'a Layers,
+    asked: Vec<String>,
+    pub found: Vec<Found>,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Source<'a> {
+    /// Reads the file. What is no TOML at all is the only problem then.
+    pub fn open(path: &'a Path, layers: &'a Layers) -> Result<Self, Problem> {
+        let text = fs::read_to_string(path).map_err(|error| {
+            Problem::new(path.display(), format!("cannot read this file of settings: {error}"))
+        })?;
+        let mut source = Self {
+            path,
+            text,
+            values: BTreeMap::new(),
+            layers,
+            asked: Vec::new(),
+            found: Vec::new(),
+            problems: Vec::new(),
+        };
+        let mut values = BTreeMap::new();
+        match DeTable::parse(&source.text) {
+            Ok(table) => flatten("", table.get_ref(), &mut values),
+            Err(error) => {
+                let origin = source.origin(error.span().unwrap_or_default().start);
+                return Err(Problem::new(origin, format!("not TOML: {}", error.message())));
+            }
+        }
+        source.values = values;
+        Ok(source)
+    }
+
+    fn origin(&self, offset: usize) -> Origin {
+        let before = &self.text[..self.text.floor_char_boundary(offset)];
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        Origin::File(self.path.to_owned(), line, column)
+    }
+
+    /// How many tables an array of tables has.
+    pub fn tables(&self, name: &str) -> usize {
+        let has = |index: &usize| {
+            let prefix = format!("{name}[{index}].");
+            self.values
+                .range(prefix.clone()..)
+                .next()
+                .is_some_and(|(at, _)| at.starts_with(&prefix))
+        };
+        (0..).take_while(has).count()
+    }
+
+    /// Where a setting stands; the file as a whole if it does not.
+    pub fn place(&self, name: &str) -> String {
+        match self.found.iter().find(|found| found.name == name) {
+            Some(Found { origin: Origin::Default, .. }) | None => self.path.display().to_string(),
+            Some(found) => found.origin.to_string(),
+        }
+    }
+
+    /// Notes what is wrong with a setting.
+    pub fn problem(&mut self, name: &str, what: impl Into<String>) {
+        let problem = Problem::new(self.place(name), what);
+        self.problems.push(problem);
+    }
+
+    /// The value of a setting, from the nearest layer that has it.
+    pub fn optional<T: Kind>(&mut self, name: &str) -> Option<T> {
+        self.asked.push(name.to_owned());
+        let (value, origin): (Option<T>, Origin) = self.nearest_layer(name)?;
+        match value {
+            Some(value) => {
+                self.note(name, &value, origin);
+                Some(value)
+            }
+            None => {
+                let problem = Problem::new(origin, format!("`{name}` must be {}", T::WANTED));
+                self.problems.push(problem);
+                None
+            }
+        }
+    }
+
+    fn nearest_layer<T: Kind>(&self, name: &str) -> Option<(Option<T>, Origin)> {
+        let mut flags = self.layers.flags.iter().rev();
+        if let Some((_, value, flag)) = flags.find(|(flagged, _, _)| flagged == name) {
+            return Some((from_text(value), Origin::Flag(flag.clone())));
+        }
+        let variable = variable(name);
+        if let Some(value) = self.layers.environment.get(&variable) {
+            return Some((from_text(value), Origin::Environment(variable)));
+        }
+        let (value, place) = self.values.get(name)?;
+        Some((T::deserialize(value.clone()).ok(), self.origin(place.start)))
+    }
+
+    fn note(&mut self, name: &str, value: &impl ToString, origin: Origin) {
+        self.found.push(Found { name: name.to_owned(), value: value.to_string(), origin });
+    }
+
+    /// The value of a setting that may be left out.
+    pub fn or<T: Kind>(&mut self, name: &str, default: T) -> T {
+        let problems = self.problems.len();
+        self.optional(name).unwrap_or_else(|| {
+            if self.problems.len() == problems {
+                self.note(name, &default, Origin::Default);
+            }
+            default
+        })
+    }
+
+    /// The value of a number, or what it is when nobody says anything; noted as wrong out of its range.
+    pub fn within<T: Kind + Copy + PartialOrd>(
+        &mut self,
+        name: &str,
+        default: T,
+        range: RangeInclusive<T>,
+    ) -> T {
+        let value = self.or(name, default);
+        if !range.contains(&value) {
+            let (low, high) = range.into_inner();
+            self.problem(name, format!("`{name}` must be from {low} to {high}"));
+            return default;
+        }
+        value
+    }
+
+    /// The value of a setting that must be there.
+    pub fn required<T: Kind>(&mut self, name: &str) -> Option<T> {
+        let problems = self.problems.len();
+        let value = self.optional(name);
+        if value.is_none() && self.problems.len() == problems {
+            self.problem(name, format!("`{name}` is missing: write {}", T::WANTED));
+        }
+        value
+    }
+
+    /// A path, which is relative to the file it stands in, or to where the command was given.
+    pub fn path(&mut self, name: &str) -> Option<PathBuf> {
+        let written = self.optional::<String>(name)?;
+        if written.is_empty() {
+            self.problem(name, format!("`{name}` must be a path, and is empty"));
+            return None;
+        }
+        Some(self.beside(name, written.into()))
+    }
+
+    /// `written`, seen from the place where the setting stands.
+    pub fn beside(&self, name: &str, written: PathBuf) -> PathBuf {
+        match self.found.iter().find(|found| found.name == name).map(|found| &found.origin) {
+            Some(Origin::Flag(_) | Origin::Environment(_)) => written,
+            _ => self.path.parent().unwrap_or(Path::new("")).join(written),
+        }
+    }
+
+    /// Whether anybody says anything about a setting, right or wrong.
+    pub fn is_said(&self, name: &str) -> bool {
+        self.layers.flags.iter().any(|(flagged, _, _)| flagged == name)
+            || self.layers.environment.contains_key(&variable(name))
+            || self.values.contains_key(name)
+    }
+
+    /// How far away the layer is that a setting came from: the nearest is 0, none is the last.
+    pub fn layer(&self, name: &str) -> u8 {
+        match self.found.iter().find(|found| found.name == name).map(|found| &found.origin) {
+            Some(Origin::Flag(_)) => 0,
+            Some(Origin::Environment(_)) => 1,
+            Some(Origin::File(..)) => 2,
+            Some(Origin::Default) | None => Layers::NOBODY,
+        }
+    }
+
+    /// What was found, and all that is wrong, the names nobody asked for included; `elsewhere` are those of
+    /// another file, which has a name.
+    pub fn finish(mut self, elsewhere: &[&str], other: &str) -> (Vec<Found>, Problems) {
+        let mut strange = Vec::new();
+        for (name, (_, place)) in &self.values {
+            if !self.asked.contains(name) {
+                strange.push((self.origin(place.start).to_string(), name.clone()));
+            }
+        }
+        for (name, _, flag) in &self.layers.flags {
+            if !self.asked.contains(name) {
+                strange.push((flag.clone(), name.clone()));
+            }
+        }
+        for (place, name) in strange {
+            let what = match elsewhere.contains(&name.as_str()) {
+                true => format!("`{name}` belongs in {other}: write it there"),
+                false => unknown(&name, &self.asked),
+            };
+            self.problems.push(Problem::new(place, what));
+        }
+        self.strange_variables(elsewhere, other);
+        (self.found, Problems(self.problems))
+    }
+
+    /// Notes variables of the environment that would be settings and are none.
+    fn strange_variables(&mut self, elsewhere: &[&str], other: &str) {
+        let known: Vec<String> = self.asked.iter().map(|name| variable(name)).collect();
+        let ours = self.layers.environment.keys().filter(|name| name.starts_with(PREFIX));
+        for name in ours.filter(|name| !known.contains(name) && *name != DIRECTORY) {
+            let there = elsewhere.iter().find(|setting| variable(setting) == *name);
+            let what = match (there, nearest(name, &known)) {
+                (Some(setting), _) => format!("`{setting}` belongs in {other}: write it there"),
+                (None, Some(meant)) => format!("no setting; did you mean {meant}?"),
+                (None, None) => "no setting; remove it from the environment".to_owned(),
+            };
+            self.problems.push(Problem::new(name, what));
+        }
+    }
+}
+
+/// What the names of all our variables begin with.
+pub const PREFIX: &str = "TARAFLOW_";
+/// The one that is no setting of a node: the directory of the cluster that commands are about.
+pub const DIRECTORY: &str = "TARAFLOW_DIR";
+
+/// The variable of the environment that is the setting `name`.
+fn variable(name: &str) -> String {
+    PREFIX.to_owned() + &name.replace('.', "_").to_uppercase()
+}
+
+fn unknown(name: &str, known: &[String]) -> String {
+    match nearest(name, known) {
+        Some(meant) => format!("unknown setting `{name}`; did you mean `{meant}`?"),
+        None => format!("unknown setting `{name}`; remove it"),
+    }
+}
+
+/// A value as a shell gives it: text needs no quotes.
+fn from_text<T: Kind>(text: &str) -> Option<T> {
+    let parsed = ValueDeserializer::parse(text).ok().and_then(|value| T::deserialize(value).ok());
+    parsed.or_else(|| T::deserialize(Value::String(text.to_owned())).ok())
+}
+
+/// Puts each value of a table under its full name.
+fn flatten(
+    prefix: &str,
+    table: &DeTable<'_>,
+    values: &mut BTreeMap<String, (Value, Range<usize>)>,
+) {
+    for (key, value) in table {
+        let name = format!("{prefix}{}", key.get_ref());
+        match value.get_ref() {
+            DeValue::Table(table) => flatten(&format!("{name}."), table, values),
+            DeValue::Array(tables)
+                if !tables.is_empty() && tables.iter().all(|each| each.get_ref().is_table()) =>
+            {
+                for (index, each) in tables.iter().enumerate() {
+                    if let DeValue::Table(table) = each.get_ref() {
+                        flatten(&format!("{name}[{index}]."), table, values);
+                    }
+                }
+            }
+            _ => {
+                let deserializer = ValueDeserializer::from(value.clone());
+                if let Ok(read) = Value::deserialize(deserializer) {
+                    values.insert(name, (read, key.span()));
+                }
+            }
+        }
+    }
+}
+
+/// The name among `known` that is so near to `name` that it may have been meant.
+pub(crate) fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
+    let distances = known.iter().map(|known| (strsim::levenshtein(name, known), known));
+    let (distance, known) = distances.min()?;
+    (distance <= 2.max(name.len() / 4)).then_some(known.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_suggested_and_a_far_one_is_not() {
+        let known = ["clients.password_file".to_owned(), "data".to_owned()];
+
+        assert_eq!(nearest("clients.pasword_fil", &known), Some("clients.password_file"));
+        assert_eq!(nearest("dtaa", &known), Some("data"));
+        assert_eq!(nearest("replication", &known), None);
+    }
+}

@@ -1,0 +1,201 @@
+//! Makes the directory of a new cluster.
+//!
+//! ```text
+//! cluster.toml                  the same on all nodes
+//! ca.pem  ca-key.pem            signs the certificates; its key is needed by no replica
+//! client.pem  client-key.pem    for clients that speak the links' protocol
+//! replica-0/                    node.toml  cert.pem  key.pem  data/
+//! ```
+//!
+//! `replica-0/`, `cluster.toml` and `ca.pem`, laid out like this, are all that a machine needs. What
+//! exists is never written over. `cluster.toml` is written last: where it stands, the rest does too.
+
+mod keys;
+mod texts;
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::deploy::settings::Addresses;
+use crate::disk::{Files, Identity, Store};
+use crate::model::config::Config;
+use crate::model::error::Error;
+use crate::model::types::ReplicaId;
+
+use keys::Authority;
+
+/// A cluster to be made, on this machine.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where its files go.
+    pub directory: PathBuf,
+    /// The protocol they speak.
+    pub protocol: String,
+    /// How many replicas.
+    pub replicas: usize,
+    /// The port of replica 0's clients.
+    pub base_port: u16,
+    /// Whether replicas keep nothing.
+    pub memory: bool,
+    /// Whether links have no keys.
+    pub plain: bool,
+}
+
+/// A file or directory to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Item {
+    Directory(PathBuf),
+    Public(PathBuf, String),
+    Secret(PathBuf, String),
+    /// A replica's journal, in which it has never voted.
+    Disk(PathBuf, Identity),
+}
+
+impl Item {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Directory(path)
+            | Self::Public(path, _)
+            | Self::Secret(path, _)
+            | Self::Disk(path, _) => path,
+        }
+    }
+}
+
+impl Plan {
+    /// Where replica `index` listens: clients on the base port and up, links 100 and admin 200 above.
+    #[must_use]
+    pub fn addresses(&self, index: usize) -> Addresses {
+        let port = |above: usize| {
+            let port = self.base_port as usize + above + index;
+            // Checked by `check`, which everything that makes files begins with.
+            SocketAddr::from((Ipv4Addr::LOCALHOST, port as u16))
+        };
+        Addresses { links: port(100), clients: port(0), admin: port(200) }
+    }
+
+    /// Refuses what cannot be made.
+    ///
+    /// # Errors
+    /// [`Error::Replicas`], or [`Error::Usage`] for ports that do not exist, or for what exists.
+    pub fn check(&self) -> Result<(), Error> {
+        Config::new(ReplicaId(0), self.replicas).check()?;
+        let last = usize::from(u16::MAX) - 200 - self.replicas;
+        if self.base_port == 0 || usize::from(self.base_port) > last {
+            let base = self.base_port;
+            let what = format!("--base-port {base}: must be from 1 to {last}");
+            return Err(Error::Usage(what));
+        }
+        for path in self.paths() {
+            let path = self.directory.join(path);
+            if path.symlink_metadata().is_ok() {
+                let what = format!(
+                    "{} exists already, and nothing is written over; choose another --dir, or \
+                     remove it",
+                    path.display()
+                );
+                return Err(Error::Usage(what));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the directory will hold, in the order in which it is made.
+    #[must_use]
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let mut paths: Vec<PathBuf> = Vec::new();
+        if !self.plain {
+            paths.extend(
+                ["ca.pem", "ca-key.pem", "client.pem", "client-key.pem"].map(PathBuf::from),
+            );
+        }
+        for replica in 0..self.replicas {
+            let home = replica_home(replica);
+            paths.extend([home.clone(), home.join("node.toml")]);
+            if !self.plain {
+                paths.extend([home.join("cert.pem"), home.join("key.pem")]);
+            }
+            if !self.memory {
+                paths.push(home.join("data"));
+            }
+        }
+        paths.push(PathBuf::from("cluster.toml"));
+        paths
+    }
+
+    /// Makes the cluster.
+    ///
+    /// # Errors
+    /// What [`Plan::check`] refuses, or what the system says.
+    pub fn carry_out(&self) -> Result<(), Error> {
+        self.check()?;
+        let id = getrandom::u64().map_err(|error| Error::Keys(error.to_string()))?;
+        let items = self.items(id)?;
+        let fail = |doing| file_error(doing, &self.directory);
+        fs::create_dir_all(&self.directory).map_err(fail("make directory"))?;
+        for item in &items {
+            make(&self.directory.join(item.path()), item)?;
+        }
+        File::open(&self.directory).and_then(|dir| dir.sync_all()).map_err(fail("sync directory"))
+    }
+
+    fn items(&self, id: u64) -> Result<Vec<Item>, Error> {
+        let mut items = Vec::new();
+        let authority = if self.plain { None } else { Some(Authority::new(id)?) };
+        if let Some(authority) = &authority {
+            items.push(Item::Public("ca.pem".into(), authority.certificate()));
+            items.push(Item::Secret("ca-key.pem".into(), authority.key()));
+            let client = authority.sign("client.taraflow")?;
+            items.push(Item::Public("client.pem".into(), client.certificate));
+            items.push(Item::Secret("client-key.pem".into(), client.key));
+        }
+        for replica in 0..self.replicas {
+            let home = replica_home(replica);
+            items.push(Item::Directory(home.clone()));
+            items.push(Item::Public(home.join("node.toml"), texts::node(self, replica)));
+            if let Some(authority) = &authority {
+                let signed = authority.sign(&format!("replica-{replica}.taraflow"))?;
+                items.push(Item::Public(home.join("cert.pem"), signed.certificate));
+                items.push(Item::Secret(home.join("key.pem"), signed.key));
+            }
+            if !self.memory {
+                let owner = Identity { cluster: id, replica: ReplicaId(replica as u16) };
+                items.push(Item::Disk(home.join("data"), owner));
+            }
+        }
+        items.push(Item::Public("cluster.toml".into(), texts::cluster(self, id)));
+        Ok(items)
+    }
+}
+
+/// The directory of a replica inside that of its cluster.
+#[must_use]
+pub fn replica_home(replica: usize) -> PathBuf {
+    PathBuf::from(format!("replica-{replica}"))
+}
+
+fn make(path: &Path, item: &Item) -> Result<(), Error> {
+    let (text, mode) = match item {
+        Item::Disk(_, owner) => return Store::create(&mut Files::make(path)?, *owner),
+        Item::Directory(_) => {
+            let made = DirBuilder::new().mode(0o700).create(path);
+            return made.map_err(file_error("make directory", path));
+        }
+        Item::Public(_, text) => (text, 0o644),
+        Item::Secret(_, text) => (text, 0o600),
+    };
+    let written = || {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    written().map_err(file_error("write", path))
+}
+
+fn file_error(doing: &'static str, path: &Path) -> impl Fn(io::Error) -> Error {
+    let path = path.display().to_string();
+    move |source| Error::File { doing, path: path.clone(), source }
+}

@@ -1,0 +1,307 @@
+//! Runs the replicas of a cluster on one machine as processes, and starts again what dies.
+//!
+//! The supervisor is one loop that waits for a signal, the end of a child being one, or for the time to
+//! start a child again. Children have a process group of their own, so a Ctrl-C reaches them through the
+//! supervisor only. They hold the reading end of a pipe whose other end the supervisor holds, and end
+//! when it closes: however the supervisor ends, no child outlives it.
+
+mod ending;
+mod lock;
+mod patience;
+#[cfg(test)]
+mod tests;
+mod trouble;
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use rustix::process::{Pid, Signal, kill_process};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::model::error::Error;
+
+pub use ending::{Ending, Fate};
+pub use lock::{Lock, runs, stop};
+pub use patience::Patience;
+pub use trouble::FILE as TROUBLE;
+use trouble::Trouble;
+
+/// The file in the directory of a replica that holds the number of its process, while it has one.
+pub const PID: &str = "pid";
+
+/// Takes what is wrong with a child, or nothing once nothing is.
+pub type Keep<'a> = dyn Fn(usize, Option<&str>) + 'a;
+
+/// What is run.
+pub struct Supervisor<'a> {
+    /// The command of each child.
+    pub command: Box<dyn FnMut(usize) -> Result<Command, Error> + 'a>,
+    /// The last thing a child said, to be repeated where it is not started again.
+    pub last_words: Box<dyn Fn(usize) -> Option<String> + 'a>,
+    /// Who is told what happens, a line each.
+    pub tell: Box<dyn FnMut(&str) + 'a>,
+    /// Keeps what is wrong with a child where others read it, or that nothing is any more.
+    pub keep: Box<Keep<'a>>,
+    /// Is told the number of the process of a child, or that it has none.
+    pub note_pid: Box<dyn Fn(usize, Option<u32>) + 'a>,
+    /// Whether a child remembers what it promised, and so may return.
+    pub durable: bool,
+}
+
+/// A child that runs, will run, or is given up.
+enum Replica {
+    Runs {
+        child: Child,
+        since: Instant,
+    },
+    Waits {
+        until: Instant,
+    },
+    /// Given up for this, or told to end.
+    Ended(Option<Ending>),
+}
+
+impl Replica {
+    fn has_ended(&self) -> bool {
+        matches!(self, Self::Ended(_))
+    }
+}
+
+/// The exit code with which all have ended, if that is one.
+fn common_code(replicas: &[Replica]) -> Option<u8> {
+    let code = |replica: &Replica| match replica {
+        Replica::Ended(Some(Ending::Code(code))) => u8::try_from(*code).ok(),
+        _ => None,
+    };
+    let first = code(replicas.first()?)?;
+    replicas.iter().all(|replica| code(replica) == Some(first)).then_some(first)
+}
+
+/// The signals a supervisor acts on, as they come.
+///
+/// # Errors
+/// What the system says.
+pub fn signals() -> io::Result<Receiver<i32>> {
+    let mut acted_on = vec![SIGCHLD, SIGINT, SIGTERM];
+    // Who is started by `nohup` is to outlive its terminal.
+    if !is_ignored(SIGHUP) {
+        acted_on.push(SIGHUP);
+    }
+    let mut signals = Signals::new(acted_on)?;
+    let (sender, receiver) = bounded(64);
+    let listen = move || {
+        for signal in signals.forever() {
+            if sender.send(signal).is_err() {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(listen)?;
+    Ok(receiver)
+}
+
+/// Whether this process was started to ignore a signal, as far as the system tells.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+impl Supervisor<'_> {
+    /// Runs `n` children until a signal says that it is enough, and waits for their end.
+    ///
+    /// # Errors
+    /// A child that cannot be started, or [`Error::AllEnded`].
+    pub fn run(&mut self, n: usize, signals: &Receiver<i32>) -> Result<(), Error> {
+        let mut patience = vec![Patience::default(); n];
+        let mut troubles = vec![Trouble::default(); n];
+        (0..n).for_each(|index| (self.keep)(index, None));
+        let mut replicas = Vec::new();
+        for index in 0..n {
+            let started = self.start(index);
+            replicas.push(started?);
+        }
+        loop {
+            match wait(&replicas, &troubles, signals) {
+                Some(signal @ (SIGINT | SIGTERM | SIGHUP)) => {
+                    let again = if signal == SIGINT { "; Ctrl-C again to kill them" } else { "" };
+                    (self.tell)(&format!("stopping all replicas{again}"));
+                    return self.end(&mut replicas, signals);
+                }
+                _ => self.step(&mut replicas, &mut patience, &mut troubles)?,
+            }
+            if replicas.iter().all(Replica::has_ended) {
+                return Err(Error::AllEnded { n, code: common_code(&replicas) });
+            }
+        }
+    }
+
+    fn start(&mut self, index: usize) -> Result<Replica, Error> {
+        let mut command = (self.command)(index)?;
+        let child = command.stdin(Stdio::piped()).process_group(0).spawn();
+        let child = child.map_err(|source| Error::File {
+            doing: "run",
+            path: command.get_program().display().to_string(),
+            source,
+        })?;
+        (self.note_pid)(index, Some(child.id()));
+        Ok(Replica::Runs { child, since: Instant::now() })
+    }
+
+    /// Notes who has ended, and starts those whose time has come.
+    fn step(
+        &mut self,
+        replicas: &mut [Replica],
+        patience: &mut [Patience],
+        troubles: &mut [Trouble],
+    ) -> Result<(), Error> {
+        for (index, replica) in replicas.iter_mut().enumerate() {
+            let trouble = &mut troubles[index];
+            match replica {
+                Replica::Runs { child, since } => {
+                    let Some(status) = child.try_wait()? else {
+                        if since.elapsed() >= Patience::LONG_LIFE && trouble.pass() {
+                            (self.keep)(index, None);
+                        }
+                        continue;
+                    };
+                    (self.note_pid)(index, None);
+                    let (lived, ending) = (since.elapsed(), Ending::from(status));
+                    let pause = patience[index].after(lived);
+                    *replica = self.next(index, ending, pause);
+                    self.note(index, ending, lived, trouble);
+                }
+                Replica::Waits { until } if *until <= Instant::now() => {
+                    *replica = match self.start(index) {
+                        Ok(started) => {
+                            (self.tell)(&format!("replica {index} starts again"));
+                            started
+                        }
+                        Err(error) => {
+                            if let Some(what) = trouble.on_failure(&error.to_string()) {
+                                (self.keep)(index, Some(&what));
+                                (self.tell)(&format!("replica {index} {what}"));
+                            }
+                            let pause = patience[index].after(Duration::ZERO);
+                            Replica::Waits { until: Instant::now() + pause }
+                        }
+                    };
+                }
+                Replica::Waits { .. } | Replica::Ended(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What becomes of a child that has ended.
+    fn next(&mut self, index: usize, ending: Ending, pause: Duration) -> Replica {
+        match ending.fate(self.durable) {
+            Fate::Restart => {
+                let ms = pause.as_millis();
+                (self.tell)(&format!("replica {index} ended: {ending}; starts again in {ms} ms"));
+                self.say_why(index, ending);
+                Replica::Waits { until: Instant::now() + pause }
+            }
+            Fate::Stay(why) => {
+                (self.tell)(&format!("replica {index} ended: {ending}; not started again: {why}"));
+                // One that was killed has said nothing of it.
+                if matches!(ending, Ending::Code(_)) {
+                    self.repeat_last_words(index);
+                }
+                Replica::Ended(Some(ending))
+            }
+        }
+    }
+
+    /// Repeats why a child has ended by itself, unless that was in order.
+    fn say_why(&mut self, index: usize, ending: Ending) {
+        if matches!(ending, Ending::Code(code) if code != 0) {
+            self.repeat_last_words(index);
+        }
+    }
+
+    fn repeat_last_words(&mut self, index: usize) {
+        if let Some(words) = (self.last_words)(index) {
+            (self.tell)(&format!("replica {index} said: {words}"));
+        }
+    }
+
+    /// Says once what a child ends of again and again, and keeps it where others read it.
+    fn note(&mut self, index: usize, ending: Ending, lived: Duration, trouble: &mut Trouble) {
+        let by_itself = matches!(ending, Ending::Code(_));
+        let words = by_itself.then(|| (self.last_words)(index)).flatten();
+        if let Some(what) = trouble.on_end(ending, words, lived, self.durable) {
+            (self.keep)(index, Some(&what));
+            if ending.fate(self.durable) == Fate::Restart {
+                (self.tell)(&format!("replica {index} {what}"));
+            }
+        }
+    }
+
+    /// Asks all children to end, and waits for them; at another signal, ends them at once.
+    fn end(&mut self, replicas: &mut [Replica], signals: &Receiver<i32>) -> Result<(), Error> {
+        for replica in replicas.iter_mut() {
+            match replica {
+                Replica::Runs { child, .. } => ask_to_end(child)?,
+                Replica::Waits { .. } | Replica::Ended(_) => *replica = Replica::Ended(None),
+            }
+        }
+        loop {
+            for (index, replica) in replicas.iter_mut().enumerate() {
+                let Replica::Runs { child, .. } = replica else { continue };
+                if let Some(status) = child.try_wait()? {
+                    (self.note_pid)(index, None);
+                    let ending = Ending::from(status);
+                    (self.tell)(&format!("replica {index} ended: {ending}"));
+                    self.say_why(index, ending);
+                    *replica = Replica::Ended(None);
+                }
+            }
+            if replicas.iter().all(Replica::has_ended) {
+                return Ok(());
+            }
+            if let Some(SIGINT | SIGTERM | SIGHUP) = wait(replicas, &[], signals) {
+                for replica in replicas.iter_mut() {
+                    if let Replica::Runs { child, .. } = replica {
+                        child.kill()?;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Waits for a signal, or until the next child is to be started.
+fn wait(replicas: &[Replica], troubles: &[Trouble], signals: &Receiver<i32>) -> Option<i32> {
+    let starts = replicas.iter().enumerate().filter_map(|(index, replica)| match replica {
+        Replica::Waits { until } => Some(*until),
+        // Then it has got over what was wrong.
+        Replica::Runs { since, .. } if troubles.get(index).is_some_and(Trouble::is_kept) => {
+            Some(*since + Patience::LONG_LIFE)
+        }
+        Replica::Runs { .. } | Replica::Ended(_) => None,
+    });
+    let received = match starts.min() {
+        Some(until) => signals.recv_deadline(until),
+        None => signals.recv().map_err(|_| RecvTimeoutError::Disconnected),
+    };
+    match received {
+        Ok(signal) => Some(signal),
+        Err(RecvTimeoutError::Timeout) => None,
+        // Nobody can say anything any more.
+        Err(RecvTimeoutError::Disconnected) => Some(SIGTERM),
+    }
+}
+
+/// The child has not been waited for, so its number is still its own.
+fn ask_to_end(child: &Child) -> io::Result<()> {
+    match i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        Some(pid) => Ok(kill_process(pid, Signal::TERM)?),
+        None => Ok(()),
+    }
+}

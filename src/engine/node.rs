@@ -1,0 +1,423 @@
+//! A replica with its disk: what may leave, and when.
+//!
+//! **Nothing said in a turn leaves before what it rests on is on the disk**, not even a vote to oneself.
+//! It rests on all that this turn and earlier ones have left for the disk, with two exceptions. Replies
+//! tell what is decided, which the voters have on their disks. Messages that the protocol calls
+//! [early](Outputs::early) rest on the newest records only: so a leader's disk and its followers' work on
+//! the same proposal at the same time. Turns may follow each other while a sync is under way; what they
+//! say waits in line.
+//!
+//! The disk is worked on in turns of the host's ([`Node::sync`]), or by a thread that tells the host when
+//! there is something to let go ([`Node::start_with_journal`]).
+
+mod watch;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use timely::worker::Worker;
+
+use crate::disk::{Disk, Durable, Identity, Journal, Meter, Recovered, Store, Wake};
+use crate::engine::operators::executor::Executor;
+use crate::engine::replica::{Inputs, Outputs, Replica, Said, timeless_worker};
+use crate::model::app::StateMachine;
+use crate::model::batch::Requests;
+use crate::model::checkpoint::Checkpoint;
+use crate::model::config::Config;
+use crate::model::error::Error;
+use crate::model::events::Event;
+use crate::model::types::{Millis, ReplicaId, Slot};
+
+use watch::Watch;
+
+/// A replica and its disk.
+pub struct Node<M: Clone + 'static, R: Clone + 'static> {
+    replica: Replica<M, R>,
+    persistence: Persistence<R>,
+    /// Which of its lives this is, counted from 1.
+    incarnation: u64,
+    turn: u64,
+    /// The last turn that is durable, and the last checkpoint that the replica knows to be.
+    synced: u64,
+    saved: Option<Slot>,
+    /// The last turn that left something for the disk.
+    kept: u64,
+    /// The last turn that left a [newest](Durable::Newest) record.
+    kept_newest: u64,
+    /// What turns have said that may not leave yet, oldest first, each with the turn that must be durable
+    /// before.
+    late: VecDeque<(u64, Said<M>)>,
+    /// The same for what rests on the newest records only.
+    early: VecDeque<(u64, Said<M>)>,
+    ready: Said<M>,
+    events: Vec<Event>,
+    /// How many of them the observer has been told.
+    told: usize,
+    /// Who watches, if somebody does.
+    watch: Option<Box<Watch<M>>>,
+}
+
+/// How records and checkpoints are kept.
+enum Persistence<R> {
+    /// Not at all: the last checkpoint, in memory, is as good as it gets.
+    None { saved: Option<Checkpoint> },
+    /// On a disk that the host works on between turns.
+    Inline(Box<Store>),
+    /// On a disk that has a thread.
+    Threaded(Journal<R>),
+}
+
+impl<R> Persistence<R> {
+    /// The newest checkpoint that is durable.
+    fn saved(&self) -> Option<Checkpoint> {
+        match self {
+            Self::None { saved } => saved.clone(),
+            Self::Inline(store) => store.saved().cloned(),
+            Self::Threaded(journal) => journal.saved(),
+        }
+    }
+}
+
+impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node<M, R> {
+    /// Turns whose sync may be outstanding before the replica pauses.
+    pub const TURNS_UNSYNCED_MAX: usize = 64;
+    /// Bytes of records that may wait for a full disk before the replica [drops its
+    /// input](Node::must_drop_input).
+    const BLOCKED_BYTES_MAX: usize = 64 << 20;
+
+    /// Starts a replica from what its disk holds; without a disk it starts from nothing, and must never
+    /// take the place of one that has been running.
+    ///
+    /// # Errors
+    /// What is wrong with the settings or the disk.
+    pub fn start(
+        config: &Config,
+        disk: Option<(Box<dyn Disk>, u64)>,
+        application: Box<dyn StateMachine>,
+        protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
+    ) -> Result<Self, Error> {
+        Self::start_on(timeless_worker(), config, disk, application, protocol)
+    }
+
+    /// Starts it on a worker of the caller's, who may want to read timely's log.
+    ///
+    /// # Errors
+    /// As [`Node::start`].
+    pub fn start_on(
+        worker: Worker,
+        config: &Config,
+        disk: Option<(Box<dyn Disk>, u64)>,
+        application: Box<dyn StateMachine>,
+        protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
+    ) -> Result<Self, Error> {
+        let (persistence, recovered) = match disk {
+            None => (Persistence::None { saved: None }, Recovered::nothing()),
+            Some(disk) => {
+                let (store, recovered) = Self::open(config, disk)?;
+                (Persistence::Inline(Box::new(store)), recovered)
+            }
+        };
+        Self::assemble(worker, config, persistence, recovered, application, protocol)
+    }
+
+    /// Starts it with its journal on a thread of its own, which calls `wake` whenever a turn should follow:
+    /// turns have become durable, the disk is full or has room again, or it has failed.
+    ///
+    /// # Errors
+    /// As [`Node::start`], and [`Error::Thread`].
+    pub fn start_with_journal(
+        worker: Worker,
+        config: &Config,
+        disk: (Box<dyn Disk>, u64),
+        wake: Wake,
+        application: Box<dyn StateMachine>,
+        protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
+    ) -> Result<Self, Error>
+    where
+        R: Send,
+    {
+        let (store, recovered) = Self::open(config, disk)?;
+        let journal = Journal::start(store, config.me, wake)?;
+        Self::assemble(
+            worker,
+            config,
+            Persistence::Threaded(journal),
+            recovered,
+            application,
+            protocol,
+        )
+    }
+
+    fn open(
+        config: &Config,
+        (disk, cluster): (Box<dyn Disk>, u64),
+    ) -> Result<(Store, Recovered<R>), Error> {
+        config.check()?;
+        let (mut store, recovered) = Store::open(disk, Identity { cluster, replica: config.me })?;
+        store.set_piece_bytes(config.chunk_bytes);
+        Ok((store, recovered))
+    }
+
+    fn assemble(
+        worker: Worker,
+        config: &Config,
+        persistence: Persistence<R>,
+        recovered: Recovered<R>,
+        application: Box<dyn StateMachine>,
+        protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
+    ) -> Result<Self, Error> {
+        config.check()?;
+        let mut executor = Executor::new(application, recovered.incarnation, config);
+        if let Some(checkpoint) = &recovered.checkpoint {
+            executor.restore(checkpoint).map_err(|damaged| Error::Application {
+                replica: config.me,
+                slot: checkpoint.slot,
+                damaged,
+            })?;
+        }
+        let incarnation = recovered.incarnation;
+        let saved = persistence.saved().map(|saved| saved.slot);
+        let replica = Replica::start(worker, config, recovered, executor, protocol);
+        let start = Journal::<R>::START;
+        Ok(Self {
+            replica,
+            persistence,
+            incarnation,
+            turn: start,
+            // Not even that it has started.
+            synced: 0,
+            saved,
+            kept: start,
+            kept_newest: start,
+            late: VecDeque::new(),
+            early: VecDeque::new(),
+            ready: Said::default(),
+            events: Vec::new(),
+            told: 0,
+            watch: None,
+        })
+    }
+
+    /// How often it has started, this time included; a replica without a disk knows of this time only.
+    #[must_use]
+    pub fn incarnation(&self) -> u64 {
+        self.incarnation
+    }
+
+    /// The replica, to be given what arrives for it.
+    pub fn replica(&mut self) -> &mut Replica<M, R> {
+        &mut self.replica
+    }
+
+    /// Hands the replica messages from a peer, or from itself.
+    pub fn deliver(&mut self, from: ReplicaId, messages: impl IntoIterator<Item = M>) {
+        match &mut self.watch {
+            None => self.replica.deliver(from, messages),
+            Some(watch) => {
+                let mut hear = watch.observer.hearing(from);
+                let messages = messages.into_iter();
+                let messages = messages
+                    .inspect(|message| (watch.step)(message).into_iter().for_each(&mut hear));
+                self.replica.deliver(from, messages);
+            }
+        }
+    }
+
+    /// Hands the replica a batch of its clients' requests. Ask
+    /// [`Replica::room`](crate::engine::replica::Replica::room) first.
+    pub fn submit(&mut self, requests: Requests, now: Millis) {
+        if let Some(watch) = &mut self.watch {
+            watch.observer.on_submit();
+        }
+        self.replica.submit(requests, now);
+    }
+
+    /// Lets the roles see the time, unless the replica is fenced: what they would say could not leave.
+    pub fn tick(&mut self, now: Millis) {
+        if !self.is_fenced() {
+            self.replica.tick(now);
+        }
+    }
+
+    /// Whether it should be given no more until a sync ends or the disk has room.
+    #[must_use]
+    pub fn is_fenced(&self) -> bool {
+        self.late.len() >= Self::TURNS_UNSYNCED_MAX
+            || match &self.persistence {
+                Persistence::Threaded(journal) => journal.waiting() >= Self::TURNS_UNSYNCED_MAX,
+                Persistence::None { .. } | Persistence::Inline(_) => false,
+            }
+            || self.is_full()
+    }
+
+    /// Whether its disk has no room.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        match &self.persistence {
+            Persistence::None { .. } => false,
+            Persistence::Inline(store) => store.is_blocked(),
+            Persistence::Threaded(journal) => journal.is_full(),
+        }
+    }
+
+    /// Whether so much waits for a full disk that messages to it must be dropped until there is room: the
+    /// others go on without its votes, and what it would have to keep of them has no end.
+    #[must_use]
+    pub fn must_drop_input(&self) -> bool {
+        match &self.persistence {
+            Persistence::None { .. } => false,
+            Persistence::Inline(store) => store.blocked_bytes() >= Self::BLOCKED_BYTES_MAX,
+            Persistence::Threaded(journal) => journal.blocked_bytes() >= Self::BLOCKED_BYTES_MAX,
+        }
+    }
+
+    /// Lets the replica work, and appends to its disk what must be there before the rest leaves.
+    ///
+    /// # Errors
+    /// [`Error::Disk`], after which the replica must stop. A full disk is no error here: the replica is
+    /// [fenced](Node::is_fenced), and the next turn, or the journal's thread, tries again.
+    pub fn turn(&mut self) -> Result<(), Error> {
+        let mut said = Said::default();
+        let mut durable = Vec::new();
+        self.tell_saved();
+        self.begin_turn();
+        self.replica.turn(&mut said, &mut durable, &mut self.events);
+        self.note_events();
+        self.turn += 1;
+        for record in &durable {
+            match record {
+                Durable::Newest(_) => (self.kept, self.kept_newest) = (self.turn, self.turn),
+                Durable::Slot(..) | Durable::Forget(_) => self.kept = self.turn,
+                // The replica is told when it is saved, and says nothing of it before; and nothing rests on
+                // what is known to be decided.
+                Durable::Checkpoint(_) | Durable::Decided { .. } => {}
+            }
+        }
+        if !durable.is_empty() {
+            self.begin_disk_phase();
+        }
+        self.synced = match &mut self.persistence {
+            Persistence::None { saved } => {
+                for record in &durable {
+                    if let Durable::Checkpoint(cut) = record {
+                        *saved = Some(cut.write());
+                    }
+                }
+                self.turn
+            }
+            Persistence::Inline(store) => {
+                match store.write(durable) {
+                    Err(error) if error.is_full() => {}
+                    outcome => outcome?,
+                }
+                if store.is_dirty() || store.is_blocked() { self.synced } else { self.turn }
+            }
+            Persistence::Threaded(journal) => {
+                if !durable.is_empty() {
+                    journal.hand(self.turn, durable)?;
+                }
+                journal.synced()?
+            }
+        };
+        if self.kept > self.synced {
+            let late = self.replica.take_late(&mut said);
+            self.late.extend((!late.is_empty()).then_some((self.kept, late)));
+        }
+        self.early.extend((!said.is_empty()).then_some((self.kept_newest, said)));
+        self.let_go(self.synced);
+        self.end_turn();
+        Ok(())
+    }
+
+    /// Tells the replica of a checkpoint that has become durable.
+    fn tell_saved(&mut self) {
+        let saved = self.persistence.saved().filter(|saved| Some(saved.slot) > self.saved);
+        if let Some(saved) = saved {
+            self.saved = Some(saved.slot);
+            self.replica.tell_saved(saved);
+        }
+    }
+
+    /// The turn up to which a sync started now would let everything leave, if the host has to make one.
+    #[must_use]
+    pub fn sync_wanted(&self) -> Option<u64> {
+        let Persistence::Inline(store) = &self.persistence else { return None };
+        (store.is_dirty() && !store.is_blocked()).then_some(self.turn)
+    }
+
+    /// Makes durable what has been appended, and lets go what was said up to `turn`.
+    ///
+    /// # Errors
+    /// [`Error::Disk`], after which the replica must stop.
+    pub fn sync(&mut self, turn: u64) -> Result<(), Error> {
+        self.begin_disk();
+        if let Persistence::Inline(store) = &mut self.persistence {
+            store.sync()?;
+            if store.is_saving() {
+                match store.append() {
+                    Err(error) if error.is_full() => {}
+                    outcome => outcome?,
+                }
+            }
+            self.synced = turn;
+            self.let_go(turn);
+        }
+        self.end_disk();
+        Ok(())
+    }
+
+    /// Waits until all that turns have left is on the disk, and lets go all they have said. For the end of
+    /// a replica: nothing else waits for a disk.
+    ///
+    /// # Errors
+    /// [`Error::Disk`]: the disk is full, or has failed.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        self.begin_disk();
+        match &mut self.persistence {
+            Persistence::None { .. } => {}
+            Persistence::Inline(store) => {
+                store.append()?;
+                store.sync()?;
+            }
+            Persistence::Threaded(journal) => journal.flush()?,
+        }
+        self.synced = self.turn;
+        self.let_go(self.turn);
+        self.end_disk();
+        Ok(())
+    }
+
+    /// What has been asked of the disk.
+    #[must_use]
+    pub fn meter(&self) -> Option<&Arc<Meter>> {
+        match &self.persistence {
+            Persistence::None { .. } => None,
+            Persistence::Inline(store) => Some(store.meter()),
+            Persistence::Threaded(journal) => Some(journal.meter()),
+        }
+    }
+
+    /// What may leave now.
+    pub fn take_ready(&mut self) -> Said<M> {
+        self.note_ready();
+        std::mem::take(&mut self.ready)
+    }
+
+    /// What has happened since this was last asked.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        self.told = 0;
+        std::mem::take(&mut self.events)
+    }
+
+    fn let_go(&mut self, turn: u64) {
+        // In this order whatever has waited stays before what has not.
+        for waiting in [&mut self.late, &mut self.early] {
+            while let Some((_, mut said)) = waiting.pop_front_if(|(kept, _)| *kept <= turn) {
+                self.ready.messages.append(&mut said.messages);
+                self.ready.replies.append(&mut said.replies);
+            }
+        }
+    }
+}

@@ -1,0 +1,474 @@
+//! Executor: applies the ordered stream to the application.
+//!
+//! Everything here but the counters is replicated state: the application, the sessions, and how far
+//! the batches of each source have been executed. A batch is applied only if it is the next of its
+//! source, so that the requests of a client take effect in the order in which its replica sent them,
+//! and a batch that has come to stand in two slots is applied once. The source sends again what was
+//! passed over. A request of a client without a session needs no more than that to be applied once.
+
+use std::io::{Cursor, Read};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::operators::release::Ordered;
+use crate::engine::operators::sessions::{Limits, Sessions};
+use crate::engine::role::{Role, Stream};
+use crate::model::app::{At, Damaged, Frozen, StateMachine};
+use crate::model::batch::{Answer, Batch, Replies, Reply, Value, weight};
+use crate::model::checkpoint::{Checkpoint, Cut};
+use crate::model::config::Config;
+use crate::model::events::{Event, Holding, Wait};
+use crate::model::refused::{Refusal, Refused};
+use crate::model::types::{ReplicaId, Slot, is_plausible};
+
+/// "All slots below `next` are executed, and with them this much of each source's batches."
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Executed {
+    /// The first slot not executed.
+    pub next: Slot,
+    /// For each replica, the last of its batches that has been applied.
+    pub sources: Rc<[Progress]>,
+    /// How much the last of the slots weighs; nothing where a checkpoint has come in its place.
+    pub weight: usize,
+}
+
+/// How far the batches of one source have been executed.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Progress {
+    /// The source's incarnation.
+    pub incarnation: u64,
+    /// The number of the last batch applied; 0 before the first.
+    pub number: u64,
+}
+
+impl Progress {
+    /// Whether progress that came from outside can be true.
+    #[must_use]
+    pub fn is_plausible(self) -> bool {
+        is_plausible(self.incarnation) && is_plausible(self.number)
+    }
+}
+
+/// The streams an executor writes.
+pub struct Streams<'s> {
+    /// Answers to this replica's clients.
+    pub replies: Stream<'s, Replies>,
+    /// Progress, once a slot.
+    pub executed: Stream<'s, Executed>,
+    /// A checkpoint every [`Config::checkpoint_every`] slots or [`Config::checkpoint_bytes`].
+    pub cuts: Stream<'s, Cut>,
+    /// What happened.
+    pub events: Stream<'s, Event>,
+}
+
+/// Applies what the ordered stream holds, each slot when the frontier has passed it.
+pub fn executor<'s>(
+    ordered: Stream<'s, Ordered>,
+    digests: Stream<'s, ()>,
+    looks: Stream<'s, ()>,
+    executor: Executor,
+) -> Streams<'s> {
+    let mut role = Role::new("executor", ordered.scope(), executor);
+    let (reply, replies) = role.output();
+    let (done, executed) = role.output();
+    let (save, cuts) = role.output();
+    let (tell, events) = role.output();
+    let answer = tell.clone();
+    let meter = role.meter();
+    role.on_look(looks, tell.clone(), Executor::holding);
+    role.on_closed(ordered, move |executor, slot, ordered| {
+        match ordered {
+            Ordered::Value(value) => {
+                let done = executor.on_value(slot, &value);
+                tell.send([Event::Executed { slot, value, applied: done.is_some() }]);
+                let (replies, duplicates) = done.unwrap_or_default();
+                reply.send((!replies.is_empty()).then_some(replies));
+                tell.send((duplicates > 0).then_some(Event::Duplicates { count: duplicates }));
+            }
+            Ordered::Restored(checkpoint) => {
+                let restored = executor.restore(&checkpoint);
+                restored.expect("it is in memory, and its digest was compared");
+                tell.send([Event::Installed { slot: checkpoint.slot }]);
+            }
+        }
+        done.send([executor.executed()]);
+        if let Some(cut) = meter.cutting(|| executor.cut_due()) {
+            tell.send([Event::Checkpointed { slot: cut.slot }]);
+            save.send([cut]);
+        }
+    });
+    role.on(digests, move |executor, ()| {
+        let Checkpoint { slot, digest, .. } = executor.cut().write();
+        answer.send([Event::Digest { slot, digest }]);
+    });
+    role.build();
+    Streams { replies, executed, cuts, events }
+}
+
+/// Owns the replicated state.
+pub struct Executor {
+    me: ReplicaId,
+    /// How often this replica has started. The lines of an earlier life are gone, and their names may
+    /// belong to others.
+    incarnation: u64,
+    limits: Limits,
+    state: State,
+    pace: Pace,
+    /// That of the slot executed last.
+    weight: usize,
+    /// Of the checkpoints that fall due before this slot none is cut.
+    cut_from: Slot,
+    application: Box<dyn StateMachine>,
+    /// Replies that nobody here waits for.
+    unheard: Vec<u8>,
+    refused: Refused,
+}
+
+/// When checkpoints fall due: at the same slots on all replicas.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// Slots, and bytes of batches, after which one is due.
+    every: (u64, usize),
+    /// The same since the last one.
+    since: (u64, usize),
+}
+
+impl Pace {
+    fn count(&mut self, weight: usize) {
+        self.since.0 += 1;
+        self.since.1 += weight;
+    }
+
+    /// Whether one is due, once.
+    fn take_due(&mut self) -> bool {
+        let is_due = self.since.0 >= self.every.0 || self.since.1 >= self.every.1;
+        if is_due {
+            self.since = (0, 0);
+        }
+        is_due
+    }
+}
+
+/// The replicated state beside the application.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct State {
+    next: Slot,
+    time_ms: u64,
+    sources: Vec<Progress>,
+    sessions: Sessions,
+}
+
+impl State {
+    /// Bytes in which it is first looked for: most have room for many sessions.
+    const BYTES: u64 = 64 << 10;
+
+    /// Reads it off the beginning of a checkpoint; what is left is the application's.
+    fn read(mut from: impl Read) -> Result<(Self, impl Read), Damaged> {
+        let mut bytes = Vec::new();
+        loop {
+            // It does not say how long it is, and may be most of the checkpoint, or the least of it.
+            let more = Self::BYTES.max(bytes.len() as u64);
+            let read = from.by_ref().take(more).read_to_end(&mut bytes);
+            let expected = "bytes that can be read";
+            let read = read.map_err(|_| Damaged { offset: bytes.len(), expected })?;
+            match postcard::take_from_bytes::<Self>(&bytes) {
+                Ok((state, rest)) => {
+                    let start = bytes.len() - rest.len();
+                    let mut rest = Cursor::new(bytes);
+                    rest.set_position(start as u64);
+                    return Ok((state, rest.chain(from)));
+                }
+                Err(postcard::Error::DeserializeUnexpectedEnd) if read > 0 => {}
+                Err(_) => return Err(Damaged { offset: 0, expected: "sessions and progress" }),
+            }
+        }
+    }
+}
+
+/// The replicated state at a slot.
+struct Whole {
+    /// That beside the application.
+    own: Vec<u8>,
+    application: Arc<dyn Frozen>,
+}
+
+impl Frozen for Whole {
+    fn parts(&self) -> usize {
+        1 + self.application.parts()
+    }
+
+    fn write(&self, part: usize, out: &mut Vec<u8>) {
+        match part.checked_sub(1) {
+            None => out.extend_from_slice(&self.own),
+            Some(part) => self.application.write(part, out),
+        }
+    }
+
+    fn forget(&mut self, part: usize) {
+        if let Some(part) = part.checked_sub(1)
+            && let Some(application) = Arc::get_mut(&mut self.application)
+        {
+            application.forget(part);
+        }
+    }
+}
+
+impl Executor {
+    /// Bytes of replies after which those to further requests of a batch that lines have asked are not
+    /// kept: a few kilobytes of requests can ask for gigabytes.
+    const REPLIES_BYTES_MAX: usize = 128 << 20;
+    /// Bytes of results that all sessions together keep for clients that may ask again; the same on all
+    /// replicas.
+    const RESULTS_BYTES_MAX: usize = 256 << 20;
+
+    /// An executor that has executed nothing, in this incarnation of its replica.
+    #[must_use]
+    pub fn new(application: Box<dyn StateMachine>, incarnation: u64, config: &Config) -> Self {
+        Self {
+            me: config.me,
+            incarnation,
+            pace: Pace { every: (config.checkpoint_every, config.checkpoint_bytes), since: (0, 0) },
+            weight: 0,
+            cut_from: Slot(0),
+            limits: Limits {
+                window: config.client_window,
+                sessions: config.sessions_max,
+                bytes: Self::RESULTS_BYTES_MAX,
+            },
+            state: State {
+                next: Slot(0),
+                time_ms: 0,
+                sources: vec![Progress::default(); config.n],
+                sessions: Sessions::default(),
+            },
+            application,
+            unheard: Vec::new(),
+            refused: Refused::default(),
+        }
+    }
+
+    /// Goes on from a checkpoint.
+    ///
+    /// # Errors
+    /// Where the checkpoint is damaged, or is not of a cluster of this size; the state is untouched
+    /// unless the application breaks its word.
+    pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Damaged> {
+        let damaged = |offset, expected| Damaged { offset, expected };
+        let bytes = checkpoint.reader().map_err(|_| damaged(0, "bytes that can be read"))?;
+        let (mut state, mut application) = State::read(bytes)?;
+        let n = self.state.sources.len();
+        if state.next != checkpoint.slot || state.sources.len() != n {
+            return Err(damaged(0, "the slot and cluster size of this checkpoint"));
+        }
+        self.application.restore_from(&mut application)?;
+        state.sessions.weigh();
+        self.state = state;
+        self.pace.since = (0, 0);
+        self.weight = 0;
+        Ok(())
+    }
+
+    /// Makes ready to execute all of this at once, at a start. Of the checkpoints that fall due in it only
+    /// the last is cut: it makes those before it superfluous, and each would hold up the start.
+    pub fn expect(&mut self, known: &[(Slot, Value)]) {
+        let mut pace = self.pace;
+        for (slot, value) in known {
+            pace.count(weight(value));
+            if pace.take_due() {
+                self.cut_from = slot.next();
+            }
+        }
+    }
+
+    /// How far execution has come.
+    #[must_use]
+    pub fn executed(&self) -> Executed {
+        let sources = self.state.sources.as_slice().into();
+        Executed { next: self.state.next, sources, weight: self.weight }
+    }
+
+    fn holding(&self) -> Holding {
+        let wait = Wait::for_role("release");
+        let (slot, refused) = (Some(self.state.next), self.refused);
+        Holding { slot, wait, refused, ..Holding::nothing("executor") }
+    }
+
+    /// Applies the batch of a slot, unless there is none or its turn is not now; answers replies, and how
+    /// many requests it had applied before.
+    fn on_value(&mut self, slot: Slot, value: &Value) -> Option<(Replies, u64)> {
+        assert_eq!(slot, self.state.next, "slots are released in order and once");
+        self.state.next = slot.next();
+        self.weight = weight(value);
+        self.pace.count(self.weight);
+        let batch = value.as_ref().filter(|batch| self.is_next_of_its_source(batch))?;
+        Some(self.apply(slot, batch))
+    }
+
+    fn is_next_of_its_source(&mut self, batch: &Batch) -> bool {
+        let id = batch.id;
+        let Some(done) = self.state.sources.get_mut(id.source.0 as usize) else { return false };
+        let first_of_later = id.incarnation > done.incarnation && id.number == 1;
+        let next = id.incarnation == done.incarnation && id.number == done.number + 1;
+        if first_of_later || next {
+            *done = Progress { incarnation: id.incarnation, number: id.number };
+        } else if (id.incarnation, id.number) <= (done.incarnation, done.number) {
+            self.refused.add(Refusal::Late);
+        } else {
+            self.refused.add(Refusal::OutOfOrder);
+        }
+        first_of_later || next
+    }
+
+    fn apply(&mut self, slot: Slot, batch: &Batch) -> (Replies, u64) {
+        let State { time_ms, sessions, .. } = &mut self.state;
+        *time_ms = batch.time_ms.max(*time_ms);
+        let at = At { slot, time_ms: *time_ms };
+        let mut replies = Replies::default();
+        let (mut duplicates, mut kept) = (0, 0);
+        // Only the source's own replica has the client on its line.
+        let answers = batch.id.source == self.me;
+        let answers_lines = answers && batch.id.incarnation == self.incarnation;
+        for request in batch.requests.iter() {
+            if request.client.line().is_some() {
+                let application = &mut self.application;
+                let mut apply = |reply: &mut Vec<u8>| {
+                    application.apply(at, request.command, reply);
+                    reply.len()
+                };
+                let (client, number) = (request.client, request.number);
+                if answers_lines && kept < Self::REPLIES_BYTES_MAX {
+                    replies.push_done(client, number, |reply| kept = apply(reply));
+                    continue;
+                }
+                self.unheard.clear();
+                apply(&mut self.unheard);
+                if answers_lines {
+                    replies.push(Reply { client, number, answer: Answer::Forgotten });
+                }
+                continue;
+            }
+            let executed = sessions.execute(slot, request, self.limits, |reply| {
+                self.application.apply(at, request.command, reply);
+            });
+            duplicates += u64::from(executed.duplicate);
+            if answers {
+                let answer = executed.answer;
+                replies.push(Reply { client: request.client, number: request.number, answer });
+            }
+        }
+        (replies, duplicates)
+    }
+
+    fn cut_due(&mut self) -> Option<Cut> {
+        let is_due = self.pace.take_due() && self.state.next >= self.cut_from;
+        is_due.then(|| self.cut())
+    }
+
+    /// The replicated state as it stands.
+    #[must_use]
+    pub fn cut(&self) -> Cut {
+        let own = postcard::to_stdvec(&self.state).expect("plain data always encodes");
+        let application = self.application.freeze();
+        Cut { slot: self.state.next, state: Arc::new(Whole { own, application }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::batch::{BatchId, Packer, Request};
+    use crate::model::types::ClientId;
+
+    /// Answers with the number of commands so far.
+    #[derive(Default)]
+    struct Count(u8);
+
+    impl StateMachine for Count {
+        fn apply(&mut self, _at: At, _command: &[u8], reply: &mut Vec<u8>) {
+            self.0 += 1;
+            reply.push(self.0);
+        }
+        fn snapshot(&self) -> Vec<u8> {
+            vec![self.0]
+        }
+        fn restore(&mut self, snapshot: &[u8]) -> Result<(), Damaged> {
+            self.0 = snapshot[0];
+            Ok(())
+        }
+    }
+
+    fn batch(incarnation: u64, client: ClientId) -> Value {
+        let mut packer = Packer::default();
+        packer.push(Request { client, number: 1, acknowledged: 0, command: b"" });
+        let id = BatchId { source: ReplicaId(0), incarnation, number: 1 };
+        Some(Batch { id, time_ms: 0, requests: packer.finish() })
+    }
+
+    #[test]
+    fn a_start_cuts_the_last_of_the_checkpoints_that_were_due_and_goes_on_in_step() {
+        let config = Config { checkpoint_every: 3, ..Config::new(ReplicaId(0), 3) };
+        let cut_by = |known: u64| {
+            let mut executor = Executor::new(Box::new(Count::default()), 1, &config);
+            executor.expect(&(0..known).map(|slot| (Slot(slot), None)).collect::<Vec<_>>());
+            let cut = (0..11).filter_map(|slot| {
+                executor.on_value(Slot(slot), &None);
+                executor.cut_due().map(|cut| cut.slot.0)
+            });
+            cut.collect::<Vec<_>>()
+        };
+
+        assert_eq!(cut_by(0), [3, 6, 9]);
+        assert_eq!(cut_by(5), [3, 6, 9]);
+        assert_eq!(cut_by(8), [6, 9]);
+    }
+
+    /// Answers everything with a mebibyte.
+    struct Large;
+
+    impl StateMachine for Large {
+        fn apply(&mut self, _at: At, _command: &[u8], reply: &mut Vec<u8>) {
+            reply.resize(reply.len() + (1 << 20), b'x');
+        }
+        fn snapshot(&self) -> Vec<u8> {
+            Vec::new()
+        }
+        fn restore(&mut self, _snapshot: &[u8]) -> Result<(), Damaged> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn of_a_batch_that_asks_for_too_much_every_line_is_told_something() {
+        let mut executor = Executor::new(Box::new(Large), 1, &Config::new(ReplicaId(0), 3));
+        let mut packer = Packer::default();
+        for number in 1..=200 {
+            let client = ClientId::of_line(128);
+            packer.push(Request { client, number, acknowledged: 0, command: b"" });
+        }
+        let id = BatchId { source: ReplicaId(0), incarnation: 1, number: 1 };
+        let batch = Batch { id, time_ms: 0, requests: packer.finish() };
+
+        let (replies, _) = executor.on_value(Slot(0), &Some(batch)).unwrap();
+
+        let kept = replies.iter().filter(|reply| reply.answer != Answer::Forgotten).count();
+        assert_eq!((replies.len(), kept), (200, 128));
+    }
+
+    #[test]
+    fn a_line_of_an_earlier_life_is_not_answered_though_another_has_its_name() {
+        let config = Config::new(ReplicaId(0), 3);
+        let mut executor = Executor::new(Box::new(Count::default()), 2, &config);
+        let line = ClientId::of_line(128);
+
+        let (late, _) = executor.on_value(Slot(0), &batch(1, line)).unwrap();
+        let (own, _) = executor.on_value(Slot(1), &batch(2, line)).unwrap();
+
+        assert!(late.is_empty());
+        let answers: Vec<_> = own.iter().map(|reply| reply.answer).collect();
+        assert_eq!(answers, [Answer::Done(&[2])]);
+    }
+}

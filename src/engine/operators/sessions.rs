@@ -1,0 +1,262 @@
+//! Sessions: a request takes effect once, however often it is sent and wherever it arrives.
+//!
+//! The table is part of the replicated state. It changes only by executing the log, is in every
+//! checkpoint, and knows each request of the window by its number: a filter that kept only the highest
+//! number would drop an older request of a pipelining client that has yet to be executed.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::model::batch::{Answer, Request};
+use crate::model::types::{ClientId, Slot};
+
+/// All open sessions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sessions {
+    next: ClientId,
+    open: BTreeMap<ClientId, Session>,
+    /// Bytes of the results of all of them, which follow from them.
+    #[serde(skip)]
+    bytes: usize,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Session {
+    /// The slot of its last request, by which the one silent longest is found.
+    used: Slot,
+    /// Up to here the client holds its replies.
+    low: u64,
+    /// What came of request `low + 1` and those after it, where they have been executed.
+    results: VecDeque<Option<ByteBuf>>,
+}
+
+/// How many sessions there are, and how much each may have open.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Requests a client may have open at a time.
+    pub window: u64,
+    /// Sessions kept.
+    pub sessions: usize,
+    /// Bytes of results kept. When there are more, the sessions close that hold more than their share,
+    /// first the one silent longest.
+    pub bytes: usize,
+}
+
+/// An answer, and whether it was given before.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Executed<'a> {
+    /// What to tell the client.
+    pub answer: Answer<'a>,
+    /// Whether the request had been executed before.
+    pub duplicate: bool,
+}
+
+impl Sessions {
+    /// Executes a request, by `apply` if it is new.
+    pub fn execute(
+        &mut self,
+        slot: Slot,
+        request: Request<'_>,
+        limits: Limits,
+        apply: impl FnOnce(&mut Vec<u8>),
+    ) -> Executed<'_> {
+        if request.number == 0 {
+            let client = self.open_session(slot, limits);
+            return Executed { answer: Answer::Opened(client), duplicate: false };
+        }
+        if let Some(session) = self.open.get_mut(&request.client) {
+            session.used = slot;
+        }
+        self.make_room(limits);
+        let Some(session) = self.open.get_mut(&request.client) else {
+            return Executed { answer: Answer::NoSession, duplicate: false };
+        };
+        self.bytes -= session.acknowledge(request.acknowledged.min(request.number - 1));
+        let bytes = &mut self.bytes;
+        session.execute(request.number, limits.window, |reply| {
+            apply(reply);
+            *bytes += reply.len();
+        })
+    }
+
+    /// Finds out how much they hold, which no checkpoint says.
+    pub fn weigh(&mut self) {
+        self.bytes = self.open.values().map(Session::bytes).sum();
+    }
+
+    fn make_room(&mut self, limits: Limits) {
+        let share = limits.bytes / limits.sessions;
+        while self.bytes > limits.bytes {
+            let heavy = self.open.iter().filter(|(_, session)| session.bytes() > share);
+            let silent = heavy.min_by_key(|(client, session)| (session.used, **client));
+            let Some((&client, _)) = silent else { break };
+            self.close(client);
+        }
+    }
+
+    fn close(&mut self, client: ClientId) {
+        self.bytes -= self.open.remove(&client).map_or(0, |session| session.bytes());
+    }
+
+    /// How many sessions are open.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Whether no session is open.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    fn open_session(&mut self, slot: Slot, limits: Limits) -> ClientId {
+        while self.open.len() >= limits.sessions {
+            let silent = self.open.iter().min_by_key(|(client, session)| (session.used, **client));
+            let Some((&client, _)) = silent else { break };
+            self.close(client);
+        }
+        let client = self.next;
+        self.next = client.next();
+        self.open.insert(client, Session { used: slot, ..Session::default() });
+        client
+    }
+}
+
+impl Session {
+    fn bytes(&self) -> usize {
+        self.results.iter().flatten().map(|result| result.len()).sum()
+    }
+
+    /// Forgets results that the client holds; says how many bytes they had.
+    fn acknowledge(&mut self, upto: u64) -> usize {
+        if upto <= self.low {
+            return 0;
+        }
+        let known = (upto - self.low).min(self.results.len() as u64) as usize;
+        self.low = upto;
+        self.results.drain(..known).flatten().map(|result| result.len()).sum()
+    }
+
+    fn execute(
+        &mut self,
+        number: u64,
+        window: u64,
+        apply: impl FnOnce(&mut Vec<u8>),
+    ) -> Executed<'_> {
+        if number <= self.low {
+            return Executed { answer: Answer::Forgotten, duplicate: true };
+        }
+        if number - self.low > window {
+            return Executed { answer: Answer::OutsideWindow, duplicate: false };
+        }
+        let index = (number - self.low - 1) as usize;
+        if self.results.len() <= index {
+            self.results.resize(index + 1, None);
+        }
+        let duplicate = self.results[index].is_some();
+        let result = self.results[index].get_or_insert_with(|| {
+            let mut reply = Vec::new();
+            apply(&mut reply);
+            ByteBuf::from(reply)
+        });
+        Executed { answer: Answer::Done(result), duplicate }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { window: 4, sessions: 2, bytes: 100 };
+
+    fn ask(sessions: &mut Sessions, number: u64, acknowledged: u64) -> (Option<Vec<u8>>, bool) {
+        let request = Request { client: ClientId(0), number, acknowledged, command: b"" };
+        let mut applied = false;
+        let executed = sessions.execute(Slot(1), request, LIMITS, |reply| {
+            applied = true;
+            reply.push(number as u8);
+        });
+        let reply = match executed.answer {
+            Answer::Done(reply) => Some(reply.to_vec()),
+            _ => None,
+        };
+        (reply, applied)
+    }
+
+    fn opened() -> Sessions {
+        let mut sessions = Sessions::default();
+        sessions.open_session(Slot(0), LIMITS);
+        sessions
+    }
+
+    #[test]
+    fn a_request_sent_twice_takes_effect_once_and_is_answered_alike() {
+        let mut sessions = opened();
+        assert_eq!(ask(&mut sessions, 1, 0), (Some(vec![1]), true));
+        assert_eq!(ask(&mut sessions, 1, 0), (Some(vec![1]), false));
+    }
+
+    #[test]
+    fn an_older_request_of_a_pipeline_is_not_taken_for_a_duplicate() {
+        let mut sessions = opened();
+        assert_eq!(ask(&mut sessions, 3, 0), (Some(vec![3]), true));
+        assert_eq!(ask(&mut sessions, 2, 0), (Some(vec![2]), true));
+        assert_eq!(ask(&mut sessions, 3, 0), (Some(vec![3]), false));
+    }
+
+    #[test]
+    fn an_acknowledged_request_is_not_applied_again_and_its_reply_is_gone() {
+        let mut sessions = opened();
+        ask(&mut sessions, 1, 0);
+        ask(&mut sessions, 2, 1);
+        assert_eq!(ask(&mut sessions, 1, 0), (None, false));
+    }
+
+    #[test]
+    fn a_request_outside_the_window_is_refused_and_may_come_again() {
+        let mut sessions = opened();
+        assert_eq!(ask(&mut sessions, 5, 0), (None, false));
+        assert_eq!(ask(&mut sessions, 5, 1), (Some(vec![5]), true));
+    }
+
+    #[test]
+    fn the_session_silent_longest_is_closed_and_its_name_never_used_again() {
+        let mut sessions = opened();
+        sessions.open_session(Slot(2), LIMITS);
+        ask(&mut sessions, 1, 0);
+        assert_eq!(sessions.open_session(Slot(3), LIMITS), ClientId(2));
+        assert_eq!(ask(&mut sessions, 2, 0), (None, false), "session 0 was used at slot 1");
+    }
+
+    #[test]
+    fn sessions_that_hold_too_much_are_closed_and_the_others_stay() {
+        let limits = Limits { sessions: 10, ..LIMITS };
+        let mut sessions = Sessions::default();
+        for client in 0..5 {
+            sessions.open_session(Slot(client), limits);
+        }
+        let mut ask = |slot, client, number, bytes: usize| {
+            let request =
+                Request { client: ClientId(client), number, acknowledged: 0, command: b"" };
+            let executed = sessions.execute(Slot(slot), request, limits, |reply| {
+                reply.resize(bytes, 7);
+            });
+            executed.answer == Answer::NoSession
+        };
+        assert!(!ask(5, 0, 1, 5));
+        for client in 1..4 {
+            assert!(!ask(5 + client, client, 1, 40));
+        }
+        assert!(!ask(9, 4, 1, 5));
+
+        assert!(ask(10, 1, 2, 1), "it has held too much for the longest time");
+
+        assert!((0..5).filter(|client| *client != 1).all(|client| !ask(11, client, 2, 1)));
+        let kept = sessions.bytes;
+        sessions.weigh();
+        assert_eq!((sessions.bytes, kept), (94, 94));
+    }
+}

@@ -1,0 +1,75 @@
+//! What a host of replicas must know of a protocol.
+
+use crate::disk::{Kind, Recovered};
+use crate::engine::replica::{Inputs, Outputs};
+use crate::model::config::Config;
+use crate::model::events::Event;
+use crate::model::types::{ReplicaId, Slot, To, View};
+
+/// A protocol that replicas can speak. `M` is its message, `R` what it writes to the journal.
+pub struct Protocol<M: Clone + 'static, R: Clone + 'static> {
+    /// Its name.
+    pub name: &'static str,
+    /// Draws a replica's graph.
+    pub dataflow: for<'s> fn(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
+    /// How many bytes a message takes, near enough for limits.
+    pub weight: fn(&M) -> usize,
+    /// Whether a message that came over a link can be one of a replica with these settings. What passes
+    /// may be wrong, but breaks no arithmetic: slots, views and names are in their ranges.
+    pub plausible: fn(&M, &Config) -> bool,
+    /// The first slot its sender has not executed, if that is what a message says.
+    pub executed: fn(&M) -> Option<Slot>,
+    /// The step in the life of a slot that a message is, if it is one.
+    pub step: fn(&M) -> Option<Step>,
+    /// The name of a message's kind.
+    pub kind: fn(&M) -> &'static str,
+    /// All kinds of messages there are.
+    pub kinds: &'static [&'static str],
+    /// What a record in the journal is called.
+    pub record: fn(&R) -> Kind,
+    /// Its invariants, to be checked in a simulated run.
+    pub oracle: fn(&Config) -> Box<dyn Oracle<M, R>>,
+}
+
+/// A step in the life of a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Its sender proposes what the slot is to hold.
+    Propose(Slot, View),
+    /// Its sender votes for what was proposed, and has that on its disk.
+    Vote(Slot, View),
+}
+
+impl<M: Clone + 'static, R: Clone + 'static> Clone for Protocol<M, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M: Clone + 'static, R: Clone + 'static> Copy for Protocol<M, R> {}
+
+/// A protocol's own invariants. An error names the rule and says what broke it.
+pub trait Oracle<M, R> {
+    /// A replica starts from what its disk holds; something there may have `rotten`.
+    ///
+    /// # Errors
+    /// What it had said and now does not know.
+    fn on_start(
+        &mut self,
+        me: ReplicaId,
+        recovered: &Recovered<R>,
+        rotten: bool,
+    ) -> Result<(), String>;
+
+    /// A message leaves a replica.
+    ///
+    /// # Errors
+    /// The rule it breaks.
+    fn on_sent(&mut self, from: ReplicaId, to: To, message: &M) -> Result<(), String>;
+
+    /// Something happened inside a replica.
+    ///
+    /// # Errors
+    /// The rule it breaks.
+    fn on_event(&mut self, me: ReplicaId, event: &Event) -> Result<(), String>;
+}

@@ -1,0 +1,275 @@
+//! One replica: a protocol's graph on a timely worker of its own, and the turn.
+//!
+//! A turn takes what has arrived, steps the worker until no operator is active, and collects what the
+//! graph says. It is a pure function of its inputs: no operator reads a clock, a file or a socket.
+
+use timely::WorkerConfig;
+use timely::communication::Allocator;
+use timely::communication::allocator::Thread;
+use timely::worker::Worker;
+
+use crate::disk::{Durable, Recovered};
+use crate::engine::operators::executor::Executor;
+use crate::engine::role::{Collected, Graph, Inlet, Stream, inlet, outlet};
+use crate::model::batch::{Replies, Requests};
+use crate::model::checkpoint::Checkpoint;
+use crate::model::config::Config;
+use crate::model::events::Event;
+use crate::model::types::{Millis, ReplicaId, To};
+
+/// The streams a protocol reads, and what it starts from. `M` is the protocol's message, `R` what it
+/// writes to the journal.
+pub struct Inputs<'s, M: Clone + 'static, R> {
+    /// The scope to draw in.
+    pub graph: Graph<'s>,
+    /// Messages from replicas, this one included, with their senders.
+    pub messages: Stream<'s, (ReplicaId, M)>,
+    /// Requests of this replica's clients, and the time at which they were packed.
+    pub requests: Stream<'s, (Requests, Millis)>,
+    /// The time, once a tick.
+    pub clock: Stream<'s, Millis>,
+    /// What the disk held.
+    pub recovered: Recovered<R>,
+    /// What applies the ordered stream, standing where the disk left it.
+    pub executor: Executor,
+    /// Asks all roles what they have not let go of.
+    pub looks: Stream<'s, ()>,
+    /// Asks for the digest of the replicated state.
+    pub digests: Stream<'s, ()>,
+    /// Checkpoints that have become durable.
+    pub saved: Stream<'s, Checkpoint>,
+    /// Asks it to lead no longer, because it is about to end.
+    pub resign: Stream<'s, ()>,
+}
+
+/// The streams a protocol writes.
+pub struct Outputs<'s, M: Clone + 'static, R: Clone + 'static> {
+    /// Messages to replicas.
+    pub messages: Stream<'s, (To, M)>,
+    /// Answers to this replica's clients: to what is decided, whatever this replica's disk holds.
+    pub replies: Stream<'s, Replies>,
+    /// What must be on disk before anything said in the same turn leaves the replica, but for replies
+    /// and for messages that are `early`.
+    pub durable: Stream<'s, Durable<R>>,
+    /// Whether a message rests on no record of this replica's but the [newest](Durable::Newest), and need
+    /// not wait for others.
+    pub early: fn(&M) -> bool,
+    /// How many more batches of requests it takes now, whenever that changes.
+    pub room: Stream<'s, usize>,
+    /// What happened, for whoever watches.
+    pub events: Stream<'s, Event>,
+}
+
+/// What a turn has said.
+#[derive(Debug)]
+pub struct Said<M> {
+    /// Messages to replicas.
+    pub messages: Vec<(To, M)>,
+    /// Answers to clients.
+    pub replies: Vec<Replies>,
+}
+
+impl<M> Default for Said<M> {
+    fn default() -> Self {
+        Self { messages: Vec::new(), replies: Vec::new() }
+    }
+}
+
+impl<M> Said<M> {
+    /// Takes out the messages that must wait for records, those that are not `early`.
+    fn take_late(&mut self, early: fn(&M) -> bool) -> Self {
+        let (early, late) = self.messages.drain(..).partition(|(_, message)| early(message));
+        self.messages = early;
+        Self { messages: late, replies: Vec::new() }
+    }
+
+    /// Whether nothing has been said.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty() && self.replies.is_empty()
+    }
+}
+
+/// A running replica, driven one turn at a time.
+pub struct Replica<M: Clone + 'static, R: Clone + 'static> {
+    worker: Worker,
+    messages: Inlet<(ReplicaId, M)>,
+    requests: Inlet<(Requests, Millis)>,
+    clock: Inlet<Millis>,
+    look: Inlet<()>,
+    ask: Inlet<()>,
+    save: Inlet<Checkpoint>,
+    quit: Inlet<()>,
+    said: Collected<(To, M)>,
+    replied: Collected<Replies>,
+    durable: Collected<Durable<R>>,
+    room: Collected<usize>,
+    events: Collected<Event>,
+    early: fn(&M) -> bool,
+    /// The time the roles have seen, and the clock when they last saw it.
+    elapsed_ms: Millis,
+    clock_ms: Option<Millis>,
+    rooms: Vec<usize>,
+    room_now: usize,
+}
+
+/// A worker that reads no clock: its log is off, and every turn is a pure function of its inputs.
+#[must_use]
+pub fn timeless_worker() -> Worker {
+    Worker::new(WorkerConfig::default(), Allocator::Thread(Thread::default()), None)
+}
+
+impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
+    /// Starts a replica that speaks `protocol`.
+    pub fn start(
+        mut worker: Worker,
+        config: &Config,
+        recovered: Recovered<R>,
+        executor: Executor,
+        protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
+    ) -> Self {
+        let doors = worker.dataflow_named("replica", |graph| {
+            let (messages, received) = inlet(graph, "links_in");
+            let (requests, asked) = inlet(graph, "clients_in");
+            let (clock, ticks) = inlet(graph, "clock");
+            let (look, looks) = inlet(graph, "looks");
+            let (ask, digests) = inlet(graph, "digests");
+            let (save, saved) = inlet(graph, "saved");
+            let (quit, resign) = inlet(graph, "resign");
+            let inputs = Inputs {
+                graph,
+                messages: received,
+                requests: asked,
+                clock: ticks,
+                recovered,
+                executor,
+                looks,
+                digests,
+                saved,
+                resign,
+            };
+            let outputs = protocol(inputs, config);
+            (
+                (messages, requests, clock, look, ask, save, quit, outputs.early),
+                outlet(outputs.messages, "links_out"),
+                outlet(outputs.replies, "clients_out"),
+                outlet(outputs.durable, "journal"),
+                outlet(outputs.room, "room"),
+                outlet(outputs.events, "events"),
+            )
+        });
+        let (inlets, said, replied, durable, room, events) = doors;
+        let (messages, requests, clock, look, ask, save, quit, early) = inlets;
+        let (rooms, room_now) = (Vec::new(), config.batches_in_flight);
+        let mut replica = Self {
+            worker,
+            messages,
+            requests,
+            clock,
+            look,
+            ask,
+            save,
+            quit,
+            said,
+            replied,
+            durable,
+            room,
+            events,
+            early,
+            elapsed_ms: 0,
+            clock_ms: None,
+            rooms,
+            room_now,
+        };
+        replica.settle();
+        replica
+    }
+
+    /// Hands the replica messages from a peer, or from itself.
+    pub fn deliver(&self, from: ReplicaId, messages: impl IntoIterator<Item = M>) {
+        self.messages.send(messages.into_iter().map(|message| (from, message)));
+    }
+
+    /// How many more batches of requests it takes.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.room_now
+    }
+
+    /// Hands the replica a batch of its clients' requests. Ask [`Replica::room`] first.
+    pub fn submit(&mut self, requests: Requests, now: Millis) {
+        self.room_now = self.room_now.saturating_sub(1);
+        self.requests.send([(requests, now)]);
+    }
+
+    /// Lets the roles see that time has passed. A clock that is put back stands still for them, and
+    /// goes on from there: all they use it for is patience.
+    pub fn tick(&mut self, now: Millis) {
+        let before = self.clock_ms.replace(now).unwrap_or(now);
+        self.elapsed_ms += now.saturating_sub(before);
+        self.clock.send([self.elapsed_ms]);
+    }
+
+    /// Asks each role for an [`Event::Holds`].
+    pub fn look(&self) {
+        self.look.send([()]);
+    }
+
+    /// Asks for an [`Event::Digest`].
+    pub fn ask_digest(&self) {
+        self.ask.send([()]);
+    }
+
+    /// Tells it that a checkpoint of its own is durable.
+    pub fn tell_saved(&self, checkpoint: Checkpoint) {
+        self.save.send([checkpoint]);
+    }
+
+    /// Asks it to lead no longer: it is about to end.
+    pub fn resign(&self) {
+        self.quit.send([()]);
+    }
+
+    /// Lets the replica work until nothing is left of what it was given, and adds what it says, what
+    /// must be durable before that, and what happened.
+    pub fn turn(
+        &mut self,
+        said: &mut Said<M>,
+        durable: &mut Vec<Durable<R>>,
+        events: &mut Vec<Event>,
+    ) {
+        self.settle();
+        self.said.drain_into(&mut said.messages);
+        self.replied.drain_into(&mut said.replies);
+        self.durable.drain_into(durable);
+        self.events.drain_into(events);
+        self.room.drain_into(&mut self.rooms);
+        if let Some(room) = self.rooms.drain(..).next_back() {
+            self.room_now = room;
+        }
+    }
+
+    /// Takes out of what it has said the messages that must wait for records of the same turn.
+    pub fn take_late(&self, said: &mut Said<M>) -> Said<M> {
+        said.take_late(self.early)
+    }
+
+    /// The worker, to look into its graph.
+    #[must_use]
+    pub fn worker(&self) -> &Worker {
+        &self.worker
+    }
+
+    /// Steps until a step has nothing to run.
+    pub(crate) fn settle(&mut self) {
+        let activations = self.worker.activations();
+        loop {
+            self.worker.step();
+            let idle = std::cell::Cell::new(true);
+            activations.borrow().map_active(|_path| idle.set(false));
+            if idle.get() {
+                return;
+            }
+        }
+    }
+}

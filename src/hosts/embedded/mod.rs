@@ -1,0 +1,418 @@
+//! A cluster of replicas as threads of one process.
+//!
+//! Each replica has a thread, on it a timely worker of its own, and a disk in memory that outlives the
+//! thread. Links are bounded channels: a turn's messages to a peer are one send, and what finds a
+//! peer dead or its link full is dropped, for catch-up to repair. Nobody spins, and nobody waits for a
+//! peer. Replicas can be [killed](Cluster::kill), [paused](Cluster::pause) and
+//! [restarted](Cluster::restart).
+
+mod door;
+mod edge;
+mod links;
+mod replica;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::client::Session;
+use crate::disk::{Disk, Identity, Memory, Store};
+use crate::engine::node::Node;
+use crate::engine::protocol::Protocol;
+use crate::hosts::showing::Showing;
+use crate::links::client_messages::ClientLimits;
+use crate::model::app::StateMachine;
+use crate::model::clock::Clock;
+use crate::model::config::Config;
+use crate::model::error::Error;
+use crate::model::types::{ReplicaId, View};
+use crate::observe::board;
+use crate::observe::counters::Board;
+use crate::observe::frame::{Frame, Level};
+use crate::observe::observer::Observer;
+use crate::observe::scene::Scene;
+use crate::observe::status::Bounds;
+
+use door::Channels;
+use edge::Knock;
+use links::Post;
+use replica::{Control, Life, Lines, Names};
+
+pub use crate::client::Client;
+pub use crate::observe::counters::{Seen, Status};
+
+/// How a cluster is made.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The settings of every replica but for its own number.
+    pub config: Config,
+    /// Whether replicas have a disk, in memory, and so may be restarted.
+    pub durable: bool,
+    /// How closely the replicas are watched.
+    pub observe: Level,
+    /// Bytes of messages from one replica to another that may wait.
+    pub link_bytes_max: usize,
+    /// Who is told what happens. One that lags loses it.
+    pub watcher: Option<Sender<Seen>>,
+    /// How long a client waits before it says that an outcome is unknown.
+    pub deadline: Duration,
+}
+
+impl Settings {
+    /// The defaults for `n` replicas.
+    #[must_use]
+    pub fn new(n: usize) -> Self {
+        Self {
+            config: Config::new(ReplicaId(0), n),
+            durable: true,
+            observe: Level::default(),
+            link_bytes_max: 16 << 20,
+            watcher: None,
+            deadline: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The number of a cluster whose disks nobody else can reach.
+const CLUSTER: u64 = 1;
+
+type Application = dyn Fn() -> Box<dyn StateMachine> + Send + Sync;
+type Spawn = dyn Fn(ReplicaId) -> Result<Thread, Error> + Send + Sync;
+
+/// The thread of a replica that lives or lived.
+struct Thread {
+    control: Sender<Control>,
+    handle: JoinHandle<()>,
+}
+
+/// Where clients knock: a replica that lives has an entry, a new one each life.
+#[derive(Default)]
+struct Door(Mutex<Option<Sender<Knock>>>);
+
+impl Door {
+    fn set(&self, knocks: Option<Sender<Knock>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = knocks;
+    }
+
+    fn get(&self) -> Option<Sender<Knock>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What clients and replicas of a cluster share.
+struct Shared {
+    doors: Vec<Door>,
+    boards: Vec<Board>,
+    /// What is shown of each replica.
+    shown: Vec<board::Board>,
+    clock: Clock,
+    names: Names,
+    limits: ClientLimits,
+    deadline: Duration,
+}
+
+/// A running cluster; dropping it ends all replicas.
+pub struct Cluster {
+    shared: Arc<Shared>,
+    durable: bool,
+    bounds: Bounds,
+    threads: Vec<Thread>,
+    disks: Vec<Memory>,
+    spawn: Box<Spawn>,
+    dropped: Box<dyn Fn(ReplicaId) -> u64 + Send + Sync>,
+}
+
+impl Cluster {
+    /// Packs of clients that may wait for a replica.
+    const KNOCKS_MAX: usize = 64;
+
+    /// Starts replicas that speak `protocol` and apply what they agree on to what `application` makes.
+    ///
+    /// # Errors
+    /// What is wrong with the settings.
+    pub fn start<M, R>(
+        settings: Settings,
+        protocol: Protocol<M, R>,
+        application: impl Fn() -> Box<dyn StateMachine> + Send + Sync + 'static,
+    ) -> Result<Self, Error>
+    where
+        M: Clone + Send + 'static,
+        R: Clone + Serialize + DeserializeOwned + 'static,
+    {
+        settings.config.check()?;
+        let n = settings.config.n;
+        let post = Arc::new(Post::new(n, protocol.weight, settings.link_bytes_max));
+        let shared = Arc::new(Shared {
+            doors: (0..n).map(|_| Door::default()).collect(),
+            boards: (0..n).map(|_| Board::default()).collect(),
+            shown: (0..n).map(|_| board::Board::default()).collect(),
+            clock: Clock::start(),
+            names: Names::default(),
+            limits: ClientLimits::of(&settings.config),
+            deadline: settings.deadline,
+        });
+        let mut disks: Vec<Memory> = (0..n).map(|_| Memory::default()).collect();
+        let durable = settings.durable;
+        for (disk, me) in disks.iter_mut().zip(0..).filter(|_| durable) {
+            Store::create(disk, Identity { cluster: CLUSTER, replica: ReplicaId(me) })?;
+        }
+        let home = Home {
+            settings,
+            protocol,
+            application: Arc::new(application),
+            post: Arc::clone(&post),
+            shared: Arc::clone(&shared),
+            disks: disks.clone(),
+        };
+        let bounds = home.bounds();
+        let spawn = Box::new(move |me| home.spawn(me));
+        let dropped = Box::new(move |replica| post.dropped(replica));
+        let threads = Vec::new();
+        let mut cluster = Self { shared, durable, bounds, threads, disks, spawn, dropped };
+        for me in (0..n as u16).map(ReplicaId) {
+            let thread = (cluster.spawn)(me)?;
+            cluster.threads.push(thread);
+        }
+        Ok(cluster)
+    }
+
+    /// A client with a session of its own, which it opens when it first needs it.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        let shared = Arc::clone(&self.shared);
+        let nonce = shared.names.next();
+        let first = ReplicaId((nonce % shared.doors.len() as u64) as u16);
+        let session = Session::new(shared.limits, first, nonce);
+        let deadline = shared.deadline;
+        Client::new(Box::new(Channels::new(shared)), session, deadline)
+    }
+
+    /// How many replicas there are, dead or alive.
+    #[must_use]
+    pub fn replicas(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// How a replica stood at the end of its last turn.
+    #[must_use]
+    pub fn status(&self, replica: ReplicaId) -> Status {
+        self.shared.boards[replica.0 as usize].with(|status| status.clone())
+    }
+
+    /// The latest frame of a replica, if it is watched.
+    #[must_use]
+    pub fn frame(&self, replica: ReplicaId) -> Option<Arc<Frame>> {
+        self.shown(replica).frame().map(|(frame, _)| frame)
+    }
+
+    /// All replicas, each by its latest frame, and what is wrong.
+    #[must_use]
+    pub fn scene(&self) -> Scene {
+        board::scene(&self.shared.shown, self.shared.clock.now_us())
+    }
+
+    /// What its replicas have been told once.
+    #[must_use]
+    pub fn bounds(&self) -> &Bounds {
+        &self.bounds
+    }
+
+    /// What is shown of a replica.
+    #[must_use]
+    pub fn shown(&self, replica: ReplicaId) -> &board::Board {
+        &self.shared.shown[replica.0 as usize]
+    }
+
+    /// Messages for `replica` that were dropped, because it was dead or its link full.
+    #[must_use]
+    pub fn dropped(&self, replica: ReplicaId) -> u64 {
+        (self.dropped)(replica)
+    }
+
+    /// The leader of the highest view that a living replica is in.
+    #[must_use]
+    pub fn leader(&self) -> ReplicaId {
+        let statuses = self.shared.boards.iter().map(|board| {
+            board.with(|status| if status.alive { status.view } else { View::default() })
+        });
+        statuses.max().unwrap_or_default().leader(self.replicas())
+    }
+
+    /// How long the cluster has been running.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.shared.clock.elapsed()
+    }
+
+    /// Ends a replica at once, as a crash does; waits until its thread is gone.
+    pub fn kill(&mut self, replica: ReplicaId) {
+        let thread = &self.threads[replica.0 as usize];
+        let _ = thread.control.send(Control::Kill);
+        let board = &self.shared.boards[replica.0 as usize];
+        while !thread.handle.is_finished() && board.with(|status| status.alive) {
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+    }
+
+    /// Lets a replica do nothing for a while.
+    pub fn pause(&self, replica: ReplicaId, time: Duration) {
+        let _ = self.threads[replica.0 as usize].control.send(Control::Pause(time));
+    }
+
+    /// Asks a replica for the digest of its state and what its roles do; see [`Status`].
+    pub fn look(&self, replica: ReplicaId) {
+        let _ = self.threads[replica.0 as usize].control.send(Control::Look);
+    }
+
+    /// Starts a replica again from what is on its disk, killing it first if it lives.
+    ///
+    /// # Errors
+    /// [`Error::NoDisk`] when the cluster has no disks, or what is wrong with the disk.
+    pub fn restart(&mut self, replica: ReplicaId) -> Result<(), Error> {
+        if !self.durable {
+            return Err(Error::NoDisk { replica });
+        }
+        self.kill(replica);
+        self.threads[replica.0 as usize] = (self.spawn)(replica)?;
+        Ok(())
+    }
+
+    /// The disk of a replica.
+    #[must_use]
+    pub fn disk(&self, replica: ReplicaId) -> &Memory {
+        &self.disks[replica.0 as usize]
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for thread in &self.threads {
+            let _ = thread.control.send(Control::Kill);
+        }
+        for thread in self.threads.drain(..) {
+            // A thread that has panicked has said so on its board.
+            let _ = thread.handle.join();
+        }
+    }
+}
+
+/// What the threads of a cluster are made from.
+struct Home<M: Clone + 'static, R: Clone + 'static> {
+    settings: Settings,
+    protocol: Protocol<M, R>,
+    application: Arc<Application>,
+    post: Arc<Post<M>>,
+    shared: Arc<Shared>,
+    disks: Vec<Memory>,
+}
+
+impl<M, R> Home<M, R>
+where
+    M: Clone + Send + 'static,
+    R: Clone + Serialize + DeserializeOwned + 'static,
+{
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            cluster: format!("{CLUSTER:016x}"),
+            protocol: self.protocol.name.to_owned(),
+            suspect_after_ms: self.settings.config.suspect_after_ms,
+            durable: self.settings.durable,
+            clients_max: Cluster::KNOCKS_MAX,
+            waiting_bytes_max: self.settings.config.gather_bytes_max,
+        }
+    }
+
+    /// Starts the thread of a replica, and waits until the replica stands.
+    fn spawn(&self, me: ReplicaId) -> Result<Thread, Error> {
+        let config = Config { me, ..self.settings.config.clone() };
+        let disk = self.disks[me.0 as usize].clone();
+        let disk = self.settings.durable.then(|| (Box::new(disk) as Box<dyn Disk>, CLUSTER));
+        let (knocks, knocked) = bounded(Cluster::KNOCKS_MAX);
+        let (control, controlled) = bounded(16);
+        let (started, starting) = bounded(1);
+        let lines = Lines {
+            post: Arc::clone(&self.post),
+            inbox: self.post.open(me),
+            knocks: knocked,
+            control: controlled,
+            board: self.shared.boards[me.0 as usize].clone(),
+            watcher: self.settings.watcher.clone(),
+            clock: self.shared.clock,
+        };
+        let end = End { me, post: Arc::clone(&self.post), shared: Arc::clone(&self.shared) };
+        let (protocol, application) = (self.protocol, Arc::clone(&self.application));
+        let (level, clock) = (self.settings.observe, self.shared.clock);
+        let showing =
+            Showing::new(self.shared.shown[me.0 as usize].clone(), self.bounds(), &config, clock);
+        let live = move |held: Sender<Knock>| {
+            let mut end = end;
+            let (worker, observer) = Observer::of_new_worker(level, &config, protocol, clock);
+            let node = Node::start_on(worker, &config, disk, application(), protocol.dataflow);
+            let mut node = match node {
+                Ok(node) => node,
+                Err(error) => return drop(started.send(Err(error))),
+            };
+            if let Some(observer) = observer {
+                node.watch(observer, protocol.step);
+            }
+            end.begin(held);
+            let _ = started.send(Ok(()));
+            if let Err(error) = Life::new(config, node, lines, showing, protocol.executed).run() {
+                end.shared.boards[me.0 as usize]
+                    .with(|status| status.failed = Some(error.to_string()));
+            }
+        };
+        let name = format!("replica-{me}");
+        let spawned = std::thread::Builder::new().name(name).spawn(move || live(knocks));
+        let handle = spawned.map_err(|source| Error::Thread { replica: me, source })?;
+        match receive_start(&starting) {
+            Ok(()) => Ok(Thread { control, handle }),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn receive_start(starting: &Receiver<Result<(), Error>>) -> Result<(), Error> {
+    // A thread that panics before it has started says so on stderr, and its board shows it.
+    starting.recv().unwrap_or(Ok(()))
+}
+
+/// Says that a replica has ended, however it ends.
+struct End<M: Clone + 'static> {
+    me: ReplicaId,
+    post: Arc<Post<M>>,
+    shared: Arc<Shared>,
+}
+
+impl<M: Clone> End<M> {
+    fn begin(&mut self, knocks: Sender<Knock>) {
+        let me = self.me.0 as usize;
+        self.shared.boards[me].with(|status| {
+            let (view, lives) = (status.view, status.lives + 1);
+            *status = Status { alive: true, lives, view, ..Status::default() };
+        });
+        self.shared.shown[me].set_ended(None);
+        self.shared.doors[me].set(Some(knocks));
+    }
+}
+
+impl<M: Clone> Drop for End<M> {
+    fn drop(&mut self) {
+        let me = self.me.0 as usize;
+        self.shared.doors[me].set(None);
+        let panics = std::thread::panicking();
+        let why = if panics { "its thread has panicked: a bug" } else { "it has ended" };
+        self.shared.shown[me].set_ended(Some(why));
+        self.post.close(self.me);
+        self.shared.boards[me].with(|status| {
+            status.alive = false;
+            if panics {
+                status.failed = Some("its thread has panicked".to_owned());
+            }
+        });
+    }
+}

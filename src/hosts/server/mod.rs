@@ -1,0 +1,178 @@
+//! A replica as a process: its worker, its sockets and its clients on one thread, its journal on
+//! another.
+//!
+//! The thread that owns the timely worker drives all sockets between turns: it waits until one is ready
+//! or the clock ticks, takes what has arrived, gives the replica a turn, and sends what may leave. It
+//! never spins and never waits for a peer or a client; every queue has a bound, and whoever fills one is
+//! not read until there is room, or is dropped to catch-up.
+
+mod accept;
+mod client;
+mod diary;
+mod event_loop;
+mod home;
+mod inbound;
+mod lines;
+mod log;
+mod names;
+mod peers;
+mod usage;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use mio::{Poll, Waker};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::deploy::settings::NodeSettings;
+use crate::disk::{Disk, Files, Wake};
+use crate::engine::node::Node;
+use crate::engine::protocol::Protocol;
+use crate::hosts::showing::Showing;
+use crate::kv::redis;
+use crate::links::hello::Common;
+use crate::links::status::LINK_BYTES_MAX;
+use crate::links::tls::Tls;
+use crate::model::app::{Census, StateMachine};
+use crate::model::clock::Clock;
+use crate::model::error::Error;
+use crate::observe::board::Board;
+use crate::observe::observer::Observer;
+use crate::observe::status::Bounds;
+
+use accept::AcceptConfig;
+use event_loop::{EventLoop, EventLoopParts, WAKER, listen};
+use home::Home;
+use inbound::{InboundConnections, MessageChecks};
+use lines::Lines;
+use peers::{LinkConfig, Peers};
+
+pub use home::check as check_home;
+pub use inbound::frame_bytes_max;
+
+/// Bytes of answers that may wait for one client.
+const OUTBOX_BYTES_MAX: usize = 8 << 20;
+/// How long a Redis client waits for a reply before it is told that the outcome is unknown.
+const ANSWER_WITHIN_MS: u64 = 5_000;
+
+/// What is told of a node with these settings beside how it stands.
+#[must_use]
+pub fn bounds(settings: &NodeSettings) -> Bounds {
+    Bounds {
+        cluster: format!("{:016x}", settings.cluster),
+        protocol: settings.protocol.clone(),
+        suspect_after_ms: settings.config.suspect_after_ms,
+        durable: settings.data.is_some(),
+        clients_max: settings.clients_max,
+        waiting_bytes_max: settings.config.gather_bytes_max,
+    }
+}
+
+/// Runs a replica until `ending` is set and what is in flight is done.
+///
+/// # Errors
+/// Why it cannot start, or why it has ended.
+pub fn run<M, R>(
+    settings: &NodeSettings,
+    protocol: Protocol<M, R>,
+    application: Box<dyn StateMachine>,
+    boards: Vec<Board>,
+    ending: Arc<AtomicBool>,
+) -> Result<(), Error>
+where
+    M: Clone + Serialize + DeserializeOwned + 'static,
+    R: Clone + Serialize + DeserializeOwned + Send + 'static,
+{
+    let NodeSettings { config, listen: addresses, .. } = settings;
+    // Before anything is changed, and before the disk is read, which may take long.
+    let links = listen(addresses.links)?;
+    let census = application.census().filter(|_| settings.redis);
+    let clients = census.is_some().then(|| listen(addresses.clients)).transpose()?;
+    let tls = settings.tls.as_ref().map(Tls::load).transpose()?;
+    check_home(settings)?;
+    let poll = Poll::new().map_err(Error::System)?;
+    let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(Error::System)?);
+    let clock = Clock::start();
+    let (worker, observer) = Observer::of_new_worker(settings.observe, config, protocol, clock);
+    let dataflow = protocol.dataflow;
+    let mut node = match &settings.data {
+        None => Node::start_on(worker, config, None, application, dataflow)?,
+        Some(path) => {
+            let disk = (Box::new(Files::open(path)?) as Box<dyn Disk>, settings.cluster);
+            let wake: Wake = Box::new(move || {
+                // Only a poll that is gone cannot be woken.
+                let _ = waker.wake();
+            });
+            Node::start_with_journal(worker, config, disk, wake, application, dataflow)?
+        }
+    };
+    let watch = |path: &PathBuf| Home::watch(config.me, path);
+    let home = settings.data.as_ref().map(watch).transpose().map_err(Error::System)?;
+    if let Some(observer) = observer {
+        node.watch(observer, protocol.step);
+    }
+    let common = Common {
+        cluster: settings.cluster,
+        settings: settings.shared.clone(),
+        protocol: settings.protocol.clone(),
+    };
+    let dialling = LinkConfig {
+        me: config.me,
+        common: common.clone(),
+        tls: tls.clone(),
+        link_bytes_max: LINK_BYTES_MAX,
+    };
+    let accept = AcceptConfig {
+        config: config.clone(),
+        common,
+        tls,
+        clients_max: settings.clients_max,
+        outbox_bytes_max: OUTBOX_BYTES_MAX,
+    };
+    let checks = MessageChecks { plausible: protocol.plausible, executed: protocol.executed };
+    let event_loop = EventLoop::new(EventLoopParts {
+        config: config.clone(),
+        node,
+        poll,
+        links,
+        clients,
+        peers: Peers::new(dialling, &settings.peers)?,
+        inbound: InboundConnections::new(accept, checks),
+        lines: lines(settings, census.unwrap_or_default()),
+        showing: Showing::new(
+            boards[config.me.0 as usize].clone(),
+            bounds(settings),
+            config,
+            clock,
+        ),
+        boards,
+        home,
+        clock,
+        ending,
+    });
+    tracing::info!(
+        n = config.n,
+        protocol = settings.protocol,
+        links = %addresses.links,
+        clients = %addresses.clients,
+        admin = %addresses.admin,
+        durable = settings.data.is_some(),
+        "serving"
+    );
+    event_loop.run()
+}
+
+fn lines(settings: &NodeSettings, census: Arc<Census>) -> Lines {
+    let password = settings.password.as_ref().map(|secret| secret.as_bytes().to_vec());
+    let spoken = redis::Settings::new(password, settings.config.command_bytes_max);
+    let world = redis::World {
+        replica: settings.config.me,
+        replicas: settings.config.n,
+        port: settings.listen.clients.port(),
+        clients_max: settings.clients_max,
+        ..redis::World::default()
+    };
+    Lines::new(spoken, world, census, ANSWER_WITHIN_MS)
+}

@@ -1,0 +1,402 @@
+//! One client's connection: bytes in, ordered commands out, replies in, bytes out.
+
+use std::sync::Arc;
+
+use crate::kv::resp::{Arguments, Command, Fault, Limits, Parsed, ProtocolError, write_error};
+use crate::kv::service::{self, Row};
+
+use super::local::{self, Target};
+use super::queue::{Form, Queue, Silence};
+use super::session::Session;
+use super::transaction::{Step, Transaction, Watches};
+use super::{Settings, World};
+
+mod acting;
+mod standing;
+
+/// Room kept for input when there is none.
+const IDLE_BYTES_MAX: usize = 64 << 10;
+
+/// A part of a command is looked at whenever it grows while it has no more bytes than this, so that a
+/// fault in it is told at once; a longer one only when it may be whole, lest many small parts cost much.
+const LOOKED_AT_BYTES_MAX: usize = 4 << 10;
+
+/// One client's connection.
+///
+/// What only the log can answer is handed to `order` with numbers from 1 on; the result of a number
+/// comes back by [`on_reply`](Self::on_reply).
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use taraflow::kv::redis::{Line, Settings, World};
+///
+/// let mut line = Line::new(7, Arc::new(Settings::default()));
+/// let mut ordered = Vec::new();
+/// line.on_bytes(b"GET k\r\nPING\r\n", &World::default(), &mut |number, command| {
+///     ordered.push((number, command.to_vec()));
+/// });
+/// assert_eq!(ordered, [(1, b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n".to_vec())]);
+/// assert_eq!(line.output(), b"");
+/// line.on_reply(1, b"$-1\r\n");
+/// assert_eq!(line.output(), b"$-1\r\n+PONG\r\n");
+/// line.sent(12);
+/// assert_eq!(line.output(), b"");
+/// ```
+pub struct Line {
+    settings: Arc<Settings>,
+    session: Session,
+    queue: Queue,
+    /// Why the connection ends, if that is the client's fault.
+    offence: Option<Offence>,
+    transaction: Option<Transaction>,
+    watches: Watches,
+    /// EXEC that waits for its reply before the line can do its part.
+    mixed: Option<Mixed>,
+    listing: Listing,
+    /// How many commands it has taken.
+    commands: u64,
+    /// What has arrived and was not taken yet, from `start` on; nothing can be made of it before
+    /// there are `needed` bytes.
+    input: Vec<u8>,
+    start: usize,
+    needed: usize,
+    stall: Option<Stall>,
+    /// Room for parsing, and for a command in its canonical form.
+    arguments: Arguments,
+    canonical: Vec<u8>,
+}
+
+/// What ends the connection of a client that has sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offence {
+    /// Bytes that are no command.
+    Unreadable,
+    /// An HTTP request. A web page can make a browser send one, with commands in its body, to any
+    /// address that the browser reaches.
+    Http,
+}
+
+/// Why commands that have arrived are not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stall {
+    /// Too many are open, or their replies are not read.
+    Full,
+    /// The reply to an ordered command must be known first: to WATCH, when the next is EXEC, and to an
+    /// EXEC that the line has a part in.
+    Reply,
+    /// It must be told which other connections there are.
+    Listing,
+}
+
+/// Whether the line knows the other connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listing {
+    Unknown,
+    Wanted,
+    Known,
+}
+
+/// A transaction of which the line does some steps, when the replies of the others are known.
+struct Mixed {
+    number: u64,
+    steps: Vec<Step>,
+    world: World,
+}
+
+/// Where commands for the log go.
+type Order<'a> = dyn FnMut(u64, &[u8]) + 'a;
+
+impl Line {
+    /// A client that has said nothing. The `id` is what CLIENT ID answers with.
+    #[must_use]
+    pub fn new(id: u64, settings: Arc<Settings>) -> Self {
+        Self {
+            session: Session::new(id, &settings),
+            settings,
+            queue: Queue::new(),
+            offence: None,
+            transaction: None,
+            watches: Watches::default(),
+            mixed: None,
+            listing: Listing::Unknown,
+            commands: 0,
+            input: Vec::new(),
+            start: 0,
+            needed: 0,
+            stall: None,
+            arguments: Arguments::default(),
+            canonical: Vec::new(),
+        }
+    }
+
+    /// Takes what has arrived. Commands that only the log can answer go to `order` with their
+    /// numbers, as RESP arrays.
+    ///
+    /// Call it with no bytes when [`is_ready`](Self::is_ready) says so.
+    pub fn on_bytes(&mut self, bytes: &[u8], world: &World, order: &mut Order<'_>) {
+        if self.session.closing {
+            return;
+        }
+        // Most often whole commands arrive, which need not be kept.
+        if self.start == self.input.len() {
+            let taken = self.work(bytes, world, order);
+            self.input.extend_from_slice(&bytes[taken..]);
+            return;
+        }
+        self.input.extend_from_slice(bytes);
+        let waiting = self.input.len() - self.start;
+        if waiting < self.needed && waiting > LOOKED_AT_BYTES_MAX {
+            return;
+        }
+        let input = std::mem::take(&mut self.input);
+        self.start += self.work(&input[self.start..], world, order);
+        self.input = input;
+        self.forget_taken();
+    }
+
+    /// Takes the result of an ordered command. Results come with ascending numbers; where one is left
+    /// out the reply was lost, and one that was answered for already is passed over.
+    #[inline]
+    pub fn on_reply(&mut self, number: u64, result: &[u8]) {
+        if self.queue.oldest().is_none_or(|oldest| number < oldest) {
+            return;
+        }
+        self.give_up(number, Silence::Lost);
+        if self.queue.oldest() != Some(number) {
+            return;
+        }
+        if let Some(mixed) = self.mixed.take_if(|mixed| mixed.number == number) {
+            let reply = self.perform(result, &mixed.steps, &mixed.world);
+            self.queue.reply(&reply);
+        } else if self.queue.reply(result) {
+            self.watches.learn(number, result);
+        }
+    }
+
+    /// Stops waiting for ordered commands up to `number`: they are answered with an error that says
+    /// that their outcome is unknown.
+    pub fn expire(&mut self, number: u64) {
+        self.give_up(number.saturating_add(1), Silence::Late);
+    }
+
+    /// Stops waiting for ordered commands up to `number`, whose replies have been lost.
+    pub fn lose(&mut self, number: u64) {
+        self.give_up(number.saturating_add(1), Silence::Lost);
+    }
+
+    /// Stops waiting for ordered command `number`, which was executed, and whose reply was too much to
+    /// be kept.
+    pub fn drop_reply(&mut self, number: u64) {
+        self.give_up(number, Silence::Lost);
+        self.give_up(number.saturating_add(1), Silence::Dropped);
+    }
+
+    fn give_up(&mut self, number: u64, why: Silence) {
+        self.queue.silence(number, why);
+        self.watches.give_up(number);
+        self.mixed.take_if(|mixed| mixed.number < number);
+    }
+
+    /// The number of the ordered command that has waited longest.
+    #[must_use]
+    pub fn oldest_open(&self) -> Option<u64> {
+        self.queue.oldest()
+    }
+
+    /// The bytes to be written to the client.
+    #[must_use]
+    pub fn output(&self) -> &[u8] {
+        self.queue.output()
+    }
+
+    /// Notes that the first `count` bytes of [`output`](Self::output) were written.
+    pub fn sent(&mut self, count: usize) {
+        self.queue.sent(count);
+    }
+
+    /// Whether nothing more should be read from the client for now.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.session.closing || self.stall.is_some() || self.is_choked()
+    }
+
+    /// Whether there are commands that had to wait and need not any more.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        match self.stall {
+            None => false,
+            Some(Stall::Full) => !self.is_choked(),
+            Some(Stall::Reply) => !self.watches.is_waiting() && self.mixed.is_none(),
+            Some(Stall::Listing) => self.listing == Listing::Known,
+        }
+    }
+
+    /// Whether the connection ends as soon as the output is written.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.session.closing && self.queue.is_settled()
+    }
+
+    /// What the client has sent that ends its connection.
+    #[must_use]
+    pub fn offence(&self) -> Option<Offence> {
+        self.offence
+    }
+
+    fn is_choked(&self) -> bool {
+        self.queue.in_flight() >= self.settings.in_flight_max
+            || self.queue.bytes() >= self.settings.output_bytes_max
+    }
+
+    fn limits(&self) -> Limits {
+        if self.session.authenticated {
+            self.settings.limits
+        } else {
+            self.settings.limits_before_auth
+        }
+    }
+
+    /// Takes the commands that `input` begins with; returns how many bytes they have.
+    fn work(&mut self, input: &[u8], world: &World, order: &mut Order<'_>) -> usize {
+        let mut arguments = std::mem::take(&mut self.arguments);
+        let mut taken = 0;
+        self.stall = None;
+        self.needed = 0;
+        while taken < input.len() && !self.session.closing {
+            if self.is_choked() {
+                self.stall = Some(Stall::Full);
+                break;
+            }
+            let rest = &input[taken..];
+            match arguments.parse_leniently(rest, &self.limits()) {
+                Ok(Parsed::Complete { value: command, consumed }) => {
+                    if !command.is_empty()
+                        && let Err(stall) = self.on_command(command, world, order)
+                    {
+                        self.stall = Some(stall);
+                        break;
+                    }
+                    taken += consumed;
+                }
+                Ok(Parsed::Incomplete { needed }) => {
+                    self.needed = needed;
+                    break;
+                }
+                Err(error) => self.refuse(error),
+            }
+        }
+        self.arguments = arguments;
+        if self.session.closing { input.len() } else { taken }
+    }
+
+    /// Answers bytes that are no command, behind which nothing can be understood.
+    #[cold]
+    fn refuse(&mut self, error: ProtocolError) {
+        // What is refused only until the password is said is refused in words of its own.
+        let text = match error.fault {
+            Fault::Arguments(_) if !self.session.authenticated => {
+                "ERR Protocol error: unauthenticated multibulk length".into()
+            }
+            Fault::BulkBytes(_) if !self.session.authenticated => {
+                "ERR Protocol error: unauthenticated bulk length".into()
+            }
+            _ => format!("ERR {error}"),
+        };
+        self.queue.answer(|out| write_error(text.as_bytes(), out));
+        self.end_for(Offence::Unreadable);
+    }
+
+    fn end_for(&mut self, offence: Offence) {
+        self.session.closing = true;
+        self.offence = Some(offence);
+    }
+
+    /// Takes one command, or says why it has to wait.
+    fn on_command(
+        &mut self,
+        command: Command<'_>,
+        world: &World,
+        order: &mut Order<'_>,
+    ) -> Result<(), Stall> {
+        if self.mixed.is_some() {
+            return Err(Stall::Reply);
+        }
+        let target = match local::find(&command) {
+            Ok(target) => target,
+            Err(_) if is_http(&command[0]) => {
+                self.end_for(Offence::Http);
+                return Ok(());
+            }
+            Err(refused) => {
+                self.reject(&refused.message());
+                return Ok(());
+            }
+        };
+        let open = matches!(target, Target::Local(local) if local.before_auth);
+        if !self.session.authenticated && !open {
+            self.reject(b"NOAUTH Authentication required.");
+            return Ok(());
+        }
+        self.note(&target, &command, world);
+        if let Target::Local(local) = target {
+            self.may_act(local, &command)?;
+        }
+        match target {
+            Target::Service(row) if self.transaction.is_some() => self.enqueue(row, &command),
+            Target::Service(row) if row.is_stateless() => {
+                self.queue.answer(|out| service::answer_stateless(row, command, out));
+            }
+            Target::Service(row) => self.order(row, &command, order),
+            Target::Local(local) if self.transaction.is_some() && !local.action.is_at_once() => {
+                self.enqueue_local(local, &command);
+            }
+            Target::Local(local) => self.act(local.action, command, world, order),
+        }
+        Ok(())
+    }
+
+    /// Hands a command to the log.
+    #[inline]
+    fn order(&mut self, row: &'static Row, command: &Command<'_>, order: &mut Order<'_>) {
+        let form = if self.session.resp3 { Form::Resp3(row.shape(command)) } else { Form::Resp2 };
+        let number = self.queue.order(form);
+        match command.canonical() {
+            Some(bytes) => order(number, bytes),
+            None => {
+                self.canonical.clear();
+                command.write(&mut self.canonical);
+                order(number, &self.canonical);
+            }
+        }
+    }
+
+    /// Answers a command with an error; one that was to be queued spoils the transaction.
+    fn reject(&mut self, text: &[u8]) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.failed = true;
+        }
+        self.queue.answer(|out| write_error(text, out));
+    }
+
+    /// Drops the input that was taken when that costs no more than it frees, and room of a rare size.
+    fn forget_taken(&mut self) {
+        if self.start == self.input.len() || self.session.closing {
+            self.input.clear();
+            self.input.shrink_to(IDLE_BYTES_MAX);
+            self.start = 0;
+        } else if self.start > self.input.len() / 2 {
+            self.input.drain(..self.start);
+            self.start = 0;
+        }
+    }
+}
+
+/// Whether a line with this word at its beginning is one of an HTTP request. There is no command of
+/// these names, and a request has the second before all that its sender may choose.
+fn is_http(word: &[u8]) -> bool {
+    [&b"POST"[..], b"Host:"].iter().any(|known| word.eq_ignore_ascii_case(known))
+}
+
+#[cfg(test)]
+mod tests;

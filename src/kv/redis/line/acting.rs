@@ -1,0 +1,172 @@
+//! The commands that the line answers itself, and those it has a part in: MULTI, EXEC, WATCH.
+
+use crate::kv::resp::{Arguments, Command, Parsed, write_array, write_ok};
+use crate::kv::service::{Row, Shape};
+
+use super::super::World;
+use super::super::answer::Answer;
+use super::super::local::{Action, Local};
+use super::super::queue::Form;
+use super::super::resp3::Elements;
+use super::super::session::{Ask, Session};
+use super::super::transaction::{Step, Transaction};
+use super::{Line, Mixed, Order};
+
+impl Line {
+    /// Queues a command for EXEC.
+    pub(super) fn enqueue(&mut self, row: &'static Row, command: &Command<'_>) {
+        let limits = self.settings.limits;
+        let transaction = self.transaction.get_or_insert_default();
+        let queued = transaction.push(command, row.shape(command), &limits);
+        self.answer_queued(queued);
+    }
+
+    /// Queues a command that the line answers itself.
+    pub(super) fn enqueue_local(&mut self, local: &'static Local, command: &Command<'_>) {
+        let limits = self.settings.limits;
+        let transaction = self.transaction.get_or_insert_default();
+        let queued = transaction.push_local(local, command, &limits);
+        self.answer_queued(queued);
+    }
+
+    fn answer_queued(&mut self, queued: bool) {
+        if queued {
+            self.say(b"+QUEUED\r\n");
+        } else {
+            self.reject(b"ERR transaction is too large");
+        }
+    }
+
+    /// Does what a command of ours asks for.
+    pub(super) fn act(
+        &mut self,
+        action: Action,
+        command: Command<'_>,
+        world: &World,
+        order: &mut Order<'_>,
+    ) {
+        match action {
+            Action::Answer(answer) => self.answer(answer, command, world),
+            Action::Reset(answer) => {
+                (self.transaction, self.watches) = Default::default();
+                self.answer(answer, command, world);
+            }
+            Action::Multi if self.transaction.is_some() => {
+                self.say(b"-ERR MULTI calls can not be nested\r\n");
+            }
+            Action::Multi => {
+                self.transaction = Some(Transaction::default());
+                self.say(b"+OK\r\n");
+            }
+            Action::Discard if self.transaction.is_none() => {
+                self.say(b"-ERR DISCARD without MULTI\r\n");
+            }
+            Action::Discard | Action::Unwatch => {
+                (self.transaction, self.watches) = Default::default();
+                self.say(b"+OK\r\n");
+            }
+            Action::Watch if self.transaction.is_some() => {
+                self.say(b"-ERR WATCH inside MULTI is not allowed\r\n");
+            }
+            Action::Watch => match self.watches.ask(&command) {
+                Some(command) => {
+                    let number = self.queue.order(Form::Watch);
+                    self.watches.number(number);
+                    order(number, &command);
+                }
+                None => self.say(b"-ERR too many watched keys\r\n"),
+            },
+            Action::Exec => self.exec(world, order),
+        }
+    }
+
+    fn exec(&mut self, world: &World, order: &mut Order<'_>) {
+        let Some(transaction) = self.transaction.take() else {
+            return self.say(b"-ERR EXEC without MULTI\r\n");
+        };
+        let watches = std::mem::take(&mut self.watches);
+        if transaction.failed || watches.failed {
+            self.say(b"-EXECABORT Transaction discarded because of previous errors.\r\n");
+            return;
+        }
+        let is_local = |step: &Step| matches!(step, Step::Local(..));
+        if watches.is_empty() && transaction.steps().iter().all(is_local) {
+            let (_, steps) = transaction.compose(&watches);
+            let reply = self.perform(b"*0\r\n", &steps, world);
+            return self.say(&reply);
+        }
+        let (command, steps) = transaction.compose(&watches);
+        let number = if steps.iter().any(is_local) {
+            let number = self.queue.order(Form::Resp2);
+            self.mixed = Some(Mixed { number, steps, world: world.clone() });
+            number
+        } else if self.session.resp3 {
+            self.queue.order_transaction(steps.iter().filter_map(Step::shape).collect())
+        } else {
+            self.queue.order(Form::Resp2)
+        };
+        order(number, &command);
+    }
+
+    /// The reply to EXEC, of which `result` is what the log has answered: does the steps that the line
+    /// has to do, unless nothing was done.
+    pub(super) fn perform(&mut self, result: &[u8], steps: &[Step], world: &World) -> Vec<u8> {
+        let mut out = Vec::with_capacity(result.len());
+        let Some(mut replies) = Elements::of(result) else {
+            let shape = self.session.resp3.then_some(Shape::Plain);
+            Elements::only(result).take(shape, &mut out);
+            return out;
+        };
+        write_array(steps.len(), &mut out);
+        let mut room = Arguments::default();
+        for step in steps {
+            match step {
+                Step::Ordered(shape) => {
+                    replies.take(self.session.resp3.then_some(*shape), &mut out);
+                }
+                Step::Local(local, bytes) => {
+                    if let Ok(Parsed::Complete { value, .. }) =
+                        room.parse(bytes, &self.settings.limits)
+                    {
+                        self.perform_one(local, value, world, &mut out);
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    fn perform_one(
+        &mut self,
+        local: &'static Local,
+        words: Command<'_>,
+        world: &World,
+        out: &mut Vec<u8>,
+    ) {
+        match local.action {
+            Action::Answer(answer) => {
+                let ask = Ask { words, world, settings: &self.settings };
+                let resp3 = self.session.resp3;
+                answer(&mut self.session, &ask, &mut Answer { out, resp3 });
+            }
+            // EXEC has ended the watch already; nothing else is queued.
+            _ => write_ok(out),
+        }
+    }
+
+    fn say(&mut self, reply: &[u8]) {
+        self.queue.answer(|out| out.extend_from_slice(reply));
+    }
+
+    fn answer(
+        &mut self,
+        answer: fn(&mut Session, &Ask<'_>, &mut Answer<'_>),
+        words: Command<'_>,
+        world: &World,
+    ) {
+        let ask = Ask { words, world, settings: &self.settings };
+        let session = &mut self.session;
+        let resp3 = session.resp3;
+        self.queue.answer(|out| answer(session, &ask, &mut Answer { out, resp3 }));
+    }
+}

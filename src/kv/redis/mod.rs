@@ -1,0 +1,172 @@
+//! The Redis edge: what one client's connection says and hears, without its socket.
+//!
+//! A [`Line`] is fed the bytes that arrive. It answers what needs no state itself, PING, HELLO, CONFIG
+//! and their like, hands on what only the log can answer, and brings the replies into the order of the
+//! commands. It owns no socket, no clock and no thread.
+//!
+//! What a client notices, beside what the [key-value service](crate::kv::service) says of itself:
+//!
+//! - A command whose reply is lost is answered with an error that begins with `UNKNOWN`: it may have
+//!   been executed or not.
+//! - MULTI queues in the line, and EXEC is one command in the order. What the line answers itself,
+//!   SELECT, CLIENT, INFO and their like, it does when the replies of the others have come.
+//! - WATCH asks the log for a version of each key, which ends with the next modification. The replicas
+//!   remember some 65,000 watched keys; whoever watches one that had to be forgotten is told by EXEC that
+//!   it was modified.
+//! - WAIT answers at once with the number of replicas that may fail: no command is answered before one
+//!   more than that hold it.
+//! - What looks like an HTTP request, a command called `POST` or `Host:`, ends the connection, as in Redis.
+//! - Bytes that no command begins with are refused as soon as they have come. Redis waits for the end of
+//!   a line that was ended by a newline alone, and for ever for one that holds a zero byte, which is a byte
+//!   like others here.
+//! - There is one database, and one user, `default`.
+
+use std::sync::Arc;
+
+use crate::kv::resp::Limits;
+use crate::model::types::{ReplicaId, Slot, View};
+
+mod answer;
+mod client;
+mod config;
+mod connections;
+mod describe;
+mod diagnosis;
+mod hello;
+mod info;
+mod line;
+mod local;
+mod queue;
+mod resp3;
+mod session;
+mod traits;
+mod transaction;
+
+pub use line::{Line, Offence};
+
+/// The version of Redis whose commands and words are followed, for clients that ask.
+const REDIS_VERSION: &str = "7.0.15";
+
+/// What holds for every line of a server.
+#[derive(Clone)]
+pub struct Settings {
+    /// What a client has to say before it is served.
+    pub password: Option<Vec<u8>>,
+    /// What a client may send.
+    pub limits: Limits,
+    /// What a client may send before it has said the password.
+    pub limits_before_auth: Limits,
+    /// How many commands of a client the log may hold without a reply.
+    pub in_flight_max: u64,
+    /// How many bytes may wait to be read by the client before no more commands are taken from it.
+    pub output_bytes_max: usize,
+}
+
+impl Settings {
+    /// The usual ones, with this password and commands of at most so many bytes, if that is less than
+    /// the [service](crate::kv::service) takes.
+    #[must_use]
+    pub fn new(password: Option<Vec<u8>>, command_bytes_max: usize) -> Self {
+        let limits = Limits::default();
+        let command_bytes_max = command_bytes_max.min(limits.command_bytes_max);
+        let limits = Limits { command_bytes_max, ..limits };
+        Self {
+            password,
+            limits,
+            limits_before_auth: Limits { arguments_max: 10, bulk_bytes_max: 16 << 10, ..limits },
+            in_flight_max: 4096,
+            output_bytes_max: 4 << 20,
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::new(None, Limits::default().command_bytes_max)
+    }
+}
+
+/// What the server knows of itself and its cluster, for INFO, COMMAND and WAIT.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct World {
+    /// The replica that the client is connected to.
+    pub replica: ReplicaId,
+    /// How many replicas there are.
+    pub replicas: usize,
+    /// How many of the others this one hears.
+    pub heard: usize,
+    /// The view that the replica is in.
+    pub view: View,
+    /// Who leads that view.
+    pub leader: ReplicaId,
+    /// The first slot that the replica has not executed.
+    pub executed: Slot,
+    /// Connected clients.
+    pub clients: usize,
+    /// How many clients may be connected.
+    pub clients_max: usize,
+    /// Milliseconds since the replica started.
+    pub uptime_ms: u64,
+    /// The port that clients connect to.
+    pub port: u16,
+    /// Keys in the replica's state.
+    pub keys: u64,
+    /// Those of them that expire.
+    pub expiring: u64,
+    /// What the process takes of its machine.
+    pub usage: Usage,
+    /// What has gone through the clients' port.
+    pub traffic: Traffic,
+    /// All connections of Redis clients, for a line that [wants](Line::wants_listing) to know.
+    pub connections: Arc<Vec<Connection>>,
+}
+
+/// What a process takes of its machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Memory that it holds, in bytes.
+    pub memory_bytes: u64,
+    /// The most it has held.
+    pub memory_peak_bytes: u64,
+    /// Processor time in its own code, in milliseconds.
+    pub user_ms: u64,
+    /// Processor time in the system, in milliseconds.
+    pub system_ms: u64,
+}
+
+/// What has gone through the clients' port since the replica started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Connections let in.
+    pub connections: u64,
+    /// Connections refused because there were too many.
+    pub rejected: u64,
+    /// Commands taken.
+    pub commands: u64,
+    /// Commands in the last whole second.
+    pub commands_a_second: u64,
+    /// Bytes read.
+    pub bytes_in: u64,
+    /// Bytes written.
+    pub bytes_out: u64,
+}
+
+/// One client's connection, as CLIENT LIST shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// Its number.
+    pub id: u64,
+    /// Where the client is.
+    pub address: String,
+    /// The address that it has dialled.
+    pub dialled: String,
+    /// Its line in the list.
+    pub line: String,
+}
+
+impl World {
+    /// How many replicas may fail.
+    fn failures_max(&self) -> usize {
+        self.replicas.saturating_sub(1) / 2
+    }
+}

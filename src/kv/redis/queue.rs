@@ -1,0 +1,363 @@
+//! Replies in the order of the commands, though only some have to wait for the log.
+
+use std::collections::VecDeque;
+
+use crate::kv::resp::write_error;
+use crate::kv::service::Shape;
+
+use super::resp3;
+
+/// Room kept when there is nothing in it.
+const IDLE_BYTES_MAX: usize = 64 << 10;
+
+/// What becomes of the result of an ordered command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// It is the reply.
+    Resp2,
+    /// The reply, in RESP3.
+    Resp3(Shape),
+    /// That of a transaction whose commands have the shapes at the front of `transactions`.
+    Transaction,
+    /// Versions of watched keys, which the line keeps; the reply is OK.
+    Watch,
+}
+
+/// Why a command that was ordered has no reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// One to a later command has come.
+    Lost,
+    /// None has come in time.
+    Late,
+    /// It was too long, with those to the commands beside it.
+    Dropped,
+}
+
+impl Silence {
+    fn text(self) -> &'static [u8] {
+        match self {
+            Self::Lost => {
+                b"UNKNOWN the reply to this command was lost; it may have been executed or not"
+            }
+            Self::Dropped => {
+                b"ERR the reply was dropped, the replies to what was sent at once being too long \
+                  together; this command was executed"
+            }
+            Self::Late => {
+                b"UNKNOWN no reply came in time; this command may have been executed, or will be"
+            }
+        }
+    }
+}
+
+/// A command that waits, or several in a row.
+#[derive(Clone, Copy, Debug)]
+enum Open {
+    /// So many ordered commands.
+    Ordered(u64, Form),
+    /// So many bytes of `held`, the replies to commands that the line has answered itself.
+    Answered(usize),
+}
+
+/// Commands that wait for their replies, and replies that wait for their reader.
+///
+/// Grows to the size of the longest pipeline and allocates nothing after that; a pipeline of like
+/// commands is one entry.
+#[derive(Debug)]
+pub(super) struct Queue {
+    open: VecDeque<Open>,
+    transactions: VecDeque<Vec<Shape>>,
+    /// Replies behind ones still open; those before `held_start` are gone.
+    held: Vec<u8>,
+    held_start: usize,
+    /// Bytes for the client; those before `sent` are on their way.
+    output: Vec<u8>,
+    sent: usize,
+    /// The number of the next ordered command, and of the first that is open.
+    next: u64,
+    oldest: u64,
+}
+
+impl Queue {
+    pub(super) fn new() -> Self {
+        Self {
+            open: VecDeque::new(),
+            transactions: VecDeque::new(),
+            held: Vec::new(),
+            held_start: 0,
+            output: Vec::new(),
+            sent: 0,
+            next: 1,
+            oldest: 1,
+        }
+    }
+
+    /// How many ordered commands have no reply.
+    pub(super) fn in_flight(&self) -> u64 {
+        self.next - self.oldest
+    }
+
+    /// The number of the first ordered command that has no reply.
+    pub(super) fn oldest(&self) -> Option<u64> {
+        (self.oldest < self.next).then_some(self.oldest)
+    }
+
+    /// Whether every command has its reply.
+    pub(super) fn is_settled(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// How many bytes wait for their reader or for the replies before them.
+    pub(super) fn bytes(&self) -> usize {
+        self.output().len() + self.held.len() - self.held_start
+    }
+
+    /// The bytes to write to the client.
+    pub(super) fn output(&self) -> &[u8] {
+        &self.output[self.sent..]
+    }
+
+    /// Notes that the first `count` bytes of the output were written.
+    pub(super) fn sent(&mut self, count: usize) {
+        self.sent = (self.sent + count).min(self.output.len());
+        release(&mut self.output, &mut self.sent);
+    }
+
+    /// Numbers a command that only the log can answer.
+    #[inline]
+    pub(super) fn order(&mut self, form: Form) -> u64 {
+        match self.open.back_mut() {
+            Some(Open::Ordered(count, last)) if *last == form => *count += 1,
+            _ => self.open.push_back(Open::Ordered(1, form)),
+        }
+        self.next += 1;
+        self.next - 1
+    }
+
+    /// Numbers a transaction whose replies are shown in RESP3.
+    pub(super) fn order_transaction(&mut self, shapes: Vec<Shape>) -> u64 {
+        self.transactions.push_back(shapes);
+        self.order(Form::Transaction)
+    }
+
+    /// Answers a command at once, behind all before it.
+    pub(super) fn answer(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.open.is_empty() {
+            return write(&mut self.output);
+        }
+        let start = self.held.len();
+        write(&mut self.held);
+        let bytes = self.held.len() - start;
+        match self.open.back_mut() {
+            Some(Open::Answered(before)) => *before += bytes,
+            _ => self.open.push_back(Open::Answered(bytes)),
+        }
+    }
+
+    /// Answers all ordered commands below `number` with an error, as far as they are open.
+    pub(super) fn silence(&mut self, number: u64, why: Silence) {
+        while self.oldest < number.min(self.next) {
+            let Some(form) = self.take() else { break };
+            if form == Form::Transaction {
+                self.transactions.pop_front();
+            }
+            write_error(why.text(), &mut self.output);
+            self.flush();
+        }
+    }
+
+    /// Answers the oldest ordered command with its result. Returns whether the result holds
+    /// versions for the line.
+    #[inline]
+    pub(super) fn reply(&mut self, result: &[u8]) -> bool {
+        let Some(form) = self.take() else { return false };
+        match form {
+            Form::Resp2 => self.output.extend_from_slice(result),
+            Form::Resp3(shape) => resp3::convert(result, shape, &mut self.output),
+            Form::Transaction => {
+                let shapes = self.transactions.pop_front().unwrap_or_default();
+                resp3::convert_each(result, &shapes, &mut self.output);
+            }
+            Form::Watch if result.starts_with(b"-") => self.output.extend_from_slice(result),
+            Form::Watch => self.output.extend_from_slice(b"+OK\r\n"),
+        }
+        self.flush();
+        form == Form::Watch
+    }
+
+    /// Takes the oldest ordered command, which is the first entry: what is answered does not stay
+    /// there.
+    #[inline]
+    fn take(&mut self) -> Option<Form> {
+        let Some(Open::Ordered(count, form)) = self.open.front_mut() else { return None };
+        let form = *form;
+        *count -= 1;
+        if *count == 0 {
+            self.open.pop_front();
+        }
+        self.oldest += 1;
+        Some(form)
+    }
+
+    /// Lets the replies go that have no open command before them.
+    fn flush(&mut self) {
+        while let Some(Open::Answered(bytes)) = self.open.front() {
+            let end = self.held_start + bytes;
+            self.output.extend_from_slice(&self.held[self.held_start..end]);
+            self.held_start = end;
+            self.open.pop_front();
+        }
+        release(&mut self.held, &mut self.held_start);
+    }
+}
+
+/// Forgets the bytes before `start` when that costs no more than it frees, and room of a rare size.
+fn release(bytes: &mut Vec<u8>, start: &mut usize) {
+    if *start == bytes.len() {
+        bytes.clear();
+        bytes.shrink_to(IDLE_BYTES_MAX);
+        *start = 0;
+    } else if *start > IDLE_BYTES_MAX && *start > bytes.len() / 2 {
+        bytes.drain(..*start);
+        *start = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn said(queue: &mut Queue) -> String {
+        let output = String::from_utf8(queue.output().to_vec()).unwrap();
+        queue.sent(output.len());
+        output.replace("\r\n", " ")
+    }
+
+    #[test]
+    fn a_reply_waits_for_those_before_it() {
+        let mut queue = Queue::new();
+        queue.answer(|out| out.extend_from_slice(b"+first "));
+        queue.order(Form::Resp2);
+        queue.answer(|out| out.extend_from_slice(b"+third "));
+        queue.order(Form::Resp2);
+        assert_eq!(said(&mut queue), "+first ");
+
+        queue.reply(b"+second ");
+        assert_eq!(said(&mut queue), "+second +third ");
+        assert!(!queue.is_settled());
+
+        queue.reply(b"+fourth ");
+        assert_eq!(said(&mut queue), "+fourth ");
+        assert!(queue.is_settled());
+    }
+
+    #[test]
+    fn a_pipeline_of_like_commands_is_one_entry() {
+        let mut queue = Queue::new();
+
+        let numbers: Vec<_> = (0..1000).map(|_| queue.order(Form::Resp2)).collect();
+
+        assert_eq!((numbers[0], numbers[999]), (1, 1000));
+        assert_eq!((queue.open.len(), queue.in_flight()), (1, 1000));
+    }
+
+    #[test]
+    fn what_is_silenced_is_answered_in_its_place() {
+        let mut queue = Queue::new();
+        queue.order(Form::Resp2);
+        queue.answer(|out| out.extend_from_slice(b"+local "));
+        queue.order(Form::Watch);
+        queue.order(Form::Resp2);
+
+        queue.silence(3, Silence::Lost);
+        queue.reply(b"+last ");
+
+        let said = said(&mut queue);
+        let (lost, rest) = said.split_once("+local ").unwrap();
+        assert!(lost.starts_with("-UNKNOWN ") && rest.starts_with("-UNKNOWN "), "{said}");
+        assert!(rest.ends_with("+last "));
+        assert_eq!(queue.oldest(), None);
+    }
+
+    #[test]
+    fn room_of_a_rare_size_is_given_back() {
+        let mut queue = Queue::new();
+        queue.answer(|out| out.resize(1 << 20, b'x'));
+
+        queue.sent(1 << 19);
+        assert_eq!(queue.output().len(), 1 << 19);
+        queue.sent(1 << 19);
+
+        assert!(queue.output.capacity() <= IDLE_BYTES_MAX);
+    }
+
+    /// What happens to a queue.
+    #[derive(Clone, Debug)]
+    enum Step {
+        /// A command goes to the log.
+        Order,
+        /// A command is answered at once, with so many bytes.
+        Answer(usize),
+        /// The oldest command in the log has its reply, of so many bytes.
+        Reply(usize),
+        /// The client takes so many thousandths of what waits for it.
+        Send(usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        // Above these sizes what has left is dropped, and room is given back.
+        let size = || prop_oneof![0..100usize, IDLE_BYTES_MAX / 2..2 * IDLE_BYTES_MAX];
+        prop_oneof![
+            Just(Step::Order),
+            size().prop_map(Step::Answer),
+            size().prop_map(Step::Reply),
+            prop_oneof![Just(1000), 0..1000usize].prop_map(Step::Send),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn however_replies_come_and_leave_the_client_reads_them_in_order(
+            steps in vec(step(), 1..40)
+        ) {
+            let mut queue = Queue::new();
+            // Each command's reply, once it has one, and what the client has read of all.
+            let (mut replies, mut read): (Vec<Option<Vec<u8>>>, Vec<u8>) = Default::default();
+            for (number, step) in steps.into_iter().enumerate() {
+                let bytes = |count| vec![number as u8; count];
+                match step {
+                    Step::Order => {
+                        queue.order(Form::Resp2);
+                        replies.push(None);
+                    }
+                    Step::Answer(count) => {
+                        queue.answer(|out| out.extend(bytes(count)));
+                        replies.push(Some(bytes(count)));
+                    }
+                    Step::Reply(count) => {
+                        queue.reply(&bytes(count));
+                        if let Some(oldest) = replies.iter_mut().find(|reply| reply.is_none()) {
+                            *oldest = Some(bytes(count));
+                        }
+                    }
+                    Step::Send(thousandths) => {
+                        let count = queue.output().len() * thousandths / 1000;
+                        read.extend_from_slice(&queue.output()[..count]);
+                        queue.sent(count);
+                    }
+                }
+                let written: usize = replies.iter().flatten().map(Vec::len).sum();
+                prop_assert_eq!(read.len() + queue.bytes(), written);
+            }
+            read.extend_from_slice(queue.output());
+            let due: Vec<Vec<u8>> = replies.into_iter().map_while(|reply| reply).collect();
+            prop_assert!(due.concat() == read);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! RESP, the wire format of Redis, as a server and its clients need it.
+//!
+//! Commands come as arrays of bulk strings or as inline text ([`Arguments::parse`]); replies are
+//! RESP2 values (the `write_*` functions, and [`Reply`] for the reading side). The bytes read here
+//! come from anyone: every length is checked against [`Limits`] and against the bytes present
+//! before it is used, and a command is looked at in place, not copied.
+//!
+//! Parsing a prefix gives either [`Parsed::Incomplete`] or exactly what the whole input gives, so a
+//! connection may call the parser whenever it likes.
+//!
+//! ```
+//! use taraflow::kv::resp::{Arguments, Limits, Parsed};
+//!
+//! let mut arguments = Arguments::default();
+//! let input = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\nPING\r\n";
+//! let Ok(Parsed::Complete { value, consumed }) = arguments.parse(input, &Limits::default()) else {
+//!     panic!("the command is complete");
+//! };
+//! assert_eq!(value.iter().collect::<Vec<_>>(), [b"GET".as_slice(), b"k"]);
+//! assert_eq!(&input[consumed..], b"PING\r\n");
+//! ```
+
+use std::fmt;
+
+use thiserror::Error;
+
+mod inline;
+mod length;
+mod number;
+mod parse;
+mod reply;
+mod write;
+
+pub use number::{integer, write_decimal};
+pub use parse::{Arguments, Command};
+pub use reply::Reply;
+pub use write::{
+    write_array, write_bulk, write_command, write_error, write_integer, write_null,
+    write_null_array, write_ok, write_simple,
+};
+
+/// How deep the arrays of a reply may nest. Commands do not nest at all.
+pub const REPLY_DEPTH_MAX: usize = 32;
+
+/// What a peer may ask us to hold, at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Arguments of one command, its name among them.
+    pub arguments_max: usize,
+    /// Bytes of one argument.
+    pub bulk_bytes_max: usize,
+    /// Bytes of one inline command or of one line in a reply, without the line's end.
+    pub inline_bytes_max: usize,
+    /// Bytes of one RESP command, headers and all.
+    pub command_bytes_max: usize,
+    /// Bytes of one reply, headers and all; used by the reading side only.
+    pub reply_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            arguments_max: 1 << 20,
+            bulk_bytes_max: 16 << 20,
+            inline_bytes_max: 64 << 10,
+            command_bytes_max: 24 << 20,
+            reply_bytes_max: 64 << 20,
+        }
+    }
+}
+
+/// How far a parser came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parsed<T> {
+    /// The input starts with a whole value.
+    Complete {
+        /// What was read.
+        value: T,
+        /// Bytes of the input it took, never more than there are.
+        consumed: usize,
+    },
+    /// The input is a proper prefix, so far without fault.
+    Incomplete {
+        /// A value cannot be complete before the input has this many bytes, which is more than it
+        /// has now. Waiting for them keeps the work of many small reads near linear.
+        needed: usize,
+    },
+}
+
+/// Bytes that are no RESP, and where.
+///
+/// Prints as the text Redis would send after `ERR `.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("Protocol error: {fault}")]
+pub struct ProtocolError {
+    /// Bytes from the start of the parsed input to the place of the fault.
+    pub offset: usize,
+    /// What is wrong there.
+    pub fault: Fault,
+}
+
+/// What can be wrong with RESP bytes; prints in Redis's words where Redis has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// An array's length is no number, out of range or not ended by CRLF.
+    MultibulkLength,
+    /// A command has more arguments than so many.
+    Arguments(usize),
+    /// A bulk string's length is no number, out of range or not ended by CRLF.
+    BulkLength,
+    /// An argument of a command has more bytes than so many.
+    BulkBytes(usize),
+    /// The argument of a command starts with this byte; nested arrays are refused by this, too.
+    ExpectedBulk(u8),
+    /// The bytes of a bulk string are not followed by CRLF.
+    BulkEnd,
+    /// The command as a whole has more bytes than so many.
+    CommandBytes(usize),
+    /// An inline command is longer than allowed.
+    InlineBytes,
+    /// A quote that is not closed, or that is closed in the middle of a word.
+    UnbalancedQuotes,
+    /// A reply starts with this byte, which names no type.
+    ReplyType(u8),
+    /// An integer reply that is no integer.
+    Integer,
+    /// A line of a reply is too long or holds a lone CR or LF.
+    Line,
+    /// A reply's arrays nest deeper than [`REPLY_DEPTH_MAX`].
+    Depth,
+    /// The reply as a whole is longer than allowed.
+    ReplyBytes,
+}
+
+impl Fault {
+    /// This fault, at a place in the input.
+    pub(crate) fn at(self, offset: usize) -> ProtocolError {
+        ProtocolError { offset, fault: self }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MultibulkLength => to.write_str("invalid multibulk length"),
+            Self::Arguments(most) => {
+                write!(to, "invalid multibulk length: at most {most} arguments are taken")
+            }
+            Self::BulkLength => to.write_str("invalid bulk length"),
+            Self::BulkBytes(most) => {
+                write!(to, "invalid bulk length: an argument has at most {most} bytes")
+            }
+            Self::ExpectedBulk(got) => write!(to, "expected '$', got '{}'", got.escape_ascii()),
+            Self::BulkEnd => to.write_str("expected CRLF after bulk string"),
+            Self::CommandBytes(most) => write!(to, "too big command: it has at most {most} bytes"),
+            Self::InlineBytes => to.write_str("too big inline request"),
+            Self::UnbalancedQuotes => to.write_str("unbalanced quotes in request"),
+            Self::ReplyType(got) => {
+                write!(to, "expected a reply type, got '{}'", got.escape_ascii())
+            }
+            Self::Integer => to.write_str("invalid integer"),
+            Self::Line => to.write_str("invalid line"),
+            Self::Depth => to.write_str("too deeply nested reply"),
+            Self::ReplyBytes => to.write_str("too big reply"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn protocol_error_speaks_as_redis_does() {
+        let said = [Fault::ExpectedBulk(b'x'), Fault::MultibulkLength, Fault::UnbalancedQuotes]
+            .map(|fault| fault.at(0).to_string());
+
+        assert_eq!(said[0], "Protocol error: expected '$', got 'x'");
+        assert_eq!(said[1], "Protocol error: invalid multibulk length");
+        assert_eq!(said[2], "Protocol error: unbalanced quotes in request");
+    }
+}

@@ -1,0 +1,162 @@
+//! OBJECT and MEMORY: what is told of a value beside itself.
+//!
+//! Encodings are those that Redis would use for such a value; here each kind of value has one.
+
+use crate::kv::resp::{integer, write_bulk, write_integer, write_null};
+
+use super::store::{Entry, Store, Value};
+use super::{Call, Done, Refusal};
+
+/// What a key and its entry take beside the bytes of key and value.
+const ENTRY_BYTES: usize = 72;
+
+/// What an element of a collection takes beside its bytes, near enough.
+const ELEMENT_BYTES: usize = 24;
+
+/// The most elements, and bytes of each, that Redis keeps in its compact form.
+const COMPACT_ELEMENTS_MAX: usize = 128;
+const COMPACT_BYTES_MAX: usize = 64;
+
+pub(super) fn object(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    let full = match &call.argument(1).to_ascii_lowercase()[..] {
+        b"encoding" => "object|encoding",
+        b"refcount" => "object|refcount",
+        b"idletime" => "object|idletime",
+        b"freq" => "object|freq",
+        _ => return Err(Refusal::Subcommand("OBJECT")),
+    };
+    if call.len() != 3 {
+        return Err(Refusal::SubcommandArity(full));
+    }
+    let Some(entry) = store.entry(call.argument(2), call.now_ms) else {
+        write_null(reply);
+        return Ok(());
+    };
+    match full {
+        "object|encoding" => write_bulk(encoding(&entry.value).as_bytes(), reply),
+        "object|refcount" => write_integer(1, reply),
+        "object|idletime" => {
+            return Err(Refusal::Text("ERR idle times are not tracked: nothing is evicted"));
+        }
+        _ => {
+            return Err(Refusal::Text(
+                "ERR access frequencies are not tracked: nothing is evicted",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn encoding(value: &Value) -> &'static str {
+    let compact = |length: usize, fits: bool| length <= COMPACT_ELEMENTS_MAX && fits;
+    let short = |bytes: &[u8]| bytes.len() <= COMPACT_BYTES_MAX;
+    match value {
+        Value::Text(text) if integer(text).is_some() => "int",
+        Value::Text(text) if text.len() <= 44 => "embstr",
+        Value::Text(_) => "raw",
+        Value::List(_) => "quicklist",
+        Value::Hash(hash) => {
+            let fits = hash.iter().all(|(field, value)| short(field) && short(value));
+            if compact(hash.len(), fits) { "listpack" } else { "hashtable" }
+        }
+        Value::Set(set) => {
+            let fits = set.len() <= 512 && set.iter().all(|member| integer(member).is_some());
+            if fits { "intset" } else { "hashtable" }
+        }
+        Value::Zset(zset) => {
+            let fits = zset.iter().all(|one| short(&one.member));
+            if compact(zset.len(), fits) { "listpack" } else { "skiplist" }
+        }
+    }
+}
+
+pub(super) fn memory(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    match &call.argument(1).to_ascii_lowercase()[..] {
+        b"usage" if call.len() == 3 => {}
+        b"usage" if call.len() == 5 && call.argument(3).eq_ignore_ascii_case(b"samples") => {
+            // All elements are looked at.
+            if call.integer(4)? < 0 {
+                return Err(Refusal::SYNTAX);
+            }
+        }
+        b"usage" if call.len() == 2 => return Err(Refusal::SubcommandArity("memory|usage")),
+        b"usage" => return Err(Refusal::SYNTAX),
+        b"doctor" if call.len() == 2 => {
+            write_bulk(
+                b"Ask `taraflow doctor`: memory is that of a process, not of its keys.",
+                reply,
+            );
+            return Ok(());
+        }
+        _ => return Err(Refusal::Subcommand("MEMORY")),
+    }
+    let key = call.argument(2);
+    match store.entry(key, call.now_ms) {
+        Some(entry) => write_integer((ENTRY_BYTES + key.len() + bytes_of(entry)) as i64, reply),
+        None => write_null(reply),
+    }
+    Ok(())
+}
+
+/// What the value of a key takes, near enough, and the same on every replica.
+fn bytes_of(entry: &Entry) -> usize {
+    match &entry.value {
+        Value::Text(text) => text.len(),
+        Value::List(list) => list.iter().map(|element| element.len() + ELEMENT_BYTES).sum(),
+        Value::Set(set) => set.iter().map(|member| member.len() + ELEMENT_BYTES).sum(),
+        Value::Hash(hash) => {
+            hash.iter().map(|(field, value)| field.len() + value.len() + 2 * ELEMENT_BYTES).sum()
+        }
+        Value::Zset(zset) => zset.iter().map(|one| 2 * (one.member.len() + ELEMENT_BYTES)).sum(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::kv::service::tests::check_replies;
+
+    #[test]
+    fn encodings_are_those_that_redis_would_use() {
+        let long = "x".repeat(65);
+        check_replies(&[
+            ("MSET i 12 s short", "+OK"),
+            (&format!("SET r {long}"), "+OK"),
+            ("RPUSH l a", ":1"),
+            ("HSET h f v", ":1"),
+            (&format!("HSET hl f {long}"), ":1"),
+            ("SADD si 1 2", ":2"),
+            ("SADD st a", ":1"),
+            ("ZADD z 1 a", ":1"),
+            ("OBJECT ENCODING i", "$int"),
+            ("OBJECT ENCODING s", "$embstr"),
+            ("OBJECT encoding r", "$raw"),
+            ("OBJECT ENCODING l", "$quicklist"),
+            ("OBJECT ENCODING h", "$listpack"),
+            ("OBJECT ENCODING hl", "$hashtable"),
+            ("OBJECT ENCODING si", "$intset"),
+            ("OBJECT ENCODING st", "$hashtable"),
+            ("OBJECT ENCODING z", "$listpack"),
+            ("OBJECT ENCODING none", "$-"),
+            ("OBJECT IDLETIME none", "$-"),
+            ("OBJECT REFCOUNT i", ":1"),
+            ("OBJECT IDLETIME i", "-ERR idle times are not tracked: nothing is evicted"),
+            ("OBJECT FREQ i", "-ERR access frequencies are not tracked: nothing is evicted"),
+            ("OBJECT ENCODING", "-ERR wrong number of arguments for 'object|encoding' command"),
+            ("OBJECT NONE i", "-ERR unknown subcommand 'NONE'. Try OBJECT HELP."),
+        ]);
+    }
+
+    #[test]
+    fn memory_grows_with_key_and_value() {
+        check_replies(&[
+            ("MEMORY USAGE k", "$-"),
+            ("SET k v", "+OK"),
+            ("MEMORY USAGE k", ":74"),
+            ("MEMORY USAGE k SAMPLES 0", ":74"),
+            ("HSET h f value", ":1"),
+            ("MEMORY USAGE h", ":127"),
+            ("MEMORY USAGE k NONE 0", "-ERR syntax error"),
+            ("MEMORY NONE", "-ERR unknown subcommand 'NONE'. Try MEMORY HELP."),
+        ]);
+    }
+}

@@ -1,0 +1,417 @@
+//! A key-value service that speaks the commands of Redis.
+//!
+//! A command is one RESP array, a reply one RESP2 value; errors are in Redis's words. What differs
+//! from Redis, so that replicas agree:
+//!
+//! - Time is the time the replicas agreed on, [`At::time_ms`], and never goes back. A key whose
+//!   expiry has come is gone at once, not when someone looks.
+//! - What Redis answers in no particular order, KEYS, HGETALL, SMEMBERS and their like, comes sorted.
+//! - RANDOMKEY and SPOP draw from the slot, so a client can foresee them.
+//! - SCAN walks in the order of a hash, and a part of it ends early when it is long.
+//! - Scores are shown with the fewest digits that give them back, as in Redis 7.2 and later; minus zero
+//!   is zero. INCRBYFLOAT and HINCRBYFLOAT add in 64 bits, where Redis has 80 on some machines: digits may
+//!   differ from the seventeenth on, and what does not fit 64 bits, above 1.8e308, is refused.
+//! - A string has at most [`STRING_BYTES_MAX`], a reply at most [`REPLY_BYTES_MAX`] bytes.
+//!
+//! The hash that finds keys has a fixed seed, for speed and for repeatable runs. A client that may
+//! choose keys freely can make them collide, and slow the service down, not break it.
+//!
+//! `table.rs` lists the commands; each family of them has a file.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use thiserror::Error;
+
+use crate::kv::resp::{Arguments, Command, Limits, Parsed, ProtocolError, integer, write_error};
+
+use crate::model::app::{At, Census, Damaged, Frozen, StateMachine, written};
+use expiries::NEVER;
+use snapshot::Snapshot;
+use store::Store;
+use table::Handler;
+
+mod bytes;
+mod entries;
+mod expiries;
+mod expiry;
+mod floats;
+mod glob;
+mod hashes;
+mod keys;
+mod lists;
+mod looking;
+mod lots;
+mod moving;
+mod replies;
+mod scan;
+mod sets;
+mod setting;
+mod shape;
+mod snapshot;
+mod store;
+mod strings;
+mod table;
+mod transaction;
+mod watched;
+mod zset;
+
+pub use glob::matches;
+pub use shape::Shape;
+pub use table::{Row, commands, find};
+
+/// The longest string, in bytes; Redis has 512 MiB. No longer one fits a command, and APPEND and
+/// SETRANGE refuse to make one.
+pub const STRING_BYTES_MAX: usize = 16 << 20;
+
+/// The longest reply, in bytes. A command that would be answered with more gets an error instead and
+/// changes nothing. A transaction stops to run its commands when their replies are longer than this, so
+/// all of them have at most twice as many bytes, and those of its errors.
+pub const REPLY_BYTES_MAX: usize = 32 << 20;
+
+/// The key-value service.
+///
+/// ```
+/// use taraflow::model::app::{At, StateMachine, kv::KeyValue};
+/// use taraflow::model::types::Slot;
+///
+/// let mut service = KeyValue::default();
+/// let mut reply = Vec::new();
+/// let at = At { slot: Slot(1), time_ms: 0 };
+/// service.apply(at, b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n", &mut reply);
+/// service.apply(at, b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n", &mut reply);
+/// assert_eq!(reply, b"+OK\r\n$1\r\nv\r\n");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct KeyValue {
+    store: Store,
+    /// Room for parsing, no part of the state.
+    arguments: Arguments,
+    census: Arc<Census>,
+}
+
+impl StateMachine for KeyValue {
+    fn apply(&mut self, at: At, command: &[u8], reply: &mut Vec<u8>) {
+        let now_ms = self.store.advance(at.time_ms);
+        let (row, arguments) = match look_up(&mut self.arguments, command) {
+            Ok(found) => found,
+            Err(refused) => return write_error(&refused.message(), reply),
+        };
+        let call = Call { slot: at.slot.0, now_ms, name: row.name, arguments };
+        run(&mut self.store, row, &call, reply);
+        self.count();
+    }
+
+    fn census(&self) -> Option<Arc<Census>> {
+        Some(Arc::clone(&self.census))
+    }
+
+    fn snapshot(&self) -> Vec<u8> {
+        written(&Snapshot::of(&self.store))
+    }
+
+    fn freeze(&self) -> Arc<dyn Frozen> {
+        Arc::new(Snapshot::of(&self.store))
+    }
+
+    fn restore(&mut self, mut snapshot: &[u8]) -> Result<(), Damaged> {
+        self.restore_from(&mut snapshot)
+    }
+
+    fn restore_from(&mut self, snapshot: &mut dyn Read) -> Result<(), Damaged> {
+        self.store = snapshot::read(snapshot)?;
+        self.count();
+        Ok(())
+    }
+}
+
+impl KeyValue {
+    fn count(&self) {
+        let (keys, expiring) = self.store.counts();
+        self.census.keys.store(keys as u64, Ordering::Relaxed);
+        self.census.expiring.store(expiring as u64, Ordering::Relaxed);
+    }
+
+    /// Answers a command that only reads, as [`apply`](StateMachine::apply) would at `at`, without
+    /// touching the state: not even the clock moves, so replicas may do this on their own.
+    ///
+    /// Returns whether it did; a command that may write is left alone, and `reply` too.
+    pub fn read(&self, at: At, command: &[u8], reply: &mut Vec<u8>) -> bool {
+        let mut room = Arguments::default();
+        let (row, arguments) = match look_up(&mut room, command) {
+            Ok(found) => found,
+            Err(refused) => {
+                write_error(&refused.message(), reply);
+                return true;
+            }
+        };
+        let Handler::Read(read) = row.handler else { return false };
+        let now_ms = self.store.time_at(at.time_ms);
+        let call = Call { slot: at.slot.0, now_ms, name: row.name, arguments };
+        let start = reply.len();
+        if let Err(refusal) = read(&self.store, &call, reply) {
+            reply.truncate(start);
+            refusal.write(&call, reply);
+        }
+        true
+    }
+
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.store.len(self.store.clock_ms())
+    }
+
+    /// Whether there is no key.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Runs one command. If it is refused its reply says why, and it has changed nothing.
+#[inline]
+fn run(store: &mut Store, row: &Row, call: &Call<'_>, reply: &mut Vec<u8>) {
+    let start = reply.len();
+    let done = match row.handler {
+        Handler::Read(read) => read(store, call, reply),
+        Handler::Write(write) => write(store, call, reply),
+    };
+    if let Err(refusal) = done {
+        reply.truncate(start);
+        refusal.write(call, reply);
+    }
+}
+
+/// Two services are equal when their states are.
+impl PartialEq for KeyValue {
+    fn eq(&self, other: &Self) -> bool {
+        self.store == other.store
+    }
+}
+
+/// Checks a RESP-encoded command against the table, without running it.
+///
+/// # Errors
+///
+/// [`CheckError`] when the command would be refused whatever the state is: it is no RESP, unknown, or
+/// has a wrong number of arguments.
+///
+/// ```
+/// use taraflow::kv::service::check;
+///
+/// let refused = check(b"*1\r\n$3\r\nGET\r\n").unwrap_err();
+/// assert_eq!(refused.to_string(), "wrong number of arguments for 'get' command");
+/// ```
+pub fn check(command: &[u8]) -> Result<(), CheckError> {
+    look_up(&mut Arguments::default(), command).map(|_| ())
+}
+
+/// A command that is refused whatever the state is.
+///
+/// Prints in Redis's words, without the code and fit for a terminal.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// The bytes are not one RESP array of bulk strings.
+    #[error("{0}")]
+    Protocol(#[from] ProtocolError),
+    /// The bytes end before the command does, go on behind it, or hold no argument.
+    #[error("Protocol error: expected exactly one command")]
+    NotOne,
+    /// There is no command of this name. Name and arguments are cut short as in Redis, which names
+    /// them in its reply.
+    #[error("unknown command '{}'", name.escape_ascii())]
+    Unknown {
+        /// The name as it was sent.
+        name: Vec<u8>,
+        /// The first arguments, each in quotes and followed by a space.
+        arguments: Vec<u8>,
+    },
+    /// The command takes fewer or more arguments.
+    #[error("wrong number of arguments for '{name}' command")]
+    Arity {
+        /// The name in the table.
+        name: &'static str,
+    },
+}
+
+impl CheckError {
+    /// The error reply's text, which may hold any bytes that the client sent.
+    #[must_use]
+    pub fn message(&self) -> Vec<u8> {
+        match self {
+            Self::Unknown { name, arguments } => {
+                let parts = [b"ERR unknown command '", &name[..], b"', with args beginning with: "];
+                [&parts.concat()[..], arguments].concat()
+            }
+            other => format!("ERR {other}").into_bytes(),
+        }
+    }
+
+    /// For a command whose name nobody knows.
+    #[cold]
+    #[must_use]
+    pub fn unknown(command: &Command<'_>) -> Self {
+        // Redis prints through C strings, which end at a zero byte, of 128 bytes in all.
+        let cut = |bytes: &[u8], most: usize| {
+            let bytes = &bytes[..bytes.len().min(most)];
+            bytes.split(|byte| *byte == 0).next().unwrap_or_default().to_vec()
+        };
+        let mut arguments = Vec::new();
+        for argument in command.iter().skip(1) {
+            if arguments.len() >= 128 {
+                break;
+            }
+            arguments.push(b'\'');
+            arguments.extend(cut(argument, 129 - arguments.len()));
+            arguments.extend_from_slice(b"' ");
+        }
+        Self::Unknown { name: cut(&command[0], 128), arguments }
+    }
+}
+
+/// Answers a command that needs no state, whose row is [stateless](Row::is_stateless) and takes it.
+pub fn answer_stateless(row: &'static Row, command: Command<'_>, reply: &mut Vec<u8>) {
+    let call = Call { slot: 0, now_ms: 0, name: row.name, arguments: command };
+    run(&mut Store::default(), row, &call, reply);
+}
+
+/// Parses `bytes` and finds the row of the table they call.
+#[inline]
+fn look_up<'a>(
+    room: &'a mut Arguments,
+    bytes: &'a [u8],
+) -> Result<(&'static Row, Command<'a>), CheckError> {
+    // Inline text would give one command two encodings.
+    if bytes.first() != Some(&b'*') {
+        return Err(CheckError::NotOne);
+    }
+    let command = match room.parse(bytes, &Limits::default())? {
+        Parsed::Complete { value, consumed } if consumed == bytes.len() => value,
+        _ => return Err(CheckError::NotOne),
+    };
+    Ok((row_of(&command)?, command))
+}
+
+/// The row of the table that `command` calls with a right number of arguments.
+#[inline]
+fn row_of(command: &Command<'_>) -> Result<&'static Row, CheckError> {
+    let Some(name) = command.get(0) else { return Err(CheckError::NotOne) };
+    match find(name) {
+        None => Err(CheckError::unknown(command)),
+        Some(row) if row.takes(command.len()) => Ok(row),
+        Some(row) => Err(CheckError::Arity { name: row.name }),
+    }
+}
+
+/// A command on its way to its handler, with what it may know besides the state.
+struct Call<'a> {
+    slot: u64,
+    now_ms: u64,
+    name: &'static str,
+    arguments: Command<'a>,
+}
+
+impl<'a> Call<'a> {
+    /// How many arguments there are, the name among them.
+    fn len(&self) -> usize {
+        self.arguments.len()
+    }
+
+    /// The argument at `index`, which the table's arity says is there.
+    fn argument(&self, index: usize) -> &'a [u8] {
+        self.arguments.get(index).unwrap_or_default()
+    }
+
+    /// The first argument, the key of most commands.
+    fn key(&self) -> &'a [u8] {
+        self.argument(1)
+    }
+
+    /// The arguments from `index` on.
+    fn from(&self, index: usize) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone {
+        self.arguments.iter().skip(index)
+    }
+
+    /// The arguments from `index` on, two by two; refused if one is left over.
+    fn pairs(&self, index: usize) -> Result<impl Iterator<Item = (&'a [u8], &'a [u8])>, Refusal> {
+        if !(self.len() - index).is_multiple_of(2) {
+            return Err(Refusal::Arity);
+        }
+        let left = self.from(index).step_by(2);
+        Ok(left.zip(self.from(index + 1).step_by(2)))
+    }
+
+    fn integer(&self, index: usize) -> Result<i64, Refusal> {
+        integer(self.argument(index)).ok_or(Refusal::NOT_INTEGER)
+    }
+}
+
+/// What a handler says: its reply is written, or nothing has changed and this is why.
+type Done = Result<(), Refusal>;
+
+/// Why a command changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    /// The whole text of the error.
+    Text(&'static str),
+    /// The arguments do not pair up.
+    Arity,
+    /// The option at this index is none of the command's.
+    Option(usize),
+    /// A time to expire at that is not positive or not in 63 bits.
+    ExpireTime,
+    /// The command of this name has no such subcommand.
+    Subcommand(&'static str),
+    /// The subcommand of this full name takes fewer or more arguments.
+    SubcommandArity(&'static str),
+    /// The string would be longer than [`STRING_BYTES_MAX`].
+    StringBytes,
+    /// The reply would be longer than [`REPLY_BYTES_MAX`].
+    ReplyBytes,
+}
+
+impl Refusal {
+    const WRONG_TYPE: Self =
+        Self::Text("WRONGTYPE Operation against a key holding the wrong kind of value");
+    const NOT_INTEGER: Self = Self::Text("ERR value is not an integer or out of range");
+    const NOT_POSITIVE: Self = Self::Text("ERR value is out of range, must be positive");
+    const NOT_FLOAT: Self = Self::Text("ERR value is not a valid float");
+    const PATTERN_BYTES: Self = Self::Text("ERR pattern is too long");
+    const OVERFLOW: Self = Self::Text("ERR increment or decrement would overflow");
+    const SYNTAX: Self = Self::Text("ERR syntax error");
+    const NO_KEY: Self = Self::Text("ERR no such key");
+
+    #[cold]
+    fn write(self, call: &Call<'_>, reply: &mut Vec<u8>) {
+        let name = call.name;
+        let text = match self {
+            Self::Text(text) => text.into(),
+            Self::Option(index) => {
+                format!("ERR Unsupported option {}", String::from_utf8_lossy(call.argument(index)))
+            }
+            Self::Arity => format!("ERR wrong number of arguments for '{name}' command"),
+            Self::ExpireTime => format!("ERR invalid expire time in '{name}' command"),
+            Self::Subcommand(name) => {
+                let word = call.argument(1);
+                let shown = String::from_utf8_lossy(&word[..word.len().min(128)]).into_owned();
+                format!("ERR unknown subcommand '{shown}'. Try {name} HELP.")
+            }
+            Self::SubcommandArity(name) => {
+                format!("ERR wrong number of arguments for '{name}' command")
+            }
+            Self::StringBytes => format!(
+                "ERR string exceeds maximum allowed size (proto-max-bulk-len): \
+                 {STRING_BYTES_MAX} bytes"
+            ),
+            Self::ReplyBytes => format!(
+                "ERR reply would exceed {REPLY_BYTES_MAX} bytes: ask for a part, by SCAN and its \
+                 like, a range or a lower count"
+            ),
+        };
+        write_error(text.as_bytes(), reply);
+    }
+}
+
+#[cfg(test)]
+mod tests;

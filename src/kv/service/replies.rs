@@ -1,0 +1,66 @@
+//! Replies of many values, within their limit.
+
+use crate::kv::resp::{write_array, write_bulk, write_null};
+
+use super::{Done, REPLY_BYTES_MAX, Refusal};
+
+/// What a bulk string takes besides its bytes, at most: type, length and two line ends.
+pub(super) const BULK_OVERHEAD_BYTES: usize = 16;
+
+/// Appends an array of bulk strings, unless it would be too long. The items are walked over twice,
+/// so that nothing is written, and nothing has to be changed, before the limit is checked.
+pub(super) fn write_bulks<'a>(
+    items: impl Iterator<Item = &'a [u8]> + Clone,
+    reply: &mut Vec<u8>,
+) -> Done {
+    write_options(items.map(Some), reply)
+}
+
+/// Appends an array of bulk strings, with nulls where there is no value.
+pub(super) fn write_options<'a>(
+    items: impl Iterator<Item = Option<&'a [u8]>> + Clone,
+    reply: &mut Vec<u8>,
+) -> Done {
+    let (mut count, mut bytes) = (0, 0usize);
+    for item in items.clone() {
+        count += 1;
+        bytes += BULK_OVERHEAD_BYTES + item.map_or(0, <[u8]>::len);
+        if bytes > REPLY_BYTES_MAX {
+            return Err(Refusal::ReplyBytes);
+        }
+    }
+    write_array(count, reply);
+    items.for_each(|item| write_option(item, reply));
+    Ok(())
+}
+
+/// Appends a bulk string, or null if there is no value.
+pub(super) fn write_option(item: Option<&[u8]>, reply: &mut Vec<u8>) {
+    match item {
+        Some(bytes) => write_bulk(bytes, reply),
+        None => write_null(reply),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_beyond_its_limit_is_refused_before_it_is_written() {
+        let (item, mut reply) = ([0; 1000], Vec::new());
+
+        let refused = write_bulks(std::iter::repeat_n(&item[..], 34_000), &mut reply);
+
+        assert_eq!((refused, reply.capacity()), (Err(Refusal::ReplyBytes), 0));
+    }
+
+    #[test]
+    fn missing_values_are_null() {
+        let mut reply = Vec::new();
+
+        write_options([Some(&b"a"[..]), None].into_iter(), &mut reply).unwrap();
+
+        assert_eq!(reply, b"*2\r\n$1\r\na\r\n$-1\r\n");
+    }
+}

@@ -1,0 +1,210 @@
+//! Sorted sets: giving scores and changing them.
+
+use crate::kv::resp::{write_integer, write_null};
+use crate::kv::service::store::Store;
+use crate::kv::service::{Call, Done, Refusal, floats};
+
+use super::Zset;
+use super::reading::{write_score, zset};
+
+/// The options of ZADD.
+#[derive(Default)]
+struct Options {
+    only_new: bool,
+    only_old: bool,
+    only_greater: bool,
+    only_less: bool,
+    count_changed: bool,
+    increment: bool,
+}
+
+/// What ZADD is to do about one member.
+enum Deed {
+    Nothing,
+    Add(f64),
+    Change(f64),
+}
+
+impl Options {
+    /// Reads the options; returns where the scores begin.
+    fn parse(call: &Call<'_>) -> Result<(Self, usize), Refusal> {
+        let mut options = Self::default();
+        let mut first = 2;
+        for word in call.from(2) {
+            match word.to_ascii_lowercase().as_slice() {
+                b"nx" => options.only_new = true,
+                b"xx" => options.only_old = true,
+                b"gt" => options.only_greater = true,
+                b"lt" => options.only_less = true,
+                b"ch" => options.count_changed = true,
+                b"incr" => options.increment = true,
+                _ => break,
+            }
+            first += 1;
+        }
+        let words = call.len() - first;
+        if words == 0 || !words.is_multiple_of(2) {
+            return Err(Refusal::SYNTAX);
+        }
+        options.check(words).map(|()| (options, first))
+    }
+
+    fn check(&self, words: usize) -> Done {
+        if self.only_new && self.only_old {
+            return Err(Refusal::Text("ERR XX and NX options at the same time are not compatible"));
+        }
+        let orders = [self.only_greater, self.only_less, self.only_new];
+        if orders.iter().filter(|order| **order).count() > 1 {
+            return Err(Refusal::Text(
+                "ERR GT, LT, and/or NX options at the same time are not compatible",
+            ));
+        }
+        if self.increment && words > 2 {
+            return Err(Refusal::Text("ERR INCR option supports a single increment-element pair"));
+        }
+        Ok(())
+    }
+
+    /// What becomes of a member with the score `old`, if it is there.
+    fn deed(&self, old: Option<f64>, score: f64) -> Result<Deed, Refusal> {
+        let Some(old) = old else {
+            return Ok(if self.only_old { Deed::Nothing } else { Deed::Add(score) });
+        };
+        if self.only_new {
+            return Ok(Deed::Nothing);
+        }
+        let new = if self.increment { old + score } else { score };
+        if new.is_nan() {
+            return Err(Refusal::Text("ERR resulting score is not a number (NaN)"));
+        }
+        let unwanted = (self.only_greater && new <= old) || (self.only_less && new >= old);
+        Ok(if unwanted { Deed::Nothing } else { Deed::Change(new) })
+    }
+}
+
+pub(in crate::kv::service) fn zadd(
+    store: &mut Store,
+    call: &Call<'_>,
+    reply: &mut Vec<u8>,
+) -> Done {
+    let (options, first) = Options::parse(call)?;
+    // All scores are read before one is given.
+    for score in call.from(first).step_by(2) {
+        floats::argument(score)?;
+    }
+    if options.increment {
+        return increment(
+            store,
+            call,
+            &options,
+            (call.argument(first), call.argument(first + 1)),
+            reply,
+        );
+    }
+    let old = zset(store, call)?;
+    if options.only_old && old.is_none() {
+        write_integer(0, reply);
+        return Ok(());
+    }
+    let zset = store.look_up_or_new::<Zset>(call.key())?;
+    let (mut added, mut changed) = (0, 0);
+    for (score, member) in call.pairs(first)? {
+        let old = zset.score(member);
+        match options.deed(old, floats::argument(score)?)? {
+            Deed::Nothing => {}
+            Deed::Add(score) => {
+                zset.insert(member, score);
+                added += 1;
+            }
+            Deed::Change(score) => {
+                changed += i64::from(old != Some(score));
+                zset.insert(member, score);
+            }
+        }
+    }
+    if added + changed > 0 {
+        store.modified(call.key());
+    }
+    write_integer(if options.count_changed { added + changed } else { added }, reply);
+    Ok(())
+}
+
+pub(in crate::kv::service) fn zincrby(
+    store: &mut Store,
+    call: &Call<'_>,
+    reply: &mut Vec<u8>,
+) -> Done {
+    let options = Options { increment: true, ..Options::default() };
+    increment(store, call, &options, (call.argument(2), call.argument(3)), reply)
+}
+
+fn increment(
+    store: &mut Store,
+    call: &Call<'_>,
+    options: &Options,
+    (by, member): (&[u8], &[u8]),
+    reply: &mut Vec<u8>,
+) -> Done {
+    let by = floats::argument(by)?;
+    let old = zset(store, call)?.and_then(|zset| zset.score(member));
+    match options.deed(old, by)? {
+        Deed::Nothing => write_null(reply),
+        Deed::Add(score) | Deed::Change(score) => {
+            store.look_up_or_new::<Zset>(call.key())?.insert(member, score);
+            if old != Some(score) {
+                store.modified(call.key());
+            }
+            write_score(score + 0.0, reply);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::kv::service::tests::check_replies;
+
+    #[test]
+    fn scores_are_given_under_conditions() {
+        check_replies(&[
+            ("ZADD z XX 1 a", ":0"),
+            ("EXISTS z", ":0"),
+            ("ZADD z 1 a 2 b", ":2"),
+            ("ZADD z 3 a 2 b 1 c", ":1"),
+            ("ZADD z CH 3 a 5 b 6 d", ":2"),
+            ("ZADD z NX 9 a 9 e", ":1"),
+            ("ZADD z XX CH 4 a 4 f", ":1"),
+            ("ZADD z GT CH 3 a 9 b", ":1"),
+            ("ZADD z LT CH 3 a 10 b", ":1"),
+            ("ZRANGE z 0 -1 WITHSCORES", "[$c $1 $a $3 $d $6 $b $9 $e $9]"),
+            ("ZADD z 1 a 2", "-ERR syntax error"),
+            ("ZADD z x a", "-ERR value is not a valid float"),
+            ("ZADD z 1 new x a", "-ERR value is not a valid float"),
+            ("ZSCORE z new", "$-"),
+            ("ZADD z nan a", "-ERR value is not a valid float"),
+            ("ZADD z NX XX 1 a", "-ERR XX and NX options at the same time are not compatible"),
+            (
+                "ZADD z GT LT 1 a",
+                "-ERR GT, LT, and/or NX options at the same time are not compatible",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn scores_are_incremented() {
+        check_replies(&[
+            ("ZINCRBY z 1.5 a", "$1.5"),
+            ("ZINCRBY z 0.1 a", "$1.6"),
+            ("ZADD z INCR 1 a", "$2.6"),
+            ("ZADD z NX INCR 1 a", "$-"),
+            ("ZADD z XX INCR 1 b", "$-"),
+            ("ZADD z GT INCR -1 a", "$-"),
+            ("ZADD z INCR 1 a 2 b", "-ERR INCR option supports a single increment-element pair"),
+            ("ZADD z inf i", ":1"),
+            ("ZINCRBY z -inf i", "-ERR resulting score is not a number (NaN)"),
+            ("ZSCORE z i", "$inf"),
+            ("ZINCRBY none x a", "-ERR value is not a valid float"),
+            ("EXISTS none", ":0"),
+        ]);
+    }
+}

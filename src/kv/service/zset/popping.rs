@@ -1,0 +1,142 @@
+//! Sorted sets: taking members out.
+
+use std::ops::Range;
+
+use crate::kv::resp::{integer, write_integer};
+use crate::kv::service::lists::range as range_of_places;
+use crate::kv::service::store::Store;
+use crate::kv::service::{Call, Done, Refusal};
+
+use super::Zset;
+use super::range::{LexRange, ScoreRange, write_scored};
+use super::reading::zset;
+
+pub(in crate::kv::service) fn zrem(
+    store: &mut Store,
+    call: &Call<'_>,
+    reply: &mut Vec<u8>,
+) -> Done {
+    let removed = store.edit(call.key(), |zset: &mut Zset| {
+        call.from(2).filter(|member| zset.remove(member)).count()
+    })?;
+    write_integer(removed.unwrap_or(0) as i64, reply);
+    Ok(())
+}
+
+pub(in crate::kv::service) fn zpopmin(
+    store: &mut Store,
+    call: &Call<'_>,
+    reply: &mut Vec<u8>,
+) -> Done {
+    let count = pop_count(call)?;
+    let zset = zset(store, call)?;
+    let ranks = 0..count.min(zset.map_or(0, Zset::len));
+    write_scored(zset.into_iter().flat_map(|zset| zset.range(ranks.clone())), reply)?;
+    remove(store, call, |_| ranks.clone()).map(|_| ())
+}
+
+pub(in crate::kv::service) fn zpopmax(
+    store: &mut Store,
+    call: &Call<'_>,
+    reply: &mut Vec<u8>,
+) -> Done {
+    let count = pop_count(call)?;
+    let zset = zset(store, call)?;
+    let length = zset.map_or(0, Zset::len);
+    let ranks = length - count.min(length)..length;
+    write_scored(zset.into_iter().flat_map(|zset| zset.range(ranks.clone()).rev()), reply)?;
+    remove(store, call, |_| ranks.clone()).map(|_| ())
+}
+
+fn pop_count(call: &Call<'_>) -> Result<usize, Refusal> {
+    match call.len() {
+        2 => Ok(1),
+        3 => {
+            let count = integer(call.argument(2)).and_then(|count| usize::try_from(count).ok());
+            count.ok_or(Refusal::NOT_POSITIVE)
+        }
+        _ => Err(Refusal::SYNTAX),
+    }
+}
+
+pub(in crate::kv::service) fn zremrangebyrank(
+    store: &mut Store,
+    call: &Call<'_>,
+    reply: &mut Vec<u8>,
+) -> Done {
+    let (start, stop) = (call.integer(2)?, call.integer(3)?);
+    let removed = remove(store, call, |zset| range_of_places(start, stop, zset.len()))?;
+    write_integer(removed as i64, reply);
+    Ok(())
+}
+
+pub(in crate::kv::service) fn zremrangebyscore(
+    store: &mut Store,
+    call: &Call<'_>,
+    reply: &mut Vec<u8>,
+) -> Done {
+    let range = ScoreRange::parse(call.argument(2), call.argument(3))?;
+    let removed = remove(store, call, |zset| range.ranks(zset))?;
+    write_integer(removed as i64, reply);
+    Ok(())
+}
+
+pub(in crate::kv::service) fn zremrangebylex(
+    store: &mut Store,
+    call: &Call<'_>,
+    reply: &mut Vec<u8>,
+) -> Done {
+    let range = LexRange::parse(call.argument(2), call.argument(3))?;
+    let removed = remove(store, call, |zset| range.ranks(zset))?;
+    write_integer(removed as i64, reply);
+    Ok(())
+}
+
+/// Takes out the members with the ranks that `ranks` finds; returns how many.
+fn remove(
+    store: &mut Store,
+    call: &Call<'_>,
+    ranks: impl FnOnce(&Zset) -> Range<usize>,
+) -> Result<usize, Refusal> {
+    let removed = store.edit(call.key(), |zset: &mut Zset| {
+        let ranks = ranks(zset);
+        zset.remove_range(ranks.clone());
+        ranks.len()
+    })?;
+    Ok(removed.unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::kv::service::tests::check_replies;
+
+    #[test]
+    fn members_are_popped_from_either_end() {
+        check_replies(&[
+            ("ZADD z 1 a 2 b 3 c 4 d 5 e", ":5"),
+            ("ZPOPMIN z", "[$a $1]"),
+            ("ZPOPMAX z 2", "[$e $5 $d $4]"),
+            ("ZPOPMIN z 0", "[]"),
+            ("ZPOPMIN z -1", "-ERR value is out of range, must be positive"),
+            ("ZPOPMIN z 9", "[$b $2 $c $3]"),
+            ("EXISTS z", ":0"),
+            ("ZPOPMIN z", "[]"),
+            ("ZPOPMAX z 1 2", "-ERR syntax error"),
+        ]);
+    }
+
+    #[test]
+    fn members_and_ranges_of_them_are_removed() {
+        check_replies(&[
+            ("ZADD z 1 a 2 b 3 c 4 d 5 e 6 f", ":6"),
+            ("ZREM z a none", ":1"),
+            ("ZREMRANGEBYRANK z -1 -1", ":1"),
+            ("ZREMRANGEBYSCORE z (2 3", ":1"),
+            ("ZRANGE z 0 -1", "[$b $d $e]"),
+            ("ZREMRANGEBYLEX z - +", ":3"),
+            ("EXISTS z", ":0"),
+            ("ZREM z a", ":0"),
+            ("ZREMRANGEBYRANK z 0 x", "-ERR value is not an integer or out of range"),
+        ]);
+    }
+}

@@ -1,0 +1,113 @@
+//! Sorted sets: scores, ranks and counts.
+
+use crate::kv::resp::{write_bulk, write_integer, write_null};
+use crate::kv::service::replies::{write_option, write_options};
+use crate::kv::service::store::Store;
+use crate::kv::service::{Call, Done, Refusal, floats};
+
+use super::Zset;
+use super::range::{LexRange, ScoreRange};
+
+pub(in crate::kv::service) fn zset<'s>(
+    store: &'s Store,
+    call: &Call<'_>,
+) -> Result<Option<&'s Zset>, Refusal> {
+    store.get::<Zset>(call.key(), call.now_ms)
+}
+
+pub(in crate::kv::service) fn zcard(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    write_integer(zset(store, call)?.map_or(0, Zset::len) as i64, reply);
+    Ok(())
+}
+
+pub(in crate::kv::service) fn zscore(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    let score = zset(store, call)?.and_then(|zset| zset.score(call.argument(2)));
+    write_option(score.map(floats::shown).as_deref().map(str::as_bytes), reply);
+    Ok(())
+}
+
+pub(in crate::kv::service) fn zmscore(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    let zset = zset(store, call)?;
+    let scores = call.from(2).map(|member| zset?.score(member).map(floats::shown));
+    let scores: Vec<_> = scores.collect();
+    write_options(scores.iter().map(|score| score.as_deref().map(str::as_bytes)), reply)
+}
+
+pub(in crate::kv::service) fn zrank(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    write_rank(store, call, |rank, _| rank, reply)
+}
+
+pub(in crate::kv::service) fn zrevrank(
+    store: &Store,
+    call: &Call<'_>,
+    reply: &mut Vec<u8>,
+) -> Done {
+    write_rank(store, call, |rank, length| length - 1 - rank, reply)
+}
+
+fn write_rank(
+    store: &Store,
+    call: &Call<'_>,
+    count: impl Fn(usize, usize) -> usize,
+    reply: &mut Vec<u8>,
+) -> Done {
+    let found =
+        zset(store, call)?.and_then(|zset| Some((zset.rank(call.argument(2))?, zset.len())));
+    match found {
+        Some((rank, length)) => write_integer(count(rank, length) as i64, reply),
+        None => write_null(reply),
+    }
+    Ok(())
+}
+
+pub(in crate::kv::service) fn zcount(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    let range = ScoreRange::parse(call.argument(2), call.argument(3))?;
+    let count = zset(store, call)?.map_or(0, |zset| range.ranks(zset).len());
+    write_integer(count as i64, reply);
+    Ok(())
+}
+
+pub(in crate::kv::service) fn zlexcount(
+    store: &Store,
+    call: &Call<'_>,
+    reply: &mut Vec<u8>,
+) -> Done {
+    let range = LexRange::parse(call.argument(2), call.argument(3))?;
+    let count = zset(store, call)?.map_or(0, |zset| range.ranks(zset).len());
+    write_integer(count as i64, reply);
+    Ok(())
+}
+
+/// Appends a score.
+pub(super) fn write_score(score: f64, reply: &mut Vec<u8>) {
+    write_bulk(floats::shown(score).as_bytes(), reply);
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::kv::service::tests::check_replies;
+
+    #[test]
+    fn scores_and_ranks_are_told() {
+        check_replies(&[
+            ("ZADD z 1 a 2 b 2.5 c", ":3"),
+            ("ZCARD z", ":3"),
+            ("ZSCORE z c", "$2.5"),
+            ("ZSCORE z none", "$-"),
+            ("ZMSCORE z a none b", "[$1 $- $2]"),
+            ("ZMSCORE none a", "[$-]"),
+            ("ZRANK z a", ":0"),
+            ("ZREVRANK z a", ":2"),
+            ("ZRANK z none", "$-"),
+            ("ZRANK none a", "$-"),
+            ("ZCOUNT z 2 +inf", ":2"),
+            ("ZCOUNT z (1 (2.5", ":1"),
+            ("ZCOUNT z 5 1", ":0"),
+            ("ZCOUNT z x 1", "-ERR min or max is not a float"),
+            ("ZCOUNT none 0 1", ":0"),
+            ("ZLEXCOUNT z - +", ":3"),
+            ("SET t x", "+OK"),
+            ("ZCARD t", "-WRONGTYPE Operation against a key holding the wrong kind of value"),
+        ]);
+    }
+}

@@ -1,0 +1,175 @@
+//! What a replica says about itself, for checkers and for people.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::batch::Value;
+use crate::model::checkpoint::Digest;
+use crate::model::refused::Refused;
+use crate::model::types::{Millis, ReplicaId, Slot, View};
+
+/// One thing that happened inside a replica.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Its controller asks for `view`.
+    Suspected {
+        /// The view asked for.
+        view: View,
+        /// Why.
+        why: Suspicion,
+    },
+    /// It has left all views below this one.
+    EnteredView {
+        /// The view entered.
+        view: View,
+    },
+    /// It has started, and is in the view that its disk remembers or a later one.
+    Stands {
+        /// The view.
+        view: View,
+    },
+    /// It leads `view` and has proposed again what earlier views left behind.
+    Leads {
+        /// The view led.
+        view: View,
+        /// The first slot it proposes for.
+        base: Slot,
+        /// How many slots were left behind.
+        recovered: usize,
+    },
+    /// It has executed a slot.
+    Executed {
+        /// Whether its requests were applied: not those of a batch that comes a second time, or before an
+        /// earlier one of its source.
+        applied: bool,
+        /// The slot.
+        slot: Slot,
+        /// What the slot held.
+        value: Value,
+    },
+    /// It has cut a checkpoint of all slots below `slot`.
+    Checkpointed {
+        /// The first slot that is not in the checkpoint.
+        slot: Slot,
+    },
+    /// Its checkpoint of all slots below `slot` is durable.
+    Saved {
+        /// The first slot that is not in the checkpoint.
+        slot: Slot,
+        /// The digest of the state.
+        digest: Digest,
+    },
+    /// `f + 1` replicas hold the same durable checkpoint.
+    Stable {
+        /// The first slot that is not in the checkpoint.
+        slot: Slot,
+    },
+    /// It has taken over another replica's checkpoint.
+    Installed {
+        /// The first slot that is not in the checkpoint.
+        slot: Slot,
+    },
+    /// Two replicas report different states for the same slot: the application is not deterministic,
+    /// or a machine is broken.
+    Diverged {
+        /// The first slot that is not in the checkpoints.
+        slot: Slot,
+        /// A replica whose digest differs from one reported earlier.
+        replica: ReplicaId,
+    },
+    /// The digest of its state, because it was asked.
+    Digest {
+        /// The first slot not executed.
+        slot: Slot,
+        /// The digest.
+        digest: Digest,
+    },
+    /// Requests answered again from their session instead of being applied again.
+    Duplicates {
+        /// How many.
+        count: u64,
+    },
+    /// What one of its roles has in its hands, because it was asked.
+    Holds(Holding),
+}
+
+/// Why a replica wants another leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspicion {
+    /// Requests wait too long.
+    Late {
+        /// The replica whose clients sent them.
+        source: ReplicaId,
+        /// For how long nothing of that replica's has been executed, in milliseconds.
+        waited_ms: Millis,
+    },
+    /// Nothing is heard of the leader.
+    Silent {
+        /// For how long, in milliseconds.
+        silent_ms: Millis,
+    },
+    /// It is the leader itself, and about to end.
+    Resigns,
+}
+
+/// What a role has not let go of.
+///
+/// In agreement time stands still, so no frontier tells how far it has come. Its progress is the lowest
+/// slot that each role still holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holding {
+    /// The role, by its operator's name.
+    pub role: String,
+    /// The lowest slot it has not let go of; nothing if it holds none, or holds no slots at all.
+    pub slot: Option<Slot>,
+    /// How many things it holds.
+    pub held: u64,
+    /// Which of them is the first, by the role's own count, where that is not a slot: while this stays
+    /// the same the role has not moved.
+    pub first: u64,
+    /// What it waits for before it lets go of the first.
+    pub wait: Wait,
+    /// What it has passed over since it started.
+    pub refused: Refused,
+}
+
+/// What a role waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Wait {
+    /// Nothing: it has passed on all it was given.
+    Nothing,
+    /// Another role of its replica, by name.
+    Role(String),
+    /// The proposal of the leader.
+    Proposal(ReplicaId),
+    /// Votes: those of the replicas it has heard no vote of.
+    Votes(Vec<ReplicaId>),
+    /// Accounts of what was accepted, of the replicas it has heard none of.
+    Records(Vec<ReplicaId>),
+    /// Word that a checkpoint is durable, of the replicas it has heard none of.
+    Reports(Vec<ReplicaId>),
+    /// Requests for a new view, of the replicas it has heard none of.
+    ViewRequests(Vec<ReplicaId>),
+    /// Decided slots, of the replicas that have executed them.
+    Slots(Vec<ReplicaId>),
+    /// The disk of its replica, which saves a checkpoint.
+    Saving,
+}
+
+impl Wait {
+    /// Another role of the same replica.
+    #[must_use]
+    pub fn for_role(name: &str) -> Self {
+        Self::Role(name.to_owned())
+    }
+}
+
+impl Holding {
+    /// The role called `role` holds nothing and waits for nothing.
+    #[must_use]
+    pub fn nothing(role: &str) -> Self {
+        let refused = Refused::default();
+        Self { role: role.to_owned(), slot: None, held: 0, first: 0, wait: Wait::Nothing, refused }
+    }
+}

@@ -1,0 +1,15 @@
+//! Words of the field: slots, views, quorums, batches, checkpoints, and the trait of a replicated service.
+//!
+//! What every other room speaks, and what speaks of none.
+
+pub mod app;
+pub mod batch;
+pub mod checkpoint;
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the one place that asks")]
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod events;
+pub mod quorum;
+pub mod refused;
+pub mod types;

@@ -1,0 +1,169 @@
+//! `GET /v1/history`: what all replicas have served in the last minutes, for whoever comes late.
+//!
+//! Frames are about a moment. A node keeps a few figures of those it sees, one a second, on the thread that
+//! answers questions; no replica's thread has anything to do with it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::State;
+use schemars::JsonSchema;
+use serde::Serialize;
+use tokio::time::interval;
+
+use super::questions::Sources;
+use crate::model::types::ReplicaId;
+use crate::observe::board::Board;
+use crate::observe::frame::{Frame, VERSION};
+
+const EVERY: Duration = Duration::from_secs(1);
+/// Points kept of each replica: five minutes.
+const POINTS: usize = 300;
+
+/// What is remembered of each replica, in their order.
+#[derive(Debug, Default)]
+pub(super) struct History(Mutex<Vec<Line>>);
+
+#[derive(Debug, Default)]
+struct Line {
+    /// The life and number of the frame that was noted last.
+    last: Option<(u64, u64)>,
+    points: VecDeque<Figures>,
+}
+
+/// A few figures of a frame.
+#[derive(Clone, Copy, Debug)]
+struct Figures {
+    at: Instant,
+    request_rate: f64,
+    /// Half of the requests took no more than this, and 99 of 100; nothing if there were none.
+    latency_us: Option<(u64, u64)>,
+}
+
+impl History {
+    fn lines(&self) -> MutexGuard<'_, Vec<Line>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what is new on the boards.
+    fn note(&self, boards: &[Board]) {
+        // A frame that came as bytes is read before anybody is kept waiting.
+        let frames: Vec<_> = boards.iter().map(Board::frame).collect();
+        let mut lines = self.lines();
+        lines.resize_with(boards.len(), Line::default);
+        for (line, frame) in lines.iter_mut().zip(frames) {
+            if let Some((frame, at)) = frame {
+                line.note(&frame, at);
+            }
+        }
+    }
+}
+
+impl Line {
+    fn note(&mut self, frame: &Frame, at: Instant) {
+        let name = (frame.status.starts, frame.number);
+        if self.last.replace(name) == Some(name) {
+            return;
+        }
+        if self.points.len() >= POINTS {
+            self.points.pop_front();
+        }
+        let latency = frame.latency;
+        let latency_us = (latency.count > 0).then_some((latency.p50_us, latency.p99_us));
+        self.points.push_back(Figures { at, request_rate: frame.request_rate, latency_us });
+    }
+}
+
+/// Notes what boards show, for as long as somebody answers questions.
+pub(super) async fn keep(history: Arc<History>, boards: Vec<Board>) {
+    let mut beat = interval(EVERY);
+    loop {
+        beat.tick().await;
+        history.note(&boards);
+    }
+}
+
+/// What all replicas have served in the last minutes, as far as this node has seen it.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Minutes {
+    /// The version of the format of frames.
+    version: u32,
+    /// Each replica, in order.
+    replicas: Vec<Served>,
+}
+
+/// What a replica has served.
+#[derive(Serialize, JsonSchema)]
+struct Served {
+    /// Which replica.
+    replica: ReplicaId,
+    /// About one a second, oldest first.
+    points: Vec<Point>,
+}
+
+/// What a replica served at a moment.
+#[derive(Serialize, JsonSchema)]
+struct Point {
+    /// How long ago that was, in milliseconds.
+    age_ms: u64,
+    /// Requests executed a second.
+    request_rate: f64,
+    /// Half of the requests of its clients took no more than this; nothing if there were none.
+    p50_us: Option<u64>,
+    /// 99 of 100 took no more than this.
+    p99_us: Option<u64>,
+}
+
+impl Point {
+    fn of(figures: &Figures, now: Instant) -> Self {
+        Self {
+            age_ms: now.saturating_duration_since(figures.at).as_millis() as u64,
+            request_rate: figures.request_rate,
+            p50_us: figures.latency_us.map(|(p50_us, _)| p50_us),
+            p99_us: figures.latency_us.map(|(_, p99_us)| p99_us),
+        }
+    }
+}
+
+pub(super) async fn history(State(sources): State<Arc<Sources>>) -> Json<Minutes> {
+    let now = Instant::now();
+    let lines = sources.history.lines();
+    let replicas = (0..).map(ReplicaId).zip(lines.iter()).map(|(replica, line)| Served {
+        replica,
+        points: line.points.iter().map(|figures| Point::of(figures, now)).collect(),
+    });
+    Json(Minutes { version: VERSION, replicas: replicas.collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::frame::Spread;
+    use crate::observe::status::ReplicaStatus;
+
+    fn frame(number: u64) -> Arc<Frame> {
+        let latency = Spread { count: 1, p50_us: 7, p99_us: 9, max_us: 9 };
+        let request_rate = number as f64;
+        let frame = Frame::unwatched(ReplicaStatus::example(), number, 0);
+        Arc::new(Frame { latency, request_rate, ..frame })
+    }
+
+    #[test]
+    fn of_each_new_frame_a_point_is_kept_and_no_more_than_the_last_minutes() {
+        let (history, boards) = (History::default(), [Board::default(), Board::default()]);
+        for number in 1..=POINTS as u64 + 5 {
+            boards[0].set_frame(frame(number));
+            history.note(&boards);
+            history.note(&boards);
+        }
+
+        let lines = history.lines();
+
+        assert_eq!(lines[0].points.len(), POINTS);
+        assert_eq!(lines[0].points[0].request_rate, 6.0);
+        assert_eq!(lines[0].points[0].latency_us, Some((7, 9)));
+        assert_eq!(lines[1].points.len(), 0, "nobody has seen it");
+    }
+}

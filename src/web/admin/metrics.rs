@@ -1,0 +1,269 @@
+//! `GET /metrics`: the figures of this replica, as Prometheus reads them.
+//!
+//! Labels have few values, and always the same ones: operators, replicas, kinds of things. Never a client, a
+//! key, a slot or a view.
+
+use std::fmt::Error;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::process::Usage;
+use super::questions::Sources;
+use crate::model::refused::Refusal;
+use crate::observe::frame::{Frame, Histogram, Holding, Operator};
+use crate::observe::status::{Link, ReplicaStatus, Role};
+use crate::observe::verdict::Verdict;
+
+/// The form of the answer.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// The buckets of a histogram, as powers of two of nanoseconds: 65 us to 17 s.
+const OCTAVES: std::ops::RangeInclusive<u32> = 16..=34;
+
+/// The figures; of a replica that has not begun only that it has not.
+pub(super) async fn metrics(State(sources): State<Arc<Sources>>) -> Response {
+    let frame = sources.boards[sources.me.0 as usize].frame().map(|(frame, _)| frame);
+    let status = sources.status();
+    let (ready, verdict) = (sources.reasons().is_empty(), sources.scene().verdict);
+    let common = [
+        ("node", sources.me.to_string()),
+        ("protocol", status.as_ref().map_or(String::new(), |status| status.protocol.clone())),
+    ];
+    let labels = common.map(|(name, value)| (name.into(), value.into()));
+    let mut registry = Registry::with_prefix_and_labels("taraflow", labels.into_iter());
+    registry.register_collector(Box::new(Figures { status, frame, ready, verdict }));
+    let mut text = String::new();
+    match encode(&mut text, &registry) {
+        Ok(()) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        // Nothing but a full memory makes a string refuse text.
+        Err(error) => {
+            let status = axum::http::StatusCode::INTERNAL_SERVER_ERROR;
+            super::questions::refusal(status, error.to_string())
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Figures {
+    status: Option<ReplicaStatus>,
+    frame: Option<Arc<Frame>>,
+    ready: bool,
+    verdict: Verdict,
+}
+
+/// A figure and the label that tells it from others of its name.
+type Labelled<'a> = (&'a str, f64);
+
+struct Writer<'a>(DescriptorEncoder<'a>);
+
+impl Collector for Figures {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let mut to = Writer(encoder);
+        to.gauge(
+            "up",
+            "Whether the replica has begun.",
+            f64::from(u8::from(self.status.is_some())),
+        )?;
+        to.process(&Usage::now())?;
+        if let Some(status) = &self.status {
+            let ready = f64::from(u8::from(self.ready));
+            to.gauge("ready", "Whether it is of full use, in a cluster that answers.", ready)?;
+            let verdicts = Verdict::ALL
+                .map(|verdict| (verdict.name(), f64::from(u8::from(verdict == self.verdict))));
+            let help =
+                "The judgement of the cluster, as the replica sees it: 1 for the one that holds.";
+            to.family(("cluster", help, None, MetricType::Gauge), "verdict", verdicts)?;
+            to.replica(status)?;
+            to.links(&status.links)?;
+        }
+        if let Some(frame) = &self.frame {
+            to.frame(frame)?;
+            to.operators(&frame.operators)?;
+        }
+        Ok(())
+    }
+}
+
+impl Writer<'_> {
+    fn gauge(&mut self, name: &str, help: &str, value: f64) -> Result<(), Error> {
+        let gauge = ConstGauge::new(value);
+        gauge.encode(self.0.encode_descriptor(name, help, None, MetricType::Gauge)?)
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) -> Result<(), Error> {
+        let counter = ConstCounter::new(value);
+        counter.encode(self.0.encode_descriptor(name, help, None, MetricType::Counter)?)
+    }
+
+    /// A figure for each value of a label.
+    fn family<'a>(
+        &mut self,
+        (name, help, unit, kind): (&str, &str, Option<&Unit>, MetricType),
+        label: &str,
+        values: impl IntoIterator<Item = Labelled<'a>>,
+    ) -> Result<(), Error> {
+        let mut family = self.0.encode_descriptor(name, help, unit, kind)?;
+        for (value, figure) in values {
+            let labels = [(label, value)];
+            let one = family.encode_family(&labels)?;
+            match kind {
+                MetricType::Counter => ConstCounter::new(figure).encode(one)?,
+                _ => ConstGauge::new(figure).encode(one)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn process(&mut self, usage: &Usage) -> Result<(), Error> {
+        let build = [(env!("CARGO_PKG_VERSION"), 1.0)];
+        let name = ("build", "The version of the program.", None, MetricType::Gauge);
+        self.family(name, "version", build)?;
+        if let Some(seconds) = usage.cpu_seconds {
+            let counter = ConstCounter::new(seconds);
+            let (name, help) = ("process_cpu_seconds", "Processor time used.");
+            counter.encode(self.0.encode_descriptor(name, help, None, MetricType::Counter)?)?;
+        }
+        for (name, help, value) in [
+            ("process_resident_memory_bytes", "Bytes in memory.", usage.resident_bytes),
+            ("process_open_fds", "Open files and sockets.", usage.open_files),
+            ("process_max_fds", "How many there may be.", usage.open_files_max),
+            ("process_threads", "Threads.", usage.threads),
+        ] {
+            if let Some(value) = value {
+                self.gauge(name, help, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn replica(&mut self, status: &ReplicaStatus) -> Result<(), Error> {
+        let truth = |holds: bool| f64::from(u8::from(holds));
+        let seconds = |us: u64| us as f64 / 1e6;
+        self.gauge("leader", "Whether it leads.", truth(status.role == Role::Leader))?;
+        self.gauge("view", "The view it is in.", status.view.0 as f64)?;
+        self.gauge("executed_slots", "Slots executed.", status.executed.0 as f64)?;
+        self.gauge("stable_slots", "Slots in the stable checkpoint.", status.stable.0 as f64)?;
+        self.gauge("lag_slots", "Slots by which the furthest peer is ahead.", status.lag as f64)?;
+        let help = "Whether its thread does not come back from one operator, or from its disk.";
+        self.gauge("stuck", help, truth(status.stuck.is_some()))?;
+        self.gauge("fenced", "Whether it waits for its disk.", truth(status.fenced))?;
+        self.counter("requests", "Requests executed since it started.", status.requests)?;
+        self.counter("duplicates", "Requests answered again.", status.duplicates)?;
+        let help = "Requests of Redis clients answered with UNKNOWN.";
+        self.counter("unknown", help, status.clients.unknown)?;
+        let help = "Redis clients turned away because there were too many.";
+        self.counter("clients_refused", help, status.clients.refused)?;
+        self.counter("checkpoints", "Checkpoints cut.", status.checkpoints)?;
+        let diverged = status.diverged.len() as u64;
+        self.counter("divergences", "States that differ from another's.", diverged)?;
+        let waiting = status.clients.waiting_bytes as f64;
+        self.gauge("waiting_request_bytes", "Bytes of requests not proposed.", waiting)?;
+        let clients =
+            [("native", status.clients.native as f64), ("redis", status.clients.redis as f64)];
+        self.family(("clients", "Clients.", None, MetricType::Gauge), "kind", clients)?;
+        let ended = &status.connections_ended;
+        let ended = ended.iter().map(|(reason, count)| (reason.as_str(), *count as f64));
+        let name = ("connections_ended", "Connections that have ended.", None, MetricType::Counter);
+        self.family(name, "reason", ended)?;
+        if let Some(disk) = &status.disk {
+            self.counter("disk_syncs", "Syncs of files.", disk.syncs)?;
+            let took = [("0.5", seconds(disk.median_us)), ("0.99", seconds(disk.p99_us))];
+            let took = took.into_iter().chain([("1", seconds(disk.max_us))]);
+            let name =
+                ("disk_sync", "How long syncs take.", Some(&Unit::Seconds), MetricType::Gauge);
+            self.family(name, "quantile", took)?;
+            let took = [("0.5", disk.recent_median_us), ("0.99", disk.recent_p99_us)];
+            let took = took.map(|(quantile, us)| (quantile, seconds(us)));
+            let help = "How long the syncs of the last ten seconds took.";
+            let name = ("disk_sync_recent", help, Some(&Unit::Seconds), MetricType::Gauge);
+            self.family(name, "quantile", took)?;
+            let help = "For how long a sync has been under way.";
+            self.gauge("disk_syncing_seconds", help, seconds(disk.syncing_us))?;
+            self.gauge("disk_full", "Whether the disk has no room.", truth(disk.full))?;
+        }
+        Ok(())
+    }
+
+    fn links(&mut self, links: &[Link]) -> Result<(), Error> {
+        let peers: Vec<String> = links.iter().map(|link| link.peer.to_string()).collect();
+        let of = |figure: fn(&Link) -> f64| {
+            peers.iter().zip(links).map(move |(peer, link)| (peer.as_str(), figure(link)))
+        };
+        let gauge = MetricType::Gauge;
+        let counter = MetricType::Counter;
+        let up = of(|link| f64::from(u8::from(link.up)));
+        self.family(("link_up", "Whether the link is up.", None, gauge), "peer", up)?;
+        let sent = of(|link| link.sent as f64);
+        self.family(("link_messages", "Messages sent.", None, counter), "peer", sent)?;
+        let bytes = of(|link| link.sent_bytes as f64);
+        let name = ("link_sent", "Bytes sent.", Some(&Unit::Bytes), counter);
+        self.family(name, "peer", bytes)?;
+        let dropped = of(|link| link.dropped as f64);
+        let name = ("link_dropped", "Messages that found the link down or full.", None, counter);
+        self.family(name, "peer", dropped)?;
+        let queued = of(|link| link.queued_bytes as f64);
+        let name = ("link_queued", "Bytes that wait.", Some(&Unit::Bytes), gauge);
+        self.family(name, "peer", queued)?;
+        let limit = of(|link| link.queued_bytes_max as f64);
+        let name = ("link_queue_limit", "Bytes that may wait.", Some(&Unit::Bytes), gauge);
+        self.family(name, "peer", limit)
+    }
+
+    fn frame(&mut self, frame: &Frame) -> Result<(), Error> {
+        let counts = frame.counts.iter().map(|(kind, count)| (kind.as_str(), *count as f64));
+        let name = ("events", "Things that happened.", None, MetricType::Counter);
+        self.family(name, "kind", counts)?;
+        let refused = Refusal::ALL.map(|why| {
+            let of = |holding: &Holding| holding.refused.get(why.name()).copied().unwrap_or(0);
+            (why.name(), frame.holdings.iter().map(of).sum::<u64>() as f64)
+        });
+        let name = ("refused", "Messages passed over.", None, MetricType::Counter);
+        self.family(name, "reason", refused)?;
+        self.counter("observer_lost", "Details the observer left out.", frame.lost)?;
+        let Histogram { sum_us, below_ns } = &frame.latencies;
+        let help = "From when a request's batch was packed here to when it was executed.";
+        let kind = MetricType::Histogram;
+        let mut encoder = self.0.encode_descriptor("request_latency_seconds", help, None, kind)?;
+        let (mut buckets, mut seen) = (Vec::new(), 0);
+        for octave in OCTAVES {
+            let below = 1_u64 << octave;
+            let upto: u64 = below_ns.iter().filter(|(ns, _)| *ns <= below).map(|(_, n)| n).sum();
+            buckets.push((below as f64 / 1e9, upto - seen));
+            seen = upto;
+        }
+        let count: u64 = below_ns.iter().map(|(_, n)| n).sum();
+        buckets.push((f64::INFINITY, count - seen));
+        encoder.encode_histogram::<NoLabelSet>(*sum_us as f64 / 1e6, count, &buckets, None)
+    }
+
+    fn operators(&mut self, operators: &[Operator]) -> Result<(), Error> {
+        let of = |figure: fn(&Operator) -> f64| {
+            operators.iter().map(move |operator| (operator.name.as_str(), figure(operator)))
+        };
+        let counter = MetricType::Counter;
+        let busy = of(|operator| operator.busy_us as f64 / 1e6);
+        let name = ("operator_busy", "How long it ran.", Some(&Unit::Seconds), counter);
+        self.family(name, "op", busy)?;
+        let runs = of(|operator| operator.runs as f64);
+        self.family(("operator_runs", "Times it ran.", None, counter), "op", runs)?;
+        let taken = of(|operator| operator.records_in as f64);
+        self.family(("operator_records_in", "Records taken.", None, counter), "op", taken)?;
+        let sent = of(|operator| operator.records_out as f64);
+        self.family(("operator_records_out", "Records sent.", None, counter), "op", sent)?;
+        let frontiers = operators
+            .iter()
+            .filter_map(|operator| Some((operator.name.as_str(), operator.frontier?.0 as f64)));
+        let name =
+            ("operator_frontier_slots", "Slots it has seen the end of.", None, MetricType::Gauge);
+        self.family(name, "op", frontiers)
+    }
+}

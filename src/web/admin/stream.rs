@@ -1,0 +1,136 @@
+//! `GET /v1/events`: what happens, as it happens.
+//!
+//! Whoever reads slowly sees fewer frames: what is sent next is made when there is room for it, from what
+//! is true then. So nothing gathers here for anybody.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::ACCEPT;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::sse::{Event, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use schemars::JsonSchema;
+use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::Lasting;
+use super::questions::{Sources, refusal};
+use super::watching::Story;
+use crate::model::types::ReplicaId;
+use crate::observe::findings::Finding;
+use crate::observe::frame::VERSION;
+
+/// How often it is looked whether there is something new.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// Frames as they are taken, or, to those who do not ask for a stream, what happened lately.
+pub(super) async fn events(
+    State(sources): State<Arc<Sources>>,
+    Extension(lasting): Extension<Lasting>,
+    headers: HeaderMap,
+) -> Response {
+    let accepted = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if !accepted.contains("text/event-stream") {
+        return match sources.past(None) {
+            Err(refused) => *refused,
+            Ok((replica, past)) => {
+                Json(Story { version: VERSION, replica, happened: past.happened() }).into_response()
+            }
+        };
+    }
+    let Ok(place) = Arc::clone(&sources.streams).try_acquire_owned() else {
+        let why = "too many streams are open; close a page that shows this replica";
+        return refusal(StatusCode::SERVICE_UNAVAILABLE, why);
+    };
+    lasting.go_on();
+    let watcher = Watcher {
+        sources,
+        seen: BTreeMap::new(),
+        silent: BTreeMap::new(),
+        findings: None,
+        next: VecDeque::new(),
+        lasting,
+        _place: place,
+    };
+    let events = stream::unfold(watcher, |mut watcher| async move {
+        let event = watcher.next().await;
+        Some((Ok::<_, Infallible>(event), watcher))
+    });
+    Sse::new(events).into_response()
+}
+
+/// Somebody who is told what is new.
+struct Watcher {
+    sources: Arc<Sources>,
+    /// The life and number of the last frame sent, by replica.
+    seen: BTreeMap<ReplicaId, (u64, u64)>,
+    /// Why each replica was last said to be silent.
+    silent: BTreeMap<ReplicaId, Option<String>>,
+    findings: Option<Vec<Finding>>,
+    next: VecDeque<Event>,
+    lasting: Lasting,
+    _place: OwnedSemaphorePermit,
+}
+
+/// That nothing is heard of a replica any more.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Silence<'a> {
+    replica: ReplicaId,
+    /// Why, as far as it is known.
+    text: &'a str,
+    /// Whether it is known not to run.
+    ended: bool,
+}
+
+impl Watcher {
+    async fn next(&mut self) -> Event {
+        loop {
+            // Nobody gets here while the reader has not taken what came before.
+            self.lasting.go_on();
+            if let Some(event) = self.next.pop_front() {
+                return event;
+            }
+            self.look();
+            if self.next.is_empty() {
+                tokio::time::sleep(EVERY).await;
+            }
+        }
+    }
+
+    fn look(&mut self) {
+        let scene = self.sources.scene();
+        for sighting in &scene.replicas {
+            if let Some(frame) = &sighting.frame {
+                let id = (frame.status.starts, frame.number);
+                if self.seen.insert(sighting.replica, id) != Some(id) {
+                    self.next.push_back(event("frame", &**frame));
+                }
+            }
+            let said = self.silent.entry(sighting.replica).or_default();
+            if *said != sighting.silence {
+                said.clone_from(&sighting.silence);
+                if let Some(text) = &sighting.silence {
+                    let silence =
+                        Silence { replica: sighting.replica, text, ended: sighting.ended };
+                    self.next.push_back(event("silence", &silence));
+                }
+            }
+        }
+        if self.findings.as_ref() != Some(&scene.findings) {
+            self.next.push_back(event("findings", &scene.findings));
+            self.findings = Some(scene.findings);
+        }
+    }
+}
+
+fn event(kind: &str, what: &impl Serialize) -> Event {
+    let data = serde_json::to_string(what).expect("numbers, texts and lists always encode");
+    Event::default().event(kind).data(data)
+}

@@ -1,0 +1,289 @@
+//! What is shown of all replicas, as far as this process knows them.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Query, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::questions::{Sources, refusal};
+use super::stream::events;
+use crate::model::clock::Clock;
+use crate::model::types::{ClientId, ReplicaId, Slot};
+use crate::observe::board;
+use crate::observe::frame::{
+    Blame, Channel, Frame, Happened, Holding, Input, Operator, SlotLife, VERSION,
+};
+use crate::observe::past::Past;
+use crate::observe::scene::Scene;
+use crate::observe::status::ReplicaStatus;
+
+/// Lives of slots in an answer, unless fewer are asked for.
+const SLOTS: usize = 100;
+/// Lives of slots in an answer, however many are asked for.
+const SLOTS_MAX: usize = 1_000;
+
+/// The paths.
+pub(super) fn router() -> Router<Arc<Sources>> {
+    Router::new()
+        .route("/v1/scene", get(scene))
+        .route("/v1/frame", get(frame))
+        .route("/v1/replicas", get(replicas))
+        .route("/v1/operators", get(operators))
+        .route("/v1/channels", get(channels))
+        .route("/v1/frontiers", get(frontiers))
+        .route("/v1/blame", get(blame))
+        .route("/v1/slots", get(slots))
+        .route("/v1/events", get(events))
+}
+
+/// What follows the `?`; what cannot be read is refused in our words.
+struct Asked<T>(T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Response> {
+        match Query::try_from_uri(&parts.uri) {
+            Ok(Query(asked)) => Ok(Self(asked)),
+            Err(why) => Err(refusal(StatusCode::BAD_REQUEST, why.body_text())),
+        }
+    }
+}
+
+/// Of which replica: this process's own, unless another is named.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Which {
+    replica: Option<ReplicaId>,
+}
+
+/// A part of a frame.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PartOfFrame{T}")]
+pub(super) struct Part<T> {
+    /// The version of the format of frames.
+    version: u32,
+    /// Of which replica.
+    replica: ReplicaId,
+    /// The number of the frame.
+    number: u64,
+    /// When the frame was taken.
+    at_us: u64,
+    /// The time over which rates, shares and spreads are taken.
+    window_us: u64,
+    #[serde(flatten)]
+    part: T,
+}
+
+impl Sources {
+    /// All replicas, as they are known here.
+    pub(super) fn scene(&self) -> Scene {
+        let scene = board::scene(&self.boards, Clock::start().now_us());
+        Scene { cluster: self.cluster(), ..scene }
+    }
+
+    fn frame(&self, which: &Which) -> Result<Arc<Frame>, Box<Response>> {
+        let replica = which.replica.unwrap_or(self.me);
+        let Some(board) = self.boards.get(replica.0 as usize) else {
+            let last = self.boards.len() - 1;
+            let why = format!("there is no replica {replica}; the cluster has 0 to {last}");
+            return Err(Box::new(refusal(StatusCode::NOT_FOUND, why)));
+        };
+        match board.frame() {
+            Some((frame, _)) => Ok(frame),
+            None => {
+                let why = board.sighting(replica).silence.unwrap_or_default();
+                let why = format!("no frame of replica {replica}: {why}");
+                Err(Box::new(refusal(StatusCode::SERVICE_UNAVAILABLE, why)))
+            }
+        }
+    }
+
+    fn part<T: Serialize>(&self, which: &Which, of: impl FnOnce(&Frame) -> T) -> Response {
+        match self.frame(which) {
+            Err(refused) => *refused,
+            Ok(frame) => Json(Part {
+                version: VERSION,
+                replica: frame.status.replica,
+                number: frame.number,
+                at_us: frame.at_us,
+                window_us: frame.window_us,
+                part: of(&frame),
+            })
+            .into_response(),
+        }
+    }
+
+    pub(super) fn past(
+        &self,
+        replica: Option<ReplicaId>,
+    ) -> Result<(ReplicaId, Past), Box<Response>> {
+        let replica = replica.unwrap_or(self.me);
+        let past = self.boards.get(replica.0 as usize).and_then(|board| board.past());
+        past.map(|past| (replica, past)).ok_or_else(|| {
+            let why = format!("replica {replica} is not watched here: ask its own admin port");
+            Box::new(refusal(StatusCode::NOT_FOUND, why))
+        })
+    }
+}
+
+async fn scene(State(sources): State<Arc<Sources>>) -> Json<Scene> {
+    Json(sources.scene())
+}
+
+async fn frame(State(sources): State<Arc<Sources>>, Asked(which): Asked<Which>) -> Response {
+    match sources.frame(&which) {
+        Err(refused) => *refused,
+        Ok(frame) => Json(&*frame).into_response(),
+    }
+}
+
+/// How each replica stands.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Replicas {
+    /// The version of the format of frames.
+    version: u32,
+    replicas: Vec<Replica>,
+}
+
+/// A replica without its operators.
+#[derive(Serialize, JsonSchema)]
+struct Replica {
+    replica: ReplicaId,
+    /// How it stood when it was last seen.
+    status: Option<ReplicaStatus>,
+    /// How long ago that was.
+    age_us: u64,
+    /// Why nothing is heard of it.
+    silence: Option<String>,
+}
+
+async fn replicas(State(sources): State<Arc<Sources>>) -> Json<Replicas> {
+    let replicas = sources.scene().replicas.into_iter().map(|sighting| Replica {
+        replica: sighting.replica,
+        status: sighting.frame.map(|frame| frame.status.clone()),
+        age_us: sighting.age_us,
+        silence: sighting.silence,
+    });
+    Json(Replicas { version: VERSION, replicas: replicas.collect() })
+}
+
+/// The operators of a replica.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Operators {
+    operators: Vec<Operator>,
+}
+
+async fn operators(State(sources): State<Arc<Sources>>, Asked(which): Asked<Which>) -> Response {
+    sources.part(&which, |frame| Operators { operators: frame.operators.clone() })
+}
+
+/// The streams between them.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Channels {
+    channels: Vec<Channel>,
+}
+
+async fn channels(State(sources): State<Arc<Sources>>, Asked(which): Asked<Which>) -> Response {
+    sources.part(&which, |frame| Channels { channels: frame.channels.clone() })
+}
+
+/// How far each operator has come: by its frontier where time is the slot, by what it has not let go of
+/// where time stands still, and from level `full` on by all inputs and who holds them back.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Frontiers {
+    frontiers: Vec<Frontier>,
+    holdings: Vec<Holding>,
+}
+
+/// How far an operator has come.
+#[derive(Serialize, JsonSchema)]
+struct Frontier {
+    /// By its name.
+    operator: String,
+    /// The first slot whose records may still come, where time is the slot.
+    frontier: Option<Slot>,
+    /// Its inputs; from level `full` on.
+    inputs: Vec<Input>,
+}
+
+async fn frontiers(State(sources): State<Arc<Sources>>, Asked(which): Asked<Which>) -> Response {
+    sources.part(&which, |frame| {
+        let frontiers = frame.operators.iter().filter_map(|operator| {
+            let (frontier, inputs) = (operator.frontier, operator.inputs.clone());
+            let known = frontier.is_some() || !inputs.is_empty();
+            known.then(|| Frontier { operator: operator.name.clone(), frontier, inputs })
+        });
+        Frontiers { frontiers: frontiers.collect(), holdings: frame.holdings.clone() }
+    })
+}
+
+/// Why the application does not go on.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Blamed {
+    blame: Vec<Blame>,
+}
+
+async fn blame(State(sources): State<Arc<Sources>>, Asked(which): Asked<Which>) -> Response {
+    sources.part(&which, |frame| Blamed { blame: frame.blame.clone() })
+}
+
+/// Which lives: of one slot, of the slots that hold a request, or the last ones.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lives {
+    replica: Option<ReplicaId>,
+    slot: Option<Slot>,
+    client: Option<ClientId>,
+    number: Option<u64>,
+    last: Option<usize>,
+}
+
+/// What a replica remembers of slots.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Slots {
+    /// The version of the format of frames.
+    version: u32,
+    /// Which replica.
+    replica: ReplicaId,
+    /// Details that were left out because there were too many at once or somebody was reading.
+    lost: u64,
+    /// The oldest slot it remembers.
+    oldest: Option<Slot>,
+    slots: Vec<SlotLife>,
+}
+
+async fn slots(State(sources): State<Arc<Sources>>, Asked(lives): Asked<Lives>) -> Response {
+    let (replica, past) = match sources.past(lives.replica) {
+        Ok(found) => found,
+        Err(refused) => return *refused,
+    };
+    let slots = match (lives.slot, lives.client, lives.number) {
+        (Some(slot), None, None) => past.slot(slot).into_iter().collect(),
+        (None, Some(client), Some(number)) => past.of_request(client, number),
+        (None, None, None) => past.last(lives.last.unwrap_or(SLOTS).min(SLOTS_MAX)),
+        _ => {
+            let why = "ask for ?slot=N, for ?client=C&number=N, or for ?last=N";
+            return refusal(StatusCode::BAD_REQUEST, why);
+        }
+    };
+    let (lost, oldest) = (past.lost(), past.oldest());
+    Json(Slots { version: VERSION, replica, lost, oldest, slots }).into_response()
+}
+
+/// What happened lately in a replica of this process.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Story {
+    /// The version of the format of frames.
+    pub version: u32,
+    /// Which replica.
+    pub replica: ReplicaId,
+    pub happened: Vec<Happened>,
+}

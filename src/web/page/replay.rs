@@ -1,0 +1,139 @@
+//! A recording as one file.
+
+use std::fmt::Write;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::INDEX;
+use super::assets::{Asset, SCRIPTS, STYLE};
+use super::judged::judged;
+use crate::dataflows;
+use crate::model::config::Config;
+use crate::model::types::ReplicaId;
+use crate::observe::graph::Picture;
+
+/// What the file may do: run what is in it, and contact nobody.
+const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline' data:; \
+     style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
+
+/// The pictures of a protocol's graph.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Figures {
+    /// As in a paper.
+    pub figure: Picture,
+    /// With all that is there.
+    pub all: Picture,
+}
+
+impl Figures {
+    /// Those of the protocol called `name`, if there is one.
+    ///
+    /// The graph is the same for every replica and every size of cluster.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        let graph = dataflows::find(name).ok()?.graph(&Config::new(ReplicaId(0), 3));
+        Some(Self { figure: graph.figure().picture(), all: graph.picture() })
+    }
+}
+
+/// A page that plays the recorded run `frames_ndjson`, as one file that needs no other.
+///
+/// A recording that is damaged or of another version becomes a page that says so.
+///
+/// ```
+/// let page = taraflow::web::page::replay("a run", "{\"taraflow_trace\":1,\"protocol\":\"tara\"}\n");
+/// assert!(page.starts_with("<!doctype html>") && page.contains("<title>a run</title>"));
+/// ```
+#[must_use]
+pub fn replay(title: &str, frames_ndjson: &str) -> String {
+    let modules: String = SCRIPTS.iter().map(entry).collect::<Vec<_>>().join(",\n");
+    let graph = protocol(frames_ndjson).and_then(|name| Figures::of(&name));
+    let graph = serde_json::to_string(&graph).unwrap_or_default();
+    let head = format!(
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
+         <style>\n{}</style>\n<script type=\"importmap\">\n{{\"imports\": {{\n{modules}\n}}}}\n</script>",
+        STYLE[0].text
+    );
+    let data = format!(
+        "<script type=\"application/json\" id=\"recorded-graph\">{}</script>\n\
+         <script type=\"application/x-ndjson\" id=\"recording\">{}</script>\n\
+         <script type=\"module\">import \"taraflow/main.js\";</script>",
+        inert(&graph),
+        inert(&judged(frames_ndjson))
+    );
+    INDEX
+        .replace("<title>taraflow</title>", &format!("<title>{}</title>", escaped(title)))
+        .replace("<link rel=\"stylesheet\" href=\"/page/style.css\">", &head)
+        .replace("<script type=\"module\" src=\"/page/main.js\"></script>", &data)
+}
+
+/// The protocol that the first line of a recording names.
+fn protocol(frames_ndjson: &str) -> Option<String> {
+    let head: serde_json::Value = serde_json::from_str(frames_ndjson.lines().next()?).ok()?;
+    Some(head.get("protocol")?.as_str()?.to_owned())
+}
+
+/// A module's line in the import map.
+///
+/// Modules that are not fetched from a place have no neighbours there, so they are found by name.
+fn entry(script: &Asset) -> String {
+    let text = script.text.replace("from \"./", "from \"taraflow/");
+    format!(
+        "\"taraflow/{}\": \"data:text/javascript;charset=utf-8,{}\"",
+        script.name,
+        quoted(&text)
+    )
+}
+
+/// Text in a URL of data: all but letters and digits by their numbers.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() * 2);
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            quoted.push(char::from(byte));
+        } else {
+            write!(quoted, "%{byte:02X}").expect("a string takes all that is written to it");
+        }
+    }
+    quoted
+}
+
+/// JSON in which nothing can end the element around it. Only strings hold this character.
+fn inert(json: &str) -> String {
+    json.replace('<', "\\u003c")
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_recording_ends_the_element_it_is_in() {
+        let hostile = "</script><script>alert(1)</script><!--";
+        let page = replay(hostile, &format!("{{\"taraflow_trace\":1,\"title\":\"{hostile}\"}}\n"));
+
+        assert_eq!(page.matches("alert(1)").count(), 2);
+        assert!(!page.contains("<script>alert"));
+        assert_eq!(page.matches("</script>").count(), replay("", "").matches("</script>").count());
+    }
+
+    #[test]
+    fn a_replay_names_no_file_beside_it() {
+        let page = replay("a run", "");
+
+        assert!(!page.contains("src=\"/") && !page.contains("href=\"/"));
+    }
+
+    #[test]
+    fn the_protocol_of_a_recording_is_drawn() {
+        let drawn = |head: &str| replay("", head).contains("\"node_height\"");
+
+        assert!(drawn("{\"taraflow_trace\":1,\"protocol\":\"tara\"}\n"));
+        assert!(!drawn("{\"taraflow_trace\":1,\"protocol\":\"unknown\"}\n"));
+    }
+}

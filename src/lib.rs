@@ -64,6 +64,12 @@ pub mod model;
 pub mod observe;
 pub mod web;
 
+pub use cli::run;
+pub use client::{Client, Target};
+pub use hosts::embedded::Cluster;
+pub use model::app::{At, Damaged, StateMachine};
+pub use model::error::Error;
+
 /// The README's example, kept true.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use taraflow::kv::service::KeyValue;
+
 fn main() -> ExitCode {
-    taraflow::cli::main()
+    taraflow::run(KeyValue::default)
 }

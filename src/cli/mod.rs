@@ -8,11 +8,13 @@
 macro_rules! say {
     ($($words:tt)*) => {{
         use std::io::Write as _;
-        let _ = writeln!(std::io::stderr(), $($words)*);
+        let words = format!($($words)*);
+        let _ = writeln!(std::io::stderr(), "{}", crate::cli::program::named(&words));
     }};
 }
 
 mod ask;
+pub mod call;
 pub mod checkpoint;
 pub mod cluster;
 pub mod completions;
@@ -28,6 +30,7 @@ pub mod node;
 mod numbers;
 mod panics;
 mod place;
+mod program;
 mod protocol;
 mod reach;
 mod reply;
@@ -44,7 +47,10 @@ use std::sync::atomic::AtomicBool;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use crate::model::app::StateMachine;
 use crate::model::error::Error;
+
+use program::Program;
 
 /// Stream-based state-machine replication.
 #[derive(Debug, Parser)]
@@ -94,6 +100,8 @@ enum Command {
     Submit(submit::SubmitArgs),
     /// Run one command, exactly once
     Kv(kv::KvArgs),
+    /// Have the state machine apply one command, exactly once
+    Call(call::CallArgs),
     /// Print the dataflow graph of a replica, as its worker builds it
     Graph(graph::GraphArgs),
     /// Run simulated clusters under faults, one a seed
@@ -117,14 +125,38 @@ fn told_to_end() -> io::Result<Arc<AtomicBool>> {
     Ok(ending)
 }
 
-/// Does what the command line of this process says.
+/// Makes a program of a state machine: does what the command line of this process says, about clusters that
+/// replicate what `service` makes.
+///
+/// The program has all of taraflow's commands. `cluster up` runs replicas as processes of the same program,
+/// with sessions, TLS between them and a page; `call` asks them, `status` and `doctor` say how they are.
+///
+/// ```no_run
+/// use std::process::ExitCode;
+/// use taraflow::{At, Damaged, StateMachine};
+/// # #[derive(Default)]
+/// # struct Counter(u64);
+/// # impl StateMachine for Counter {
+/// #     fn apply(&mut self, _at: At, _command: &[u8], _reply: &mut Vec<u8>) {}
+/// #     fn snapshot(&self) -> Vec<u8> { Vec::new() }
+/// #     fn restore(&mut self, _snapshot: &[u8]) -> Result<(), Damaged> { Ok(()) }
+/// # }
+///
+/// fn main() -> ExitCode {
+///     taraflow::run(Counter::default)
+/// }
+/// ```
 #[must_use]
-pub fn main() -> ExitCode {
+pub fn run<S: StateMachine>(service: impl Fn() -> S + Send + Sync + 'static) -> ExitCode {
+    let program = Program::new(Arc::new(move || Box::new(service())));
     // A number below zero is a value that is out of range, and no option.
-    let command = with_negative_numbers(Cli::command());
-    let parsed = command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let command = with_negative_numbers(program.commands(Cli::command()));
+    let parsed = command.try_get_matches().and_then(|matches| {
+        let name = matches.subcommand_name().unwrap_or_default().to_owned();
+        Cli::from_arg_matches(&matches).map(|cli| (name, cli))
+    });
     match parsed {
-        Ok(cli) => cli.run(),
+        Ok((name, cli)) => cli.run(&name, &program),
         Err(error) => refuse(&error),
     }
 }
@@ -141,7 +173,7 @@ fn with_negative_numbers(command: clap::Command) -> clap::Command {
 fn refuse(error: &clap::Error) -> ExitCode {
     let text = error.render().to_string();
     match text.strip_prefix("error: ") {
-        Some(what) => say!("taraflow: {}", what.trim_end()),
+        Some(what) => say!("{}: {}", program::name(), what.trim_end()),
         // Help and version, on the stream they belong on. Nobody may be there to read them.
         None => drop(error.print()),
     }
@@ -149,14 +181,25 @@ fn refuse(error: &clap::Error) -> ExitCode {
 }
 
 impl Cli {
-    /// Runs the command, says on standard error what it could not do, and answers what to tell the
-    /// caller of the process.
-    #[must_use]
-    pub fn run(&self) -> ExitCode {
-        let outcome = match &self.command {
-            Command::Demo(demo) => demo.run(),
-            Command::Cluster(args) => cluster::run(args),
-            Command::Node(args) => node::run(args),
+    /// Runs the command of this name, says on standard error what it could not do, and answers what to tell
+    /// the caller of the process.
+    fn run(&self, name: &str, program: &Program) -> ExitCode {
+        let outcome = program.expect(name).and_then(|()| self.run_for(program));
+        match outcome {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(Error::Judged { code }) => ExitCode::from(code),
+            Err(error) => {
+                say!("{}: {error}", program::name());
+                ExitCode::from(error.exit_code())
+            }
+        }
+    }
+
+    fn run_for(&self, program: &Program) -> Result<(), Error> {
+        match &self.command {
+            Command::Demo(demo) => demo.run(program),
+            Command::Cluster(args) => cluster::run(args, program),
+            Command::Node(args) => node::run(args, program),
             Command::Status(args) => status::run(args),
             Command::Inspect(args) => inspect::run(args),
             Command::Doctor(args) => doctor::run(args),
@@ -165,20 +208,13 @@ impl Cli {
             Command::Config(args) => config::run(args),
             Command::Submit(args) => submit::run(args),
             Command::Kv(args) => kv::run(args),
+            Command::Call(args) => call::run(args),
             Command::Sim(args) => sim::run(args),
             Command::Graph(args) => graph::run(args),
             Command::Log(args) => log::run(args),
             Command::Checkpoint(args) => checkpoint::run(args),
             Command::Completions(args) => {
-                completions::run(args, Cli::command()).map_err(Error::from)
-            }
-        };
-        match outcome {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(Error::Judged { code }) => ExitCode::from(code),
-            Err(error) => {
-                say!("taraflow: {error}");
-                ExitCode::from(error.exit_code())
+                completions::run(args, program.commands(Cli::command())).map_err(Error::from)
             }
         }
     }

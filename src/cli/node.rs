@@ -10,11 +10,11 @@ use signal_hook::iterator::Signals;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::config::{NodeArgs, check_data};
+use super::program::Program;
 use super::told_to_end;
 use crate::dataflows;
 use crate::deploy::settings::{Found, LogLevel, NodeSettings};
 use crate::hosts::server;
-use crate::kv::service::KeyValue;
 use crate::model::error::Error;
 use crate::model::types::ReplicaId;
 use crate::observe::board::Board;
@@ -42,8 +42,8 @@ pub struct RunArgs {
 ///
 /// # Errors
 /// Why it cannot start, or why it has ended; [`Error::Judged`] where the log says that.
-pub fn run(args: &RunArgs) -> Result<(), Error> {
-    match start(args) {
+pub(super) fn run(args: &RunArgs, program: &Program) -> Result<(), Error> {
+    match start(args, program) {
         Err(error) if !io::stderr().is_terminal() => {
             log_the_end(&error);
             Error::judged(error.exit_code())
@@ -52,7 +52,7 @@ pub fn run(args: &RunArgs) -> Result<(), Error> {
     }
 }
 
-fn start(args: &RunArgs) -> Result<(), Error> {
+fn start(args: &RunArgs, program: &Program) -> Result<(), Error> {
     let (mut settings, found) = args.node.read()?;
     log_to_stderr(settings.log, settings.config.me);
     super::panics::install();
@@ -62,7 +62,7 @@ fn start(args: &RunArgs) -> Result<(), Error> {
     if args.while_stdin_is_open {
         end_with_stdin()?;
     }
-    serve(&settings, &found)
+    serve(&settings, &found, program)
 }
 
 /// Asks the system for as many open files as it gives, and answers how many clients fit on each port. A
@@ -85,7 +85,7 @@ fn allow_clients(wanted: usize) -> usize {
     fits.min(wanted)
 }
 
-fn serve(settings: &NodeSettings, found: &[Found]) -> Result<(), Error> {
+fn serve(settings: &NodeSettings, found: &[Found], program: &Program) -> Result<(), Error> {
     let ending = told_to_end()?;
     let boards: Vec<Board> = (0..settings.config.n).map(|_| Board::default()).collect();
     let told = |found: &Found| Setting { name: found.name.clone(), value: found.value.clone() };
@@ -100,9 +100,8 @@ fn serve(settings: &NodeSettings, found: &[Found]) -> Result<(), Error> {
         settings: found.iter().map(told).collect(),
         orders: None,
     })?;
-    let application = Box::new(KeyValue::default());
     let protocol = dataflows::find(&settings.protocol)?;
-    let served = protocol.serve(settings, application, boards, ending);
+    let served = protocol.serve(settings, (program.service)(), boards, ending);
     served.map_err(|error| in_full(error, settings))
 }
 

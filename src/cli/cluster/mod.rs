@@ -12,6 +12,7 @@ use clap::{Args, Subcommand};
 use super::ask::Token;
 use super::config::assignment;
 use super::numbers::whole;
+use super::program::Program;
 use super::protocol::known;
 use super::{place, status};
 use crate::dataflows;
@@ -136,7 +137,7 @@ fn run_by_hand(directory: &Path) -> impl Iterator<Item = (String, String)> {
 ///
 /// # Errors
 /// What it could not do.
-pub fn run(args: &ClusterArgs) -> Result<(), Error> {
+pub(super) fn run(args: &ClusterArgs, program: &Program) -> Result<(), Error> {
     match &args.command {
         Command::Init { wishes, dry_run } => {
             init::run(&wishes.plan(), *dry_run)?;
@@ -146,7 +147,7 @@ pub fn run(args: &ClusterArgs) -> Result<(), Error> {
             }
             Ok(())
         }
-        Command::Up { wishes, set } => up::run(wishes, set),
+        Command::Up { wishes, set } => up::run(wishes, set, program),
         Command::Status { dir, token, manner } => {
             token.show()?;
             let dir = place::directory(dir.as_deref());

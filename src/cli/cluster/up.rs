@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::{Wishes, logs};
 use crate::cli::config::flags;
+use crate::cli::program::{Program, named};
 use crate::deploy::settings::{self, Addresses, Cluster, DIRECTORY, Layers, NodeSettings, PREFIX};
 use crate::deploy::setup::replica_home;
 use crate::deploy::supervisor::{Lock, PID, Supervisor, TROUBLE, signals};
@@ -18,7 +19,11 @@ use crate::model::quorum::majority;
 use crate::model::types::ReplicaId;
 
 /// Runs the cluster, made first if there is none, with further settings for all its replicas.
-pub(super) fn run(wishes: &Wishes, set: &[(String, String)]) -> Result<(), Error> {
+pub(super) fn run(
+    wishes: &Wishes,
+    set: &[(String, String)],
+    program: &Program,
+) -> Result<(), Error> {
     let directory = &wishes.directory();
     warn_of_environment();
     if !directory.join("cluster.toml").exists() {
@@ -35,7 +40,7 @@ pub(super) fn run(wishes: &Wishes, set: &[(String, String)]) -> Result<(), Error
         .map_err(|error| nodes.iter().find_map(runs_already).unwrap_or(error))?;
     // Before the first child, or its end could be missed.
     let signals = signals()?;
-    say_hello(directory, n, &nodes);
+    say_hello(directory, n, &nodes, program.redis);
     let program = std::env::current_exe()?;
     let home = |index| directory.join(replica_home(index));
     logs::keep_short((0..n).map(home).collect())?;
@@ -43,7 +48,7 @@ pub(super) fn run(wishes: &Wishes, set: &[(String, String)]) -> Result<(), Error
         command: Box::new(|index| command(&program, &home(index), set)),
         last_words: Box::new(|index| logs::last_line(&home(index))),
         // That nobody reads it, as when its terminal is gone, must not end a cluster.
-        tell: Box::new(|line| drop(writeln!(io::stderr(), "{line}"))),
+        tell: Box::new(|line| drop(writeln!(io::stderr(), "{}", named(line)))),
         // Where it cannot be written, the terminal has it.
         keep: Box::new(|index, what| drop(keep(&home(index).join(TROUBLE), what))),
         note_pid: Box::new(|index, pid| {
@@ -183,7 +188,7 @@ fn command(program: &Path, home: &Path, set: &[(String, String)]) -> Result<Comm
     Ok(command)
 }
 
-fn say_hello(directory: &Path, n: usize, nodes: &[NodeSettings]) {
+fn say_hello(directory: &Path, n: usize, nodes: &[NodeSettings], redis: bool) {
     let shown = in_shell(&directory.display().to_string());
     let pid = std::process::id();
     let logs: PathBuf = directory.join("replica-*").join("log");
@@ -196,11 +201,15 @@ fn say_hello(directory: &Path, n: usize, nodes: &[NodeSettings]) {
     for node in nodes {
         let Addresses { links, clients, admin } = node.listen;
         let me = node.config.me;
-        let clients =
-            if node.redis { format!("clients {clients}") } else { "no Redis clients".to_owned() };
+        let clients = match redis && node.redis {
+            true => format!("clients {clients}"),
+            false => "no Redis clients".to_owned(),
+        };
         say!("replica {me}: {clients}, links {links}, admin {admin}");
     }
-    if let Some(node) = nodes.iter().find(|node| node.redis) {
+    if !redis {
+        say!("try:    taraflow call --dir {shown} TEXT");
+    } else if let Some(node) = nodes.iter().find(|node| node.redis) {
         let port = node.listen.clients.port();
         let password = if node.password.is_some() { " -a PASSWORD" } else { "" };
         say!("try:    redis-cli -p {port}{password} set greeting hello");

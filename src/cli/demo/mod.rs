@@ -18,9 +18,9 @@ use crossbeam_channel::bounded;
 
 use super::log::Form;
 use super::numbers::{at_least_one, whole};
+use super::program::Program;
 use super::protocol::Spoken;
 use crate::hosts::embedded::{Cluster, Settings, Status};
-use crate::kv::service::KeyValue;
 use crate::model::error::Error;
 use crate::model::quorum::majority;
 use crate::model::types::ReplicaId;
@@ -98,7 +98,7 @@ impl Demo {
     ///
     /// # Errors
     /// Why it could not run, or what was not as it must be.
-    pub fn run(&self) -> Result<(), Error> {
+    pub(super) fn run(&self, program: &Program) -> Result<(), Error> {
         let (watcher, seen) = bounded(1024);
         let mut settings = Settings::new(self.replicas);
         settings.config.client_window = self.outstanding;
@@ -107,8 +107,10 @@ impl Demo {
         settings.config.checkpoint_every = 250;
         settings.config.window = 1000;
         settings.config.check()?;
+        let protocol = self.spoken.protocol()?;
+        let embed = |settings| protocol.embed(settings, Arc::clone(&program.service));
         if self.open {
-            return open::run(self.spoken.protocol()?, settings, self.port);
+            return open::run(embed, settings, self.port);
         }
         settings.watcher = Some(watcher);
         if self.kill > self.replicas {
@@ -117,8 +119,7 @@ impl Demo {
         }
         let keep = self.keep.as_deref().map(Keep::prepare).transpose()?;
         let input = Input::open(self.input.as_deref(), self.requests, self.seed)?;
-        let application = || Box::new(KeyValue::default()) as _;
-        let cluster = self.spoken.protocol()?.embed(settings, Arc::new(application))?;
+        let cluster = embed(settings)?;
         let total = input.total();
         let mut play = Play {
             faults: Faults::new(self.kill_leader_at, self.kill, self.seed, total),

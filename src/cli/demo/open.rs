@@ -8,10 +8,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use crate::cli::told_to_end;
-use crate::dataflows::AnyProtocol;
 use crate::hosts::embedded::{Client, Cluster, Settings};
 use crate::kv::resp::write_command;
-use crate::kv::service::KeyValue;
 use crate::model::error::Error;
 use crate::model::types::ReplicaId;
 use crate::web::admin::{Admin, Order, Shown, What};
@@ -23,14 +21,18 @@ const PACE: u64 = 2_000;
 /// Orders that may wait.
 const ORDERS_MAX: usize = 16;
 
-/// Runs a cluster with these settings under a steady load, and a page to watch it on, until Ctrl-C.
-pub(super) fn run(protocol: &dyn AnyProtocol, settings: Settings, port: u16) -> Result<(), Error> {
+/// Has `embed` run a cluster with these settings, and runs a steady load and a page to watch it on, until
+/// Ctrl-C.
+pub(super) fn run(
+    embed: impl FnOnce(Settings) -> Result<Cluster, Error>,
+    settings: Settings,
+    port: u16,
+) -> Result<(), Error> {
     let ending = told_to_end()?;
     let admin = Admin::bind(([127, 0, 0, 1], port).into())?;
     let address = admin.address();
     let config = settings.config.clone();
-    let application = || Box::new(KeyValue::default()) as _;
-    let mut cluster = protocol.embed(settings, Arc::new(application))?;
+    let mut cluster = embed(settings)?;
     let (sender, orders) = bounded(ORDERS_MAX);
     let replicas = (0..cluster.replicas() as u16).map(ReplicaId);
     admin.start(Shown {

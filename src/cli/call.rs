@@ -1,0 +1,40 @@
+//! `taraflow call`: one command of any state machine, once.
+
+use std::io::Write;
+
+use clap::Args;
+
+use super::log::quietly;
+use super::reach::{Reach, nonce};
+use crate::model::error::Error;
+
+/// Arguments of `taraflow call`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  taraflow call --dir ./cluster 'some command'
+  taraflow call --addr 10.0.0.1:7100,10.0.0.2:7100,10.0.0.3:7100 \\
+      --ca ca.pem --cert client.pem --key client-key.pem 'some command'
+
+The command takes effect once, whatever happens on the way. Exit codes: 3 no replica could be reached, \
+4 requests are not answered and this was not sent, 6 no answer came and the command may have taken effect.")]
+pub struct CallArgs {
+    #[command(flatten)]
+    reach: Reach,
+    /// The bytes of the command
+    #[arg(allow_hyphen_values = true)]
+    text: String,
+}
+
+/// Has the command applied, and prints the bytes of the reply and a line's end.
+///
+/// # Errors
+/// Why there is no reply.
+pub fn run(args: &CallArgs) -> Result<(), Error> {
+    let mut client = args.reach.target()?.connect(nonce()?)?;
+    let mut reply = client.call(args.text.as_bytes())?;
+    reply.push(b'\n');
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(&reply).and_then(|()| out.flush());
+    quietly(written.map_err(Error::from))
+}

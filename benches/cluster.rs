@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use comfy_table::Table;
 use hdrhistogram::Histogram;
-use taraflow::client::Outcome;
+use taraflow::client::RequestOutcome;
 use taraflow::dataflows::tara;
 use taraflow::hosts::embedded::{Client, Cluster, Settings};
 use taraflow::kv::resp::write_command;
@@ -148,7 +148,10 @@ impl<'a> Load<'a> {
             let (sent, latency_ns, done) = (&mut self.sent, &mut self.latency_ns, &mut self.done);
             let mut arrived = None;
             self.client.receive(Duration::from_secs(1), |number, outcome| {
-                assert!(matches!(outcome, Outcome::Done(_)), "request {number}: {outcome:?}");
+                assert!(
+                    matches!(outcome, RequestOutcome::Done(_)),
+                    "request {number}: {outcome:?}"
+                );
                 let arrived = *arrived.get_or_insert_with(Instant::now);
                 while sent.front().is_some_and(|(last, _)| *last < number) {
                     sent.pop_front();

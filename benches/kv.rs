@@ -8,8 +8,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
-use taraflow::kv::redis::{Line, Settings, World};
-use taraflow::kv::resp::{Arguments, Limits, write_command};
+use taraflow::kv::redis::{RedisConnection, RedisSettings, ServerInfo};
+use taraflow::kv::resp::{Arguments, RespLimits, write_command};
 use taraflow::kv::service::KeyValue;
 use taraflow::model::app::{At, StateMachine};
 use taraflow::model::types::Slot;
@@ -52,7 +52,7 @@ fn main() {
     let counts = prepare(&|index| command(&[b"INCR", &format!("n:{}", index % 100).into_bytes()]));
     let pings = prepare(&|_| command(&[b"PING"]));
 
-    let (mut arguments, limits) = (Arguments::default(), Limits::default());
+    let (mut arguments, limits) = (Arguments::default(), RespLimits::default());
     measure("parse SET, same bytes", &vec![sets[0].clone(); 1000], |_, bytes| {
         black_box(arguments.parse(black_box(bytes), &limits)).ok();
     });
@@ -60,8 +60,8 @@ fn main() {
         black_box(arguments.parse(black_box(bytes), &limits)).ok();
     });
 
-    let mut line = Line::new(1, Arc::new(Settings::default()));
-    let (world, mut last) = (World::default(), 0);
+    let mut line = RedisConnection::new(1, Arc::new(RedisSettings::default()));
+    let (world, mut last) = (ServerInfo::default(), 0);
     measure("line SET and its reply, one by one", &sets, |_, bytes| {
         line.on_bytes(black_box(bytes), &world, &mut |number, _| last = number);
         line.on_reply(last, b"+OK\r\n");

@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use comfy_table::Table;
-use taraflow::client::Outcome;
+use taraflow::client::RequestOutcome;
 use taraflow::dataflows::tara;
 use taraflow::hosts::embedded::{Client, Cluster, Settings};
 use taraflow::kv::resp::write_command;
@@ -88,7 +88,7 @@ fn serve(client: &mut Client, outstanding: usize, command: &[u8], time: Duration
             return done;
         }
         client.receive(Duration::from_secs(1), |number, outcome| {
-            assert!(matches!(outcome, Outcome::Done(_)), "request {number}: {outcome:?}");
+            assert!(matches!(outcome, RequestOutcome::Done(_)), "request {number}: {outcome:?}");
             done += 1;
         });
     }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::deploy::settings::NodeSettings;
-use crate::disk::{self, Disk, Line, Verified};
+use crate::disk::{self, Disk, RecordLine, Verified};
 use crate::engine::protocol::Protocol;
 use crate::hosts::embedded::{self, Cluster};
 use crate::hosts::server;
@@ -65,7 +65,7 @@ pub trait AnyProtocol: Sync {
     fn records(
         &self,
         disk: &dyn Disk,
-        each: &mut dyn FnMut(Line) -> Result<(), Error>,
+        each: &mut dyn FnMut(RecordLine) -> Result<(), Error>,
     ) -> Result<Verified, Error>;
 
     /// Runs the simulated world of `seed`.
@@ -109,7 +109,7 @@ where
     fn records(
         &self,
         disk: &dyn Disk,
-        each: &mut dyn FnMut(Line) -> Result<(), Error>,
+        each: &mut dyn FnMut(RecordLine) -> Result<(), Error>,
     ) -> Result<Verified, Error> {
         disk::records(disk, self.record, each)
     }

@@ -2,7 +2,7 @@
 //! goes unmissed.
 #![allow(clippy::unwrap_used)]
 
-use taraflow::disk::{Disk, Durable, Identity, Memory, Recovered, Store};
+use taraflow::disk::{Disk, Durable, Identity, MemoryDisk, Recovered, Store};
 use taraflow::model::checkpoint::{Cut, Digest};
 use taraflow::model::types::{ReplicaId, Slot};
 
@@ -11,7 +11,7 @@ const OWNER: Identity = Identity { cluster: 7, replica: ReplicaId(1) };
 /// More than half a segment, so that two records do not fit into one.
 const LARGE: usize = 33 << 20;
 
-fn open(disk: &Memory) -> Result<(Store, Recovered<String>), String> {
+fn open(disk: &MemoryDisk) -> Result<(Store, Recovered<String>), String> {
     Store::open(Box::new(disk.clone()), OWNER).map_err(|error| error.to_string())
 }
 
@@ -36,7 +36,7 @@ struct Found {
     decided: Slot,
 }
 
-fn found(disk: &Memory) -> Result<Found, String> {
+fn found(disk: &MemoryDisk) -> Result<Found, String> {
     let (_, recovered) = open(disk)?;
     let checkpoint = recovered.checkpoint.map(|own| (own.slot, own.digest));
     let mut slots: Vec<Slot> = recovered.slots.iter().map(|(slot, _)| *slot).collect();
@@ -45,8 +45,8 @@ fn found(disk: &Memory) -> Result<Found, String> {
     Ok(Found { incarnation, newest, checkpoint, slots, decided })
 }
 
-fn copy(disk: &Memory) -> Memory {
-    let mut copy = Memory::default();
+fn copy(disk: &MemoryDisk) -> MemoryDisk {
+    let mut copy = MemoryDisk::default();
     for name in disk.list().unwrap() {
         copy.append(&name, &disk.read(&name).unwrap()).unwrap();
     }
@@ -55,8 +55,8 @@ fn copy(disk: &Memory) -> Memory {
 
 /// A disk as its replica leaves it: just made and started once; with three lives' segments and what is
 /// known to be decided; or after checkpoints, with what came before them gone.
-fn disks() -> Vec<(&'static str, Memory, Memory)> {
-    let mut young = Memory::default();
+fn disks() -> Vec<(&'static str, MemoryDisk, MemoryDisk)> {
+    let mut young = MemoryDisk::default();
     Store::create(&mut young, OWNER).unwrap();
     let made = copy(&young);
     let (mut store, _) = open(&young).unwrap();
@@ -130,8 +130,8 @@ fn harms(
     harms
 }
 
-fn harmed(disk: &Memory, file: &str, bytes: Option<&[u8]>) -> Memory {
-    let mut copy = Memory::default();
+fn harmed(disk: &MemoryDisk, file: &str, bytes: Option<&[u8]>) -> MemoryDisk {
+    let mut copy = MemoryDisk::default();
     for name in disk.list().unwrap() {
         match bytes {
             _ if name != file => copy.append(&name, &disk.read(&name).unwrap()).unwrap(),
@@ -178,7 +178,7 @@ fn whatever_is_done_to_a_file_all_that_was_on_the_disk_is_found_or_the_start_is_
 fn a_file_of_another_replica_or_cluster_is_refused() {
     let others = [Identity { replica: ReplicaId(2), ..OWNER }, Identity { cluster: 8, ..OWNER }];
     for other in others {
-        let mut foreign = Memory::default();
+        let mut foreign = MemoryDisk::default();
         Store::create(&mut foreign, other).unwrap();
         let (mut store, _) = Store::open::<String>(Box::new(foreign.clone()), other).unwrap();
         store.append().unwrap();
@@ -198,7 +198,7 @@ fn a_file_of_another_replica_or_cluster_is_refused() {
 /// first bytes half written.
 #[test]
 fn what_a_start_writes_anew_counts_where_it_stood_until_it_is_on_the_disk() {
-    let mut disk = Memory::default();
+    let mut disk = MemoryDisk::default();
     Store::create(&mut disk, OWNER).unwrap();
     let mut before = Vec::new();
     for life in 0..2 {

@@ -4,12 +4,12 @@
 use proptest::prelude::*;
 
 use taraflow::dataflows::tara::{Message, PROTOCOL, Promise};
-use taraflow::deploy::settings::Cluster;
-use taraflow::disk::{Disk, Durable, Identity, Memory, Store};
+use taraflow::deploy::settings::ClusterSettings;
+use taraflow::disk::{Disk, Durable, Identity, MemoryDisk, Store};
 use taraflow::kv::service::KeyValue;
 use taraflow::links::client_messages::{ClientRequest, ServerReply};
 use taraflow::links::frame::{Inbox, Outbox};
-use taraflow::links::hello::{Answer, Hello};
+use taraflow::links::hello::{Hello, HelloReply};
 use taraflow::model::app::{At, StateMachine};
 use taraflow::model::checkpoint::Cut;
 use taraflow::model::config::Config;
@@ -32,7 +32,7 @@ fn damage(bytes: &[u8], at: &[(usize, u8)], cut: usize) -> Vec<u8> {
 
 /// A replica's files: two segments and a checkpoint.
 fn files() -> Vec<(String, Vec<u8>)> {
-    let mut disk = Memory::default();
+    let mut disk = MemoryDisk::default();
     Store::create(&mut disk, OWNER).unwrap();
     let (mut store, _) = Store::open::<Promise>(Box::new(disk.clone()), OWNER).unwrap();
     let mut service = KeyValue::default();
@@ -56,7 +56,7 @@ fn read_frames(bytes: &[u8]) {
     let config = Config::new(ReplicaId(0), 3);
     while let Ok(Some(payload)) = inbox.next_frame() {
         let _ = postcard::from_bytes::<Hello>(payload);
-        let _ = postcard::from_bytes::<Answer>(payload);
+        let _ = postcard::from_bytes::<HelloReply>(payload);
         if let Ok(ClientRequest::Requests(requests)) = postcard::from_bytes(payload) {
             assert_eq!(requests.iter().count(), requests.len());
         }
@@ -82,7 +82,7 @@ proptest! {
     ) {
         let sound = files();
         let file = file % sound.len();
-        let mut disk = Memory::default();
+        let mut disk = MemoryDisk::default();
         for (index, (name, bytes)) in sound.iter().enumerate() {
             let damaged = if index == file { damage(bytes, &at, cut) } else { bytes.clone() };
             disk.append(name, &damaged).unwrap();
@@ -114,7 +114,7 @@ proptest! {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("cluster.toml");
         std::fs::write(&path, text).unwrap();
-        if let Err(problems) = Cluster::read(&path) {
+        if let Err(problems) = ClusterSettings::read(&path) {
             prop_assert!(!problems.to_string().is_empty());
         }
     }

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use taraflow::disk::{Disk, Files, Memory};
+use taraflow::disk::{Disk, Files, MemoryDisk};
 use taraflow::hosts::simulation::FaultyDisk;
 use taraflow::model::error::Error;
 
@@ -18,7 +18,7 @@ fn directory(test: &str) -> PathBuf {
 
 /// Has each kind of disk pass the same test.
 fn on_each(test: &str, check: fn(&mut dyn Disk)) {
-    check(&mut Memory::default());
+    check(&mut MemoryDisk::default());
     check(&mut FaultyDisk::default());
     check(&mut Files::make(&directory(test)).unwrap());
 }

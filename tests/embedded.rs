@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use taraflow::client::Outcome;
+use taraflow::client::RequestOutcome;
 use taraflow::dataflows::tara;
 use taraflow::hosts::embedded::{Client, Cluster, Settings, Status};
 use taraflow::kv::resp::write_command;
@@ -92,7 +92,7 @@ fn increment(
         }
         let first = first.unwrap();
         client.receive(Duration::from_millis(100), |number, outcome| {
-            assert!(matches!(outcome, Outcome::Done([b':', ..])), "{number}: {outcome:?}");
+            assert!(matches!(outcome, RequestOutcome::Done([b':', ..])), "{number}: {outcome:?}");
             let seen = &mut answered[(number - first) as usize];
             assert!(!std::mem::replace(seen, true), "request {number} is answered twice");
             done += 1;

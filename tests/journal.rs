@@ -1,7 +1,7 @@
 //! The journal over a disk that was cut, flipped, filled or swapped.
 #![allow(clippy::unwrap_used)]
 
-use taraflow::disk::{Disk, Durable, Identity, Memory, Recovered, Store};
+use taraflow::disk::{Disk, Durable, Identity, MemoryDisk, Recovered, Store};
 use taraflow::hosts::simulation::FaultyDisk;
 use taraflow::model::checkpoint::Cut;
 use taraflow::model::error::Error;
@@ -46,8 +46,8 @@ fn slots(recovered: &Recovered<String>) -> Vec<u64> {
 }
 
 /// A copy of a disk in which one file has other bytes.
-fn with(disk: &Memory, file: &str, bytes: &[u8]) -> Memory {
-    let mut copy = Memory::default();
+fn with(disk: &MemoryDisk, file: &str, bytes: &[u8]) -> MemoryDisk {
+    let mut copy = MemoryDisk::default();
     for name in disk.list().unwrap() {
         let old = disk.read(&name).unwrap();
         copy.append(&name, if name == file { bytes } else { &old }).unwrap();
@@ -58,7 +58,7 @@ fn with(disk: &Memory, file: &str, bytes: &[u8]) -> Memory {
 /// The file that says how far a journal reaches.
 const EXTENT: &str = "extent";
 
-fn only_segment(disk: &Memory) -> String {
+fn only_segment(disk: &MemoryDisk) -> String {
     let names = disk.list().unwrap();
     let segments: Vec<_> = names.iter().filter(|name| *name != EXTENT).collect();
     assert_eq!(segments.len(), 1, "{names:?}");
@@ -67,7 +67,7 @@ fn only_segment(disk: &Memory) -> String {
 
 #[test]
 fn a_journal_cut_anywhere_is_refused_for_what_was_synced() {
-    let disk = made::<Memory>();
+    let disk = made::<MemoryDisk>();
     write(&disk, 20);
     let file = only_segment(&disk);
     let bytes = disk.read(&file).unwrap();
@@ -86,7 +86,7 @@ fn a_journal_cut_anywhere_is_refused_for_what_was_synced() {
 
 #[test]
 fn a_journal_that_is_cut_where_nothing_says_it_was_synced_gives_the_records_before_the_cut() {
-    let disk = made::<Memory>();
+    let disk = made::<MemoryDisk>();
     let never_noted = disk.read(EXTENT).unwrap();
     write(&disk, 20);
     let disk = with(&disk, EXTENT, &never_noted);
@@ -109,7 +109,7 @@ fn a_journal_that_is_cut_where_nothing_says_it_was_synced_gives_the_records_befo
 
 #[test]
 fn a_bit_flipped_anywhere_in_what_was_synced_is_refused() {
-    let disk = made::<Memory>();
+    let disk = made::<MemoryDisk>();
     write(&disk, 12);
     let file = only_segment(&disk);
     let bytes = disk.read(&file).unwrap();
@@ -150,7 +150,7 @@ fn what_was_synced_survives_any_crash_and_each_start_is_counted() {
 
 #[test]
 fn a_file_of_another_replica_does_not_read_as_ones_own() {
-    let disk = made::<Memory>();
+    let disk = made::<MemoryDisk>();
     write(&disk, 2);
     let other = Identity { replica: ReplicaId(2), ..OWNER };
     let refused = Store::open::<String>(Box::new(disk.clone()), other).err().unwrap();
@@ -187,7 +187,7 @@ fn a_failed_sync_is_reported_and_not_tried_again() {
 
 #[test]
 fn forgotten_slots_leave_the_disk_and_the_newest_record_stays() {
-    let disk = made::<Memory>();
+    let disk = made::<MemoryDisk>();
     let (mut store, _) = open(&disk).unwrap();
     store.write([Durable::Newest("view 3".to_owned()), record(0), record(1)]).unwrap();
     for slot in [2, 4, 6] {
@@ -213,7 +213,7 @@ fn saved(store: &Store) -> Slot {
 
 #[test]
 fn many_checkpoints_within_one_sync_leave_the_newest() {
-    let disk = made::<Memory>();
+    let disk = made::<MemoryDisk>();
     let (mut store, _) = open(&disk).unwrap();
     let checkpoint = |slot| Durable::<String>::Checkpoint(Cut::new(Slot(slot), vec![1; 10]));
     store.write((1..6).map(checkpoint)).unwrap();
@@ -225,7 +225,7 @@ fn many_checkpoints_within_one_sync_leave_the_newest() {
 
 #[test]
 fn records_do_not_wait_for_a_checkpoint_that_is_on_its_way() {
-    let disk = made::<Memory>();
+    let disk = made::<MemoryDisk>();
     let (mut store, _) = open(&disk).unwrap();
     store.set_piece_bytes(100);
     let checkpoint = |slot| Durable::<String>::Checkpoint(Cut::new(Slot(slot), vec![1; 950]));
@@ -251,7 +251,7 @@ fn records_do_not_wait_for_a_checkpoint_that_is_on_its_way() {
 #[test]
 fn a_damaged_checkpoint_gives_way_to_the_one_before_it_unless_that_is_forgotten() {
     let build = |forget: bool| {
-        let disk = made::<Memory>();
+        let disk = made::<MemoryDisk>();
         let (mut store, _) = open(&disk).unwrap();
         for slot in [2, 4] {
             let state = vec![slot as u8; 100];
@@ -274,8 +274,8 @@ fn a_damaged_checkpoint_gives_way_to_the_one_before_it_unless_that_is_forgotten(
 
 #[test]
 fn a_disk_that_holds_nothing_is_not_taken_for_a_first_life() {
-    assert!(matches!(open(&Memory::default()), Err(Error::Empty { .. })));
-    let mut disk = made::<Memory>();
+    assert!(matches!(open(&MemoryDisk::default()), Err(Error::Empty { .. })));
+    let mut disk = made::<MemoryDisk>();
     assert_eq!(open(&disk).unwrap().1.incarnation, 1);
     let taken = Store::create(&mut disk, OWNER).unwrap_err();
     assert!(matches!(taken, Error::Taken { .. }), "{taken}");
@@ -302,7 +302,7 @@ fn a_disk_that_died_while_it_was_made_can_be_made_again() {
 
 #[test]
 fn files_of_other_names_are_left_alone() {
-    let mut disk = made::<Memory>();
+    let mut disk = made::<MemoryDisk>();
     disk.append("notes.new", b"mine").unwrap();
     disk.append("journal-7", b"not a segment").unwrap();
     write(&disk, 2);
@@ -456,14 +456,14 @@ fn a_full_disk_keeps_the_segment_that_holds_the_newest_record() {
 
 #[test]
 fn no_segment_grows_for_ever() {
-    let disk = made::<Memory>();
+    let disk = made::<MemoryDisk>();
     let text = "x".repeat(1 << 20);
     let (mut store, _) = open(&disk).unwrap();
     for slot in 0..150 {
         store.write([Durable::Slot(Slot(slot), text.clone())]).unwrap();
         store.sync().unwrap();
     }
-    let sizes = |disk: &Memory| {
+    let sizes = |disk: &MemoryDisk| {
         let names = disk.list().unwrap().into_iter().filter(|name| name != EXTENT);
         names.map(|name| disk.read(&name).unwrap().len()).collect::<Vec<_>>()
     };

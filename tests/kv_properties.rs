@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use taraflow::kv::resp::{Limits, Parsed, Reply, write_command};
+use taraflow::kv::resp::{Parsed, RespLimits, RespReply, write_command};
 use taraflow::kv::service::{self, KeyValue, Row, check};
 use taraflow::model::app::{At, StateMachine};
 use taraflow::model::types::Slot;
@@ -87,7 +87,7 @@ fn run(service: &mut KeyValue, script: &[Asked]) -> Vec<Vec<u8>> {
     let answer = |asked: &Asked| {
         let mut reply = Vec::new();
         service.apply(asked.at, &asked.command, &mut reply);
-        let parsed = Reply::parse(&reply, &Limits::default());
+        let parsed = RespReply::parse(&reply, &RespLimits::default());
         let whole =
             matches!(&parsed, Ok(Parsed::Complete { consumed, .. }) if *consumed == reply.len());
         assert!(whole, "{} is answered with {parsed:?}", asked.command.escape_ascii());

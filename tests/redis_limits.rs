@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cluster::Cluster;
-use taraflow::kv::resp::{Limits, Parsed, Reply, write_command};
+use taraflow::kv::resp::{Parsed, RespLimits, RespReply, write_command};
 
 /// How long a build without optimizations may take for much.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -41,7 +41,7 @@ impl Redis {
         self.0.write_all(&bytes).unwrap();
     }
 
-    fn hear(&mut self) -> Reply {
+    fn hear(&mut self) -> RespReply {
         let (mut bytes, mut needed) = (Vec::new(), 1);
         loop {
             let mut piece = vec![0; 1 << 20];
@@ -51,24 +51,26 @@ impl Redis {
             if bytes.len() < needed {
                 continue;
             }
-            match Reply::parse(&bytes, &Limits::default()).unwrap() {
+            match RespReply::parse(&bytes, &RespLimits::default()).unwrap() {
                 Parsed::Complete { value, .. } => return value,
                 Parsed::Incomplete { needed: more } => needed = more,
             }
         }
     }
 
-    fn ask(&mut self, words: &[&[u8]]) -> Reply {
+    fn ask(&mut self, words: &[&[u8]]) -> RespReply {
         self.send(words.iter().copied());
         self.hear()
     }
 
     /// Asks until the outcome is known: right after a restart of all it may not be for a while.
-    fn ask_again(&mut self, words: &[&[u8]]) -> Reply {
+    fn ask_again(&mut self, words: &[&[u8]]) -> RespReply {
         let until = Instant::now() + PATIENCE;
         loop {
             match self.ask(words) {
-                Reply::Error(text) if text.starts_with(b"UNKNOWN") && Instant::now() < until => {
+                RespReply::Error(text)
+                    if text.starts_with(b"UNKNOWN") && Instant::now() < until =>
+                {
                     // What was asked is still on its way, most likely.
                     std::thread::sleep(Duration::from_secs(2));
                 }
@@ -78,16 +80,16 @@ impl Redis {
     }
 }
 
-fn length(reply: &Reply) -> usize {
+fn length(reply: &RespReply) -> usize {
     match reply {
-        Reply::Array(Some(elements)) => elements.len(),
-        Reply::Bulk(Some(bytes)) => bytes.len(),
+        RespReply::Array(Some(elements)) => elements.len(),
+        RespReply::Bulk(Some(bytes)) => bytes.len(),
         other => panic!("no collection: {other:?}"),
     }
 }
 
-fn ok() -> Reply {
-    Reply::Simple(b"OK".to_vec())
+fn ok() -> RespReply {
+    RespReply::Simple(b"OK".to_vec())
 }
 
 #[test]
@@ -99,11 +101,11 @@ fn large_values_are_taken_replicated_and_survive_a_restart_of_all() {
     Redis::dial(&cluster, 0).ask(&[b"SET", b"large", &value]);
     let mut other = Redis::dial(&cluster, 1);
     cluster::wait_until("it is there", || {
-        other.ask(&[b"STRLEN", b"large"]) == Reply::Integer(LARGE as i64)
+        other.ask(&[b"STRLEN", b"large"]) == RespReply::Integer(LARGE as i64)
     });
     let said = other.ask_again(&[b"SETRANGE", b"made", b"16777215", b"x"]);
-    assert_eq!(said, Reply::Integer(16 << 20));
-    assert!(other.ask_again(&[b"GET", b"large"]) == Reply::Bulk(Some(value.clone())));
+    assert_eq!(said, RespReply::Integer(16 << 20));
+    assert!(other.ask_again(&[b"GET", b"large"]) == RespReply::Bulk(Some(value.clone())));
 
     (0..3).for_each(|index| cluster.kill(index));
     (0..3)
@@ -111,8 +113,8 @@ fn large_values_are_taken_replicated_and_survive_a_restart_of_all() {
 
     for index in [2, 0] {
         let mut client = Redis::dial(&cluster, index);
-        assert!(client.ask_again(&[b"GET", b"large"]) == Reply::Bulk(Some(value.clone())));
-        assert_eq!(client.ask_again(&[b"STRLEN", b"made"]), Reply::Integer(16 << 20));
+        assert!(client.ask_again(&[b"GET", b"large"]) == RespReply::Bulk(Some(value.clone())));
+        assert_eq!(client.ask_again(&[b"STRLEN", b"made"]), RespReply::Integer(16 << 20));
     }
 }
 
@@ -121,7 +123,7 @@ fn what_is_too_large_is_told_its_limit_and_never_reset() {
     let _alone = alone();
     let cluster = Cluster::start(3, &["--plain"]);
     let text = |reply| match reply {
-        Reply::Error(text) => String::from_utf8(text).unwrap(),
+        RespReply::Error(text) => String::from_utf8(text).unwrap(),
         other => panic!("not refused: {other:?}"),
     };
 
@@ -140,7 +142,7 @@ fn what_is_too_large_is_told_its_limit_and_never_reset() {
     let said = text(Redis::dial(&cluster, 0).ask(&[b"SETRANGE", b"k", b"16777216", b"x"]));
     assert!(said.contains("16777216"), "{said}");
     let said = Redis::dial(&cluster, 0).ask_again(&[b"EXISTS", b"k", b"a"]);
-    assert_eq!(said, Reply::Integer(0));
+    assert_eq!(said, RespReply::Integer(0));
 }
 
 #[test]
@@ -163,7 +165,7 @@ fn many_arguments_are_taken_and_long_replies_given() {
     {
         // If the first outcome was unknown, there is nothing left to add, or twice as much.
         let said = ask_all(&mut client, &[name, key], pairs);
-        assert!(!matches!(said, Reply::Error(_)), "{said:?}");
+        assert!(!matches!(said, RespReply::Error(_)), "{said:?}");
     }
     assert_eq!(client.ask_again(&[b"LTRIM", b"list", b"0", b"59999"]), ok());
 
@@ -181,10 +183,11 @@ fn many_arguments_are_taken_and_long_replies_given() {
     let (mut cursor, mut met) = (b"0".to_vec(), 0);
     let mut parts = 0;
     loop {
-        let Reply::Array(Some(part)) = other.ask(&[b"SCAN", &cursor, b"COUNT", b"1000000"]) else {
+        let RespReply::Array(Some(part)) = other.ask(&[b"SCAN", &cursor, b"COUNT", b"1000000"])
+        else {
             panic!("no part of a walk");
         };
-        let [Reply::Bulk(Some(next)), names] = &part[..] else { panic!("{part:?}") };
+        let [RespReply::Bulk(Some(next)), names] = &part[..] else { panic!("{part:?}") };
         (met, parts) = (met + length(names), parts + 1);
         if next == b"0" {
             break;
@@ -193,8 +196,8 @@ fn many_arguments_are_taken_and_long_replies_given() {
     }
     assert!(met >= 60_003 && parts > 1, "{met} keys in {parts} parts");
     let said = ask_all(&mut client, &["DEL"], false);
-    assert!(matches!(said, Reply::Integer(_)), "{said:?}");
-    assert_eq!(other.ask_again(&[b"KEYS", b"key:*"]), Reply::Array(Some(Vec::new())));
+    assert!(matches!(said, RespReply::Integer(_)), "{said:?}");
+    assert_eq!(other.ask_again(&[b"KEYS", b"key:*"]), RespReply::Array(Some(Vec::new())));
 }
 
 #[test]
@@ -213,7 +216,7 @@ fn an_outcome_is_called_unknown_after_five_seconds() {
     client.send([&b"INCR"[..], b"b"].into_iter());
 
     for since in [asked, asked_again] {
-        let Reply::Error(text) = client.hear() else { panic!("an outcome is known") };
+        let RespReply::Error(text) = client.hear() else { panic!("an outcome is known") };
         assert!(text.starts_with(b"UNKNOWN"), "{}", text.escape_ascii());
         let waited = since.elapsed();
         assert!(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use taraflow::kv::redis::{Line, Settings, World};
+use taraflow::kv::redis::{RedisConnection, RedisSettings, ServerInfo};
 use taraflow::kv::service::KeyValue;
 use taraflow::model::app::{At, StateMachine};
 use taraflow::model::types::Slot;
@@ -57,17 +57,17 @@ fn input() -> impl Strategy<Value = Vec<u8>> {
 /// Feeds the parts to a line whose log answers at once; returns all that it says, whether it ends, and
 /// how many commands were ordered.
 fn run<'a>(
-    settings: &Arc<Settings>,
+    settings: &Arc<RedisSettings>,
     parts: impl Iterator<Item = &'a [u8]>,
 ) -> (Vec<u8>, bool, u64) {
-    let mut line = Line::new(1, Arc::clone(settings));
+    let mut line = RedisConnection::new(1, Arc::clone(settings));
     let mut service = KeyValue::default();
     let (mut said, mut last) = (Vec::new(), 0);
     for part in parts {
         let mut part = part;
         loop {
             let mut ordered = Vec::new();
-            line.on_bytes(part, &World::default(), &mut |number, command| {
+            line.on_bytes(part, &ServerInfo::default(), &mut |number, command| {
                 ordered.push((number, command.to_vec()));
             });
             for (number, command) in ordered {
@@ -101,10 +101,10 @@ proptest! {
         in_flight_max in 1u64..6,
         password in any::<bool>(),
     ) {
-        let settings = Arc::new(Settings {
+        let settings = Arc::new(RedisSettings {
             in_flight_max,
             password: password.then(|| b"secret".to_vec()),
-            ..Settings::default()
+            ..RedisSettings::default()
         });
         let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(input.len() + 1)).collect();
         cuts.extend([0, input.len()]);
@@ -122,8 +122,8 @@ proptest! {
         count in 1u64..40,
         fates in vec(0u8..4, 40),
     ) {
-        let mut line = Line::new(1, Arc::new(Settings::default()));
-        line.on_bytes(&b"INCR n\r\n".repeat(count as usize), &World::default(), &mut |_, _| {});
+        let mut line = RedisConnection::new(1, Arc::new(RedisSettings::default()));
+        line.on_bytes(&b"INCR n\r\n".repeat(count as usize), &ServerInfo::default(), &mut |_, _| {});
 
         for (number, fate) in (1..=count).zip(fates) {
             match fate {

@@ -4,10 +4,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use taraflow::kv::command_file::CommandReader;
-use taraflow::kv::resp::{Arguments, Limits, Parsed, ProtocolError, Reply, write_command};
+use taraflow::kv::resp::{Arguments, Parsed, ProtocolError, RespLimits, RespReply, write_command};
 
 /// Small, so that random input meets the limits.
-const TIGHT: Limits = Limits {
+const TIGHT: RespLimits = RespLimits {
     arguments_max: 6,
     bulk_bytes_max: 12,
     inline_bytes_max: 24,
@@ -17,7 +17,7 @@ const TIGHT: Limits = Limits {
 
 type Words = Vec<Vec<u8>>;
 
-fn parse(input: &[u8], limits: &Limits) -> Result<Parsed<Words>, ProtocolError> {
+fn parse(input: &[u8], limits: &RespLimits) -> Result<Parsed<Words>, ProtocolError> {
     Ok(match Arguments::default().parse(input, limits)? {
         Parsed::Incomplete { needed } => Parsed::Incomplete { needed },
         Parsed::Complete { value, consumed } => {
@@ -89,16 +89,18 @@ fn nearly_resp() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Any reply that RESP2 can carry: lines hold no CR and LF.
-fn reply() -> impl Strategy<Value = Reply> {
+fn reply() -> impl Strategy<Value = RespReply> {
     let line = || vec(any::<u8>().prop_filter("no line end", |byte| !b"\r\n".contains(byte)), 0..9);
     let leaf = prop_oneof![
-        line().prop_map(Reply::Simple),
-        line().prop_map(Reply::Error),
-        any::<i64>().prop_map(Reply::Integer),
-        proptest::option::of(vec(any::<u8>(), 0..20)).prop_map(Reply::Bulk),
-        Just(Reply::Array(None)),
+        line().prop_map(RespReply::Simple),
+        line().prop_map(RespReply::Error),
+        any::<i64>().prop_map(RespReply::Integer),
+        proptest::option::of(vec(any::<u8>(), 0..20)).prop_map(RespReply::Bulk),
+        Just(RespReply::Array(None)),
     ];
-    leaf.prop_recursive(6, 40, 5, |inner| vec(inner, 0..5).prop_map(|all| Reply::Array(Some(all))))
+    leaf.prop_recursive(6, 40, 5, |inner| {
+        vec(inner, 0..5).prop_map(|all| RespReply::Array(Some(all)))
+    })
 }
 
 proptest! {
@@ -114,14 +116,14 @@ proptest! {
         let consumed = bytes.len();
         bytes.extend(tail);
 
-        let parsed = parse(&bytes, &Limits::default());
+        let parsed = parse(&bytes, &RespLimits::default());
 
         prop_assert_eq!(parsed, Ok(Parsed::Complete { value: words, consumed }));
     }
 
     #[test]
     fn an_accepted_array_is_canonical(input in nearly_resp()) {
-        if let Ok(Parsed::Complete { value, consumed }) = parse(&input, &Limits::default())
+        if let Ok(Parsed::Complete { value, consumed }) = parse(&input, &RespLimits::default())
             && input[0] == b'*' && !value.is_empty()
         {
             let mut bytes = Vec::new();
@@ -138,27 +140,27 @@ proptest! {
         };
         let line = words.iter().map(quote).collect::<Vec<_>>().join(" ") + "\r\n";
 
-        let parsed = parse(line.as_bytes(), &Limits::default());
+        let parsed = parse(line.as_bytes(), &RespLimits::default());
 
         prop_assert_eq!(parsed, Ok(Parsed::Complete { value: words, consumed: line.len() }));
     }
 
     #[test]
     fn commands_byte_by_byte_equal_commands_at_once(input in nearly_resp()) {
-        check_prefixes(&input, |input| parse(input, &Limits::default()));
+        check_prefixes(&input, |input| parse(input, &RespLimits::default()));
         check_prefixes(&input, |input| parse(input, &TIGHT));
     }
 
     #[test]
     fn replies_byte_by_byte_equal_replies_at_once(input in nearly_resp()) {
-        check_prefixes(&input, |input| Reply::parse(input, &Limits::default()));
-        check_prefixes(&input, |input| Reply::parse(input, &TIGHT));
+        check_prefixes(&input, |input| RespReply::parse(input, &RespLimits::default()));
+        check_prefixes(&input, |input| RespReply::parse(input, &TIGHT));
     }
 
     #[test]
     fn any_bytes_never_panic(input in vec(any::<u8>(), 0..60)) {
         check_prefixes(&input, |input| parse(input, &TIGHT));
-        check_prefixes(&input, |input| Reply::parse(input, &TIGHT));
+        check_prefixes(&input, |input| RespReply::parse(input, &TIGHT));
     }
 
     #[test]
@@ -166,10 +168,10 @@ proptest! {
         let mut bytes = Vec::new();
         reply.write(&mut bytes);
 
-        let parsed = Reply::parse(&bytes, &Limits::default());
+        let parsed = RespReply::parse(&bytes, &RespLimits::default());
 
         prop_assert_eq!(parsed, Ok(Parsed::Complete { value: reply, consumed: bytes.len() }));
-        check_prefixes(&bytes, |input| Reply::parse(input, &Limits::default()));
+        check_prefixes(&bytes, |input| RespReply::parse(input, &RespLimits::default()));
     }
 
     #[test]

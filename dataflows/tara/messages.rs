@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::disk::Kind;
+use crate::disk::RecordKind;
 use crate::engine::operators::address::Addressing;
 use crate::engine::operators::catch_up::CatchUp;
 use crate::engine::operators::checkpointer::Report;
@@ -143,12 +143,12 @@ pub enum Promise {
 impl Promise {
     /// What it is called where a journal is listed.
     #[must_use]
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> RecordKind {
         match self {
-            Self::Entered(view) => Kind { name: "entered", view: Some(*view) },
-            Self::Accepted(proposal) => Kind { name: "accepted", view: Some(proposal.view) },
-            Self::Renewed { view, .. } => Kind { name: "renewed", view: Some(*view) },
-            Self::Learned { .. } => Kind { name: "learned", view: None },
+            Self::Entered(view) => RecordKind { name: "entered", view: Some(*view) },
+            Self::Accepted(proposal) => RecordKind { name: "accepted", view: Some(proposal.view) },
+            Self::Renewed { view, .. } => RecordKind { name: "renewed", view: Some(*view) },
+            Self::Learned { .. } => RecordKind { name: "learned", view: None },
         }
     }
 }

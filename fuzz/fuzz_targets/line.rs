@@ -7,19 +7,19 @@ use std::sync::Arc;
 use libfuzzer_sys::fuzz_target;
 use taraflow::kv::service::KeyValue;
 use taraflow::model::app::{At, StateMachine};
-use taraflow::kv::redis::{Line, Settings, World};
+use taraflow::kv::redis::{RedisConnection, RedisSettings, ServerInfo};
 use taraflow::model::types::Slot;
 
 /// Feeds the parts to a line whose log answers at once, and returns all that it says.
 fn run<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
-    let settings = Settings { in_flight_max: 3, ..Settings::default() };
-    let mut line = Line::new(1, Arc::new(settings));
+    let settings = RedisSettings { in_flight_max: 3, ..RedisSettings::default() };
+    let mut line = RedisConnection::new(1, Arc::new(settings));
     let mut service = KeyValue::default();
     let mut said = Vec::new();
     for mut part in parts {
         loop {
             let mut ordered = Vec::new();
-            line.on_bytes(part, &World::default(), &mut |number, command| {
+            line.on_bytes(part, &ServerInfo::default(), &mut |number, command| {
                 ordered.push((number, command.to_vec()));
             });
             for (number, command) in ordered {

@@ -7,11 +7,11 @@ use libfuzzer_sys::fuzz_target;
 use taraflow::kv::service::KeyValue;
 use taraflow::model::app::{At, StateMachine};
 use taraflow::kv::command_file::CommandReader;
-use taraflow::kv::resp::{Arguments, Limits, Parsed, Reply};
+use taraflow::kv::resp::{Arguments, RespLimits, Parsed, RespReply};
 use taraflow::model::types::Slot;
 
 fuzz_target!(|input: &[u8]| {
-    let limits = Limits::default();
+    let limits = RespLimits::default();
     let mut service = KeyValue::default();
     let mut reply = Vec::new();
 
@@ -27,7 +27,7 @@ fuzz_target!(|input: &[u8]| {
         slot += 1;
         reply.clear();
         service.apply(At { slot: Slot(slot), time_ms: slot }, &command, &mut reply);
-        let parsed = Reply::parse(&reply, &limits);
+        let parsed = RespReply::parse(&reply, &limits);
         assert!(matches!(parsed, Ok(Parsed::Complete { consumed, .. }) if consumed == reply.len()));
         rest = &rest[consumed..];
     }
@@ -40,7 +40,7 @@ fuzz_target!(|input: &[u8]| {
         // What an earlier version has written is written again in the present one.
         assert!(copy.snapshot() == input || input[0] < copy.snapshot()[0]);
     }
-    if let Ok(Parsed::Complete { value, consumed }) = Reply::parse(input, &limits) {
+    if let Ok(Parsed::Complete { value, consumed }) = RespReply::parse(input, &limits) {
         let mut bytes = Vec::new();
         value.write(&mut bytes);
         assert_eq!(bytes, &input[..consumed]);

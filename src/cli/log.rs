@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::protocol::Spoken;
-use crate::disk::{Files, Line, Verified, is_anybodys};
+use crate::disk::{Files, RecordLine, Verified, is_anybodys};
 use crate::model::error::Error;
 
 /// The journal in a replica's data directory, whether the replica runs or not; nothing is changed.
@@ -94,7 +94,7 @@ fn inspect(args: &InspectArgs) -> Result<(), Error> {
         Form::Table => {
             let number = |number: Option<u64>| number.map_or(String::new(), |n| n.to_string());
             let (slot, view) = (number(line.slot.map(|s| s.0)), number(line.view.map(|v| v.0)));
-            let Line { file, offset, kind, bytes, .. } = line;
+            let RecordLine { file, offset, kind, bytes, .. } = line;
             writeln!(out, "{file:<24} {offset:>9} {kind:<9} {slot:>9} {view:>6} {bytes:>8}")?;
             Ok(())
         }
@@ -160,7 +160,7 @@ impl Where {
     /// See [`records`](crate::disk::records).
     pub(super) fn records(
         &self,
-        each: &mut dyn FnMut(Line) -> Result<(), Error>,
+        each: &mut dyn FnMut(RecordLine) -> Result<(), Error>,
     ) -> Result<Verified, Error> {
         let files = self.files()?;
         self.spoken.protocol()?.records(&files, each)

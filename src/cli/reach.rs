@@ -10,7 +10,7 @@ use super::ask::resolve;
 use super::numbers::whole;
 use super::place;
 use crate::client::Target;
-use crate::deploy::settings::{Cluster, look_up_all};
+use crate::deploy::settings::{ClusterSettings, look_up_all};
 use crate::links::tls::TlsFiles;
 use crate::links::tls::{CLIENT, Tls};
 use crate::model::error::Error;
@@ -55,7 +55,7 @@ impl Reach {
                 let dir = place::directory(self.dir.as_deref());
                 place::expect_cluster(&dir)?;
                 let (cluster, _) =
-                    Cluster::read(&dir.join("cluster.toml")).map_err(Error::Settings)?;
+                    ClusterSettings::read(&dir.join("cluster.toml")).map_err(Error::Settings)?;
                 let file = |name| dir.join(name);
                 let files = TlsFiles {
                     ca: file("ca.pem"),

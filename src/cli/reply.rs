@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::log::Form;
-use crate::kv::resp::{Limits, Parsed, Reply};
+use crate::kv::resp::{Parsed, RespLimits, RespReply};
 
 /// Prints the reply to command `number`, the first being 1.
 ///
@@ -18,15 +18,15 @@ pub(super) fn write_reply(
     number: u64,
     reply: &[u8],
 ) -> io::Result<()> {
-    let reply = match Reply::parse(reply, &Limits::default()) {
+    let reply = match RespReply::parse(reply, &RespLimits::default()) {
         Ok(Parsed::Complete { value, .. }) => value,
-        _ => Reply::Error(b"the reply is no RESP".to_vec()),
+        _ => RespReply::Error(b"the reply is no RESP".to_vec()),
     };
     match form {
         Form::Table => write_text(out, &reply),
         Form::Json => {
             let line = match &reply {
-                Reply::Error(text) => json!({ "n": number, "error": text_of(text) }),
+                RespReply::Error(text) => json!({ "n": number, "error": text_of(text) }),
                 reply => json!({ "n": number, "reply": json_of(reply) }),
             };
             writeln!(out, "{line}")
@@ -50,27 +50,27 @@ pub(super) fn write_note(
     }
 }
 
-fn write_text(out: &mut impl Write, reply: &Reply) -> io::Result<()> {
+fn write_text(out: &mut impl Write, reply: &RespReply) -> io::Result<()> {
     match reply {
-        Reply::Integer(number) => writeln!(out, "{number}"),
-        Reply::Array(Some(elements)) => {
+        RespReply::Integer(number) => writeln!(out, "{number}"),
+        RespReply::Array(Some(elements)) => {
             elements.iter().try_for_each(|element| write_text(out, element))
         }
-        Reply::Bulk(None) | Reply::Array(None) => writeln!(out),
-        Reply::Simple(bytes) | Reply::Error(bytes) | Reply::Bulk(Some(bytes)) => {
+        RespReply::Bulk(None) | RespReply::Array(None) => writeln!(out),
+        RespReply::Simple(bytes) | RespReply::Error(bytes) | RespReply::Bulk(Some(bytes)) => {
             out.write_all(bytes)?;
             writeln!(out)
         }
     }
 }
 
-fn json_of(reply: &Reply) -> Value {
+fn json_of(reply: &RespReply) -> Value {
     match reply {
-        Reply::Integer(number) => json!(number),
-        Reply::Bulk(None) | Reply::Array(None) => Value::Null,
-        Reply::Simple(bytes) | Reply::Bulk(Some(bytes)) => text_of(bytes),
-        Reply::Error(bytes) => json!({ "error": text_of(bytes) }),
-        Reply::Array(Some(elements)) => elements.iter().map(json_of).collect(),
+        RespReply::Integer(number) => json!(number),
+        RespReply::Bulk(None) | RespReply::Array(None) => Value::Null,
+        RespReply::Simple(bytes) | RespReply::Bulk(Some(bytes)) => text_of(bytes),
+        RespReply::Error(bytes) => json!({ "error": text_of(bytes) }),
+        RespReply::Array(Some(elements)) => elements.iter().map(json_of).collect(),
     }
 }
 

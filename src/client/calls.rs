@@ -1,15 +1,15 @@
-//! A client: a [session](Session) and a door to the replicas.
+//! A client: a [session](Session) and a transport to the replicas.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::{Outcome, Pack, Refused, Session};
+use super::{Pack, RequestOutcome, Session, SubmitError};
 use crate::model::batch::Replies;
 use crate::model::error::Error;
 use crate::model::types::{ClientId, Millis, ReplicaId};
 
 /// The way to the replicas. A client is connected to one replica at a time.
-pub trait Door: Send {
+pub trait Transport: Send {
     /// Milliseconds on a clock that never goes back.
     fn now(&self) -> Millis;
 
@@ -46,7 +46,7 @@ pub enum Sending {
 /// It speaks to one replica and turns to the next when that one is gone or silent. Requests take effect
 /// in the order in which they were submitted.
 pub struct Client {
-    door: Box<dyn Door>,
+    transport: Box<dyn Transport>,
     session: Session,
     /// How long it waits before it says that an outcome is unknown.
     deadline: Duration,
@@ -60,11 +60,11 @@ impl Client {
     /// How often a waiting client looks at the time.
     const TICK: Duration = Duration::from_millis(10);
 
-    /// A client that asks for `session` through `door`, and says that an outcome is unknown when none is
+    /// A client that asks for `session` through `transport`, and says that an outcome is unknown when none is
     /// known after `deadline`.
     #[must_use]
-    pub fn new(door: Box<dyn Door>, session: Session, deadline: Duration) -> Self {
-        Self { door, session, deadline, replies: Vec::new(), answers: VecDeque::new() }
+    pub fn new(transport: Box<dyn Transport>, session: Session, deadline: Duration) -> Self {
+        Self { transport, session, deadline, replies: Vec::new(), answers: VecDeque::new() }
     }
 
     /// The name of its session, once that is open.
@@ -123,8 +123,8 @@ impl Client {
         loop {
             match self.session.submit(command) {
                 Ok(number) => return Ok(number),
-                Err(Refused::NotOpen) => self.connect()?,
-                Err(Refused::Full) => {
+                Err(SubmitError::NotOpen) => self.connect()?,
+                Err(SubmitError::Full) => {
                     let until = *until.get_or_insert_with(|| Instant::now() + self.deadline);
                     if Instant::now() >= until {
                         return Err(Error::Busy);
@@ -175,9 +175,9 @@ impl Client {
         let mut answers = std::mem::take(&mut self.answers);
         self.receive(until.saturating_duration_since(Instant::now()), |number, outcome| {
             let result = match outcome {
-                Outcome::Done(reply) => Ok(reply.to_vec()),
-                Outcome::Told => Err(Error::Told { number }),
-                Outcome::Unknown => Err(Error::Unknown { number }),
+                RequestOutcome::Done(reply) => Ok(reply.to_vec()),
+                RequestOutcome::Told => Err(Error::Told { number }),
+                RequestOutcome::Unknown => Err(Error::Unknown { number }),
             };
             answers.push_back((number, result));
         });
@@ -186,18 +186,22 @@ impl Client {
 
     /// Sends what has been submitted, waits for answers at most so long, and hands over all that have
     /// come. Answers how many. This is the way for many requests: no answer is copied.
-    pub fn receive(&mut self, patience: Duration, mut take: impl FnMut(u64, Outcome<'_>)) -> usize {
+    pub fn receive(
+        &mut self,
+        patience: Duration,
+        mut take: impl FnMut(u64, RequestOutcome<'_>),
+    ) -> usize {
         let until = Instant::now() + patience;
         loop {
             self.flush();
             let left = until.saturating_duration_since(Instant::now()).min(Self::TICK);
             let mut replies = std::mem::take(&mut self.replies);
-            if self.door.connected().is_none() {
+            if self.transport.connected().is_none() {
                 std::thread::park_timeout(left.min(Duration::from_millis(1)));
-            } else if !self.door.receive(left, &mut replies) {
+            } else if !self.transport.receive(left, &mut replies) {
                 self.hang_up();
             }
-            let now = self.door.now();
+            let now = self.transport.now();
             let mut count = self.take(now, &replies, &mut take);
             replies.clear();
             self.replies = replies;
@@ -221,7 +225,7 @@ impl Client {
         &mut self,
         now: u64,
         replies: &[Replies],
-        take: &mut impl FnMut(u64, Outcome<'_>),
+        take: &mut impl FnMut(u64, RequestOutcome<'_>),
     ) -> usize {
         let mut count = 0;
         for reply in replies.iter().flat_map(Replies::iter) {
@@ -235,25 +239,25 @@ impl Client {
 
     /// Sends what has been submitted, without waiting for answers.
     pub fn flush(&mut self) {
-        let mut now = self.door.now();
+        let mut now = self.transport.now();
         while let Some(pack) = self.session.to_send(now) {
             let target = self.session.target();
-            if self.door.connected() != Some(target) && !self.door.dial(target) {
-                now = self.door.now();
+            if self.transport.connected() != Some(target) && !self.transport.dial(target) {
+                now = self.transport.now();
                 self.session.on_broken(now, target);
                 continue;
             }
-            match self.door.send(pack) {
+            match self.transport.send(pack) {
                 Sending::Sent => self.session.was_sent(now),
-                Sending::Busy => return self.session.on_tick(self.door.now()),
+                Sending::Busy => return self.session.on_tick(self.transport.now()),
                 Sending::Broken => self.hang_up(),
             }
         }
     }
 
     fn hang_up(&mut self) {
-        let to = self.door.connected();
-        self.door.hang_up();
-        self.session.on_broken(self.door.now(), to.unwrap_or(self.session.target()));
+        let to = self.transport.connected();
+        self.transport.hang_up();
+        self.session.on_broken(self.transport.now(), to.unwrap_or(self.session.target()));
     }
 }

@@ -1,13 +1,13 @@
 //! The client's half of exactly-once.
 //!
 //! A [`Session`] is what a client knows, without a thread, a clock or a connection. A [`Client`] drives
-//! one through a [`Door`], which leads to the replicas: by channels in an embedded cluster, by TCP to
-//! one of [processes](Remote).
+//! one through a [`Transport`], which leads to the replicas: by channels in an embedded cluster, by TCP to
+//! one of [processes](TcpTransport).
 
 mod calls;
-mod remote;
 mod session;
+mod tcp;
 
-pub use calls::{Client, Door, Sending};
-pub use remote::{Remote, Target};
-pub use session::{Outcome, Pack, Refused, Session};
+pub use calls::{Client, Sending, Transport};
+pub use session::{Pack, RequestOutcome, Session, SubmitError};
+pub use tcp::{Target, TcpTransport};

@@ -4,7 +4,7 @@
 //! [`Session::target`], and tells the session what came of it. A session speaks to one replica at a
 //! time. When that one fails it sends all that is open to the next, in the order in which it was
 //! asked; so the requests of a session take effect in that order, each once, however often they are
-//! sent. A request is [answered](Outcome::Done), or its outcome is [unknown](Outcome::Unknown): what
+//! sent. A request is [answered](RequestOutcome::Done), or its outcome is [unknown](RequestOutcome::Unknown): what
 //! has been sent may take effect as long as the session lives, so it is never said to have failed.
 
 use std::collections::VecDeque;
@@ -15,7 +15,7 @@ use crate::model::types::{ClientId, Millis, ReplicaId};
 
 /// Why a request cannot be taken now. It has not been sent and takes no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum SubmitError {
     /// The session is not open yet.
     #[error("the session is not open yet")]
     NotOpen,
@@ -37,7 +37,7 @@ pub enum Refused {
 
 /// What came of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome<'a> {
+pub enum RequestOutcome<'a> {
     /// It has taken effect once, and this is the application's reply.
     Done(&'a [u8]),
     /// It has taken effect once, and its reply was told before this client took up the session.
@@ -196,20 +196,20 @@ impl Session {
     ///
     /// # Errors
     /// Why it is not taken; it then has no effect.
-    pub fn submit(&mut self, command: &[u8]) -> Result<u64, Refused> {
+    pub fn submit(&mut self, command: &[u8]) -> Result<u64, SubmitError> {
         let client = match self.stage {
             Stage::Open(id) => id,
-            Stage::Opening { .. } => return Err(Refused::NotOpen),
-            Stage::Closed => return Err(Refused::Closed),
+            Stage::Opening { .. } => return Err(SubmitError::NotOpen),
+            Stage::Closed => return Err(SubmitError::Closed),
         };
         if command.len() > self.limits.command_bytes_max {
-            return Err(Refused::TooLong {
+            return Err(SubmitError::TooLong {
                 bytes: command.len(),
                 most: self.limits.command_bytes_max,
             });
         }
         if self.room() == 0 {
-            return Err(Refused::Full);
+            return Err(SubmitError::Full);
         }
         if self.packer.len() >= self.limits.pack_requests_max
             || self.packer.bytes() + command.len() > self.limits.pack_bytes_max
@@ -263,7 +263,11 @@ impl Session {
     }
 
     /// Takes an answer. Says what came of which request, the first time an answer to it arrives.
-    pub fn on_reply<'a>(&mut self, now: Millis, reply: Reply<'a>) -> Option<(u64, Outcome<'a>)> {
+    pub fn on_reply<'a>(
+        &mut self,
+        now: Millis,
+        reply: Reply<'a>,
+    ) -> Option<(u64, RequestOutcome<'a>)> {
         if let (Stage::Opening { .. }, 0, Answer::Opened(id)) =
             (self.stage, reply.number, reply.answer)
         {
@@ -287,8 +291,8 @@ impl Session {
                 (before == Standing::Waits).then(|| {
                     self.waited_for -= 1;
                     let outcome = match reply.answer {
-                        Answer::Done(result) => Outcome::Done(result),
-                        _ => Outcome::Told,
+                        Answer::Done(result) => RequestOutcome::Done(result),
+                        _ => RequestOutcome::Told,
                     };
                     (reply.number, outcome)
                 })
@@ -303,13 +307,13 @@ impl Session {
     }
 
     /// After the session was closed: the requests whose outcome nobody will know, one at a time.
-    pub fn next_unknown(&mut self) -> Option<(u64, Outcome<'static>)> {
+    pub fn next_unknown(&mut self) -> Option<(u64, RequestOutcome<'static>)> {
         while self.is_closed() {
             let standing = self.taken.pop_front()?;
             self.low += 1;
             if standing == Standing::Waits {
                 self.waited_for -= 1;
-                return Some((self.low, Outcome::Unknown));
+                return Some((self.low, RequestOutcome::Unknown));
             }
         }
         None
@@ -376,5 +380,4 @@ impl Session {
 }
 
 #[cfg(test)]
-#[path = "session_tests.rs"]
 mod tests;

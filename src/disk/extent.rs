@@ -123,7 +123,7 @@ fn place() -> Place {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::Memory;
+    use crate::disk::MemoryDisk;
     use crate::hosts::simulation::FaultyDisk;
     use crate::model::types::ReplicaId;
 
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn the_later_note_counts_and_the_earlier_stands_in_for_one_that_is_torn() {
-        let mut disk = Memory::default();
+        let mut disk = MemoryDisk::default();
         let mut extent = Extent::of_new(20);
         disk.append(FILE, &extent.file(OWNER)).unwrap();
         for length in [30, 40, 50] {

@@ -16,7 +16,7 @@ use crate::model::types::{Slot, View};
 
 /// What a protocol's record is called, and the view it speaks of.
 #[derive(Clone, Copy, Debug)]
-pub struct Kind {
+pub struct RecordKind {
     /// Its name.
     pub name: &'static str,
     /// The view.
@@ -25,7 +25,7 @@ pub struct Kind {
 
 /// A record of the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Line {
+pub struct RecordLine {
     /// The file it is in.
     pub file: String,
     /// Where it begins, in bytes.
@@ -78,8 +78,8 @@ pub struct CheckpointLine {
 /// something is missing that should be there; and what `each` or the disk says.
 pub fn records<R: Serialize + DeserializeOwned>(
     disk: &dyn Disk,
-    kind: impl Fn(&R) -> Kind,
-    each: &mut dyn FnMut(Line) -> Result<(), Error>,
+    kind: impl Fn(&R) -> RecordKind,
+    each: &mut dyn FnMut(RecordLine) -> Result<(), Error>,
 ) -> Result<Verified, Error> {
     let names = disk.list().map_err(|e| unreadable("the directory", e))?;
     let Some(owner) = owner(disk, &names)? else {
@@ -141,7 +141,7 @@ fn segments<R: DeserializeOwned>(
     disk: &dyn Disk,
     owner: Identity,
     names: &[String],
-    kind: &impl Fn(&R) -> Kind,
+    kind: &impl Fn(&R) -> RecordKind,
 ) -> Result<Vec<Seen>, Error> {
     let extent = read(disk, extent::FILE)?.and_then(|bytes| Extent::read(&bytes, owner).ok());
     let mut all: Vec<Seen> = Vec::new();
@@ -220,7 +220,7 @@ struct Look {
 struct Seen {
     number: u64,
     follows: Option<Follows>,
-    lines: Vec<Line>,
+    lines: Vec<RecordLine>,
     bytes: u64,
     forgotten: Slot,
     broken: Option<Broken>,
@@ -236,7 +236,7 @@ impl Look {
         self,
         disk: &dyn Disk,
         owner: Identity,
-        kind: &impl Fn(&R) -> Kind,
+        kind: &impl Fn(&R) -> RecordKind,
     ) -> Result<Option<Seen>, Error> {
         let file = names::segment(self.number);
         let mut before = Vec::new();
@@ -257,7 +257,7 @@ impl Look {
         self,
         bytes: &[u8],
         owner: Identity,
-        kind: &impl Fn(&R) -> Kind,
+        kind: &impl Fn(&R) -> RecordKind,
     ) -> Seen {
         let Self { number, end } = self;
         let file = names::segment(number);
@@ -266,7 +266,7 @@ impl Look {
         let mut seen = Seen { number, follows, lines, bytes: 0, forgotten, broken };
         let segment = Segment { bytes, place: Place { owner, file: number }, end };
         let outcome = segment.walk(|entry: Entry<R>, At { offset, size: bytes, .. }| {
-            let of_store = |name| Kind { name, view: None };
+            let of_store = |name| RecordKind { name, view: None };
             let (kind, slot) = match &entry {
                 Entry::Started(_) => (of_store("started"), None),
                 Entry::Follows(follows) => {
@@ -281,8 +281,8 @@ impl Look {
                 }
                 Entry::Decided(_, to) => (of_store("decided"), Some(*to)),
             };
-            let (file, Kind { name, view }) = (file.clone(), kind);
-            seen.lines.push(Line { file, offset, kind: name, slot, view, bytes });
+            let (file, RecordKind { name, view }) = (file.clone(), kind);
+            seen.lines.push(RecordLine { file, offset, kind: name, slot, view, bytes });
         });
         match outcome {
             Ok(length) => seen.bytes = length,

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use serde::Serialize;
 
-use super::{Durable, Meter, Store};
+use super::{DiskMeter, Durable, Store};
 use crate::model::checkpoint::Checkpoint;
 use crate::model::error::Error;
 use crate::model::types::ReplicaId;
@@ -27,7 +27,7 @@ pub struct Journal<R> {
     replica: ReplicaId,
     jobs: Option<Sender<Job<R>>>,
     seen: Arc<Seen>,
-    meter: Arc<Meter>,
+    meter: Arc<DiskMeter>,
     thread: Option<JoinHandle<Result<(), Error>>>,
 }
 
@@ -135,7 +135,7 @@ impl<R> Journal<R> {
 
     /// What has been asked of the disk.
     #[must_use]
-    pub fn meter(&self) -> &Arc<Meter> {
+    pub fn meter(&self) -> &Arc<DiskMeter> {
         &self.meter
     }
 

@@ -9,9 +9,9 @@ use crate::model::checkpoint::Source;
 
 /// Files in memory.
 #[derive(Clone, Debug, Default)]
-pub struct Memory(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
+pub struct MemoryDisk(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
 
-impl Memory {
+impl MemoryDisk {
     fn with<T>(&self, work: impl FnOnce(&mut BTreeMap<String, Vec<u8>>) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -23,7 +23,7 @@ impl Memory {
     }
 }
 
-impl Disk for Memory {
+impl Disk for MemoryDisk {
     fn list(&self) -> io::Result<Vec<String>> {
         Ok(self.with(|files| files.keys().cloned().collect()))
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Counts, and how long syncs took.
 #[derive(Debug, Default)]
-pub struct Meter {
+pub struct DiskMeter {
     appends: AtomicU64,
     bytes: AtomicU64,
     syncs: AtomicU64,
@@ -39,7 +39,7 @@ pub struct SyncTimes {
     pub syncing: bool,
 }
 
-impl Meter {
+impl DiskMeter {
     /// Appends to files, journal and checkpoints together.
     #[must_use]
     pub fn appends(&self) -> u64 {
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_percentile_is_the_upper_end_of_its_bucket() {
-        let meter = Meter::default();
+        let meter = DiskMeter::default();
         for _ in 0..98 {
             meter.on_group(Duration::from_micros(200));
         }
@@ -136,12 +136,12 @@ mod tests {
         let times = meter.sync_times();
         assert_eq!((times.groups, times.median_us, times.p99_us), (100, 256, 4_096));
         assert_eq!((times.mean_us, times.max_us), (316, 9_000));
-        assert_eq!(Meter::default().sync_times(), SyncTimes::default());
+        assert_eq!(DiskMeter::default().sync_times(), SyncTimes::default());
     }
 
     #[test]
     fn of_the_groups_since_a_moment_the_earlier_ones_are_not_counted() {
-        let meter = Meter::default();
+        let meter = DiskMeter::default();
         for _ in 0..1_000 {
             meter.on_group(Duration::from_micros(200));
         }

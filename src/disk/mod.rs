@@ -34,10 +34,12 @@ use crate::model::error::Error;
 use crate::model::types::{ReplicaId, Slot};
 
 pub use files::Files;
-pub use inspect::{CheckpointLine, Kind, Line, Verified, checkpoints, is_anybodys, records};
+pub use inspect::{
+    CheckpointLine, RecordKind, RecordLine, Verified, checkpoints, is_anybodys, records,
+};
 pub use journal::{Journal, Wake};
-pub use memory::Memory;
-pub use meter::{Meter, SyncTimes};
+pub use memory::MemoryDisk;
+pub use meter::{DiskMeter, SyncTimes};
 pub use recovery::Recovered;
 pub use store::Store;
 

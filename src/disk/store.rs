@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::extent::{self, Extent};
 use super::frame::{HEAD, Place};
-use super::meter::Meter;
+use super::meter::DiskMeter;
 use super::segment::{Entry, Follows, Header};
 use super::{Disk, Durable, Identity, disk_error, encode, names};
 use crate::model::checkpoint::Checkpoint;
@@ -72,7 +72,7 @@ pub struct Store {
     decided: Option<(Slot, Slot)>,
     decided_is_written: bool,
     extent: Extent,
-    meter: Arc<Meter>,
+    meter: Arc<DiskMeter>,
 }
 
 /// What a disk holds when a store is assembled on it.
@@ -150,7 +150,7 @@ impl Store {
 
     /// What has been done so far, to be read by anyone.
     #[must_use]
-    pub fn meter(&self) -> &Arc<Meter> {
+    pub fn meter(&self) -> &Arc<DiskMeter> {
         &self.meter
     }
 

@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use timely::worker::Worker;
 
-use crate::disk::{Disk, Durable, Identity, Journal, Meter, Recovered, Store, Wake};
+use crate::disk::{Disk, DiskMeter, Durable, Identity, Journal, Recovered, Store, Wake};
 use crate::engine::operators::executor::Executor;
 use crate::engine::replica::{Inputs, Outputs, Replica, Said, timeless_worker};
 use crate::model::app::StateMachine;
@@ -391,7 +391,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
 
     /// What has been asked of the disk.
     #[must_use]
-    pub fn meter(&self) -> Option<&Arc<Meter>> {
+    pub fn meter(&self) -> Option<&Arc<DiskMeter>> {
         match &self.persistence {
             Persistence::None { .. } => None,
             Persistence::Inline(store) => Some(store.meter()),

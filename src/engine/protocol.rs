@@ -1,6 +1,6 @@
 //! What a host of replicas must know of a protocol.
 
-use crate::disk::{Kind, Recovered};
+use crate::disk::{RecordKind, Recovered};
 use crate::engine::replica::{Inputs, Outputs};
 use crate::model::config::Config;
 use crate::model::events::Event;
@@ -26,7 +26,7 @@ pub struct Protocol<M: Clone + 'static, R: Clone + 'static> {
     /// All kinds of messages there are.
     pub kinds: &'static [&'static str],
     /// What a record in the journal is called.
-    pub record: fn(&R) -> Kind,
+    pub record: fn(&R) -> RecordKind,
     /// Its invariants, to be checked in a simulated run.
     pub oracle: fn(&Config) -> Box<dyn Oracle<M, R>>,
 }

@@ -9,7 +9,7 @@ use std::io::{self, Read};
 
 use thiserror::Error;
 
-use crate::kv::resp::{Arguments, Fault, Limits, Parsed, ProtocolError};
+use crate::kv::resp::{Arguments, Parsed, ProtocolError, RespFault, RespLimits};
 use crate::kv::service::{self, CheckError};
 
 /// Bytes read from the source at a time.
@@ -36,7 +36,7 @@ const BLOCK_BYTES: usize = 64 << 10;
 #[derive(Debug)]
 pub struct CommandReader<R> {
     source: R,
-    limits: Limits,
+    limits: RespLimits,
     arguments: Arguments,
     /// What was read and not yet passed on, from `start` on.
     buffer: Vec<u8>,
@@ -53,14 +53,14 @@ pub struct CommandReader<R> {
 
 /// Where in the input something stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum CommandPlace {
     /// In this line, the first being 1; for commands a line.
     Line(u64),
     /// After this many bytes; for RESP.
     Byte(u64),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for CommandPlace {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(line) => write!(to, "line {line}"),
@@ -80,15 +80,15 @@ pub enum ReadError {
     #[error("{place}: {fault}")]
     Faulty {
         /// The line, or the very byte.
-        place: Place,
+        place: CommandPlace,
         /// What is wrong.
-        fault: Fault,
+        fault: RespFault,
     },
     /// There is a command, but it would be refused whatever the state is.
     #[error("{place}: {why}")]
     Refused {
         /// The line, or the byte at which the command starts.
-        place: Place,
+        place: CommandPlace,
         /// What the replicas would say.
         why: CheckError,
     },
@@ -114,7 +114,7 @@ impl<R: Read> CommandReader<R> {
     pub fn new(source: R) -> Self {
         Self {
             source,
-            limits: Limits::default(),
+            limits: RespLimits::default(),
             arguments: Arguments::default(),
             buffer: Vec::new(),
             start: 0,
@@ -177,19 +177,19 @@ impl<R: Read> CommandReader<R> {
             }
             Ok(Parsed::Complete { consumed, .. }) => consumed,
             Err(ProtocolError { offset, fault }) => {
-                let place = Place::Byte(self.offset + offset as u64);
+                let place = CommandPlace::Byte(self.offset + offset as u64);
                 return Err(ReadError::Faulty { place, fault });
             }
         };
         // Lengths have one spelling only, so what was parsed is canonical as it is.
         let command = input[..consumed].to_vec();
-        let place = Place::Byte(self.offset);
+        let place = CommandPlace::Byte(self.offset);
         service::check(&command).map_err(|why| ReadError::Refused { place, why })?;
         Ok(Step::Command(command, consumed))
     }
 
     fn inline(&mut self) -> Result<Step, ReadError> {
-        let place = Place::Line(self.line);
+        let place = CommandPlace::Line(self.line);
         let faulty = |fault| ReadError::Faulty { place, fault };
         let input = &self.buffer[self.start..];
         let window = &input[..input.len().min(self.limits.inline_bytes_max.saturating_add(2))];
@@ -197,7 +197,7 @@ impl<R: Read> CommandReader<R> {
         let (line, consumed) = match newline {
             Some(end) => (&input[..end], end + 1),
             None if window.len() > self.limits.inline_bytes_max => {
-                return Err(faulty(Fault::InlineBytes));
+                return Err(faulty(RespFault::InlineBytes));
             }
             // The last line needs no end.
             None if self.drained => (input, input.len()),
@@ -212,7 +212,7 @@ impl<R: Read> CommandReader<R> {
         match self.arguments.parse(&ended, &self.limits) {
             Ok(Parsed::Complete { value, .. }) => value.write(&mut command),
             // The line ends where we ended it.
-            Ok(Parsed::Incomplete { .. }) => return Err(faulty(Fault::InlineBytes)),
+            Ok(Parsed::Incomplete { .. }) => return Err(faulty(RespFault::InlineBytes)),
             Err(ProtocolError { fault, .. }) => return Err(faulty(fault)),
         }
         service::check(&command).map_err(|why| ReadError::Refused { place, why })?;

@@ -1,6 +1,6 @@
 //! The handshake: who speaks, to whom, and under which settings.
 //!
-//! The end that dials says [`Hello`]; the other answers [`Answer`]. A replica is let in only with the
+//! The end that dials says [`Hello`]; the other answers [`HelloReply`]. A replica is let in only with the
 //! same cluster, replicated settings, protocol and version; a client may come from anywhere that has a
 //! valid certificate, or reaches a plain port.
 
@@ -164,7 +164,7 @@ const DIFFERENCES_MAX: usize = 8;
 
 /// The first frame back.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Answer {
+pub enum HelloReply {
     /// The link stands.
     Welcome {
         /// Who answers.

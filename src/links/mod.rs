@@ -11,8 +11,9 @@ pub mod client_messages;
 pub mod dropped;
 pub mod frame;
 pub mod hello;
+pub mod socket;
 pub mod status;
-pub mod stream;
+
 pub mod tls;
 
 use std::io;

@@ -5,7 +5,7 @@ mod words;
 
 use std::net::SocketAddr;
 
-use crate::client::Refused;
+use crate::client::SubmitError;
 use crate::model::app::Damaged;
 use crate::model::types::{ReplicaId, Slot};
 
@@ -214,7 +214,7 @@ pub enum Error {
     Busy,
     /// The session does not take the request, which has no effect.
     #[error(transparent)]
-    Refused(#[from] Refused),
+    Refused(#[from] SubmitError),
     /// There is no protocol of this name.
     #[error("there is no protocol `{name}`; there is {known}")]
     Protocol {

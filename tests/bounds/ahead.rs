@@ -1,7 +1,7 @@
 //! How far a leader goes ahead of the stable checkpoint, and what that leaves on the disks.
 
 use taraflow::dataflows::tara::Message;
-use taraflow::disk::{Disk, Memory};
+use taraflow::disk::{Disk, MemoryDisk};
 use taraflow::model::batch::Value;
 use taraflow::model::config::Config;
 
@@ -71,7 +71,7 @@ fn no_more_bytes_are_proposed_than_the_window_takes_and_all_are_once_a_checkpoin
 }
 
 /// The bytes of a disk's journal.
-fn journal(disk: &Memory) -> usize {
+fn journal(disk: &MemoryDisk) -> usize {
     let names = disk.list().unwrap();
     let segments = names.iter().filter(|name| name.starts_with("journal-"));
     segments.map(|name| disk.read(name).unwrap().len()).sum()

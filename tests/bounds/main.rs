@@ -5,7 +5,7 @@
 //! |--|--|
 //! | a message | `messages.rs`, `src/hosts/server/peers/tests.rs` |
 //! | what waits for a link | `src/hosts/server/peers/tests.rs` |
-//! | what clients ask and are answered | `src/hosts/edge/gather.rs`, `src/kv/redis/line/tests/bounds.rs`, `src/client/session_tests.rs` |
+//! | what clients ask and are answered | `src/hosts/edge/gather.rs`, `src/kv/redis/connection/tests/bounds.rs`, `src/client/session/tests.rs` |
 //! | proposals sent again | `again.rs` |
 //! | batches of a source sent again | `again.rs` |
 //! | an account (Record) | `views.rs`, `messages.rs` |

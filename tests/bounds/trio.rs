@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use taraflow::dataflows::tara::{Message, Promise, dataflow, message_weight};
-use taraflow::disk::{Disk, Identity, Memory, Store};
+use taraflow::disk::{Disk, Identity, MemoryDisk, Store};
 use taraflow::engine::node::Node;
 use taraflow::model::app::{At, Damaged, StateMachine};
 use taraflow::model::batch::{Packer, Request, Requests};
@@ -57,7 +57,7 @@ struct Living {
 pub struct Trio {
     config: Config,
     living: Vec<Option<Living>>,
-    pub disks: Vec<Memory>,
+    pub disks: Vec<MemoryDisk>,
     waiting: Vec<VecDeque<Requests>>,
     now: Millis,
     submitted: u64,
@@ -75,7 +75,7 @@ impl Trio {
         let mut trio = Self {
             config,
             living: (0..3).map(|_| None).collect(),
-            disks: (0..3).map(|_| Memory::default()).collect(),
+            disks: (0..3).map(|_| MemoryDisk::default()).collect(),
             waiting: vec![VecDeque::new(); 3],
             now: 0,
             submitted: 0,

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use taraflow::kv::resp::Reply;
+use taraflow::kv::resp::RespReply;
 use tempfile::TempDir;
 
 use crate::cluster::{taraflow, wait_until};
@@ -155,8 +155,12 @@ impl Lives {
         let words: Vec<_> = std::iter::once("MGET".to_owned()).chain(names).collect();
         let words: Vec<_> = words.iter().map(String::as_str).collect();
         let found = Line::to(self.nodes.clients(index)).patient().ask(&words);
-        let values = (0..self.keys).map(|key| Reply::Bulk(Some(key.to_string().into())));
-        assert_eq!(found, Some(Reply::Array(Some(values.collect()))), "replica {index}: {case}");
+        let values = (0..self.keys).map(|key| RespReply::Bulk(Some(key.to_string().into())));
+        assert_eq!(
+            found,
+            Some(RespReply::Array(Some(values.collect()))),
+            "replica {index}: {case}"
+        );
     }
 
     /// The same of all.
@@ -211,7 +215,7 @@ fn write(nodes: &Nodes, keys: Range<usize>) {
     let mut line = Line::to(nodes.clients(0)).patient();
     for key in keys {
         let said = line.ask(&["SET", &format!("key:{key}"), &key.to_string()]);
-        assert_eq!(said, Some(Reply::Simple(b"OK".to_vec())));
+        assert_eq!(said, Some(RespReply::Simple(b"OK".to_vec())));
     }
 }
 

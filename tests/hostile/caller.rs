@@ -9,7 +9,7 @@ use rustix::process::Pid;
 use serde::Serialize;
 use taraflow::deploy::settings;
 use taraflow::links::frame::{Inbox, Outbox};
-use taraflow::links::hello::{Answer, Common, Hello};
+use taraflow::links::hello::{Common, Hello, HelloReply};
 use taraflow::model::types::ReplicaId;
 
 use crate::cluster::{Cluster, PATIENCE, wait_until};
@@ -44,7 +44,7 @@ impl Caller {
     fn welcomed(address: SocketAddr, hello: &Hello) -> Self {
         let mut caller = Self::dial(address);
         caller.say(hello);
-        assert!(matches!(caller.answer(), Some(Answer::Welcome { .. })));
+        assert!(matches!(caller.answer(), Some(HelloReply::Welcome { .. })));
         caller
     }
 
@@ -62,7 +62,7 @@ impl Caller {
     }
 
     /// What it is told at the door.
-    pub fn answer(&mut self) -> Option<Answer> {
+    pub fn answer(&mut self) -> Option<HelloReply> {
         self.hear().map(|payload| postcard::from_bytes(&payload).unwrap())
     }
 
@@ -104,7 +104,8 @@ fn is_timeout(error: &std::io::Error) -> bool {
 
 /// What the replicas of a cluster agree on.
 pub fn common(cluster: &Cluster) -> Common {
-    let (read, _) = settings::Cluster::read(&cluster.directory().join("cluster.toml")).unwrap();
+    let (read, _) =
+        settings::ClusterSettings::read(&cluster.directory().join("cluster.toml")).unwrap();
     Common { cluster: read.id, settings: read.shared(), protocol: read.protocol }
 }
 

@@ -11,7 +11,7 @@ use taraflow::engine::operators::executor::Progress;
 use taraflow::engine::operators::requests::{Announce, Forward};
 use taraflow::links::client_messages::ClientRequest;
 use taraflow::links::frame::Outbox;
-use taraflow::links::hello::{Answer, Hello};
+use taraflow::links::hello::{Hello, HelloReply};
 use taraflow::model::batch::{Batch, BatchId, Packer, Request, Requests};
 use taraflow::model::checkpoint::Checkpoint;
 use taraflow::model::types::{ClientId, ReplicaId, Slot, View};
@@ -284,7 +284,7 @@ fn a_replica_of_other_settings_is_told_why_it_is_not_let_in() {
     for (hello, wanted) in told {
         let mut liar = Caller::dial(cluster.links(0));
         liar.say(&hello);
-        let Some(Answer::Mismatch(why)) = liar.answer() else { panic!("let in: {wanted}") };
+        let Some(HelloReply::Mismatch(why)) = liar.answer() else { panic!("let in: {wanted}") };
         assert!(why.contains(wanted), "{why}");
         liar.is_hung_up_on();
         wait_until("the log says so", || cluster.log(0).contains(wanted));

@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use taraflow::links::frame::{Inbox, Outbox};
-use taraflow::links::hello::{Answer, Hello};
+use taraflow::links::hello::{Hello, HelloReply};
 use taraflow::links::tls::name_of;
 use taraflow::model::types::ReplicaId;
 
@@ -27,7 +27,7 @@ fn papers(directory: &Path, certificate: &str, key: &str) -> Option<Papers> {
 
 /// Says `hello` to replica 0 with `papers`, and what came back; nothing when the connection was ended
 /// without a word.
-fn say(cluster: &Cluster, papers: Option<Papers>, hello: &Hello) -> Option<Answer> {
+fn say(cluster: &Cluster, papers: Option<Papers>, hello: &Hello) -> Option<HelloReply> {
     let authority = cluster.directory().join("ca.pem");
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(authority).unwrap()).unwrap();
@@ -94,13 +94,13 @@ fn only_the_certificate_of_whom_one_says_to_be_opens_the_door() {
         (say(&cluster, of_replica(), &client), "not client.taraflow's"),
     ];
     for (answer, wanted) in told {
-        let Some(Answer::Mismatch(why)) = answer else { panic!("let in: {wanted}") };
+        let Some(HelloReply::Mismatch(why)) = answer else { panic!("let in: {wanted}") };
         assert!(why.contains(wanted), "{why}");
     }
     let mut plain = Caller::dial(cluster.links(0));
     plain.say(&client);
     plain.is_hung_up_on();
-    assert!(matches!(say(&cluster, of_client(), &client), Some(Answer::Welcome { .. })));
+    assert!(matches!(say(&cluster, of_client(), &client), Some(HelloReply::Welcome { .. })));
 
     health.is_unharmed(&cluster);
     wait_until("the log says so", || cluster.log(0).contains("shows no certificate"));

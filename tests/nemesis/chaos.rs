@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use taraflow::hosts::simulation::Random;
 use taraflow::hosts::simulation::linearizability::{Action, Operation, Verdict, check};
-use taraflow::kv::resp::Reply;
+use taraflow::kv::resp::RespReply;
 
 use crate::clients::{APPENDED, Client, KEYS, is_counter, name, seen, settle_appends};
 use crate::cluster::taraflow;
@@ -50,7 +50,7 @@ impl Run {
         assert_eq!(check(&history), Verdict::Linearizable, "seed {seed}");
         no_increment_is_lost_or_done_twice(&history);
         let total = Line::to(nodes.clients(0)).patient().ask(&["GET", "submitted"]);
-        assert_eq!(total, Some(Reply::Bulk(Some(submitted.to_string().into_bytes()))));
+        assert_eq!(total, Some(RespReply::Bulk(Some(submitted.to_string().into_bytes()))));
         states_are_equal(&mut nodes);
     }
 
@@ -97,7 +97,7 @@ impl Drop for Stop<'_> {
 
 /// Adds to the history what each replica says at the end, which has to be the same.
 fn told_by_all(nodes: &Nodes, mut history: Vec<Operation>, began: Instant) -> Vec<Operation> {
-    let mut told: BTreeMap<u64, Reply> = BTreeMap::new();
+    let mut told: BTreeMap<u64, RespReply> = BTreeMap::new();
     let now = began.elapsed().as_nanos() as u64;
     for index in 0..REPLICAS {
         let mut line = Line::to(nodes.clients(index)).patient();
@@ -110,7 +110,7 @@ fn told_by_all(nodes: &Nodes, mut history: Vec<Operation>, began: Instant) -> Ve
             assert_eq!(*told.entry(key).or_insert(reply.clone()), reply, "replica {index}, {key}");
         }
     }
-    if let Some(Reply::Bulk(Some(held))) = told.get(&APPENDED) {
+    if let Some(RespReply::Bulk(Some(held))) = told.get(&APPENDED) {
         settle_appends(&mut history, std::str::from_utf8(held).unwrap(), now);
     }
     history

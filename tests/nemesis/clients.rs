@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use taraflow::hosts::simulation::Random;
 use taraflow::hosts::simulation::linearizability::{Action, Operation, Reply as Seen, Text, Value};
-use taraflow::kv::resp::Reply;
+use taraflow::kv::resp::RespReply;
 
 use crate::requests::Line;
 
@@ -111,13 +111,13 @@ pub fn settle_appends(history: &mut Vec<Operation>, held: &str, now: u64) {
 }
 
 /// What a reply means to the checker.
-pub fn seen(action: Action, reply: Reply) -> Seen {
+pub fn seen(action: Action, reply: RespReply) -> Seen {
     match (action, reply) {
-        (Action::Set(_), Reply::Simple(_)) => Seen::Done,
-        (Action::Get, Reply::Bulk(value)) => Seen::Value(value.map(|value| Value::of(&value))),
-        (Action::Incr(_), Reply::Integer(sum)) => Seen::Number(sum),
-        (Action::Append(_), Reply::Integer(length)) => Seen::Length(length as u32),
-        (Action::Del | Action::SetIfAbsent(_), Reply::Integer(flag)) => Seen::Flag(flag == 1),
+        (Action::Set(_), RespReply::Simple(_)) => Seen::Done,
+        (Action::Get, RespReply::Bulk(value)) => Seen::Value(value.map(|value| Value::of(&value))),
+        (Action::Incr(_), RespReply::Integer(sum)) => Seen::Number(sum),
+        (Action::Append(_), RespReply::Integer(length)) => Seen::Length(length as u32),
+        (Action::Del | Action::SetIfAbsent(_), RespReply::Integer(flag)) => Seen::Flag(flag == 1),
         (action, reply) => panic!("{action:?} was answered {reply:?}"),
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use taraflow::kv::resp::Reply;
+use taraflow::kv::resp::RespReply;
 
 use crate::cluster::wait_until;
 use crate::nodes::{Nodes, REPLICAS};
@@ -18,7 +18,7 @@ const RESUMES_WITHIN: Duration = Duration::from_secs(10);
 /// Counts up by one; says what the counter holds then, if that is known.
 fn increment(line: &mut Line) -> Option<i64> {
     match line.ask(&["INCR", "counter"])? {
-        Reply::Integer(count) => Some(count),
+        RespReply::Integer(count) => Some(count),
         other => panic!("INCR was answered {other:?}"),
     }
 }

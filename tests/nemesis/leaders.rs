@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use taraflow::kv::resp::Reply;
+use taraflow::kv::resp::RespReply;
 
 use crate::cluster::wait_until;
 use crate::nodes::{Nodes, REPLICAS};
@@ -93,7 +93,7 @@ fn leaders_go(plain: bool, go: impl Fn(&mut Nodes, usize)) -> Duration {
 
 fn counter(nodes: &Nodes, at: usize) -> i64 {
     match Line::to(nodes.clients(at)).patient().ask(&["GET", "counter"]) {
-        Some(Reply::Bulk(Some(text))) => String::from_utf8(text).unwrap().parse().unwrap(),
+        Some(RespReply::Bulk(Some(text))) => String::from_utf8(text).unwrap().parse().unwrap(),
         other => panic!("the counter is {other:?}"),
     }
 }

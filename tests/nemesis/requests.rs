@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use taraflow::kv::resp::{Limits, Parsed, Reply, write_command};
+use taraflow::kv::resp::{Parsed, RespLimits, RespReply, write_command};
 
 /// A connection that is made anew when it is lost.
 pub struct Line {
@@ -42,7 +42,7 @@ impl Line {
     }
 
     /// The reply to a command; nothing if its outcome is unknown.
-    pub fn ask(&mut self, words: &[&str]) -> Option<Reply> {
+    pub fn ask(&mut self, words: &[&str]) -> Option<RespReply> {
         if !self.is_connected() {
             return None;
         }
@@ -50,7 +50,7 @@ impl Line {
         write_command(words.iter().map(|word| word.as_bytes()), &mut command);
         let reply = self.socket.as_mut().and_then(|socket| exchange(socket, &command));
         match reply {
-            Some(Reply::Error(text)) if text.starts_with(b"UNKNOWN ") => None,
+            Some(RespReply::Error(text)) if text.starts_with(b"UNKNOWN ") => None,
             None => {
                 // What comes late must not be taken for the answer to something else.
                 self.socket = None;
@@ -61,13 +61,13 @@ impl Line {
     }
 }
 
-fn exchange(socket: &mut TcpStream, command: &[u8]) -> Option<Reply> {
+fn exchange(socket: &mut TcpStream, command: &[u8]) -> Option<RespReply> {
     socket.write_all(command).ok()?;
     let (mut bytes, mut piece) = (Vec::new(), [0; 16 << 10]);
     loop {
         let count = socket.read(&mut piece).ok().filter(|count| *count > 0)?;
         bytes.extend_from_slice(&piece[..count]);
-        match Reply::parse(&bytes, &Limits::default()).unwrap() {
+        match RespReply::parse(&bytes, &RespLimits::default()).unwrap() {
             Parsed::Complete { value, consumed } => {
                 assert_eq!(consumed, bytes.len(), "more than one reply to one command");
                 return Some(value);

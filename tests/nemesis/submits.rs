@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
-use taraflow::kv::resp::Reply;
+use taraflow::kv::resp::RespReply;
 
 use crate::cluster::{taraflow, wait_until};
 use crate::nodes::Nodes;
@@ -81,7 +81,7 @@ fn commands_are_applied_once_though_leader_and_submit_are_killed() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
     let total = Line::to(nodes.clients(2)).patient().ask(&["GET", "submitted"]);
-    assert_eq!(total, Some(Reply::Bulk(Some(COMMANDS.to_string().into_bytes()))), "{said}");
+    assert_eq!(total, Some(RespReply::Bulk(Some(COMMANDS.to_string().into_bytes()))), "{said}");
     replies_are_in_order(&fs::read_to_string(home.path().join("replies")).unwrap(), at);
 }
 

@@ -5,14 +5,14 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use taraflow::kv::redis::{Line, Settings, World};
+use taraflow::kv::redis::{RedisConnection, RedisSettings, ServerInfo};
 use taraflow::kv::service::KeyValue;
 use taraflow::model::app::{At, StateMachine};
 use taraflow::model::types::Slot;
 
 /// One client of a service that answers at once.
 pub struct Ours {
-    line: Line,
+    line: RedisConnection,
     service: Arc<Mutex<KeyValue>>,
 }
 
@@ -22,7 +22,7 @@ impl Ours {
     }
 
     fn of(service: Arc<Mutex<KeyValue>>) -> Self {
-        Self { line: Line::new(3, Arc::new(Settings::default())), service }
+        Self { line: RedisConnection::new(3, Arc::new(RedisSettings::default())), service }
     }
 
     /// Sends a line and returns what is said.
@@ -33,7 +33,7 @@ impl Ours {
     fn feed(&mut self, bytes: &[u8]) -> Vec<u8> {
         let time_ms = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
         let at = At { slot: Slot(1), time_ms: time_ms.as_millis() as u64 };
-        let world = World { replicas: 1, ..World::default() };
+        let world = ServerInfo { replicas: 1, ..ServerInfo::default() };
         let mut service = self.service.lock().expect("no command panics");
         let (mut bytes, mut said) = (bytes, Vec::new());
         loop {

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::{Silence, TOKEN};
 use crate::cli::place;
-use crate::deploy::settings::{Cluster, Secret, look_up_all, secret_file};
+use crate::deploy::settings::{ClusterSettings, Secret, look_up_all, secret_file};
 use crate::model::error::Error;
 use crate::model::types::ReplicaId;
 use crate::observe::status::ReplicaStatus;
@@ -80,7 +80,8 @@ impl Whom {
     /// # Errors
     /// What is wrong with its settings.
     pub fn in_dir(dir: &Path) -> Result<Self, Error> {
-        let (cluster, _) = Cluster::read(&dir.join("cluster.toml")).map_err(Error::Settings)?;
+        let (cluster, _) =
+            ClusterSettings::read(&dir.join("cluster.toml")).map_err(Error::Settings)?;
         let token = dir.join("admin.token");
         if token.exists() {
             show(&token)?;

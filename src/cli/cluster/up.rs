@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use super::{Wishes, logs};
 use crate::cli::config::flags;
 use crate::cli::program::{Program, named};
-use crate::deploy::settings::{self, Addresses, Cluster, DIRECTORY, Layers, NodeSettings, PREFIX};
+use crate::deploy::settings::{
+    self, Addresses, ClusterSettings, DIRECTORY, Layers, NodeSettings, PREFIX,
+};
 use crate::deploy::setup::replica_home;
 use crate::deploy::supervisor::{Lock, PID, Supervisor, TROUBLE, signals};
 use crate::disk::Files;
@@ -81,7 +83,7 @@ fn warn_of_environment() {
 /// How many replicas there are, and the settings of those that can use theirs. One that cannot must not keep
 /// the others from serving: it says itself what is wrong, and is not started again.
 fn read(directory: &Path, set: &[(String, String)]) -> Result<(usize, Vec<NodeSettings>), Error> {
-    let cluster = Cluster::read(&directory.join("cluster.toml"));
+    let cluster = ClusterSettings::read(&directory.join("cluster.toml"));
     let (cluster, _) = cluster.map_err(Error::Settings)?;
     let n = cluster.replicas.len();
     let (mut nodes, mut wrong) = (Vec::new(), None);

@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 
 use super::input::Input;
 use super::totals::Totals;
-use crate::client::Outcome;
+use crate::client::RequestOutcome;
 use crate::hosts::embedded::Client;
 use crate::kv::resp::write_command;
 use crate::model::error::Error;
@@ -134,7 +134,7 @@ impl Load {
         let Self { client, answered, low, sent, latency_us, refused, progress, .. } = self;
         let count = client.receive(Duration::from_millis(20), |number, outcome| {
             let now = *arrived.get_or_insert_with(Instant::now);
-            let Outcome::Done(reply) = outcome else {
+            let RequestOutcome::Done(reply) = outcome else {
                 wrong = Some(Error::Unknown { number });
                 return;
             };

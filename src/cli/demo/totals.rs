@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::kv::resp::{Arguments, Limits, Parsed};
+use crate::kv::resp::{Arguments, Parsed, RespLimits};
 
 /// Follows the counters that only INCR touches.
 #[derive(Default)]
@@ -44,7 +44,7 @@ impl Totals {
 
     /// Notes a command that is sent.
     pub fn on_command(&mut self, command: &[u8]) {
-        let parsed = self.arguments.parse(command, &Limits::default());
+        let parsed = self.arguments.parse(command, &RespLimits::default());
         let Ok(Parsed::Complete { value, .. }) = parsed else { return };
         let name = value.get(0).unwrap_or_default();
         let is = |other: &&[u8]| name.eq_ignore_ascii_case(other);

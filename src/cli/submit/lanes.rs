@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, unbounded};
 
-use crate::client::{Client, Outcome, Target};
-use crate::kv::resp::{Arguments, Limits, Parsed};
+use crate::client::{Client, RequestOutcome, Target};
+use crate::kv::resp::{Arguments, Parsed, RespLimits};
 use crate::model::error::Error;
 use crate::model::types::ClientId;
 
@@ -82,7 +82,8 @@ impl Lanes {
 
     /// Which connection a command takes: those with the same first key the same.
     fn lane_of(&mut self, command: &[u8]) -> usize {
-        let Ok(Parsed::Complete { value, .. }) = self.arguments.parse(command, &Limits::default())
+        let Ok(Parsed::Complete { value, .. }) =
+            self.arguments.parse(command, &RespLimits::default())
         else {
             return 0;
         };
@@ -150,9 +151,9 @@ impl Run {
                     open.get_mut((number - first) as usize).and_then(|(_, taken)| taken.take());
                 let Some((index, command)) = found else { return };
                 let reply = match outcome {
-                    Outcome::Done(reply) => Ok(reply.to_vec()),
-                    Outcome::Told => Err(Error::Told { number }),
-                    Outcome::Unknown => Err(Error::Unknown { number }),
+                    RequestOutcome::Done(reply) => Ok(reply.to_vec()),
+                    RequestOutcome::Told => Err(Error::Told { number }),
+                    RequestOutcome::Unknown => Err(Error::Unknown { number }),
                 };
                 // Nobody waits for answers when the command has ended.
                 let _ = answers.send(Answered { index, command, reply });

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::source::{Found, Layers, Source};
-use super::{Endpoint, Reached};
+use super::{Endpoint, ReplicaEndpoints};
 use crate::dataflows;
 use crate::links::hello::Shared;
 use crate::model::config::Config;
@@ -32,18 +32,18 @@ pub(super) const LIMITS: [&str; 14] = [
 
 /// A cluster: who is in it, and what all agree on.
 #[derive(Clone, Debug)]
-pub struct Cluster {
+pub struct ClusterSettings {
     /// A number drawn when the cluster was made.
     pub id: u64,
     /// The protocol all speak.
     pub protocol: String,
     /// Where each replica is reached.
-    pub replicas: Vec<Reached>,
+    pub replicas: Vec<ReplicaEndpoints>,
     /// The limits, for a replica whose number is not yet filled in.
     pub config: Config,
 }
 
-impl Cluster {
+impl ClusterSettings {
     /// The format of the file this program reads and writes.
     pub const FORMAT: u64 = 1;
 
@@ -125,7 +125,7 @@ fn named(settings: &[(&str, u64)]) -> BTreeMap<String, u64> {
     settings.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect()
 }
 
-fn replicas(source: &mut Source<'_>) -> Vec<Reached> {
+fn replicas(source: &mut Source<'_>) -> Vec<ReplicaEndpoints> {
     let mut replicas = Vec::new();
     let count = source.tables("replicas");
     if count == 0 {
@@ -141,7 +141,7 @@ fn replicas(source: &mut Source<'_>) -> Vec<Reached> {
         let [links, clients, admin] =
             ["links", "clients", "admin"].map(|field| endpoint(source, &name(field), field));
         if let (Some(links), Some(clients), Some(admin)) = (links, clients, admin) {
-            replicas.push(Reached { links, clients, admin });
+            replicas.push(ReplicaEndpoints { links, clients, admin });
         }
     }
     replicas
@@ -206,7 +206,7 @@ fn limits(source: &mut Source<'_>, n: usize) -> Config {
 
 /// Addresses that two would listen on. A replica that others reach over the network may be on a machine
 /// of its own, and its loopback addresses then are, too.
-fn shared(replicas: &[Reached], place: &str) -> Vec<Problem> {
+fn shared(replicas: &[ReplicaEndpoints], place: &str) -> Vec<Problem> {
     let mut owners = BTreeMap::new();
     let mut problems = Vec::new();
     for (index, addresses) in replicas.iter().enumerate() {

@@ -1,7 +1,7 @@
 //! What a process of a cluster is told: two files, the environment and the command line.
 //!
 //! `cluster.toml` is the same on all nodes: who the replicas are, and what they must agree on. Nothing
-//! overrides it, because replicas that differ in it would part without noticing; [what is shared](Cluster::shared)
+//! overrides it, because replicas that differ in it would part without noticing; [what is shared](ClusterSettings::shared)
 //! is compared when they meet. `node.toml` is a node's own: where its data and keys are. Each of its
 //! settings may also come from the environment or the command line; the nearest wins: flag,
 //! environment, file, default. [`Found`] says which it was. Secrets come from files only, because the
@@ -26,7 +26,7 @@ use crate::links::tls::TlsFiles;
 use crate::model::config::Config;
 use crate::observe::frame::Level;
 
-pub use cluster::Cluster;
+pub use cluster::ClusterSettings;
 pub use endpoint::{Endpoint, look_up_all};
 pub use node::{LogLevel, read};
 pub use secret::{Secret, secret_file};
@@ -42,7 +42,7 @@ pub struct NodeSettings {
     pub protocol: String,
     /// The number drawn when the cluster was made.
     pub cluster: u64,
-    /// What replicas compare when they meet; see [`Cluster::shared`].
+    /// What replicas compare when they meet; see [`ClusterSettings::shared`].
     pub shared: Shared,
     /// The directory of journal and checkpoints; none: nothing is kept.
     pub data: Option<PathBuf>,
@@ -80,7 +80,7 @@ impl NodeSettings {
 
 /// Where a replica is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reached {
+pub struct ReplicaEndpoints {
     /// By the other replicas.
     pub links: Endpoint,
     /// By clients that speak Redis's protocol.
@@ -89,7 +89,7 @@ pub struct Reached {
     pub admin: Endpoint,
 }
 
-impl Reached {
+impl ReplicaEndpoints {
     /// The three, with the names they have in the files.
     #[must_use]
     pub fn named(&self) -> [(&'static str, &Endpoint); 3] {

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::cluster::{Cluster, LIMITS};
+use super::cluster::{ClusterSettings, LIMITS};
 use super::rules;
 use super::secret::{Secret, secret_file};
 use super::source::{Found, Layers, Source};
 use super::value::Kind;
-use super::{Addresses, Endpoint, NodeSettings, Reached};
+use super::{Addresses, Endpoint, NodeSettings, ReplicaEndpoints};
 use crate::links::tls::TlsFiles;
 use crate::model::config::Config;
 use crate::model::error::Error;
@@ -38,20 +38,20 @@ pub(super) const NAMES: [&str; 11] = [
 /// How the replicas of a cluster talk to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Transport {
+pub(super) enum LinkSecurity {
     /// Encrypted, and both ends prove who they are.
     Tls,
     /// As it is.
     Plain,
 }
 
-impl fmt::Display for Transport {
+impl fmt::Display for LinkSecurity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if *self == Self::Tls { "tls" } else { "plain" })
     }
 }
 
-impl Kind for Transport {
+impl Kind for LinkSecurity {
     const WANTED: &'static str = "\"tls\" or \"plain\"";
 }
 
@@ -118,7 +118,8 @@ pub fn read(path: &Path, layers: &Layers) -> Result<(NodeSettings, Vec<Found>), 
     let mut source = Source::open(path, layers).map_err(fail)?;
     let id = source.required::<u16>("id");
     let cluster = source.required::<String>("cluster");
-    let cluster = cluster.map(|written| Cluster::read(&source.beside("cluster", written.into())));
+    let cluster =
+        cluster.map(|written| ClusterSettings::read(&source.beside("cluster", written.into())));
     let (cluster, of_cluster, wrong_in_cluster) = match cluster {
         Some(Ok((cluster, found))) => (Some(cluster), found, Problems::default()),
         Some(Err(problems)) => (None, Vec::new(), problems),
@@ -148,7 +149,7 @@ pub fn read(path: &Path, layers: &Layers) -> Result<(NodeSettings, Vec<Found>), 
 }
 
 /// The addresses of replica `id`.
-fn member(source: &mut Source<'_>, id: u16, cluster: &Cluster) -> Option<Reached> {
+fn member(source: &mut Source<'_>, id: u16, cluster: &ClusterSettings) -> Option<ReplicaEndpoints> {
     let mine = cluster.replicas.get(id as usize);
     if mine.is_none() {
         let last = cluster.replicas.len() - 1;
@@ -168,7 +169,7 @@ pub(super) struct Node {
     pub listen: Option<Addresses>,
     /// The own name that means nothing here, though it is where to listen.
     unknown: Option<Error>,
-    pub transport: Transport,
+    pub transport: LinkSecurity,
     pub tls: Option<TlsFiles>,
     pub password: Option<Secret>,
     pub token: Option<Secret>,
@@ -177,8 +178,8 @@ pub(super) struct Node {
 impl Node {
     const CLIENTS_MAX: usize = 8_000;
 
-    fn read(source: &mut Source<'_>, mine: Option<Reached>) -> Self {
-        let transport = source.or("links", Transport::Tls);
+    fn read(source: &mut Source<'_>, mine: Option<ReplicaEndpoints>) -> Self {
+        let transport = source.or("links", LinkSecurity::Tls);
         let gather_bytes_max = Config::new(ReplicaId(0), 3).gather_bytes_max;
         let (listen, unknown) = listen(source, mine);
         Self {
@@ -201,8 +202,9 @@ impl Node {
         }
     }
 
-    fn settings(self, me: ReplicaId, listen: Addresses, cluster: Cluster) -> NodeSettings {
-        let each = |of: fn(&Reached) -> Endpoint| cluster.replicas.iter().map(of).collect();
+    fn settings(self, me: ReplicaId, listen: Addresses, cluster: ClusterSettings) -> NodeSettings {
+        let each =
+            |of: fn(&ReplicaEndpoints) -> Endpoint| cluster.replicas.iter().map(of).collect();
         NodeSettings {
             shared: cluster.shared(),
             peers: each(|replica| replica.links.clone()),
@@ -245,9 +247,12 @@ fn data(source: &mut Source<'_>) -> Option<PathBuf> {
 }
 
 /// Where to listen: where others reach this node, unless it is told otherwise; and why that is not known.
-fn listen(source: &mut Source<'_>, mine: Option<Reached>) -> (Option<Addresses>, Option<Error>) {
+fn listen(
+    source: &mut Source<'_>,
+    mine: Option<ReplicaEndpoints>,
+) -> (Option<Addresses>, Option<Error>) {
     let mut unknown = None;
-    let mut address = |name: &'static str, of: fn(&Reached) -> &Endpoint| {
+    let mut address = |name: &'static str, of: fn(&ReplicaEndpoints) -> &Endpoint| {
         if source.is_said(name) {
             return source.optional(name);
         }
@@ -269,10 +274,10 @@ fn listen(source: &mut Source<'_>, mine: Option<Reached>) -> (Option<Addresses>,
 }
 
 /// The keys of the links, all of them or none.
-fn tls(source: &mut Source<'_>, transport: Transport) -> Option<TlsFiles> {
+fn tls(source: &mut Source<'_>, transport: LinkSecurity) -> Option<TlsFiles> {
     let mut path = |name| {
         let path = source.path(name);
-        if transport == Transport::Plain {
+        if transport == LinkSecurity::Plain {
             return None;
         }
         let Some(path) = path else {

@@ -4,8 +4,8 @@
 //! commands. So nothing that other machines can reach is open by accident.
 
 use super::Endpoint;
-use super::cluster::Cluster;
-use super::node::{Node, Transport};
+use super::cluster::ClusterSettings;
+use super::node::{LinkSecurity, Node};
 use super::source::Source;
 use crate::links::tls::TlsFiles;
 use crate::links::tls::{CLIENT, Tls, Unusable, name_of};
@@ -30,9 +30,9 @@ pub(super) fn check_keys(source: &mut Source<'_>, me: ReplicaId, files: &TlsFile
 }
 
 /// Notes each address that would be open to more than it should be.
-pub(super) fn check(source: &mut Source<'_>, cluster: &Cluster, node: &Node) {
+pub(super) fn check(source: &mut Source<'_>, cluster: &ClusterSettings, node: &Node) {
     let Some(listen) = node.listen else { return };
-    if node.transport == Transport::Plain {
+    if node.transport == LinkSecurity::Plain {
         let own = Endpoint::from(listen.links);
         let mut all = cluster.replicas.iter().map(|replica| &replica.links).chain([&own]);
         if let Some(address) = all.find(|address| !address.is_loopback()) {

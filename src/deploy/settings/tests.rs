@@ -324,7 +324,7 @@ fn replicas_on_machines_of_their_own_may_have_the_same_loopback_address() {
     }
     files.write("cluster.toml", &text);
 
-    let cluster = Cluster::read(&files.path("cluster.toml"));
+    let cluster = ClusterSettings::read(&files.path("cluster.toml"));
 
     assert_eq!(cluster.unwrap().0.replicas[2].admin, "127.0.0.1:7200".parse().unwrap());
 }

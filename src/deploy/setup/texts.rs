@@ -1,13 +1,13 @@
 //! The words of the files a new cluster begins with.
 
 use super::Plan;
-use crate::deploy::settings::{Addresses, Cluster};
+use crate::deploy::settings::{Addresses, ClusterSettings};
 use crate::model::config::Config;
 use crate::model::types::ReplicaId;
 
 /// `cluster.toml`.
 pub(super) fn cluster(plan: &Plan, id: u64) -> String {
-    let format = Cluster::FORMAT;
+    let format = ClusterSettings::FORMAT;
     let protocol = &plan.protocol;
     let mut text = format!(
         "# What is the same on all nodes of this cluster. Copy it, do not edit one copy only.\n\

@@ -11,7 +11,7 @@ const ABORT: i32 = signal_hook::consts::SIGABRT;
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum ProcessExit {
     /// By itself, with this code.
     Code(i32),
     /// By this signal.
@@ -27,7 +27,7 @@ pub enum Fate {
     Stay(&'static str),
 }
 
-impl Ending {
+impl ProcessExit {
     /// Whether a process that ended so is started again: not if it would only end again, and not if it
     /// has forgotten what it promised.
     #[must_use]
@@ -45,7 +45,7 @@ impl Ending {
     }
 }
 
-impl Ending {
+impl ProcessExit {
     /// What helps.
     pub(super) fn remedy(self, durable: bool) -> &'static str {
         match (self, self.fate(durable)) {
@@ -76,7 +76,7 @@ impl Ending {
     }
 }
 
-impl From<ExitStatus> for Ending {
+impl From<ExitStatus> for ProcessExit {
     fn from(status: ExitStatus) -> Self {
         match (status.code(), status.signal()) {
             (Some(code), _) => Self::Code(code),
@@ -85,7 +85,7 @@ impl From<ExitStatus> for Ending {
     }
 }
 
-impl fmt::Display for Ending {
+impl fmt::Display for ProcessExit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Code(code) if self.is_bug() => write!(f, "a bug, exit code {code}"),
@@ -101,16 +101,16 @@ mod tests {
 
     #[test]
     fn what_would_only_end_again_is_not_started_again() {
-        assert!(matches!(Ending::Code(2).fate(true), Fate::Stay(_)));
-        assert!(matches!(Ending::Code(7).fate(true), Fate::Stay(_)));
-        assert_eq!(Ending::Code(1).fate(true), Fate::Restart);
-        assert_eq!(Ending::Code(8).fate(true), Fate::Restart);
-        assert_eq!(Ending::Code(0).fate(true), Fate::Restart);
-        assert_eq!(Ending::Signal(9).fate(true), Fate::Restart);
+        assert!(matches!(ProcessExit::Code(2).fate(true), Fate::Stay(_)));
+        assert!(matches!(ProcessExit::Code(7).fate(true), Fate::Stay(_)));
+        assert_eq!(ProcessExit::Code(1).fate(true), Fate::Restart);
+        assert_eq!(ProcessExit::Code(8).fate(true), Fate::Restart);
+        assert_eq!(ProcessExit::Code(0).fate(true), Fate::Restart);
+        assert_eq!(ProcessExit::Signal(9).fate(true), Fate::Restart);
     }
 
     #[test]
     fn what_kept_nothing_is_not_started_again() {
-        assert!(matches!(Ending::Signal(9).fate(false), Fate::Stay(_)));
+        assert!(matches!(ProcessExit::Signal(9).fate(false), Fate::Stay(_)));
     }
 }

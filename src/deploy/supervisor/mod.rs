@@ -24,9 +24,9 @@ use signal_hook::iterator::Signals;
 
 use crate::model::error::Error;
 
-pub use ending::{Ending, Fate};
+pub use ending::{Fate, ProcessExit};
 pub use lock::{Lock, runs, stop};
-pub use patience::Patience;
+pub use patience::RestartDelay;
 pub use trouble::FILE as TROUBLE;
 use trouble::Trouble;
 
@@ -62,7 +62,7 @@ enum Replica {
         until: Instant,
     },
     /// Given up for this, or told to end.
-    Ended(Option<Ending>),
+    Ended(Option<ProcessExit>),
 }
 
 impl Replica {
@@ -74,7 +74,7 @@ impl Replica {
 /// The exit code with which all have ended, if that is one.
 fn common_code(replicas: &[Replica]) -> Option<u8> {
     let code = |replica: &Replica| match replica {
-        Replica::Ended(Some(Ending::Code(code))) => u8::try_from(*code).ok(),
+        Replica::Ended(Some(ProcessExit::Code(code))) => u8::try_from(*code).ok(),
         _ => None,
     };
     let first = code(replicas.first()?)?;
@@ -118,7 +118,7 @@ impl Supervisor<'_> {
     /// # Errors
     /// A child that cannot be started, or [`Error::AllEnded`].
     pub fn run(&mut self, n: usize, signals: &Receiver<i32>) -> Result<(), Error> {
-        let mut patience = vec![Patience::default(); n];
+        let mut patience = vec![RestartDelay::default(); n];
         let mut troubles = vec![Trouble::default(); n];
         (0..n).for_each(|index| (self.keep)(index, None));
         let mut replicas = Vec::new();
@@ -157,7 +157,7 @@ impl Supervisor<'_> {
     fn step(
         &mut self,
         replicas: &mut [Replica],
-        patience: &mut [Patience],
+        patience: &mut [RestartDelay],
         troubles: &mut [Trouble],
     ) -> Result<(), Error> {
         for (index, replica) in replicas.iter_mut().enumerate() {
@@ -165,13 +165,13 @@ impl Supervisor<'_> {
             match replica {
                 Replica::Runs { child, since } => {
                     let Some(status) = child.try_wait()? else {
-                        if since.elapsed() >= Patience::LONG_LIFE && trouble.pass() {
+                        if since.elapsed() >= RestartDelay::LONG_LIFE && trouble.pass() {
                             (self.keep)(index, None);
                         }
                         continue;
                     };
                     (self.note_pid)(index, None);
-                    let (lived, ending) = (since.elapsed(), Ending::from(status));
+                    let (lived, ending) = (since.elapsed(), ProcessExit::from(status));
                     let pause = patience[index].after(lived);
                     *replica = self.next(index, ending, pause);
                     self.note(index, ending, lived, trouble);
@@ -199,7 +199,7 @@ impl Supervisor<'_> {
     }
 
     /// What becomes of a child that has ended.
-    fn next(&mut self, index: usize, ending: Ending, pause: Duration) -> Replica {
+    fn next(&mut self, index: usize, ending: ProcessExit, pause: Duration) -> Replica {
         match ending.fate(self.durable) {
             Fate::Restart => {
                 let ms = pause.as_millis();
@@ -210,7 +210,7 @@ impl Supervisor<'_> {
             Fate::Stay(why) => {
                 (self.tell)(&format!("replica {index} ended: {ending}; not started again: {why}"));
                 // One that was killed has said nothing of it.
-                if matches!(ending, Ending::Code(_)) {
+                if matches!(ending, ProcessExit::Code(_)) {
                     self.repeat_last_words(index);
                 }
                 Replica::Ended(Some(ending))
@@ -219,8 +219,8 @@ impl Supervisor<'_> {
     }
 
     /// Repeats why a child has ended by itself, unless that was in order.
-    fn say_why(&mut self, index: usize, ending: Ending) {
-        if matches!(ending, Ending::Code(code) if code != 0) {
+    fn say_why(&mut self, index: usize, ending: ProcessExit) {
+        if matches!(ending, ProcessExit::Code(code) if code != 0) {
             self.repeat_last_words(index);
         }
     }
@@ -232,8 +232,8 @@ impl Supervisor<'_> {
     }
 
     /// Says once what a child ends of again and again, and keeps it where others read it.
-    fn note(&mut self, index: usize, ending: Ending, lived: Duration, trouble: &mut Trouble) {
-        let by_itself = matches!(ending, Ending::Code(_));
+    fn note(&mut self, index: usize, ending: ProcessExit, lived: Duration, trouble: &mut Trouble) {
+        let by_itself = matches!(ending, ProcessExit::Code(_));
         let words = by_itself.then(|| (self.last_words)(index)).flatten();
         if let Some(what) = trouble.on_end(ending, words, lived, self.durable) {
             (self.keep)(index, Some(&what));
@@ -256,7 +256,7 @@ impl Supervisor<'_> {
                 let Replica::Runs { child, .. } = replica else { continue };
                 if let Some(status) = child.try_wait()? {
                     (self.note_pid)(index, None);
-                    let ending = Ending::from(status);
+                    let ending = ProcessExit::from(status);
                     (self.tell)(&format!("replica {index} ended: {ending}"));
                     self.say_why(index, ending);
                     *replica = Replica::Ended(None);
@@ -282,7 +282,7 @@ fn wait(replicas: &[Replica], troubles: &[Trouble], signals: &Receiver<i32>) -> 
         Replica::Waits { until } => Some(*until),
         // Then it has got over what was wrong.
         Replica::Runs { since, .. } if troubles.get(index).is_some_and(Trouble::is_kept) => {
-            Some(*since + Patience::LONG_LIFE)
+            Some(*since + RestartDelay::LONG_LIFE)
         }
         Replica::Runs { .. } | Replica::Ended(_) => None,
     });

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 /// Doubles with each early death, up to a limit.
 #[derive(Clone, Debug)]
-pub struct Patience {
+pub struct RestartDelay {
     next: Duration,
 }
 
-impl Default for Patience {
+impl Default for RestartDelay {
     fn default() -> Self {
         Self { next: Self::FIRST }
     }
 }
 
-impl Patience {
+impl RestartDelay {
     const FIRST: Duration = Duration::from_millis(100);
     const LONGEST: Duration = Duration::from_secs(5);
     /// Who has lived as long as this begins anew.
@@ -37,7 +37,7 @@ mod tests {
 
     #[test]
     fn patience_doubles_up_to_a_limit_and_begins_anew_after_a_long_life() {
-        let mut patience = Patience::default();
+        let mut patience = RestartDelay::default();
         let early = Duration::from_secs(1);
 
         let pauses: Vec<u128> = (0..8).map(|_| patience.after(early).as_millis()).collect();

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::ending::{Ending, Fate};
-use super::patience::Patience;
+use super::ending::{Fate, ProcessExit};
+use super::patience::RestartDelay;
 
 /// The file in the directory of a replica that says, in one line of text, what is wrong with it: why it
 /// ended and is not started again, or why it ends again and again; and what helps. There is none while
@@ -14,7 +14,7 @@ pub const FILE: &str = "trouble";
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trouble {
     /// How it ended last and what it said last, and how often that was the same in a row.
-    last: Option<(Ending, Option<String>)>,
+    last: Option<(ProcessExit, Option<String>)>,
     times: u32,
     kept: bool,
 }
@@ -26,7 +26,7 @@ impl Trouble {
     /// Notes an end after a life of this length; what is to be said of it, if that is worth a word.
     pub fn on_end(
         &mut self,
-        ending: Ending,
+        ending: ProcessExit,
         words: Option<String>,
         lived: Duration,
         durable: bool,
@@ -34,7 +34,7 @@ impl Trouble {
         let stays = ending.fate(durable) != Fate::Restart;
         let why = words.clone().map_or(String::new(), |words| format!(": {}", plain(&words)));
         let end = (ending, words);
-        if lived >= Patience::LONG_LIFE || self.last.as_ref() != Some(&end) {
+        if lived >= RestartDelay::LONG_LIFE || self.last.as_ref() != Some(&end) {
             self.times = 0;
         }
         self.times += 1;
@@ -52,7 +52,7 @@ impl Trouble {
 
     /// Notes why it could not even be started; what is to be said of that, if it is news.
     pub fn on_failure(&mut self, why: &str) -> Option<String> {
-        let end = (Ending::Code(1), Some(why.to_owned()));
+        let end = (ProcessExit::Code(1), Some(why.to_owned()));
         if self.last.as_ref() == Some(&end) {
             return None;
         }
@@ -89,7 +89,7 @@ mod tests {
         let mut trouble = Trouble::default();
         let short = Duration::from_secs(1);
         let mut end = |words: &str, lived| {
-            trouble.on_end(Ending::Code(1), Some(words.to_owned()), lived, true)
+            trouble.on_end(ProcessExit::Code(1), Some(words.to_owned()), lived, true)
         };
         assert_eq!(end("taraflow: cannot open it", short), None);
         assert_eq!(end("something else", short), None);
@@ -104,7 +104,11 @@ mod tests {
         );
         assert_eq!(end("taraflow: cannot open it", short), None, "it has been said");
 
-        assert_eq!(end("taraflow: cannot open it", Patience::LONG_LIFE), None, "that is a new row");
+        assert_eq!(
+            end("taraflow: cannot open it", RestartDelay::LONG_LIFE),
+            None,
+            "that is a new row"
+        );
         assert!(trouble.pass());
         assert!(!trouble.pass());
     }
@@ -112,7 +116,7 @@ mod tests {
     #[test]
     fn one_that_is_not_started_again_is_told_at_once() {
         let mut trouble = Trouble::default();
-        let said = trouble.on_end(Ending::Code(7), None, Duration::ZERO, true).unwrap();
+        let said = trouble.on_end(ProcessExit::Code(7), None, Duration::ZERO, true).unwrap();
         assert!(said.starts_with("has ended (exit code 7) and is not started again"), "{said}");
         assert!(said.contains("put that very one back"), "{said}");
     }

@@ -12,14 +12,14 @@ use crate::hosts::edge::{Gather, Routes};
 use crate::model::batch::{Replies, Requests};
 use crate::model::config::Config;
 
-/// What a client says to a replica.
-pub(super) enum Knock {
+/// A request of a client to its replica.
+pub(super) enum EdgeRequest {
     /// "Answer me here."
     Connect { connection: u64, replies: Sender<Vec<Replies>> },
     /// "Do this."
-    Ask { connection: u64, pack: Pack },
+    Submit { connection: u64, pack: Pack },
     /// "I have left."
-    Leave { connection: u64 },
+    Close { connection: u64 },
 }
 
 struct Connection {
@@ -60,17 +60,17 @@ impl Edge {
         self.gather.is_empty()
     }
 
-    pub fn on_knock(&mut self, knock: Knock) {
-        match knock {
-            Knock::Connect { connection, replies } => {
+    pub fn on_request(&mut self, request: EdgeRequest) {
+        match request {
+            EdgeRequest::Connect { connection, replies } => {
                 let outgoing = Vec::new();
                 self.connections.insert(connection, Connection { replies, outgoing });
             }
-            Knock::Ask { connection, pack } => {
+            EdgeRequest::Submit { connection, pack } => {
                 self.routes.learn(connection, &pack.requests);
                 self.gather.add_pack(pack.requests);
             }
-            Knock::Leave { connection } => self.forget(connection),
+            EdgeRequest::Close { connection } => self.forget(connection),
         }
     }
 

@@ -6,10 +6,10 @@
 //! peer. Replicas can be [killed](Cluster::kill), [paused](Cluster::pause) and
 //! [restarted](Cluster::restart).
 
-mod door;
 mod edge;
 mod links;
 mod replica;
+mod transport;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -20,7 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::client::Session;
-use crate::disk::{Disk, Identity, Memory, Store};
+use crate::disk::{Disk, Identity, MemoryDisk, Store};
 use crate::engine::node::Node;
 use crate::engine::protocol::Protocol;
 use crate::hosts::showing::Showing;
@@ -37,10 +37,10 @@ use crate::observe::observer::Observer;
 use crate::observe::scene::Scene;
 use crate::observe::status::Bounds;
 
-use door::Channels;
-use edge::Knock;
+use edge::EdgeRequest;
 use links::Post;
 use replica::{Control, Life, Lines, Names};
+use transport::ChannelTransport;
 
 pub use crate::client::Client;
 pub use crate::observe::counters::{Seen, Status};
@@ -89,23 +89,23 @@ struct Thread {
     handle: JoinHandle<()>,
 }
 
-/// Where clients knock: a replica that lives has an entry, a new one each life.
+/// Where clients request: a replica that lives has an entry, a new one each life.
 #[derive(Default)]
-struct Door(Mutex<Option<Sender<Knock>>>);
+struct ClientPort(Mutex<Option<Sender<EdgeRequest>>>);
 
-impl Door {
-    fn set(&self, knocks: Option<Sender<Knock>>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = knocks;
+impl ClientPort {
+    fn set(&self, requests: Option<Sender<EdgeRequest>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = requests;
     }
 
-    fn get(&self) -> Option<Sender<Knock>> {
+    fn get(&self) -> Option<Sender<EdgeRequest>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 /// What clients and replicas of a cluster share.
 struct Shared {
-    doors: Vec<Door>,
+    ports: Vec<ClientPort>,
     boards: Vec<Board>,
     /// What is shown of each replica.
     shown: Vec<board::Board>,
@@ -121,14 +121,14 @@ pub struct Cluster {
     durable: bool,
     bounds: Bounds,
     threads: Vec<Thread>,
-    disks: Vec<Memory>,
+    disks: Vec<MemoryDisk>,
     spawn: Box<Spawn>,
     dropped: Box<dyn Fn(ReplicaId) -> u64 + Send + Sync>,
 }
 
 impl Cluster {
     /// Packs of clients that may wait for a replica.
-    const KNOCKS_MAX: usize = 64;
+    const REQUESTS_MAX: usize = 64;
 
     /// Starts replicas that speak `protocol` and apply what they agree on to what `application` makes.
     ///
@@ -147,7 +147,7 @@ impl Cluster {
         let n = settings.config.n;
         let post = Arc::new(Post::new(n, protocol.weight, settings.link_bytes_max));
         let shared = Arc::new(Shared {
-            doors: (0..n).map(|_| Door::default()).collect(),
+            ports: (0..n).map(|_| ClientPort::default()).collect(),
             boards: (0..n).map(|_| Board::default()).collect(),
             shown: (0..n).map(|_| board::Board::default()).collect(),
             clock: Clock::start(),
@@ -155,7 +155,7 @@ impl Cluster {
             limits: ClientLimits::of(&settings.config),
             deadline: settings.deadline,
         });
-        let mut disks: Vec<Memory> = (0..n).map(|_| Memory::default()).collect();
+        let mut disks: Vec<MemoryDisk> = (0..n).map(|_| MemoryDisk::default()).collect();
         let durable = settings.durable;
         for (disk, me) in disks.iter_mut().zip(0..).filter(|_| durable) {
             Store::create(disk, Identity { cluster: CLUSTER, replica: ReplicaId(me) })?;
@@ -185,10 +185,10 @@ impl Cluster {
     pub fn client(&self) -> Client {
         let shared = Arc::clone(&self.shared);
         let nonce = shared.names.next();
-        let first = ReplicaId((nonce % shared.doors.len() as u64) as u16);
+        let first = ReplicaId((nonce % shared.ports.len() as u64) as u16);
         let session = Session::new(shared.limits, first, nonce);
         let deadline = shared.deadline;
-        Client::new(Box::new(Channels::new(shared)), session, deadline)
+        Client::new(Box::new(ChannelTransport::new(shared)), session, deadline)
     }
 
     /// How many replicas there are, dead or alive.
@@ -283,7 +283,7 @@ impl Cluster {
 
     /// The disk of a replica.
     #[must_use]
-    pub fn disk(&self, replica: ReplicaId) -> &Memory {
+    pub fn disk(&self, replica: ReplicaId) -> &MemoryDisk {
         &self.disks[replica.0 as usize]
     }
 }
@@ -307,7 +307,7 @@ struct Home<M: Clone + 'static, R: Clone + 'static> {
     application: Arc<Application>,
     post: Arc<Post<M>>,
     shared: Arc<Shared>,
-    disks: Vec<Memory>,
+    disks: Vec<MemoryDisk>,
 }
 
 impl<M, R> Home<M, R>
@@ -321,7 +321,7 @@ where
             protocol: self.protocol.name.to_owned(),
             suspect_after_ms: self.settings.config.suspect_after_ms,
             durable: self.settings.durable,
-            clients_max: Cluster::KNOCKS_MAX,
+            clients_max: Cluster::REQUESTS_MAX,
             waiting_bytes_max: self.settings.config.gather_bytes_max,
         }
     }
@@ -331,13 +331,13 @@ where
         let config = Config { me, ..self.settings.config.clone() };
         let disk = self.disks[me.0 as usize].clone();
         let disk = self.settings.durable.then(|| (Box::new(disk) as Box<dyn Disk>, CLUSTER));
-        let (knocks, knocked) = bounded(Cluster::KNOCKS_MAX);
+        let (requests, received) = bounded(Cluster::REQUESTS_MAX);
         let (control, controlled) = bounded(16);
         let (started, starting) = bounded(1);
         let lines = Lines {
             post: Arc::clone(&self.post),
             inbox: self.post.open(me),
-            knocks: knocked,
+            requests: received,
             control: controlled,
             board: self.shared.boards[me.0 as usize].clone(),
             watcher: self.settings.watcher.clone(),
@@ -348,7 +348,7 @@ where
         let (level, clock) = (self.settings.observe, self.shared.clock);
         let showing =
             Showing::new(self.shared.shown[me.0 as usize].clone(), self.bounds(), &config, clock);
-        let live = move |held: Sender<Knock>| {
+        let live = move |held: Sender<EdgeRequest>| {
             let mut end = end;
             let (worker, observer) = Observer::of_new_worker(level, &config, protocol, clock);
             let node = Node::start_on(worker, &config, disk, application(), protocol.dataflow);
@@ -367,7 +367,7 @@ where
             }
         };
         let name = format!("replica-{me}");
-        let spawned = std::thread::Builder::new().name(name).spawn(move || live(knocks));
+        let spawned = std::thread::Builder::new().name(name).spawn(move || live(requests));
         let handle = spawned.map_err(|source| Error::Thread { replica: me, source })?;
         match receive_start(&starting) {
             Ok(()) => Ok(Thread { control, handle }),
@@ -389,21 +389,21 @@ struct End<M: Clone + 'static> {
 }
 
 impl<M: Clone> End<M> {
-    fn begin(&mut self, knocks: Sender<Knock>) {
+    fn begin(&mut self, requests: Sender<EdgeRequest>) {
         let me = self.me.0 as usize;
         self.shared.boards[me].with(|status| {
             let (view, lives) = (status.view, status.lives + 1);
             *status = Status { alive: true, lives, view, ..Status::default() };
         });
         self.shared.shown[me].set_ended(None);
-        self.shared.doors[me].set(Some(knocks));
+        self.shared.ports[me].set(Some(requests));
     }
 }
 
 impl<M: Clone> Drop for End<M> {
     fn drop(&mut self) {
         let me = self.me.0 as usize;
-        self.shared.doors[me].set(None);
+        self.shared.ports[me].set(None);
         let panics = std::thread::panicking();
         let why = if panics { "its thread has panicked: a bug" } else { "it has ended" };
         self.shared.shown[me].set_ended(Some(why));

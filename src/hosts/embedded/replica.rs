@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, never, select};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::edge::{Edge, Knock};
+use super::edge::{Edge, EdgeRequest};
 use super::links::{Links, Parcel, Post};
 use crate::engine::node::Node;
 use crate::hosts::showing::Showing;
@@ -34,7 +34,7 @@ pub(super) enum Control {
 pub(super) struct Lines<M> {
     pub post: Arc<Post<M>>,
     pub inbox: Receiver<Parcel<M>>,
-    pub knocks: Receiver<Knock>,
+    pub requests: Receiver<EdgeRequest>,
     pub control: Receiver<Control>,
     pub board: Board,
     pub watcher: Option<Sender<Seen>>,
@@ -58,7 +58,7 @@ pub(super) struct Life<M: Clone + 'static, R: Clone + 'static> {
     own: Vec<M>,
     next_tick: Duration,
     messages_in: u64,
-    closed: Receiver<Knock>,
+    closed: Receiver<EdgeRequest>,
 }
 
 impl<M, R> Life<M, R>
@@ -69,7 +69,7 @@ where
     /// Parcels taken in a turn.
     const PARCELS_A_TURN: usize = 64;
     /// Packs of clients taken in a turn.
-    const KNOCKS_A_TURN: usize = 256;
+    const REQUESTS_A_TURN: usize = 256;
 
     pub fn new(
         config: Config,
@@ -138,7 +138,7 @@ where
         if !self.own.is_empty() || (room && !self.edge.is_empty()) {
             return false;
         }
-        let knocks = if self.edge.is_full() { &self.closed } else { &self.lines.knocks };
+        let requests = if self.edge.is_full() { &self.closed } else { &self.lines.requests };
         let patience = self.next_tick.saturating_sub(self.lines.clock.elapsed());
         select! {
             recv(self.lines.inbox) -> parcel => {
@@ -146,9 +146,9 @@ where
                     self.take(parcel);
                 }
             }
-            recv(knocks) -> knock => {
-                if let Ok(knock) = knock {
-                    self.edge.on_knock(knock);
+            recv(requests) -> request => {
+                if let Ok(request) = request {
+                    self.edge.on_request(request);
                 }
             }
             recv(self.lines.control) -> control => return match control {
@@ -200,12 +200,12 @@ where
             let Ok(parcel) = self.lines.inbox.try_recv() else { break };
             self.take(parcel);
         }
-        for _ in 0..Self::KNOCKS_A_TURN {
+        for _ in 0..Self::REQUESTS_A_TURN {
             if self.edge.is_full() {
                 break;
             }
-            let Ok(knock) = self.lines.knocks.try_recv() else { break };
-            self.edge.on_knock(knock);
+            let Ok(request) = self.lines.requests.try_recv() else { break };
+            self.edge.on_request(request);
         }
     }
 

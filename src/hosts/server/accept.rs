@@ -3,8 +3,8 @@
 use crate::links::Fault;
 use crate::links::client_messages::ClientLimits;
 use crate::links::frame::Outbox;
-use crate::links::hello::{Answer, Common, Hello, Peer};
-use crate::links::stream::Stream;
+use crate::links::hello::{Common, Hello, HelloReply, Peer};
+use crate::links::socket::Socket;
 use crate::links::tls::{self, Tls};
 use crate::model::config::Config;
 use crate::model::types::ReplicaId;
@@ -38,9 +38,9 @@ pub struct AcceptConfig {
 
 impl AcceptConfig {
     /// What an end is told that speaks TLS where this one does not, or the other way round.
-    pub(super) fn one_sided_tls(has_tls: bool) -> Answer {
+    pub(super) fn one_sided_tls(has_tls: bool) -> HelloReply {
         let why = if has_tls { WANTS_TLS } else { NO_TLS };
-        Answer::Mismatch(why.to_owned())
+        HelloReply::Mismatch(why.to_owned())
     }
 
     /// Lets in whoever may come in, and tells the others why not. Of a replica it is said in what its settings
@@ -49,12 +49,12 @@ impl AcceptConfig {
         &self,
         hello: Result<Hello, String>,
         clients: usize,
-        stream: &Stream,
+        stream: &Socket,
         outbox: &mut Outbox,
     ) -> Result<(Stage, Option<String>), Fault> {
         let me = self.config.me;
         let turn_away = |outbox: &mut Outbox, why: String| {
-            outbox.put(&Answer::Mismatch(why.clone()));
+            outbox.put(&HelloReply::Mismatch(why.clone()));
             Err(Fault::Mismatch(why))
         };
         let hello = match hello {
@@ -71,7 +71,7 @@ impl AcceptConfig {
         }
         if hello.from == Peer::Client && clients >= self.clients_max {
             let why = format!("{clients} clients are connected, and no more are allowed");
-            outbox.put(&Answer::Refused(why.clone()));
+            outbox.put(&HelloReply::Refused(why.clone()));
             return Err(Fault::Refused(why));
         }
         let differ = hello.differs(me, &self.common);
@@ -79,7 +79,7 @@ impl AcceptConfig {
             tracing::warn!(differ, "cluster.toml is not the same on all nodes");
         }
         let (cluster, limits) = (self.common.cluster, ClientLimits::of(&self.config));
-        outbox.put(&Answer::Welcome { me, cluster, limits });
+        outbox.put(&HelloReply::Welcome { me, cluster, limits });
         Ok((stage, differ))
     }
 }

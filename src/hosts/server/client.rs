@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use crate::kv::redis::{Line, Offence};
+use crate::kv::redis::{Offence, RedisConnection};
 use crate::kv::service::REPLY_BYTES_MAX;
 use crate::links::Fault;
-use crate::links::stream::Stream;
+use crate::links::socket::Socket;
 use crate::model::types::Millis;
 
 /// Bytes of replies that may wait for one client before further ones are dropped, whatever it had asked
@@ -21,10 +21,10 @@ const LINGER_SILENT_MS: Millis = 5_000;
 
 /// A connection, and what is to be known of it.
 pub struct Client {
-    pub stream: Stream,
+    pub stream: Socket,
     /// Its address, also when it has gone.
     pub peer: String,
-    pub line: Line,
+    pub line: RedisConnection,
     /// What it has asked for last.
     pub asked: u64,
     /// What it had asked for at some times, oldest first, as far as no answer has come.
@@ -57,7 +57,7 @@ pub fn fault_of(offence: Option<Offence>) -> Fault {
 
 impl Client {
     /// One that has just come.
-    pub fn new(stream: Stream, line: Line, now: Millis) -> Self {
+    pub fn new(stream: Socket, line: RedisConnection, now: Millis) -> Self {
         let (peer, noted) = (stream.peer(), VecDeque::new());
         Self { stream, peer, line, asked: 0, noted, moved_at: now, ending: None }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::disk::Meter;
+use crate::disk::DiskMeter;
 use crate::model::events::Event;
 use crate::model::types::{Millis, Slot};
 
@@ -23,7 +23,7 @@ pub struct Diary {
 
 impl Diary {
     /// Notes how the disk is.
-    pub fn on_tick(&mut self, now: Millis, full: bool, meter: Option<&Meter>) {
+    pub fn on_tick(&mut self, now: Millis, full: bool, meter: Option<&DiskMeter>) {
         match (full, self.full_since) {
             (true, None) => {
                 tracing::error!(
@@ -37,7 +37,7 @@ impl Diary {
             }
             _ => {}
         }
-        if let Some(times) = meter.map(Meter::sync_times) {
+        if let Some(times) = meter.map(DiskMeter::sync_times) {
             self.on_sync(now, times.groups, times.syncing);
         }
     }

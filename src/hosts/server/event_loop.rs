@@ -19,7 +19,7 @@ use crate::hosts::server::inbound::{InboundConnections, Received};
 use crate::hosts::server::lines::Lines;
 use crate::hosts::server::peers::Peers;
 use crate::hosts::showing::Showing;
-use crate::links::stream::Scratch;
+use crate::links::socket::Scratch;
 use crate::model::batch::Replies;
 use crate::model::clock::Clock;
 use crate::model::config::Config;

@@ -13,7 +13,7 @@ use crate::links::client_messages::{ClientRequest, ServerReply};
 use crate::links::dropped::Faults;
 use crate::links::frame::{Inbox, Outbox};
 use crate::links::hello::{HELLO_BYTES_MAX, Hello};
-use crate::links::stream::{Scratch, Stream};
+use crate::links::socket::{Scratch, Socket};
 use crate::links::tls::Tls;
 use crate::links::{Carried, Fault};
 use crate::model::batch::{Replies, Requests};
@@ -45,7 +45,7 @@ fn pack_bytes_max(config: &Config) -> usize {
 }
 
 struct Inbound {
-    stream: Stream,
+    stream: Socket,
     inbox: Inbox,
     outbox: Outbox,
     stage: Stage,
@@ -138,7 +138,7 @@ impl<M: DeserializeOwned> InboundConnections<M> {
             self.end(first, &Fault::Slow, registry, received);
         }
         let accepting = self.accept.tls.as_ref().map(Tls::accepting);
-        let stream = Stream::accepted(socket, accepting.as_ref()).and_then(|mut stream| {
+        let stream = Socket::accepted(socket, accepting.as_ref()).and_then(|mut stream| {
             stream.register(registry, Token(id as usize))?;
             Ok(stream)
         });

@@ -12,10 +12,10 @@ use mio::{Registry, Token};
 use crate::hosts::edge::Gather;
 use crate::hosts::server::client::{Client, fault_of};
 use crate::hosts::server::usage::usage;
-use crate::kv::redis::{Line, Settings, World};
+use crate::kv::redis::{RedisConnection, RedisSettings, ServerInfo};
 use crate::links::Fault;
 use crate::links::dropped::Faults;
-use crate::links::stream::{Scratch, Stream};
+use crate::links::socket::{Scratch, Socket};
 use crate::model::app::Census;
 use crate::model::batch::{Answer, Replies, Request};
 use crate::model::types::{ClientId, Millis, ReplicaId};
@@ -31,8 +31,8 @@ const COUNTED_EVERY_MS: u64 = 1_000;
 
 /// Owns the connections of Redis clients.
 pub struct Lines {
-    settings: Arc<Settings>,
-    world: World,
+    settings: Arc<RedisSettings>,
+    world: ServerInfo,
     census: Arc<Census>,
     /// When the world was last told what is counted, and the commands there were then.
     counted: (u64, u64),
@@ -55,7 +55,12 @@ pub struct Lines {
 
 impl Lines {
     /// Nobody yet.
-    pub fn new(settings: Settings, world: World, census: Arc<Census>, patience_ms: Millis) -> Self {
+    pub fn new(
+        settings: RedisSettings,
+        world: ServerInfo,
+        census: Arc<Census>,
+        patience_ms: Millis,
+    ) -> Self {
         Self {
             settings: Arc::new(settings),
             world,
@@ -75,7 +80,7 @@ impl Lines {
 
     /// Lets a client in, or tells it that there are too many.
     pub fn on_accept(&mut self, id: u64, socket: TcpStream, now: Millis, registry: &Registry) {
-        let Ok(mut stream) = Stream::accepted(socket, None) else { return };
+        let Ok(mut stream) = Socket::accepted(socket, None) else { return };
         if self.clients.len() >= self.world.clients_max {
             self.world.traffic.rejected += 1;
             let fault = Fault::Refused("too many clients".to_owned());
@@ -89,7 +94,7 @@ impl Lines {
             self.faults.note(&error.into(), &stream.peer());
             return;
         }
-        let mut line = Line::new(id, Arc::clone(&self.settings));
+        let mut line = RedisConnection::new(id, Arc::clone(&self.settings));
         line.introduce(stream.peer(), stream.own(), self.world.uptime_ms);
         self.world.traffic.connections += 1;
         let client = Client::new(stream, line, now);

@@ -166,13 +166,13 @@ where
 
 fn lines(settings: &NodeSettings, census: Arc<Census>) -> Lines {
     let password = settings.password.as_ref().map(|secret| secret.as_bytes().to_vec());
-    let spoken = redis::Settings::new(password, settings.config.command_bytes_max);
-    let world = redis::World {
+    let spoken = redis::RedisSettings::new(password, settings.config.command_bytes_max);
+    let world = redis::ServerInfo {
         replica: settings.config.me,
         replicas: settings.config.n,
         port: settings.listen.clients.port(),
         clients_max: settings.clients_max,
-        ..redis::World::default()
+        ..redis::ServerInfo::default()
     };
     Lines::new(spoken, world, census, ANSWER_WITHIN_MS)
 }

@@ -17,9 +17,9 @@ use serde_bytes::ByteBuf;
 use crate::deploy::settings::Endpoint;
 use crate::hosts::server::names::Names;
 use crate::links::frame::{Inbox, Outbox};
-use crate::links::hello::{Answer, Common, HELLO_BYTES_MAX, Hello};
+use crate::links::hello::{Common, HELLO_BYTES_MAX, Hello, HelloReply};
+use crate::links::socket::{Scratch, Socket};
 use crate::links::status::LinkStatus;
-use crate::links::stream::{Scratch, Stream};
 use crate::links::tls::Tls;
 use crate::links::{Carried, Fault};
 use crate::model::error::Error;
@@ -39,8 +39,8 @@ const RETRY_MS_MAX: Millis = 1_000;
 
 enum State {
     Down { retry_at: Millis },
-    Greeting { stream: Stream, inbox: Inbox, since: Millis },
-    Up { stream: Stream, moved_at: Millis },
+    Greeting { stream: Socket, inbox: Inbox, since: Millis },
+    Up { stream: Socket, moved_at: Millis },
 }
 
 struct Link {
@@ -228,7 +228,7 @@ impl Link {
             return Err(Fault::Refused(format!("the name in {endpoint} is not known here")));
         };
         let tls = config.tls.as_ref().map(|tls| tls.dialling(self.peer));
-        let mut stream = Stream::dial(address, tls)?;
+        let mut stream = Socket::dial(address, tls)?;
         stream.register(registry, Token(self.peer.0 as usize))?;
         self.outbox = Outbox::default();
         self.outbox.put(&Hello::of_replica(config.me, self.peer, &config.common));
@@ -282,11 +282,11 @@ impl Link {
         self.flush(now)
     }
 
-    fn be_welcomed(&mut self, answer: Option<Answer>, now: Millis) -> Result<(), Fault> {
+    fn be_welcomed(&mut self, answer: Option<HelloReply>, now: Millis) -> Result<(), Fault> {
         match answer {
-            Some(Answer::Welcome { me, .. }) if me == self.peer => {}
-            Some(Answer::Refused(why)) => return Err(Fault::Refused(why)),
-            Some(Answer::Mismatch(why)) => return Err(Fault::Mismatch(why)),
+            Some(HelloReply::Welcome { me, .. }) if me == self.peer => {}
+            Some(HelloReply::Refused(why)) => return Err(Fault::Refused(why)),
+            Some(HelloReply::Mismatch(why)) => return Err(Fault::Mismatch(why)),
             _ => return Err(Fault::Unreadable),
         }
         let down = State::Down { retry_at: now };

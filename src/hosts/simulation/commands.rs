@@ -2,7 +2,7 @@
 
 use super::linearizability::{Action, Reply as Seen, Text, Value};
 use super::random::Random;
-use crate::kv::resp::{Limits, Parsed, Reply, write_command};
+use crate::kv::resp::{Parsed, RespLimits, RespReply, write_command};
 use crate::model::types::ClientId;
 
 /// How large keys and values are.
@@ -79,16 +79,20 @@ fn command(words: &[&str]) -> Vec<u8> {
 
 /// What an answer means to the checker; none if it makes no sense.
 pub(super) fn seen(action: Action, result: &[u8]) -> Option<Seen> {
-    let Ok(Parsed::Complete { value: reply, .. }) = Reply::parse(result, &Limits::default()) else {
+    let Ok(Parsed::Complete { value: reply, .. }) =
+        RespReply::parse(result, &RespLimits::default())
+    else {
         return None;
     };
     Some(match (action, reply) {
-        (Action::Set(_), Reply::Simple(_)) => Seen::Done,
-        (Action::Get, Reply::Bulk(value)) => Seen::Value(value.map(|value| Value::of(&value))),
-        (Action::Incr(_), Reply::Integer(sum)) => Seen::Number(sum),
-        (Action::Append(_), Reply::Integer(length)) => Seen::Length(u32::try_from(length).ok()?),
-        (Action::Del | Action::SetIfAbsent(_), Reply::Integer(flag)) => Seen::Flag(flag == 1),
-        (_, Reply::Error(_)) => Seen::Refused,
+        (Action::Set(_), RespReply::Simple(_)) => Seen::Done,
+        (Action::Get, RespReply::Bulk(value)) => Seen::Value(value.map(|value| Value::of(&value))),
+        (Action::Incr(_), RespReply::Integer(sum)) => Seen::Number(sum),
+        (Action::Append(_), RespReply::Integer(length)) => {
+            Seen::Length(u32::try_from(length).ok()?)
+        }
+        (Action::Del | Action::SetIfAbsent(_), RespReply::Integer(flag)) => Seen::Flag(flag == 1),
+        (_, RespReply::Error(_)) => Seen::Refused,
         _ => return None,
     })
 }

@@ -1,12 +1,12 @@
-//! CLIENT: what a connection says of itself, and of the others.
+//! CLIENT: facts about a connection, and about the others.
 
 use crate::kv::resp::{Command, integer};
 
-use super::Connection;
-use super::answer::Answer;
-use super::connections;
+use super::ListedConnection;
+use super::client_list;
 use super::local::Local;
 use super::session::{Ask, Session};
+use super::writer::ReplyWriter;
 
 /// The subcommands, as `CLIENT INFO` shows them, with how many arguments they take at least and at most,
 /// both names counted.
@@ -46,7 +46,7 @@ const HELP: [&str; 14] = [
     "REPLY ON",
 ];
 
-/// What is known of the subcommand of a CLIENT command.
+/// The subcommand of a CLIENT command, if there is such a one.
 fn known(command: &Command<'_>) -> Option<(&'static str, usize, usize)> {
     let asked = command.get(1)?;
     let is_asked = |full: &str| {
@@ -66,7 +66,7 @@ pub(super) fn needs_listing(local: &Local, command: &Command<'_>) -> bool {
         && matches!(full_name(command), "client|list" | "client|info" | "client|kill")
 }
 
-pub(super) fn client(session: &mut Session, ask: &Ask<'_>, answer: &mut Answer<'_>) {
+pub(super) fn client(session: &mut Session, ask: &Ask<'_>, answer: &mut ReplyWriter<'_>) {
     let Some((full, least, most)) = known(&ask.words) else {
         return answer.unknown_subcommand("CLIENT", ask.word(1));
     };
@@ -106,14 +106,14 @@ pub(super) fn client(session: &mut Session, ask: &Ask<'_>, answer: &mut Answer<'
             Some(_) => answer.integer(0),
             None => answer.error("ERR value is not an integer or out of range"),
         },
-        "client|kill" => connections::kill(session, ask, answer),
-        "client|list" => connections::list(ask, answer),
+        "client|kill" => client_list::kill(session, ask, answer),
+        "client|list" => client_list::list(ask, answer),
         "client|help" => answer.lines(&HELP),
-        _ => connections::info(session, ask, answer),
+        _ => client_list::info(session, ask, answer),
     }
 }
 
-fn tracking_info(answer: &mut Answer<'_>) {
+fn tracking_info(answer: &mut ReplyWriter<'_>) {
     answer.map(3);
     answer.bulk("flags");
     answer.set(1);
@@ -132,7 +132,7 @@ pub(super) fn checked_name(name: &[u8], what: &str) -> Result<Vec<u8>, Vec<u8>> 
     Err(format!("ERR {what} cannot contain spaces, newlines or special characters.").into_bytes())
 }
 
-fn set_info(session: &mut Session, ask: &Ask<'_>, answer: &mut Answer<'_>) {
+fn set_info(session: &mut Session, ask: &Ask<'_>, answer: &mut ReplyWriter<'_>) {
     let (attribute, shown) = match &ask.lower(2)[..] {
         b"lib-name" => (&mut session.library, "lib-name"),
         b"lib-ver" => (&mut session.library_version, "lib-ver"),
@@ -150,7 +150,7 @@ fn set_info(session: &mut Session, ask: &Ask<'_>, answer: &mut Answer<'_>) {
     }
 }
 
-/// What waits in a line.
+/// Bytes and commands that wait in a connection.
 pub(super) struct Waiting {
     /// Commands between MULTI and EXEC, and their bytes.
     pub(super) queued: Option<(usize, usize)>,
@@ -160,7 +160,7 @@ pub(super) struct Waiting {
 }
 
 /// A connection as a line of CLIENT LIST, with the fields of Redis that mean something here.
-pub(super) fn described(session: &Session, waiting: &Waiting, now_ms: u64) -> Connection {
+pub(super) fn described(session: &Session, waiting: &Waiting, now_ms: u64) -> ListedConnection {
     let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let seconds = |since_ms: u64| now_ms.saturating_sub(since_ms) / 1000;
     let (queued, queued_bytes) =
@@ -185,5 +185,5 @@ pub(super) fn described(session: &Session, waiting: &Waiting, now_ms: u64) -> Co
         shown(&session.library_version),
     );
     let (address, dialled) = (session.address.clone(), session.dialled.clone());
-    Connection { id: session.id, address, dialled, line }
+    ListedConnection { id: session.id, address, dialled, line }
 }

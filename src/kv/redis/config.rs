@@ -2,10 +2,10 @@
 
 use crate::kv::service::{STRING_BYTES_MAX, matches};
 
-use super::answer::Answer;
 use super::session::{Ask, Session};
+use super::writer::ReplyWriter;
 
-pub(super) fn config(_: &mut Session, ask: &Ask<'_>, answer: &mut Answer<'_>) {
+pub(super) fn config(_: &mut Session, ask: &Ask<'_>, answer: &mut ReplyWriter<'_>) {
     match &ask.lower(1)[..] {
         b"get" if ask.words.len() > 2 => get(ask, answer),
         b"set" if ask.words.len() > 3 => answer.error(
@@ -23,7 +23,7 @@ pub(super) fn config(_: &mut Session, ask: &Ask<'_>, answer: &mut Answer<'_>) {
     }
 }
 
-fn get(ask: &Ask<'_>, answer: &mut Answer<'_>) {
+fn get(ask: &Ask<'_>, answer: &mut ReplyWriter<'_>) {
     let values = values(ask);
     let wanted = |(name, _): &&(&str, String)| {
         let mut patterns = ask.words.iter().skip(2);
@@ -47,7 +47,7 @@ fn values(ask: &Ask<'_>) -> [(&'static str, String); 11] {
         ("databases", "1".into()),
         ("maxmemory", "0".into()),
         ("maxmemory-policy", "noeviction".into()),
-        ("port", ask.world.port.to_string()),
+        ("port", ask.server.port.to_string()),
         ("proto-max-bulk-len", STRING_BYTES_MAX.to_string()),
         ("requirepass", String::new()),
         ("save", String::new()),

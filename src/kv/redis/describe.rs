@@ -1,14 +1,14 @@
-//! COMMAND: which commands there are, for clients that look before they ask.
+//! COMMAND: the list of all commands, for clients that look before they ask.
 
 use crate::kv::resp::integer;
 use crate::kv::service;
 
-use super::answer::Answer;
 use super::local;
 use super::session::{Ask, Session};
 use super::traits;
+use super::writer::ReplyWriter;
 
-/// What is told of a command, wherever it is answered.
+/// The facts told of a command, wherever it is answered.
 struct Told {
     name: &'static str,
     arity: i8,
@@ -16,7 +16,7 @@ struct Told {
     access: Access,
 }
 
-/// What a command does to the keys it names.
+/// The effect of a command on the keys it names.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Access {
     Writes,
@@ -47,7 +47,7 @@ fn all() -> Vec<Told> {
     all
 }
 
-pub(super) fn command(_: &mut Session, ask: &Ask<'_>, answer: &mut Answer<'_>) {
+pub(super) fn command(_: &mut Session, ask: &Ask<'_>, answer: &mut ReplyWriter<'_>) {
     let all = all();
     let named =
         |name: &[u8]| all.iter().find(|told| name.eq_ignore_ascii_case(told.name.as_bytes()));
@@ -83,13 +83,13 @@ pub(super) fn command(_: &mut Session, ask: &Ask<'_>, answer: &mut Answer<'_>) {
     }
 }
 
-fn write_all(all: &[Told], answer: &mut Answer<'_>) {
+fn write_all(all: &[Told], answer: &mut ReplyWriter<'_>) {
     answer.array(all.len());
     all.iter().for_each(|told| write(told, answer));
 }
 
 /// Redis 7 tells ten things of a command, of which we leave empty hints and subcommands.
-fn write(told: &Told, answer: &mut Answer<'_>) {
+fn write(told: &Told, answer: &mut ReplyWriter<'_>) {
     // Where the first key is depends on an argument there.
     let (first, last, step) = if told.name == "sintercard" { (0, 0, 0) } else { told.keys };
     answer.array(10);
@@ -103,7 +103,7 @@ fn write(told: &Told, answer: &mut Answer<'_>) {
     answer.array(0);
 }
 
-fn write_set(words: &[&str], answer: &mut Answer<'_>) {
+fn write_set(words: &[&str], answer: &mut ReplyWriter<'_>) {
     answer.set(words.len());
     words.iter().for_each(|word| answer.simple(word));
 }
@@ -155,7 +155,7 @@ fn categories(told: &Told) -> Vec<&'static str> {
 }
 
 /// Where the keys are, in the form by which clients of a cluster find the node for a command.
-fn write_key_specification(told: &Told, answer: &mut Answer<'_>) {
+fn write_key_specification(told: &Told, answer: &mut ReplyWriter<'_>) {
     let (first, last, step) = told.keys;
     if step == 0 {
         return answer.array(0);
@@ -185,7 +185,7 @@ fn write_key_specification(told: &Told, answer: &mut Answer<'_>) {
     write_search("range", &spec, answer);
 }
 
-fn write_search(kind: &str, spec: &[(&str, i64)], answer: &mut Answer<'_>) {
+fn write_search(kind: &str, spec: &[(&str, i64)], answer: &mut ReplyWriter<'_>) {
     answer.map(2);
     answer.bulk("type");
     answer.bulk(kind);
@@ -197,7 +197,7 @@ fn write_search(kind: &str, spec: &[(&str, i64)], answer: &mut Answer<'_>) {
     }
 }
 
-fn write_docs(told: &Told, answer: &mut Answer<'_>) {
+fn write_docs(told: &Told, answer: &mut ReplyWriter<'_>) {
     answer.bulk(told.name);
     answer.map(2);
     answer.bulk("summary");
@@ -211,7 +211,7 @@ fn write_docs(told: &Told, answer: &mut Answer<'_>) {
     });
 }
 
-fn get_keys(ask: &Ask<'_>, told: Option<&Told>, answer: &mut Answer<'_>) {
+fn get_keys(ask: &Ask<'_>, told: Option<&Told>, answer: &mut ReplyWriter<'_>) {
     let Some(told) = told else { return answer.error("ERR Invalid command specified") };
     let words: Vec<_> = ask.words.iter().skip(2).collect();
     let keys = keys_of(told, &words);

@@ -1,12 +1,12 @@
 //! SLOWLOG and LATENCY, which dashboards ask for. Nothing is recorded for them: `taraflow doctor`,
 //! `inspect` and `trace` tell what is slow, and where.
 
-use super::answer::Answer;
 use super::session::{Ask, Session};
+use super::writer::ReplyWriter;
 
 const ELSEWHERE: &str = "Nothing is recorded here: ask `taraflow doctor` what is slow, and why.";
 
-pub(super) fn slowlog(_: &mut Session, ask: &Ask<'_>, answer: &mut Answer<'_>) {
+pub(super) fn slowlog(_: &mut Session, ask: &Ask<'_>, answer: &mut ReplyWriter<'_>) {
     let count = ask.words.len();
     match &ask.lower(1)[..] {
         b"get" if count <= 3 => answer.array(0),
@@ -20,7 +20,7 @@ pub(super) fn slowlog(_: &mut Session, ask: &Ask<'_>, answer: &mut Answer<'_>) {
     }
 }
 
-pub(super) fn latency(_: &mut Session, ask: &Ask<'_>, answer: &mut Answer<'_>) {
+pub(super) fn latency(_: &mut Session, ask: &Ask<'_>, answer: &mut ReplyWriter<'_>) {
     let count = ask.words.len();
     match &ask.lower(1)[..] {
         b"latest" if count == 2 => answer.array(0),

@@ -2,9 +2,9 @@
 
 use crate::kv::resp::integer;
 
-use super::answer::Answer;
 use super::session::{Ask, Session};
-use super::{REDIS_VERSION, Settings, client};
+use super::writer::ReplyWriter;
+use super::{REDIS_VERSION, RedisSettings, client};
 
 const WRONG_PASSWORD: &str = "WRONGPASS invalid username-password pair or user is disabled.";
 
@@ -18,7 +18,7 @@ const HELLO_NEEDS_AUTH: &str = "NOAUTH HELLO must be called with the client alre
 
 /// Whether these are the user and the password. Hashes are compared, in a time that does not depend on
 /// where they differ.
-fn is_right(settings: &Settings, user: &[u8], password: &[u8]) -> bool {
+fn is_right(settings: &RedisSettings, user: &[u8], password: &[u8]) -> bool {
     let right = match &settings.password {
         Some(right) => blake3::hash(right) == blake3::hash(password),
         None => true,
@@ -26,7 +26,7 @@ fn is_right(settings: &Settings, user: &[u8], password: &[u8]) -> bool {
     right & (user == b"default")
 }
 
-pub(super) fn auth(session: &mut Session, ask: &Ask<'_>, answer: &mut Answer<'_>) {
+pub(super) fn auth(session: &mut Session, ask: &Ask<'_>, answer: &mut ReplyWriter<'_>) {
     let (user, password) = match ask.words.len() {
         2 if ask.settings.password.is_none() => return answer.error(NO_PASSWORD_SET),
         2 => (&b"default"[..], ask.word(1)),
@@ -41,7 +41,7 @@ pub(super) fn auth(session: &mut Session, ask: &Ask<'_>, answer: &mut Answer<'_>
     }
 }
 
-pub(super) fn hello(session: &mut Session, ask: &Ask<'_>, answer: &mut Answer<'_>) {
+pub(super) fn hello(session: &mut Session, ask: &Ask<'_>, answer: &mut ReplyWriter<'_>) {
     let mut after = session.clone();
     match greet(&mut after, ask) {
         Ok(()) => {
@@ -89,7 +89,7 @@ fn greet(session: &mut Session, ask: &Ask<'_>) -> Result<(), Vec<u8>> {
     if session.authenticated { Ok(()) } else { Err(HELLO_NEEDS_AUTH.into()) }
 }
 
-fn write_greeting(session: &Session, answer: &mut Answer<'_>) {
+fn write_greeting(session: &Session, answer: &mut ReplyWriter<'_>) {
     answer.map(7);
     answer.bulk("server");
     answer.bulk("redis");

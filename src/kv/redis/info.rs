@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
-use super::answer::Answer;
 use super::session::{Ask, Session};
-use super::{REDIS_VERSION, World};
+use super::writer::ReplyWriter;
+use super::{REDIS_VERSION, ServerInfo};
 
 /// A section's name, and what writes its lines.
-type Section = (&'static str, fn(&World) -> Vec<(&'static str, String)>);
+type Section = (&'static str, fn(&ServerInfo) -> Vec<(&'static str, String)>);
 
 const SECTIONS: [Section; 9] = [
     ("Server", server),
@@ -21,7 +21,7 @@ const SECTIONS: [Section; 9] = [
     ("Keyspace", keyspace),
 ];
 
-pub(super) fn info(_: &mut Session, ask: &Ask<'_>, answer: &mut Answer<'_>) {
+pub(super) fn info(_: &mut Session, ask: &Ask<'_>, answer: &mut ReplyWriter<'_>) {
     let wanted = |name: &str| {
         ask.words.len() == 1
             || ask.words.iter().skip(1).any(|word| {
@@ -34,17 +34,18 @@ pub(super) fn info(_: &mut Session, ask: &Ask<'_>, answer: &mut Answer<'_>) {
         if !text.is_empty() {
             text.push_str("\r\n");
         }
-        let lines: String = lines(ask.world).iter().fold(String::new(), |mut all, (key, value)| {
-            write!(all, "{key}:{value}\r\n").expect("a string takes all that is written");
-            all
-        });
+        let lines: String =
+            lines(ask.server).iter().fold(String::new(), |mut all, (key, value)| {
+                write!(all, "{key}:{value}\r\n").expect("a string takes all that is written");
+                all
+            });
         write!(text, "# {name}\r\n{lines}").expect("a string takes all that is written");
     }
     answer.text(&text);
 }
 
-fn server(world: &World) -> Vec<(&'static str, String)> {
-    let uptime_s = world.uptime_ms / 1000;
+fn server(server: &ServerInfo) -> Vec<(&'static str, String)> {
+    let uptime_s = server.uptime_ms / 1000;
     vec![
         ("redis_version", REDIS_VERSION.into()),
         ("redis_mode", "standalone".into()),
@@ -52,24 +53,24 @@ fn server(world: &World) -> Vec<(&'static str, String)> {
         ("os", std::env::consts::OS.into()),
         ("arch_bits", usize::BITS.to_string()),
         ("process_id", std::process::id().to_string()),
-        ("tcp_port", world.port.to_string()),
+        ("tcp_port", server.port.to_string()),
         ("uptime_in_seconds", uptime_s.to_string()),
         ("uptime_in_days", (uptime_s / 86_400).to_string()),
     ]
 }
 
-fn clients(world: &World) -> Vec<(&'static str, String)> {
+fn clients(server: &ServerInfo) -> Vec<(&'static str, String)> {
     vec![
-        ("connected_clients", world.clients.to_string()),
-        ("maxclients", world.clients_max.to_string()),
+        ("connected_clients", server.clients.to_string()),
+        ("maxclients", server.clients_max.to_string()),
         ("blocked_clients", "0".into()),
         ("tracking_clients", "0".into()),
     ]
 }
 
 /// The memory of the whole process: keys, log, links and what observes it.
-fn memory(world: &World) -> Vec<(&'static str, String)> {
-    let (now, peak) = (world.usage.memory_bytes, world.usage.memory_peak_bytes);
+fn memory(server: &ServerInfo) -> Vec<(&'static str, String)> {
+    let (now, peak) = (server.usage.memory_bytes, server.usage.memory_peak_bytes);
     vec![
         ("used_memory", now.to_string()),
         ("used_memory_human", human(now)),
@@ -97,7 +98,7 @@ fn human(bytes: u64) -> String {
 }
 
 /// What a reply has said is in the journals of a majority.
-fn persistence(_: &World) -> Vec<(&'static str, String)> {
+fn persistence(_: &ServerInfo) -> Vec<(&'static str, String)> {
     vec![
         ("loading", "0".into()),
         ("rdb_bgsave_in_progress", "0".into()),
@@ -107,8 +108,8 @@ fn persistence(_: &World) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn stats(world: &World) -> Vec<(&'static str, String)> {
-    let traffic = &world.traffic;
+fn stats(server: &ServerInfo) -> Vec<(&'static str, String)> {
+    let traffic = &server.traffic;
     vec![
         ("total_connections_received", traffic.connections.to_string()),
         ("total_commands_processed", traffic.commands.to_string()),
@@ -121,37 +122,37 @@ fn stats(world: &World) -> Vec<(&'static str, String)> {
 }
 
 /// Every replica takes writes, which is what clients want to know by `role`.
-fn replication(world: &World) -> Vec<(&'static str, String)> {
+fn replication(server: &ServerInfo) -> Vec<(&'static str, String)> {
     vec![
         ("role", "master".into()),
-        ("connected_slaves", world.heard.to_string()),
-        ("master_repl_offset", world.executed.to_string()),
+        ("connected_slaves", server.heard.to_string()),
+        ("master_repl_offset", server.executed.to_string()),
     ]
 }
 
-fn processor(world: &World) -> Vec<(&'static str, String)> {
+fn processor(server: &ServerInfo) -> Vec<(&'static str, String)> {
     let seconds = |ms: u64| format!("{}.{:03}000", ms / 1000, ms % 1000);
     vec![
-        ("used_cpu_sys", seconds(world.usage.system_ms)),
-        ("used_cpu_user", seconds(world.usage.user_ms)),
+        ("used_cpu_sys", seconds(server.usage.system_ms)),
+        ("used_cpu_user", seconds(server.usage.user_ms)),
     ]
 }
 
-fn cluster(world: &World) -> Vec<(&'static str, String)> {
+fn cluster(server: &ServerInfo) -> Vec<(&'static str, String)> {
     vec![
         ("cluster_enabled", "0".into()),
-        ("replica", world.replica.to_string()),
-        ("replicas", world.replicas.to_string()),
-        ("view", world.view.to_string()),
-        ("leader", world.leader.to_string()),
-        ("executed_slot", world.executed.to_string()),
+        ("replica", server.replica.to_string()),
+        ("replicas", server.replicas.to_string()),
+        ("view", server.view.to_string()),
+        ("leader", server.leader.to_string()),
+        ("executed_slot", server.executed.to_string()),
     ]
 }
 
-fn keyspace(world: &World) -> Vec<(&'static str, String)> {
-    match world.keys {
+fn keyspace(server: &ServerInfo) -> Vec<(&'static str, String)> {
+    match server.keys {
         0 => Vec::new(),
-        keys => vec![("db0", format!("keys={keys},expires={},avg_ttl=0", world.expiring))],
+        keys => vec![("db0", format!("keys={keys},expires={},avg_ttl=0", server.expiring))],
     }
 }
 

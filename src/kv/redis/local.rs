@@ -1,13 +1,13 @@
-//! The commands that the line answers itself, or takes part in.
+//! The commands that the connection answers itself, or takes part in.
 
 use crate::kv::resp::Command;
 use crate::kv::service::{self, CheckError, Row};
 
-use super::answer::Answer;
 use super::session::{self, Ask, Session};
+use super::writer::ReplyWriter;
 use super::{client, config, describe, diagnosis, hello, info};
 
-/// A command that the line knows beside those of the service.
+/// A command that is no command of the service.
 pub(super) struct Local {
     /// In small letters.
     pub(super) name: &'static str,
@@ -18,12 +18,12 @@ pub(super) struct Local {
     pub(super) before_auth: bool,
 }
 
-/// What the line does.
+/// An action of the connection.
 #[derive(Clone, Copy)]
 pub(super) enum Action {
-    Answer(fn(&mut Session, &Ask<'_>, &mut Answer<'_>)),
+    Answer(fn(&mut Session, &Ask<'_>, &mut ReplyWriter<'_>)),
     /// As [`Action::Answer`], and what was queued or watched is forgotten.
-    Reset(fn(&mut Session, &Ask<'_>, &mut Answer<'_>)),
+    Reset(fn(&mut Session, &Ask<'_>, &mut ReplyWriter<'_>)),
     Multi,
     Exec,
     Discard,
@@ -67,7 +67,7 @@ pub(super) static TABLE: &[Local] = &[
     local("watch", -2, Action::Watch),
 ];
 
-/// What a command calls.
+/// The one who answers a command.
 pub(super) enum Target {
     Service(&'static Row),
     Local(&'static Local),

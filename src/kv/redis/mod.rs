@@ -1,6 +1,6 @@
-//! The Redis edge: what one client's connection says and hears, without its socket.
+//! The Redis edge: one client's connection, without its socket.
 //!
-//! A [`Line`] is fed the bytes that arrive. It answers what needs no state itself, PING, HELLO, CONFIG
+//! A [`RedisConnection`] is fed the bytes that arrive. It answers what needs no state itself, PING, HELLO, CONFIG
 //! and their like, hands on what only the log can answer, and brings the replies into the order of the
 //! commands. It owns no socket, no clock and no thread.
 //!
@@ -8,7 +8,7 @@
 //!
 //! - A command whose reply is lost is answered with an error that begins with `UNKNOWN`: it may have
 //!   been executed or not.
-//! - MULTI queues in the line, and EXEC is one command in the order. What the line answers itself,
+//! - MULTI queues in the connection, and EXEC is one command in the order. What the connection answers itself,
 //!   SELECT, CLIENT, INFO and their like, it does when the replies of the others have come.
 //! - WATCH asks the log for a version of each key, which ends with the next modification. The replicas
 //!   remember some 65,000 watched keys; whoever watches one that had to be forgotten is told by EXEC that
@@ -23,72 +23,76 @@
 
 use std::sync::Arc;
 
-use crate::kv::resp::Limits;
+use crate::kv::resp::RespLimits;
 use crate::model::types::{ReplicaId, Slot, View};
 
-mod answer;
 mod client;
+mod client_list;
 mod config;
-mod connections;
+mod connection;
 mod describe;
 mod diagnosis;
 mod hello;
 mod info;
-mod line;
 mod local;
 mod queue;
 mod resp3;
 mod session;
 mod traits;
 mod transaction;
+mod writer;
 
-pub use line::{Line, Offence};
+pub use connection::{Offence, RedisConnection};
 
 /// The version of Redis whose commands and words are followed, for clients that ask.
 const REDIS_VERSION: &str = "7.0.15";
 
-/// What holds for every line of a server.
+/// Settings that all connections of a server share.
 #[derive(Clone)]
-pub struct Settings {
+pub struct RedisSettings {
     /// What a client has to say before it is served.
     pub password: Option<Vec<u8>>,
     /// What a client may send.
-    pub limits: Limits,
+    pub limits: RespLimits,
     /// What a client may send before it has said the password.
-    pub limits_before_auth: Limits,
+    pub limits_before_auth: RespLimits,
     /// How many commands of a client the log may hold without a reply.
     pub in_flight_max: u64,
     /// How many bytes may wait to be read by the client before no more commands are taken from it.
     pub output_bytes_max: usize,
 }
 
-impl Settings {
+impl RedisSettings {
     /// The usual ones, with this password and commands of at most so many bytes, if that is less than
     /// the [service](crate::kv::service) takes.
     #[must_use]
     pub fn new(password: Option<Vec<u8>>, command_bytes_max: usize) -> Self {
-        let limits = Limits::default();
+        let limits = RespLimits::default();
         let command_bytes_max = command_bytes_max.min(limits.command_bytes_max);
-        let limits = Limits { command_bytes_max, ..limits };
+        let limits = RespLimits { command_bytes_max, ..limits };
         Self {
             password,
             limits,
-            limits_before_auth: Limits { arguments_max: 10, bulk_bytes_max: 16 << 10, ..limits },
+            limits_before_auth: RespLimits {
+                arguments_max: 10,
+                bulk_bytes_max: 16 << 10,
+                ..limits
+            },
             in_flight_max: 4096,
             output_bytes_max: 4 << 20,
         }
     }
 }
 
-impl Default for Settings {
+impl Default for RedisSettings {
     fn default() -> Self {
-        Self::new(None, Limits::default().command_bytes_max)
+        Self::new(None, RespLimits::default().command_bytes_max)
     }
 }
 
-/// What the server knows of itself and its cluster, for INFO, COMMAND and WAIT.
+/// Facts about the server and its cluster, for INFO, COMMAND and WAIT.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct World {
+pub struct ServerInfo {
     /// The replica that the client is connected to.
     pub replica: ReplicaId,
     /// How many replicas there are.
@@ -117,11 +121,11 @@ pub struct World {
     pub usage: Usage,
     /// What has gone through the clients' port.
     pub traffic: Traffic,
-    /// All connections of Redis clients, for a line that [wants](Line::wants_listing) to know.
-    pub connections: Arc<Vec<Connection>>,
+    /// All connections of Redis clients, for a connection that [wants](RedisConnection::wants_listing) to know.
+    pub connections: Arc<Vec<ListedConnection>>,
 }
 
-/// What a process takes of its machine.
+/// Resources that a process takes of its machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Memory that it holds, in bytes.
@@ -134,7 +138,7 @@ pub struct Usage {
     pub system_ms: u64,
 }
 
-/// What has gone through the clients' port since the replica started.
+/// Counts of the clients' port since the replica started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// Connections let in.
@@ -151,9 +155,9 @@ pub struct Traffic {
     pub bytes_out: u64,
 }
 
-/// One client's connection, as CLIENT LIST shows it.
+/// A client's connection as CLIENT LIST shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Connection {
+pub struct ListedConnection {
     /// Its number.
     pub id: u64,
     /// Where the client is.
@@ -164,7 +168,7 @@ pub struct Connection {
     pub line: String,
 }
 
-impl World {
+impl ServerInfo {
     /// How many replicas may fail.
     fn failures_max(&self) -> usize {
         self.replicas.saturating_sub(1) / 2

@@ -10,7 +10,7 @@ use super::resp3;
 /// Room kept when there is nothing in it.
 const IDLE_BYTES_MAX: usize = 64 << 10;
 
-/// What becomes of the result of an ordered command.
+/// The form in which the result of an ordered command is passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     /// It is the reply.
@@ -19,11 +19,11 @@ pub(super) enum Form {
     Resp3(Shape),
     /// That of a transaction whose commands have the shapes at the front of `transactions`.
     Transaction,
-    /// Versions of watched keys, which the line keeps; the reply is OK.
+    /// Versions of watched keys, which the connection keeps; the reply is OK.
     Watch,
 }
 
-/// Why a command that was ordered has no reply.
+/// A reason for which an ordered command has no reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Silence {
     /// One to a later command has come.
@@ -56,7 +56,7 @@ impl Silence {
 enum Open {
     /// So many ordered commands.
     Ordered(u64, Form),
-    /// So many bytes of `held`, the replies to commands that the line has answered itself.
+    /// So many bytes of `held`, the replies to commands that the connection has answered itself.
     Answered(usize),
 }
 
@@ -168,7 +168,7 @@ impl Queue {
     }
 
     /// Answers the oldest ordered command with its result. Returns whether the result holds
-    /// versions for the line.
+    /// versions for the connection.
     #[inline]
     pub(super) fn reply(&mut self, result: &[u8]) -> bool {
         let Some(form) = self.take() else { return false };

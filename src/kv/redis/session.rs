@@ -1,9 +1,9 @@
-//! What a client has told us about itself.
+//! Facts that a client has told about itself.
 
 use crate::kv::resp::{Command, integer};
 
-use super::answer::Answer;
-use super::{Settings, World};
+use super::writer::ReplyWriter;
+use super::{RedisSettings, ServerInfo};
 
 /// One client, as its commands have made it known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,11 +28,11 @@ pub(super) struct Session {
     pub(super) closing: bool,
 }
 
-/// A command that the line answers itself, with all there is to know for that.
+/// A command that the connection answers itself, with all that it may need for that.
 pub(super) struct Ask<'a> {
     pub(super) words: Command<'a>,
-    pub(super) world: &'a World,
-    pub(super) settings: &'a Settings,
+    pub(super) server: &'a ServerInfo,
+    pub(super) settings: &'a RedisSettings,
 }
 
 impl<'a> Ask<'a> {
@@ -48,7 +48,7 @@ impl<'a> Ask<'a> {
 }
 
 impl Session {
-    pub(super) fn new(id: u64, settings: &Settings) -> Self {
+    pub(super) fn new(id: u64, settings: &RedisSettings) -> Self {
         Self {
             id,
             resp3: false,
@@ -67,7 +67,7 @@ impl Session {
     }
 }
 
-pub(super) fn select(_: &mut Session, ask: &Ask<'_>, answer: &mut Answer<'_>) {
+pub(super) fn select(_: &mut Session, ask: &Ask<'_>, answer: &mut ReplyWriter<'_>) {
     match integer(ask.word(1)) {
         Some(0) => answer.ok(),
         Some(_) => answer.error("ERR DB index is out of range"),
@@ -75,12 +75,12 @@ pub(super) fn select(_: &mut Session, ask: &Ask<'_>, answer: &mut Answer<'_>) {
     }
 }
 
-pub(super) fn quit(session: &mut Session, _: &Ask<'_>, answer: &mut Answer<'_>) {
+pub(super) fn quit(session: &mut Session, _: &Ask<'_>, answer: &mut ReplyWriter<'_>) {
     session.closing = true;
     answer.ok();
 }
 
-pub(super) fn reset(session: &mut Session, ask: &Ask<'_>, answer: &mut Answer<'_>) {
+pub(super) fn reset(session: &mut Session, ask: &Ask<'_>, answer: &mut ReplyWriter<'_>) {
     let Session { address, dialled, since_ms, last_ms, .. } = session.clone();
     let new = Session::new(session.id, ask.settings);
     *session = Session { address, dialled, since_ms, last_ms, ..new };
@@ -88,11 +88,11 @@ pub(super) fn reset(session: &mut Session, ask: &Ask<'_>, answer: &mut Answer<'_
 }
 
 /// A reply says that one more replica than may fail holds the command; these are the others.
-pub(super) fn wait(_: &mut Session, ask: &Ask<'_>, answer: &mut Answer<'_>) {
+pub(super) fn wait(_: &mut Session, ask: &Ask<'_>, answer: &mut ReplyWriter<'_>) {
     match (integer(ask.word(1)), integer(ask.word(2))) {
         (None, _) => answer.error("ERR value is not an integer or out of range"),
         (_, None) => answer.error("ERR timeout is not an integer or out of range"),
         (_, Some(..0)) => answer.error("ERR timeout is negative"),
-        _ => answer.integer(ask.world.failures_max() as i64),
+        _ => answer.integer(ask.server.failures_max() as i64),
     }
 }

@@ -1,4 +1,4 @@
-//! What COMMAND tells of commands that nothing here depends on: groups, and what takes long.
+//! Traits of commands that only COMMAND tells of: their groups, and whether they take long.
 
 /// The commands of each group, in alphabetical order; those of no group work on keys of any kind.
 const GROUPS: [(&str, &[&str]); 8] = [

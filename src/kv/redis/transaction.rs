@@ -1,9 +1,9 @@
-//! What a client has queued between MULTI and EXEC, and what it watches.
+//! The commands queued between MULTI and EXEC, and the keys that a client watches.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::kv::resp::{
-    Arguments, Command, Limits, Parsed, Reply, write_array, write_bulk, write_decimal,
+    Arguments, Command, Parsed, RespLimits, RespReply, write_array, write_bulk, write_decimal,
 };
 use crate::kv::service::Shape;
 
@@ -25,7 +25,7 @@ const OVERHEAD_BYTES: usize = WATCHED_BYTES_MAX + WATCHED_MAX * 48 + 64;
 pub(super) enum Step {
     /// It is ordered with the others; this is the shape of its reply.
     Ordered(Shape),
-    /// The line answers it, when the replies of the others are known. With its words, in RESP.
+    /// The connection answers it, when the replies of the others are known. With its words, in RESP.
     Local(&'static Local, Vec<u8>),
 }
 
@@ -38,11 +38,11 @@ impl Step {
         }
     }
 
-    /// Whether the line must know the other connections.
+    /// Whether the connection must know the others.
     pub(super) fn needs_listing(&self) -> bool {
         let Self::Local(local, bytes) = self else { return false };
         let mut room = Arguments::default();
-        let parsed = room.parse(bytes, &Limits::default());
+        let parsed = room.parse(bytes, &RespLimits::default());
         matches!(parsed, Ok(Parsed::Complete { value, .. }) if client::needs_listing(local, &value))
     }
 }
@@ -63,7 +63,12 @@ pub(super) struct Transaction {
 
 impl Transaction {
     /// Queues a command, unless EXEC could not carry it within `limits`.
-    pub(super) fn push(&mut self, command: &Command<'_>, shape: Shape, limits: &Limits) -> bool {
+    pub(super) fn push(
+        &mut self,
+        command: &Command<'_>,
+        shape: Shape,
+        limits: &RespLimits,
+    ) -> bool {
         let before = self.bytes.len();
         write_count(command.len(), &mut self.bytes);
         command.iter().for_each(|word| write_bulk(word, &mut self.bytes));
@@ -80,12 +85,12 @@ impl Transaction {
         fits
     }
 
-    /// Queues a command that the line answers, unless that is too much.
+    /// Queues a command that the connection answers, unless that is too much.
     pub(super) fn push_local(
         &mut self,
         local: &'static Local,
         command: &Command<'_>,
-        limits: &Limits,
+        limits: &RespLimits,
     ) -> bool {
         let mut bytes = Vec::new();
         command.write(&mut bytes);
@@ -196,13 +201,13 @@ impl Watches {
         let Some((_, keys)) = self.asked.pop_front_if(|(asked, _)| *asked == number) else {
             return;
         };
-        match Reply::parse(reply, &Limits::default()) {
-            Ok(Parsed::Complete { value: Reply::Array(Some(versions)), .. })
+        match RespReply::parse(reply, &RespLimits::default()) {
+            Ok(Parsed::Complete { value: RespReply::Array(Some(versions)), .. })
                 if versions.len() == keys.len() =>
             {
                 for (key, version) in keys.into_iter().zip(versions) {
                     match version {
-                        Reply::Integer(version) => {
+                        RespReply::Integer(version) => {
                             self.seen.entry(key).or_insert(version);
                         }
                         _ => self.failed = true,

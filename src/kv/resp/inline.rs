@@ -1,6 +1,6 @@
 //! Inline commands: a line of words, for people at a terminal and for files of commands.
 
-use super::{Fault, Limits, ProtocolError};
+use super::{ProtocolError, RespFault, RespLimits};
 
 /// Splits `line`, which has no line end, into words by Redis's rules.
 ///
@@ -10,7 +10,7 @@ use super::{Fault, Limits, ProtocolError};
 /// take zero for a byte like others.
 pub(super) fn split(
     line: &[u8],
-    limits: &Limits,
+    limits: &RespLimits,
     text: &mut Vec<u8>,
     spans: &mut Vec<(usize, usize)>,
 ) -> Result<(), ProtocolError> {
@@ -24,12 +24,12 @@ pub(super) fn split(
             return Ok(());
         }
         if spans.len() == limits.arguments_max {
-            return Err(Fault::Arguments(limits.arguments_max).at(at));
+            return Err(RespFault::Arguments(limits.arguments_max).at(at));
         }
         let (word, start) = (at, text.len());
         at = take_word(line, at, text)?;
         if text.len() - start > limits.bulk_bytes_max {
-            return Err(Fault::BulkBytes(limits.bulk_bytes_max).at(word));
+            return Err(RespFault::BulkBytes(limits.bulk_bytes_max).at(word));
         }
         spans.push((start, text.len()));
     }
@@ -47,7 +47,7 @@ fn take_word(line: &[u8], mut at: usize, text: &mut Vec<u8>) -> Result<usize, Pr
             Some(&quote @ (b'"' | b'\'')) => {
                 return match take_quoted(line, at + 1, quote, text) {
                     Some(end) if line.get(end).is_none_or(is_blank) => Ok(end),
-                    _ => Err(Fault::UnbalancedQuotes.at(at)),
+                    _ => Err(RespFault::UnbalancedQuotes.at(at)),
                 };
             }
             Some(&byte) => text.push(byte),
@@ -100,7 +100,7 @@ mod tests {
 
     fn words(line: &[u8]) -> Result<Vec<Vec<u8>>, ProtocolError> {
         let (mut text, mut spans) = (Vec::new(), Vec::new());
-        split(line, &Limits::default(), &mut text, &mut spans)?;
+        split(line, &RespLimits::default(), &mut text, &mut spans)?;
         Ok(spans.iter().map(|&(start, end)| text[start..end].to_vec()).collect())
     }
 
@@ -132,16 +132,16 @@ mod tests {
         for (line, offset) in
             [(&br#"SET "a"#[..], 4), (br#"SET a "b"c"#, 6), (b"'", 0), (br#"x "\"#, 2)]
         {
-            assert_eq!(words(line), Err(Fault::UnbalancedQuotes.at(offset)), "{line:?}");
+            assert_eq!(words(line), Err(RespFault::UnbalancedQuotes.at(offset)), "{line:?}");
         }
     }
 
     #[test]
     fn too_many_words_are_refused() {
-        let limits = Limits { arguments_max: 2, ..Limits::default() };
+        let limits = RespLimits { arguments_max: 2, ..RespLimits::default() };
 
         let refused = split(b"a b c", &limits, &mut Vec::new(), &mut Vec::new());
 
-        assert_eq!(refused, Err(Fault::Arguments(2).at(4)));
+        assert_eq!(refused, Err(RespFault::Arguments(2).at(4)));
     }
 }

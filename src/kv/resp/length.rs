@@ -1,6 +1,6 @@
 //! The numbers before arrays and strings.
 
-use super::{Fault, ProtocolError, integer};
+use super::{ProtocolError, RespFault, integer};
 
 /// Reads the number at `start` and the CRLF behind it; returns the place after that too, or `None`
 /// when the input ends before.
@@ -8,7 +8,7 @@ use super::{Fault, ProtocolError, integer};
 pub(super) fn length(
     input: &[u8],
     start: usize,
-    fault: Fault,
+    fault: RespFault,
 ) -> Result<Option<(i64, usize)>, ProtocolError> {
     // Nearly all lengths have one digit or two.
     match input.get(start..) {
@@ -23,7 +23,7 @@ pub(super) fn length(
 fn long_length(
     input: &[u8],
     start: usize,
-    fault: Fault,
+    fault: RespFault,
 ) -> Result<Option<(i64, usize)>, ProtocolError> {
     let negative = input.get(start) == Some(&b'-');
     let first = start + usize::from(negative);
@@ -56,7 +56,7 @@ fn long_length(
 pub(super) fn lenient_length(
     input: &[u8],
     start: usize,
-    fault: Fault,
+    fault: RespFault,
     is_canonical: &mut bool,
 ) -> Result<Option<(i64, usize)>, ProtocolError> {
     match length(input, start, fault) {

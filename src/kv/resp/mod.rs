@@ -1,19 +1,19 @@
 //! RESP, the wire format of Redis, as a server and its clients need it.
 //!
 //! Commands come as arrays of bulk strings or as inline text ([`Arguments::parse`]); replies are
-//! RESP2 values (the `write_*` functions, and [`Reply`] for the reading side). The bytes read here
-//! come from anyone: every length is checked against [`Limits`] and against the bytes present
+//! RESP2 values (the `write_*` functions, and [`RespReply`] for the reading side). The bytes read here
+//! come from anyone: every length is checked against [`RespLimits`] and against the bytes present
 //! before it is used, and a command is looked at in place, not copied.
 //!
 //! Parsing a prefix gives either [`Parsed::Incomplete`] or exactly what the whole input gives, so a
 //! connection may call the parser whenever it likes.
 //!
 //! ```
-//! use taraflow::kv::resp::{Arguments, Limits, Parsed};
+//! use taraflow::kv::resp::{Arguments, RespLimits, Parsed};
 //!
 //! let mut arguments = Arguments::default();
 //! let input = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\nPING\r\n";
-//! let Ok(Parsed::Complete { value, consumed }) = arguments.parse(input, &Limits::default()) else {
+//! let Ok(Parsed::Complete { value, consumed }) = arguments.parse(input, &RespLimits::default()) else {
 //!     panic!("the command is complete");
 //! };
 //! assert_eq!(value.iter().collect::<Vec<_>>(), [b"GET".as_slice(), b"k"]);
@@ -33,7 +33,7 @@ mod write;
 
 pub use number::{integer, write_decimal};
 pub use parse::{Arguments, Command};
-pub use reply::Reply;
+pub use reply::RespReply;
 pub use write::{
     write_array, write_bulk, write_command, write_error, write_integer, write_null,
     write_null_array, write_ok, write_simple,
@@ -44,7 +44,7 @@ pub const REPLY_DEPTH_MAX: usize = 32;
 
 /// What a peer may ask us to hold, at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct RespLimits {
     /// Arguments of one command, its name among them.
     pub arguments_max: usize,
     /// Bytes of one argument.
@@ -57,7 +57,7 @@ pub struct Limits {
     pub reply_bytes_max: usize,
 }
 
-impl Default for Limits {
+impl Default for RespLimits {
     fn default() -> Self {
         Self {
             arguments_max: 1 << 20,
@@ -96,12 +96,12 @@ pub struct ProtocolError {
     /// Bytes from the start of the parsed input to the place of the fault.
     pub offset: usize,
     /// What is wrong there.
-    pub fault: Fault,
+    pub fault: RespFault,
 }
 
 /// What can be wrong with RESP bytes; prints in Redis's words where Redis has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum RespFault {
     /// An array's length is no number, out of range or not ended by CRLF.
     MultibulkLength,
     /// A command has more arguments than so many.
@@ -132,14 +132,14 @@ pub enum Fault {
     ReplyBytes,
 }
 
-impl Fault {
+impl RespFault {
     /// This fault, at a place in the input.
     pub(crate) fn at(self, offset: usize) -> ProtocolError {
         ProtocolError { offset, fault: self }
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for RespFault {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MultibulkLength => to.write_str("invalid multibulk length"),
@@ -172,8 +172,12 @@ mod tests {
 
     #[test]
     fn protocol_error_speaks_as_redis_does() {
-        let said = [Fault::ExpectedBulk(b'x'), Fault::MultibulkLength, Fault::UnbalancedQuotes]
-            .map(|fault| fault.at(0).to_string());
+        let said = [
+            RespFault::ExpectedBulk(b'x'),
+            RespFault::MultibulkLength,
+            RespFault::UnbalancedQuotes,
+        ]
+        .map(|fault| fault.at(0).to_string());
 
         assert_eq!(said[0], "Protocol error: expected '$', got 'x'");
         assert_eq!(said[1], "Protocol error: invalid multibulk length");

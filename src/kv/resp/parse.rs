@@ -3,7 +3,7 @@
 use std::ops::{Index, Range};
 
 use super::length::{length, lenient_length};
-use super::{Fault, Limits, Parsed, ProtocolError, inline, write_command};
+use super::{Parsed, ProtocolError, RespFault, RespLimits, inline, write_command};
 
 /// The fewest bytes an argument takes: `$0`, CRLF, and CRLF again.
 const ARGUMENT_BYTES_MIN: usize = 6;
@@ -54,7 +54,7 @@ impl Arguments {
     pub fn parse<'a>(
         &'a mut self,
         input: &'a [u8],
-        limits: &Limits,
+        limits: &RespLimits,
     ) -> Result<Parsed<Command<'a>>, ProtocolError> {
         self.read(input, limits, Reading::Strict)
     }
@@ -68,7 +68,7 @@ impl Arguments {
     pub fn parse_leniently<'a>(
         &'a mut self,
         input: &'a [u8],
-        limits: &Limits,
+        limits: &RespLimits,
     ) -> Result<Parsed<Command<'a>>, ProtocolError> {
         self.read(input, limits, Reading::Lenient)
     }
@@ -76,7 +76,7 @@ impl Arguments {
     fn read<'a>(
         &'a mut self,
         input: &'a [u8],
-        limits: &Limits,
+        limits: &RespLimits,
         reading: Reading,
     ) -> Result<Parsed<Command<'a>>, ProtocolError> {
         self.spans.clear();
@@ -100,19 +100,19 @@ impl Arguments {
     fn line<'a>(
         &'a mut self,
         input: &'a [u8],
-        limits: &Limits,
+        limits: &RespLimits,
     ) -> Result<Parsed<Command<'a>>, ProtocolError> {
         // The line may fill the limit and be followed by CR and LF.
         let window = input.len().min(limits.inline_bytes_max.saturating_add(2));
         let Some(end) = input[..window].iter().position(|byte| *byte == b'\n') else {
             if window < input.len() || window == limits.inline_bytes_max.saturating_add(2) {
-                return Err(Fault::InlineBytes.at(limits.inline_bytes_max));
+                return Err(RespFault::InlineBytes.at(limits.inline_bytes_max));
             }
             return Ok(Parsed::Incomplete { needed: input.len() + 1 });
         };
         let line = input[..end].strip_suffix(b"\r").unwrap_or(&input[..end]);
         if line.len() > limits.inline_bytes_max {
-            return Err(Fault::InlineBytes.at(limits.inline_bytes_max));
+            return Err(RespFault::InlineBytes.at(limits.inline_bytes_max));
         }
         inline::split(line, limits, &mut self.text, &mut self.spans)?;
         let value = Command { bytes: &self.text, spans: &self.spans, canonical: None };
@@ -123,7 +123,7 @@ impl Arguments {
 /// Walks over an array of bulk strings and notes where each is; says whether it is in its canonical form.
 fn array(
     input: &[u8],
-    limits: &Limits,
+    limits: &RespLimits,
     reading: Reading,
     spans: &mut Vec<(usize, usize)>,
 ) -> Result<Parsed<bool>, ProtocolError> {
@@ -133,38 +133,38 @@ fn array(
         Reading::Lenient => lenient_length(input, start, fault, &mut is_canonical),
     };
     let mut ends = true;
-    let Some((count, mut at)) = length(input, 1, Fault::MultibulkLength)? else {
+    let Some((count, mut at)) = length(input, 1, RespFault::MultibulkLength)? else {
         return Ok(Parsed::Incomplete { needed: input.len() + 1 });
     };
     // Redis passes over arrays of length zero and below.
     let count = usize::try_from(count).unwrap_or(0);
     if count > limits.arguments_max {
-        return Err(Fault::Arguments(limits.arguments_max).at(1));
+        return Err(RespFault::Arguments(limits.arguments_max).at(1));
     }
     for left in (0..count).rev() {
         // What must follow the argument at hand, at least.
         let after = left.saturating_mul(ARGUMENT_BYTES_MIN);
         match input.get(at) {
             Some(b'$') => {}
-            Some(other) => return Err(Fault::ExpectedBulk(*other).at(at)),
+            Some(other) => return Err(RespFault::ExpectedBulk(*other).at(at)),
             None => return Ok(incomplete(input, at + ARGUMENT_BYTES_MIN, after)),
         }
-        let Some((bytes, start)) = length(input, at + 1, Fault::BulkLength)? else {
+        let Some((bytes, start)) = length(input, at + 1, RespFault::BulkLength)? else {
             return Ok(incomplete(input, at + ARGUMENT_BYTES_MIN, after));
         };
         let bytes = match usize::try_from(bytes) {
             Ok(bytes) if bytes <= limits.bulk_bytes_max => bytes,
-            Ok(_) => return Err(Fault::BulkBytes(limits.bulk_bytes_max).at(at + 1)),
-            Err(_) => return Err(Fault::BulkLength.at(at + 1)),
+            Ok(_) => return Err(RespFault::BulkBytes(limits.bulk_bytes_max).at(at + 1)),
+            Err(_) => return Err(RespFault::BulkLength.at(at + 1)),
         };
         let end = start.saturating_add(bytes);
         if end.saturating_add(2) > limits.command_bytes_max {
-            return Err(Fault::CommandBytes(limits.command_bytes_max).at(at + 1));
+            return Err(RespFault::CommandBytes(limits.command_bytes_max).at(at + 1));
         }
         match input.get(end..) {
             Some([b'\r', b'\n', ..]) => {}
             Some([_, _, ..]) if reading == Reading::Lenient => ends = false,
-            Some([_, _, ..]) => return Err(Fault::BulkEnd.at(end)),
+            Some([_, _, ..]) => return Err(RespFault::BulkEnd.at(end)),
             _ => return Ok(incomplete(input, end + 2, after)),
         }
         spans.push((start, end));
@@ -234,7 +234,7 @@ impl Index<usize> for Command<'_> {
 mod tests {
     use super::*;
 
-    fn parse(input: &[u8], limits: &Limits) -> Result<Parsed<Vec<Vec<u8>>>, ProtocolError> {
+    fn parse(input: &[u8], limits: &RespLimits) -> Result<Parsed<Vec<Vec<u8>>>, ProtocolError> {
         Ok(match Arguments::default().parse(input, limits)? {
             Parsed::Incomplete { needed } => Parsed::Incomplete { needed },
             Parsed::Complete { value, consumed } => {
@@ -244,7 +244,7 @@ mod tests {
     }
 
     fn fault(input: &[u8]) -> (String, usize) {
-        let error = parse(input, &Limits::default()).expect_err("the input is faulty");
+        let error = parse(input, &RespLimits::default()).expect_err("the input is faulty");
         (error.fault.to_string(), error.offset)
     }
 
@@ -252,7 +252,7 @@ mod tests {
     fn a_command_ends_where_the_next_one_starts() {
         let input = b"*2\r\n$3\r\nGET\r\n$2\r\n\r\n\r\n*1\r\n";
 
-        let parsed = parse(input, &Limits::default()).unwrap();
+        let parsed = parse(input, &RespLimits::default()).unwrap();
 
         let value = vec![b"GET".to_vec(), b"\r\n".to_vec()];
         assert_eq!(parsed, Parsed::Complete { value, consumed: 21 });
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn empty_commands_have_no_arguments() {
         for input in [&b"*0\r\n"[..], b"*-1\r\n", b"\r\n", b"  \n"] {
-            let parsed = parse(input, &Limits::default());
+            let parsed = parse(input, &RespLimits::default());
             assert_eq!(parsed, Ok(Parsed::Complete { value: vec![], consumed: input.len() }));
         }
     }
@@ -299,16 +299,16 @@ mod tests {
             (b"*1\r\n$4\rXPING\r\n", false),
         ] {
             for end in 0..input.len() {
-                let parsed = arguments.parse_leniently(&input[..end], &Limits::default());
+                let parsed = arguments.parse_leniently(&input[..end], &RespLimits::default());
                 assert!(matches!(parsed, Ok(Parsed::Incomplete { .. })), "{end}: {parsed:?}");
             }
-            let parsed = arguments.parse_leniently(input, &Limits::default()).unwrap();
+            let parsed = arguments.parse_leniently(input, &RespLimits::default()).unwrap();
             let Parsed::Complete { value, consumed } = parsed else { panic!("{parsed:?}") };
             assert_eq!((&value[0], consumed), (&b"PING"[..], input.len()));
             assert_eq!(value.canonical().is_some(), canonical, "{}", input.escape_ascii());
         }
         for input in [&b"*1\n"[..], b"*\rX", b"*01\r\n", b"*1\r\n$x\r\n", b"*1\r\n+4\r\n"] {
-            assert!(arguments.parse_leniently(input, &Limits::default()).is_err(), "{input:?}");
+            assert!(arguments.parse_leniently(input, &RespLimits::default()).is_err(), "{input:?}");
         }
     }
 
@@ -316,37 +316,37 @@ mod tests {
     fn overlong_bulk_is_refused_before_allocation() {
         let mut arguments = Arguments::default();
 
-        let refused = arguments.parse(b"*2\r\n$16777217\r\n", &Limits::default()).unwrap_err();
+        let refused = arguments.parse(b"*2\r\n$16777217\r\n", &RespLimits::default()).unwrap_err();
 
-        assert_eq!(refused, Fault::BulkBytes(16 << 20).at(5));
+        assert_eq!(refused, RespFault::BulkBytes(16 << 20).at(5));
         assert_eq!(arguments.spans.capacity(), 0);
     }
 
     #[test]
     fn a_command_of_many_fair_arguments_is_refused_as_a_whole() {
-        let limits = Limits { command_bytes_max: 30, ..Limits::default() };
+        let limits = RespLimits { command_bytes_max: 30, ..RespLimits::default() };
 
         let refused = parse(b"*3\r\n$9\r\n123456789\r\n$9\r\n1234", &limits);
 
-        assert_eq!(refused, Err(Fault::CommandBytes(30).at(20)));
+        assert_eq!(refused, Err(RespFault::CommandBytes(30).at(20)));
     }
 
     #[test]
     fn a_line_may_fill_its_limit_but_not_pass_it() {
-        let limits = Limits { inline_bytes_max: 4, ..Limits::default() };
+        let limits = RespLimits { inline_bytes_max: 4, ..RespLimits::default() };
 
         for line in [&b"abcd\n"[..], b"abcd\r\n"] {
             assert!(matches!(parse(line, &limits), Ok(Parsed::Complete { .. })), "{line:?}");
         }
         assert_eq!(parse(b"abcd\r", &limits), Ok(Parsed::Incomplete { needed: 6 }));
         for line in [&b"abcde\n"[..], b"abcdef", b"abcdefgh\n"] {
-            assert_eq!(parse(line, &limits), Err(Fault::InlineBytes.at(4)), "{line:?}");
+            assert_eq!(parse(line, &limits), Err(RespFault::InlineBytes.at(4)), "{line:?}");
         }
     }
 
     #[test]
     fn the_hint_names_what_the_rest_takes_at_least() {
-        let hint = |input| parse(input, &Limits::default());
+        let hint = |input| parse(input, &RespLimits::default());
 
         assert_eq!(hint(b"*3\r\n"), Ok(Parsed::Incomplete { needed: 4 + 3 * 6 }));
         assert_eq!(hint(b"*2\r\n$5\r\nab"), Ok(Parsed::Incomplete { needed: 8 + 7 + 6 }));
@@ -358,8 +358,8 @@ mod tests {
         write_command(std::iter::repeat_n(&b"x"[..], 10_000), &mut long);
         let mut arguments = Arguments::default();
 
-        arguments.parse(&long, &Limits::default()).unwrap();
-        arguments.parse(b"PING\n", &Limits::default()).unwrap();
+        arguments.parse(&long, &RespLimits::default()).unwrap();
+        arguments.parse(b"PING\n", &RespLimits::default()).unwrap();
 
         assert!(arguments.spans.capacity() <= SPANS_KEPT);
     }

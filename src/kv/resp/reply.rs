@@ -1,8 +1,8 @@
 //! Replies out of bytes, for clients and for those who check what a cluster said.
 
 use super::{
-    Fault, Limits, Parsed, ProtocolError, REPLY_DEPTH_MAX, integer, length::length, write_array,
-    write_bulk, write_integer, write_null, write_null_array,
+    Parsed, ProtocolError, REPLY_DEPTH_MAX, RespFault, RespLimits, integer, length::length,
+    write_array, write_bulk, write_integer, write_null, write_null_array,
 };
 
 /// The fewest bytes a reply takes: its type and CRLF.
@@ -10,7 +10,7 @@ const REPLY_BYTES_MIN: usize = 3;
 
 /// One RESP2 reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply {
+pub enum RespReply {
     /// A short text such as `OK`.
     Simple(Vec<u8>),
     /// What went wrong; its first word is a code.
@@ -20,10 +20,10 @@ pub enum Reply {
     /// Any bytes, or none.
     Bulk(Option<Vec<u8>>),
     /// Replies in order, or none.
-    Array(Option<Vec<Reply>>),
+    Array(Option<Vec<RespReply>>),
 }
 
-impl Reply {
+impl RespReply {
     /// Parses the reply that `input` begins with.
     ///
     /// # Errors
@@ -32,12 +32,12 @@ impl Reply {
     /// exceed `limits`.
     ///
     /// ```
-    /// use taraflow::kv::resp::{Limits, Parsed, Reply};
+    /// use taraflow::kv::resp::{RespLimits, Parsed, RespReply};
     ///
-    /// let parsed = Reply::parse(b":42\r\n", &Limits::default());
-    /// assert_eq!(parsed, Ok(Parsed::Complete { value: Reply::Integer(42), consumed: 5 }));
+    /// let parsed = RespReply::parse(b":42\r\n", &RespLimits::default());
+    /// assert_eq!(parsed, Ok(Parsed::Complete { value: RespReply::Integer(42), consumed: 5 }));
     /// ```
-    pub fn parse(input: &[u8], limits: &Limits) -> Result<Parsed<Self>, ProtocolError> {
+    pub fn parse(input: &[u8], limits: &RespLimits) -> Result<Parsed<Self>, ProtocolError> {
         let mut cursor = Cursor { input, at: 0, limits };
         match cursor.reply(0) {
             Ok(value) => Ok(Parsed::Complete { value, consumed: cursor.at }),
@@ -79,28 +79,28 @@ impl From<ProtocolError> for Stop {
 struct Cursor<'a> {
     input: &'a [u8],
     at: usize,
-    limits: &'a Limits,
+    limits: &'a RespLimits,
 }
 
 impl Cursor<'_> {
-    fn reply(&mut self, depth: usize) -> Result<Reply, Stop> {
+    fn reply(&mut self, depth: usize) -> Result<RespReply, Stop> {
         let start = self.at;
         let Some(kind) = self.input.get(start) else {
             return Err(Stop::Incomplete(start + REPLY_BYTES_MIN));
         };
         if start.saturating_add(REPLY_BYTES_MIN) > self.limits.reply_bytes_max {
-            return Err(Fault::ReplyBytes.at(start).into());
+            return Err(RespFault::ReplyBytes.at(start).into());
         }
         match kind {
-            b'+' => Ok(Reply::Simple(self.line()?.to_vec())),
-            b'-' => Ok(Reply::Error(self.line()?.to_vec())),
+            b'+' => Ok(RespReply::Simple(self.line()?.to_vec())),
+            b'-' => Ok(RespReply::Error(self.line()?.to_vec())),
             b':' => match integer(self.line()?) {
-                Some(number) => Ok(Reply::Integer(number)),
-                None => Err(Fault::Integer.at(start + 1).into()),
+                Some(number) => Ok(RespReply::Integer(number)),
+                None => Err(RespFault::Integer.at(start + 1).into()),
             },
-            b'$' => self.bulk().map(Reply::Bulk),
-            b'*' => self.array(depth).map(Reply::Array),
-            other => Err(Fault::ReplyType(*other).at(start).into()),
+            b'$' => self.bulk().map(RespReply::Bulk),
+            b'*' => self.array(depth).map(RespReply::Array),
+            other => Err(RespFault::ReplyType(*other).at(start).into()),
         }
     }
 
@@ -114,19 +114,19 @@ impl Cursor<'_> {
                     self.at = start + end + 2;
                     Ok(&rest[..end])
                 }
-                Some(_) => Err(Fault::Line.at(start + end).into()),
+                Some(_) => Err(RespFault::Line.at(start + end).into()),
                 None => Err(Stop::Incomplete(self.input.len() + 1)),
             },
-            Some(end) => Err(Fault::Line.at(start + end).into()),
+            Some(end) => Err(RespFault::Line.at(start + end).into()),
             None if window.len() > self.limits.inline_bytes_max => {
-                Err(Fault::Line.at(start).into())
+                Err(RespFault::Line.at(start).into())
             }
             None => Err(Stop::Incomplete(self.input.len() + 1)),
         }
     }
 
     /// Reads the length behind the type; `None` for the value that is none.
-    fn length(&mut self, fault: Fault) -> Result<Option<usize>, Stop> {
+    fn length(&mut self, fault: RespFault) -> Result<Option<usize>, Stop> {
         let start = self.at + 1;
         let Some((number, next)) = length(self.input, start, fault)? else {
             return Err(Stop::Incomplete(self.input.len() + 1));
@@ -140,30 +140,30 @@ impl Cursor<'_> {
     }
 
     fn bulk(&mut self) -> Result<Option<Vec<u8>>, Stop> {
-        let Some(bytes) = self.length(Fault::BulkLength)? else { return Ok(None) };
+        let Some(bytes) = self.length(RespFault::BulkLength)? else { return Ok(None) };
         let start = self.at;
         let end = start.saturating_add(bytes);
         if end.saturating_add(2) > self.limits.reply_bytes_max {
-            return Err(Fault::ReplyBytes.at(start).into());
+            return Err(RespFault::ReplyBytes.at(start).into());
         }
         match self.input.get(end..) {
             Some([b'\r', b'\n', ..]) => {
                 self.at = end + 2;
                 Ok(Some(self.input[start..end].to_vec()))
             }
-            Some([_, _, ..]) => Err(Fault::BulkEnd.at(end).into()),
+            Some([_, _, ..]) => Err(RespFault::BulkEnd.at(end).into()),
             _ => Err(Stop::Incomplete(end + 2)),
         }
     }
 
-    fn array(&mut self, depth: usize) -> Result<Option<Vec<Reply>>, Stop> {
+    fn array(&mut self, depth: usize) -> Result<Option<Vec<RespReply>>, Stop> {
         let start = self.at;
         if depth == REPLY_DEPTH_MAX {
-            return Err(Fault::Depth.at(start).into());
+            return Err(RespFault::Depth.at(start).into());
         }
-        let Some(count) = self.length(Fault::MultibulkLength)? else { return Ok(None) };
+        let Some(count) = self.length(RespFault::MultibulkLength)? else { return Ok(None) };
         if count.saturating_mul(REPLY_BYTES_MIN) > self.limits.reply_bytes_max {
-            return Err(Fault::ReplyBytes.at(start).into());
+            return Err(RespFault::ReplyBytes.at(start).into());
         }
         // The vector grows with the elements that are there; the peer's count reserves nothing.
         let mut elements = Vec::new();
@@ -182,18 +182,21 @@ impl Cursor<'_> {
 mod tests {
     use super::*;
 
-    fn parse(input: &[u8]) -> Result<Parsed<Reply>, ProtocolError> {
-        Reply::parse(input, &Limits::default())
+    fn parse(input: &[u8]) -> Result<Parsed<RespReply>, ProtocolError> {
+        RespReply::parse(input, &RespLimits::default())
     }
 
     #[test]
     fn a_nested_reply_is_read_as_it_was_written() {
-        let reply = Reply::Array(Some(vec![
-            Reply::Simple(b"OK".to_vec()),
-            Reply::Error(b"ERR no".to_vec()),
-            Reply::Array(Some(vec![Reply::Integer(i64::MIN), Reply::Bulk(Some(b"\r\n".to_vec()))])),
-            Reply::Bulk(None),
-            Reply::Array(None),
+        let reply = RespReply::Array(Some(vec![
+            RespReply::Simple(b"OK".to_vec()),
+            RespReply::Error(b"ERR no".to_vec()),
+            RespReply::Array(Some(vec![
+                RespReply::Integer(i64::MIN),
+                RespReply::Bulk(Some(b"\r\n".to_vec())),
+            ])),
+            RespReply::Bulk(None),
+            RespReply::Array(None),
         ]));
         let mut bytes = Vec::new();
 
@@ -207,14 +210,17 @@ mod tests {
         let deepest = [b"*1\r\n".repeat(REPLY_DEPTH_MAX), b":1\r\n".to_vec()].concat();
 
         assert!(matches!(parse(&deepest), Ok(Parsed::Complete { .. })));
-        assert_eq!(parse(&b"*1\r\n".repeat(100_000)), Err(Fault::Depth.at(REPLY_DEPTH_MAX * 4)));
+        assert_eq!(
+            parse(&b"*1\r\n".repeat(100_000)),
+            Err(RespFault::Depth.at(REPLY_DEPTH_MAX * 4))
+        );
     }
 
     #[test]
     fn lengths_without_bytes_wait_and_reserve_nothing() {
         assert_eq!(parse(b"*1000000\r\n"), Ok(Parsed::Incomplete { needed: 10 + 3_000_000 }));
         assert_eq!(parse(b"$1000000\r\n"), Ok(Parsed::Incomplete { needed: 10 + 1_000_002 }));
-        assert_eq!(parse(b"*99999999\r\n"), Err(Fault::MultibulkLength.at(1)));
+        assert_eq!(parse(b"*99999999\r\n"), Err(RespFault::MultibulkLength.at(1)));
     }
 
     #[test]

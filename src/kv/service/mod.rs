@@ -24,7 +24,9 @@ use std::sync::atomic::Ordering;
 
 use thiserror::Error;
 
-use crate::kv::resp::{Arguments, Command, Limits, Parsed, ProtocolError, integer, write_error};
+use crate::kv::resp::{
+    Arguments, Command, Parsed, ProtocolError, RespLimits, integer, write_error,
+};
 
 use crate::model::app::{At, Census, Damaged, Frozen, StateMachine, written};
 use expiries::NEVER;
@@ -73,7 +75,8 @@ pub const REPLY_BYTES_MAX: usize = 32 << 20;
 /// The key-value service.
 ///
 /// ```
-/// use taraflow::model::app::{At, StateMachine, kv::KeyValue};
+/// use taraflow::kv::service::KeyValue;
+/// use taraflow::model::app::{At, StateMachine};
 /// use taraflow::model::types::Slot;
 ///
 /// let mut service = KeyValue::default();
@@ -286,7 +289,7 @@ fn look_up<'a>(
     if bytes.first() != Some(&b'*') {
         return Err(CheckError::NotOne);
     }
-    let command = match room.parse(bytes, &Limits::default())? {
+    let command = match room.parse(bytes, &RespLimits::default())? {
         Parsed::Complete { value, consumed } if consumed == bytes.len() => value,
         _ => return Err(CheckError::NotOne),
     };

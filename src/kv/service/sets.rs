@@ -163,7 +163,7 @@ pub(super) fn sdiff(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kv::resp::{Arguments, Limits, Parsed, write_command};
+    use crate::kv::resp::{Arguments, Parsed, RespLimits, write_command};
     use crate::kv::service::tests::check_replies;
 
     #[test]
@@ -225,7 +225,7 @@ mod tests {
         let mut bytes = Vec::new();
         write_command(std::iter::repeat_n(&b"s"[..], 60_000), &mut bytes);
         let mut room = Arguments::default();
-        let Ok(Parsed::Complete { value, .. }) = room.parse(&bytes, &Limits::default()) else {
+        let Ok(Parsed::Complete { value, .. }) = room.parse(&bytes, &RespLimits::default()) else {
             panic!("the command is complete");
         };
         let call = Call { slot: 1, now_ms: 0, name: "", arguments: value };

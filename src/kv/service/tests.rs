@@ -1,14 +1,14 @@
 //! What holds for all commands, and the short notation in which their tests are written.
 
 use super::*;
-use crate::kv::resp::{Reply, write_command};
+use crate::kv::resp::{RespReply, write_command};
 use crate::model::types::Slot;
 
 /// A line in inline syntax as a RESP command.
 pub(super) fn command(line: &str) -> Vec<u8> {
     let mut room = Arguments::default();
     let line = format!("{line}\n").into_bytes();
-    let Ok(Parsed::Complete { value, .. }) = room.parse(&line, &Limits::default()) else {
+    let Ok(Parsed::Complete { value, .. }) = room.parse(&line, &RespLimits::default()) else {
         panic!("no command: {line:?}");
     };
     let mut bytes = Vec::new();
@@ -17,16 +17,16 @@ pub(super) fn command(line: &str) -> Vec<u8> {
 }
 
 /// A reply in short: `+OK`, `-ERR ..`, `:1`, `$text`, `$-`, `[$a :1]`, `[-]`.
-fn short(reply: &Reply) -> String {
+fn short(reply: &RespReply) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     match reply {
-        Reply::Simple(said) => format!("+{}", text(said)),
-        Reply::Error(said) => format!("-{}", text(said)),
-        Reply::Integer(number) => format!(":{number}"),
-        Reply::Bulk(None) => "$-".into(),
-        Reply::Bulk(Some(bytes)) => format!("${}", text(bytes)),
-        Reply::Array(None) => "[-]".into(),
-        Reply::Array(Some(items)) => {
+        RespReply::Simple(said) => format!("+{}", text(said)),
+        RespReply::Error(said) => format!("-{}", text(said)),
+        RespReply::Integer(number) => format!(":{number}"),
+        RespReply::Bulk(None) => "$-".into(),
+        RespReply::Bulk(Some(bytes)) => format!("${}", text(bytes)),
+        RespReply::Array(None) => "[-]".into(),
+        RespReply::Array(Some(items)) => {
             format!("[{}]", items.iter().map(short).collect::<Vec<_>>().join(" "))
         }
     }
@@ -35,7 +35,7 @@ fn short(reply: &Reply) -> String {
 pub(super) fn ask(service: &mut KeyValue, at: At, command: &[u8]) -> String {
     let mut reply = Vec::new();
     service.apply(at, command, &mut reply);
-    match Reply::parse(&reply, &Limits::default()) {
+    match RespReply::parse(&reply, &RespLimits::default()) {
         Ok(Parsed::Complete { value, consumed }) if consumed == reply.len() => short(&value),
         other => panic!("{} is no reply: {other:?}", reply.escape_ascii()),
     }

@@ -1,18 +1,18 @@
-//! The commands that the line answers itself, and those it has a part in: MULTI, EXEC, WATCH.
+//! The commands that the connection answers itself, and those it has a part in: MULTI, EXEC, WATCH.
 
 use crate::kv::resp::{Arguments, Command, Parsed, write_array, write_ok};
 use crate::kv::service::{Row, Shape};
 
-use super::super::World;
-use super::super::answer::Answer;
+use super::super::ServerInfo;
 use super::super::local::{Action, Local};
 use super::super::queue::Form;
 use super::super::resp3::Elements;
 use super::super::session::{Ask, Session};
 use super::super::transaction::{Step, Transaction};
-use super::{Line, Mixed, Order};
+use super::super::writer::ReplyWriter;
+use super::{Mixed, Order, RedisConnection};
 
-impl Line {
+impl RedisConnection {
     /// Queues a command for EXEC.
     pub(super) fn enqueue(&mut self, row: &'static Row, command: &Command<'_>) {
         let limits = self.settings.limits;
@@ -21,7 +21,7 @@ impl Line {
         self.answer_queued(queued);
     }
 
-    /// Queues a command that the line answers itself.
+    /// Queues a command that the connection answers itself.
     pub(super) fn enqueue_local(&mut self, local: &'static Local, command: &Command<'_>) {
         let limits = self.settings.limits;
         let transaction = self.transaction.get_or_insert_default();
@@ -42,14 +42,14 @@ impl Line {
         &mut self,
         action: Action,
         command: Command<'_>,
-        world: &World,
+        server: &ServerInfo,
         order: &mut Order<'_>,
     ) {
         match action {
-            Action::Answer(answer) => self.answer(answer, command, world),
+            Action::Answer(answer) => self.answer(answer, command, server),
             Action::Reset(answer) => {
                 (self.transaction, self.watches) = Default::default();
-                self.answer(answer, command, world);
+                self.answer(answer, command, server);
             }
             Action::Multi if self.transaction.is_some() => {
                 self.say(b"-ERR MULTI calls can not be nested\r\n");
@@ -76,11 +76,11 @@ impl Line {
                 }
                 None => self.say(b"-ERR too many watched keys\r\n"),
             },
-            Action::Exec => self.exec(world, order),
+            Action::Exec => self.exec(server, order),
         }
     }
 
-    fn exec(&mut self, world: &World, order: &mut Order<'_>) {
+    fn exec(&mut self, server: &ServerInfo, order: &mut Order<'_>) {
         let Some(transaction) = self.transaction.take() else {
             return self.say(b"-ERR EXEC without MULTI\r\n");
         };
@@ -92,13 +92,13 @@ impl Line {
         let is_local = |step: &Step| matches!(step, Step::Local(..));
         if watches.is_empty() && transaction.steps().iter().all(is_local) {
             let (_, steps) = transaction.compose(&watches);
-            let reply = self.perform(b"*0\r\n", &steps, world);
+            let reply = self.perform(b"*0\r\n", &steps, server);
             return self.say(&reply);
         }
         let (command, steps) = transaction.compose(&watches);
         let number = if steps.iter().any(is_local) {
             let number = self.queue.order(Form::Resp2);
-            self.mixed = Some(Mixed { number, steps, world: world.clone() });
+            self.mixed = Some(Mixed { number, steps, server: server.clone() });
             number
         } else if self.session.resp3 {
             self.queue.order_transaction(steps.iter().filter_map(Step::shape).collect())
@@ -108,9 +108,14 @@ impl Line {
         order(number, &command);
     }
 
-    /// The reply to EXEC, of which `result` is what the log has answered: does the steps that the line
-    /// has to do, unless nothing was done.
-    pub(super) fn perform(&mut self, result: &[u8], steps: &[Step], world: &World) -> Vec<u8> {
+    /// The reply to EXEC, of which `result` is what the log has answered: does the steps that the
+    /// connection has to do, unless nothing was done.
+    pub(super) fn perform(
+        &mut self,
+        result: &[u8],
+        steps: &[Step],
+        server: &ServerInfo,
+    ) -> Vec<u8> {
         let mut out = Vec::with_capacity(result.len());
         let Some(mut replies) = Elements::of(result) else {
             let shape = self.session.resp3.then_some(Shape::Plain);
@@ -128,7 +133,7 @@ impl Line {
                     if let Ok(Parsed::Complete { value, .. }) =
                         room.parse(bytes, &self.settings.limits)
                     {
-                        self.perform_one(local, value, world, &mut out);
+                        self.perform_one(local, value, server, &mut out);
                     }
                 }
             }
@@ -140,14 +145,14 @@ impl Line {
         &mut self,
         local: &'static Local,
         words: Command<'_>,
-        world: &World,
+        server: &ServerInfo,
         out: &mut Vec<u8>,
     ) {
         match local.action {
             Action::Answer(answer) => {
-                let ask = Ask { words, world, settings: &self.settings };
+                let ask = Ask { words, server, settings: &self.settings };
                 let resp3 = self.session.resp3;
-                answer(&mut self.session, &ask, &mut Answer { out, resp3 });
+                answer(&mut self.session, &ask, &mut ReplyWriter { out, resp3 });
             }
             // EXEC has ended the watch already; nothing else is queued.
             _ => write_ok(out),
@@ -160,13 +165,13 @@ impl Line {
 
     fn answer(
         &mut self,
-        answer: fn(&mut Session, &Ask<'_>, &mut Answer<'_>),
+        answer: fn(&mut Session, &Ask<'_>, &mut ReplyWriter<'_>),
         words: Command<'_>,
-        world: &World,
+        server: &ServerInfo,
     ) {
-        let ask = Ask { words, world, settings: &self.settings };
+        let ask = Ask { words, server, settings: &self.settings };
         let session = &mut self.session;
         let resp3 = session.resp3;
-        self.queue.answer(|out| answer(session, &ask, &mut Answer { out, resp3 }));
+        self.queue.answer(|out| answer(session, &ask, &mut ReplyWriter { out, resp3 }));
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn of_a_pipeline_of_any_length_no_more_is_asked_at_a_time_than_may_be_and_all_is_answered() {
-    let settings = Settings { in_flight_max: 8, ..Settings::default() };
+    let settings = RedisSettings { in_flight_max: 8, ..RedisSettings::default() };
     for length in [4, 8, 32] {
         let mut client = Client::new(settings.clone());
         client.send(&"INCR k\r\n".repeat(length));
@@ -19,7 +19,7 @@ fn of_a_pipeline_of_any_length_no_more_is_asked_at_a_time_than_may_be_and_all_is
 
 #[test]
 fn of_answers_of_any_length_no_more_wait_for_their_reader_than_may_and_he_hears_all() {
-    let settings = Settings { output_bytes_max: 1_000, ..Settings::default() };
+    let settings = RedisSettings { output_bytes_max: 1_000, ..RedisSettings::default() };
     let said = "x".repeat(100);
     for bytes in [500, 1_000, 4_000] {
         let mut client = Client::new(settings.clone());

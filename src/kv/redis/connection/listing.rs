@@ -1,13 +1,14 @@
-//! How a connection stands, for whoever lists connections, and what its next command has to wait for.
+//! The state of a connection for CLIENT LIST, and the conditions under which its next command has to
+//! wait for such a list.
 
 use crate::kv::resp::Command;
 
 use super::super::local::{Action, Local, Target};
 use super::super::transaction::Step;
-use super::super::{Connection, World, client};
-use super::{Line, Listing, Stall};
+use super::super::{ListedConnection, ServerInfo, client};
+use super::{Listing, RedisConnection, Stall};
 
-impl Line {
+impl RedisConnection {
     /// Notes who the client is: its address, the one it has dialled, and when it came, in milliseconds
     /// of the server's life.
     pub fn introduce(&mut self, address: String, dialled: String, now_ms: u64) {
@@ -17,20 +18,20 @@ impl Line {
     }
 
     /// Whether it must be told which connections there are before it can go on. Give it a
-    /// [world](World::connections) that says so, after [`now_knows`](Self::now_knows).
+    /// [server](ServerInfo::connections) that says so, after [`now_knows`](Self::now_knows).
     #[must_use]
     pub fn wants_listing(&self) -> bool {
         self.listing == Listing::Wanted
     }
 
-    /// The next world it is given has all connections.
+    /// The next server it is given has all connections.
     pub fn now_knows(&mut self) {
         self.listing = Listing::Known;
     }
 
     /// This connection, for those who list them, at a time in milliseconds of the server's life.
     #[must_use]
-    pub fn connection(&self, now_ms: u64) -> Connection {
+    pub fn connection(&self, now_ms: u64) -> ListedConnection {
         let waiting = client::Waiting {
             queued: self
                 .transaction
@@ -56,9 +57,9 @@ impl Line {
 
     /// Notes what the client did last, and when.
     #[inline]
-    pub(super) fn note(&mut self, target: &Target, command: &Command<'_>, world: &World) {
+    pub(super) fn note(&mut self, target: &Target, command: &Command<'_>, server: &ServerInfo) {
         self.commands += 1;
-        self.session.last_ms = world.uptime_ms;
+        self.session.last_ms = server.uptime_ms;
         self.session.last = match target {
             Target::Service(row) => row.name(),
             Target::Local(local) if local.name == "client" => client::full_name(command),

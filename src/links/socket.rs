@@ -33,8 +33,8 @@ impl Default for Scratch {
 
 /// One connection.
 #[derive(Debug)]
-pub struct Stream {
-    socket: mio::net::TcpStream,
+pub struct Socket {
+    tcp: mio::net::TcpStream,
     tls: Option<Box<Connection>>,
     /// Whether the socket may have bytes, or its end, that have not been read.
     readable: bool,
@@ -45,28 +45,28 @@ pub struct Stream {
     alike: bool,
 }
 
-impl Stream {
-    /// Begins to connect; [`Stream::is_connected`] says when that is done.
+impl Socket {
+    /// Begins to connect; [`Socket::is_connected`] says when that is done.
     ///
     /// # Errors
     /// What the system says.
     pub fn dial(to: SocketAddr, tls: Option<Dialling>) -> Result<Self, Fault> {
-        let socket = mio::net::TcpStream::connect(to)?;
-        sockopt::set_tcp_user_timeout(&socket, LOST_AFTER_MS).map_err(io::Error::from)?;
+        let tcp = mio::net::TcpStream::connect(to)?;
+        sockopt::set_tcp_user_timeout(&tcp, LOST_AFTER_MS).map_err(io::Error::from)?;
         let tls = match tls {
             None => None,
             Some(Dialling { config, name }) => {
                 Some(Connection::from(ClientConnection::new(config, name).map_err(refused)?))
             }
         };
-        Ok(Self::new(socket, tls))
+        Ok(Self::new(tcp, tls))
     }
 
     /// Takes a connection that a listener has accepted.
     ///
     /// # Errors
     /// What TLS says about its own settings.
-    pub fn accepted(socket: mio::net::TcpStream, tls: Option<&Accepting>) -> Result<Self, Fault> {
+    pub fn accepted(tcp: mio::net::TcpStream, tls: Option<&Accepting>) -> Result<Self, Fault> {
         let tls = match tls {
             None => None,
             Some(Accepting(config)) => {
@@ -74,17 +74,17 @@ impl Stream {
                 Some(Connection::from(connection))
             }
         };
-        Ok(Self::new(socket, tls))
+        Ok(Self::new(tcp, tls))
     }
 
-    fn new(socket: mio::net::TcpStream, tls: Option<Connection>) -> Self {
+    fn new(tcp: mio::net::TcpStream, tls: Option<Connection>) -> Self {
         // A vote that waits for company would cost a round trip; failing to say so costs nothing else.
-        let _ = socket.set_nodelay(true);
+        let _ = tcp.set_nodelay(true);
         // Nor does a machine that has vanished say so.
-        let _ = sockopt::set_socket_keepalive(&socket, true);
-        let _ = sockopt::set_tcp_keepidle(&socket, ASK_AFTER);
+        let _ = sockopt::set_socket_keepalive(&tcp, true);
+        let _ = sockopt::set_tcp_keepidle(&tcp, ASK_AFTER);
         let tls = tls.map(Box::new);
-        Self { socket, tls, readable: false, writable: false, ending: false, alike: false }
+        Self { tcp, tls, readable: false, writable: false, ending: false, alike: false }
     }
 
     /// Lets `registry` watch the socket.
@@ -92,13 +92,13 @@ impl Stream {
     /// # Errors
     /// What the system says.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        self.socket.register(registry, token, Interest::READABLE | Interest::WRITABLE)
+        self.tcp.register(registry, token, Interest::READABLE | Interest::WRITABLE)
     }
 
     /// Lets `registry` watch it no longer.
     pub fn deregister(&mut self, registry: &Registry) {
         // It is about to be closed, which does the same.
-        let _ = self.socket.deregister(registry);
+        let _ = self.tcp.deregister(registry);
     }
 
     /// Takes note of what the system has seen.
@@ -116,7 +116,7 @@ impl Stream {
     /// Tells the other end that nothing more comes, while what it sends is still read.
     pub fn end_writing(&mut self) {
         // A connection that is gone needs no end.
-        let _ = self.socket.shutdown(std::net::Shutdown::Write);
+        let _ = self.tcp.shutdown(std::net::Shutdown::Write);
     }
 
     /// Whether reading may give something.
@@ -136,10 +136,10 @@ impl Stream {
     /// # Errors
     /// Why it never will.
     pub fn is_connected(&self) -> io::Result<bool> {
-        if let Some(error) = self.socket.take_error()? {
+        if let Some(error) = self.tcp.take_error()? {
             return Err(error);
         }
-        match self.socket.peer_addr() {
+        match self.tcp.peer_addr() {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == ErrorKind::NotConnected => Ok(false),
             Err(error) => Err(error),
@@ -149,13 +149,13 @@ impl Stream {
     /// The address of the other end, for messages.
     #[must_use]
     pub fn peer(&self) -> String {
-        self.socket.peer_addr().map_or_else(|_| "unconnected".to_owned(), |addr| addr.to_string())
+        self.tcp.peer_addr().map_or_else(|_| "unconnected".to_owned(), |addr| addr.to_string())
     }
 
     /// The address of this end.
     #[must_use]
     pub fn own(&self) -> String {
-        self.socket.local_addr().map_or_else(|_| "unconnected".to_owned(), |addr| addr.to_string())
+        self.tcp.local_addr().map_or_else(|_| "unconnected".to_owned(), |addr| addr.to_string())
     }
 
     /// Whether the certificate of the other end is for `name`; without TLS nobody can say, and yes.
@@ -184,7 +184,7 @@ impl Stream {
         }
         while self.readable && to.len() - before < limit {
             match &mut self.tls {
-                None => match self.socket.read(&mut scratch.0) {
+                None => match self.tcp.read(&mut scratch.0) {
                     Ok(0) => return Err(Fault::Closed),
                     Ok(count) => {
                         to.extend_from_slice(&scratch.0[..count]);
@@ -193,7 +193,7 @@ impl Stream {
                     }
                     Err(error) => self.on_error(error)?,
                 },
-                Some(tls) => match tls.read_tls(&mut self.socket) {
+                Some(tls) => match tls.read_tls(&mut self.tcp) {
                     Ok(0) => return Err(Fault::Closed),
                     Ok(_) => {
                         tls.process_new_packets().map_err(refused)?;
@@ -210,7 +210,7 @@ impl Stream {
     /// on leaves in the clear, so that the other end can be told why.
     fn compare(&mut self, scratch: &mut Scratch) -> Result<(), Fault> {
         let mut first = [0; 3];
-        let count = match self.socket.peek(&mut first) {
+        let count = match self.tcp.peek(&mut first) {
             Ok(0) => return Err(Fault::Closed),
             Err(error) => return self.on_error(error),
             Ok(count) => count,
@@ -229,7 +229,7 @@ impl Stream {
         };
         self.tls = None;
         // What is left unread would have the system take back what is said last.
-        let _ = self.socket.read(&mut scratch.0);
+        let _ = self.tcp.read(&mut scratch.0);
         Err(Fault::Mismatch(what.to_owned()))
     }
 
@@ -257,13 +257,13 @@ impl Stream {
             let rest = &bytes[taken..];
             let outcome = match &mut self.tls {
                 None if rest.is_empty() => return Ok(taken),
-                None => self.socket.write(rest).inspect(|count| taken += count),
+                None => self.tcp.write(rest).inspect(|count| taken += count),
                 Some(tls) => {
                     taken += tls.writer().write(rest)?;
                     if !tls.wants_write() {
                         return Ok(taken);
                     }
-                    tls.write_tls(&mut self.socket)
+                    tls.write_tls(&mut self.tcp)
                 }
             };
             match outcome {
@@ -330,9 +330,9 @@ mod tests {
     fn a_machine_that_vanishes_is_noticed_by_the_system() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
 
-        let stream = Stream::dial(listener.local_addr().unwrap(), None).unwrap();
+        let socket = Socket::dial(listener.local_addr().unwrap(), None).unwrap();
 
-        assert_eq!(sockopt::tcp_user_timeout(&stream.socket).unwrap(), LOST_AFTER_MS);
-        assert!(sockopt::socket_keepalive(&stream.socket).unwrap());
+        assert_eq!(sockopt::tcp_user_timeout(&socket.tcp).unwrap(), LOST_AFTER_MS);
+        assert!(sockopt::socket_keepalive(&socket.tcp).unwrap());
     }
 }

@@ -1,17 +1,17 @@
-//! Writing the replies that the line gives itself, in the version of RESP that its client chose.
+//! A writer of replies in the version of RESP that a client chose, for those given without the log.
 
 use crate::kv::resp::{
     write_array, write_bulk, write_decimal, write_error, write_integer, write_null,
     write_null_array, write_ok, write_simple,
 };
 
-/// Where a reply goes, and in which version.
-pub(super) struct Answer<'a> {
+/// A buffer for replies, and the version of RESP in it.
+pub(super) struct ReplyWriter<'a> {
     pub(super) out: &'a mut Vec<u8>,
     pub(super) resp3: bool,
 }
 
-impl Answer<'_> {
+impl ReplyWriter<'_> {
     pub(super) fn ok(&mut self) {
         write_ok(self.out);
     }

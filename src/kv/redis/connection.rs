@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use crate::kv::resp::{Arguments, Command, Fault, Limits, Parsed, ProtocolError, write_error};
+use crate::kv::resp::{
+    Arguments, Command, Parsed, ProtocolError, RespFault, RespLimits, write_error,
+};
 use crate::kv::service::{self, Row};
 
 use super::local::{self, Target};
 use super::queue::{Form, Queue, Silence};
 use super::session::Session;
 use super::transaction::{Step, Transaction, Watches};
-use super::{Settings, World};
+use super::{RedisSettings, ServerInfo};
 
-mod acting;
-mod standing;
+mod commands;
+mod listing;
 
 /// Room kept for input when there is none.
 const IDLE_BYTES_MAX: usize = 64 << 10;
@@ -29,29 +31,29 @@ const LOOKED_AT_BYTES_MAX: usize = 4 << 10;
 /// ```
 /// use std::sync::Arc;
 ///
-/// use taraflow::kv::redis::{Line, Settings, World};
+/// use taraflow::kv::redis::{RedisConnection, RedisSettings, ServerInfo};
 ///
-/// let mut line = Line::new(7, Arc::new(Settings::default()));
+/// let mut connection = RedisConnection::new(7, Arc::new(RedisSettings::default()));
 /// let mut ordered = Vec::new();
-/// line.on_bytes(b"GET k\r\nPING\r\n", &World::default(), &mut |number, command| {
+/// connection.on_bytes(b"GET k\r\nPING\r\n", &ServerInfo::default(), &mut |number, command| {
 ///     ordered.push((number, command.to_vec()));
 /// });
 /// assert_eq!(ordered, [(1, b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n".to_vec())]);
-/// assert_eq!(line.output(), b"");
-/// line.on_reply(1, b"$-1\r\n");
-/// assert_eq!(line.output(), b"$-1\r\n+PONG\r\n");
-/// line.sent(12);
-/// assert_eq!(line.output(), b"");
+/// assert_eq!(connection.output(), b"");
+/// connection.on_reply(1, b"$-1\r\n");
+/// assert_eq!(connection.output(), b"$-1\r\n+PONG\r\n");
+/// connection.sent(12);
+/// assert_eq!(connection.output(), b"");
 /// ```
-pub struct Line {
-    settings: Arc<Settings>,
+pub struct RedisConnection {
+    settings: Arc<RedisSettings>,
     session: Session,
     queue: Queue,
     /// Why the connection ends, if that is the client's fault.
     offence: Option<Offence>,
     transaction: Option<Transaction>,
     watches: Watches,
-    /// EXEC that waits for its reply before the line can do its part.
+    /// EXEC that waits for its reply before the connection can do its part.
     mixed: Option<Mixed>,
     listing: Listing,
     /// How many commands it has taken.
@@ -67,7 +69,7 @@ pub struct Line {
     canonical: Vec<u8>,
 }
 
-/// What ends the connection of a client that has sent it.
+/// Input that ends the connection of the client that has sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offence {
     /// Bytes that are no command.
@@ -77,19 +79,19 @@ pub enum Offence {
     Http,
 }
 
-/// Why commands that have arrived are not taken.
+/// A reason for which commands that have arrived are not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stall {
     /// Too many are open, or their replies are not read.
     Full,
     /// The reply to an ordered command must be known first: to WATCH, when the next is EXEC, and to an
-    /// EXEC that the line has a part in.
+    /// EXEC that the connection has a part in.
     Reply,
     /// It must be told which other connections there are.
     Listing,
 }
 
-/// Whether the line knows the other connections.
+/// The connection's knowledge of the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Listing {
     Unknown,
@@ -97,20 +99,20 @@ enum Listing {
     Known,
 }
 
-/// A transaction of which the line does some steps, when the replies of the others are known.
+/// A transaction of which the connection does some steps, when the replies of the others are known.
 struct Mixed {
     number: u64,
     steps: Vec<Step>,
-    world: World,
+    server: ServerInfo,
 }
 
-/// Where commands for the log go.
+/// The way of commands to the log.
 type Order<'a> = dyn FnMut(u64, &[u8]) + 'a;
 
-impl Line {
+impl RedisConnection {
     /// A client that has said nothing. The `id` is what CLIENT ID answers with.
     #[must_use]
-    pub fn new(id: u64, settings: Arc<Settings>) -> Self {
+    pub fn new(id: u64, settings: Arc<RedisSettings>) -> Self {
         Self {
             session: Session::new(id, &settings),
             settings,
@@ -134,13 +136,13 @@ impl Line {
     /// numbers, as RESP arrays.
     ///
     /// Call it with no bytes when [`is_ready`](Self::is_ready) says so.
-    pub fn on_bytes(&mut self, bytes: &[u8], world: &World, order: &mut Order<'_>) {
+    pub fn on_bytes(&mut self, bytes: &[u8], server: &ServerInfo, order: &mut Order<'_>) {
         if self.session.closing {
             return;
         }
         // Most often whole commands arrive, which need not be kept.
         if self.start == self.input.len() {
-            let taken = self.work(bytes, world, order);
+            let taken = self.work(bytes, server, order);
             self.input.extend_from_slice(&bytes[taken..]);
             return;
         }
@@ -150,13 +152,13 @@ impl Line {
             return;
         }
         let input = std::mem::take(&mut self.input);
-        self.start += self.work(&input[self.start..], world, order);
+        self.start += self.work(&input[self.start..], server, order);
         self.input = input;
         self.forget_taken();
     }
 
     /// Takes the result of an ordered command. Results come with ascending numbers; where one is left
-    /// out the reply was lost, and one that was answered for already is passed over.
+    /// out the reply was lost, and one that was answered already is ignored.
     #[inline]
     pub fn on_reply(&mut self, number: u64, result: &[u8]) {
         if self.queue.oldest().is_none_or(|oldest| number < oldest) {
@@ -167,7 +169,7 @@ impl Line {
             return;
         }
         if let Some(mixed) = self.mixed.take_if(|mixed| mixed.number == number) {
-            let reply = self.perform(result, &mixed.steps, &mixed.world);
+            let reply = self.perform(result, &mixed.steps, &mixed.server);
             self.queue.reply(&reply);
         } else if self.queue.reply(result) {
             self.watches.learn(number, result);
@@ -249,7 +251,7 @@ impl Line {
             || self.queue.bytes() >= self.settings.output_bytes_max
     }
 
-    fn limits(&self) -> Limits {
+    fn limits(&self) -> RespLimits {
         if self.session.authenticated {
             self.settings.limits
         } else {
@@ -258,7 +260,7 @@ impl Line {
     }
 
     /// Takes the commands that `input` begins with; returns how many bytes they have.
-    fn work(&mut self, input: &[u8], world: &World, order: &mut Order<'_>) -> usize {
+    fn work(&mut self, input: &[u8], server: &ServerInfo, order: &mut Order<'_>) -> usize {
         let mut arguments = std::mem::take(&mut self.arguments);
         let mut taken = 0;
         self.stall = None;
@@ -272,7 +274,7 @@ impl Line {
             match arguments.parse_leniently(rest, &self.limits()) {
                 Ok(Parsed::Complete { value: command, consumed }) => {
                     if !command.is_empty()
-                        && let Err(stall) = self.on_command(command, world, order)
+                        && let Err(stall) = self.on_command(command, server, order)
                     {
                         self.stall = Some(stall);
                         break;
@@ -295,10 +297,10 @@ impl Line {
     fn refuse(&mut self, error: ProtocolError) {
         // What is refused only until the password is said is refused in words of its own.
         let text = match error.fault {
-            Fault::Arguments(_) if !self.session.authenticated => {
+            RespFault::Arguments(_) if !self.session.authenticated => {
                 "ERR Protocol error: unauthenticated multibulk length".into()
             }
-            Fault::BulkBytes(_) if !self.session.authenticated => {
+            RespFault::BulkBytes(_) if !self.session.authenticated => {
                 "ERR Protocol error: unauthenticated bulk length".into()
             }
             _ => format!("ERR {error}"),
@@ -316,7 +318,7 @@ impl Line {
     fn on_command(
         &mut self,
         command: Command<'_>,
-        world: &World,
+        server: &ServerInfo,
         order: &mut Order<'_>,
     ) -> Result<(), Stall> {
         if self.mixed.is_some() {
@@ -338,7 +340,7 @@ impl Line {
             self.reject(b"NOAUTH Authentication required.");
             return Ok(());
         }
-        self.note(&target, &command, world);
+        self.note(&target, &command, server);
         if let Target::Local(local) = target {
             self.may_act(local, &command)?;
         }
@@ -351,7 +353,7 @@ impl Line {
             Target::Local(local) if self.transaction.is_some() && !local.action.is_at_once() => {
                 self.enqueue_local(local, &command);
             }
-            Target::Local(local) => self.act(local.action, command, world, order),
+            Target::Local(local) => self.act(local.action, command, server, order),
         }
         Ok(())
     }

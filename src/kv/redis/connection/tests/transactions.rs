@@ -1,6 +1,6 @@
 //! MULTI, WATCH and EXEC.
 
-use super::{Client, Settings, check, client};
+use super::{Client, RedisSettings, check, client};
 
 #[test]
 fn a_transaction_is_one_command_in_the_order() {
@@ -58,7 +58,7 @@ fn a_command_that_cannot_be_queued_spoils_the_transaction() {
 
 #[test]
 fn a_transaction_is_refused_before_the_log_would_refuse_it() {
-    let mut client = Client::new(Settings::new(None, 2 << 20));
+    let mut client = Client::new(RedisSettings::new(None, 2 << 20));
     client.ask("MULTI");
     let value = "x".repeat(60_000);
     let said = (0..40).map(|_| client.ask(&format!("SET k {value}"))).collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! What a client hears, and what the log is asked.
+//! Tests of one connection: the replies to its client, and the commands handed to the log.
 
 use super::*;
 use crate::kv::service::KeyValue;
@@ -11,21 +11,21 @@ mod transactions;
 
 /// A line, and a log that answers only when it is told to.
 struct Client {
-    line: Line,
+    line: RedisConnection,
     service: KeyValue,
     ordered: Vec<(u64, Vec<u8>)>,
 }
 
 impl Client {
-    fn new(settings: Settings) -> Self {
-        let line = Line::new(7, Arc::new(settings));
+    fn new(settings: RedisSettings) -> Self {
+        let line = RedisConnection::new(7, Arc::new(settings));
         Self { line, service: KeyValue::default(), ordered: Vec::new() }
     }
 
     fn send(&mut self, bytes: &str) {
         let ordered = &mut self.ordered;
-        let world = World { replicas: 3, port: 6379, ..World::default() };
-        self.line.on_bytes(bytes.as_bytes(), &world, &mut |number, command| {
+        let server = ServerInfo { replicas: 3, port: 6379, ..ServerInfo::default() };
+        self.line.on_bytes(bytes.as_bytes(), &server, &mut |number, command| {
             ordered.push((number, command.to_vec()));
         });
     }
@@ -58,7 +58,7 @@ impl Client {
 }
 
 fn client() -> Client {
-    Client::new(Settings::default())
+    Client::new(RedisSettings::default())
 }
 
 /// Sends lines one after the other and compares the replies.
@@ -132,7 +132,7 @@ fn a_late_reply_is_passed_over() {
 
 #[test]
 fn a_client_that_does_not_wait_is_held_up() {
-    let settings = Settings { in_flight_max: 2, ..Settings::default() };
+    let settings = RedisSettings { in_flight_max: 2, ..RedisSettings::default() };
     let mut client = Client::new(settings);
 
     client.send("INCR a\r\nINCR a\r\nINCR a\r\nINCR a\r\nINCR a\r\n");
@@ -146,7 +146,7 @@ fn a_client_that_does_not_wait_is_held_up() {
 
 #[test]
 fn a_client_that_does_not_read_is_held_up() {
-    let settings = Settings { output_bytes_max: 1000, ..Settings::default() };
+    let settings = RedisSettings { output_bytes_max: 1000, ..RedisSettings::default() };
     let mut client = Client::new(settings);
 
     client.send(&"COMMAND\r\n".repeat(1000));
@@ -162,7 +162,7 @@ fn a_client_that_does_not_read_is_held_up() {
 
 #[test]
 fn nothing_is_served_before_the_password() {
-    let settings = Settings { password: Some(b"secret".to_vec()), ..Settings::default() };
+    let settings = RedisSettings { password: Some(b"secret".to_vec()), ..RedisSettings::default() };
     let mut client = Client::new(settings.clone());
     check(
         &mut client,
@@ -192,7 +192,7 @@ fn nothing_is_served_before_the_password() {
 
 #[test]
 fn hello_chooses_the_version_and_may_carry_the_password() {
-    let settings = Settings { password: Some(b"p".to_vec()), ..Settings::default() };
+    let settings = RedisSettings { password: Some(b"p".to_vec()), ..RedisSettings::default() };
     let mut client = Client::new(settings);
     assert!(client.ask("HELLO 3").starts_with("-NOAUTH HELLO must be called"));
     assert!(client.ask("HELLO 3 AUTH default x").starts_with("-WRONGPASS"));
@@ -264,7 +264,7 @@ fn an_http_request_ends_the_connection_before_any_of_its_body_is_executed() {
         "\"POST\" / x y".to_owned(),
     ] {
         for password in [None, Some(b"secret".to_vec())] {
-            let mut client = Client::new(Settings { password, ..Settings::default() });
+            let mut client = Client::new(RedisSettings { password, ..RedisSettings::default() });
             client.send(&format!("{request}{body}"));
             client.send("SET k stolen\r\n");
 

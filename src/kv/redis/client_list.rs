@@ -2,16 +2,16 @@
 
 use crate::kv::resp::integer;
 
-use super::Connection;
-use super::answer::Answer;
+use super::ListedConnection;
 use super::session::{Ask, Session};
+use super::writer::ReplyWriter;
 
-pub(super) fn info(session: &Session, ask: &Ask<'_>, answer: &mut Answer<'_>) {
-    let own = ask.world.connections.iter().find(|connection| connection.id == session.id);
+pub(super) fn info(session: &Session, ask: &Ask<'_>, answer: &mut ReplyWriter<'_>) {
+    let own = ask.server.connections.iter().find(|connection| connection.id == session.id);
     answer.text(own.map_or("", |connection| &connection.line));
 }
 
-pub(super) fn list(ask: &Ask<'_>, answer: &mut Answer<'_>) {
+pub(super) fn list(ask: &Ask<'_>, answer: &mut ReplyWriter<'_>) {
     let wanted = match &ask.lower(2)[..] {
         b"" if ask.words.len() == 2 => Ok(Filter::default()),
         b"type" if ask.words.len() == 4 => kind(ask.word(3)).map(|normal| Filter {
@@ -26,7 +26,7 @@ pub(super) fn list(ask: &Ask<'_>, answer: &mut Answer<'_>) {
     };
     match wanted {
         Ok(filter) => {
-            let found = ask.world.connections.iter().filter(|one| filter.matches(one));
+            let found = ask.server.connections.iter().filter(|one| filter.matches(one));
             let text: String = found.map(|connection| &connection.line[..]).collect();
             answer.text(&text);
         }
@@ -35,14 +35,14 @@ pub(super) fn list(ask: &Ask<'_>, answer: &mut Answer<'_>) {
 }
 
 /// Notes whose connections are to be ended; whoever owns them does it.
-pub(super) fn kill(session: &mut Session, ask: &Ask<'_>, answer: &mut Answer<'_>) {
+pub(super) fn kill(session: &mut Session, ask: &Ask<'_>, answer: &mut ReplyWriter<'_>) {
     let is_old_form = ask.words.len() == 3;
     let (filter, spares_own) = match Filter::parse(ask) {
         Ok(filter) => filter,
         Err(text) => return answer.error(text),
     };
     let own = session.id;
-    let found = ask.world.connections.iter().filter(|one| filter.matches(one));
+    let found = ask.server.connections.iter().filter(|one| filter.matches(one));
     let ids: Vec<u64> = found.map(|one| one.id).filter(|id| !spares_own || *id != own).collect();
     match ids.len() {
         0 if is_old_form => answer.error("ERR No such client"),
@@ -55,7 +55,7 @@ pub(super) fn kill(session: &mut Session, ask: &Ask<'_>, answer: &mut Answer<'_>
     session.kills.extend(ids.into_iter().filter(|id| *id != own));
 }
 
-/// Which connections are meant.
+/// A choice of connections.
 #[derive(Default)]
 struct Filter {
     ids: Option<Vec<u64>>,
@@ -64,7 +64,7 @@ struct Filter {
 }
 
 impl Filter {
-    fn matches(&self, connection: &Connection) -> bool {
+    fn matches(&self, connection: &ListedConnection) -> bool {
         let is = |wanted: &Option<Vec<u8>>, address: &str| {
             wanted.as_ref().is_none_or(|wanted| wanted == address.as_bytes())
         };

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token};
 
-use super::{Client, Door, Pack, Sending, Session};
+use super::{Client, Pack, Sending, Session, Transport};
 use crate::links::Fault;
 use crate::links::client_messages::{ClientLimits, ClientRequest, ServerReply};
 use crate::links::frame::{Inbox, Outbox};
-use crate::links::hello::{Answer, HELLO_BYTES_MAX, Hello};
-use crate::links::stream::{Scratch, Stream};
+use crate::links::hello::{HELLO_BYTES_MAX, Hello, HelloReply};
+use crate::links::socket::{Scratch, Socket};
 use crate::links::tls::Tls;
 use crate::model::batch::Replies;
 use crate::model::clock::Clock;
@@ -30,19 +30,19 @@ pub struct Target {
     pub deadline: Duration,
 }
 
-/// A door to replicas that are processes.
-pub struct Remote {
+/// A transport to replicas that are processes.
+pub struct TcpTransport {
     target: Target,
     clock: Clock,
     poll: Poll,
     events: Events,
     scratch: Scratch,
-    line: Option<Line>,
+    connection: Option<Connection>,
 }
 
-struct Line {
+struct Connection {
     to: ReplicaId,
-    stream: Stream,
+    stream: Socket,
     inbox: Inbox,
     outbox: Outbox,
 }
@@ -54,10 +54,10 @@ impl Target {
     /// [`Error::Connect`] when no replica can be reached within the deadline.
     pub fn connect(&self, nonce: u64) -> Result<Client, Error> {
         let first = ReplicaId((nonce % self.replicas.len().max(1) as u64) as u16);
-        let (door, limits) = self.open(first)?;
-        // A name with the highest bit set is that of a line.
-        let session = Session::new(limits, door.line_to(first), nonce >> 1);
-        Ok(Client::new(Box::new(door), session, self.deadline))
+        let (transport, limits) = self.open(first)?;
+        // A name with the highest bit set is that of a connection.
+        let session = Session::new(limits, transport.connected_or(first), nonce >> 1);
+        Ok(Client::new(Box::new(transport), session, self.deadline))
     }
 
     /// A client that takes up a session again: of its requests those up to `answered` are not needed.
@@ -65,19 +65,19 @@ impl Target {
     /// # Errors
     /// As [`Target::connect`].
     pub fn resume(&self, id: ClientId, answered: u64) -> Result<Client, Error> {
-        let (door, limits) = self.open(ReplicaId(0))?;
-        let session = Session::resume(limits, door.line_to(ReplicaId(0)), id, answered);
-        Ok(Client::new(Box::new(door), session, self.deadline))
+        let (transport, limits) = self.open(ReplicaId(0))?;
+        let session = Session::resume(limits, transport.connected_or(ReplicaId(0)), id, answered);
+        Ok(Client::new(Box::new(transport), session, self.deadline))
     }
 
-    fn open(&self, first: ReplicaId) -> Result<(Remote, ClientLimits), Error> {
-        let mut door = Remote {
+    fn open(&self, first: ReplicaId) -> Result<(TcpTransport, ClientLimits), Error> {
+        let mut transport = TcpTransport {
             target: self.clone(),
             clock: Clock::start(),
             poll: Poll::new().map_err(Error::System)?,
             events: Events::with_capacity(4),
             scratch: Scratch::default(),
-            line: None,
+            connection: None,
         };
         let mut fault = "no address is given".to_owned();
         let until = Instant::now() + self.deadline;
@@ -85,8 +85,10 @@ impl Target {
         // Replicas in a row that will never let this client in.
         let mut never = 0;
         for to in (0..n).cycle().skip(first.0 as usize) {
-            match door.try_dial(ReplicaId(to)) {
-                Ok(limits) if limits.replicas == self.replicas.len() => return Ok((door, limits)),
+            match transport.try_dial(ReplicaId(to)) {
+                Ok(limits) if limits.replicas == self.replicas.len() => {
+                    return Ok((transport, limits));
+                }
                 Ok(limits) => {
                     let (known, needed) = (self.replicas.len(), limits.replicas);
                     let what = format!(
@@ -113,7 +115,7 @@ impl Target {
     }
 }
 
-impl Remote {
+impl TcpTransport {
     /// How long a replica may take to answer the first time.
     const GREETING: Duration = Duration::from_secs(1);
     /// Bytes that may wait for the replica to take them.
@@ -122,33 +124,33 @@ impl Remote {
     const FRAME_BYTES_MAX: usize = 256 << 20;
     const TOKEN: Token = Token(0);
 
-    fn line_to(&self, otherwise: ReplicaId) -> ReplicaId {
-        self.line.as_ref().map_or(otherwise, |line| line.to)
+    fn connected_or(&self, otherwise: ReplicaId) -> ReplicaId {
+        self.connection.as_ref().map_or(otherwise, |connection| connection.to)
     }
 
     fn try_dial(&mut self, to: ReplicaId) -> Result<ClientLimits, Fault> {
         self.hang_up();
         let address = self.target.replicas[to.0 as usize];
         let tls = self.target.tls.as_ref().map(|tls| tls.dialling(to));
-        let mut stream = Stream::dial(address, tls)?;
+        let mut stream = Socket::dial(address, tls)?;
         stream.register(self.poll.registry(), Self::TOKEN)?;
         let mut outbox = Outbox::default();
         outbox.put(&Hello::of_client(Some(to), self.target.cluster));
         let inbox = Inbox::new(HELLO_BYTES_MAX);
-        self.line = Some(Line { to, stream, inbox, outbox });
+        self.connection = Some(Connection { to, stream, inbox, outbox });
         let until = Instant::now() + Self::GREETING;
         loop {
             self.poll(until.saturating_duration_since(Instant::now()))?;
-            let Some(line) = &mut self.line else { return Err(Fault::Closed) };
-            if line.stream.is_connected()? {
-                let moved = line.exchange(&mut self.scratch);
-                if let Some(answer) = line.inbox.next_frame()? {
+            let Some(connection) = &mut self.connection else { return Err(Fault::Closed) };
+            if connection.stream.is_connected()? {
+                let moved = connection.exchange(&mut self.scratch);
+                if let Some(answer) = connection.inbox.next_frame()? {
                     let answer = postcard::from_bytes(answer).map_err(|_| Fault::Unreadable)?;
-                    line.inbox.allow(Self::FRAME_BYTES_MAX);
+                    connection.inbox.allow(Self::FRAME_BYTES_MAX);
                     return match answer {
-                        Answer::Welcome { limits, .. } => Ok(limits),
-                        Answer::Refused(why) => Err(Fault::Refused(why)),
-                        Answer::Mismatch(why) => Err(Fault::Mismatch(why)),
+                        HelloReply::Welcome { limits, .. } => Ok(limits),
+                        HelloReply::Refused(why) => Err(Fault::Refused(why)),
+                        HelloReply::Mismatch(why) => Err(Fault::Mismatch(why)),
                     };
                 }
                 moved?;
@@ -167,14 +169,14 @@ impl Remote {
         {
             return Err(error.into());
         }
-        if let Some(line) = &mut self.line {
-            self.events.iter().for_each(|event| line.stream.on_event(event));
+        if let Some(connection) = &mut self.connection {
+            self.events.iter().for_each(|event| connection.stream.on_event(event));
         }
         Ok(())
     }
 }
 
-impl Line {
+impl Connection {
     /// Sends and reads what goes now.
     fn exchange(&mut self, scratch: &mut Scratch) -> Result<(), Fault> {
         let read = self.stream.read(self.inbox.room(), 1 << 20, scratch);
@@ -203,7 +205,7 @@ impl Line {
     }
 }
 
-impl Door for Remote {
+impl Transport for TcpTransport {
     fn now(&self) -> Millis {
         self.clock.now()
     }
@@ -217,36 +219,37 @@ impl Door for Remote {
     }
 
     fn connected(&self) -> Option<ReplicaId> {
-        self.line.as_ref().map(|line| line.to)
+        self.connection.as_ref().map(|connection| connection.to)
     }
 
     fn send(&mut self, pack: Pack) -> Sending {
-        let Some(line) = &mut self.line else { return Sending::Broken };
-        if line.outbox.len() > Self::OUTBOX_BYTES_MAX {
+        let Some(connection) = &mut self.connection else { return Sending::Broken };
+        if connection.outbox.len() > Self::OUTBOX_BYTES_MAX {
             return Sending::Busy;
         }
-        line.outbox.put(&ClientRequest::Requests(pack.requests));
-        match line.flush() {
+        connection.outbox.put(&ClientRequest::Requests(pack.requests));
+        match connection.flush() {
             Ok(()) => Sending::Sent,
             Err(_) => Sending::Broken,
         }
     }
 
     fn receive(&mut self, patience: Duration, to: &mut Vec<Replies>) -> bool {
-        let readable = self.line.as_ref().is_some_and(|line| line.stream.is_readable());
+        let readable =
+            self.connection.as_ref().is_some_and(|connection| connection.stream.is_readable());
         let patience = if readable { Duration::ZERO } else { patience };
         let received = self.poll(patience).and_then(|()| {
-            let line = self.line.as_mut().ok_or(Fault::Closed)?;
-            let moved = line.exchange(&mut self.scratch);
-            line.take(to)?;
+            let connection = self.connection.as_mut().ok_or(Fault::Closed)?;
+            let moved = connection.exchange(&mut self.scratch);
+            connection.take(to)?;
             moved
         });
         received.is_ok()
     }
 
     fn hang_up(&mut self) {
-        if let Some(mut line) = self.line.take() {
-            line.stream.deregister(self.poll.registry());
+        if let Some(mut connection) = self.connection.take() {
+            connection.stream.deregister(self.poll.registry());
         }
     }
 }

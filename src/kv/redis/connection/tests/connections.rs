@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
-use super::{Client, World, client};
-use crate::kv::redis::Connection;
+use super::{Client, ServerInfo, client};
+use crate::kv::redis::ListedConnection;
 
 /// Lets a line that wants to know all connections have them: its own and another.
-fn tell_who_is_there(client: &mut Client) -> World {
+fn tell_who_is_there(client: &mut Client) -> ServerInfo {
     assert!(client.line.wants_listing() && !client.line.is_ready());
     let own = client.line.connection(12_345);
-    let other =
-        Connection { id: 9, address: "10.0.0.1:9".into(), line: "id=9 \n".into(), ..own.clone() };
+    let other = ListedConnection {
+        id: 9,
+        address: "10.0.0.1:9".into(),
+        line: "id=9 \n".into(),
+        ..own.clone()
+    };
     client.line.now_knows();
-    World { connections: Arc::new(vec![own, other]), ..World::default() }
+    ServerInfo { connections: Arc::new(vec![own, other]), ..ServerInfo::default() }
 }
 
 fn ask_about_connections(line: &str) -> (String, Vec<u64>, bool) {
@@ -21,8 +25,8 @@ fn ask_about_connections(line: &str) -> (String, Vec<u64>, bool) {
     client.send("CLIENT SETNAME me\r\n");
     client.heard();
     client.send(&format!("{line}\r\n"));
-    let world = tell_who_is_there(&mut client);
-    client.line.on_bytes(b"", &world, &mut |_, _| {});
+    let server = tell_who_is_there(&mut client);
+    client.line.on_bytes(b"", &server, &mut |_, _| {});
     (client.heard(), client.line.take_kills(), client.line.is_closing())
 }
 

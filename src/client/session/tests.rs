@@ -86,7 +86,7 @@ fn the_window_is_full_until_the_oldest_is_answered() {
     }
     send_all(&mut session, 0);
     assert_eq!(done(&mut session, 2), Some(2));
-    assert_eq!(session.submit(b"a"), Err(Refused::Full));
+    assert_eq!(session.submit(b"a"), Err(SubmitError::Full));
     assert_eq!(done(&mut session, 1), Some(1));
     assert_eq!(session.submit(b"a"), Ok(5));
     assert_eq!(session.room(), 1);
@@ -130,8 +130,8 @@ fn the_outcome_of_what_was_open_in_a_closed_session_is_unknown() {
     done(&mut session, 2);
     let reply = Reply { client: ClientId(5), number: 1, answer: Answer::NoSession };
     session.on_reply(1, reply);
-    assert_eq!(session.next_unknown(), Some((1, Outcome::Unknown)));
-    assert_eq!(session.next_unknown(), Some((3, Outcome::Unknown)));
+    assert_eq!(session.next_unknown(), Some((1, RequestOutcome::Unknown)));
+    assert_eq!(session.next_unknown(), Some((3, RequestOutcome::Unknown)));
     assert_eq!(session.next_unknown(), None);
-    assert_eq!(session.submit(b"a"), Err(Refused::Closed));
+    assert_eq!(session.submit(b"a"), Err(SubmitError::Closed));
 }

@@ -1,10 +1,10 @@
 //! `taraflow call`: one command of any state machine, once.
 
-use std::io::Write;
+use std::io::Write as _;
 
 use clap::Args;
 
-use super::log::quietly;
+use super::output::print_with;
 use super::reach::{Reach, nonce};
 use crate::model::error::Error;
 
@@ -34,7 +34,5 @@ pub fn run(args: &CallArgs) -> Result<(), Error> {
     let mut client = args.reach.target()?.connect(nonce()?)?;
     let mut reply = client.call(args.text.as_bytes())?;
     reply.push(b'\n');
-    let mut out = std::io::stdout().lock();
-    let written = out.write_all(&reply).and_then(|()| out.flush());
-    quietly(written.map_err(Error::from))
+    print_with(|out| Ok(out.write_all(&reply)?))
 }

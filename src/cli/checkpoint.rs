@@ -1,11 +1,12 @@
 //! `taraflow checkpoint`: the checkpoints in a replica's data directory.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::log::{Form, Where, quietly, write_json};
+use super::log::Where;
+use super::output::{Form, print, print_json, print_with, write_json};
 use crate::disk::{CheckpointLine, checkpoints};
 use crate::model::error::Error;
 
@@ -45,12 +46,12 @@ struct ListArgs {
 /// [`Error::Integrity`] if a checkpoint does not verify.
 pub fn run(args: &CheckpointArgs) -> Result<(), Error> {
     match &args.verb {
-        Verb::List(args) => quietly(list(args)),
+        Verb::List(args) => print_with(|out| list(args, out)),
         Verb::Verify(args) => {
             let found = checkpoints(&args.place.files()?)?;
             let damage = found.iter().find_map(|line| line.damage.clone());
             let damage = damage.or_else(|| missing(&args.place));
-            quietly(say_verdict(&found, damage.as_deref(), args.output))?;
+            say_verdict(&found, damage.as_deref(), args.output)?;
             damage.map_or(Ok(()), |damage| Err(Error::Integrity(damage)))
         }
     }
@@ -65,29 +66,28 @@ fn missing(place: &Where) -> Option<String> {
 }
 
 fn say_verdict(found: &[CheckpointLine], damage: Option<&str>, form: Form) -> Result<(), Error> {
-    let (mut out, count) = (io::stdout().lock(), found.len());
+    let count = found.len();
     match (form, damage) {
-        (Form::Json, None) => write_json(&mut out, &json!({ "sound": true, "checkpoints": count })),
-        (Form::Json, Some(why)) => write_json(&mut out, &json!({ "sound": false, "error": why })),
-        (Form::Table, None) => {
+        (Form::Json, None) => print_json(&json!({ "sound": true, "checkpoints": count })),
+        (Form::Json, Some(why)) => print_json(&json!({ "sound": false, "error": why })),
+        (Form::Text, None) => {
             let s = if count == 1 { "" } else { "s" };
-            Ok(writeln!(out, "{count} checkpoint{s}: sound")?)
+            print(&format!("{count} checkpoint{s}: sound\n"))
         }
         // It is what the process ends with.
-        (Form::Table, Some(_)) => Ok(()),
+        (Form::Text, Some(_)) => Ok(()),
     }
 }
 
-fn list(args: &ListArgs) -> Result<(), Error> {
+fn list(args: &ListArgs, out: &mut impl Write) -> Result<(), Error> {
     let found = checkpoints(&args.place.files()?)?;
-    let mut out = io::stdout().lock();
-    if args.output == Form::Table {
+    if args.output == Form::Text {
         let [file, slot, bytes, digest] = ["file", "slot", "bytes", "digest"];
         writeln!(out, "{file:<27} {slot:>9} {bytes:>12} {digest}")?;
     }
     for line in found {
         if args.output == Form::Json {
-            write_json(&mut out, &line)?;
+            write_json(out, &line)?;
             continue;
         }
         let CheckpointLine { file, slot, bytes, digest, damage } = line;

@@ -1,8 +1,9 @@
 //! `taraflow completions`: completion scripts for shells.
 
-use std::io::{self, Write};
-
 use clap_complete::Shell;
+
+use super::output::print;
+use crate::model::error::Error;
 
 /// What `taraflow completions` is told.
 #[derive(Debug, clap::Args)]
@@ -17,13 +18,10 @@ pub struct CompletionsArgs {
 ///
 /// # Errors
 /// What standard output says.
-pub fn run(args: &CompletionsArgs, mut command: clap::Command) -> io::Result<()> {
+pub fn run(args: &CompletionsArgs, mut command: clap::Command) -> Result<(), Error> {
     let name = command.get_name().to_owned();
     // Into memory first: the generator panics where a pipe is closed early.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, name, &mut script);
-    match io::stdout().lock().write_all(&script) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        outcome => outcome,
-    }
+    print(&String::from_utf8_lossy(&script))
 }

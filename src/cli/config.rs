@@ -1,13 +1,12 @@
 //! `taraflow config`: a node's settings, and whether they can be used.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::log::{Form, quietly, write_json};
+use super::output::{Form, print, print_json};
 use crate::dataflows;
 use crate::deploy::settings::{self, Found, Layers, LogLevel, NodeSettings};
 use crate::disk::{Files, Identity};
@@ -116,27 +115,23 @@ impl NodeArgs {
 /// # Errors
 /// All that is wrong with the settings, or what standard output says.
 pub fn run(args: &ConfigArgs) -> Result<(), Error> {
-    let text = match &args.command {
+    match &args.command {
         Command::Check { node, output } => {
             let checked = node.read().and_then(|(settings, _)| check(&settings));
             match (output, checked) {
-                (Form::Table, Ok(())) => "ok\n".to_owned(),
-                (Form::Json, Ok(())) => json!({ "ok": true }).to_string() + "\n",
-                (Form::Table, Err(error)) => return Err(error),
+                (Form::Text, Ok(())) => print("ok\n"),
+                (Form::Json, Ok(())) => print_json(&json!({ "ok": true })),
+                (Form::Text, Err(error)) => Err(error),
                 (Form::Json, Err(error)) => {
-                    let said = json!({ "ok": false, "error": error.to_string() });
-                    quietly(write_json(&mut io::stdout().lock(), &said))?;
-                    return Err(error);
+                    print_json(&json!({ "ok": false, "error": error.to_string() }))?;
+                    Err(error)
                 }
             }
         }
-        Command::Print { node, origin, output: Form::Table } => table(&node.read()?.1, *origin),
-        Command::Print { node, output: Form::Json, .. } => objects(&node.read()?.1),
-    };
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        // The reader has seen enough, as `head` has.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        outcome => Ok(outcome?),
+        Command::Print { node, origin, output: Form::Text } => {
+            print(&table(&node.read()?.1, *origin))
+        }
+        Command::Print { node, output: Form::Json, .. } => print(&objects(&node.read()?.1)),
     }
 }
 

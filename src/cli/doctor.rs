@@ -1,12 +1,10 @@
 //! `taraflow doctor`: what is wrong with a cluster, and why.
 
-use std::io::{self, Write};
-
 use clap::Args;
 
 use super::inspect::findings;
 use super::inspect::sources::Place;
-use super::log::{Form, quietly, write_json};
+use super::output::{Form, print, print_json};
 use crate::model::error::Error;
 use crate::observe::findings::Finding;
 use crate::observe::scene::Scene;
@@ -32,16 +30,15 @@ pub struct DoctorArgs {
 /// [`Error::Judged`] if something is, once all of it has been printed; as `taraflow inspect` if there is
 /// nobody to look at.
 pub fn run(args: &DoctorArgs) -> Result<(), Error> {
-    let mut out = io::stdout().lock();
     let scene = args.place.source()?.scene_to_judge(args.place.patience());
     if let (Err(Error::Silent { said, .. }), Form::Json) = (&scene, args.output) {
-        quietly(write_json(&mut out, &[Finding::unreachable(said)]))?;
+        print_json(&[Finding::unreachable(said)])?;
     }
     let scene = scene?;
-    quietly(match args.output {
-        Form::Json => write_json(&mut out, &scene.findings),
-        Form::Table => write!(out, "{}", text(&scene)).map_err(Error::from),
-    })?;
+    match args.output {
+        Form::Json => print_json(&scene.findings),
+        Form::Text => print(&text(&scene)),
+    }?;
     Error::judged(scene.verdict.exit_code())
 }
 

@@ -1,9 +1,8 @@
 //! `taraflow graph`: the graph of a protocol, as a worker builds it.
 
-use std::io::{self, Write};
-
 use clap::ValueEnum;
 
+use super::output::print;
 use super::protocol::Spoken;
 use crate::model::config::Config;
 use crate::model::error::Error;
@@ -24,7 +23,7 @@ pub struct GraphArgs {
     spoken: Spoken,
     /// The form of the graph
     #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
+    output: Drawing,
     /// Show clock, events and the ends of links, too
     #[arg(long)]
     all: bool,
@@ -32,7 +31,7 @@ pub struct GraphArgs {
 
 /// The form of a graph.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Form {
+enum Drawing {
     /// For people
     #[default]
     Text,
@@ -54,15 +53,10 @@ pub fn run(args: &GraphArgs) -> Result<(), Error> {
     let protocol = args.spoken.protocol()?;
     let graph = protocol.graph(&config);
     let graph = if args.all { graph } else { graph.figure() };
-    let text = match args.output {
-        Form::Text => graph.text(),
-        Form::Json => graph.json() + "\n",
-        Form::Dot => graph.dot(),
-        Form::Svg => graph.svg(&format!("A replica that speaks {}", protocol.name())),
-    };
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        // The reader has seen enough, as `head` has.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        outcome => Ok(outcome?),
-    }
+    print(&match args.output {
+        Drawing::Text => graph.text(),
+        Drawing::Json => graph.json() + "\n",
+        Drawing::Dot => graph.dot(),
+        Drawing::Svg => graph.svg(&format!("A replica that speaks {}", protocol.name())),
+    })
 }

@@ -1,10 +1,8 @@
 //! `taraflow kv`: one command, once.
 
-use std::io::Write;
-
 use clap::Args;
 
-use super::log::{Form, quietly};
+use super::output::{Form, print_with};
 use super::reach::{Reach, nonce};
 use super::reply::write_reply;
 use crate::kv::resp::write_command;
@@ -63,8 +61,6 @@ pub fn run(args: &KvArgs) -> Result<(), Error> {
     service::check(&command).map_err(|refused| refuse(&refused.to_string(), &args.command))?;
     let mut client = args.reach.target()?.connect(nonce()?)?;
     let reply = client.call(&command)?;
-    let mut out = std::io::stdout().lock();
-    let written = write_reply(&mut out, args.output, 1, &reply).and_then(|()| out.flush());
-    quietly(written.map_err(Error::from))?;
+    print_with(|out| Ok(write_reply(out, args.output, 1, &reply)?))?;
     if reply.starts_with(b"-") { Err(Error::Replied) } else { Ok(()) }
 }

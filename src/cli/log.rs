@@ -1,12 +1,12 @@
 //! `taraflow log`: the records in a replica's journal.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
-use serde::Serialize;
+use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::output::{Form, print, print_json, print_with, write_json};
 use super::protocol::Spoken;
 use crate::disk::{Files, RecordLine, Verified, is_anybodys};
 use crate::model::error::Error;
@@ -59,39 +59,26 @@ pub(super) struct Where {
     spoken: Spoken,
 }
 
-/// The form of what is printed, the same for all commands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum Form {
-    /// For people
-    #[default]
-    #[value(name = "text", alias = "table")]
-    Table,
-    /// For programs: an object, or one a line where there are many
-    #[value(alias = "ndjson")]
-    Json,
-}
-
 /// Runs the command.
 ///
 /// # Errors
 /// [`Error::Integrity`] if something is damaged.
 pub fn run(args: &LogArgs) -> Result<(), Error> {
     match &args.verb {
-        Verb::Inspect(args) => quietly(inspect(args)),
-        Verb::Verify(args) => quietly(verify(&args.place, args.output)),
+        Verb::Inspect(args) => print_with(|out| inspect(args, out)),
+        Verb::Verify(args) => verify(&args.place, args.output),
     }
 }
 
-fn inspect(args: &InspectArgs) -> Result<(), Error> {
-    let mut out = io::stdout().lock();
-    if args.output == Form::Table {
+fn inspect(args: &InspectArgs, out: &mut impl Write) -> Result<(), Error> {
+    if args.output == Form::Text {
         let [file, offset, kind, slot, view, bytes] =
             ["file", "offset", "kind", "slot", "view", "bytes"];
         writeln!(out, "{file:<24} {offset:>9} {kind:<9} {slot:>9} {view:>6} {bytes:>8}")?;
     }
     args.place.records(&mut |line| match args.output {
-        Form::Json => write_json(&mut out, &line),
-        Form::Table => {
+        Form::Json => write_json(out, &line),
+        Form::Text => {
             let number = |number: Option<u64>| number.map_or(String::new(), |n| n.to_string());
             let (slot, view) = (number(line.slot.map(|s| s.0)), number(line.view.map(|v| v.0)));
             let RecordLine { file, offset, kind, bytes, .. } = line;
@@ -105,7 +92,6 @@ fn inspect(args: &InspectArgs) -> Result<(), Error> {
 fn verify(place: &Where, form: Form) -> Result<(), Error> {
     let judged = place.records(&mut |_| Ok(()));
     if form == Form::Json {
-        let mut out = io::stdout().lock();
         let verdict = match &judged {
             Ok(whole) => json!({
                 "sound": true,
@@ -118,18 +104,16 @@ fn verify(place: &Where, form: Form) -> Result<(), Error> {
             }),
             Err(error) => json!({ "sound": false, "error": error.to_string() }),
         };
-        write_json(&mut out, &verdict)?;
+        print_json(&verdict)?;
         return judged.map(drop);
     }
     let Verified { owner, segments, records, bytes, forgotten } = judged?;
     let (replica, cluster) = (owner.replica, owner.cluster);
     let files = if segments == 1 { "file" } else { "files" };
-    writeln!(
-        io::stdout().lock(),
+    print(&format!(
         "replica {replica} of cluster {cluster:016x}: {records} records in {segments} {files}, {bytes} \
-         bytes, from slot {forgotten}: sound"
-    )?;
-    Ok(())
+         bytes, from slot {forgotten}: sound\n"
+    ))
 }
 
 impl Where {
@@ -164,20 +148,5 @@ impl Where {
     ) -> Result<Verified, Error> {
         let files = self.files()?;
         self.spoken.protocol()?.records(&files, each)
-    }
-}
-
-/// Writes one object and the end of its line.
-pub(super) fn write_json(out: &mut impl Write, line: &impl Serialize) -> Result<(), Error> {
-    serde_json::to_writer(&mut *out, line).map_err(io::Error::from)?;
-    writeln!(out)?;
-    Ok(())
-}
-
-/// A reader that has seen enough, as `head` has, is no error.
-pub(super) fn quietly(outcome: Result<(), Error>) -> Result<(), Error> {
-    match outcome {
-        Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        outcome => outcome,
     }
 }

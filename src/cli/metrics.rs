@@ -1,8 +1,9 @@
 //! `taraflow metrics`: what goes with the figures that each node gives Prometheus.
 
-use std::io::{self, Write};
-
 use clap::{Args, Subcommand};
+
+use super::output::print;
+use crate::model::error::Error;
 
 /// Alert rules, for Prometheus.
 pub const ALERTS: &str = include_str!("../web/admin/prometheus/alerts.yml");
@@ -17,11 +18,11 @@ taraflow metrics alerts > /etc/prometheus/taraflow.yml\n  \
 taraflow metrics dashboard > taraflow.json")]
 pub struct MetricsArgs {
     #[command(subcommand)]
-    what: What,
+    file: File,
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
-enum What {
+enum File {
     /// Print alert rules for Prometheus
     Alerts,
     /// Print a dashboard for Grafana
@@ -32,14 +33,9 @@ enum What {
 ///
 /// # Errors
 /// What standard output says.
-pub fn run(args: &MetricsArgs) -> io::Result<()> {
-    let text = match args.what {
-        What::Alerts => ALERTS,
-        What::Dashboard => DASHBOARD,
-    };
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        // The reader has seen enough, as `head` has.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        outcome => outcome,
-    }
+pub fn run(args: &MetricsArgs) -> Result<(), Error> {
+    print(match args.file {
+        File::Alerts => ALERTS,
+        File::Dashboard => DASHBOARD,
+    })
 }

@@ -28,6 +28,7 @@ pub mod log;
 pub mod metrics;
 pub mod node;
 mod numbers;
+mod output;
 mod panics;
 mod place;
 mod program;
@@ -204,7 +205,7 @@ impl Cli {
             Command::Inspect(args) => inspect::run(args),
             Command::Doctor(args) => doctor::run(args),
             Command::Trace(args) => trace::run(args),
-            Command::Metrics(args) => metrics::run(args).map_err(Error::from),
+            Command::Metrics(args) => metrics::run(args),
             Command::Config(args) => config::run(args),
             Command::Submit(args) => submit::run(args),
             Command::Kv(args) => kv::run(args),
@@ -213,9 +214,7 @@ impl Cli {
             Command::Graph(args) => graph::run(args),
             Command::Log(args) => log::run(args),
             Command::Checkpoint(args) => checkpoint::run(args),
-            Command::Completions(args) => {
-                completions::run(args, program.commands(Cli::command())).map_err(Error::from)
-            }
+            Command::Completions(args) => completions::run(args, program.commands(Cli::command())),
         }
     }
 }

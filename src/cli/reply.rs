@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use super::log::Form;
+use super::output::Form;
 use crate::kv::resp::{Parsed, RespLimits, RespReply};
 
 /// Prints the reply to command `number`, the first being 1.
@@ -23,7 +23,7 @@ pub(super) fn write_reply(
         _ => RespReply::Error(b"the reply is no RESP".to_vec()),
     };
     match form {
-        Form::Table => write_text(out, &reply),
+        Form::Text => write_text(out, &reply),
         Form::Json => {
             let line = match &reply {
                 RespReply::Error(text) => json!({ "n": number, "error": text_of(text) }),
@@ -45,7 +45,7 @@ pub(super) fn write_note(
     note: &str,
 ) -> io::Result<()> {
     match form {
-        Form::Table => writeln!(out, "({note})"),
+        Form::Text => writeln!(out, "({note})"),
         Form::Json => writeln!(out, "{}", json!({ "n": number, "note": note })),
     }
 }
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn text_is_a_line_a_value() {
-        assert_eq!(written(Form::Table, b"*3\r\n$1\r\na\r\n$-1\r\n:5\r\n"), "a\n\n5\n");
+        assert_eq!(written(Form::Text, b"*3\r\n$1\r\na\r\n$-1\r\n:5\r\n"), "a\n\n5\n");
     }
 
     #[test]

@@ -11,8 +11,8 @@ use crossbeam_channel::{Sender, unbounded};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::log::Form;
 use super::numbers::at_least_one;
+use super::output::{Form, print, print_json};
 use super::protocol::Spoken;
 use crate::dataflows::AnyProtocol;
 use crate::hosts::simulation::{Outcome, Stats};
@@ -91,14 +91,10 @@ pub fn run(args: &SimArgs) -> Result<(), Error> {
     let protocol = args.spoken.protocol()?;
     record(args, protocol)?;
     let summary = simulate(args, protocol)?;
-    let mut out = std::io::stdout().lock();
     match args.output {
-        Form::Json => {
-            serde_json::to_writer(&mut out, &summary).map_err(std::io::Error::other)?;
-            writeln!(out)?;
-        }
-        Form::Table => write!(out, "{}", table(&summary))?,
-    }
+        Form::Json => print_json(&summary),
+        Form::Text => print(&table(&summary)),
+    }?;
     match summary.broken.first() {
         None => Ok(()),
         Some(&first) => {

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use crossbeam_channel::bounded;
 
-use super::log::Form;
 use super::numbers::{at_least_one, whole};
+use super::output::{Form, print};
 use super::program::Program;
 use super::protocol::Spoken;
 use crate::hosts::embedded::{Cluster, Settings, Status};
@@ -131,7 +131,7 @@ impl Demo {
         let outcome = play.play();
         play.story.end(&play.cluster);
         let report = Report::new(&play.cluster, &play.load, outcome.as_ref().err());
-        report.print(self.output == Form::Json)?;
+        print(&report.text(self.output))?;
         if let Some(keep) = keep {
             keep.write(&play.cluster, &report)?;
         }

@@ -1,17 +1,17 @@
 //! What came of a run, as tables or as JSON.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 
-use comfy_table::{Table, presets};
+use comfy_table::Table;
 use serde::Serialize;
 
 use super::load::Load;
+use crate::cli::output::Form;
+use crate::cli::output::listing::bordered;
 use crate::hosts::embedded::Cluster;
 use crate::model::error::Error;
 use crate::model::types::ReplicaId;
 
-/// The result of a demo.
 /// What one operator did, on all replicas.
 #[derive(Clone, Debug, Default, Serialize)]
 struct RoleTime {
@@ -22,6 +22,7 @@ struct RoleTime {
     busy_us: u64,
 }
 
+/// The result of a demo.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     /// The version of this format.
@@ -130,16 +131,11 @@ impl Report {
         text.expect("a report has only numbers, texts and lists") + "\n"
     }
 
-    /// Prints to standard output; that its reader has gone is no error.
-    pub fn print(&self, json: bool) -> Result<(), Error> {
-        let text = if json { self.json() } else { self.tables() };
-        match io::stdout().lock().write_all(text.as_bytes()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::File {
-                doing: "write to",
-                path: "standard output".into(),
-                source: error,
-            }),
-            _ => Ok(()),
+    /// The report in this form.
+    pub fn text(&self, form: Form) -> String {
+        match form {
+            Form::Text => self.tables(),
+            Form::Json => self.json(),
         }
     }
 
@@ -152,7 +148,7 @@ in, out, lost: messages, and those to a dead replica; state: a digest of it\n";
     }
 
     fn figures(&self) -> Table {
-        let mut table = plain();
+        let mut table = bordered();
         let ms = |us: u64| format!("{:.2} ms", us as f64 / 1e3);
         let rows = [
             ("requests", self.submitted.to_string()),
@@ -191,7 +187,7 @@ in, out, lost: messages, and those to a dead replica; state: a digest of it\n";
     }
 
     fn by_replica(&self) -> Table {
-        let mut table = plain();
+        let mut table = bordered();
         table.set_header([
             "replica",
             "slots",
@@ -229,7 +225,7 @@ in, out, lost: messages, and those to a dead replica; state: a digest of it\n";
     }
 
     fn by_role(&self) -> Table {
-        let mut table = plain();
+        let mut table = bordered();
         table.set_header(["role", "records in", "records out", "runs", "busy ms"]);
         for role in self.roles.iter().filter(|role| role.records_in + role.records_out > 0) {
             table.add_row([
@@ -249,10 +245,4 @@ fn narrow(table: &mut Table) {
     for column in table.column_iter_mut() {
         column.set_padding((1, 0));
     }
-}
-
-fn plain() -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_BORDERS_ONLY);
-    table
 }

@@ -3,19 +3,17 @@
 #[cfg(test)]
 pub(super) mod example;
 mod history;
-pub(super) mod listing;
 mod listings;
 mod once;
 mod recording;
 pub(super) mod sources;
 mod watch;
-pub(super) mod words;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
 use clap::Args;
 
-use super::log::{Form, quietly, write_json};
+use super::output::{Form, print, print_json};
 use crate::model::error::Error;
 use crate::model::types::ReplicaId;
 use crate::observe::scene::Scene;
@@ -68,11 +66,10 @@ pub fn run(args: &InspectArgs) -> Result<(), Error> {
     if terminal && !ends {
         return watch::run(&args.place, args.replica.map(ReplicaId), args.all);
     }
-    let scene = args.place.source()?.scene(args.place.patience())?;
-    quietly(print(scene, args))
+    show(args.place.source()?.scene(args.place.patience())?, args)
 }
 
-fn print(mut scene: Scene, args: &InspectArgs) -> Result<(), Error> {
+fn show(mut scene: Scene, args: &InspectArgs) -> Result<(), Error> {
     if let Some(number) = args.replica {
         let n = scene.replicas.len();
         scene.replicas.retain(|seen| seen.replica.0 == number);
@@ -83,11 +80,9 @@ fn print(mut scene: Scene, args: &InspectArgs) -> Result<(), Error> {
     if let Some(name) = &args.operator {
         once::only(&mut scene, name)?;
     }
-    let mut out = io::stdout().lock();
     match (args.output, &args.operator) {
-        (Some(Form::Json), _) => write_json(&mut out, &scene)?,
-        (_, Some(name)) => write!(out, "{}", once::operator(&scene, name))?,
-        (_, None) => write!(out, "{}", once::text(&scene, args.all))?,
+        (Some(Form::Json), _) => print_json(&scene),
+        (_, Some(name)) => print(&once::operator(&scene, name)),
+        (_, None) => print(&once::text(&scene, args.all)),
     }
-    Ok(())
 }

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 
-use super::listing::{Listing, page_width};
-use super::{listings, words};
+use super::listings;
+use crate::cli::output::listing::{Listing, page_width};
+use crate::cli::output::words;
 use crate::deploy::settings::nearest;
 use crate::model::error::Error;
 use crate::observe::findings::Finding;

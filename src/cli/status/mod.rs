@@ -10,9 +10,9 @@ use std::time::Duration;
 use clap::{ArgGroup, Args};
 
 use super::ask::{Nodes, Whom, seconds};
-use super::inspect::listing::page_width;
 use super::inspect::sources::Source;
-use super::log::{Form, quietly, write_json};
+use super::output::listing::page_width;
+use super::output::{Form, forgive_closed_pipe, print_json};
 use crate::model::error::Error;
 
 use verdict::Overview;
@@ -84,20 +84,20 @@ fn show(whom: &Whom, manner: &Manner) -> Result<(), Error> {
             Err(error) => {
                 if let (Error::Silent { said, .. }, Form::Json) = (&error, manner.output) {
                     let overview = Overview::unreachable(whom.n, said);
-                    quietly(write_json(&mut io::stdout().lock(), &overview))?;
+                    print_json(&overview)?;
                 }
                 return Err(error);
             }
         };
         let text = match manner.output {
-            Form::Table => table::text(&overview, page_width()),
+            Form::Text => table::text(&overview, page_width()),
             Form::Json => serde_json::to_string(&overview).map_err(io::Error::from)? + "\n",
         };
         // From the top left corner, and nothing left of what was there.
         let clear = if manner.watch && terminal { "\x1b[H\x1b[J" } else { "" };
         let written = write!(io::stdout().lock(), "{clear}{text}");
         if written.is_err() || !manner.watch {
-            quietly(written.map_err(Error::from))?;
+            forgive_closed_pipe(written.map_err(Error::from))?;
             return Error::judged(overview.verdict.exit_code());
         }
         std::thread::sleep(PAUSE);

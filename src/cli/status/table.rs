@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use super::verdict::{Overview, Seen};
-use crate::cli::inspect::listing::{Cell, Column, Listing, Row};
-use crate::cli::inspect::{findings, words};
+use crate::cli::inspect::findings;
+use crate::cli::output::listing::{Cell, Column, Listing, Row};
+use crate::cli::output::words;
 use crate::observe::status::ReplicaStatus;
 use crate::observe::verdict::Verdict;
 

@@ -16,7 +16,7 @@ use clap::Args;
 use crossbeam_channel::RecvTimeoutError;
 use indicatif::HumanCount;
 
-use super::log::Form;
+use super::output::Form;
 use super::reach::{Reach, nonce};
 use super::reply::{write_note, write_reply};
 use super::told_to_end;

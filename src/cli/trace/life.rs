@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::cli::inspect::decided_at;
-use crate::cli::inspect::words::span;
+use crate::cli::output::words::span;
 use crate::model::types::{ReplicaId, View};
 use crate::observe::frame::SlotLife;
 

@@ -6,15 +6,14 @@ mod picture;
 mod request;
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 use serde::Serialize;
 
 use super::ask::{Nodes, seconds};
-use super::inspect::listing::page_width;
-use super::log::{Form, quietly, write_json};
+use super::output::listing::page_width;
+use super::output::{Form, print, print_json};
 use crate::model::error::Error;
 use crate::model::types::{ReplicaId, Slot};
 use crate::observe::frame::SlotLife;
@@ -101,11 +100,10 @@ pub fn run(args: &TraceArgs) -> Result<(), Error> {
         let others: Vec<_> = others.iter().map(|slot| format!("slot:{slot}")).collect();
         traced.notes.push(format!("{request} is also in {}", others.join(", ")));
     }
-    let mut out = io::stdout().lock();
-    quietly(match args.output {
-        Form::Json => write_json(&mut out, &traced),
-        Form::Table => write!(out, "{}", picture::text(&traced, page_width())).map_err(Error::from),
-    })
+    match args.output {
+        Form::Json => print_json(&traced),
+        Form::Text => print(&picture::text(&traced, page_width())),
+    }
 }
 
 impl Traced {

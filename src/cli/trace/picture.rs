@@ -5,8 +5,8 @@ use std::fmt::Write;
 use super::Traced;
 use super::life::{Stage, Step};
 use super::request::name;
-use crate::cli::inspect::listing::wrap;
-use crate::cli::inspect::words::span;
+use crate::cli::output::listing::wrap;
+use crate::cli::output::words::span;
 use crate::model::types::ReplicaId;
 use crate::observe::frame::{BatchLife, RequestRun, SlotLife};
 

@@ -1,6 +1,6 @@
 //! The streams of one replica.
 
-use crate::cli::inspect::listing::{Cell, Column, Listing, Row};
+use crate::cli::output::listing::{Cell, Column, Listing, Row};
 use crate::observe::frame::{Channel, Frame};
 use crate::observe::graph::EdgeKind;
 

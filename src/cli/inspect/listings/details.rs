@@ -2,8 +2,8 @@
 
 use super::channels::arrow;
 use super::operators::{holding, wait};
-use crate::cli::inspect::listing::{Cell, Column, Listing, Row};
-use crate::cli::inspect::words::{amount, span};
+use crate::cli::output::listing::{Cell, Column, Listing, Row};
+use crate::cli::output::words::{amount, span};
 use crate::observe::frame::{Channel, Frame, Operator};
 use crate::observe::graph::OperatorKind;
 use crate::observe::scene::Scene;

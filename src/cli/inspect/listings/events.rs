@@ -1,8 +1,8 @@
 //! What happened.
 
 use crate::cli::inspect::history::History;
-use crate::cli::inspect::listing::{Cell, Column, Listing, Row};
-use crate::cli::inspect::words::time_of_day;
+use crate::cli::output::listing::{Cell, Column, Listing, Row};
+use crate::cli::output::words::time_of_day;
 
 /// What happened on all replicas, the latest first.
 pub(in crate::cli::inspect) fn events(history: &History) -> Listing {

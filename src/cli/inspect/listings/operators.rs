@@ -1,7 +1,7 @@
 //! The operators of one replica.
 
-use crate::cli::inspect::listing::{Cell, Column, Listing, Mark, Row};
-use crate::cli::inspect::words;
+use crate::cli::output::listing::{Cell, Column, Listing, Mark, Row};
+use crate::cli::output::words;
 use crate::model::events::Wait;
 use crate::observe::frame::{Frame, Holding, Operator};
 

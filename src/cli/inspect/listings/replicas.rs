@@ -1,7 +1,7 @@
 //! All replicas, a line each.
 
-use crate::cli::inspect::listing::{Cell, Column, Listing, Mark, Row};
-use crate::cli::inspect::words;
+use crate::cli::output::listing::{Cell, Column, Listing, Mark, Row};
+use crate::cli::output::words;
 use crate::observe::scene::{Scene, Sighting};
 
 /// The strip of replicas.

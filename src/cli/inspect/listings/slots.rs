@@ -1,7 +1,7 @@
 //! The slots one replica has told of.
 
 use crate::cli::inspect::history::History;
-use crate::cli::inspect::listing::{Cell, Column, Listing, Row};
+use crate::cli::output::listing::{Cell, Column, Listing, Row};
 use crate::model::quorum::majority;
 use crate::model::types::ReplicaId;
 use crate::observe::frame::SlotLife;

@@ -8,9 +8,9 @@ use ratatui::widgets::Paragraph;
 
 use super::keys::HELP;
 use super::view::{Mode, Tab, View};
-use crate::cli::inspect::listing::{Column, Listing, Mark, Side, wrap};
 use crate::cli::inspect::once::{blame, findings, silences};
-use crate::cli::inspect::words;
+use crate::cli::output::listing::{Column, Listing, Mark, Side, wrap};
+use crate::cli::output::words;
 use crate::observe::findings::Severity;
 use crate::observe::scene::Scene;
 

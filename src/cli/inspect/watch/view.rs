@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::cli::inspect::history::History;
-use crate::cli::inspect::listing::Listing;
 use crate::cli::inspect::listings;
 use crate::cli::inspect::sources::Past;
+use crate::cli::output::listing::Listing;
 use crate::model::types::ReplicaId;
 use crate::observe::frame::Frame;
 use crate::observe::scene::Scene;

@@ -7,7 +7,7 @@ use std::io::IsTerminal;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::cli::inspect::words::{amount, span};
+use crate::cli::output::words::{amount, span};
 use crate::observe::frame::Spread;
 
 /// A column.
@@ -207,8 +207,7 @@ impl Listing {
     /// those that never go need more.
     pub fn text_within(&self, width: usize) -> String {
         let kept: Vec<usize> = self.keep(width, Self::page).into_iter().map(|(at, _)| at).collect();
-        let mut table = Table::new();
-        table.load_style(presets::UTF8_BORDERS_ONLY);
+        let mut table = bordered();
         table.set_header(kept.iter().map(|at| &*self.columns[*at].name));
         for row in &self.rows {
             let cell = |at: &usize| row.cells.get(*at).map_or("", |cell| &cell.text);
@@ -222,6 +221,13 @@ impl Listing {
         }
         table.to_string() + "\n"
     }
+}
+
+/// A table as all are drawn, with nothing in it.
+pub(in crate::cli) fn bordered() -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_BORDERS_ONLY);
+    table
 }
 
 /// A line of text in lines of no more than `width`, all indented as it is, and by a margin.

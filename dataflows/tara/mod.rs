@@ -18,7 +18,7 @@
 //!  ─> inside the replica       ═> over the links, to all replicas or to one
 //! ```
 //!
-//! The same in words, with each link's record and each back edge's name; `tests/graphs.rs` compares it
+//! The same in words, with each link's record and each back edge's name; `tests/protocol/graphs.rs` compares it
 //! with what the worker builds:
 //!
 //! ```arrows

@@ -1,0 +1,6 @@
+//! Failures are planted in clusters that run, and `taraflow doctor` must name the cause of each.
+
+mod diagnosis;
+mod machines;
+mod processes;
+mod threads;

@@ -1,0 +1,74 @@
+//! What a replica that was away fetches.
+
+use taraflow::dataflows::tara::Message;
+use taraflow::engine::operators::catch_up::CatchUp;
+use taraflow::model::batch::weight;
+use taraflow::model::config::Config;
+
+use super::trio::{Trio, around, small};
+
+const VALUE_BYTES: usize = 256;
+
+/// The bytes of all but the last of the values that are told to be decided.
+fn decided(message: &Message) -> Option<usize> {
+    match message {
+        Message::CatchUp(CatchUp::Decided { values, .. }) => {
+            let (_, but_last) = values.split_last()?;
+            Some(but_last.iter().map(weight).sum())
+        }
+        _ => None,
+    }
+}
+
+/// The bytes of a piece of a checkpoint, and where it begins.
+fn piece(message: &Message) -> Option<(u64, usize)> {
+    match message {
+        Message::CatchUp(CatchUp::Piece { offset, bytes, .. }) => Some((*offset, bytes.len())),
+        _ => None,
+    }
+}
+
+/// A replica comes back to two that have decided values of so many bytes.
+fn away_for(config: Config, bytes: usize) -> Trio {
+    let count = bytes / VALUE_BYTES;
+    let mut trio = Trio::start(config, VALUE_BYTES);
+    trio.kill(2);
+    trio.submit(0, count);
+    for index in [0, 1] {
+        trio.until_executed(index, count, &format!("{bytes} bytes"));
+    }
+    trio.pass(500);
+    trio.said.clear();
+    trio.revive(2);
+    trio.until_executed(2, count, &format!("{bytes} bytes"));
+    trio
+}
+
+#[test]
+fn decided_slots_are_fetched_a_chunk_at_a_time() {
+    let chunk = small().chunk_bytes;
+    for bytes in around(chunk) {
+        let config = Config { checkpoint_every: 1 << 10, window: 1 << 11, ..small() };
+        let trio = away_for(config, bytes);
+
+        let told = trio.said_of(decided);
+        assert!(told.iter().all(|(_, but_last)| *but_last < chunk), "{bytes} bytes");
+        assert!(told.len() >= bytes.div_ceil(chunk + VALUE_BYTES), "{} for {bytes}", told.len());
+        assert!(trio.said_of(piece).is_empty(), "{bytes} bytes");
+    }
+}
+
+#[test]
+fn a_checkpoint_is_fetched_a_chunk_at_a_time() {
+    let chunk = small().chunk_bytes;
+    for bytes in around(chunk) {
+        // The state is what was written, and all that is left of the slots.
+        let config = Config { checkpoint_every: 4, window: 8, ..small() };
+        let trio = away_for(config, bytes);
+
+        let pieces: Vec<_> = trio.said_of(piece).into_iter().map(|(_, piece)| piece).collect();
+        assert!(pieces.iter().all(|(_, bytes)| *bytes <= chunk), "{pieces:?}");
+        let fetched: usize = pieces.iter().map(|(_, bytes)| bytes).sum();
+        assert!(fetched > bytes / 2 && pieces.len() >= bytes / 2 / chunk, "{pieces:?}");
+    }
+}

@@ -1,0 +1,81 @@
+//! A seed is a run: the same one in every process, in every build.
+
+use std::process::Command;
+
+use taraflow::dataflows::tara::invariants::subject;
+use taraflow::hosts::simulation::{Settings, World};
+
+const SEEDS: std::ops::Range<u64> = 0..8;
+const LINE: &str = "fingerprints:";
+
+fn fingerprints() -> Vec<u64> {
+    let run = |seed| World::run(&subject(), seed, Settings::swarm(seed), false).fingerprint;
+    SEEDS.map(run).collect()
+}
+
+/// What a command that prints fingerprints has printed.
+fn printed_by(command: &mut Command) -> String {
+    let arguments =
+        ["--exact", "determinism::fingerprints_are_printed", "--ignored", "--nocapture"];
+    let output = command.args(arguments).output().expect("the command starts");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let line = text.lines().find_map(|line| Some(line.split_once(LINE)?.1.trim().to_owned()));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    line.unwrap_or_else(|| panic!("no fingerprints in:\n{text}\n{errors}"))
+}
+
+#[test]
+fn a_recorded_run_is_the_same_run() {
+    for seed in 0..10 {
+        let settings = Settings::swarm(seed);
+        let (recorded, text) = World::record(&subject(), seed, settings.clone());
+        let unseen = World::run(&subject(), seed, settings, false);
+        assert_eq!(recorded.fingerprint, unseen.fingerprint, "seed {seed}");
+        assert!(text.lines().count() > 3, "seed {seed} has frames");
+        let (_, again) = World::record(&subject(), seed, Settings::swarm(seed));
+        assert!(text == again, "seed {seed} is recorded as it was before, byte for byte");
+    }
+}
+
+#[test]
+fn a_seed_is_the_same_run_twice_and_another_seed_another() {
+    let first = fingerprints();
+
+    let second = fingerprints();
+
+    assert_eq!(first, second, "seeds {SEEDS:?}");
+    for (seed, fingerprint) in SEEDS.zip(&first) {
+        let same = first.iter().filter(|other| *other == fingerprint).count();
+        assert_eq!(same, 1, "seed {seed} is the same run as another");
+    }
+}
+
+#[test]
+fn a_seed_is_the_same_run_in_another_process() {
+    let here = format!("{:?}", fingerprints());
+
+    let there = printed_by(&mut Command::new(std::env::current_exe().expect("it is running")));
+
+    assert_eq!(here, there, "seeds {SEEDS:?}");
+}
+
+#[test]
+#[ignore = "builds both profiles; `cargo test --test protocol -- --ignored debug_and_release`"]
+fn debug_and_release_are_the_same_run() {
+    let cargo = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO"));
+        command.current_dir(env!("CARGO_MANIFEST_DIR"));
+        printed_by(command.args(["test", "--test", "protocol"]).args(arguments).arg("--"))
+    };
+
+    let debug = cargo(&[]);
+    let release = cargo(&["--release"]);
+
+    assert_eq!(debug, release, "seeds {SEEDS:?}");
+}
+
+#[test]
+#[ignore = "prints for the tests above"]
+fn fingerprints_are_printed() {
+    println!("{LINE} {:?}", fingerprints());
+}

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::log::Where;
 use super::output::{Form, print, print_json, print_with, write_json};
+use crate::cli::outcome::Failure;
 use crate::disk::{CheckpointLine, checkpoints};
-use crate::model::error::Error;
 
 /// The checkpoints in a replica's data directory, whether the replica runs or not; nothing is changed.
 #[derive(Debug, Args)]
@@ -18,7 +18,7 @@ use crate::model::error::Error;
 
 Equal slots have equal digests on all replicas. Exit code 7 from `verify` if \
 one is damaged; file, offset, what was expected and what was found are printed.")]
-pub struct CheckpointArgs {
+pub(super) struct CheckpointArgs {
     #[command(subcommand)]
     verb: Verb,
 }
@@ -43,8 +43,8 @@ struct ListArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// [`Error::Integrity`] if a checkpoint does not verify.
-pub fn run(args: &CheckpointArgs) -> Result<(), Error> {
+/// [`Failure::Integrity`] if a checkpoint does not verify.
+pub(super) fn run(args: &CheckpointArgs) -> Result<(), Failure> {
     match &args.verb {
         Verb::List(args) => print_with(|out| list(args, out)),
         Verb::Verify(args) => {
@@ -52,7 +52,7 @@ pub fn run(args: &CheckpointArgs) -> Result<(), Error> {
             let damage = found.iter().find_map(|line| line.damage.clone());
             let damage = damage.or_else(|| missing(&args.place));
             say_verdict(&found, damage.as_deref(), args.output)?;
-            damage.map_or(Ok(()), |damage| Err(Error::Integrity(damage)))
+            damage.map_or(Ok(()), |damage| Err(Failure::Integrity(damage)))
         }
     }
 }
@@ -60,12 +60,12 @@ pub fn run(args: &CheckpointArgs) -> Result<(), Error> {
 /// That the journal needs a checkpoint which is not there, if that is all that is wrong with it.
 fn missing(place: &Where) -> Option<String> {
     match place.records(&mut |_| Ok(())) {
-        Err(Error::Integrity(why)) if why.starts_with("checkpoint-") => Some(why),
+        Err(Failure::Integrity(why)) if why.starts_with("checkpoint-") => Some(why),
         _ => None,
     }
 }
 
-fn say_verdict(found: &[CheckpointLine], damage: Option<&str>, form: Form) -> Result<(), Error> {
+fn say_verdict(found: &[CheckpointLine], damage: Option<&str>, form: Form) -> Result<(), Failure> {
     let count = found.len();
     match (form, damage) {
         (Form::Json, None) => print_json(&json!({ "sound": true, "checkpoints": count })),
@@ -79,7 +79,7 @@ fn say_verdict(found: &[CheckpointLine], damage: Option<&str>, form: Form) -> Re
     }
 }
 
-fn list(args: &ListArgs, out: &mut impl Write) -> Result<(), Error> {
+fn list(args: &ListArgs, out: &mut impl Write) -> Result<(), Failure> {
     let found = checkpoints(&args.place.files()?)?;
     if args.output == Form::Text {
         let [file, slot, bytes, digest] = ["file", "slot", "bytes", "digest"];

@@ -5,7 +5,7 @@ use clap::Args;
 use super::inspect::findings;
 use super::inspect::sources::Place;
 use super::output::{Form, print, print_json};
-use crate::model::error::Error;
+use crate::cli::outcome::Failure;
 use crate::observe::findings::Finding;
 use crate::observe::scene::Scene;
 
@@ -16,7 +16,7 @@ With --dir each replica is asked for itself. With --addr those at the addresses,
 what they know of all. What is wrong is told in words, the worst first, each with its reasons. Exit codes: 0 \
 nothing is wrong; 2 usage; 3 nobody answers; 4 requests are not answered; 5 they are, and something must be \
 looked at; 7 replicas contradict each other, or the recording is damaged.")]
-pub struct DoctorArgs {
+pub(super) struct DoctorArgs {
     #[command(flatten)]
     place: Place,
     /// The form of the answer: words, or the findings as JSON
@@ -27,11 +27,11 @@ pub struct DoctorArgs {
 /// Looks, and says what is wrong.
 ///
 /// # Errors
-/// [`Error::Judged`] if something is, once all of it has been printed; as `taraflow inspect` if there is
+/// [`Failure::Reported`] if something is, once all of it has been printed; as `taraflow inspect` if there is
 /// nobody to look at.
-pub fn run(args: &DoctorArgs) -> Result<(), Error> {
+pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
     let scene = args.place.source()?.scene_to_judge(args.place.patience());
-    if let (Err(Error::Silent { said, .. }), Form::Json) = (&scene, args.output) {
+    if let (Err(Failure::Silent { said, .. }), Form::Json) = (&scene, args.output) {
         print_json(&[Finding::unreachable(said)])?;
     }
     let scene = scene?;
@@ -39,7 +39,7 @@ pub fn run(args: &DoctorArgs) -> Result<(), Error> {
         Form::Json => print_json(&scene.findings),
         Form::Text => print(&text(&scene)),
     }?;
-    Error::judged(scene.verdict.exit_code())
+    Failure::reported(scene.verdict.exit_code())
 }
 
 fn text(scene: &Scene) -> String {

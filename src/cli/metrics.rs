@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::output::print;
-use crate::model::error::Error;
+use crate::cli::outcome::Failure;
 
 /// Alert rules, for Prometheus.
 pub const ALERTS: &str = include_str!("../web/admin/prometheus/alerts.yml");
@@ -16,7 +16,7 @@ pub const DASHBOARD: &str = include_str!("../web/admin/prometheus/dashboard.json
 The figures themselves are at /metrics of each node's admin port. Examples:\n  \
 taraflow metrics alerts > /etc/prometheus/taraflow.yml\n  \
 taraflow metrics dashboard > taraflow.json")]
-pub struct MetricsArgs {
+pub(super) struct MetricsArgs {
     #[command(subcommand)]
     file: File,
 }
@@ -33,7 +33,7 @@ enum File {
 ///
 /// # Errors
 /// What standard output says.
-pub fn run(args: &MetricsArgs) -> Result<(), Error> {
+pub(super) fn run(args: &MetricsArgs) -> Result<(), Failure> {
     print(match args.file {
         File::Alerts => ALERTS,
         File::Dashboard => DASHBOARD,

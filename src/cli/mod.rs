@@ -14,20 +14,21 @@ macro_rules! say {
 }
 
 mod ask;
-pub mod call;
-pub mod checkpoint;
-pub mod cluster;
-pub mod completions;
-pub mod config;
-pub mod demo;
-pub mod doctor;
-pub mod graph;
-pub mod inspect;
-pub mod kv;
-pub mod log;
+mod call;
+mod checkpoint;
+mod cluster;
+mod completions;
+mod config;
+mod demo;
+mod doctor;
+mod graph;
+mod inspect;
+mod kv;
+mod log;
 pub mod metrics;
-pub mod node;
+mod node;
 mod numbers;
+mod outcome;
 mod output;
 mod panics;
 mod place;
@@ -35,10 +36,10 @@ mod program;
 mod protocol;
 mod reach;
 mod reply;
-pub mod sim;
-pub mod status;
-pub mod submit;
-pub mod trace;
+mod sim;
+mod status;
+mod submit;
+mod trace;
 
 use std::io;
 use std::process::ExitCode;
@@ -48,8 +49,8 @@ use std::sync::atomic::AtomicBool;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use crate::cli::outcome::Failure;
 use crate::model::app::StateMachine;
-use crate::model::error::Error;
 
 use program::Program;
 
@@ -188,7 +189,7 @@ impl Cli {
         let outcome = program.expect(name).and_then(|()| self.run_for(program));
         match outcome {
             Ok(()) => ExitCode::SUCCESS,
-            Err(Error::Judged { code }) => ExitCode::from(code),
+            Err(Failure::Reported { code }) => ExitCode::from(code),
             Err(error) => {
                 say!("{}: {error}", program::name());
                 ExitCode::from(error.exit_code())
@@ -196,7 +197,7 @@ impl Cli {
         }
     }
 
-    fn run_for(&self, program: &Program) -> Result<(), Error> {
+    fn run_for(&self, program: &Program) -> Result<(), Failure> {
         match &self.command {
             Command::Demo(demo) => demo.run(program),
             Command::Cluster(args) => cluster::run(args, program),

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::cli::outcome::Failure;
 use crate::deploy::settings::DIRECTORY;
-use crate::model::error::{Error, in_shell};
+use crate::model::error::in_shell;
 
 /// What commands say of their `--dir`.
 pub(super) const HELP: &str = "The cluster's directory [default: $TARAFLOW_DIR, or ./cluster]";
@@ -19,13 +20,13 @@ pub(super) fn directory(told: Option<&Path>) -> PathBuf {
 /// Refuses a directory in which there is no cluster.
 ///
 /// # Errors
-/// [`Error::Usage`], with the command that makes one there.
-pub(super) fn expect_cluster(dir: &Path) -> Result<(), Error> {
+/// [`Failure::Usage`], with the command that makes one there.
+pub(super) fn expect_cluster(dir: &Path) -> Result<(), Failure> {
     if dir.join("cluster.toml").exists() {
         return Ok(());
     }
     let (shown, word) = (dir.display(), in_shell(&dir.display().to_string()));
-    Err(Error::Usage(format!(
+    Err(Failure::Usage(format!(
         "there is no cluster in {shown}: no cluster.toml. Name its directory with --dir or \
          TARAFLOW_DIR; `taraflow cluster up --dir {word}` makes a new one there and runs it"
     )))

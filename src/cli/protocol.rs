@@ -3,8 +3,8 @@
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
+use crate::cli::outcome::Failure;
 use crate::dataflows::{self, AnyProtocol};
-use crate::model::error::Error;
 
 /// The protocol of a command that works without a cluster's files.
 #[derive(Debug, Args)]
@@ -16,8 +16,8 @@ pub(super) struct Spoken {
 
 impl Spoken {
     /// The protocol.
-    pub(super) fn protocol(&self) -> Result<&'static dyn AnyProtocol, Error> {
-        dataflows::find(&self.protocol)
+    pub(super) fn protocol(&self) -> Result<&'static dyn AnyProtocol, Failure> {
+        Ok(dataflows::find(&self.protocol)?)
     }
 }
 

@@ -9,6 +9,7 @@ use clap::Args;
 use super::ask::resolve;
 use super::numbers::whole;
 use super::place;
+use crate::cli::outcome::Failure;
 use crate::client::Target;
 use crate::deploy::settings::{ClusterSettings, look_up_all};
 use crate::links::tls::TlsFiles;
@@ -48,7 +49,7 @@ impl Reach {
     ///
     /// # Errors
     /// Which file cannot be used.
-    pub fn target(&self) -> Result<Target, Error> {
+    pub fn target(&self) -> Result<Target, Failure> {
         let (replicas, cluster, files) = match &self.addr[..] {
             [_, ..] => (self.addr.clone(), None, self.files()),
             [] => {
@@ -65,7 +66,7 @@ impl Reach {
                 // A cluster with plain links has none.
                 let files = files.ca.exists().then_some(files);
                 let links = look_up_all(cluster.replicas.iter().map(|replica| &replica.links));
-                (links.map_err(Error::Names)?, Some(cluster.id), files)
+                (links.map_err(Failure::Names)?, Some(cluster.id), files)
             }
         };
         let tls = files.as_ref().map(keys).transpose()?;
@@ -79,20 +80,20 @@ impl Reach {
 }
 
 /// The keys of a client.
-fn keys(files: &TlsFiles) -> Result<Tls, Error> {
+fn keys(files: &TlsFiles) -> Result<Tls, Failure> {
     if let Some(missing) = [&files.cert, &files.key].into_iter().find(|path| !path.exists()) {
         let missing = missing.display();
-        return Err(Error::Usage(format!(
+        return Err(Failure::Usage(format!(
             "there is no {missing}, and this cluster's links use TLS: copy client.pem and client-key.pem \
              from where the cluster was made"
         )));
     }
-    let tls = Tls::load(files)?;
+    let tls = Tls::load(files).map_err(Error::from)?;
     if tls.names(CLIENT) {
         return Ok(tls);
     }
     let cert = files.cert.display();
-    Err(Error::Usage(format!(
+    Err(Failure::Usage(format!(
         "the certificate {cert} is not a client's: use client.pem and its key"
     )))
 }
@@ -101,6 +102,6 @@ fn keys(files: &TlsFiles) -> Result<Tls, Error> {
 ///
 /// # Errors
 /// When the system has no random numbers.
-pub(super) fn nonce() -> Result<u64, Error> {
-    getrandom::u64().map_err(|error| Error::Keys(error.to_string()))
+pub(super) fn nonce() -> Result<u64, Failure> {
+    getrandom::u64().map_err(|error| Error::Keys(error.to_string()).into())
 }

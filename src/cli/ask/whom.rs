@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{Silence, TOKEN};
+use crate::cli::outcome::Failure;
 use crate::cli::place;
 use crate::deploy::settings::{ClusterSettings, Secret, look_up_all, secret_file};
 use crate::model::error::Error;
@@ -38,7 +39,7 @@ impl Token {
     ///
     /// # Errors
     /// Why its file cannot be used.
-    pub fn show(&self) -> Result<(), Error> {
+    pub fn show(&self) -> Result<(), Failure> {
         self.token_file.as_deref().map_or(Ok(()), show)
     }
 }
@@ -48,7 +49,7 @@ impl Nodes {
     ///
     /// # Errors
     /// What is wrong with the cluster's settings.
-    pub fn whom(&self) -> Result<Whom, Error> {
+    pub fn whom(&self) -> Result<Whom, Failure> {
         self.token.show()?;
         match &self.dir {
             None if !self.addr.is_empty() => Ok(Whom::at(&self.addr)),
@@ -79,7 +80,7 @@ impl Whom {
     ///
     /// # Errors
     /// What is wrong with its settings.
-    pub fn in_dir(dir: &Path) -> Result<Self, Error> {
+    pub fn in_dir(dir: &Path) -> Result<Self, Failure> {
         let (cluster, _) =
             ClusterSettings::read(&dir.join("cluster.toml")).map_err(Error::Settings)?;
         let token = dir.join("admin.token");
@@ -87,7 +88,7 @@ impl Whom {
             show(&token)?;
         }
         let admins = look_up_all(cluster.replicas.iter().map(|replica| &replica.admin));
-        let admins = admins.map_err(Error::Names)?;
+        let admins = admins.map_err(Failure::Names)?;
         let replicas: Vec<_> = (0..).map(|number| Some(ReplicaId(number))).zip(admins).collect();
         let n = Some(replicas.len());
         let (cluster, directory) = (format!("{:016x}", cluster.id), Some(dir.to_owned()));
@@ -116,8 +117,8 @@ impl Whom {
 }
 
 /// Has the token in a file shown to whoever is asked from now on, unless another has been named before.
-fn show(path: &Path) -> Result<(), Error> {
-    let text = secret_file(path).map_err(Error::Usage)?;
+fn show(path: &Path) -> Result<(), Failure> {
+    let text = secret_file(path).map_err(Failure::Usage)?;
     let token = text.lines().next().unwrap_or_default().to_owned();
     TOKEN.get_or_init(|| Secret::new(token));
     Ok(())

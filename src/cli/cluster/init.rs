@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
+use crate::cli::outcome::Failure;
 use crate::deploy::setup::Plan;
-use crate::model::error::Error;
 
 /// Makes the files, or says which.
-pub(super) fn run(plan: &Plan, dry_run: bool) -> Result<(), Error> {
+pub(super) fn run(plan: &Plan, dry_run: bool) -> Result<(), Failure> {
     let shown = plan.directory.display();
     if dry_run {
         plan.check()?;

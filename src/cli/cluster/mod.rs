@@ -15,15 +15,16 @@ use super::numbers::whole;
 use super::program::Program;
 use super::protocol::known;
 use super::{place, status};
+use crate::cli::outcome::Failure;
 use crate::dataflows;
 use crate::deploy::setup::{Plan, replica_home};
 use crate::deploy::supervisor;
 use crate::disk::Files;
-use crate::model::error::{Error, in_shell};
+use crate::model::error::in_shell;
 
 /// What `taraflow cluster` is told.
 #[derive(Debug, Args)]
-pub struct ClusterArgs {
+pub(super) struct ClusterArgs {
     #[command(subcommand)]
     command: Command,
 }
@@ -137,7 +138,7 @@ fn run_by_hand(directory: &Path) -> impl Iterator<Item = (String, String)> {
 ///
 /// # Errors
 /// What it could not do.
-pub(super) fn run(args: &ClusterArgs, program: &Program) -> Result<(), Error> {
+pub(super) fn run(args: &ClusterArgs, program: &Program) -> Result<(), Failure> {
     match &args.command {
         Command::Init { wishes, dry_run } => {
             init::run(&wishes.plan(), *dry_run)?;

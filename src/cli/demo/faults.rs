@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::load::Progress;
 use super::story::Story;
+use crate::cli::outcome::Failure;
 use crate::hosts::embedded::Cluster;
-use crate::model::error::Error;
 use crate::model::quorum::majority;
 use crate::model::types::ReplicaId;
 
@@ -86,7 +86,7 @@ impl Faults {
         cluster: &mut Cluster,
         progress: Progress,
         story: &mut Story,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Failure> {
         match &self.stage {
             Stage::Calm { kill_at } if progress.submitted >= *kill_at => {
                 let n = cluster.replicas();

@@ -20,8 +20,8 @@ use super::numbers::{at_least_one, whole};
 use super::output::{Form, print};
 use super::program::Program;
 use super::protocol::Spoken;
+use crate::cli::outcome::Failure;
 use crate::hosts::embedded::{Cluster, Settings, Status};
-use crate::model::error::Error;
 use crate::model::quorum::majority;
 use crate::model::types::ReplicaId;
 
@@ -43,7 +43,7 @@ use story::Story;
 /// 7 an answer, an effect or a replica's state is not what it must be.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct Demo {
+pub(super) struct Demo {
     /// How many replicas: an odd number from 3.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = whole::<usize>)]
     replicas: usize,
@@ -98,7 +98,7 @@ impl Demo {
     ///
     /// # Errors
     /// Why it could not run, or what was not as it must be.
-    pub(super) fn run(&self, program: &Program) -> Result<(), Error> {
+    pub(super) fn run(&self, program: &Program) -> Result<(), Failure> {
         let (watcher, seen) = bounded(1024);
         let mut settings = Settings::new(self.replicas);
         settings.config.client_window = self.outstanding;
@@ -108,14 +108,16 @@ impl Demo {
         settings.config.window = 1000;
         settings.config.check()?;
         let protocol = self.spoken.protocol()?;
-        let embed = |settings| protocol.embed(settings, Arc::clone(&program.service));
+        let embed = |settings| {
+            protocol.embed(settings, Arc::clone(&program.service)).map_err(Failure::from)
+        };
         if self.open {
             return open::run(embed, settings, self.port);
         }
         settings.watcher = Some(watcher);
         if self.kill > self.replicas {
             let (kill, n) = (self.kill, self.replicas);
-            return Err(Error::Usage(format!("--kill {kill}: there are only {n} replicas")));
+            return Err(Failure::Usage(format!("--kill {kill}: there are only {n} replicas")));
         }
         let keep = self.keep.as_deref().map(Keep::prepare).transpose()?;
         let input = Input::open(self.input.as_deref(), self.requests, self.seed)?;
@@ -152,7 +154,7 @@ impl Play {
     const SILENCE_WITHOUT_QUORUM: Duration = Duration::from_secs(3);
     const SILENCE: Duration = Duration::from_secs(30);
 
-    fn play(&mut self) -> Result<(), Error> {
+    fn play(&mut self) -> Result<(), Failure> {
         self.load.connect()?;
         loop {
             self.load.fill(&mut self.input, self.faults.kill_at())?;
@@ -179,7 +181,7 @@ impl Play {
     }
 
     /// Says honestly when nothing more is to be expected.
-    fn check_service(&self) -> Result<(), Error> {
+    fn check_service(&self) -> Result<(), Failure> {
         let silence = self.load.silence();
         if silence < Self::SILENCE_WITHOUT_QUORUM {
             return Ok(());
@@ -191,16 +193,16 @@ impl Play {
         if alive.len() < majority(n) {
             let (alive, needed) = (alive.len(), majority(n));
             let (missing, open) = (missing.join(", "), self.load.open());
-            return Err(Error::NoQuorum { alive, needed, n, missing, open });
+            return Err(Failure::NoQuorum { alive, needed, n, missing, open });
         }
         if silence >= Self::SILENCE {
-            return Err(Error::Stalled { open: self.load.open(), silent_s: silence.as_secs() });
+            return Err(Failure::Stalled { open: self.load.open(), silent_s: silence.as_secs() });
         }
         Ok(())
     }
 
     /// Waits until all replicas have executed the same slots, and compares their states.
-    fn settle(&mut self) -> Result<(), Error> {
+    fn settle(&mut self) -> Result<(), Failure> {
         let until = Instant::now() + Self::SILENCE;
         loop {
             let statuses = self.statuses();
@@ -208,23 +210,23 @@ impl Play {
             if let Some((replica, why)) =
                 statuses.iter().find_map(|(r, status)| Some((r, status.failed.clone()?)))
             {
-                return Err(Error::Integrity(format!("replica {replica} has failed: {why}")));
+                return Err(Failure::Integrity(format!("replica {replica} has failed: {why}")));
             }
             let mut diverged = statuses.iter().flat_map(|(_, status)| &status.diverged);
             if let Some((slot, replica)) = diverged.next() {
                 let said = format!("replica {replica} reports another state at slot {slot}");
-                return Err(Error::Integrity(said));
+                return Err(Failure::Integrity(said));
             }
             let digests: Vec<_> = statuses.iter().filter_map(|(_, status)| status.digest).collect();
             let same_slot = digests.windows(2).all(|pair| pair[0].0 == pair[1].0);
             if same_slot && digests.len() == statuses.len() {
                 let same = digests.windows(2).all(|pair| pair[0].1 == pair[1].1);
                 let said = || "the replicas' states differ at the same slot".to_owned();
-                return if same { Ok(()) } else { Err(Error::Integrity(said())) };
+                return if same { Ok(()) } else { Err(Failure::Integrity(said())) };
             }
             if Instant::now() >= until {
                 let waited_s = Self::SILENCE.as_secs();
-                return Err(Error::Behind { waited_s });
+                return Err(Failure::Behind { waited_s });
             }
             statuses.iter().for_each(|(replica, _)| self.cluster.look(*replica));
             std::thread::park_timeout(Duration::from_millis(20));

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
+use crate::cli::outcome::Failure;
 use crate::cli::told_to_end;
 use crate::hosts::embedded::{Client, Cluster, Settings};
 use crate::kv::resp::write_command;
@@ -24,10 +25,10 @@ const ORDERS_MAX: usize = 16;
 /// Has `embed` run a cluster with these settings, and runs a steady load and a page to watch it on, until
 /// Ctrl-C.
 pub(super) fn run(
-    embed: impl FnOnce(Settings) -> Result<Cluster, Error>,
+    embed: impl FnOnce(Settings) -> Result<Cluster, Failure>,
     settings: Settings,
     port: u16,
-) -> Result<(), Error> {
+) -> Result<(), Failure> {
     let ending = told_to_end()?;
     let admin = Admin::bind(([127, 0, 0, 1], port).into())?;
     let address = admin.address();
@@ -62,7 +63,11 @@ pub(super) fn run(
 }
 
 /// Does what the page orders.
-fn obey(cluster: &mut Cluster, orders: &Receiver<Order>, ending: &AtomicBool) -> Result<(), Error> {
+fn obey(
+    cluster: &mut Cluster,
+    orders: &Receiver<Order>,
+    ending: &AtomicBool,
+) -> Result<(), Failure> {
     while !ending.load(Ordering::Relaxed) {
         let Order { replica, what } = match orders.recv_timeout(Duration::from_millis(100)) {
             Ok(order) => order,

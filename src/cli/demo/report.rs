@@ -6,10 +6,10 @@ use comfy_table::Table;
 use serde::Serialize;
 
 use super::load::Load;
+use crate::cli::outcome::Failure;
 use crate::cli::output::Form;
 use crate::cli::output::listing::bordered;
 use crate::hosts::embedded::Cluster;
-use crate::model::error::Error;
 use crate::model::types::ReplicaId;
 
 /// What one operator did, on all replicas.
@@ -71,7 +71,7 @@ struct ReplicaLine {
 }
 
 impl Report {
-    pub fn new(cluster: &Cluster, load: &Load, error: Option<&Error>) -> Self {
+    pub fn new(cluster: &Cluster, load: &Load, error: Option<&Failure>) -> Self {
         let (progress, seconds) = (load.progress(), load.elapsed().as_secs_f64());
         let mut roles: BTreeMap<String, RoleTime> = BTreeMap::new();
         let mut replicas = Vec::new();

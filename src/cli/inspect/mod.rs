@@ -14,7 +14,7 @@ use std::io::{self, IsTerminal};
 use clap::Args;
 
 use super::output::{Form, print, print_json};
-use crate::model::error::Error;
+use crate::cli::outcome::Failure;
 use crate::model::types::ReplicaId;
 use crate::observe::scene::Scene;
 
@@ -29,7 +29,7 @@ With --dir each replica is asked for itself. With --addr those at the addresses,
 what they know of all: of the others that is up to a second old. On a terminal the view stays open: ? shows \
 its keys. Exit codes: 2 there is no such replica or operator, or the recording cannot be used; 3 nobody answers; \
 7 the recording is damaged.")]
-pub struct InspectArgs {
+pub(super) struct InspectArgs {
     #[command(flatten)]
     place: Place,
     /// Print what is there now and end; the default where the output is no terminal
@@ -55,12 +55,12 @@ pub struct InspectArgs {
 /// Looks, and shows.
 ///
 /// # Errors
-/// [`Error::Silent`] if nobody answers; [`Error::Usage`] if what is asked for is not there.
-pub fn run(args: &InspectArgs) -> Result<(), Error> {
+/// [`Failure::Silent`] if nobody answers; [`Failure::Usage`] if what is asked for is not there.
+pub(super) fn run(args: &InspectArgs) -> Result<(), Failure> {
     let terminal = io::stdout().is_terminal();
     if args.watch && !terminal {
         let what = "--watch needs a terminal to draw on: use --once, or -o json for programs";
-        return Err(Error::Usage(what.to_owned()));
+        return Err(Failure::Usage(what.to_owned()));
     }
     let ends = args.once || args.output.is_some() || args.operator.is_some();
     if terminal && !ends {
@@ -69,12 +69,14 @@ pub fn run(args: &InspectArgs) -> Result<(), Error> {
     show(args.place.source()?.scene(args.place.patience())?, args)
 }
 
-fn show(mut scene: Scene, args: &InspectArgs) -> Result<(), Error> {
+fn show(mut scene: Scene, args: &InspectArgs) -> Result<(), Failure> {
     if let Some(number) = args.replica {
         let n = scene.replicas.len();
         scene.replicas.retain(|seen| seen.replica.0 == number);
         if scene.replicas.is_empty() {
-            return Err(Error::Usage(format!("there is no replica {number}: the cluster has {n}")));
+            return Err(Failure::Usage(format!(
+                "there is no replica {number}: the cluster has {n}"
+            )));
         }
     }
     if let Some(name) = &args.operator {

@@ -12,9 +12,9 @@ use serde::Deserialize;
 
 use super::recording::Recording;
 use crate::cli::ask::{self, Nodes, Silence, Whom, last_words, of_another, seconds, stranger};
+use crate::cli::outcome::Failure;
 use crate::deploy::setup::replica_home;
 use crate::deploy::supervisor::{self, PID};
-use crate::model::error::Error;
 use crate::model::types::ReplicaId;
 use crate::observe::frame::{Frame, Happened, SlotLife, VERSION};
 use crate::observe::health::Code;
@@ -92,7 +92,7 @@ impl Place {
     ///
     /// # Errors
     /// Which settings or recording cannot be used.
-    pub fn source(&self) -> Result<Source, Error> {
+    pub fn source(&self) -> Result<Source, Failure> {
         let Some(path) = &self.recording else {
             return Ok(Source::of(self.nodes.whom()?));
         };
@@ -109,7 +109,7 @@ impl Place {
         let wish = self.at.map_or(last, |at| first.saturating_add(at.as_micros() as u64));
         if wish > last {
             let length = (last - first) as f64 / 1e6;
-            return Err(Error::Usage(format!(
+            return Err(Failure::Usage(format!(
                 "{path} covers {length:.2} s: --at must not be beyond"
             )));
         }
@@ -126,8 +126,8 @@ impl Source {
     /// All replicas, now or at the moment of the recorded run.
     ///
     /// # Errors
-    /// [`Error::NobodyAnswers`], or what is wrong with a frame of a recorded run.
-    pub fn scene(&mut self, patience: Duration) -> Result<Scene, Error> {
+    /// [`Failure::Silent`], or what is wrong with a frame of a recorded run.
+    pub fn scene(&mut self, patience: Duration) -> Result<Scene, Failure> {
         match self {
             Self::Cluster(whom) => {
                 let (sightings, absent) = ask_each(whom, patience);
@@ -150,7 +150,7 @@ impl Source {
     ///
     /// # Errors
     /// As above.
-    pub fn scene_to_judge(&mut self, patience: Duration) -> Result<Scene, Error> {
+    pub fn scene_to_judge(&mut self, patience: Duration) -> Result<Scene, Failure> {
         let scene = self.scene(patience)?;
         if scene.verdict != Verdict::Down || matches!(self, Self::Recording(..)) {
             return Ok(scene);
@@ -281,7 +281,7 @@ fn learn_from_others(sighting: &mut Sighting, known: &[(Vec<ReplicaId>, Scene)])
     }
 }
 
-fn ask_around(whom: &Whom, patience: Duration) -> Result<Scene, Error> {
+fn ask_around(whom: &Whom, patience: Duration) -> Result<Scene, Failure> {
     let answers = whom.ask(|address| ask::get::<Scene>(address, "/v1/scene", patience));
     let mut scenes = Vec::new();
     let mut silences = Vec::new();
@@ -303,7 +303,7 @@ fn ask_around(whom: &Whom, patience: Duration) -> Result<Scene, Error> {
 }
 
 /// What several replicas know, as one: of each replica the freshest sighting, its own before all others.
-fn merge(scenes: Vec<Scene>) -> Result<Scene, Error> {
+fn merge(scenes: Vec<Scene>) -> Result<Scene, Failure> {
     let clusters = || {
         let seen = scenes.iter().flat_map(|scene| &scene.replicas);
         seen.filter_map(|seen| Some(&seen.frame.as_ref()?.status.cluster))
@@ -311,7 +311,7 @@ fn merge(scenes: Vec<Scene>) -> Result<Scene, Error> {
     if let Some(first) = clusters().next()
         && let Some(other) = clusters().find(|other| *other != first)
     {
-        return Err(Error::Usage(format!(
+        return Err(Failure::Usage(format!(
             "the addresses are of two clusters, {first} and {other}: ask one at a time"
         )));
     }
@@ -344,8 +344,8 @@ fn of_version(version: u32) -> String {
     format!("it speaks version {version} of what this program reads in version {VERSION}")
 }
 
-fn nobody(silences: impl Iterator<Item = String>, absent: bool) -> Error {
-    Error::Silent { said: silences.collect::<Vec<_>>().join("; "), absent }
+fn nobody(silences: impl Iterator<Item = String>, absent: bool) -> Failure {
+    Failure::Silent { said: silences.collect::<Vec<_>>().join("; "), absent }
 }
 
 /// Microseconds since the Unix epoch.

@@ -13,7 +13,7 @@ use super::ask::{Nodes, Whom, seconds};
 use super::inspect::sources::Source;
 use super::output::listing::page_width;
 use super::output::{Form, forgive_closed_pipe, print_json};
-use crate::model::error::Error;
+use crate::cli::outcome::Failure;
 
 use verdict::Overview;
 
@@ -26,7 +26,7 @@ columns: first starts goes, then stable, up, links, lag, clients, view and execu
 3 nobody answers; 4 requests are not answered; 5 they are, and something must be looked at; 7 replicas \
 contradict each other.")]
 #[command(group(ArgGroup::new("whom").args(["dir", "addr"])))]
-pub struct StatusArgs {
+pub(super) struct StatusArgs {
     #[command(flatten)]
     nodes: Nodes,
     #[command(flatten)]
@@ -50,9 +50,9 @@ pub(super) struct Manner {
 /// Asks and shows.
 ///
 /// # Errors
-/// [`Error::Judged`] if the cluster is not healthy, once everything has been shown; [`Error::Silent`] if
+/// [`Failure::Reported`] if the cluster is not healthy, once everything has been shown; [`Failure::Silent`] if
 /// nobody answers.
-pub fn run(args: &StatusArgs) -> Result<(), Error> {
+pub(super) fn run(args: &StatusArgs) -> Result<(), Failure> {
     show(&args.nodes.whom()?, &args.manner)
 }
 
@@ -60,11 +60,11 @@ pub fn run(args: &StatusArgs) -> Result<(), Error> {
 ///
 /// # Errors
 /// What is wrong with its settings, and as [`run`].
-pub(super) fn run_in(dir: &Path, manner: &Manner) -> Result<(), Error> {
+pub(super) fn run_in(dir: &Path, manner: &Manner) -> Result<(), Failure> {
     show(&Whom::in_dir(dir)?, manner)
 }
 
-fn show(whom: &Whom, manner: &Manner) -> Result<(), Error> {
+fn show(whom: &Whom, manner: &Manner) -> Result<(), Failure> {
     const PAUSE: Duration = Duration::from_secs(1);
     let terminal = io::stdout().is_terminal();
     let mut source = Source::of(whom.clone());
@@ -76,13 +76,13 @@ fn show(whom: &Whom, manner: &Manner) -> Result<(), Error> {
         let overview = match seen {
             Ok(scene) => Overview::new(&scene, &whom.replicas),
             // Whoever watches waits for them to come back.
-            Err(error @ Error::Silent { .. }) if manner.watch => {
+            Err(error @ Failure::Silent { .. }) if manner.watch => {
                 say!("taraflow: {error}");
                 std::thread::sleep(PAUSE);
                 continue;
             }
             Err(error) => {
-                if let (Error::Silent { said, .. }, Form::Json) = (&error, manner.output) {
+                if let (Failure::Silent { said, .. }, Form::Json) = (&error, manner.output) {
                     let overview = Overview::unreachable(whom.n, said);
                     print_json(&overview)?;
                 }
@@ -97,8 +97,8 @@ fn show(whom: &Whom, manner: &Manner) -> Result<(), Error> {
         let clear = if manner.watch && terminal { "\x1b[H\x1b[J" } else { "" };
         let written = write!(io::stdout().lock(), "{clear}{text}");
         if written.is_err() || !manner.watch {
-            forgive_closed_pipe(written.map_err(Error::from))?;
-            return Error::judged(overview.verdict.exit_code());
+            forgive_closed_pipe(written.map_err(Failure::from))?;
+            return Failure::reported(overview.verdict.exit_code());
         }
         std::thread::sleep(PAUSE);
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::cli::outcome::Failure;
 use crate::model::error::Error;
 use crate::model::types::ClientId;
 
@@ -61,11 +62,11 @@ impl Place {
     ///
     /// # Errors
     /// What is wrong with the file.
-    pub fn read(&self) -> Result<Option<Kept>, Error> {
+    pub fn read(&self) -> Result<Option<Kept>, Failure> {
         let Some(path) = &self.0 else { return Ok(None) };
         let text = match fs::read_to_string(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            text => text.map_err(|source| self.failed("read", source))?,
+            text => text.map_err(Error::file("read", path))?,
         };
         let written: Result<Written, _> = serde_json::from_str(&text);
         match written {
@@ -75,7 +76,7 @@ impl Place {
             }
             _ => {
                 let what = format!("{self}: no session of this version; remove it to start anew");
-                Err(Error::Usage(what))
+                Err(Failure::Usage(what))
             }
         }
     }
@@ -84,7 +85,7 @@ impl Place {
     ///
     /// # Errors
     /// What the system says.
-    pub fn write(&self, saved: &Saved) -> Result<(), Error> {
+    pub fn write(&self, saved: &Saved) -> Result<(), Failure> {
         let Some(path) = &self.0 else { return Ok(()) };
         let written = Written {
             taraflow_session: FORMAT,
@@ -96,7 +97,8 @@ impl Place {
         let beside = path.with_extension("session.new");
         fs::write(&beside, text)
             .and_then(|()| fs::rename(&beside, path))
-            .map_err(|source| self.failed("write", source))
+            .map_err(Error::file("write", path))?;
+        Ok(())
     }
 
     /// Forgets it: all is done.
@@ -105,10 +107,6 @@ impl Place {
             // If it stays, the next run finds all of the input answered.
             let _ = fs::remove_file(path);
         }
-    }
-
-    fn failed(&self, doing: &'static str, source: std::io::Error) -> Error {
-        Error::File { doing, path: self.to_string(), source }
     }
 }
 

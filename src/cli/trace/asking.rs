@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::request::Request;
 use crate::cli::ask::{self, Silence, Whom, stranger};
-use crate::model::error::Error;
+use crate::cli::outcome::Failure;
 use crate::model::types::{ReplicaId, Slot};
 use crate::observe::frame::SlotLife;
 use crate::observe::scene::{Scene, Sighting};
@@ -46,8 +46,8 @@ impl Answers {
     /// that it has shown to others.
     ///
     /// # Errors
-    /// [`Error::Silent`] if nobody answers; [`Error::Usage`] if those who do are of two clusters.
-    pub fn of(whom: &Whom, request: Request, patience: Duration) -> Result<Self, Error> {
+    /// [`Failure::Silent`] if nobody answers; [`Failure::Usage`] if those who do are of two clusters.
+    pub fn of(whom: &Whom, request: Request, patience: Duration) -> Result<Self, Failure> {
         let path = format!("/v1/slots?{}", request.question());
         let answers = whom.ask(|address| ask_one(address, &path, patience));
         let (mut replicas, mut silences, mut absent) = (Vec::new(), Vec::new(), true);
@@ -84,7 +84,7 @@ impl Answers {
             }
             _ => {
                 let said: Vec<String> = silences.into_iter().map(|(_, why)| why).collect();
-                Err(Error::Silent { said: said.join("; "), absent })
+                Err(Failure::Silent { said: said.join("; "), absent })
             }
         }
     }

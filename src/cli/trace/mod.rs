@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::ask::{Nodes, seconds};
 use super::output::listing::page_width;
 use super::output::{Form, print, print_json};
-use crate::model::error::Error;
+use crate::cli::outcome::Failure;
 use crate::model::types::{ReplicaId, Slot};
 use crate::observe::frame::SlotLife;
 
@@ -36,7 +36,7 @@ narrow terminal the bars get shorter, then the column `took` is left out, then t
 the replica they are of. Exit codes: 0 found; 1 no replica remembers it; 2 usage; 3 nobody answers.")]
 #[command(group(ArgGroup::new("whom").args(["dir", "addr"])))]
 #[command(group(ArgGroup::new("what").required(true).args(["request", "slowest"])))]
-pub struct TraceArgs {
+pub(super) struct TraceArgs {
     /// Which request
     #[arg(value_name = "REQUEST")]
     request: Option<Request>,
@@ -72,8 +72,8 @@ struct Traced {
 /// Asks, joins and shows.
 ///
 /// # Errors
-/// [`Error::Forgotten`] if no replica remembers the request; [`Error::Silent`] if nobody answers.
-pub fn run(args: &TraceArgs) -> Result<(), Error> {
+/// [`Failure::Forgotten`] if no replica remembers the request; [`Failure::Silent`] if nobody answers.
+pub(super) fn run(args: &TraceArgs) -> Result<(), Failure> {
     let request = args.request.unwrap_or(Request::Slowest);
     let whom = args.nodes.whom()?;
     let found = Answers::of(&whom, request, args.timeout)?;
@@ -90,7 +90,7 @@ pub fn run(args: &TraceArgs) -> Result<(), Error> {
             }
             _ => found.memory(),
         };
-        return Err(Error::Forgotten { what, memory });
+        return Err(Failure::Forgotten { what, memory });
     };
     let mut answers = Answers::of(&whom, Request::Slot(slot), args.timeout)?;
     answers.remember(found);

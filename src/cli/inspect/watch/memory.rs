@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::cli::inspect::sources::now_us;
-use crate::model::error::Error;
+use crate::cli::outcome::Failure;
 use crate::model::types::ReplicaId;
 use crate::observe::frame::Frame;
 use crate::observe::scene::{Scene, Sighting};
@@ -32,7 +32,7 @@ struct Seen {
 
 impl Memory {
     /// All replicas, after one more answer.
-    pub fn update(&mut self, answer: Result<Scene, Error>, now: Instant) -> Scene {
+    pub fn update(&mut self, answer: Result<Scene, Failure>, now: Instant) -> Scene {
         match answer {
             Ok(scene) => {
                 for seen in self.replicas.values_mut() {
@@ -45,7 +45,7 @@ impl Memory {
             }
             Err(error) => {
                 let silence = match error {
-                    Error::Silent { said, .. } => said,
+                    Failure::Silent { said, .. } => said,
                     error => error.to_string(),
                 };
                 for seen in self.replicas.values_mut() {
@@ -121,7 +121,7 @@ mod tests {
         memory.update(Ok(example::scene()), start);
 
         let said = "127.0.0.1:7200: no answer within 400ms".to_owned();
-        let error = Error::Silent { said, absent: false };
+        let error = Failure::Silent { said, absent: false };
         let later = memory.update(Err(error), start + seconds(2));
 
         assert_eq!(later.replicas.len(), 3);

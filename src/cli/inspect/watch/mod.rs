@@ -19,6 +19,7 @@ use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use signal_hook::consts::{SIGHUP, SIGTERM};
 
 use super::sources::{Past, Place, Source};
+use crate::cli::outcome::Failure;
 use crate::model::error::Error;
 use crate::model::types::ReplicaId;
 use crate::observe::scene::Scene;
@@ -49,8 +50,8 @@ enum Feed {
 /// Shows the view of `place` until it is quit.
 ///
 /// # Errors
-/// [`Error::Silent`] if nobody answers at first; what the terminal says.
-pub(super) fn run(place: &Place, replica: Option<ReplicaId>, all: bool) -> Result<(), Error> {
+/// [`Failure::Silent`] if nobody answers at first; what the terminal says.
+pub(super) fn run(place: &Place, replica: Option<ReplicaId>, all: bool) -> Result<(), Failure> {
     let mut source = place.source()?;
     let mut view = View::new(replica.unwrap_or_default(), all);
     let feed = match source {
@@ -70,7 +71,7 @@ pub(super) fn run(place: &Place, replica: Option<ReplicaId>, all: bool) -> Resul
     };
     if let Some(number) = replica.filter(|replica| !view.replicas().contains(replica)) {
         let n = view.replicas().len();
-        return Err(Error::Usage(format!("there is no replica {number}: the cluster has {n}")));
+        return Err(Failure::Usage(format!("there is no replica {number}: the cluster has {n}")));
     }
     let ended = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGHUP] {
@@ -80,17 +81,17 @@ pub(super) fn run(place: &Place, replica: Option<ReplicaId>, all: bool) -> Resul
     let mut terminal = ratatui::try_init()?;
     let outcome = stay(&mut terminal, &mut view, feed, &ended);
     let restored = ratatui::try_restore();
-    outcome.and(restored.map_err(Error::from))
+    outcome.and(restored.map_err(Failure::from))
 }
 
 /// What there is to begin with. One that does not answer must not keep the others off the screen: all
 /// patience is for when nobody does.
-fn first(source: &mut Source, patience: Duration) -> Result<Scene, Error> {
+fn first(source: &mut Source, patience: Duration) -> Result<Scene, Failure> {
     source.scene(patience.min(PATIENCE)).or_else(|_| source.scene(patience))
 }
 
 /// Asks on a thread of its own; one that answers slowly keeps no key waiting.
-fn ask(mut source: Source, mut memory: Memory) -> Result<Receiver<News>, Error> {
+fn ask(mut source: Source, mut memory: Memory) -> Result<Receiver<News>, Failure> {
     let (news, heard) = bounded(1);
     let asking = move || loop {
         let begin = Instant::now();
@@ -106,7 +107,7 @@ fn ask(mut source: Source, mut memory: Memory) -> Result<Receiver<News>, Error> 
     Ok(heard)
 }
 
-fn replay(player: &mut Player, view: &mut View) -> Result<(), Error> {
+fn replay(player: &mut Player, view: &mut View) -> Result<(), Failure> {
     view.show(player.show()?);
     view.run = Some(player.title());
     view.paused = !player.playing;
@@ -114,7 +115,7 @@ fn replay(player: &mut Player, view: &mut View) -> Result<(), Error> {
 }
 
 /// Listens on a thread of its own: where a terminal has gone away, reading from it may never end.
-fn listen() -> Result<Receiver<io::Result<Event>>, Error> {
+fn listen() -> Result<Receiver<io::Result<Event>>, Failure> {
     let (event, events) = bounded(16);
     let listening = move || {
         loop {
@@ -135,7 +136,7 @@ fn stay(
     view: &mut View,
     mut feed: Feed,
     ended: &AtomicBool,
-) -> Result<(), Error> {
+) -> Result<(), Failure> {
     /// How long a signal may wait to be noticed.
     const GLANCE: Duration = Duration::from_millis(100);
     let keys = listen()?;
@@ -178,7 +179,7 @@ fn stay(
     Ok(())
 }
 
-fn fulfil(wish: Wish, view: &mut View, feed: &mut Feed) -> Result<(), Error> {
+fn fulfil(wish: Wish, view: &mut View, feed: &mut Feed) -> Result<(), Failure> {
     match (wish, feed) {
         (Wish::Pause, Feed::Live(_)) => view.freeze(!view.paused),
         (Wish::Pause, Feed::Run(player)) => {

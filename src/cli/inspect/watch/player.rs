@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::view::Shown;
 use crate::cli::inspect::recording::Recording;
-use crate::model::error::Error;
+use crate::cli::outcome::Failure;
 use crate::observe::scene::Scene;
 
 /// Frames before the moment that is shown of which slots and events are told.
@@ -60,7 +60,7 @@ impl Player {
     ///
     /// # Errors
     /// That a frame cannot be read.
-    pub fn show(&mut self) -> Result<Shown, Error> {
+    pub fn show(&mut self) -> Result<Shown, Failure> {
         let mut shown = Shown::default();
         for frame in self.recording.last(BEFORE, self.moment_us)? {
             shown.history.take(&frame);

@@ -4,8 +4,8 @@ use std::io::Write as _;
 
 use clap::Args;
 
+use super::connect::{ConnectArgs, nonce};
 use super::output::print_with;
-use super::reach::{Reach, nonce};
 use crate::cli::outcome::Failure;
 
 /// Arguments of `taraflow call`.
@@ -20,7 +20,7 @@ The command takes effect once, whatever happens on the way. Exit codes: 3 no rep
 4 requests are not answered and this was not sent, 6 no answer came and the command may have taken effect.")]
 pub(super) struct CallArgs {
     #[command(flatten)]
-    reach: Reach,
+    reach: ConnectArgs,
     /// The bytes of the command
     #[arg(allow_hyphen_values = true)]
     text: String,

@@ -5,7 +5,7 @@ use clap_complete::Shell;
 use super::output::print;
 use crate::cli::outcome::Failure;
 
-/// What `taraflow completions` is told.
+/// Arguments of `taraflow completions`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "For bash: `taraflow completions bash > \
 ~/.local/share/bash-completion/completions/taraflow`")]

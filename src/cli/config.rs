@@ -1,4 +1,4 @@
-//! `taraflow config`: a node's settings, and whether they can be used.
+//! `taraflow config`: a check and a list of a node's settings.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::output::{Form, print, print_json};
+use super::output::{OutputForm, print, print_json};
 use crate::cli::outcome::Failure;
 use crate::dataflows;
 use crate::deploy::settings::{self, Found, Layers, LogLevel, NodeSettings};
@@ -14,7 +14,7 @@ use crate::disk::{Files, Identity};
 use crate::hosts::server;
 use crate::model::error::Error;
 
-/// What `taraflow config` is told.
+/// Arguments of `taraflow config`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -36,7 +36,7 @@ enum Command {
         node: NodeArgs,
         /// The form of the answer
         #[arg(short, long, value_enum, default_value_t)]
-        output: Form,
+        output: OutputForm,
     },
     /// Print each setting
     Print {
@@ -47,11 +47,11 @@ enum Command {
         origin: bool,
         /// The form of the answer; in JSON the origins are always there
         #[arg(short, long, value_enum, default_value_t)]
-        output: Form,
+        output: OutputForm,
     },
 }
 
-/// Which settings a node has: a file, and what overrides it.
+/// Arguments that name a node's settings: a file, and what overrides it.
 #[derive(Debug, Args)]
 pub(super) struct NodeArgs {
     /// The node's file
@@ -120,19 +120,19 @@ pub(super) fn run(args: &ConfigArgs) -> Result<(), Failure> {
         Command::Check { node, output } => {
             let checked = node.read().and_then(|(settings, _)| check(&settings));
             match (output, checked) {
-                (Form::Text, Ok(())) => print("ok\n"),
-                (Form::Json, Ok(())) => print_json(&json!({ "ok": true })),
-                (Form::Text, Err(error)) => Err(error),
-                (Form::Json, Err(error)) => {
+                (OutputForm::Text, Ok(())) => print("ok\n"),
+                (OutputForm::Json, Ok(())) => print_json(&json!({ "ok": true })),
+                (OutputForm::Text, Err(error)) => Err(error),
+                (OutputForm::Json, Err(error)) => {
                     print_json(&json!({ "ok": false, "error": error.to_string() }))?;
                     Err(error)
                 }
             }
         }
-        Command::Print { node, origin, output: Form::Text } => {
+        Command::Print { node, origin, output: OutputForm::Text } => {
             print(&table(&node.read()?.1, *origin))
         }
-        Command::Print { node, output: Form::Json, .. } => print(&objects(&node.read()?.1)),
+        Command::Print { node, output: OutputForm::Json, .. } => print(&objects(&node.read()?.1)),
     }
 }
 

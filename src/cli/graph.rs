@@ -2,13 +2,13 @@
 
 use clap::ValueEnum;
 
+use super::args::ProtocolArgs;
 use super::output::print;
-use super::protocol::Spoken;
 use crate::cli::outcome::Failure;
 use crate::model::config::Config;
 use crate::model::types::ReplicaId;
 
-/// What `taraflow graph` is told.
+/// Arguments of `taraflow graph`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -20,7 +20,7 @@ In text, `->` is a stream inside the replica, `=>` a message over links, and `~>
 against the grain.")]
 pub(super) struct GraphArgs {
     #[command(flatten)]
-    spoken: Spoken,
+    spoken: ProtocolArgs,
     /// The form of the graph
     #[arg(short, long, value_enum, default_value_t)]
     output: Drawing,

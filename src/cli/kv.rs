@@ -2,14 +2,14 @@
 
 use clap::Args;
 
-use super::output::{Form, print_with};
-use super::reach::{Reach, nonce};
+use super::connect::{ConnectArgs, nonce};
+use super::output::{OutputForm, print_with};
 use super::reply::write_reply;
 use crate::cli::outcome::Failure;
 use crate::kv::resp::write_command;
 use crate::kv::service;
 
-/// What `taraflow kv` is told.
+/// Arguments of `taraflow kv`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -27,10 +27,10 @@ error, 3 no replica could be reached, 4 requests are not answered and this was n
 sent, 6 no answer came and the command may have taken effect.")]
 pub(super) struct KvArgs {
     #[command(flatten)]
-    reach: Reach,
+    reach: ConnectArgs,
     /// How to print the reply
     #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
+    output: OutputForm,
     /// A command of Redis and its arguments; `put` is `set`
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     command: Vec<String>,

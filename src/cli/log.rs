@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::output::{Form, print, print_json, print_with, write_json};
-use super::protocol::Spoken;
+use super::args::ProtocolArgs;
+use super::output::{OutputForm, print, print_json, print_with, write_json};
 use crate::cli::outcome::Failure;
 use crate::disk::{Files, RecordLine, Verified, is_anybodys};
 use crate::model::error::Error;
@@ -37,27 +37,27 @@ enum Verb {
 #[derive(Debug, Args)]
 struct InspectArgs {
     #[command(flatten)]
-    place: Where,
+    place: DataDirArgs,
     /// The form of a record
     #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
+    output: OutputForm,
 }
 
 #[derive(Debug, Args)]
 struct VerifyArgs {
     #[command(flatten)]
-    place: Where,
+    place: DataDirArgs,
     /// The form of the answer
     #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
+    output: OutputForm,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Where {
+pub(super) struct DataDirArgs {
     /// The data directory of a replica
     directory: PathBuf,
     #[command(flatten)]
-    spoken: Spoken,
+    spoken: ProtocolArgs,
 }
 
 /// Runs the command.
@@ -72,14 +72,14 @@ pub(super) fn run(args: &LogArgs) -> Result<(), Failure> {
 }
 
 fn inspect(args: &InspectArgs, out: &mut impl Write) -> Result<(), Failure> {
-    if args.output == Form::Text {
+    if args.output == OutputForm::Text {
         let [file, offset, kind, slot, view, bytes] =
             ["file", "offset", "kind", "slot", "view", "bytes"];
         writeln!(out, "{file:<24} {offset:>9} {kind:<9} {slot:>9} {view:>6} {bytes:>8}")?;
     }
     args.place.records(&mut |line| match args.output {
-        Form::Json => Ok(write_json(out, &line)?),
-        Form::Text => {
+        OutputForm::Json => Ok(write_json(out, &line)?),
+        OutputForm::Text => {
             let number = |number: Option<u64>| number.map_or(String::new(), |n| n.to_string());
             let (slot, view) = (number(line.slot.map(|s| s.0)), number(line.view.map(|v| v.0)));
             let RecordLine { file, offset, kind, bytes, .. } = line;
@@ -90,9 +90,9 @@ fn inspect(args: &InspectArgs, out: &mut impl Write) -> Result<(), Failure> {
     Ok(())
 }
 
-fn verify(place: &Where, form: Form) -> Result<(), Failure> {
+fn verify(place: &DataDirArgs, form: OutputForm) -> Result<(), Failure> {
     let judged = place.records(&mut |_| Ok(()));
-    if form == Form::Json {
+    if form == OutputForm::Json {
         let verdict = match &judged {
             Ok(whole) => json!({
                 "sound": true,
@@ -117,7 +117,7 @@ fn verify(place: &Where, form: Form) -> Result<(), Failure> {
     ))
 }
 
-impl Where {
+impl DataDirArgs {
     /// The files of a replica.
     ///
     /// # Errors

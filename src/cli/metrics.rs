@@ -1,16 +1,12 @@
-//! `taraflow metrics`: what goes with the figures that each node gives Prometheus.
+//! `taraflow metrics`: alert rules and a dashboard for the figures of each node.
 
 use clap::{Args, Subcommand};
 
 use super::output::print;
 use crate::cli::outcome::Failure;
+use crate::web::admin::{ALERTS, DASHBOARD};
 
-/// Alert rules, for Prometheus.
-pub const ALERTS: &str = include_str!("../web/admin/prometheus/alerts.yml");
-/// A dashboard, for Grafana.
-pub const DASHBOARD: &str = include_str!("../web/admin/prometheus/dashboard.json");
-
-/// What `taraflow metrics` is told.
+/// Arguments of `taraflow metrics`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The figures themselves are at /metrics of each node's admin port. Examples:\n  \

@@ -1,4 +1,4 @@
-//! The commands, one file each.
+//! The command line, a file a command.
 
 // What is said goes through `say`, and what is answered through a locked standard output: a closed pipe or a
 // full disk must not end a process with a panic.
@@ -13,28 +13,26 @@ macro_rules! say {
     }};
 }
 
+mod args;
 mod ask;
 mod call;
 mod checkpoint;
 mod cluster;
 mod completions;
 mod config;
+mod connect;
 mod demo;
 mod doctor;
 mod graph;
 mod inspect;
 mod kv;
 mod log;
-pub mod metrics;
+mod metrics;
 mod node;
-mod numbers;
 mod outcome;
 mod output;
 mod panics;
-mod place;
 mod program;
-mod protocol;
-mod reach;
 mod reply;
 mod sim;
 mod status;

@@ -19,9 +19,9 @@ use crate::hosts::server;
 use crate::model::error::Error;
 use crate::model::types::ReplicaId;
 use crate::observe::board::Board;
-use crate::web::admin::{Admin, Setting, Shown};
+use crate::web::admin::{Admin, AdminConfig, Setting};
 
-/// What `taraflow node` is told.
+/// Arguments of `taraflow node`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -92,7 +92,7 @@ fn serve(settings: &NodeSettings, found: &[Found], program: &Program) -> Result<
     let told = |found: &Found| Setting { name: found.name.clone(), value: found.value.clone() };
     boards[usize::from(settings.config.me.0)].set_starting();
     // It answers while the disk is read, which may take long.
-    Admin::bind(settings.listen.admin)?.start(Shown {
+    Admin::bind(settings.listen.admin)?.start(AdminConfig {
         config: settings.config.clone(),
         boards: boards.clone(),
         bounds: server::bounds(settings),

@@ -11,9 +11,9 @@ use crossbeam_channel::{Sender, unbounded};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::numbers::at_least_one;
-use super::output::{Form, print, print_json};
-use super::protocol::Spoken;
+use super::args::ProtocolArgs;
+use super::args::at_least_one;
+use super::output::{OutputForm, print, print_json};
 use crate::cli::outcome::Failure;
 use crate::dataflows::AnyProtocol;
 use crate::hosts::simulation::{Outcome, Stats};
@@ -32,7 +32,7 @@ use crate::web::page;
 Exit code 7 if a rule is broken; the seed and the command that replays it are printed.")]
 pub(super) struct SimArgs {
     #[command(flatten)]
-    spoken: Spoken,
+    spoken: ProtocolArgs,
     /// The seeds A..B (B is not tried), or a single one; each is a world
     #[arg(long, default_value = "0..200", value_parser = seeds)]
     seeds: Range<u64>,
@@ -50,7 +50,7 @@ pub(super) struct SimArgs {
     page: Option<PathBuf>,
     /// The form of the summary
     #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
+    output: OutputForm,
 }
 
 fn seeds(text: &str) -> Result<Range<u64>, String> {
@@ -93,8 +93,8 @@ pub(super) fn run(args: &SimArgs) -> Result<(), Failure> {
     record(args, protocol)?;
     let summary = simulate(args, protocol)?;
     match args.output {
-        Form::Json => print_json(&summary),
-        Form::Text => print(&table(&summary)),
+        OutputForm::Json => print_json(&summary),
+        OutputForm::Text => print(&table(&summary)),
     }?;
     match summary.broken.first() {
         None => Ok(()),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{Wishes, logs};
+use super::{PlanArgs, logs};
 use crate::cli::config::flags;
 use crate::cli::outcome::Failure;
 use crate::cli::program::{Program, named};
@@ -23,7 +23,7 @@ use crate::model::types::ReplicaId;
 
 /// Runs the cluster, made first if there is none, with further settings for all its replicas.
 pub(super) fn run(
-    wishes: &Wishes,
+    wishes: &PlanArgs,
     set: &[(String, String)],
     program: &Program,
 ) -> Result<(), Failure> {
@@ -34,7 +34,7 @@ pub(super) fn run(
         plan.check()?;
         let replicas = 0..plan.replicas;
         check_ports(replicas.map(|each| (ReplicaId(each as u16), plan.addresses(each))))?;
-        super::init::run(&plan, false)?;
+        super::make(&plan, false)?;
     }
     let _lock = Lock::take(directory)?;
     let (n, nodes) = read(directory, set)?;
@@ -104,7 +104,7 @@ fn read(directory: &Path, set: &[(String, String)]) -> Result<(usize, Vec<NodeSe
 }
 
 /// Refuses wishes that the cluster does not meet.
-fn agree(wishes: &Wishes, n: usize, nodes: &[NodeSettings]) -> Result<(), Failure> {
+fn agree(wishes: &PlanArgs, n: usize, nodes: &[NodeSettings]) -> Result<(), Failure> {
     let refuse = |wish: String, fact: String| {
         let directory = wishes.directory();
         let directory = directory.display();

@@ -1,4 +1,4 @@
-//! The commands a demo sends: a file of them, or those made from the texts that come with the program.
+//! Commands for a demo: those of a file, or those made from the texts that come with the program.
 
 use std::fs::File;
 use std::io::{self, BufReader, Seek};
@@ -22,7 +22,7 @@ const TEXTS: [(&str, &str); 9] = [
 ];
 
 /// A stream of commands, as often repeated as it takes.
-pub(super) struct Input {
+pub(super) struct DemoInput {
     source: Source,
     /// Commands still to be given.
     left: u64,
@@ -34,7 +34,7 @@ enum Source {
     File { name: String, file: File, reader: CommandReader<BufReader<File>> },
 }
 
-impl Input {
+impl DemoInput {
     /// The bundled texts, or the file at `path`, `-` being standard input; `requests` commands of it.
     ///
     /// A file is read through before anything starts, so that a mistake in its last line is not found
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn bundled_texts_give_the_same_hundred_thousand_commands_each_time() {
         let commands = |seed| {
-            let mut input = Input::open(None, None, seed).unwrap();
+            let mut input = DemoInput::open(None, None, seed).unwrap();
             let (mut all, mut command) = (0, Vec::new());
             let mut hash = blake3::Hasher::new();
             while input.next(&mut command).unwrap() {
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn an_input_is_repeated_or_cut_to_the_requests_asked_for() {
-        let mut input = Input::open(None, Some(400_000), 0).unwrap();
+        let mut input = DemoInput::open(None, Some(400_000), 0).unwrap();
         let mut command = Vec::new();
         let given = std::iter::from_fn(|| input.next(&mut command).unwrap().then_some(())).count();
         assert_eq!(given, 400_000);

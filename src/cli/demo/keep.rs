@@ -1,10 +1,10 @@
-//! Leaves a run's files behind.
+//! Files that a run leaves behind.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::report::Report;
+use super::report::DemoReport;
 use crate::cli::outcome::Failure;
 use crate::disk::Disk;
 use crate::hosts::embedded::Cluster;
@@ -12,9 +12,9 @@ use crate::model::error::Error;
 use crate::model::types::ReplicaId;
 
 /// A directory that can be written, and is empty.
-pub(super) struct Keep(PathBuf);
+pub(super) struct KeptFiles(PathBuf);
 
-impl Keep {
+impl KeptFiles {
     /// Makes the directory if need be, and tries to write there: better now than after the run.
     pub fn prepare(directory: &Path) -> Result<Self, Failure> {
         let fail = |doing| Error::file(doing, directory);
@@ -31,7 +31,7 @@ impl Keep {
     }
 
     /// Writes each replica's disk, and the report.
-    pub fn write(&self, cluster: &Cluster, report: &Report) -> Result<(), Failure> {
+    pub fn write(&self, cluster: &Cluster, report: &DemoReport) -> Result<(), Failure> {
         for replica in (0..cluster.replicas() as u16).map(ReplicaId) {
             let directory = self.0.join(format!("replica-{replica}"));
             fs::create_dir(&directory).map_err(Error::file("make directory", &directory))?;

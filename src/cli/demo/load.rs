@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use super::input::Input;
+use super::input::DemoInput;
 use super::totals::Totals;
 use crate::cli::outcome::Failure;
 use crate::client::RequestOutcome;
@@ -13,9 +13,9 @@ use crate::hosts::embedded::Client;
 use crate::kv::resp::write_command;
 use crate::model::error::Error;
 
-/// How far the client has come.
+/// Progress of the client.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Progress {
+pub(super) struct LoadProgress {
     pub submitted: u64,
     pub answered: u64,
 }
@@ -26,7 +26,7 @@ pub(super) struct Load {
     outstanding: usize,
     command: Vec<u8>,
     totals: Totals,
-    progress: Progress,
+    progress: LoadProgress,
     /// Whether request `low + 1` and those after it are answered.
     answered: VecDeque<bool>,
     low: u64,
@@ -56,7 +56,7 @@ impl Load {
             outstanding,
             command: Vec::new(),
             totals: Totals::default(),
-            progress: Progress { submitted: 0, answered: 0 },
+            progress: LoadProgress { submitted: 0, answered: 0 },
             answered: VecDeque::new(),
             low: 0,
             sent: VecDeque::new(),
@@ -78,7 +78,7 @@ impl Load {
         Ok(())
     }
 
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> LoadProgress {
         self.progress
     }
 
@@ -105,7 +105,7 @@ impl Load {
     }
 
     /// Submits until the window is full, the input at its end, or `upto` requests submitted.
-    pub fn fill(&mut self, input: &mut Input, upto: Option<u64>) -> Result<(), Failure> {
+    pub fn fill(&mut self, input: &mut DemoInput, upto: Option<u64>) -> Result<(), Failure> {
         let now = Instant::now();
         if self.client.open() == 0 {
             self.heard_at = now;

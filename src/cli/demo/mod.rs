@@ -16,21 +16,21 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use crossbeam_channel::bounded;
 
-use super::numbers::{at_least_one, whole};
-use super::output::{Form, print};
+use super::args::ProtocolArgs;
+use super::args::{at_least_one, whole};
+use super::output::{OutputForm, print};
 use super::program::Program;
-use super::protocol::Spoken;
 use crate::cli::outcome::Failure;
 use crate::hosts::embedded::{Cluster, Settings, Status};
 use crate::model::quorum::majority;
 use crate::model::types::ReplicaId;
 
-use faults::{Faults, KillAt};
-use input::Input;
-use keep::Keep;
+use faults::{DemoFaults, KillAt};
+use input::DemoInput;
+use keep::KeptFiles;
 use load::Load;
-use report::Report;
-use story::Story;
+use report::DemoReport;
+use story::DemoStory;
 
 /// Run a cluster in this process, kill its leader in the middle, and check that nothing is lost.
 ///
@@ -48,7 +48,7 @@ pub(super) struct Demo {
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = whole::<usize>)]
     replicas: usize,
     #[command(flatten)]
-    spoken: Spoken,
+    spoken: ProtocolArgs,
     /// Redis commands, one a line or as RESP; `-` is standard input. Default: commands made from the
     /// texts of licences that come with this program.
     #[arg(long, value_name = "FILE")]
@@ -81,7 +81,7 @@ pub(super) struct Demo {
     port: u16,
     /// How to print the report.
     #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
+    output: OutputForm,
 }
 
 const EXAMPLES: &str = "\
@@ -119,20 +119,20 @@ impl Demo {
             let (kill, n) = (self.kill, self.replicas);
             return Err(Failure::Usage(format!("--kill {kill}: there are only {n} replicas")));
         }
-        let keep = self.keep.as_deref().map(Keep::prepare).transpose()?;
-        let input = Input::open(self.input.as_deref(), self.requests, self.seed)?;
+        let keep = self.keep.as_deref().map(KeptFiles::prepare).transpose()?;
+        let input = DemoInput::open(self.input.as_deref(), self.requests, self.seed)?;
         let cluster = embed(settings)?;
         let total = input.total();
         let mut play = Play {
-            faults: Faults::new(self.kill_leader_at, self.kill, self.seed, total),
+            faults: DemoFaults::new(self.kill_leader_at, self.kill, self.seed, total),
             load: Load::new(cluster.client(), self.outstanding as usize),
-            story: Story::new(seen, total),
+            story: DemoStory::new(seen, total),
             cluster,
             input,
         };
         let outcome = play.play();
         play.story.end(&play.cluster);
-        let report = Report::new(&play.cluster, &play.load, outcome.as_ref().err());
+        let report = DemoReport::new(&play.cluster, &play.load, outcome.as_ref().err());
         print(&report.text(self.output))?;
         if let Some(keep) = keep {
             keep.write(&play.cluster, &report)?;
@@ -143,10 +143,10 @@ impl Demo {
 
 struct Play {
     cluster: Cluster,
-    input: Input,
+    input: DemoInput,
     load: Load,
-    faults: Faults,
-    story: Story,
+    faults: DemoFaults,
+    story: DemoStory,
 }
 
 impl Play {

@@ -1,4 +1,4 @@
-//! `taraflow inspect`: what the replicas of a cluster do, operator by operator.
+//! `taraflow inspect`: the operators, streams and slots of a cluster's replicas.
 
 #[cfg(test)]
 pub(super) mod example;
@@ -13,16 +13,16 @@ use std::io::{self, IsTerminal};
 
 use clap::Args;
 
-use super::output::{Form, print, print_json};
+use super::output::{OutputForm, print, print_json};
 use crate::cli::outcome::Failure;
 use crate::model::types::ReplicaId;
 use crate::observe::scene::Scene;
 
 pub(super) use listings::decided_at;
 pub(super) use once::findings;
-use sources::Place;
+use sources::SourceArgs;
 
-/// What `taraflow inspect` is told.
+/// Arguments of `taraflow inspect`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With --dir each replica is asked for itself. With --addr those at the addresses, one is enough, are asked \
@@ -31,7 +31,7 @@ its keys. Exit codes: 2 there is no such replica or operator, or the recording c
 7 the recording is damaged.")]
 pub(super) struct InspectArgs {
     #[command(flatten)]
-    place: Place,
+    place: SourceArgs,
     /// Print what is there now and end; the default where the output is no terminal
     #[arg(long, conflicts_with = "watch")]
     once: bool,
@@ -49,7 +49,7 @@ pub(super) struct InspectArgs {
     all: bool,
     /// The form of what is printed: a table, or the scene as JSON
     #[arg(short, long, value_enum)]
-    output: Option<Form>,
+    output: Option<OutputForm>,
 }
 
 /// Looks, and shows.
@@ -83,7 +83,7 @@ fn show(mut scene: Scene, args: &InspectArgs) -> Result<(), Failure> {
         once::only(&mut scene, name)?;
     }
     match (args.output, &args.operator) {
-        (Some(Form::Json), _) => print_json(&scene),
+        (Some(OutputForm::Json), _) => print_json(&scene),
         (_, Some(name)) => print(&once::operator(&scene, name)),
         (_, None) => print(&once::text(&scene, args.all)),
     }

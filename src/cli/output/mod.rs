@@ -13,7 +13,7 @@ use crate::model::error::Error;
 
 /// Form of what is printed, the same for all commands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum Form {
+pub(super) enum OutputForm {
     /// For people
     #[default]
     #[value(alias = "table")]

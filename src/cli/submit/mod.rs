@@ -16,8 +16,8 @@ use clap::Args;
 use crossbeam_channel::RecvTimeoutError;
 use indicatif::HumanCount;
 
-use super::output::Form;
-use super::reach::{Reach, nonce};
+use super::connect::{ConnectArgs, nonce};
+use super::output::OutputForm;
 use super::reply::{write_note, write_reply};
 use super::told_to_end;
 use crate::cli::outcome::Failure;
@@ -26,10 +26,10 @@ use crate::kv::command_file::CommandReader;
 use crate::model::error::Error;
 
 use lanes::{Answered, Lanes};
-use progress::Progress;
-use session::{Kept, Place, Saved};
+use progress::SubmitProgress;
+use session::{EarlierRun, Saved, SessionFile};
 
-/// What `taraflow submit` is told.
+/// Arguments of `taraflow submit`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -53,7 +53,7 @@ pub(super) struct SubmitArgs {
     #[arg(value_name = "FILE", default_value = "-")]
     input: PathBuf,
     #[command(flatten)]
-    reach: Reach,
+    reach: ConnectArgs,
     /// Connections, each with a session of its own
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     connections: u16,
@@ -62,7 +62,7 @@ pub(super) struct SubmitArgs {
     session: Option<PathBuf>,
     /// How to print the replies
     #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
+    output: OutputForm,
 }
 
 /// Submits the input.
@@ -72,7 +72,7 @@ pub(super) struct SubmitArgs {
 pub(super) fn run(args: &SubmitArgs) -> Result<(), Failure> {
     let (source, bytes) = args.open()?;
     let target = args.reach.target()?;
-    let place = Place::of(args.session.as_ref(), &args.input);
+    let place = SessionFile::of(args.session.as_ref(), &args.input);
     let kept = place.read()?;
     let lanes = match &kept {
         None => Lanes::open(&target, args.connections, nonce()?)?,
@@ -87,7 +87,7 @@ pub(super) fn run(args: &SubmitArgs) -> Result<(), Failure> {
         place,
         read: 0,
         early: BTreeMap::new(),
-        progress: Progress::new(bytes),
+        progress: SubmitProgress::new(bytes),
         errors: 0,
         written_at: Instant::now(),
         ending: told_to_end()?,
@@ -118,12 +118,12 @@ struct Job<'a> {
     input: CommandReader<Box<dyn Read>>,
     lanes: Lanes,
     saved: Saved,
-    place: Place,
+    place: SessionFile,
     /// Commands that have been read.
     read: u64,
     /// Answers that wait for those before them.
     early: BTreeMap<u64, Answered>,
-    progress: Progress,
+    progress: SubmitProgress,
     errors: u64,
     written_at: Instant,
     /// Set by Ctrl-C.
@@ -135,7 +135,7 @@ impl Job<'_> {
     const WRITE_EVERY: Duration = Duration::from_millis(500);
 
     /// Reads past what is done, and opens the sessions where they stand.
-    fn skip(&mut self, kept: &Kept, target: &Target) -> Result<(), Failure> {
+    fn skip(&mut self, kept: &EarlierRun, target: &Target) -> Result<(), Failure> {
         while self.read < kept.printed
             && let Some(command) = self.next_command()?
         {

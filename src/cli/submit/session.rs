@@ -1,4 +1,4 @@
-//! What a run of `submit` leaves for the next one.
+//! Session file: where the next run of `taraflow submit` continues.
 
 use std::fmt;
 use std::fs;
@@ -11,7 +11,7 @@ use crate::cli::outcome::Failure;
 use crate::model::error::Error;
 use crate::model::types::ClientId;
 
-/// How far the input has been answered, and in which sessions.
+/// Progress of a run: how far the input has been answered, and in which sessions.
 #[derive(Clone, Debug)]
 pub(super) struct Saved {
     pub sessions: Vec<ClientId>,
@@ -36,13 +36,13 @@ impl Saved {
     }
 }
 
-/// Where it is kept, if anywhere.
-pub(super) struct Place(Option<PathBuf>);
+/// File that a later run continues from, if there is one.
+pub(super) struct SessionFile(Option<PathBuf>);
 
 /// The format of the file.
 const FORMAT: u32 = 1;
 
-impl Place {
+impl SessionFile {
     /// The place asked for, or one beside the input; none for standard input.
     pub fn of(asked: Option<&PathBuf>, input: &Path) -> Self {
         let beside = || {
@@ -62,7 +62,7 @@ impl Place {
     ///
     /// # Errors
     /// What is wrong with the file.
-    pub fn read(&self) -> Result<Option<Kept>, Failure> {
+    pub fn read(&self) -> Result<Option<EarlierRun>, Failure> {
         let Some(path) = &self.0 else { return Ok(None) };
         let text = match fs::read_to_string(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -72,7 +72,7 @@ impl Place {
         match written {
             Ok(written) if written.taraflow_session == FORMAT && !written.sessions.is_empty() => {
                 let sessions = written.sessions.into_iter().map(ClientId).collect();
-                Ok(Some(Kept { sessions, printed: written.printed, seen: written.seen }))
+                Ok(Some(EarlierRun { sessions, printed: written.printed, seen: written.seen }))
             }
             _ => {
                 let what = format!("{self}: no session of this version; remove it to start anew");
@@ -110,15 +110,15 @@ impl Place {
     }
 }
 
-/// What an earlier run has kept.
-pub(super) struct Kept {
+/// State that an earlier run has left.
+pub(super) struct EarlierRun {
     pub sessions: Vec<ClientId>,
     pub printed: u64,
     /// The hash of the commands it has answered, in hexadecimal digits.
     pub seen: String,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for SessionFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Some(path) => path.display().fmt(f),

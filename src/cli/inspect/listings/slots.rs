@@ -1,13 +1,17 @@
-//! The slots one replica has told of.
+//! Table of the slots that one replica has shown.
 
-use crate::cli::inspect::history::History;
-use crate::cli::output::listing::{Cell, Column, Listing, Row};
+use crate::cli::inspect::history::SceneHistory;
+use crate::cli::output::listing::{Cell, Column, Listing, ListingRow};
 use crate::model::quorum::majority;
 use crate::model::types::ReplicaId;
 use crate::observe::frame::SlotLife;
 
 /// The slots that a replica of `n` has told of, the latest first, with how long each step took there.
-pub(in crate::cli::inspect) fn slots(history: &History, replica: ReplicaId, n: usize) -> Listing {
+pub(in crate::cli::inspect) fn slots(
+    history: &SceneHistory,
+    replica: ReplicaId,
+    n: usize,
+) -> Listing {
     let columns = vec![
         Column::figures("slot", 0),
         Column::figures("view", 4),
@@ -24,7 +28,7 @@ pub(in crate::cli::inspect) fn slots(history: &History, replica: ReplicaId, n: u
     Listing { columns, rows }
 }
 
-fn row(life: &SlotLife, n: usize) -> Row {
+fn row(life: &SlotLife, n: usize) -> ListingRow {
     let since = |from: Option<u64>, to: Option<u64>| match (from, to) {
         (Some(from), Some(to)) => Cell::span(to.saturating_sub(from)),
         _ => Cell::words("-"),
@@ -33,7 +37,7 @@ fn row(life: &SlotLife, n: usize) -> Row {
     let decided = decided_at(life, n);
     let batch = life.batch.as_ref();
     let voters: Vec<_> = life.votes.iter().map(|(voter, _)| voter.to_string()).collect();
-    Row::new(vec![
+    ListingRow::new(vec![
         Cell::number(life.slot.0),
         Cell::number(life.view.0),
         Cell::maybe(batch.map(|batch| batch.id.source.0.into())),
@@ -61,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_slot_is_decided_with_the_vote_that_makes_a_majority() {
-        let mut history = History::default();
+        let mut history = SceneHistory::default();
         history.take(&example::frame(1));
 
         let listing = slots(&history, ReplicaId(1), 3);

@@ -1,4 +1,4 @@
-//! What was last seen of each replica, however long ago.
+//! Memory of the last frame of each replica, however old.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// The last frame of each replica that was ever seen; so one that vanishes keeps its line.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(super) struct LastSeen {
     replicas: BTreeMap<ReplicaId, Seen>,
 }
 
@@ -30,7 +30,7 @@ struct Seen {
     since: Instant,
 }
 
-impl Memory {
+impl LastSeen {
     /// All replicas, after one more answer.
     pub fn update(&mut self, answer: Result<Scene, Failure>, now: Instant) -> Scene {
         match answer {
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_replica_that_vanishes_keeps_its_frame_its_silence_and_a_growing_age() {
-        let (mut memory, start) = (Memory::default(), Instant::now());
+        let (mut memory, start) = (LastSeen::default(), Instant::now());
         let mut scene = example::scene();
         scene.replicas.truncate(2);
         memory.update(Ok(scene.clone()), start);
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn when_nobody_answers_all_stay_listed() {
-        let (mut memory, start) = (Memory::default(), Instant::now());
+        let (mut memory, start) = (LastSeen::default(), Instant::now());
         memory.update(Ok(example::scene()), start);
 
         let said = "127.0.0.1:7200: no answer within 400ms".to_owned();
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_replica_that_shows_the_same_frame_for_long_does_not_move() {
-        let (mut memory, start) = (Memory::default(), Instant::now());
+        let (mut memory, start) = (LastSeen::default(), Instant::now());
         memory.update(Ok(example::scene()), start);
 
         let later = memory.update(Ok(example::scene()), start + seconds(4));

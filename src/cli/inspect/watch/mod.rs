@@ -1,4 +1,4 @@
-//! The view that stays: pages, keys, and a question to every replica twice a second.
+//! Live view in a terminal: pages, keys, and a request to every replica twice a second.
 
 mod draw;
 mod keys;
@@ -18,14 +18,14 @@ use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use signal_hook::consts::{SIGHUP, SIGTERM};
 
-use super::sources::{Past, Place, Source};
+use super::sources::{ReplicaPast, SceneSource, SourceArgs};
 use crate::cli::outcome::Failure;
 use crate::model::error::Error;
 use crate::model::types::ReplicaId;
 use crate::observe::scene::Scene;
 
-use keys::Wish;
-use memory::Memory;
+use keys::KeyAction;
+use memory::LastSeen;
 use player::Player;
 use view::View;
 
@@ -38,7 +38,7 @@ const PATIENCE: Duration = Duration::from_millis(400);
 /// What was answered last.
 struct News {
     scene: Scene,
-    pasts: Vec<Past>,
+    pasts: Vec<ReplicaPast>,
 }
 
 /// What is shown comes from.
@@ -51,19 +51,23 @@ enum Feed {
 ///
 /// # Errors
 /// [`Failure::Silent`] if nobody answers at first; what the terminal says.
-pub(super) fn run(place: &Place, replica: Option<ReplicaId>, all: bool) -> Result<(), Failure> {
+pub(super) fn run(
+    place: &SourceArgs,
+    replica: Option<ReplicaId>,
+    all: bool,
+) -> Result<(), Failure> {
     let mut source = place.source()?;
     let mut view = View::new(replica.unwrap_or_default(), all);
     let feed = match source {
-        Source::Recording(recording, moment) => {
+        SceneSource::Recording(recording, moment) => {
             let (first, _) = recording.span_us();
             let start = if place.begins() { first } else { moment };
             let mut player = Player::new(recording, start, place.begins());
             replay(&mut player, &mut view)?;
             Feed::Run(player)
         }
-        Source::Cluster(_) | Source::Nodes(_) => {
-            let mut memory = Memory::default();
+        SceneSource::Cluster(_) | SceneSource::Nodes(_) => {
+            let mut memory = LastSeen::default();
             let scene = first(&mut source, place.patience())?;
             view.see(memory.update(Ok(scene), Instant::now()), &source.pasts(PATIENCE));
             Feed::Live(ask(source, memory)?)
@@ -86,12 +90,12 @@ pub(super) fn run(place: &Place, replica: Option<ReplicaId>, all: bool) -> Resul
 
 /// What there is to begin with. One that does not answer must not keep the others off the screen: all
 /// patience is for when nobody does.
-fn first(source: &mut Source, patience: Duration) -> Result<Scene, Failure> {
+fn first(source: &mut SceneSource, patience: Duration) -> Result<Scene, Failure> {
     source.scene(patience.min(PATIENCE)).or_else(|_| source.scene(patience))
 }
 
 /// Asks on a thread of its own; one that answers slowly keeps no key waiting.
-fn ask(mut source: Source, mut memory: Memory) -> Result<Receiver<News>, Failure> {
+fn ask(mut source: SceneSource, mut memory: LastSeen) -> Result<Receiver<News>, Failure> {
     let (news, heard) = bounded(1);
     let asking = move || loop {
         let begin = Instant::now();
@@ -170,7 +174,7 @@ fn stay(
             && key.kind != KeyEventKind::Release
         {
             let wish = view.on_key(key);
-            if wish == Wish::Quit {
+            if wish == KeyAction::Quit {
                 return Ok(());
             }
             fulfil(wish, view, &mut feed)?;
@@ -179,18 +183,18 @@ fn stay(
     Ok(())
 }
 
-fn fulfil(wish: Wish, view: &mut View, feed: &mut Feed) -> Result<(), Failure> {
+fn fulfil(wish: KeyAction, view: &mut View, feed: &mut Feed) -> Result<(), Failure> {
     match (wish, feed) {
-        (Wish::Pause, Feed::Live(_)) => view.freeze(!view.paused),
-        (Wish::Pause, Feed::Run(player)) => {
+        (KeyAction::Pause, Feed::Live(_)) => view.freeze(!view.paused),
+        (KeyAction::Pause, Feed::Run(player)) => {
             player.toggle();
             replay(player, view)?;
         }
-        (Wish::Step { forwards }, Feed::Run(player)) => {
+        (KeyAction::Step { forwards }, Feed::Run(player)) => {
             player.step(forwards);
             replay(player, view)?;
         }
-        (Wish::Nothing | Wish::Quit | Wish::Step { .. }, _) => {}
+        (KeyAction::Nothing | KeyAction::Quit | KeyAction::Step { .. }, _) => {}
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! How a command reaches a cluster of processes as a native client.
+//! Connection of a command to a cluster of processes, as a native client.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::args;
+use super::args::whole;
 use super::ask::resolve;
-use super::numbers::whole;
-use super::place;
 use crate::cli::outcome::Failure;
 use crate::client::Target;
 use crate::deploy::settings::{ClusterSettings, look_up_all};
@@ -16,10 +16,10 @@ use crate::links::tls::TlsFiles;
 use crate::links::tls::{CLIENT, Tls};
 use crate::model::error::Error;
 
-/// Which cluster, and with which keys.
+/// Arguments that name a cluster and the keys to it.
 #[derive(Debug, Args)]
-pub(super) struct Reach {
-    #[arg(long, value_name = "DIR", help = place::HELP)]
+pub(super) struct ConnectArgs {
+    #[arg(long, value_name = "DIR", help = args::DIR_HELP)]
     dir: Option<PathBuf>,
     /// Instead of --dir: the links addresses of all replicas, in the order of their numbers
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', conflicts_with = "dir",
@@ -39,7 +39,7 @@ pub(super) struct Reach {
     timeout: u64,
 }
 
-impl Reach {
+impl ConnectArgs {
     /// How long to wait for an answer.
     pub fn patience(&self) -> Duration {
         Duration::from_secs(self.timeout)
@@ -53,8 +53,8 @@ impl Reach {
         let (replicas, cluster, files) = match &self.addr[..] {
             [_, ..] => (self.addr.clone(), None, self.files()),
             [] => {
-                let dir = place::directory(self.dir.as_deref());
-                place::expect_cluster(&dir)?;
+                let dir = args::directory(self.dir.as_deref());
+                args::expect_cluster(&dir)?;
                 let (cluster, _) =
                     ClusterSettings::read(&dir.join("cluster.toml")).map_err(Error::Settings)?;
                 let file = |name| dir.join(name);

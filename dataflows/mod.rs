@@ -19,6 +19,7 @@ use crate::hosts::simulation::{self, Outcome, Subject, World};
 use crate::model::app::StateMachine;
 use crate::model::config::Config;
 use crate::model::error::Error;
+use crate::model::quorum::Tolerance;
 use crate::observe::board::Board;
 use crate::observe::graph::{self, Graph};
 
@@ -47,6 +48,14 @@ pub fn find(name: &str) -> Result<&'static dyn AnyProtocol, Error> {
     found.copied().ok_or_else(unknown)
 }
 
+/// What replicas tolerate that speak the protocol of this name.
+///
+/// # Errors
+/// [`Error::Protocol`] if there is none.
+pub fn tolerance(name: &str) -> Result<Tolerance, Error> {
+    find(name).map(AnyProtocol::tolerance)
+}
+
 /// Makes an application for each life of a replica.
 pub type Application = dyn Fn() -> Box<dyn StateMachine> + Send + Sync;
 
@@ -54,6 +63,9 @@ pub type Application = dyn Fn() -> Box<dyn StateMachine> + Send + Sync;
 pub trait AnyProtocol: Sync {
     /// Its name.
     fn name(&self) -> &'static str;
+
+    /// What its replicas tolerate.
+    fn tolerance(&self) -> Tolerance;
 
     /// The graph of one replica, as a worker builds it.
     fn graph(&self, config: &Config) -> Graph;
@@ -102,6 +114,10 @@ where
         self.name
     }
 
+    fn tolerance(&self) -> Tolerance {
+        self.tolerance
+    }
+
     fn graph(&self, config: &Config) -> Graph {
         graph::graph(config, self.dataflow)
     }
@@ -115,11 +131,16 @@ where
     }
 
     fn simulate(&self, seed: u64, keep_trace: bool) -> Outcome {
-        World::run(&Subject::of(*self), seed, simulation::Settings::swarm(seed), keep_trace)
+        World::run(
+            &Subject::of(*self),
+            seed,
+            simulation::Settings::swarm(seed, self.tolerance),
+            keep_trace,
+        )
     }
 
     fn record(&self, seed: u64) -> (Outcome, String) {
-        World::record(&Subject::of(*self), seed, simulation::Settings::swarm(seed))
+        World::record(&Subject::of(*self), seed, simulation::Settings::swarm(seed, self.tolerance))
     }
 
     fn embed(&self, settings: embedded::Settings, app: Arc<Application>) -> Result<Cluster, Error> {

@@ -14,7 +14,8 @@
 //! let mut client = cluster.client();
 //! client.call(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n")?;
 //!
-//! cluster.kill(cluster.leader());
+//! let leader = cluster.leader().unwrap_or_default();
+//! cluster.kill(leader);
 //! assert_eq!(client.call(b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n")?, b"$1\r\nv\r\n");
 //! # Ok::<(), taraflow::model::error::Error>(())
 //! ```

@@ -82,7 +82,7 @@ pub fn committer<'s>(
         if let Some(view) = left {
             keep_view.send([Durable::Newest(Promise::Entered(view))]);
             enter.send([view]);
-            tell.send([Event::EnteredView { view }]);
+            tell.send([Event::EnteredView { view, leader: Some(committer.leader()) }]);
             account.send([committer.record()]);
         }
     };
@@ -140,7 +140,8 @@ pub fn committer<'s>(
         ask.send(committer.need_late());
         if std::mem::take(&mut starts) {
             release.send(committer.decided.take_at_start());
-            tell_first.send([Event::Stands { view: committer.view() }]);
+            let (view, leader) = (committer.view(), Some(committer.leader()));
+            tell_first.send([Event::Started { view, leader }]);
         }
     });
     role.build();

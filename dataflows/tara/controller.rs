@@ -150,7 +150,7 @@ impl Controller {
         let view = self.entered.next();
         (view > self.wanted).then(|| {
             self.wanted = view;
-            Event::Suspected { view, why }
+            Event::Suspected { of: self.entered, view, why }
         })
     }
 

@@ -30,13 +30,13 @@ pub(super) fn oracle(config: &Config) -> Box<dyn Oracle<Message, Promise>> {
 
 /// All that replicas have said, and what follows from it.
 struct Invariants {
-    f: usize,
+    quorum: usize,
     window: u64,
     window_bytes: usize,
     /// What was proposed for a slot, by view.
     proposed: BTreeMap<Slot, BTreeMap<View, Value>>,
     votes: BTreeMap<(Slot, View), Votes>,
-    /// Slots for which `f + 1` committers have voted, and the first view in which they did.
+    /// Slots for which a quorum of committers has voted, and the first view in which they did.
     chosen: BTreeMap<Slot, View>,
     said: Vec<Word>,
     asked: BTreeMap<View, Votes>,
@@ -61,7 +61,7 @@ struct Word {
 impl Invariants {
     fn new(config: &Config) -> Self {
         Self {
-            f: config.f(),
+            quorum: config.quorum(),
             window: config.window,
             window_bytes: config.window_bytes,
             proposed: BTreeMap::new(),
@@ -161,7 +161,7 @@ impl Invariants {
         word.votes.insert(slot, view);
         let votes = self.votes.entry((slot, view)).or_default();
         votes.add(from);
-        if votes.count() > self.f {
+        if votes.count() >= self.quorum {
             self.chosen.entry(slot).or_insert(view);
             return self.check_chosen(slot);
         }
@@ -199,7 +199,7 @@ impl Invariants {
         word.reported = report.slot.max(word.reported);
         let votes = self.reports.entry((report.slot, report.digest)).or_default();
         votes.add(from);
-        if votes.count() > self.f {
+        if votes.count() >= self.quorum {
             self.stable = report.slot.max(self.stable);
         }
     }
@@ -310,11 +310,11 @@ impl Oracle<Message, Promise> for Invariants {
     fn on_event(&mut self, me: ReplicaId, event: &Event) -> Result<(), String> {
         self.standing.on_event(me, event)?;
         match event {
-            // TA-11: stable is only what f + 1 have reported alike.
+            // TA-11: stable is only what a quorum has reported alike.
             Event::Stable { slot } if *slot > self.stable => {
                 Err(format!("TA-11: {me} takes {slot} for stable, and {} is", self.stable))
             }
-            // T3: executed is only what f + 1 committers voted for in one view.
+            // T3: executed is only what a quorum of committers voted for in one view.
             Event::Executed { slot, value, .. } => {
                 let chosen = self.chosen.get(slot).and_then(|view| self.proposed[slot].get(view));
                 if chosen == Some(value) {
@@ -322,10 +322,10 @@ impl Oracle<Message, Promise> for Invariants {
                 }
                 Err(format!("T3: {me} executes {value:?} at {slot}, chosen is {chosen:?}"))
             }
-            Event::EnteredView { view } => {
+            Event::EnteredView { view, .. } => {
                 let asked: BTreeSet<usize> =
                     self.asked.range(view..).flat_map(|(_, votes)| votes.iter()).collect();
-                if asked.len() > self.f {
+                if asked.len() >= self.quorum {
                     return Ok(());
                 }
                 Err(format!("T7: {me} enters {view}, for which only {asked:?} asked"))

@@ -60,7 +60,7 @@ impl Learner {
     /// A learner that has heard nothing.
     #[must_use]
     pub fn new(executed: Slot, config: &Config) -> Self {
-        let (n, quorum, window) = (config.n, config.f() + 1, config.window);
+        let (n, quorum, window) = (config.n, config.quorum(), config.window);
         let (slots, refused) = (BTreeMap::new(), Refused::default());
         Self { n, quorum, window, executed, slots, refused }
     }
@@ -77,7 +77,9 @@ impl Learner {
             return nothing;
         }
         let wait = match self.slots.get(&slot) {
-            Some(tally) if tally.value.is_some() => Wait::Votes(tally.votes.missing(self.n)),
+            Some(tally) if tally.value.is_some() => {
+                Wait::for_word("vote", tally.votes.missing(self.n))
+            }
             Some(tally) => Wait::Proposal(tally.view.leader(self.n)),
             // Later slots have votes: this one's proposal has not come.
             None => {

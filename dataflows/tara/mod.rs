@@ -97,6 +97,7 @@ use crate::engine::protocol::Protocol;
 use crate::engine::replica::{Inputs, Outputs};
 use crate::engine::role::{Pulse, connect, inlet};
 use crate::model::config::Config;
+use crate::model::quorum::Tolerance;
 use crate::model::types::Slot;
 
 pub use messages::{
@@ -113,6 +114,7 @@ use recovery::{Recovery, recovery};
 /// Tara, for its hosts.
 pub const PROTOCOL: Protocol<Message, Promise> = Protocol {
     name: "tara",
+    tolerance: Tolerance::Crash,
     dataflow,
     weight: message_weight,
     plausible: messages::is_plausible,

@@ -38,7 +38,7 @@ pub struct Observer {
 
 impl Observer {
     fn new(config: &Config) -> Self {
-        Self { wanted: Watermark::new(config.n, config.f() + 1), announced: View(0) }
+        Self { wanted: Watermark::new(config.n, config.quorum()), announced: View(0) }
     }
 
     /// It waits for others to ask for what one replica asks for.
@@ -50,7 +50,8 @@ impl Observer {
         if highest <= self.announced {
             return Holding::nothing("observer");
         }
-        let wait = Wait::ViewRequests(missing.into_iter().map(|(replica, _)| replica).collect());
+        let missing = missing.into_iter().map(|(replica, _)| replica).collect();
+        let wait = Wait::for_word("view request", missing);
         let (held, first) = (asked.len() as u64, highest.0);
         Holding { held, first, wait, ..Holding::nothing("observer") }
     }

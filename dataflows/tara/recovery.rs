@@ -111,7 +111,7 @@ impl Recovery {
         Self {
             me: config.me,
             n: config.n,
-            quorum: config.f() + 1,
+            quorum: config.quorum(),
             past,
             view: past,
             heard: BTreeMap::new(),
@@ -130,8 +130,8 @@ impl Recovery {
         }
         let held = self.heard.len() as u64;
         let wait = match self.asked {
-            Some((holder, ..)) => Wait::Records(vec![holder]),
-            None if held > 0 => Wait::Records(heard.missing(self.n)),
+            Some((holder, ..)) => Wait::to_lead("record", vec![holder]),
+            None if held > 0 => Wait::to_lead("record", heard.missing(self.n)),
             None => Wait::Nothing,
         };
         let first = self.view.0;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::model::config::Config;
 use crate::model::events::Event;
-use crate::model::quorum::{Votes, majority};
+use crate::model::quorum::Votes;
 use crate::model::types::{ReplicaId, View};
 
 use super::Message;
@@ -14,6 +14,7 @@ use super::Message;
 /// Where all replicas stand, by what they say of it.
 pub(super) struct Standing {
     n: usize,
+    quorum: usize,
     /// The view each has said in its present life to be in.
     entered: Vec<Option<View>>,
     /// The highest view each has voted in, or given an account for, in all its lives.
@@ -29,6 +30,7 @@ impl Standing {
         let n = config.n;
         Self {
             n,
+            quorum: config.quorum(),
             entered: vec![None; n],
             spoken: vec![View(0); n],
             leads: vec![None; n],
@@ -87,18 +89,18 @@ impl Standing {
     pub fn on_event(&mut self, me: ReplicaId, event: &Event) -> Result<(), String> {
         let at = me.0 as usize;
         match *event {
-            Event::Stands { view } if view < self.spoken[at] => {
+            Event::Started { view, .. } if view < self.spoken[at] => {
                 let spoken = self.spoken[at];
-                Err(format!("TA-12: {me} stands in {view}, and has spoken in {spoken}"))
+                Err(format!("TA-12: {me} starts in {view}, and has spoken in {spoken}"))
             }
-            Event::Stands { view } | Event::EnteredView { view } => {
+            Event::Started { view, .. } | Event::EnteredView { view, .. } => {
                 self.entered[at] = Some(view);
                 Ok(())
             }
             Event::Leads { view, .. } => {
                 self.leads[at] = Some(view);
                 let accounts = self.accounts.get(&view).copied().unwrap_or_default();
-                if view == View(0) || accounts.count() >= majority(self.n) {
+                if view == View(0) || accounts.count() >= self.quorum {
                     return Ok(());
                 }
                 let from: Vec<usize> = accounts.iter().collect();

@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::args::ProtocolArgs;
-use super::output::{OutputForm, print, print_json, print_with, write_json};
-use crate::cli::outcome::Failure;
+use super::output::{Form, print, print_json, print_with, write_json};
+use super::protocol::Spoken;
 use crate::disk::{Files, RecordLine, Verified, is_anybodys};
 use crate::model::error::Error;
 
@@ -21,7 +20,7 @@ use crate::model::error::Error;
 
 A record that is being written while one looks is no damage. Exit code 7 if there is damage; file, \
 offset, what was expected and what was found are printed.")]
-pub(super) struct LogArgs {
+pub struct LogArgs {
     #[command(subcommand)]
     verb: Verb,
 }
@@ -37,49 +36,49 @@ enum Verb {
 #[derive(Debug, Args)]
 struct InspectArgs {
     #[command(flatten)]
-    place: DataDirArgs,
+    place: Where,
     /// The form of a record
     #[arg(short, long, value_enum, default_value_t)]
-    output: OutputForm,
+    output: Form,
 }
 
 #[derive(Debug, Args)]
 struct VerifyArgs {
     #[command(flatten)]
-    place: DataDirArgs,
+    place: Where,
     /// The form of the answer
     #[arg(short, long, value_enum, default_value_t)]
-    output: OutputForm,
+    output: Form,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct DataDirArgs {
+pub(super) struct Where {
     /// The data directory of a replica
     directory: PathBuf,
     #[command(flatten)]
-    spoken: ProtocolArgs,
+    spoken: Spoken,
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// [`Failure::Integrity`] if something is damaged.
-pub(super) fn run(args: &LogArgs) -> Result<(), Failure> {
+/// [`Error::Integrity`] if something is damaged.
+pub fn run(args: &LogArgs) -> Result<(), Error> {
     match &args.verb {
         Verb::Inspect(args) => print_with(|out| inspect(args, out)),
         Verb::Verify(args) => verify(&args.place, args.output),
     }
 }
 
-fn inspect(args: &InspectArgs, out: &mut impl Write) -> Result<(), Failure> {
-    if args.output == OutputForm::Text {
+fn inspect(args: &InspectArgs, out: &mut impl Write) -> Result<(), Error> {
+    if args.output == Form::Text {
         let [file, offset, kind, slot, view, bytes] =
             ["file", "offset", "kind", "slot", "view", "bytes"];
         writeln!(out, "{file:<24} {offset:>9} {kind:<9} {slot:>9} {view:>6} {bytes:>8}")?;
     }
     args.place.records(&mut |line| match args.output {
-        OutputForm::Json => Ok(write_json(out, &line)?),
-        OutputForm::Text => {
+        Form::Json => write_json(out, &line),
+        Form::Text => {
             let number = |number: Option<u64>| number.map_or(String::new(), |n| n.to_string());
             let (slot, view) = (number(line.slot.map(|s| s.0)), number(line.view.map(|v| v.0)));
             let RecordLine { file, offset, kind, bytes, .. } = line;
@@ -90,9 +89,9 @@ fn inspect(args: &InspectArgs, out: &mut impl Write) -> Result<(), Failure> {
     Ok(())
 }
 
-fn verify(place: &DataDirArgs, form: OutputForm) -> Result<(), Failure> {
+fn verify(place: &Where, form: Form) -> Result<(), Error> {
     let judged = place.records(&mut |_| Ok(()));
-    if form == OutputForm::Json {
+    if form == Form::Json {
         let verdict = match &judged {
             Ok(whole) => json!({
                 "sound": true,
@@ -117,21 +116,21 @@ fn verify(place: &DataDirArgs, form: OutputForm) -> Result<(), Failure> {
     ))
 }
 
-impl DataDirArgs {
+impl Where {
     /// The files of a replica.
     ///
     /// # Errors
-    /// [`Failure::Usage`] if there are none, or what the system says.
-    pub(super) fn files(&self) -> Result<Files, Failure> {
+    /// [`Error::Usage`] if there are none, or what the system says.
+    pub(super) fn files(&self) -> Result<Files, Error> {
         let place = self.directory.display();
         if !self.directory.is_dir() {
-            return Err(Failure::Usage(format!(
+            return Err(Error::Usage(format!(
                 "{place} is no directory: name a replica's data directory"
             )));
         }
         let files = Files::look(&self.directory)?;
         if !is_anybodys(&files)? {
-            return Err(Failure::Usage(format!(
+            return Err(Error::Usage(format!(
                 "{place} holds no data of a replica: that is in its data directory, such as \
                  cluster/replica-0/data"
             )));
@@ -146,8 +145,8 @@ impl DataDirArgs {
     pub(super) fn records(
         &self,
         each: &mut dyn FnMut(RecordLine) -> Result<(), Error>,
-    ) -> Result<Verified, Failure> {
+    ) -> Result<Verified, Error> {
         let files = self.files()?;
-        Ok(self.spoken.protocol()?.records(&files, each)?)
+        self.spoken.protocol()?.records(&files, each)
     }
 }

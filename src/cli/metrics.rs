@@ -1,18 +1,22 @@
-//! `taraflow metrics`: alert rules and a dashboard for the figures of each node.
+//! `taraflow metrics`: what goes with the figures that each node gives Prometheus.
 
 use clap::{Args, Subcommand};
 
 use super::output::print;
-use crate::cli::outcome::Failure;
-use crate::web::admin::{ALERTS, DASHBOARD};
+use crate::model::error::Error;
 
-/// Arguments of `taraflow metrics`.
+/// Alert rules, for Prometheus.
+pub const ALERTS: &str = include_str!("../web/admin/prometheus/alerts.yml");
+/// A dashboard, for Grafana.
+pub const DASHBOARD: &str = include_str!("../web/admin/prometheus/dashboard.json");
+
+/// What `taraflow metrics` is told.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The figures themselves are at /metrics of each node's admin port. Examples:\n  \
 taraflow metrics alerts > /etc/prometheus/taraflow.yml\n  \
 taraflow metrics dashboard > taraflow.json")]
-pub(super) struct MetricsArgs {
+pub struct MetricsArgs {
     #[command(subcommand)]
     file: File,
 }
@@ -29,7 +33,7 @@ enum File {
 ///
 /// # Errors
 /// What standard output says.
-pub(super) fn run(args: &MetricsArgs) -> Result<(), Failure> {
+pub fn run(args: &MetricsArgs) -> Result<(), Error> {
     print(match args.file {
         File::Alerts => ALERTS,
         File::Dashboard => DASHBOARD,

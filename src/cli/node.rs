@@ -12,16 +12,15 @@ use tracing_subscriber::filter::LevelFilter;
 use super::config::{NodeArgs, check_data};
 use super::program::Program;
 use super::told_to_end;
-use crate::cli::outcome::Failure;
 use crate::dataflows;
 use crate::deploy::settings::{Found, LogLevel, NodeSettings};
 use crate::hosts::server;
 use crate::model::error::Error;
 use crate::model::types::ReplicaId;
 use crate::observe::board::Board;
-use crate::web::admin::{Admin, AdminConfig, Setting};
+use crate::web::admin::{Admin, Setting, Shown};
 
-/// Arguments of `taraflow node`.
+/// What `taraflow node` is told.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -31,7 +30,7 @@ Logs go to standard error: for people on a terminal, else as JSON, an object a l
 replica. SIGTERM and SIGINT end the replica in order; SIGHUP is ignored, since settings are read at the \
 start only. Exit codes: 2 the settings cannot be used; 7 the data directory is gone, empty or damaged; \
 8 the disk has failed; 101 a bug: it has panicked, and its log says where.")]
-pub(super) struct RunArgs {
+pub struct RunArgs {
     #[command(flatten)]
     node: NodeArgs,
     /// End when standard input closes, as it does when a supervisor ends
@@ -42,18 +41,18 @@ pub(super) struct RunArgs {
 /// Runs a replica until it is told to end.
 ///
 /// # Errors
-/// Why it cannot start, or why it has ended; [`Failure::Reported`] where the log says that.
-pub(super) fn run(args: &RunArgs, program: &Program) -> Result<(), Failure> {
+/// Why it cannot start, or why it has ended; [`Error::Judged`] where the log says that.
+pub(super) fn run(args: &RunArgs, program: &Program) -> Result<(), Error> {
     match start(args, program) {
         Err(error) if !io::stderr().is_terminal() => {
             log_the_end(&error);
-            Failure::reported(error.exit_code())
+            Error::judged(error.exit_code())
         }
         outcome => outcome,
     }
 }
 
-fn start(args: &RunArgs, program: &Program) -> Result<(), Failure> {
+fn start(args: &RunArgs, program: &Program) -> Result<(), Error> {
     let (mut settings, found) = args.node.read()?;
     log_to_stderr(settings.log, settings.config.me);
     super::panics::install();
@@ -86,13 +85,13 @@ fn allow_clients(wanted: usize) -> usize {
     fits.min(wanted)
 }
 
-fn serve(settings: &NodeSettings, found: &[Found], program: &Program) -> Result<(), Failure> {
+fn serve(settings: &NodeSettings, found: &[Found], program: &Program) -> Result<(), Error> {
     let ending = told_to_end()?;
     let boards: Vec<Board> = (0..settings.config.n).map(|_| Board::default()).collect();
     let told = |found: &Found| Setting { name: found.name.clone(), value: found.value.clone() };
     boards[usize::from(settings.config.me.0)].set_starting();
     // It answers while the disk is read, which may take long.
-    Admin::bind(settings.listen.admin)?.start(AdminConfig {
+    Admin::bind(settings.listen.admin)?.start(Shown {
         config: settings.config.clone(),
         boards: boards.clone(),
         bounds: server::bounds(settings),
@@ -107,13 +106,11 @@ fn serve(settings: &NodeSettings, found: &[Found], program: &Program) -> Result<
 }
 
 /// A file of another replica is damage where it is the only one. Where all are, the settings may be wrong.
-fn in_full(error: Error, settings: &NodeSettings) -> Failure {
-    let (Error::Damaged { .. }, Some(data)) = (&error, &settings.data) else {
-        return error.into();
-    };
+fn in_full(error: Error, settings: &NodeSettings) -> Error {
+    let (Error::Damaged { .. }, Some(data)) = (&error, &settings.data) else { return error };
     match check_data(settings, data) {
-        Err(foreign @ Failure::Foreign { .. }) => foreign,
-        _ => error.into(),
+        Err(foreign @ Error::Foreign { .. }) => foreign,
+        _ => error,
     }
 }
 
@@ -155,7 +152,7 @@ fn log_to_stderr(level: LogLevel, replica: ReplicaId) {
 }
 
 /// Says in a log for programs why the process ends.
-fn log_the_end(error: &Failure) {
+fn log_the_end(error: &Error) {
     // Nobody logs yet where the settings cannot be read.
     let unnamed = || Named { start: String::new(), replaced: 0 };
     let _ = tracing_subscriber::fmt().json().flatten_event(true).with_writer(unnamed).try_init();
@@ -185,7 +182,7 @@ impl Write for Named {
 
 /// Ends this process when nobody holds the other end of its standard input any more: first in order,
 /// as a signal does, then at once.
-fn end_with_stdin() -> Result<(), Failure> {
+fn end_with_stdin() -> Result<(), Error> {
     const GRACE: Duration = Duration::from_secs(10);
     let watch = || {
         let mut byte = [0];

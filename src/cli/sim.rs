@@ -11,10 +11,9 @@ use crossbeam_channel::{Sender, unbounded};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::args::ProtocolArgs;
-use super::args::at_least_one;
-use super::output::{OutputForm, print, print_json};
-use crate::cli::outcome::Failure;
+use super::numbers::at_least_one;
+use super::output::{Form, print, print_json};
+use super::protocol::Spoken;
 use crate::dataflows::AnyProtocol;
 use crate::hosts::simulation::{Outcome, Stats};
 use crate::model::error::Error;
@@ -30,9 +29,9 @@ use crate::web::page;
   taraflow sim --seeds 0..1000 -o json  the summary as one JSON object
 
 Exit code 7 if a rule is broken; the seed and the command that replays it are printed.")]
-pub(super) struct SimArgs {
+pub struct SimArgs {
     #[command(flatten)]
-    spoken: ProtocolArgs,
+    spoken: Spoken,
     /// The seeds A..B (B is not tried), or a single one; each is a world
     #[arg(long, default_value = "0..200", value_parser = seeds)]
     seeds: Range<u64>,
@@ -50,7 +49,7 @@ pub(super) struct SimArgs {
     page: Option<PathBuf>,
     /// The form of the summary
     #[arg(short, long, value_enum, default_value_t)]
-    output: OutputForm,
+    output: Form,
 }
 
 fn seeds(text: &str) -> Result<Range<u64>, String> {
@@ -87,37 +86,40 @@ const NAMED: usize = 20;
 /// Runs the command.
 ///
 /// # Errors
-/// [`Failure::Violations`] if a rule is broken.
-pub(super) fn run(args: &SimArgs) -> Result<(), Failure> {
+/// [`Error::Violations`] if a rule is broken.
+pub fn run(args: &SimArgs) -> Result<(), Error> {
     let protocol = args.spoken.protocol()?;
     record(args, protocol)?;
     let summary = simulate(args, protocol)?;
     match args.output {
-        OutputForm::Json => print_json(&summary),
-        OutputForm::Text => print(&table(&summary)),
+        Form::Json => print_json(&summary),
+        Form::Text => print(&table(&summary)),
     }?;
     match summary.broken.first() {
         None => Ok(()),
         Some(&first) => {
             let Summary { protocol, violations, seeds, .. } = summary;
-            Err(Failure::Violations { protocol, violations, seeds, first })
+            Err(Error::Violations { protocol, violations, seeds, first })
         }
     }
 }
 
 /// Leaves the files that were asked for.
-fn record(args: &SimArgs, protocol: &dyn AnyProtocol) -> Result<(), Failure> {
+fn record(args: &SimArgs, protocol: &dyn AnyProtocol) -> Result<(), Error> {
     if args.record.is_none() && args.page.is_none() {
         return Ok(());
     }
     let seed = args.seeds.start;
     if args.seeds.end > seed + 1 {
         let why = "--record and --page are of one world: name one seed, as in `--seeds 42`";
-        return Err(Failure::Usage(why.to_owned()));
+        return Err(Error::Usage(why.to_owned()));
     }
     let (_, recording) = protocol.record(seed);
-    let write =
-        |path: &PathBuf, text: &str| std::fs::write(path, text).map_err(Error::file("write", path));
+    let write = |path: &PathBuf, text: &str| {
+        let fail =
+            |source| Error::File { doing: "write", path: path.display().to_string(), source };
+        std::fs::write(path, text).map_err(fail)
+    };
     if let Some(path) = &args.record {
         write(path, &recording)?;
     }
@@ -129,7 +131,7 @@ fn record(args: &SimArgs, protocol: &dyn AnyProtocol) -> Result<(), Failure> {
 }
 
 /// Has the seeds run, and adds up what comes of them.
-fn simulate(args: &SimArgs, protocol: &dyn AnyProtocol) -> Result<Summary, Failure> {
+fn simulate(args: &SimArgs, protocol: &dyn AnyProtocol) -> Result<Summary, Error> {
     let total = args.seeds.end - args.seeds.start;
     let bar = progress(total);
     let begun = Instant::now();
@@ -192,7 +194,7 @@ fn take(
     seed: u64,
     outcome: Outcome,
     bar: &ProgressBar,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     summary.seeds += 1;
     summary.stats += outcome.stats;
     bar.inc(1);

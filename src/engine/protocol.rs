@@ -4,12 +4,15 @@ use crate::disk::{RecordKind, Recovered};
 use crate::engine::replica::{Inputs, Outputs};
 use crate::model::config::Config;
 use crate::model::events::Event;
+use crate::model::quorum::Tolerance;
 use crate::model::types::{ReplicaId, Slot, To, View};
 
 /// A protocol that replicas can speak. `M` is its message, `R` what it writes to the journal.
 pub struct Protocol<M: Clone + 'static, R: Clone + 'static> {
     /// Its name.
     pub name: &'static str,
+    /// What its replicas tolerate, from which follow the sizes of clusters and quorums.
+    pub tolerance: Tolerance,
     /// Draws a replica's graph.
     pub dataflow: for<'s> fn(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
     /// How many bytes a message takes, near enough for limits.
@@ -36,7 +39,8 @@ pub struct Protocol<M: Clone + 'static, R: Clone + 'static> {
 pub enum Step {
     /// Its sender proposes what the slot is to hold.
     Propose(Slot, View),
-    /// Its sender votes for what was proposed, and has that on its disk.
+    /// Its sender votes for what was proposed, and has that on its disk. With the votes of a quorum the slot
+    /// is decided.
     Vote(Slot, View),
 }
 

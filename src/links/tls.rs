@@ -68,7 +68,7 @@ pub struct Unusable {
 
 impl From<Unusable> for Error {
     fn from(unusable: Unusable) -> Self {
-        Self::Invalid(unusable.why)
+        Self::Usage(unusable.why)
     }
 }
 

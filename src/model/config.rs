@@ -1,7 +1,7 @@
 //! What a replica is told before it starts, checked once.
 
 use crate::model::error::Error;
-use crate::model::quorum::Votes;
+use crate::model::quorum::Tolerance;
 use crate::model::types::{Millis, ReplicaId};
 
 /// The settings of one replica. Those marked *replicated* must be the same on all replicas, because
@@ -10,8 +10,10 @@ use crate::model::types::{Millis, ReplicaId};
 pub struct Config {
     /// This replica.
     pub me: ReplicaId,
-    /// *Replicated.* How many replicas there are: `2f + 1` for the `f` that may fail.
+    /// *Replicated.* How many replicas there are.
     pub n: usize,
+    /// The fault model of the protocol they speak, which sets it.
+    pub tolerance: Tolerance,
     /// How often the clock ticks for the roles, in milliseconds.
     pub tick_ms: Millis,
     /// How often a role repeats what its peers must learn in the end, in milliseconds.
@@ -56,6 +58,7 @@ impl Config {
         Self {
             me,
             n,
+            tolerance: Tolerance::default(),
             tick_ms: 10,
             gossip_every_ms: 50,
             retry_after_ms: 50,
@@ -92,24 +95,29 @@ impl Config {
         self.batch_bytes_max.max(self.command_bytes_max)
     }
 
-    /// Replicas that may fail.
+    /// Replicas that may be faulty at the same time: `f`.
     #[must_use]
     pub fn f(&self) -> usize {
-        (self.n - 1) / 2
+        self.tolerance.faults(self.n)
+    }
+
+    /// Replicas that decide together: `n - f`.
+    #[must_use]
+    pub fn quorum(&self) -> usize {
+        self.tolerance.quorum(self.n)
     }
 
     /// Refuses settings under which no protocol works.
     ///
     /// # Errors
-    /// [`Error::Replicas`] when `n` is not an odd number of at least three, [`Error::Settings`] for
-    /// everything else, with the name of the setting and what it should be.
+    /// [`Error::Replicas`] when `n` does not fit the fault model, [`Error::Setting`] for everything
+    /// else, with the name of the setting and what it should be.
     pub fn check(&self) -> Result<(), Error> {
-        if self.n < 3 || self.n.is_multiple_of(2) || self.n > Votes::REPLICAS_MAX {
-            return Err(Error::Replicas { n: self.n });
+        if !self.tolerance.fits(self.n) {
+            return Err(Error::Replicas { n: self.n, fit: self.tolerance.sizes() });
         }
-        let demand = |holds: bool, setting, wanted| match holds {
-            true => Ok(()),
-            false => Err(Error::setting(setting, wanted)),
+        let demand = |holds: bool, setting, wanted| {
+            if holds { Ok(()) } else { Err(Error::Setting { setting, wanted }) }
         };
         demand((self.me.0 as usize) < self.n, "me", "a number below the number of replicas")?;
         demand(self.tick_ms > 0, "tick_ms", "at least 1")?;

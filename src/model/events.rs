@@ -11,8 +11,10 @@ use crate::model::types::{Millis, ReplicaId, Slot, View};
 /// One thing that happened inside a replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Its controller asks for `view`.
+    /// It suspects who leads view `of`, and asks for `view`.
     Suspected {
+        /// The view whose leader is suspected.
+        of: View,
         /// The view asked for.
         view: View,
         /// Why.
@@ -22,11 +24,15 @@ pub enum Event {
     EnteredView {
         /// The view entered.
         view: View,
+        /// Who is to lead it; nobody where all propose.
+        leader: Option<ReplicaId>,
     },
     /// It has started, and is in the view that its disk remembers or a later one.
-    Stands {
+    Started {
         /// The view.
         view: View,
+        /// Who is to lead it; nobody where all propose.
+        leader: Option<ReplicaId>,
     },
     /// It leads `view` and has proposed again what earlier views left behind.
     Leads {
@@ -143,18 +149,27 @@ pub enum Wait {
     Role(String),
     /// The proposal of the leader.
     Proposal(ReplicaId),
-    /// Votes: those of the replicas it has heard no vote of.
-    Votes(Vec<ReplicaId>),
-    /// Accounts of what was accepted, of the replicas it has heard none of.
-    Records(Vec<ReplicaId>),
-    /// Word that a checkpoint is durable, of the replicas it has heard none of.
-    Reports(Vec<ReplicaId>),
-    /// Requests for a new view, of the replicas it has heard none of.
-    ViewRequests(Vec<ReplicaId>),
+    /// A word that its protocol has a name for, such as a vote.
+    Word {
+        /// The name, in the singular.
+        what: String,
+        /// The replicas of which it has not received it.
+        of: Vec<ReplicaId>,
+    },
+    /// The same, of a word without which its replica cannot lead.
+    ToLead {
+        /// The name, in the singular.
+        what: String,
+        /// The replicas of which it has not received it.
+        of: Vec<ReplicaId>,
+    },
     /// Decided slots, of the replicas that have executed them.
     Slots(Vec<ReplicaId>),
     /// The disk of its replica, which saves a checkpoint.
     Saving,
+    /// Something that only a later version has a name for.
+    #[serde(untagged)]
+    Other(serde_json::Value),
 }
 
 impl Wait {
@@ -162,6 +177,27 @@ impl Wait {
     #[must_use]
     pub fn for_role(name: &str) -> Self {
         Self::Role(name.to_owned())
+    }
+
+    /// The word called `what` of some replicas.
+    #[must_use]
+    pub fn for_word(what: &str, of: Vec<ReplicaId>) -> Self {
+        Self::Word { what: what.to_owned(), of }
+    }
+
+    /// The word called `what` of some replicas, without which its own cannot lead.
+    #[must_use]
+    pub fn to_lead(what: &str, of: Vec<ReplicaId>) -> Self {
+        Self::ToLead { what: what.to_owned(), of }
+    }
+
+    /// The replicas whose word is missing.
+    #[must_use]
+    pub fn missing_word(&self) -> Option<&[ReplicaId]> {
+        match self {
+            Self::Word { of, .. } | Self::ToLead { of, .. } => Some(of),
+            _ => None,
+        }
     }
 }
 

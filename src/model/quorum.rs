@@ -1,11 +1,65 @@
-//! Counting what replicas say.
+//! Fault models, and counting what replicas say.
 
 use crate::model::types::ReplicaId;
 
-/// The smallest group of a `2f + 1` cluster that meets every other such group.
-#[must_use]
-pub fn majority(n: usize) -> usize {
-    n / 2 + 1
+/// The fault model of a protocol: from it follows how many replicas must agree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tolerance {
+    /// Faulty replicas stop, and may return with what they had on their disks: `n = 2f + 1`.
+    #[default]
+    Crash,
+    /// Faulty replicas do and say anything: `n = 3f + 1`.
+    Byzantine,
+}
+
+impl Tolerance {
+    /// Replicas of `n` that may be faulty at the same time: `f`.
+    #[must_use]
+    pub fn faults(self, n: usize) -> usize {
+        n.saturating_sub(1) / self.per_fault()
+    }
+
+    /// Replicas of `n` that decide: as many as answer when all that may be faulty do not, `n - f`.
+    #[must_use]
+    pub fn quorum(self, n: usize) -> usize {
+        n - self.faults(n)
+    }
+
+    /// The fewest replicas that survive a fault.
+    #[must_use]
+    pub fn smallest(self) -> usize {
+        self.per_fault() + 1
+    }
+
+    /// Whether `n` replicas survive a fault, and none of them is in excess.
+    #[must_use]
+    pub fn fits(self, n: usize) -> bool {
+        let per_fault = self.per_fault();
+        n > per_fault && n % per_fault == 1 && n <= Votes::REPLICAS_MAX
+    }
+
+    /// The sizes that [fit](Tolerance::fits), in words.
+    #[must_use]
+    pub fn sizes(self) -> &'static str {
+        match self {
+            Self::Crash => {
+                "crash protocols need an odd number from 3 to 63 (3 survive one failure, 5 two, \
+                 7 three)"
+            }
+            Self::Byzantine => {
+                "Byzantine protocols need 4, 7, 10 or so on up to 61 (4 survive one failure, 7 \
+                 two, 10 three)"
+            }
+        }
+    }
+
+    /// Replicas that each further fault takes.
+    fn per_fault(self) -> usize {
+        match self {
+            Self::Crash => 2,
+            Self::Byzantine => 3,
+        }
+    }
 }
 
 /// The distinct replicas that said one thing.
@@ -18,10 +72,12 @@ impl Votes {
     /// Clusters are far smaller than this; [`Config`](crate::model::config::Config) checks it.
     pub const REPLICAS_MAX: usize = 63;
 
-    /// Adds the vote of `from`; says whether it is new.
+    /// Adds the vote of `from`; says whether it is new. A number no replica can have is no vote.
     pub fn add(&mut self, from: ReplicaId) -> bool {
         let before = self.0;
-        self.0 |= 1 << (from.0 & 63);
+        if usize::from(from.0) < Self::REPLICAS_MAX {
+            self.0 |= 1 << from.0;
+        }
         self.0 != before
     }
 
@@ -58,6 +114,7 @@ impl<V: Copy + Ord + Default> Watermark<V> {
     /// No replica of `n` has reached anything yet.
     #[must_use]
     pub fn new(n: usize, quorum: usize) -> Self {
+        assert!((1..=n).contains(&quorum), "{quorum} of {n} replicas are no quorum");
         Self { quorum, reached: vec![V::default(); n], value: V::default() }
     }
 
@@ -92,6 +149,34 @@ mod tests {
         assert_eq!(views.raise(ReplicaId(1), 3), Some(3));
         assert_eq!(views.raise(ReplicaId(2), 9), Some(7));
         assert_eq!(views.raise(ReplicaId(2), 1), None);
+    }
+
+    #[test]
+    fn any_two_quorums_share_a_replica_that_is_not_faulty() {
+        let shared = |tolerance: Tolerance, faulty: fn(usize) -> usize| {
+            let sizes: Vec<usize> = (0..=70).filter(|n| tolerance.fits(*n)).collect();
+            for &n in &sizes {
+                let (f, quorum) = (tolerance.faults(n), tolerance.quorum(n));
+                assert!(2 * quorum - n > faulty(f), "two quorums of {quorum} in {n}");
+                assert!(n - f >= quorum, "nothing is decided without {f} of {n}");
+            }
+            (sizes[0], sizes[1], sizes[sizes.len() - 1])
+        };
+        assert_eq!(shared(Tolerance::Crash, |_| 0), (3, 5, 63));
+        assert_eq!(shared(Tolerance::Byzantine, |f| f), (4, 7, 61));
+    }
+
+    #[test]
+    fn a_number_that_no_replica_has_does_not_vote_for_another() {
+        let mut votes = Votes::default();
+        assert!(!votes.add(ReplicaId(64)) && !votes.add(ReplicaId(63)));
+        assert_eq!(votes.count(), 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "4 of 3 replicas are no quorum")]
+    fn a_quorum_is_not_larger_than_the_cluster() {
+        let _ = Watermark::<u64>::new(3, 4);
     }
 
     #[test]

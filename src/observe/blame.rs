@@ -28,13 +28,13 @@ pub fn words(wait: &Wait) -> String {
     match wait {
         Wait::Nothing => "waits for nothing".to_owned(),
         Wait::Role(role) => format!("waits for {role}"),
-        Wait::Proposal(leader) => format!("waits for the leader, replica {leader}"),
-        Wait::Votes(of) => format!("has not heard the {}", whose("vote", of)),
-        Wait::Records(of) => format!("has not heard the {}", whose("record", of)),
-        Wait::Reports(of) => format!("has not heard the {}", whose("checkpoint report", of)),
-        Wait::ViewRequests(of) => format!("has not heard the {}", whose("view request", of)),
+        Wait::Proposal(who) => format!("waits for replica {who} to propose"),
+        Wait::Word { what, of } | Wait::ToLead { what, of } => {
+            format!("has not received the {}", whose(what, of))
+        }
         Wait::Slots(of) => format!("waits for decided slots of {}", replicas(of)),
         Wait::Saving => "waits for its disk to save a checkpoint".to_owned(),
+        Wait::Other(what) => format!("waits for {what}"),
     }
 }
 
@@ -61,11 +61,11 @@ mod tests {
 
     #[test]
     fn a_missing_vote_is_named() {
-        let wait = Wait::Votes(vec![ReplicaId(1), ReplicaId(2)]);
+        let wait = Wait::for_word("vote", vec![ReplicaId(1), ReplicaId(2)]);
         let role = "learner".to_owned();
         let (waited_us, refused) = (0, Default::default());
         let holding = Holding { role, slot: Some(Slot(7)), held: 1, wait, waited_us, refused };
-        let text = "learner holds slot 7: it has not heard the votes of replicas 1 and 2";
+        let text = "learner holds slot 7: it has not received the votes of replicas 1 and 2";
         assert_eq!(Blame::of(&holding).text, text);
     }
 

@@ -20,6 +20,8 @@ pub struct Status {
     pub lives: u64,
     /// The view it is in.
     pub view: View,
+    /// Who is to lead that view; nobody where all propose.
+    pub leader: Option<ReplicaId>,
     /// The view it leads, if it leads one.
     pub leads: Option<View>,
     /// The first slot it has not executed.
@@ -88,12 +90,12 @@ impl Status {
                 self.duplicates += count;
                 return;
             }
-            Event::EnteredView { view } => {
-                self.view = *view;
+            Event::EnteredView { view, leader } => {
+                (self.view, self.leader) = (*view, *leader);
                 // In one turn it may be told before that it leads the view than that it has entered it.
                 self.leads = self.leads.filter(|led| led >= view);
             }
-            Event::Stands { view } => self.view = *view,
+            Event::Started { view, leader } => (self.view, self.leader) = (*view, *leader),
             Event::Leads { view, .. } => self.leads = Some(*view),
             Event::Checkpointed { .. } => self.checkpoints += 1,
             Event::Stable { slot } => self.stable = *slot,
@@ -128,7 +130,7 @@ mod tests {
     #[test]
     fn who_leads_a_view_leads_it_until_it_enters_the_next_whichever_is_told_first() {
         let (entered, leads) = (
-            |view| Event::EnteredView { view: View(view) },
+            |view| Event::EnteredView { view: View(view), leader: None },
             |view| Event::Leads { view: View(view), base: Slot(0), recovered: 0 },
         );
         for told in [[entered(6), leads(6)], [leads(6), entered(6)]] {

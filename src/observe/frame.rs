@@ -16,7 +16,7 @@ use crate::model::types::{ClientId, ReplicaId, Slot, View};
 use crate::observe::graph::{EdgeKind, OperatorKind};
 
 /// The version of this format.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// How closely a replica is watched.
 #[derive(
@@ -286,12 +286,16 @@ pub struct SlotLife {
     pub batch: Option<BatchLife>,
     /// When the requests were packed, if that was here.
     pub packed_at: Option<u64>,
+    /// Who proposed it.
+    pub proposer: Option<ReplicaId>,
     /// When its proposal left this replica, or arrived.
     pub proposed_at: Option<u64>,
     /// When this replica's vote left, for which it must have been on the disk.
     pub voted_at: Option<u64>,
     /// Whose votes arrived, and when.
     pub votes: Vec<(ReplicaId, u64)>,
+    /// When enough of them had.
+    pub decided_at: Option<u64>,
     /// When it was executed.
     pub executed_at: Option<u64>,
 }

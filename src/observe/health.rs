@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::report::{Report, present};
 use crate::engine::doing::Stuck;
 use crate::model::config::Config;
-use crate::model::quorum::majority;
 use crate::model::types::{Millis, Slot};
 
 /// What is said of a replica whose process runs and has shown nothing yet.
@@ -105,7 +104,7 @@ impl Limits {
         );
         add(silent > self.ready_within || report.stuck.is_some(), Code::Silent, text);
         let heard = present(&report.heard_at, report.now, self.heard_within_ms);
-        let needed = majority(report.n);
+        let needed = report.quorum;
         let text = format!("it hears {} of the {} other replicas", heard - 1, report.n - 1);
         // Others have as long as a peer may be silent to be heard for the first time.
         let begins = report.up_for.as_millis() as u64 <= self.heard_within_ms;

@@ -127,7 +127,7 @@ impl Observer {
             roster: None,
             views,
             waits,
-            past: Past::default(),
+            past: Past::new(config.me, config.quorum()),
             now,
             worked_at: 0,
             turns: 0,

@@ -33,6 +33,9 @@ pub struct Past {
 /// What is remembered.
 #[derive(Debug, Default)]
 pub struct Memory {
+    /// The replica that remembers, and the votes with which it takes a slot for decided.
+    me: ReplicaId,
+    quorum: usize,
     /// Consecutive slots, oldest first.
     slots: VecDeque<Life>,
     /// How many of the oldest have given up their batches, and the bytes of the others.
@@ -66,6 +69,13 @@ impl Writing<'_> {
 }
 
 impl Past {
+    /// That of replica `me`, which takes a slot for decided with the votes of `quorum` replicas.
+    #[must_use]
+    pub fn new(me: ReplicaId, quorum: usize) -> Self {
+        let memory = Memory { me, quorum, ..Memory::default() };
+        Self { memory: Arc::new(Mutex::new(memory)), lost: Arc::default() }
+    }
+
     /// Begins to write.
     #[must_use]
     pub fn writing(&self) -> Writing<'_> {
@@ -174,7 +184,7 @@ impl Memory {
     /// Notes a step in the life of a slot that has come from a replica.
     pub fn hear(&mut self, from: ReplicaId, step: Step, now: u64) {
         match step {
-            Step::Propose(slot, view) => self.propose(slot, view, now),
+            Step::Propose(slot, view) => self.propose(from, slot, view, now),
             Step::Vote(slot, view) => self.hear_vote(from, slot, view, now),
         }
     }
@@ -182,16 +192,17 @@ impl Memory {
     /// Notes a step in the life of a slot that leaves this replica.
     pub fn say(&mut self, step: Step, now: u64) {
         match step {
-            Step::Propose(slot, view) => self.propose(slot, view, now),
+            Step::Propose(slot, view) => self.propose(self.me, slot, view, now),
             Step::Vote(slot, view) => self.vote(slot, view, now),
         }
     }
 
-    /// Notes that the proposal for a slot has left, or arrived.
-    pub fn propose(&mut self, slot: Slot, view: View, now: u64) {
+    /// Notes that the proposal of `from` for a slot has left, or arrived.
+    pub fn propose(&mut self, from: ReplicaId, slot: Slot, view: View, now: u64) {
         if let Some(life) = self.life(slot) {
             life.begin(view);
             if view == life.view {
+                life.proposer.get_or_insert(from);
                 life.proposed_at.get_or_insert(now);
             }
         }
@@ -209,10 +220,14 @@ impl Memory {
 
     /// Notes that a vote for a slot has arrived.
     pub fn hear_vote(&mut self, from: ReplicaId, slot: Slot, view: View, now: u64) {
+        let quorum = self.quorum;
         if let Some(life) = self.life(slot) {
             life.begin(view);
             if view == life.view && life.votes.iter().all(|(voter, _)| *voter != from) {
                 life.votes.push((from, now));
+                if life.votes.len() == quorum {
+                    life.decided_at = Some(now);
+                }
             }
         }
     }
@@ -253,7 +268,8 @@ impl Memory {
 
     /// Forgets all slots.
     fn forget(&mut self) {
-        *self = Self { happened: std::mem::take(&mut self.happened), ..Self::default() };
+        let happened = std::mem::take(&mut self.happened);
+        *self = Self { me: self.me, quorum: self.quorum, happened, ..Self::default() };
     }
 
     fn index(&self, slot: Slot) -> Option<usize> {
@@ -287,17 +303,28 @@ impl Memory {
 impl SlotLife {
     fn begun(slot: Slot, mut votes: Vec<(ReplicaId, u64)>) -> Self {
         votes.clear();
-        let (packed_at, proposed_at, voted_at, executed_at) = (None, None, None, None);
-        let view = View::default();
-        Self { slot, view, batch: None, packed_at, proposed_at, voted_at, votes, executed_at }
+        Self {
+            slot,
+            view: View::default(),
+            batch: None,
+            packed_at: None,
+            proposer: None,
+            proposed_at: None,
+            voted_at: None,
+            votes,
+            decided_at: None,
+            executed_at: None,
+        }
     }
 
     /// In a later view a slot that is not executed is proposed and voted for anew.
     fn begin(&mut self, view: View) {
         if view > self.view && self.executed_at.is_none() {
             self.view = view;
+            self.proposer = None;
             self.proposed_at = None;
             self.voted_at = None;
+            self.decided_at = None;
             self.votes.clear();
         }
     }

@@ -8,6 +8,7 @@ use super::syncs::Recent;
 use crate::disk::SyncTimes;
 use crate::engine::doing::Stuck;
 use crate::links::status::LinkStatus;
+use crate::model::config::Config;
 use crate::model::types::{Millis, ReplicaId, Slot};
 use crate::observe::counters::Status;
 
@@ -20,10 +21,10 @@ pub struct Report {
     pub replica: ReplicaId,
     /// How many there are.
     pub n: usize,
+    /// How many of them decide together.
+    pub quorum: usize,
     /// What its roles say.
     pub status: Status,
-    /// The leader of its view.
-    pub leader: ReplicaId,
     /// Its clock.
     pub now: Millis,
     /// How long it has been running.
@@ -98,14 +99,15 @@ pub fn present(heard_at: &BTreeMap<ReplicaId, Millis>, now: Millis, within_ms: M
 }
 
 impl Report {
-    /// A replica that stands like this, and of which nothing else is known.
+    /// The replica with these settings, which stands like this, and of which nothing else is known.
     #[must_use]
-    pub fn of(replica: ReplicaId, n: usize, status: Status, now: Millis) -> Self {
+    pub fn of(config: &Config, status: Status, now: Millis) -> Self {
+        let Config { me: replica, n, .. } = *config;
         Self {
             at: Instant::now(),
             replica,
             n,
-            leader: status.view.leader(n),
+            quorum: config.quorum(),
             status,
             now,
             up_for: Duration::ZERO,
@@ -136,11 +138,12 @@ impl Report {
     /// Replica 0 of three that hear each other, and have done nothing yet.
     pub fn example() -> Self {
         let now = 1_000_000;
-        let status = Status { alive: true, lives: 1, ..Status::default() };
+        let leader = Some(ReplicaId(0));
+        let status = Status { alive: true, lives: 1, leader, ..Status::default() };
         Self {
             up_for: Duration::from_secs(1),
             heard_at: [(ReplicaId(1), now), (ReplicaId(2), now)].into(),
-            ..Self::of(ReplicaId(0), 3, status, now)
+            ..Self::of(&Config::new(ReplicaId(0), 3), status, now)
         }
     }
 }

@@ -9,6 +9,7 @@ use super::findings::{self, Finding};
 use super::frame::{Frame, VERSION};
 use super::verdict::Verdict;
 use crate::engine::doing::Stuck;
+use crate::model::quorum::Tolerance;
 use crate::model::types::ReplicaId;
 
 /// What is known of a cluster, by one of its replicas or by somebody who asked all of them.
@@ -95,6 +96,15 @@ impl Scene {
         let verdict = if seen { Verdict::of(&self.findings) } else { Verdict::Unreachable };
         Self { verdict, ..self }
     }
+}
+
+/// How many of these replicas decide together, by their own word; more than half where none has said.
+#[must_use]
+pub fn quorum(replicas: &[Sighting]) -> usize {
+    let told = replicas.iter().filter_map(|seen| Some(seen.frame.as_ref()?.status.quorum));
+    told.filter(|quorum| *quorum > 0)
+        .max()
+        .unwrap_or_else(|| Tolerance::Crash.quorum(replicas.len()))
 }
 
 impl Sighting {

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::counters::Status;
 use super::health::{Reason, lag};
 use super::machine::Machine;
 use super::report::Report;
@@ -37,12 +38,15 @@ pub struct ReplicaStatus {
     pub replica: ReplicaId,
     /// How many replicas there are.
     pub n: usize,
+    /// How many of them decide together; 0 if it does not say.
+    #[serde(default)]
+    pub quorum: usize,
     /// What it does in its view.
     pub role: Role,
     /// The view it is in.
     pub view: View,
-    /// The leader of that view.
-    pub leader: ReplicaId,
+    /// Who is to lead that view; nobody where all propose.
+    pub leader: Option<ReplicaId>,
     /// The first slot it has not executed.
     pub executed: Slot,
     /// The first slot that is not in the stable checkpoint.
@@ -103,6 +107,8 @@ pub enum Role {
     Candidate,
     /// Another is to lead.
     Follower,
+    /// Nobody leads: it proposes, as all others do.
+    Peer,
 }
 
 /// Two replicas with different states.
@@ -232,9 +238,10 @@ impl ReplicaStatus {
             suspect_after_ms: bounds.suspect_after_ms,
             replica: report.replica,
             n: report.n,
+            quorum: report.quorum,
             role: Role::of(report),
             view: status.view,
-            leader: report.leader,
+            leader: status.leader,
             executed: status.executed,
             stable: status.stable,
             lag: lag(report),
@@ -285,12 +292,12 @@ impl ReplicaStatus {
 
 impl Role {
     fn of(report: &Report) -> Self {
-        if report.leader != report.replica {
-            Self::Follower
-        } else if report.status.leads == Some(report.status.view) {
-            Self::Leader
-        } else {
-            Self::Candidate
+        let Status { view, leader, leads, .. } = report.status;
+        match leader {
+            None => Self::Peer,
+            Some(leader) if leader != report.replica => Self::Follower,
+            Some(_) if leads == Some(view) => Self::Leader,
+            Some(_) => Self::Candidate,
         }
     }
 }
@@ -344,7 +351,10 @@ mod tests {
         report.status.leads = Some(View(3));
         assert_eq!(Role::of(&report), Role::Leader);
 
-        report.leader = ReplicaId(1);
+        report.status.leader = Some(ReplicaId(1));
         assert_eq!(Role::of(&report), Role::Follower);
+
+        report.status.leader = None;
+        assert_eq!(Role::of(&report), Role::Peer);
     }
 }

@@ -17,35 +17,34 @@ impl Happened {
             | Event::Digest { .. }
             | Event::Saved { .. }
             | Event::Holds(_) => None,
-            Event::Suspected { view, why } => {
-                let leader = View(view.0.saturating_sub(1));
+            Event::Suspected { of, view, why } => {
                 let (kind, text) = match why {
                     Suspicion::Late { source, waited_ms } => {
                         let what = format!(
-                            "suspects the leader of view {leader}: nothing that replica {source} \
+                            "suspects the leader of view {of}: nothing that replica {source} \
                              asked for was executed for {waited_ms} ms"
                         );
                         ("suspected", what)
                     }
                     Suspicion::Silent { silent_ms } => {
                         let what = format!(
-                            "suspects the leader of view {leader}: nothing was heard of it for \
+                            "suspects the leader of view {of}: nothing was heard of it for \
                              {silent_ms} ms"
                         );
                         ("suspected", what)
                     }
                     Suspicion::Resigns => {
-                        let what = format!("resigns as the leader of view {leader}: it is to end");
+                        let what = format!("resigns as the leader of view {of}: it is to end");
                         ("resigned", what)
                     }
                 };
                 told(kind, Some(*view), None, text)
             }
-            Event::EnteredView { view } => {
-                told("entered_view", Some(*view), None, format!("enters view {view}"))
+            Event::EnteredView { view, .. } => {
+                told("entered_view", Some(*view), None, format!("entered view {view}"))
             }
-            Event::Stands { view } => {
-                told("stands", Some(*view), None, format!("has started, in view {view}"))
+            Event::Started { view, .. } => {
+                told("started", Some(*view), None, format!("started in view {view}"))
             }
             Event::Leads { view, base, recovered } => {
                 let slots = if *recovered == 1 { "slot" } else { "slots" };

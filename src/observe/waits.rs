@@ -86,7 +86,8 @@ mod tests {
             wait: Wait::for_role(other),
             ..Holding::nothing(role)
         };
-        let lacks_votes = Holding { wait: Wait::Votes(Vec::new()), ..Holding::nothing("learner") };
+        let lacks_votes =
+            Holding { wait: Wait::for_word("vote", Vec::new()), ..Holding::nothing("learner") };
         let (executor, release) = (waiting("executor", "release"), waiting("release", "learner"));
         let elsewhere = waiting("proposer", "checkpointer");
         waits.hold(&[executor.clone(), release, lacks_votes, elsewhere]);

@@ -164,7 +164,7 @@ fn a_replica_that_is_not_watched_still_shows_how_it_stands() {
 #[test]
 fn the_life_of_a_slot_is_remembered_by_every_replica() {
     let (cluster, frames) = served(100, 1);
-    let leader = frames[0].status.leader;
+    let leader = frames[0].status.leader.unwrap();
     for replica in (0..3).map(ReplicaId) {
         let past = cluster.shown(replica).past().unwrap();
         let lives = past.last(usize::MAX);

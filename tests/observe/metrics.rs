@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use crate::support::cluster::{Cluster, get, wait_until};
 use openmetrics_parser::openmetrics::parse_openmetrics;
-use taraflow::web::admin::{ALERTS, DASHBOARD};
+use taraflow::cli::metrics::{ALERTS, DASHBOARD};
 
 fn scrape(address: SocketAddr) -> String {
     let answer = get(address, "/metrics");

@@ -142,7 +142,7 @@ impl World {
             let report = Report {
                 up_for: std::time::Duration::from_millis(now),
                 heard_at: place.heard_at.clone(),
-                ..Report::of(me, self.n, status, now)
+                ..Report::of(&Config::new(me, self.n), status, now)
             };
             let bounds = Bounds {
                 cluster: "1".to_owned(),
@@ -194,19 +194,19 @@ fn is_named(world: &World, stall: &Stall) -> Result<(), String> {
     let worst = scene.findings.first().ok_or_else(said)?;
     let named = match stall {
         Stall::Votes(of) => {
-            waits("learner") == Some(Wait::Votes(of.clone()))
+            waits("learner") == Some(Wait::for_word("vote", of.clone()))
                 && worst.because.iter().any(|why| why.starts_with("learner holds slot"))
         }
         Stall::Paused(of) => {
             let missing = of.iter().all(|replica| {
                 worst.because.iter().any(|why| why.contains(&format!("replica {replica}:")))
             });
-            waits("learner") == Some(Wait::Votes(of.clone())) && missing
+            waits("learner") == Some(Wait::for_word("vote", of.clone())) && missing
         }
         Stall::Proposals => {
             // The leader's learner lacks all votes, its own among them, for nobody was asked.
             let all = (0..world.n as u16).map(ReplicaId).collect();
-            waits("learner") == Some(Wait::Votes(all)) && worst.because.len() >= 3
+            waits("learner") == Some(Wait::for_word("vote", all)) && worst.because.len() >= 3
         }
     };
     if named { Ok(()) } else { Err(said()) }

@@ -113,7 +113,7 @@ proptest! {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("cluster.toml");
         std::fs::write(&path, text).unwrap();
-        if let Err(problems) = ClusterSettings::read(&path) {
+        if let Err(problems) = ClusterSettings::read(&path, taraflow::dataflows::tolerance) {
             prop_assert!(!problems.to_string().is_empty());
         }
     }

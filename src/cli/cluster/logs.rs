@@ -1,4 +1,4 @@
-//! Log files of a cluster's replicas, kept short.
+//! What the replicas of a cluster log.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;

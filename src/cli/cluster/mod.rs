@@ -1,5 +1,6 @@
 //! `taraflow cluster`: all replicas of a cluster on this machine.
 
+mod init;
 mod logs;
 mod up;
 
@@ -8,23 +9,21 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::args::known;
-use super::args::whole;
-use super::ask::TokenArgs;
+use super::ask::Token;
 use super::config::assignment;
-use super::output::print;
+use super::numbers::whole;
 use super::program::Program;
-use super::{args, status};
-use crate::cli::outcome::Failure;
+use super::protocol::known;
+use super::{place, status};
 use crate::dataflows;
 use crate::deploy::setup::{Plan, replica_home};
 use crate::deploy::supervisor;
 use crate::disk::Files;
-use crate::model::error::in_shell;
+use crate::model::error::{Error, in_shell};
 
-/// Arguments of `taraflow cluster`.
+/// What `taraflow cluster` is told.
 #[derive(Debug, Args)]
-pub(super) struct ClusterArgs {
+pub struct ClusterArgs {
     #[command(subcommand)]
     command: Command,
 }
@@ -43,7 +42,7 @@ as they are, and edit the addresses or host names in cluster.toml on all machine
 client-key.pem go where commands are given.")]
     Init {
         #[command(flatten)]
-        wishes: PlanArgs,
+        wishes: Wishes,
         /// Print what would be made, and make nothing
         #[arg(long)]
         dry_run: bool,
@@ -61,24 +60,24 @@ replicas end with it. In DIR/replica-I are its log, the number of its process in
 is wrong with it, why in trouble.")]
     Up {
         #[command(flatten)]
-        wishes: PlanArgs,
+        wishes: Wishes,
         /// Any setting of node.toml, for all replicas as long as this runs, as in `--set observe=full`
         #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
         set: Vec<(String, String)>,
     },
     /// Show the state of the cluster, as `taraflow status` does
     Status {
-        #[arg(long, value_name = "DIR", help = args::DIR_HELP)]
+        #[arg(long, value_name = "DIR", help = place::HELP)]
         dir: Option<PathBuf>,
         #[command(flatten)]
-        token: TokenArgs,
+        token: Token,
         #[command(flatten)]
-        manner: status::ShowArgs,
+        manner: status::Manner,
     },
     /// End what `taraflow cluster up` runs, and wait for it
     #[command(after_help = "Example:\n  taraflow cluster down --dir ./cluster")]
     Down {
-        #[arg(long, value_name = "DIR", help = args::DIR_HELP)]
+        #[arg(long, value_name = "DIR", help = place::HELP)]
         dir: Option<PathBuf>,
         /// How long to wait, in seconds
         #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = whole::<u64>)]
@@ -86,10 +85,10 @@ is wrong with it, why in trouble.")]
     },
 }
 
-/// Arguments about a cluster. Those left out are as the cluster is, or the defaults.
+/// What a cluster should be like. What is not said is as the cluster is, or as is usual.
 #[derive(Debug, Args)]
-struct PlanArgs {
-    #[arg(long, value_name = "DIR", help = args::DIR_HELP)]
+struct Wishes {
+    #[arg(long, value_name = "DIR", help = place::HELP)]
     dir: Option<PathBuf>,
     /// How many replicas: an odd number from 3 [default: 3]
     #[arg(long, value_name = "N", value_parser = whole::<usize>)]
@@ -108,40 +107,24 @@ struct PlanArgs {
     plain: bool,
 }
 
-impl PlanArgs {
+impl Wishes {
     fn directory(&self) -> PathBuf {
-        args::directory(self.dir.as_deref())
+        place::directory(self.dir.as_deref())
     }
 
-    fn plan(&self) -> Plan {
-        Plan {
+    fn plan(&self) -> Result<Plan, Error> {
+        let protocol = self.protocol.as_deref().unwrap_or(dataflows::usual());
+        let tolerance = dataflows::tolerance(protocol)?;
+        Ok(Plan {
             directory: self.directory(),
-            protocol: self.protocol.clone().unwrap_or_else(|| dataflows::usual().to_owned()),
-            replicas: self.replicas.unwrap_or(3),
+            protocol: protocol.to_owned(),
+            tolerance,
+            replicas: self.replicas.unwrap_or(tolerance.smallest()),
             base_port: self.base_port.unwrap_or(7000),
             memory: self.memory,
             plain: self.plain,
-        }
+        })
     }
-}
-
-/// Makes the files of a cluster, or prints which they would be.
-fn make(plan: &Plan, dry_run: bool) -> Result<(), Failure> {
-    let shown = plan.directory.display();
-    if dry_run {
-        plan.check()?;
-        let line = |path| format!("{}\n", plan.directory.join(path).display());
-        return print(&plan.paths().into_iter().map(line).collect::<String>());
-    }
-    plan.carry_out()?;
-    say!("made a cluster of {} in {shown}", plan.replicas);
-    if !plan.plain {
-        say!(
-            "keep {shown}/ca-key.pem safe: no replica needs it, and whoever has it can make keys for this \
-             cluster"
-        );
-    }
-    Ok(())
 }
 
 /// The replicas of a cluster that run without a supervisor, by their homes, where these hold their data.
@@ -157,10 +140,10 @@ fn run_by_hand(directory: &Path) -> impl Iterator<Item = (String, String)> {
 ///
 /// # Errors
 /// What it could not do.
-pub(super) fn run(args: &ClusterArgs, program: &Program) -> Result<(), Failure> {
+pub(super) fn run(args: &ClusterArgs, program: &Program) -> Result<(), Error> {
     match &args.command {
         Command::Init { wishes, dry_run } => {
-            make(&wishes.plan(), *dry_run)?;
+            init::run(&wishes.plan()?, *dry_run)?;
             if !dry_run {
                 let dir = wishes.directory().display().to_string();
                 say!("next: taraflow cluster up --dir {}", in_shell(&dir));
@@ -170,13 +153,13 @@ pub(super) fn run(args: &ClusterArgs, program: &Program) -> Result<(), Failure> 
         Command::Up { wishes, set } => up::run(wishes, set, program),
         Command::Status { dir, token, manner } => {
             token.show()?;
-            let dir = args::directory(dir.as_deref());
-            args::expect_cluster(&dir)?;
+            let dir = place::directory(dir.as_deref());
+            place::expect_cluster(&dir)?;
             status::run_in(&dir, manner)
         }
         Command::Down { dir, timeout } => {
-            let dir = args::directory(dir.as_deref());
-            args::expect_cluster(&dir)?;
+            let dir = place::directory(dir.as_deref());
+            place::expect_cluster(&dir)?;
             match supervisor::stop(&dir, Duration::from_secs(*timeout))? {
                 Some(pid) => say!("process {pid} and its replicas have ended"),
                 None => say!("nothing runs in {} under `taraflow cluster up`", dir.display()),

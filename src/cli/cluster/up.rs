@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{PlanArgs, logs};
+use super::{Wishes, logs};
 use crate::cli::config::flags;
-use crate::cli::outcome::Failure;
 use crate::cli::program::{Program, named};
+use crate::dataflows;
 use crate::deploy::settings::{
     self, Addresses, ClusterSettings, DIRECTORY, Layers, NodeSettings, PREFIX,
 };
@@ -18,29 +18,28 @@ use crate::deploy::setup::replica_home;
 use crate::deploy::supervisor::{Lock, PID, Supervisor, TROUBLE, signals};
 use crate::disk::Files;
 use crate::model::error::{Error, in_shell};
-use crate::model::quorum::majority;
 use crate::model::types::ReplicaId;
 
 /// Runs the cluster, made first if there is none, with further settings for all its replicas.
 pub(super) fn run(
-    wishes: &PlanArgs,
+    wishes: &Wishes,
     set: &[(String, String)],
     program: &Program,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let directory = &wishes.directory();
     warn_of_environment();
     if !directory.join("cluster.toml").exists() {
-        let plan = wishes.plan();
+        let plan = wishes.plan()?;
         plan.check()?;
         let replicas = 0..plan.replicas;
         check_ports(replicas.map(|each| (ReplicaId(each as u16), plan.addresses(each))))?;
-        super::make(&plan, false)?;
+        super::init::run(&plan, false)?;
     }
     let _lock = Lock::take(directory)?;
     let (n, nodes) = read(directory, set)?;
     agree(wishes, n, &nodes)?;
     check_ports(nodes.iter().map(|node| (node.config.me, node.listen)))
-        .map_err(|error| nodes.iter().find_map(runs_already).map_or(error, Failure::from))?;
+        .map_err(|error| nodes.iter().find_map(runs_already).unwrap_or(error))?;
     // Before the first child, or its end could be missed.
     let signals = signals()?;
     say_hello(directory, n, &nodes, program.redis);
@@ -62,8 +61,7 @@ pub(super) fn run(
         }),
         durable: nodes.iter().all(|node| node.data.is_some()),
     }
-    .run(n, &signals)?;
-    Ok(())
+    .run(n, &signals)
 }
 
 /// Writes a line into a file, or takes the file away, which is not left without its line.
@@ -84,31 +82,31 @@ fn warn_of_environment() {
 
 /// How many replicas there are, and the settings of those that can use theirs. One that cannot must not keep
 /// the others from serving: it says itself what is wrong, and is not started again.
-fn read(directory: &Path, set: &[(String, String)]) -> Result<(usize, Vec<NodeSettings>), Failure> {
-    let cluster = ClusterSettings::read(&directory.join("cluster.toml"));
+fn read(directory: &Path, set: &[(String, String)]) -> Result<(usize, Vec<NodeSettings>), Error> {
+    let cluster = ClusterSettings::read(&directory.join("cluster.toml"), dataflows::tolerance);
     let (cluster, _) = cluster.map_err(Error::Settings)?;
     let n = cluster.replicas.len();
     let (mut nodes, mut wrong) = (Vec::new(), None);
     for index in 0..n {
         let path = directory.join(replica_home(index)).join("node.toml");
         let layers = Layers { flags: flags(set), ..Layers::default() };
-        match settings::read(&path, &layers) {
+        match settings::read(&path, &layers, dataflows::tolerance) {
             Ok((node, _)) => nodes.push(node),
             Err(error) => wrong = wrong.or(Some(error)),
         }
     }
     match wrong {
-        Some(error) if nodes.len() < majority(n) => Err(error.into()),
+        Some(error) if nodes.len() < cluster.config.quorum() => Err(error),
         _ => Ok((n, nodes)),
     }
 }
 
 /// Refuses wishes that the cluster does not meet.
-fn agree(wishes: &PlanArgs, n: usize, nodes: &[NodeSettings]) -> Result<(), Failure> {
+fn agree(wishes: &Wishes, n: usize, nodes: &[NodeSettings]) -> Result<(), Error> {
     let refuse = |wish: String, fact: String| {
         let directory = wishes.directory();
         let directory = directory.display();
-        Err(Failure::Usage(format!(
+        Err(Error::Usage(format!(
             "{wish}: the cluster in {directory} {fact}; leave the option out, or choose another --dir"
         )))
     };
@@ -138,14 +136,14 @@ fn agree(wishes: &PlanArgs, n: usize, nodes: &[NodeSettings]) -> Result<(), Fail
 }
 
 /// Tries each port, so that a taken one is said once and not by each replica over and over.
-fn check_ports(nodes: impl Iterator<Item = (ReplicaId, Addresses)>) -> Result<(), Failure> {
+fn check_ports(nodes: impl Iterator<Item = (ReplicaId, Addresses)>) -> Result<(), Error> {
     let mut base = None;
     for (replica, node) in nodes {
         let base = *base.get_or_insert(node.clients.port());
         for (purpose, address) in node.named() {
             if let Err(source) = bind(address) {
                 let instead = base.checked_add(1000).filter(|port| *port < 65_000).unwrap_or(7000);
-                return Err(Failure::Port { replica, address, purpose, instead, source });
+                return Err(Error::Port { replica, address, purpose, instead, source });
             }
         }
     }
@@ -174,7 +172,9 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 fn command(program: &Path, home: &Path, set: &[(String, String)]) -> Result<Command, Error> {
-    let log = logs::open(home).map_err(Error::file("open the log in", home))?;
+    let fail =
+        |source| Error::File { doing: "open the log in", path: home.display().to_string(), source };
+    let log = logs::open(home).map_err(fail)?;
     let mut command = Command::new(program);
     command.args(["node", "--while-stdin-is-open", "--config"]).arg(home.join("node.toml"));
     for (name, value) in set {

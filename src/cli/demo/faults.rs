@@ -1,13 +1,12 @@
-//! Kills and returns of replicas during a demo.
+//! Who is killed, when, and when they return.
 
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use super::load::LoadProgress;
-use super::story::DemoStory;
-use crate::cli::outcome::Failure;
+use super::load::Progress;
+use super::story::Story;
 use crate::hosts::embedded::Cluster;
-use crate::model::quorum::majority;
+use crate::model::error::Error;
 use crate::model::types::ReplicaId;
 
 /// When to kill.
@@ -34,7 +33,7 @@ impl FromStr for KillAt {
 }
 
 /// Kills replicas and brings them back.
-pub(super) struct DemoFaults {
+pub(super) struct Faults {
     kill: usize,
     seed: u64,
     total: u64,
@@ -55,7 +54,7 @@ enum Stage {
     Over,
 }
 
-impl DemoFaults {
+impl Faults {
     const AWAY: Duration = Duration::from_secs(1);
 
     pub fn new(at: KillAt, kill: usize, seed: u64, total: u64) -> Self {
@@ -84,19 +83,19 @@ impl DemoFaults {
     pub fn step(
         &mut self,
         cluster: &mut Cluster,
-        progress: LoadProgress,
-        story: &mut DemoStory,
-    ) -> Result<(), Failure> {
+        progress: Progress,
+        story: &mut Story,
+    ) -> Result<(), Error> {
         match &self.stage {
             Stage::Calm { kill_at } if progress.submitted >= *kill_at => {
                 let n = cluster.replicas();
-                let victims = self.victims(cluster.leader(), n);
+                let victims = self.victims(cluster.leader().unwrap_or_default(), n);
                 for victim in &victims {
                     story.killing(cluster, *victim);
                     cluster.kill(*victim);
                 }
                 let rest = self.total - progress.answered.min(self.total);
-                self.stage = if n - victims.len() >= majority(n) {
+                self.stage = if n - victims.len() >= cluster.quorum() {
                     Stage::Dead {
                         killed: victims,
                         return_at: Instant::now() + Self::AWAY,
@@ -121,7 +120,7 @@ impl DemoFaults {
         Ok(())
     }
 
-    /// The leader, and after it those the seed chooses.
+    /// The leader, or replica 0 where none leads, and after it those the seed chooses.
     fn victims(&self, leader: ReplicaId, n: usize) -> Vec<ReplicaId> {
         let mut others: Vec<ReplicaId> =
             (0..n as u16).map(ReplicaId).filter(|replica| *replica != leader).collect();
@@ -142,14 +141,14 @@ mod tests {
         for wrong in ["", "%", "101%", "-1", "half"] {
             assert!(wrong.parse::<KillAt>().is_err(), "{wrong}");
         }
-        let at = |at| DemoFaults::new(at, 1, 0, 190).kill_at();
+        let at = |at| Faults::new(at, 1, 0, 190).kill_at();
         assert_eq!(at(KillAt::Percent(50)), Some(95));
         assert_eq!(at(KillAt::Request(900)), Some(190));
     }
 
     #[test]
     fn the_leader_is_killed_first_and_nobody_twice() {
-        let faults = DemoFaults::new(KillAt::Percent(50), 5, 7, 10);
+        let faults = Faults::new(KillAt::Percent(50), 5, 7, 10);
         let mut victims = faults.victims(ReplicaId(3), 5);
         assert_eq!(victims[0], ReplicaId(3));
         victims.sort();

@@ -5,17 +5,16 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use super::input::DemoInput;
+use super::input::Input;
 use super::totals::Totals;
-use crate::cli::outcome::Failure;
 use crate::client::RequestOutcome;
 use crate::hosts::embedded::Client;
 use crate::kv::resp::write_command;
 use crate::model::error::Error;
 
-/// Progress of the client.
+/// How far the client has come.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct LoadProgress {
+pub(super) struct Progress {
     pub submitted: u64,
     pub answered: u64,
 }
@@ -26,7 +25,7 @@ pub(super) struct Load {
     outstanding: usize,
     command: Vec<u8>,
     totals: Totals,
-    progress: LoadProgress,
+    progress: Progress,
     /// Whether request `low + 1` and those after it are answered.
     answered: VecDeque<bool>,
     low: u64,
@@ -56,7 +55,7 @@ impl Load {
             outstanding,
             command: Vec::new(),
             totals: Totals::default(),
-            progress: LoadProgress { submitted: 0, answered: 0 },
+            progress: Progress { submitted: 0, answered: 0 },
             answered: VecDeque::new(),
             low: 0,
             sent: VecDeque::new(),
@@ -71,14 +70,14 @@ impl Load {
     }
 
     /// Opens the session; the clock runs from here on.
-    pub fn connect(&mut self) -> Result<(), Failure> {
+    pub fn connect(&mut self) -> Result<(), Error> {
         self.client.connect()?;
         self.started = Instant::now();
         self.heard_at = self.started;
         Ok(())
     }
 
-    pub fn progress(&self) -> LoadProgress {
+    pub fn progress(&self) -> Progress {
         self.progress
     }
 
@@ -105,7 +104,7 @@ impl Load {
     }
 
     /// Submits until the window is full, the input at its end, or `upto` requests submitted.
-    pub fn fill(&mut self, input: &mut DemoInput, upto: Option<u64>) -> Result<(), Failure> {
+    pub fn fill(&mut self, input: &mut Input, upto: Option<u64>) -> Result<(), Error> {
         let now = Instant::now();
         if self.client.open() == 0 {
             self.heard_at = now;
@@ -129,14 +128,14 @@ impl Load {
     }
 
     /// Takes what answers come within a moment.
-    pub fn receive(&mut self) -> Result<(), Failure> {
+    pub fn receive(&mut self) -> Result<(), Error> {
         let mut wrong = None;
         let mut arrived = None;
         let Self { client, answered, low, sent, latency_us, refused, progress, .. } = self;
         let count = client.receive(Duration::from_millis(20), |number, outcome| {
             let now = *arrived.get_or_insert_with(Instant::now);
             let RequestOutcome::Done(reply) = outcome else {
-                wrong = Some(Error::Unknown { number }.into());
+                wrong = Some(Error::Unknown { number });
                 return;
             };
             *refused += u64::from(reply.starts_with(b"-"));
@@ -145,7 +144,7 @@ impl Load {
                 Some(answered) if !*answered => *answered = true,
                 _ => {
                     let said = format!("request {number} was answered twice or never asked");
-                    wrong = Some(Failure::Integrity(said));
+                    wrong = Some(Error::Integrity(said));
                 }
             }
             while sent.front().is_some_and(|(last, _)| *last < number) {
@@ -168,7 +167,7 @@ impl Load {
     }
 
     /// Asks the cluster for the counters whose values are known here.
-    pub fn check_totals(&mut self) -> Result<(), Failure> {
+    pub fn check_totals(&mut self) -> Result<(), Error> {
         let mut asked = VecDeque::new();
         let mut counters = self.totals.expected().peekable();
         while counters.peek().is_some() || !asked.is_empty() {
@@ -185,7 +184,7 @@ impl Load {
                 let (reply, shown) = (reply?, expected.to_string());
                 let right = format!("${}\r\n{shown}\r\n", shown.len()).into_bytes();
                 if (answered, &reply) != (number, &right) {
-                    return Err(Failure::Integrity(format!(
+                    return Err(Error::Integrity(format!(
                         "counter {} was incremented {shown} times and shows {}",
                         key.escape_ascii(),
                         reply.escape_ascii()

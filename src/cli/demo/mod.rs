@@ -16,21 +16,20 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use crossbeam_channel::bounded;
 
-use super::args::ProtocolArgs;
-use super::args::{at_least_one, whole};
-use super::output::{OutputForm, print};
+use super::numbers::{at_least_one, whole};
+use super::output::{Form, print};
 use super::program::Program;
-use crate::cli::outcome::Failure;
+use super::protocol::Spoken;
 use crate::hosts::embedded::{Cluster, Settings, Status};
-use crate::model::quorum::majority;
+use crate::model::error::Error;
 use crate::model::types::ReplicaId;
 
-use faults::{DemoFaults, KillAt};
-use input::DemoInput;
-use keep::KeptFiles;
+use faults::{Faults, KillAt};
+use input::Input;
+use keep::Keep;
 use load::Load;
-use report::DemoReport;
-use story::DemoStory;
+use report::Report;
+use story::Story;
 
 /// Run a cluster in this process, kill its leader in the middle, and check that nothing is lost.
 ///
@@ -43,12 +42,12 @@ use story::DemoStory;
 /// 7 an answer, an effect or a replica's state is not what it must be.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub(super) struct Demo {
-    /// How many replicas: an odd number from 3.
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = whole::<usize>)]
-    replicas: usize,
+pub struct Demo {
+    /// How many replicas: as few as survive a failure, unless told [default: 3]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>)]
+    replicas: Option<usize>,
     #[command(flatten)]
-    spoken: ProtocolArgs,
+    spoken: Spoken,
     /// Redis commands, one a line or as RESP; `-` is standard input. Default: commands made from the
     /// texts of licences that come with this program.
     #[arg(long, value_name = "FILE")]
@@ -81,7 +80,7 @@ pub(super) struct Demo {
     port: u16,
     /// How to print the report.
     #[arg(short, long, value_enum, default_value_t)]
-    output: OutputForm,
+    output: Form,
 }
 
 const EXAMPLES: &str = "\
@@ -98,41 +97,41 @@ impl Demo {
     ///
     /// # Errors
     /// Why it could not run, or what was not as it must be.
-    pub(super) fn run(&self, program: &Program) -> Result<(), Failure> {
+    pub(super) fn run(&self, program: &Program) -> Result<(), Error> {
         let (watcher, seen) = bounded(1024);
-        let mut settings = Settings::new(self.replicas);
+        let protocol = self.spoken.protocol()?;
+        let replicas = self.replicas.unwrap_or(protocol.tolerance().smallest());
+        let mut settings = Settings::new(replicas);
+        settings.config.tolerance = protocol.tolerance();
         settings.config.client_window = self.outstanding;
         settings.config.batch_bytes_max = 4 << 20;
         // Often, so that the journals in memory stay small.
         settings.config.checkpoint_every = 250;
         settings.config.window = 1000;
         settings.config.check()?;
-        let protocol = self.spoken.protocol()?;
-        let embed = |settings| {
-            protocol.embed(settings, Arc::clone(&program.service)).map_err(Failure::from)
-        };
+        let embed = |settings| protocol.embed(settings, Arc::clone(&program.service));
         if self.open {
             return open::run(embed, settings, self.port);
         }
         settings.watcher = Some(watcher);
-        if self.kill > self.replicas {
-            let (kill, n) = (self.kill, self.replicas);
-            return Err(Failure::Usage(format!("--kill {kill}: there are only {n} replicas")));
+        if self.kill > replicas {
+            let kill = self.kill;
+            return Err(Error::Usage(format!("--kill {kill}: there are only {replicas} replicas")));
         }
-        let keep = self.keep.as_deref().map(KeptFiles::prepare).transpose()?;
-        let input = DemoInput::open(self.input.as_deref(), self.requests, self.seed)?;
+        let keep = self.keep.as_deref().map(Keep::prepare).transpose()?;
+        let input = Input::open(self.input.as_deref(), self.requests, self.seed)?;
         let cluster = embed(settings)?;
         let total = input.total();
         let mut play = Play {
-            faults: DemoFaults::new(self.kill_leader_at, self.kill, self.seed, total),
+            faults: Faults::new(self.kill_leader_at, self.kill, self.seed, total),
             load: Load::new(cluster.client(), self.outstanding as usize),
-            story: DemoStory::new(seen, total),
+            story: Story::new(seen, total),
             cluster,
             input,
         };
         let outcome = play.play();
         play.story.end(&play.cluster);
-        let report = DemoReport::new(&play.cluster, &play.load, outcome.as_ref().err());
+        let report = Report::new(&play.cluster, &play.load, outcome.as_ref().err());
         print(&report.text(self.output))?;
         if let Some(keep) = keep {
             keep.write(&play.cluster, &report)?;
@@ -143,10 +142,10 @@ impl Demo {
 
 struct Play {
     cluster: Cluster,
-    input: DemoInput,
+    input: Input,
     load: Load,
-    faults: DemoFaults,
-    story: DemoStory,
+    faults: Faults,
+    story: Story,
 }
 
 impl Play {
@@ -154,7 +153,7 @@ impl Play {
     const SILENCE_WITHOUT_QUORUM: Duration = Duration::from_secs(3);
     const SILENCE: Duration = Duration::from_secs(30);
 
-    fn play(&mut self) -> Result<(), Failure> {
+    fn play(&mut self) -> Result<(), Error> {
         self.load.connect()?;
         loop {
             self.load.fill(&mut self.input, self.faults.kill_at())?;
@@ -181,7 +180,7 @@ impl Play {
     }
 
     /// Says honestly when nothing more is to be expected.
-    fn check_service(&self) -> Result<(), Failure> {
+    fn check_service(&self) -> Result<(), Error> {
         let silence = self.load.silence();
         if silence < Self::SILENCE_WITHOUT_QUORUM {
             return Ok(());
@@ -190,19 +189,20 @@ impl Play {
         let (alive, missing): (Vec<_>, Vec<_>) =
             self.statuses().into_iter().partition(|(_, status)| status.alive);
         let missing: Vec<String> = missing.iter().map(|(replica, _)| replica.to_string()).collect();
-        if alive.len() < majority(n) {
-            let (alive, needed) = (alive.len(), majority(n));
+        let needed = self.cluster.quorum();
+        if alive.len() < needed {
+            let alive = alive.len();
             let (missing, open) = (missing.join(", "), self.load.open());
-            return Err(Failure::NoQuorum { alive, needed, n, missing, open });
+            return Err(Error::NoQuorum { alive, needed, n, missing, open });
         }
         if silence >= Self::SILENCE {
-            return Err(Failure::Stalled { open: self.load.open(), silent_s: silence.as_secs() });
+            return Err(Error::Stalled { open: self.load.open(), silent_s: silence.as_secs() });
         }
         Ok(())
     }
 
     /// Waits until all replicas have executed the same slots, and compares their states.
-    fn settle(&mut self) -> Result<(), Failure> {
+    fn settle(&mut self) -> Result<(), Error> {
         let until = Instant::now() + Self::SILENCE;
         loop {
             let statuses = self.statuses();
@@ -210,23 +210,23 @@ impl Play {
             if let Some((replica, why)) =
                 statuses.iter().find_map(|(r, status)| Some((r, status.failed.clone()?)))
             {
-                return Err(Failure::Integrity(format!("replica {replica} has failed: {why}")));
+                return Err(Error::Integrity(format!("replica {replica} has failed: {why}")));
             }
             let mut diverged = statuses.iter().flat_map(|(_, status)| &status.diverged);
             if let Some((slot, replica)) = diverged.next() {
                 let said = format!("replica {replica} reports another state at slot {slot}");
-                return Err(Failure::Integrity(said));
+                return Err(Error::Integrity(said));
             }
             let digests: Vec<_> = statuses.iter().filter_map(|(_, status)| status.digest).collect();
             let same_slot = digests.windows(2).all(|pair| pair[0].0 == pair[1].0);
             if same_slot && digests.len() == statuses.len() {
                 let same = digests.windows(2).all(|pair| pair[0].1 == pair[1].1);
                 let said = || "the replicas' states differ at the same slot".to_owned();
-                return if same { Ok(()) } else { Err(Failure::Integrity(said())) };
+                return if same { Ok(()) } else { Err(Error::Integrity(said())) };
             }
             if Instant::now() >= until {
                 let waited_s = Self::SILENCE.as_secs();
-                return Err(Failure::Behind { waited_s });
+                return Err(Error::Behind { waited_s });
             }
             statuses.iter().for_each(|(replica, _)| self.cluster.look(*replica));
             std::thread::park_timeout(Duration::from_millis(20));

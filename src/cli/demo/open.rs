@@ -7,13 +7,12 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
-use crate::cli::outcome::Failure;
 use crate::cli::told_to_end;
 use crate::hosts::embedded::{Client, Cluster, Settings};
 use crate::kv::resp::write_command;
 use crate::model::error::Error;
 use crate::model::types::ReplicaId;
-use crate::web::admin::{Admin, AdminConfig, Order, OrderAction};
+use crate::web::admin::{Admin, Order, Shown, What};
 
 /// How long a pause is.
 const PAUSE: Duration = Duration::from_secs(3);
@@ -25,10 +24,10 @@ const ORDERS_MAX: usize = 16;
 /// Has `embed` run a cluster with these settings, and runs a steady load and a page to watch it on, until
 /// Ctrl-C.
 pub(super) fn run(
-    embed: impl FnOnce(Settings) -> Result<Cluster, Failure>,
+    embed: impl FnOnce(Settings) -> Result<Cluster, Error>,
     settings: Settings,
     port: u16,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let ending = told_to_end()?;
     let admin = Admin::bind(([127, 0, 0, 1], port).into())?;
     let address = admin.address();
@@ -36,7 +35,7 @@ pub(super) fn run(
     let mut cluster = embed(settings)?;
     let (sender, orders) = bounded(ORDERS_MAX);
     let replicas = (0..cluster.replicas() as u16).map(ReplicaId);
-    admin.start(AdminConfig {
+    admin.start(Shown {
         config,
         boards: replicas.map(|replica| cluster.shown(replica).clone()).collect(),
         bounds: cluster.bounds().clone(),
@@ -63,26 +62,22 @@ pub(super) fn run(
 }
 
 /// Does what the page orders.
-fn obey(
-    cluster: &mut Cluster,
-    orders: &Receiver<Order>,
-    ending: &AtomicBool,
-) -> Result<(), Failure> {
+fn obey(cluster: &mut Cluster, orders: &Receiver<Order>, ending: &AtomicBool) -> Result<(), Error> {
     while !ending.load(Ordering::Relaxed) {
-        let Order { replica, action } = match orders.recv_timeout(Duration::from_millis(100)) {
+        let Order { replica, what } = match orders.recv_timeout(Duration::from_millis(100)) {
             Ok(order) => order,
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         };
-        let done = match action {
-            OrderAction::Kill => "killed".to_owned(),
-            OrderAction::Pause => format!("paused for {} s", PAUSE.as_secs()),
-            OrderAction::Restart => "started again".to_owned(),
+        let done = match what {
+            What::Kill => "killed".to_owned(),
+            What::Pause => format!("paused for {} s", PAUSE.as_secs()),
+            What::Restart => "started again".to_owned(),
         };
-        match action {
-            OrderAction::Kill => cluster.kill(replica),
-            OrderAction::Pause => cluster.pause(replica, PAUSE),
-            OrderAction::Restart => cluster.restart(replica)?,
+        match what {
+            What::Kill => cluster.kill(replica),
+            What::Pause => cluster.pause(replica, PAUSE),
+            What::Restart => cluster.restart(replica)?,
         }
         say!("replica {replica}: {done}");
     }

@@ -1,4 +1,4 @@
-//! Result of a demo, as tables or as JSON.
+//! What came of a run, as tables or as JSON.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use comfy_table::Table;
 use serde::Serialize;
 
 use super::load::Load;
-use crate::cli::outcome::Failure;
-use crate::cli::output::OutputForm;
+use crate::cli::output::Form;
 use crate::cli::output::listing::bordered;
 use crate::hosts::embedded::Cluster;
+use crate::model::error::Error;
 use crate::model::types::ReplicaId;
 
 /// What one operator did, on all replicas.
@@ -24,7 +24,7 @@ struct RoleTime {
 
 /// The result of a demo.
 #[derive(Debug, Serialize)]
-pub(super) struct DemoReport {
+pub(super) struct Report {
     /// The version of this format.
     version: u32,
     /// Whether every request was answered once and all replicas hold the same state.
@@ -39,7 +39,7 @@ pub(super) struct DemoReport {
     latency_us: Latency,
     longest_gap_ms: f64,
     view: u64,
-    leader: u16,
+    leader: Option<ReplicaId>,
     replicas: Vec<ReplicaLine>,
     /// What each role has done, all living replicas together.
     roles: Vec<RoleTime>,
@@ -70,8 +70,8 @@ struct ReplicaLine {
     digest: Option<String>,
 }
 
-impl DemoReport {
-    pub fn new(cluster: &Cluster, load: &Load, error: Option<&Failure>) -> Self {
+impl Report {
+    pub fn new(cluster: &Cluster, load: &Load, error: Option<&Error>) -> Self {
         let (progress, seconds) = (load.progress(), load.elapsed().as_secs_f64());
         let mut roles: BTreeMap<String, RoleTime> = BTreeMap::new();
         let mut replicas = Vec::new();
@@ -119,7 +119,7 @@ impl DemoReport {
             latency_us: Latency { p50: latency(0.5), p99: latency(0.99), max: latency(1.0) },
             longest_gap_ms: load.gap.as_secs_f64() * 1e3,
             view: replicas.iter().map(|line| line.view).max().unwrap_or(0),
-            leader: cluster.leader().0,
+            leader: cluster.leader(),
             replicas,
             roles,
         }
@@ -132,10 +132,10 @@ impl DemoReport {
     }
 
     /// The report in this form.
-    pub fn text(&self, form: OutputForm) -> String {
+    pub fn text(&self, form: Form) -> String {
         match form {
-            OutputForm::Text => self.tables(),
-            OutputForm::Json => self.json(),
+            Form::Text => self.tables(),
+            Form::Json => self.json(),
         }
     }
 
@@ -150,6 +150,7 @@ in, out, lost: messages, and those to a dead replica; state: a digest of it\n";
     fn figures(&self) -> Table {
         let mut table = bordered();
         let ms = |us: u64| format!("{:.2} ms", us as f64 / 1e3);
+        let leader = self.leader.map_or_else(|| "none".to_owned(), |id| format!("replica {id}"));
         let rows = [
             ("requests", self.submitted.to_string()),
             ("answered exactly once", self.answered.to_string()),
@@ -161,7 +162,7 @@ in, out, lost: messages, and those to a dead replica; state: a digest of it\n";
             ("latency p99", ms(self.latency_us.p99)),
             ("latency max", ms(self.latency_us.max)),
             ("longest gap in service", format!("{:.0} ms", self.longest_gap_ms)),
-            ("view, leader", format!("{}, replica {}", self.view, self.leader)),
+            ("view, leader", format!("{}, {}", self.view, leader)),
             ("states", self.verdict()),
         ];
         for (name, value) in rows {

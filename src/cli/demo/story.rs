@@ -1,4 +1,4 @@
-//! Events of a demo, told on standard error as they happen.
+//! What happens, told on standard error as it happens.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use crate::model::events::Event;
 use crate::model::types::{ReplicaId, View};
 
 /// Tells the story of a run.
-pub(super) struct DemoStory {
+pub(super) struct Story {
     seen: Receiver<Seen>,
     bar: ProgressBar,
     /// Suspicions told.
@@ -22,7 +22,7 @@ pub(super) struct DemoStory {
     behind: Vec<(ReplicaId, Instant, u64)>,
 }
 
-impl DemoStory {
+impl Story {
     const TEMPLATE: &str = "{bar:32} {human_pos}/{human_len} requests, {rate}/s, {elapsed}";
 
     pub fn new(seen: Receiver<Seen>, total: u64) -> Self {
@@ -73,10 +73,9 @@ impl DemoStory {
 
     fn line(&mut self, replica: ReplicaId, event: &Event) -> Option<String> {
         match event {
-            Event::Suspected { view, .. } => {
+            Event::Suspected { of, view, .. } => {
                 let new = self.suspected.insert((replica, *view));
-                let suspect = View(view.0.saturating_sub(1));
-                new.then(|| format!("suspects the leader of view {suspect}"))
+                new.then(|| format!("suspects the leader of view {of}"))
             }
             // That there is a leader to begin with is no news.
             Event::Leads { view, .. } if *view == View(0) => None,
@@ -97,7 +96,11 @@ impl DemoStory {
     /// A replica is about to be killed.
     pub fn killing(&mut self, cluster: &Cluster, victim: ReplicaId) {
         let status = cluster.status(victim);
-        let role = if cluster.leader() == victim { "the leader" } else { "a follower" };
+        let role = match cluster.leader() {
+            Some(leader) if leader == victim => "the leader",
+            Some(_) => "a follower",
+            None => "a replica",
+        };
         let (view, slot) = (status.view, status.executed);
         let text = format!("replica {victim}, {role} of view {view}, killed at slot {slot}");
         self.say(cluster.elapsed(), &text);

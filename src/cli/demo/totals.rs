@@ -1,4 +1,4 @@
-//! Expected values of the counters, as far as the client can know them.
+//! What counters must show in the end, as far as the client can know.
 
 use std::collections::HashMap;
 

@@ -54,11 +54,13 @@ pub(in crate::cli) fn life(replica: u16, slot: u64) -> SlotLife {
             runs: vec![run],
         }),
         packed_at: (replica == 1).then_some(start),
+        proposer: Some(ReplicaId(1)),
         proposed_at: Some(start + 200 + u64::from(replica) * 10),
         voted_at: Some(start + 500 + u64::from(replica) * 10),
         votes: (0..3)
             .map(|voter| (ReplicaId(voter), start + 600 + u64::from(voter) * 100))
             .collect(),
+        decided_at: Some(start + 700),
         executed_at: Some(start + 900),
     }
 }
@@ -70,7 +72,7 @@ pub(in crate::cli) fn frame(replica: u16) -> Frame {
     let replica = ReplicaId(replica);
     let status =
         ReplicaStatus { replica, role, view, executed, stable, ..ReplicaStatus::example() };
-    let votes = Wait::Votes(vec![ReplicaId(2)]);
+    let votes = Wait::for_word("vote", vec![ReplicaId(2)]);
     let channel = |from: &str, to: &str, kind, label: &str, queued| Channel {
         from: from.to_owned(),
         to: to.to_owned(),

@@ -1,4 +1,4 @@
-//! `taraflow inspect`: the operators, streams and slots of a cluster's replicas.
+//! `taraflow inspect`: what the replicas of a cluster do, operator by operator.
 
 #[cfg(test)]
 pub(super) mod example;
@@ -13,25 +13,24 @@ use std::io::{self, IsTerminal};
 
 use clap::Args;
 
-use super::output::{OutputForm, print, print_json};
-use crate::cli::outcome::Failure;
+use super::output::{Form, print, print_json};
+use crate::model::error::Error;
 use crate::model::types::ReplicaId;
 use crate::observe::scene::Scene;
 
-pub(super) use listings::decided_at;
 pub(super) use once::findings;
-use sources::SourceArgs;
+use sources::Place;
 
-/// Arguments of `taraflow inspect`.
+/// What `taraflow inspect` is told.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With --dir each replica is asked for itself. With --addr those at the addresses, one is enough, are asked \
 what they know of all: of the others that is up to a second old. On a terminal the view stays open: ? shows \
 its keys. Exit codes: 2 there is no such replica or operator, or the recording cannot be used; 3 nobody answers; \
 7 the recording is damaged.")]
-pub(super) struct InspectArgs {
+pub struct InspectArgs {
     #[command(flatten)]
-    place: SourceArgs,
+    place: Place,
     /// Print what is there now and end; the default where the output is no terminal
     #[arg(long, conflicts_with = "watch")]
     once: bool,
@@ -49,18 +48,18 @@ pub(super) struct InspectArgs {
     all: bool,
     /// The form of what is printed: a table, or the scene as JSON
     #[arg(short, long, value_enum)]
-    output: Option<OutputForm>,
+    output: Option<Form>,
 }
 
 /// Looks, and shows.
 ///
 /// # Errors
-/// [`Failure::Silent`] if nobody answers; [`Failure::Usage`] if what is asked for is not there.
-pub(super) fn run(args: &InspectArgs) -> Result<(), Failure> {
+/// [`Error::Silent`] if nobody answers; [`Error::Usage`] if what is asked for is not there.
+pub fn run(args: &InspectArgs) -> Result<(), Error> {
     let terminal = io::stdout().is_terminal();
     if args.watch && !terminal {
         let what = "--watch needs a terminal to draw on: use --once, or -o json for programs";
-        return Err(Failure::Usage(what.to_owned()));
+        return Err(Error::Usage(what.to_owned()));
     }
     let ends = args.once || args.output.is_some() || args.operator.is_some();
     if terminal && !ends {
@@ -69,21 +68,19 @@ pub(super) fn run(args: &InspectArgs) -> Result<(), Failure> {
     show(args.place.source()?.scene(args.place.patience())?, args)
 }
 
-fn show(mut scene: Scene, args: &InspectArgs) -> Result<(), Failure> {
+fn show(mut scene: Scene, args: &InspectArgs) -> Result<(), Error> {
     if let Some(number) = args.replica {
         let n = scene.replicas.len();
         scene.replicas.retain(|seen| seen.replica.0 == number);
         if scene.replicas.is_empty() {
-            return Err(Failure::Usage(format!(
-                "there is no replica {number}: the cluster has {n}"
-            )));
+            return Err(Error::Usage(format!("there is no replica {number}: the cluster has {n}")));
         }
     }
     if let Some(name) = &args.operator {
         once::only(&mut scene, name)?;
     }
     match (args.output, &args.operator) {
-        (Some(OutputForm::Json), _) => print_json(&scene),
+        (Some(Form::Json), _) => print_json(&scene),
         (_, Some(name)) => print(&once::operator(&scene, name)),
         (_, None) => print(&once::text(&scene, args.all)),
     }

@@ -44,12 +44,10 @@ pub(in crate::cli) fn waiting(wait: &Wait) -> String {
         Wait::Nothing => String::new(),
         Wait::Role(role) => format!("what {role} holds"),
         Wait::Proposal(leader) => format!("the proposal of replica {leader}"),
-        Wait::Votes(of) => from("the vote", of),
-        Wait::Records(of) => from("the record", of),
-        Wait::Reports(of) => from("the checkpoint report", of),
-        Wait::ViewRequests(of) => from("the view request", of),
+        Wait::Word { what, of } | Wait::ToLead { what, of } => from(&format!("the {what}"), of),
         Wait::Slots(of) => from("the decided slots", of),
         Wait::Saving => "the disk, which saves a checkpoint".to_owned(),
+        Wait::Other(what) => what.to_string(),
     }
 }
 
@@ -99,6 +97,7 @@ pub(in crate::cli) fn role(status: &ReplicaStatus) -> &'static str {
         Role::Leader => "leader",
         Role::Candidate => "candidate",
         Role::Follower => "follower",
+        Role::Peer => "peer",
     }
 }
 
@@ -147,7 +146,9 @@ mod tests {
 
     #[test]
     fn what_is_waited_for_is_said_with_its_replicas() {
-        let votes = |of: &[u16]| waiting(&Wait::Votes(of.iter().copied().map(ReplicaId).collect()));
+        let votes = |of: &[u16]| {
+            waiting(&Wait::for_word("vote", of.iter().copied().map(ReplicaId).collect()))
+        };
 
         assert_eq!(votes(&[2]), "the vote of replica 2");
         assert_eq!(votes(&[1, 2]), "the votes of replicas 1, 2");

@@ -1,20 +1,20 @@
-//! Answer of `taraflow status` for programs.
+//! The answer of `taraflow status`, as programs read it.
 
 use std::net::SocketAddr;
 
 use serde::Serialize;
 
 use crate::engine::doing::Stuck;
-use crate::model::quorum::majority;
+use crate::model::quorum::Tolerance;
 use crate::model::types::ReplicaId;
 use crate::observe::findings::Finding;
-use crate::observe::scene::{Scene, Sighting};
+use crate::observe::scene::{Scene, Sighting, quorum};
 use crate::observe::status::ReplicaStatus;
 use crate::observe::verdict::Verdict;
 
 /// A replica as seen from here.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct SeenReplica {
+pub(super) struct Seen {
     /// Its number.
     pub replica: ReplicaId,
     /// Where it was asked, if that is known.
@@ -47,7 +47,7 @@ pub(super) struct Overview {
     pub may_fail: usize,
     /// What is wrong, the worst first.
     pub findings: Vec<Finding>,
-    pub replicas: Vec<SeenReplica>,
+    pub replicas: Vec<Seen>,
 }
 
 impl Overview {
@@ -56,7 +56,7 @@ impl Overview {
     /// Of a scene, in which replicas were asked at these addresses.
     pub fn new(scene: &Scene, addresses: &[(Option<ReplicaId>, SocketAddr)]) -> Self {
         let n = scene.replicas.len();
-        let needed = majority(n);
+        let needed = quorum(&scene.replicas);
         let can_vote = |seen: &&Sighting| {
             let votes = |status: &ReplicaStatus| {
                 status.not_ready.iter().all(|reason| reason.code.allows_votes())
@@ -66,7 +66,7 @@ impl Overview {
         let working = scene.replicas.iter().filter(can_vote).count();
         let replicas = scene.replicas.iter().map(|seen| {
             let known = addresses.iter().find(|(replica, _)| *replica == Some(seen.replica));
-            SeenReplica {
+            Seen {
                 replica: seen.replica,
                 address: known.map(|(_, address)| *address),
                 status: seen.fresh().map(|frame| frame.status.clone()),
@@ -97,7 +97,7 @@ impl Overview {
             verdict: Verdict::Unreachable,
             headline: format!("{}: {}", Verdict::Unreachable, finding.text),
             n,
-            needed: majority(n),
+            needed: Tolerance::Crash.quorum(n),
             working: 0,
             may_fail: 0,
             findings: vec![finding],

@@ -1,11 +1,11 @@
-//! Progress of `taraflow submit` on a terminal.
+//! How far `submit` is, on a terminal.
 
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 
 /// Owns the bar.
-pub(super) struct SubmitProgress {
+pub(super) struct Progress {
     bar: ProgressBar,
     started: Instant,
     answered: u64,
@@ -13,7 +13,7 @@ pub(super) struct SubmitProgress {
     before: u64,
 }
 
-impl SubmitProgress {
+impl Progress {
     /// For an input of so many bytes, if that is known.
     pub fn new(bytes: Option<u64>) -> Self {
         let (bar, template) = match bytes {

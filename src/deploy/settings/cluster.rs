@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::source::{Found, Layers, Source};
-use super::{Endpoint, ReplicaEndpoints};
-use crate::dataflows;
+use super::{Endpoint, ReplicaEndpoints, ToleranceOf};
 use crate::links::hello::Shared;
 use crate::model::config::Config;
 use crate::model::error::Error;
 use crate::model::error::{Problem, Problems};
+use crate::model::quorum::Tolerance;
 use crate::model::types::ReplicaId;
 
 /// The limits in `cluster.toml`, which are no settings of a node.
@@ -47,11 +47,11 @@ impl ClusterSettings {
     /// The format of the file this program reads and writes.
     pub const FORMAT: u64 = 1;
 
-    /// Reads the file, and says where each value came from.
+    /// Reads the file, and says where each value came from. `tolerance` knows the protocols.
     ///
     /// # Errors
     /// All that is wrong with it.
-    pub fn read(path: &Path) -> Result<(Self, Vec<Found>), Problems> {
+    pub fn read(path: &Path, tolerance: ToleranceOf) -> Result<(Self, Vec<Found>), Problems> {
         let layers = Layers::default();
         let mut source = Source::open(path, &layers).map_err(|problem| Problems(vec![problem]))?;
         let format = source.required::<u64>("format");
@@ -69,11 +69,14 @@ impl ClusterSettings {
             id
         });
         let protocol = source.required::<String>("protocol");
-        if let Some(Err(error)) = protocol.as_deref().map(dataflows::find) {
+        let tolerance =
+            protocol.as_deref().map(tolerance).unwrap_or_else(|| Ok(Tolerance::default()));
+        let tolerance = tolerance.unwrap_or_else(|error| {
             source.problem("protocol", error.to_string());
-        }
+            Tolerance::default()
+        });
         let replicas = replicas(&mut source);
-        let config = limits(&mut source, replicas.len());
+        let config = limits(&mut source, replicas.len(), tolerance);
         let place = path.display().to_string();
         let (found, mut problems) = source.finish(&super::node::NAMES, "node.toml");
         problems.0.extend(shared(&replicas, &place));
@@ -163,8 +166,8 @@ fn endpoint(source: &mut Source<'_>, name: &str, field: &str) -> Option<Endpoint
     Some(endpoint)
 }
 
-fn limits(source: &mut Source<'_>, n: usize) -> Config {
-    let mut config = Config::new(ReplicaId(0), n);
+fn limits(source: &mut Source<'_>, n: usize, tolerance: Tolerance) -> Config {
+    let mut config = Config { tolerance, ..Config::new(ReplicaId(0), n) };
     let count = source.tables("replicas");
     config.tick_ms = source.within("limits.tick_ms", config.tick_ms, 1..=1_000);
     config.gossip_every_ms =
@@ -193,10 +196,8 @@ fn limits(source: &mut Source<'_>, n: usize) -> Config {
     config.chunk_bytes =
         source.within("limits.chunk_bytes", config.chunk_bytes, 1 << 10..=256 << 20);
     match config.check() {
-        Err(Error::Settings(Problems(problems))) => {
-            for Problem { place, what } in problems {
-                source.problem(&format!("limits.{place}"), format!("`{place}` {what}"));
-            }
+        Err(Error::Setting { setting, wanted }) => {
+            source.problem(&format!("limits.{setting}"), format!("`{setting}` must be {wanted}"));
         }
         // Some replica has no address, which has been said.
         Err(_) if n != count || count == 0 => {}

@@ -24,6 +24,8 @@ use crate::disk::Identity;
 use crate::links::hello::Shared;
 use crate::links::tls::TlsFiles;
 use crate::model::config::Config;
+use crate::model::error::Error;
+use crate::model::quorum::Tolerance;
 use crate::observe::frame::Level;
 
 pub use cluster::ClusterSettings;
@@ -32,6 +34,9 @@ pub use node::{LogLevel, read};
 pub use secret::{Secret, secret_file};
 pub(crate) use source::nearest;
 pub use source::{DIRECTORY, Found, Layers, Origin, PREFIX};
+
+/// Tells what replicas tolerate that speak the protocol of a name, or that there is no such protocol.
+pub type ToleranceOf = fn(&str) -> Result<Tolerance, Error>;
 
 /// The settings of one node, read and checked.
 #[derive(Clone, Debug)]

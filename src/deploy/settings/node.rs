@@ -12,7 +12,7 @@ use super::rules;
 use super::secret::{Secret, secret_file};
 use super::source::{Found, Layers, Source};
 use super::value::Kind;
-use super::{Addresses, Endpoint, NodeSettings, ReplicaEndpoints};
+use super::{Addresses, Endpoint, NodeSettings, ReplicaEndpoints, ToleranceOf};
 use crate::links::tls::TlsFiles;
 use crate::model::config::Config;
 use crate::model::error::Error;
@@ -103,14 +103,18 @@ impl Kind for Level {
 }
 
 /// Reads a node's file, the cluster's file it names, and what overrides the former; and says where each
-/// value came from.
+/// value came from. `tolerance` knows the protocols.
 ///
 /// # Errors
 /// [`Error::Settings`] with all that is wrong.
-pub fn read(path: &Path, layers: &Layers) -> Result<(NodeSettings, Vec<Found>), Error> {
+pub fn read(
+    path: &Path,
+    layers: &Layers,
+    tolerance: ToleranceOf,
+) -> Result<(NodeSettings, Vec<Found>), Error> {
     if path.file_name().is_some_and(|name| name == "cluster.toml") {
         let path = path.display();
-        return Err(Error::Invalid(format!(
+        return Err(Error::Usage(format!(
             "{path} is the file that all nodes share: name a node.toml, such as replica-0/node.toml"
         )));
     }
@@ -118,8 +122,8 @@ pub fn read(path: &Path, layers: &Layers) -> Result<(NodeSettings, Vec<Found>), 
     let mut source = Source::open(path, layers).map_err(fail)?;
     let id = source.required::<u16>("id");
     let cluster = source.required::<String>("cluster");
-    let cluster =
-        cluster.map(|written| ClusterSettings::read(&source.beside("cluster", written.into())));
+    let cluster = cluster
+        .map(|written| ClusterSettings::read(&source.beside("cluster", written.into()), tolerance));
     let (cluster, of_cluster, wrong_in_cluster) = match cluster {
         Some(Ok((cluster, found))) => (Some(cluster), found, Problems::default()),
         Some(Err(problems)) => (None, Vec::new(), problems),

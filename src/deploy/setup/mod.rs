@@ -14,7 +14,7 @@ mod keys;
 mod texts;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -23,6 +23,7 @@ use crate::deploy::settings::Addresses;
 use crate::disk::{Files, Identity, Store};
 use crate::model::config::Config;
 use crate::model::error::Error;
+use crate::model::quorum::Tolerance;
 use crate::model::types::ReplicaId;
 
 use keys::Authority;
@@ -34,6 +35,8 @@ pub struct Plan {
     pub directory: PathBuf,
     /// The protocol they speak.
     pub protocol: String,
+    /// What they tolerate.
+    pub tolerance: Tolerance,
     /// How many replicas.
     pub replicas: usize,
     /// The port of replica 0's clients.
@@ -80,14 +83,15 @@ impl Plan {
     /// Refuses what cannot be made.
     ///
     /// # Errors
-    /// [`Error::Replicas`], or [`Error::Invalid`] for ports that do not exist, or for what exists.
+    /// [`Error::Replicas`], or [`Error::Usage`] for ports that do not exist, or for what exists.
     pub fn check(&self) -> Result<(), Error> {
-        Config::new(ReplicaId(0), self.replicas).check()?;
+        let usual = Config::new(ReplicaId(0), self.replicas);
+        Config { tolerance: self.tolerance, ..usual }.check()?;
         let last = usize::from(u16::MAX) - 200 - self.replicas;
         if self.base_port == 0 || usize::from(self.base_port) > last {
             let base = self.base_port;
             let what = format!("--base-port {base}: must be from 1 to {last}");
-            return Err(Error::Invalid(what));
+            return Err(Error::Usage(what));
         }
         for path in self.paths() {
             let path = self.directory.join(path);
@@ -97,7 +101,7 @@ impl Plan {
                      remove it",
                     path.display()
                 );
-                return Err(Error::Invalid(what));
+                return Err(Error::Usage(what));
             }
         }
         Ok(())
@@ -134,7 +138,7 @@ impl Plan {
         self.check()?;
         let id = getrandom::u64().map_err(|error| Error::Keys(error.to_string()))?;
         let items = self.items(id)?;
-        let fail = |doing| Error::file(doing, &self.directory);
+        let fail = |doing| file_error(doing, &self.directory);
         fs::create_dir_all(&self.directory).map_err(fail("make directory"))?;
         for item in &items {
             make(&self.directory.join(item.path()), item)?;
@@ -182,7 +186,7 @@ fn make(path: &Path, item: &Item) -> Result<(), Error> {
         Item::Disk(_, owner) => return Store::create(&mut Files::make(path)?, *owner),
         Item::Directory(_) => {
             let made = DirBuilder::new().mode(0o700).create(path);
-            return made.map_err(Error::file("make directory", path));
+            return made.map_err(file_error("make directory", path));
         }
         Item::Public(_, text) => (text, 0o644),
         Item::Secret(_, text) => (text, 0o600),
@@ -192,5 +196,10 @@ fn make(path: &Path, item: &Item) -> Result<(), Error> {
         file.write_all(text.as_bytes())?;
         file.sync_all()
     };
-    written().map_err(Error::file("write", path))
+    written().map_err(file_error("write", path))
+}
+
+fn file_error(doing: &'static str, path: &Path) -> impl Fn(io::Error) -> Error {
+    let path = path.display().to_string();
+    move |source| Error::File { doing, path: path.clone(), source }
 }

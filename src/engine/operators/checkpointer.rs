@@ -126,7 +126,7 @@ impl Checkpointer {
     fn new(own: Option<&Checkpoint>, config: &Config) -> Self {
         Self {
             n: config.n,
-            quorum: config.f() + 1,
+            quorum: config.quorum(),
             gossip_every_ms: config.gossip_every_ms,
             cut: BTreeSet::new(),
             own: own.map(|own| Report { slot: own.slot, digest: own.digest }),
@@ -157,7 +157,7 @@ impl Checkpointer {
                 };
                 let heard = self.reports.get(&own.slot).map(|tally| equal(&tally.digests));
                 let heard = heard.unwrap_or_default();
-                let wait = Wait::Reports(heard.missing(self.n));
+                let wait = Wait::for_word("checkpoint report", heard.missing(self.n));
                 Holding { slot: Some(own.slot), held: 1, wait, ..nothing }
             }
             _ => nothing,

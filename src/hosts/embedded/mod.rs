@@ -29,7 +29,7 @@ use crate::model::app::StateMachine;
 use crate::model::clock::Clock;
 use crate::model::config::Config;
 use crate::model::error::Error;
-use crate::model::types::{ReplicaId, View};
+use crate::model::types::ReplicaId;
 use crate::observe::board;
 use crate::observe::counters::Board;
 use crate::observe::frame::{Frame, Level};
@@ -119,6 +119,7 @@ struct Shared {
 pub struct Cluster {
     shared: Arc<Shared>,
     durable: bool,
+    quorum: usize,
     bounds: Bounds,
     threads: Vec<Thread>,
     disks: Vec<MemoryDisk>,
@@ -135,7 +136,7 @@ impl Cluster {
     /// # Errors
     /// What is wrong with the settings.
     pub fn start<M, R>(
-        settings: Settings,
+        mut settings: Settings,
         protocol: Protocol<M, R>,
         application: impl Fn() -> Box<dyn StateMachine> + Send + Sync + 'static,
     ) -> Result<Self, Error>
@@ -143,8 +144,9 @@ impl Cluster {
         M: Clone + Send + 'static,
         R: Clone + Serialize + DeserializeOwned + 'static,
     {
+        settings.config.tolerance = protocol.tolerance;
         settings.config.check()?;
-        let n = settings.config.n;
+        let (n, quorum) = (settings.config.n, settings.config.quorum());
         let post = Arc::new(Post::new(n, protocol.weight, settings.link_bytes_max));
         let shared = Arc::new(Shared {
             ports: (0..n).map(|_| ClientPort::default()).collect(),
@@ -172,7 +174,7 @@ impl Cluster {
         let spawn = Box::new(move |me| home.spawn(me));
         let dropped = Box::new(move |replica| post.dropped(replica));
         let threads = Vec::new();
-        let mut cluster = Self { shared, durable, bounds, threads, disks, spawn, dropped };
+        let mut cluster = Self { shared, durable, quorum, bounds, threads, disks, spawn, dropped };
         for me in (0..n as u16).map(ReplicaId) {
             let thread = (cluster.spawn)(me)?;
             cluster.threads.push(thread);
@@ -233,13 +235,18 @@ impl Cluster {
         (self.dropped)(replica)
     }
 
-    /// The leader of the highest view that a living replica is in.
+    /// How many of them decide together.
     #[must_use]
-    pub fn leader(&self) -> ReplicaId {
-        let statuses = self.shared.boards.iter().map(|board| {
-            board.with(|status| if status.alive { status.view } else { View::default() })
-        });
-        statuses.max().unwrap_or_default().leader(self.replicas())
+    pub fn quorum(&self) -> usize {
+        self.quorum
+    }
+
+    /// Who leads the highest view that a living replica is in, or is to; nobody where all propose.
+    #[must_use]
+    pub fn leader(&self) -> Option<ReplicaId> {
+        let statuses = self.shared.boards.iter().map(|board| board.with(|status| status.clone()));
+        let living = statuses.filter(|status| status.alive && status.leader.is_some());
+        living.max_by_key(|status| status.view)?.leader
     }
 
     /// How long the cluster has been running.

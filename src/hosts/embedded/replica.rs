@@ -245,7 +245,7 @@ where
             native_clients: self.edge.clients(),
             full: self.node.is_full(),
             syncs: self.node.meter().map(|meter| (meter.syncs(), meter.sync_times())),
-            ..Report::of(me, n, status, self.lines.clock.now())
+            ..Report::of(&self.config, status, self.lines.clock.now())
         }
     }
 

@@ -24,7 +24,6 @@ use crate::model::batch::Replies;
 use crate::model::clock::Clock;
 use crate::model::config::Config;
 use crate::model::error::Error;
-use crate::model::quorum::majority;
 use crate::model::types::{Millis, ReplicaId};
 use crate::observe::board::Board;
 use crate::observe::counters::{Origin, Status};
@@ -340,11 +339,9 @@ where
     fn publish(&mut self, now: Millis) {
         let EventLoopParts { config, node, peers, inbound, lines, showing, clock, .. } =
             &mut self.parts;
-        let n = config.n;
         let idle_for = |at| clock.elapsed().saturating_sub(at);
-        let leader = self.status.view.leader(n);
         let heard = present(inbound.heard_at(), now, config.present_ms()) - 1;
-        lines.describe(&self.status, leader, heard, clock.elapsed());
+        lines.describe(&self.status, heard, clock.elapsed());
         showing.report(Report {
             up_for: clock.elapsed(),
             idle_for: self.status.executed_at.map(idle_for),
@@ -362,7 +359,7 @@ where
             faults: inbound.faults().with(lines.faults()),
             syncs: node.meter().map(|meter| (meter.syncs(), meter.sync_times())),
             full: node.is_full(),
-            ..Report::of(config.me, n, self.status.clone(), now)
+            ..Report::of(config, self.status.clone(), now)
         });
     }
 
@@ -378,7 +375,7 @@ where
     /// Whether too few others are there for anything in flight to be answered.
     fn is_alone(&self, now: Millis) -> bool {
         let EventLoopParts { inbound, config, .. } = &self.parts;
-        present(inbound.heard_at(), now, config.present_ms()) < majority(config.n)
+        present(inbound.heard_at(), now, config.present_ms()) < config.quorum()
     }
 
     fn end(mut self, now: Millis) -> Result<(), Error> {

@@ -24,7 +24,10 @@ pub fn check(settings: &NodeSettings) -> Result<(), Error> {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             Err(gone(replica, path, "is not there"))
         }
-        Err(error) => Err(Error::file("read the data directory", path)(error)),
+        Err(source) => {
+            let path = path.display().to_string();
+            Err(Error::File { doing: "read the data directory", path, source })
+        }
     }
 }
 

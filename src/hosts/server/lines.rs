@@ -18,7 +18,7 @@ use crate::links::dropped::Faults;
 use crate::links::socket::{Scratch, Socket};
 use crate::model::app::Census;
 use crate::model::batch::{Answer, Replies, Request};
-use crate::model::types::{ClientId, Millis, ReplicaId};
+use crate::model::types::{ClientId, Millis};
 use crate::observe::counters::Status;
 use crate::observe::report::Tally;
 
@@ -282,11 +282,11 @@ impl Lines {
     }
 
     /// Notes how the replica stands and how many others it hears, for clients that ask.
-    pub fn describe(&mut self, status: &Status, leader: ReplicaId, heard: usize, uptime: Duration) {
+    pub fn describe(&mut self, status: &Status, heard: usize, uptime: Duration) {
         let world = &mut self.world;
         world.heard = heard;
         world.view = status.view;
-        world.leader = leader;
+        world.leader = status.leader;
         world.executed = status.executed;
         world.clients = self.clients.len();
         world.uptime_ms = uptime.as_millis() as u64;

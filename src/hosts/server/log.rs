@@ -5,7 +5,7 @@ use crate::model::events::{Event, Suspicion};
 /// Logs what an operator wants to read later.
 pub(super) fn event(event: &Event) {
     match event {
-        Event::Suspected { view, why: Suspicion::Late { source, waited_ms } } => {
+        Event::Suspected { view, of: _, why: Suspicion::Late { source, waited_ms } } => {
             let (view, source) = (view.0, source.0);
             tracing::warn!(
                 view,
@@ -14,14 +14,14 @@ pub(super) fn event(event: &Event) {
                 "suspects the leader: requests have waited too long"
             );
         }
-        Event::Suspected { view, why: Suspicion::Silent { silent_ms } } => {
+        Event::Suspected { view, of: _, why: Suspicion::Silent { silent_ms } } => {
             tracing::warn!(view = view.0, silent_ms, "suspects the leader: nothing is heard of it");
         }
-        Event::Suspected { view, why: Suspicion::Resigns } => {
+        Event::Suspected { view, of: _, why: Suspicion::Resigns } => {
             tracing::info!(view = view.0, "hands leadership over, because it is stopping");
         }
-        Event::EnteredView { view } => tracing::info!(view = view.0, "entered view"),
-        Event::Stands { view } => tracing::info!(view = view.0, "starts in view"),
+        Event::EnteredView { view, .. } => tracing::info!(view = view.0, "entered view"),
+        Event::Started { view, .. } => tracing::info!(view = view.0, "started in view"),
         Event::Leads { view, .. } => tracing::info!(view = view.0, "leads the view"),
         Event::Installed { slot } => {
             tracing::info!(slot = slot.0, "installed a checkpoint of another replica")

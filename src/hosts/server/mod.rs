@@ -170,6 +170,7 @@ fn lines(settings: &NodeSettings, census: Arc<Census>) -> Lines {
     let world = redis::ServerInfo {
         replica: settings.config.me,
         replicas: settings.config.n,
+        quorum: settings.config.quorum(),
         port: settings.listen.clients.port(),
         clients_max: settings.clients_max,
         ..redis::ServerInfo::default()

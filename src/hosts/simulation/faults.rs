@@ -4,6 +4,7 @@ use super::commands::Sizes;
 use super::random::Random;
 use crate::kv::service::STRING_BYTES_MAX;
 use crate::model::config::Config;
+use crate::model::quorum::Tolerance;
 use crate::model::types::ReplicaId;
 
 /// Microseconds of virtual time.
@@ -185,12 +186,15 @@ impl Settings {
         }
     }
 
-    /// The world of a seed. Half the faults are off in each, so that rare combinations run long.
+    /// The world of a seed, for a protocol of this fault model. Half the faults are off in each, so that rare combinations run long.
     #[must_use]
-    pub fn swarm(seed: u64) -> Self {
+    pub fn swarm(seed: u64, tolerance: Tolerance) -> Self {
         let mut random = Random::new(seed ^ 0x05EE_DF00_D5EE_D000);
         let r = &mut random;
-        let n = *r.pick(&[3, 3, 3, 5, 5, 7]);
+        let n = *r.pick(match tolerance {
+            Tolerance::Crash => &[3, 3, 3, 5, 5, 7],
+            Tolerance::Byzantine => &[4, 4, 4, 7, 7, 10],
+        });
         let mut settings = Self::calm(n);
         settings.config = swarm_config(r, n);
         settings.clients = r.within(2..7) as usize;
@@ -332,7 +336,8 @@ mod tests {
 
     #[test]
     fn a_hundred_worlds_hold_every_kind_of_client_size_and_fault() {
-        let worlds: Vec<Settings> = (0..100).map(Settings::swarm).collect();
+        let worlds: Vec<Settings> =
+            (0..100).map(|seed| Settings::swarm(seed, Tolerance::Crash)).collect();
         let some =
             |holds: fn(&Settings) -> bool| worlds.iter().filter(|world| holds(world)).count();
         assert!(some(|world| world.lines > 0) > 20);

@@ -211,7 +211,7 @@ where
         }
         let hash = match event {
             Event::Executed { slot, value, .. } => (1, slot.0, value.clone()),
-            Event::EnteredView { view } => (2, view.0, None),
+            Event::EnteredView { view, .. } => (2, view.0, None),
             Event::Leads { view, .. } => (3, view.0, None),
             Event::Digest { .. } => {
                 self.digests += 1;

@@ -118,7 +118,7 @@ impl Common {
             Event::Diverged { slot, replica } => {
                 Err(format!("G7: {me} hears from {replica} of another state before {slot}"))
             }
-            Event::EnteredView { view } => {
+            Event::EnteredView { view, .. } => {
                 let known = self.view.entry(me).or_default();
                 if view <= known {
                     return Err(format!("G9: {me} enters view {view} after view {known}"));
@@ -126,7 +126,7 @@ impl Common {
                 *known = *view;
                 Ok(())
             }
-            Event::Stands { view } => {
+            Event::Started { view, .. } => {
                 let known = self.view.insert(me, *view).filter(|known| known > view);
                 let broken = |known| format!("G9: {me} stands in view {view} after view {known}");
                 known.map_or(Ok(()), |known| Err(broken(known)))

@@ -214,7 +214,7 @@ impl Seat {
             fenced,
             links: peers.map(link).collect(),
             heard_at: self.heard_at.clone(),
-            ..Report::of(me, n, self.status.clone(), now_ms)
+            ..Report::of(config, self.status.clone(), now_ms)
         }
     }
 }

@@ -110,11 +110,12 @@ where
     fn made(
         subject: &Subject<M, R>,
         seed: u64,
-        settings: Settings,
+        mut settings: Settings,
         keep: bool,
         recorder: Option<Recorder>,
     ) -> Self {
         let mut random = Random::new(seed);
+        settings.config.tolerance = subject.protocol.tolerance;
         let n = settings.config.n;
         let place = |random: &mut Random| Place {
             node: None,

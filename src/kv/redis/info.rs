@@ -144,7 +144,7 @@ fn cluster(server: &ServerInfo) -> Vec<(&'static str, String)> {
         ("replica", server.replica.to_string()),
         ("replicas", server.replicas.to_string()),
         ("view", server.view.to_string()),
-        ("leader", server.leader.to_string()),
+        ("leader", server.leader.map_or_else(|| "none".to_owned(), |leader| leader.to_string())),
         ("executed_slot", server.executed.to_string()),
     ]
 }

@@ -97,12 +97,14 @@ pub struct ServerInfo {
     pub replica: ReplicaId,
     /// How many replicas there are.
     pub replicas: usize,
+    /// How many of them decide together.
+    pub quorum: usize,
     /// How many of the others this one hears.
     pub heard: usize,
     /// The view that the replica is in.
     pub view: View,
     /// Who leads that view.
-    pub leader: ReplicaId,
+    pub leader: Option<ReplicaId>,
     /// The first slot that the replica has not executed.
     pub executed: Slot,
     /// Connected clients.
@@ -171,6 +173,6 @@ pub struct ListedConnection {
 impl ServerInfo {
     /// How many replicas may fail.
     fn failures_max(&self) -> usize {
-        self.replicas.saturating_sub(1) / 2
+        self.replicas.saturating_sub(self.quorum)
     }
 }

@@ -4,7 +4,6 @@ use super::rules::{Cluster, STALLED_US};
 use super::why::{fault, link, slots, waits_for_disk};
 use super::{Code, Finding, Severity};
 use crate::model::events::Wait;
-use crate::model::quorum::majority;
 use crate::model::types::ReplicaId;
 use crate::observe::blame::words;
 use crate::observe::frame::{Frame, Holding, Operator};
@@ -75,7 +74,7 @@ impl Cluster<'_> {
 
     /// What a replica says that hears too few others, though there are enough.
     fn deafness<'f>(&self, frame: &'f Frame) -> Option<&'f str> {
-        let enough = self.fresh.len() >= majority(self.replicas.len());
+        let enough = self.fresh.len() >= self.quorum;
         reason(frame, health::Code::NoQuorum).filter(|_| enough).map(|reason| &*reason.text)
     }
 

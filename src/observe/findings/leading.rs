@@ -5,9 +5,8 @@ use super::why::{absence, link};
 use super::{Code, Finding, Severity};
 use crate::engine::doing::Stuck;
 use crate::model::events::Wait;
-use crate::model::quorum::majority;
 use crate::model::types::{Millis, ReplicaId, View};
-use crate::observe::blame::replicas as list;
+use crate::observe::blame::words;
 use crate::observe::frame::Frame;
 use crate::observe::scene::Sighting;
 use crate::observe::status::Role;
@@ -21,7 +20,7 @@ impl Cluster<'_> {
     fn view(&self) -> View {
         let mut views: Vec<View> = self.fresh.iter().map(|frame| frame.status.view).collect();
         views.sort();
-        let entered = majority(self.replicas.len()).min(views.len());
+        let entered = self.quorum.min(views.len());
         views.iter().nth_back(entered.saturating_sub(1)).copied().unwrap_or_default()
     }
 
@@ -44,13 +43,20 @@ impl Cluster<'_> {
         Some(format!("the leader is changing: nobody has led for {ms} ms"))
     }
 
-    /// For how long nobody has led the view, by what was last executed, when its leader or the one before
-    /// was last heard, or how lately it has started; nothing if nobody can say.
-    fn unled_ms(&self, view: View) -> Option<Millis> {
-        let n = self.replicas.len();
-        let leader = view.leader(n);
-        let before = View(view.0.saturating_sub(1)).leader(n);
-        let gone = [leader, before].into_iter().filter(|one| self.frame(*one).is_none());
+    /// Who is to lead a view, by the word of those in it; nobody where all propose.
+    fn leader_of(&self, view: View) -> Option<ReplicaId> {
+        let of_view = self.fresh.iter().find(|frame| frame.status.view == view)?;
+        of_view.status.leader
+    }
+
+    /// For how long nobody has led, by what was last executed, when one that is gone and may have led was
+    /// last heard, or how lately `leader` has started; nothing if nobody can say.
+    fn unled_ms(&self, leader: ReplicaId) -> Option<Millis> {
+        let may_have_led = |seen: &&Sighting| {
+            let followed = |frame: &Frame| frame.status.role == Role::Follower;
+            seen.fresh().is_none() && !seen.frame.as_deref().is_some_and(followed)
+        };
+        let gone = self.replicas.iter().filter(may_have_led).map(|seen| seen.replica);
         let heard = gone.flat_map(|gone| {
             let heard = move |frame: &&Frame| link(&frame.status, gone)?.heard_ms_ago;
             self.fresh.iter().filter_map(heard)
@@ -61,7 +67,7 @@ impl Cluster<'_> {
     }
 
     pub(super) fn no_leader(&self) -> Vec<Finding> {
-        let needed = majority(self.replicas.len());
+        let needed = self.quorum;
         // Without enough of them nobody can lead, and why not has been found.
         let unable = self.stuck_ones().count();
         if self.there() < needed + unable || self.fresh.is_empty() || !self.full_ones().is_empty() {
@@ -73,7 +79,7 @@ impl Cluster<'_> {
             Some((seen, frame)) if seen.silence.is_none() => self.unfollowed(frame, needed),
             // Nobody can say.
             _ if self.fresh.len() < needed => Vec::new(),
-            _ => vec![self.nobody_leads()],
+            _ => self.nobody_leads().into_iter().collect(),
         }
     }
 
@@ -106,34 +112,32 @@ impl Cluster<'_> {
         vec![Finding { code: Code::NoLeader, severity, replica: Some(me), text, because }]
     }
 
-    fn nobody_leads(&self) -> Finding {
+    fn nobody_leads(&self) -> Option<Finding> {
         let view = self.view();
-        let leader = view.leader(self.replicas.len());
+        let leader = self.leader_of(view)?;
         let text = format!("nobody leads view {view}, which replica {leader} is to lead");
         let because = match self.frame(leader) {
             None => self.replicas.get(leader.0 as usize).map(absence).into_iter().collect(),
             Some(frame) => {
-                let records = frame.holdings.iter().find_map(|holding| match &holding.wait {
-                    Wait::Records(of) => Some(of),
+                let lacking = frame.holdings.iter().find_map(|holding| match &holding.wait {
+                    wait @ Wait::ToLead { of, .. } => Some((wait, of)),
                     _ => None,
                 });
-                let lacks = |of: &Vec<ReplicaId>| {
-                    format!("replica {leader} has not heard the records of {}", list(of))
-                };
+                let lacks = |(wait, _)| format!("replica {leader} {}", words(wait));
                 let learns = || {
                     format!(
                         "the new leader, replica {leader}, is still collecting what earlier views left behind"
                     )
                 };
-                let mut because = vec![records.map_or_else(learns, lacks)];
-                let mut others = records.cloned().unwrap_or_default();
+                let mut because = vec![lacking.map_or_else(learns, lacks)];
+                let mut others = lacking.map(|(_, of)| of.clone()).unwrap_or_default();
                 others.retain(|other| *other != leader);
                 because.extend(self.excuses(&others, frame));
                 because
             }
         };
-        let (severity, text) = worth(text, self.change(self.unled_ms(view)));
-        Finding { code: Code::NoLeader, severity, replica: Some(leader), text, because }
+        let (severity, text) = worth(text, self.change(self.unled_ms(leader)));
+        Some(Finding { code: Code::NoLeader, severity, replica: Some(leader), text, because })
     }
 }
 

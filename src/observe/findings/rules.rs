@@ -6,12 +6,11 @@ use super::why::{absence, holding};
 use super::{Code, Finding, Severity};
 use crate::engine::doing::Stuck;
 use crate::model::events::Wait;
-use crate::model::quorum::majority;
 use crate::model::types::{Millis, ReplicaId, Slot};
 use crate::observe::blame::replicas as list;
 use crate::observe::frame::{Frame, Holding};
 use crate::observe::observer::APPLICATION;
-use crate::observe::scene::Sighting;
+use crate::observe::scene::{Sighting, quorum};
 
 /// For how long a role may wait for the same thing before that is worth a word, in microseconds.
 pub(super) const STALLED_US: u64 = 1_000_000;
@@ -22,7 +21,11 @@ const YOUNG_MS: Millis = 2_000;
 /// What is wrong, the worst first.
 #[must_use]
 pub fn find(replicas: &[Sighting]) -> Vec<Finding> {
-    let view = Cluster { replicas, fresh: replicas.iter().filter_map(Sighting::fresh).collect() };
+    let view = Cluster {
+        replicas,
+        quorum: quorum(replicas),
+        fresh: replicas.iter().filter_map(Sighting::fresh).collect(),
+    };
     let mut findings: Vec<Finding> = [
         view.diverged(),
         view.no_quorum(),
@@ -55,6 +58,8 @@ pub fn find(replicas: &[Sighting]) -> Vec<Finding> {
 /// A cluster by its latest frames.
 pub(super) struct Cluster<'a> {
     pub(super) replicas: &'a [Sighting],
+    /// How many of them decide together.
+    pub(super) quorum: usize,
     /// Those that still say how their replicas stand.
     pub(super) fresh: Vec<&'a Frame>,
 }
@@ -125,7 +130,7 @@ impl Cluster<'_> {
 
     fn no_quorum(&self) -> Vec<Finding> {
         let (n, there) = (self.replicas.len(), self.there());
-        let needed = majority(n);
+        let needed = self.quorum;
         if there >= needed {
             return Vec::new();
         }
@@ -157,7 +162,7 @@ impl Cluster<'_> {
     /// Enough replicas are there, and too many of them do not come back from something. A checkpoint
     /// that is cut on all replicas at once is a pause.
     fn halted(&self) -> Vec<Finding> {
-        let (there, needed) = (self.there(), majority(self.replicas.len()));
+        let (there, needed) = (self.there(), self.quorum);
         let stuck: Vec<ReplicaId> = self.stuck_ones().map(|(seen, _)| seen.replica).collect();
         if there < needed || there - stuck.len() >= needed {
             return Vec::new();
@@ -179,7 +184,7 @@ impl Cluster<'_> {
     pub(super) fn full_ones(&self) -> Vec<&Frame> {
         let is_full = |frame: &&&Frame| frame.status.disk.as_ref().is_some_and(|disk| disk.full);
         let full: Vec<_> = self.fresh.iter().filter(is_full).copied().collect();
-        let enough = self.there() >= majority(self.replicas.len()) + full.len();
+        let enough = self.there() >= self.quorum + full.len();
         if enough { Vec::new() } else { full }
     }
 
@@ -187,7 +192,7 @@ impl Cluster<'_> {
     /// else that can be seen of agreement.
     fn full(&self) -> Vec<Finding> {
         let full = self.full_ones();
-        if full.is_empty() || self.there() < majority(self.replicas.len()) {
+        if full.is_empty() || self.there() < self.quorum {
             return Vec::new();
         }
         let who: Vec<ReplicaId> = full.iter().map(|frame| frame.status.replica).collect();
@@ -296,7 +301,7 @@ impl Cluster<'_> {
     }
 
     fn away(&self) -> Vec<Finding> {
-        if self.there() < majority(self.replicas.len()) {
+        if self.there() < self.quorum {
             return Vec::new();
         }
         let finding = |sighting: &Sighting| Finding {

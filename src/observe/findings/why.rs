@@ -29,7 +29,7 @@ impl Cluster<'_> {
             because.extend(last.map(|holding| Blame::of(holding).text));
         }
         let others: Vec<ReplicaId> = match last.map(|holding| &holding.wait) {
-            Some(Wait::Votes(of) | Wait::Reports(of) | Wait::Records(of)) => of.clone(),
+            Some(Wait::Word { of, .. } | Wait::ToLead { of, .. }) => of.clone(),
             Some(Wait::Proposal(leader)) => {
                 let why = self.why_not_proposed(*leader);
                 let leader = if why.is_empty() { vec![*leader] } else { Vec::new() };
@@ -58,7 +58,7 @@ impl Cluster<'_> {
             because.push(format!("on replica {leader} {}", Blame::of(at).text));
             next = match &at.wait {
                 Wait::Role(role) => holding(frame, role),
-                Wait::Votes(of) | Wait::Reports(of) | Wait::Records(of) => {
+                Wait::Word { of, .. } | Wait::ToLead { of, .. } => {
                     because.extend(self.excuses(of, frame));
                     None
                 }

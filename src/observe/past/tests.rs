@@ -17,7 +17,7 @@ fn batch(client: u64, first: u64, count: u64, bytes: usize) -> Value {
 fn a_slot_remembers_when_its_steps_were_seen() {
     let past = Past::default();
     past.write(|memory| {
-        memory.propose(Slot(7), View(1), 10);
+        memory.propose(ReplicaId(1), Slot(7), View(1), 10);
         memory.hear_vote(ReplicaId(1), Slot(7), View(1), 12);
         memory.hear_vote(ReplicaId(1), Slot(7), View(1), 13);
         memory.vote(Slot(7), View(1), 11);
@@ -25,6 +25,7 @@ fn a_slot_remembers_when_its_steps_were_seen() {
     });
     let life = past.slot(Slot(7)).unwrap();
     assert_eq!((life.packed_at, life.proposed_at, life.voted_at), (Some(9), Some(10), Some(11)));
+    assert_eq!((life.proposer, life.decided_at), (Some(ReplicaId(1)), None));
     assert_eq!((life.votes, life.executed_at), (vec![(ReplicaId(1), 12)], Some(14)));
     let run = RequestRun { client: ClientId(5), first: 1, last: 3 };
     assert_eq!(life.batch.unwrap().runs, [run]);
@@ -33,10 +34,25 @@ fn a_slot_remembers_when_its_steps_were_seen() {
 }
 
 #[test]
+fn a_slot_is_decided_with_the_vote_that_makes_a_quorum() {
+    let past = Past::new(ReplicaId(0), 2);
+    let hear = |voter, view, now| {
+        past.write(|memory| memory.hear_vote(ReplicaId(voter), Slot(3), View(view), now));
+        past.slot(Slot(3)).unwrap().decided_at
+    };
+    assert_eq!(
+        [hear(1, 1, 10), hear(1, 1, 11), hear(2, 1, 12), hear(0, 1, 13)],
+        [None, None, Some(12), Some(12)]
+    );
+    // What is proposed anew is decided anew.
+    assert_eq!([hear(1, 2, 20), hear(0, 2, 21)], [None, Some(21)]);
+}
+
+#[test]
 fn steps_of_a_later_view_are_seen_anew() {
     let past = Past::default();
     past.write(|memory| {
-        memory.propose(Slot(0), View(1), 9);
+        memory.propose(ReplicaId(1), Slot(0), View(1), 9);
         memory.hear_vote(ReplicaId(1), Slot(0), View(1), 10);
         memory.hear_vote(ReplicaId(2), Slot(0), View(2), 20);
         memory.hear_vote(ReplicaId(0), Slot(0), View(1), 30);
@@ -45,7 +61,7 @@ fn steps_of_a_later_view_are_seen_anew() {
     let life = past.slot(Slot(0)).unwrap();
     assert_eq!(life.votes, [(ReplicaId(2), 20)]);
     assert_eq!((life.proposed_at, life.voted_at), (None, None));
-    past.write(|memory| memory.propose(Slot(0), View(2), 40));
+    past.write(|memory| memory.propose(ReplicaId(1), Slot(0), View(2), 40));
     assert_eq!(past.slot(Slot(0)).unwrap().proposed_at, Some(40));
 }
 
@@ -53,12 +69,12 @@ fn steps_of_a_later_view_are_seen_anew() {
 fn slots_that_a_checkpoint_replaces_are_open_no_more() {
     let past = Past::default();
     past.write(|memory| {
-        memory.propose(Slot(3), View(1), 9);
+        memory.propose(ReplicaId(1), Slot(3), View(1), 9);
         memory.install(Slot(7));
     });
     assert_eq!(past.slot(Slot(3)), None);
     past.write(|memory| {
-        memory.propose(Slot(8), View(1), 10);
+        memory.propose(ReplicaId(1), Slot(8), View(1), 10);
         memory.install(Slot(7));
     });
     assert!(past.slot(Slot(8)).is_some());
@@ -85,9 +101,9 @@ fn what_is_remembered_is_bounded_in_slots_and_bytes() {
 fn a_slot_far_ahead_makes_the_past_begin_anew() {
     let past = Past::default();
     past.write(|memory| {
-        memory.propose(Slot(0), View(0), 1);
-        memory.propose(Slot(1 << 40), View(0), 2);
-        memory.propose(Slot(0), View(0), 3);
+        memory.propose(ReplicaId(1), Slot(0), View(0), 1);
+        memory.propose(ReplicaId(1), Slot(1 << 40), View(0), 2);
+        memory.propose(ReplicaId(1), Slot(0), View(0), 3);
     });
     assert_eq!(past.oldest(), Some(Slot(1 << 40)));
 

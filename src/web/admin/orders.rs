@@ -1,4 +1,4 @@
-//! Orders to the replicas of an embedded cluster, for people who want to see what happens.
+//! What a page may tell an embedded cluster to do to its replicas, for people who want to see what happens.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use crossbeam_channel::Sender;
 
-use super::answer::refusal;
+use super::questions::refusal;
 use crate::model::types::ReplicaId;
 
 /// Where these paths begin: the only ones that are asked with POST.
@@ -18,15 +18,15 @@ pub(super) const PATHS: &str = "/v1/replicas/";
 /// Something to be done to a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {
-    /// Which replica.
+    /// To which.
     pub replica: ReplicaId,
-    /// What is to be done to it.
-    pub action: OrderAction,
+    /// What.
+    pub what: What,
 }
 
-/// Action on a replica.
+/// What can be done to a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OrderAction {
+pub enum What {
     /// End it, as a crash does.
     Kill,
     /// Let it do nothing for a while.
@@ -35,8 +35,7 @@ pub enum OrderAction {
     Restart,
 }
 
-/// Receiver of orders.
-struct OrderSink {
+struct Taker {
     replicas: usize,
     orders: Sender<Order>,
 }
@@ -44,26 +43,26 @@ struct OrderSink {
 /// The paths; `orders` is read by whoever owns the replicas.
 pub(super) fn router(replicas: usize, orders: Sender<Order>) -> Router {
     Router::new()
-        .route("/v1/replicas/{replica}/{action}", post(order))
-        .with_state(Arc::new(OrderSink { replicas, orders }))
+        .route("/v1/replicas/{replica}/{what}", post(order))
+        .with_state(Arc::new(Taker { replicas, orders }))
 }
 
 async fn order(
-    State(sink): State<Arc<OrderSink>>,
-    Path((replica, action)): Path<(u16, String)>,
+    State(taker): State<Arc<Taker>>,
+    Path((replica, what)): Path<(u16, String)>,
 ) -> Response {
-    let action = match action.as_str() {
-        "kill" => OrderAction::Kill,
-        "pause" => OrderAction::Pause,
-        "restart" => OrderAction::Restart,
+    let what = match what.as_str() {
+        "kill" => What::Kill,
+        "pause" => What::Pause,
+        "restart" => What::Restart,
         _ => {
             return refusal(StatusCode::NOT_FOUND, "a replica can be told to kill, pause, restart");
         }
     };
-    if usize::from(replica) >= sink.replicas {
+    if usize::from(replica) >= taker.replicas {
         return refusal(StatusCode::NOT_FOUND, format!("there is no replica {replica}"));
     }
-    match sink.orders.try_send(Order { replica: ReplicaId(replica), action }) {
+    match taker.orders.try_send(Order { replica: ReplicaId(replica), what }) {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(_) => {
             let why = "orders are not taken now: too many wait, or the cluster is ending";

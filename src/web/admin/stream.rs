@@ -1,4 +1,4 @@
-//! `GET /v1/events`: frames, silences and findings as a stream.
+//! `GET /v1/events`: what happens, as it happens.
 //!
 //! Whoever reads slowly sees fewer frames: what is sent next is made when there is room for it, from what
 //! is true then. So nothing gathers here for anybody.
@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Extension;
@@ -21,44 +20,20 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::answer::refusal;
-use super::state::AdminState;
+use super::Lasting;
+use super::questions::{Sources, refusal};
+use super::watching::Story;
 use crate::model::types::ReplicaId;
 use crate::observe::findings::Finding;
-use crate::observe::frame::{Happened, VERSION};
+use crate::observe::frame::VERSION;
 
 /// How often it is looked whether there is something new.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// Mark of a connection that is to last, because what it carries has no end: how often it was ready for more.
-#[derive(Clone, Debug, Default)]
-pub(super) struct LongLived(Arc<AtomicU64>);
-
-impl LongLived {
-    fn go_on(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub fn progress(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// What happened lately in a replica of this process.
-#[derive(Serialize, JsonSchema)]
-#[schemars(rename = "Story")]
-pub(super) struct Happenings {
-    /// The version of the format of frames.
-    version: u32,
-    /// Which replica.
-    replica: ReplicaId,
-    happened: Vec<Happened>,
-}
-
 /// Frames as they are taken, or, to those who do not ask for a stream, what happened lately.
 pub(super) async fn events(
-    State(sources): State<Arc<AdminState>>,
-    Extension(lasting): Extension<LongLived>,
+    State(sources): State<Arc<Sources>>,
+    Extension(lasting): Extension<Lasting>,
     headers: HeaderMap,
 ) -> Response {
     let accepted = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
@@ -66,8 +41,7 @@ pub(super) async fn events(
         return match sources.past(None) {
             Err(refused) => *refused,
             Ok((replica, past)) => {
-                Json(Happenings { version: VERSION, replica, happened: past.happened() })
-                    .into_response()
+                Json(Story { version: VERSION, replica, happened: past.happened() }).into_response()
             }
         };
     }
@@ -94,21 +68,20 @@ pub(super) async fn events(
 
 /// Somebody who is told what is new.
 struct Watcher {
-    sources: Arc<AdminState>,
+    sources: Arc<Sources>,
     /// The life and number of the last frame sent, by replica.
     seen: BTreeMap<ReplicaId, (u64, u64)>,
     /// Why each replica was last said to be silent.
     silent: BTreeMap<ReplicaId, Option<String>>,
     findings: Option<Vec<Finding>>,
     next: VecDeque<Event>,
-    lasting: LongLived,
+    lasting: Lasting,
     _place: OwnedSemaphorePermit,
 }
 
 /// That nothing is heard of a replica any more.
 #[derive(Serialize, JsonSchema)]
-#[schemars(rename = "Silence")]
-pub(super) struct SilenceEvent<'a> {
+pub(super) struct Silence<'a> {
     replica: ReplicaId,
     /// Why, as far as it is known.
     text: &'a str,
@@ -145,7 +118,7 @@ impl Watcher {
                 said.clone_from(&sighting.silence);
                 if let Some(text) = &sighting.silence {
                     let silence =
-                        SilenceEvent { replica: sighting.replica, text, ended: sighting.ended };
+                        Silence { replica: sighting.replica, text, ended: sighting.ended };
                     self.next.push_back(event("silence", &silence));
                 }
             }

@@ -111,14 +111,14 @@ fn a_request_that_nobody_remembers_is_told_with_what_they_do() {
     stub.set("/v1/status", stub::status(0));
     stub.set(
         "/v1/slots",
-        json!({"version": 1, "replica": 0, "lost": 0, "oldest": 500, "slots": []}),
+        json!({"version": 2, "replica": 0, "lost": 0, "oldest": 500, "slots": []}),
     );
     let address = stub.start();
 
     let (code, _, said) = ask(&["trace", "5:17"], address);
 
     assert_eq!(code, Some(1));
-    let expected = "taraflow: no replica that answers remembers request 17 of session 5: replica 0 \
+    let expected = "taraflow: no replica that answers knows request 17 of session 5: replica 0 \
                     remembers slots from 500 on\n";
     assert_eq!(said, expected);
     assert_eq!(ask(&["trace", "first"], address).0, Some(2));

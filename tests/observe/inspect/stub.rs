@@ -96,7 +96,7 @@ pub fn frame(replica: u16, number: u64) -> Value {
         })
     };
     json!({
-        "version": 1, "status": status(replica), "number": number,
+        "version": 2, "status": status(replica), "number": number,
         "at_us": 1_700_000_000_000_000_u64 + 250_000 * number, "window_us": 10_000_000,
         "level": "basic", "lost": 0, "request_rate": 4000.0, "slot_rate": 400.0, "latency": spread,
         "operators": [operator(1, "learner", 0.05), operator(2, "executor", 0.25)],
@@ -112,7 +112,7 @@ pub fn frame(replica: u16, number: u64) -> Value {
 pub fn scene(number: u64, findings: &Value) -> Value {
     let seen = |replica: u16| json!({"replica": replica, "frame": frame(replica, number), "age_us": 0, "silence": null});
     json!({
-        "version": 1, "at_us": 1_700_000_000_000_000_u64, "findings": findings,
+        "version": 2, "at_us": 1_700_000_000_000_000_u64, "findings": findings,
         "replicas": (0..3).map(seen).collect::<Vec<_>>(),
     })
 }

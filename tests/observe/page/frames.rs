@@ -53,7 +53,7 @@ pub fn frame(replica: u64, number: u64) -> Frame {
             "sent": number * 100, "queued": 0, "rate": rate})
     });
     let frame = json!({
-        "version": 1,
+        "version": 2,
         "status": status(replica, view, executed, behind),
         "number": number, "at_us": at, "window_us": 10_000_000, "level": "full", "lost": 0,
         "request_rate": 21_000.0 + (number % 7) as f64 * 150.0 - behind as f64 * 120.0,
@@ -64,7 +64,7 @@ pub fn frame(replica: u64, number: u64) -> Frame {
         "operators": operators.collect::<Vec<_>>(),
         "channels": channels.collect::<Vec<_>>(),
         "holdings": [
-            {"role": "learner", "slot": executed, "held": 3, "wait": {"votes": [2]}, "waited_us": 14_000},
+            {"role": "learner", "slot": executed, "held": 3, "wait": {"word": {"what": "vote", "of": [2]}}, "waited_us": 14_000},
             {"role": "executor", "slot": executed, "held": 0, "wait": {"role": "release"}, "waited_us": 900},
         ],
         "blame": [
@@ -124,9 +124,11 @@ fn life(replica: u64, slot: u64, view: u64, at: u64) -> Value {
         "batch": {"id": {"source": 1, "incarnation": 1, "number": slot}, "requests": 47 + slot % 6,
             "bytes": 5_120, "runs": [{"client": 5, "first": slot * 47, "last": slot * 47 + 46}]},
         "packed_at": (replica == 1).then_some(begun - 60),
+        "proposer": view % N,
         "proposed_at": if view % N == replica { begun } else { shift(90) },
         "voted_at": shift(330 + late),
         "votes": [[0, shift(380)], [1, shift(430)], [2, shift(900)]],
+        "decided_at": shift(430),
         "executed_at": shift(500),
     })
 }

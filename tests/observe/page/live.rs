@@ -145,7 +145,7 @@ fn a_lost_connection_is_said_and_made_again() {
     browser.wait_text("#connection", "disconnected");
     browser.wait_text("#lost-for", "for ");
     browser.wait_text("#connection", "live");
-    node.tell("frame", "{\"version\": 2}");
+    node.tell("frame", "{\"version\": 9}");
     node.tell("frame", "no frame");
     browser.wait_text("#notices", "2 frames could not be read");
     tell_frames(&node, 20..=20);

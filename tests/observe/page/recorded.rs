@@ -165,8 +165,8 @@ fn text_of_a_frame_never_becomes_markup() {
 #[test]
 #[ignore = "needs Chromium"]
 fn a_frame_with_nothing_in_it_breaks_no_view() {
-    let bare = json!({"version": 1, "at_us": 5, "status": {"replica": 1}});
-    let odd = json!({"version": 1, "at_us": 6, "status": {"replica": 0, "n": "three", "links": 4},
+    let bare = json!({"version": 2, "at_us": 5, "status": {"replica": 1}});
+    let odd = json!({"version": 2, "at_us": 6, "status": {"replica": 0, "n": "three", "links": 4},
         "operators": [null, 3, {"name": 5}], "slots": [{"slot": 1, "votes": [[1], "x"]}],
         "blame": "nobody", "latency": []});
     let (browser, _home) = play(&recording([bare.to_string(), odd.to_string()]));

@@ -119,7 +119,7 @@ fn answer(socket: TcpStream, told: &Told) -> Option<()> {
         }
         ("GET", "/v1/events") if streams => events(socket, told),
         ("GET", "/v1/events") => {
-            let past = "{\"version\":1,\"replica\":0,\"happened\":[{\"at_us\":1,\"kind\":\"stands\",\
+            let past = "{\"version\":1,\"replica\":0,\"happened\":[{\"at_us\":1,\"kind\":\"started\",\
                         \"text\":\"has started, in view 0\"}]}";
             reply(socket, "200 OK", "application/json", past)
         }

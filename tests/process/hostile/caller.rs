@@ -104,8 +104,11 @@ fn is_timeout(error: &std::io::Error) -> bool {
 
 /// What the replicas of a cluster agree on.
 pub fn common(cluster: &Cluster) -> Common {
-    let (read, _) =
-        settings::ClusterSettings::read(&cluster.directory().join("cluster.toml")).unwrap();
+    let (read, _) = settings::ClusterSettings::read(
+        &cluster.directory().join("cluster.toml"),
+        taraflow::dataflows::tolerance,
+    )
+    .unwrap();
     Common { cluster: read.id, settings: read.shared(), protocol: read.protocol }
 }
 

@@ -57,6 +57,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use taraflow::dataflows::tara::invariants::subject;
 use taraflow::hosts::simulation::{Act, Settings, Sizes, World};
+use taraflow::model::quorum::Tolerance;
 
 use rewriting::Subject;
 
@@ -120,7 +121,7 @@ impl Scene {
 
 impl Scene {
     fn settings(self, seed: u64) -> Settings {
-        let mut settings = Settings::swarm(seed);
+        let mut settings = Settings::swarm(seed, Tolerance::Crash);
         let config = &mut settings.config;
         if matches!(self, Self::Lossy | Self::FailingDisks) {
             (config.checkpoint_every, config.window) = (4, 8);

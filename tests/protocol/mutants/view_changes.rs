@@ -164,7 +164,7 @@ pub fn patience_never_doubles() -> Subject {
         outputs.messages = outputs.messages.concat(wishes);
         outputs.events = rewrite(outputs.events, move |event| {
             match event {
-                Event::Stands { view } | Event::EnteredView { view } => {
+                Event::Started { view, .. } | Event::EnteredView { view, .. } => {
                     moves.set((now.get(), view));
                 }
                 Event::Executed { .. } => moves.set((now.get(), moves.get().1)),

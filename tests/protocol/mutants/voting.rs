@@ -115,7 +115,7 @@ pub fn a_committer_votes_in_a_view_it_has_not_entered() -> Subject {
         let mut outputs = dataflow(inputs, config);
         outputs.messages = outputs.messages.concat(votes);
         outputs.events = rewrite(outputs.events, move |event| {
-            if let Event::Stands { view } | Event::EnteredView { view } = event {
+            if let Event::Started { view, .. } | Event::EnteredView { view, .. } = event {
                 stands.set(view);
             }
             vec![event]

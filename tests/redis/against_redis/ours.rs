@@ -33,12 +33,12 @@ impl Ours {
     fn feed(&mut self, bytes: &[u8]) -> Vec<u8> {
         let time_ms = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
         let at = At { slot: Slot(1), time_ms: time_ms.as_millis() as u64 };
-        let world = ServerInfo { replicas: 1, ..ServerInfo::default() };
+        let server = ServerInfo { replicas: 1, quorum: 1, ..ServerInfo::default() };
         let mut service = self.service.lock().expect("no command panics");
         let (mut bytes, mut said) = (bytes, Vec::new());
         loop {
             let mut replies = Vec::new();
-            self.line.on_bytes(bytes, &world, &mut |number, command| {
+            self.line.on_bytes(bytes, &server, &mut |number, command| {
                 let mut reply = Vec::new();
                 service.apply(at, command, &mut reply);
                 replies.push((number, reply));

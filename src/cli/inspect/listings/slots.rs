@@ -1,17 +1,12 @@
-//! Table of the slots that one replica has shown.
+//! The slots one replica has told of.
 
-use crate::cli::inspect::history::SceneHistory;
-use crate::cli::output::listing::{Cell, Column, Listing, ListingRow};
-use crate::model::quorum::majority;
+use crate::cli::inspect::history::History;
+use crate::cli::output::listing::{Cell, Column, Listing, Row};
 use crate::model::types::ReplicaId;
 use crate::observe::frame::SlotLife;
 
-/// The slots that a replica of `n` has told of, the latest first, with how long each step took there.
-pub(in crate::cli::inspect) fn slots(
-    history: &SceneHistory,
-    replica: ReplicaId,
-    n: usize,
-) -> Listing {
+/// The slots that a replica has told of, the latest first, with how long each step took there.
+pub(in crate::cli::inspect) fn slots(history: &History, replica: ReplicaId) -> Listing {
     let columns = vec![
         Column::figures("slot", 0),
         Column::figures("view", 4),
@@ -24,20 +19,19 @@ pub(in crate::cli::inspect) fn slots(
         Column::figures("+executed", 0),
         Column::words("votes of", 0),
     ];
-    let rows = history.slots(replica).map(|life| row(life, n)).collect();
+    let rows = history.slots(replica).map(row).collect();
     Listing { columns, rows }
 }
 
-fn row(life: &SlotLife, n: usize) -> ListingRow {
+fn row(life: &SlotLife) -> Row {
     let since = |from: Option<u64>, to: Option<u64>| match (from, to) {
         (Some(from), Some(to)) => Cell::span(to.saturating_sub(from)),
         _ => Cell::words("-"),
     };
     let proposed = life.proposed_at;
-    let decided = decided_at(life, n);
     let batch = life.batch.as_ref();
     let voters: Vec<_> = life.votes.iter().map(|(voter, _)| voter.to_string()).collect();
-    ListingRow::new(vec![
+    Row::new(vec![
         Cell::number(life.slot.0),
         Cell::number(life.view.0),
         Cell::maybe(batch.map(|batch| batch.id.source.0.into())),
@@ -45,17 +39,10 @@ fn row(life: &SlotLife, n: usize) -> ListingRow {
         Cell::maybe(batch.map(|batch| batch.bytes)),
         since(life.packed_at, proposed),
         since(proposed, life.voted_at),
-        since(proposed, decided),
+        since(proposed, life.decided_at),
         since(proposed, life.executed_at),
         Cell::words(voters.join(" ")),
     ])
-}
-
-/// When a replica of `n` had heard the votes of enough others.
-pub(in crate::cli) fn decided_at(life: &SlotLife, n: usize) -> Option<u64> {
-    let mut heard: Vec<_> = life.votes.iter().map(|(_, at)| *at).collect();
-    heard.sort_unstable();
-    heard.get(majority(n) - 1).copied()
 }
 
 #[cfg(test)]
@@ -64,11 +51,11 @@ mod tests {
     use crate::cli::inspect::example;
 
     #[test]
-    fn a_slot_is_decided_with_the_vote_that_makes_a_majority() {
-        let mut history = SceneHistory::default();
+    fn each_step_of_a_slot_is_told_with_the_time_it_took() {
+        let mut history = History::default();
         history.take(&example::frame(1));
 
-        let listing = slots(&history, ReplicaId(1), 3);
+        let listing = slots(&history, ReplicaId(1));
 
         let first: Vec<_> = listing.rows[0].cells.iter().map(|cell| &*cell.text).collect();
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Keys of the live view.
+//! What keys do.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -24,7 +24,7 @@ pub(super) const HELP: [(&str, &str); 13] = [
 
 /// What a key asks of whoever owns the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum KeyAction {
+pub(super) enum Wish {
     Nothing,
     Quit,
     /// Pause or go on.
@@ -37,10 +37,10 @@ pub(super) enum KeyAction {
 
 impl View {
     /// Does what a key is for.
-    pub fn on_key(&mut self, key: KeyEvent) -> KeyAction {
+    pub fn on_key(&mut self, key: KeyEvent) -> Wish {
         if key.modifiers.contains(KeyModifiers::CONTROL) {
             let quit = key.code == KeyCode::Char('c');
-            return if quit { KeyAction::Quit } else { KeyAction::Nothing };
+            return if quit { Wish::Quit } else { Wish::Nothing };
         }
         match self.mode {
             Mode::Normal => return self.on_normal_key(key.code),
@@ -55,16 +55,16 @@ impl View {
             }
             Mode::Help => self.mode = Mode::Normal,
         }
-        KeyAction::Nothing
+        Wish::Nothing
     }
 
-    fn on_normal_key(&mut self, key: KeyCode) -> KeyAction {
+    fn on_normal_key(&mut self, key: KeyCode) -> Wish {
         const PAGE: usize = 10;
         match key {
-            KeyCode::Char('q') => return KeyAction::Quit,
-            KeyCode::Char(' ') => return KeyAction::Pause,
-            KeyCode::Left if self.run.is_some() => return KeyAction::Step { forwards: false },
-            KeyCode::Right if self.run.is_some() => return KeyAction::Step { forwards: true },
+            KeyCode::Char('q') => return Wish::Quit,
+            KeyCode::Char(' ') => return Wish::Pause,
+            KeyCode::Left if self.run.is_some() => return Wish::Step { forwards: false },
+            KeyCode::Right if self.run.is_some() => return Wish::Step { forwards: true },
             KeyCode::Left | KeyCode::Char('[') => self.neighbour(false),
             KeyCode::Right | KeyCode::Char(']') => self.neighbour(true),
             KeyCode::Char(digit @ '1'..='5') => self.open(digit as usize - '1' as usize),
@@ -89,7 +89,7 @@ impl View {
             KeyCode::Esc => self.filter.clear(),
             _ => {}
         }
-        KeyAction::Nothing
+        Wish::Nothing
     }
 
     fn on_filter_key(&mut self, key: KeyCode) {

@@ -1,11 +1,11 @@
-//! State of the live view: what is shown, and which page, order and filter the keys have chosen.
+//! What is on the screen, and what the keys have made of it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::cli::inspect::history::SceneHistory;
+use crate::cli::inspect::history::History;
 use crate::cli::inspect::listings;
-use crate::cli::inspect::sources::ReplicaPast;
+use crate::cli::inspect::sources::Past;
 use crate::cli::output::listing::Listing;
 use crate::model::types::ReplicaId;
 use crate::observe::frame::Frame;
@@ -61,13 +61,13 @@ pub(super) struct Sort {
     pub descending: bool,
 }
 
-/// Everything that can be shown.
+/// What there is to be seen.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ViewData {
+pub(super) struct Shown {
     pub scene: Option<Scene>,
     /// The frame of each replica before the one in the scene.
     pub earlier: BTreeMap<ReplicaId, Arc<Frame>>,
-    pub history: SceneHistory,
+    pub history: History,
     latest: BTreeMap<ReplicaId, Arc<Frame>>,
 }
 
@@ -88,16 +88,16 @@ pub(super) struct View {
     /// Which run is played, if one is.
     pub run: Option<String>,
     pub paused: bool,
-    now: ViewData,
+    now: Shown,
     /// What was there when the view was paused.
-    frozen: Option<Box<ViewData>>,
+    frozen: Option<Box<Shown>>,
 }
 
-impl ViewData {
+impl Shown {
     /// Takes up a new scene.
-    pub fn see(&mut self, scene: Scene, pasts: &[ReplicaPast]) {
+    pub fn see(&mut self, scene: Scene, pasts: &[Past]) {
         self.history.see(&scene);
-        for ReplicaPast { replica, happened, slots } in pasts {
+        for Past { replica, happened, slots } in pasts {
             self.history.tell(*replica, slots, happened);
         }
         for frame in scene.replicas.iter().filter_map(|seen| seen.frame.as_ref()) {
@@ -135,18 +135,18 @@ impl View {
             all,
             run: None,
             paused: false,
-            now: ViewData::default(),
+            now: Shown::default(),
             frozen: None,
         }
     }
 
     /// Takes up a new scene, be it shown or not.
-    pub fn see(&mut self, scene: Scene, pasts: &[ReplicaPast]) {
+    pub fn see(&mut self, scene: Scene, pasts: &[Past]) {
         self.now.see(scene, pasts);
     }
 
     /// Shows this instead of what was there.
-    pub fn show(&mut self, shown: ViewData) {
+    pub fn show(&mut self, shown: Shown) {
         self.now = shown;
     }
 
@@ -157,7 +157,7 @@ impl View {
     }
 
     /// What is on the screen.
-    pub fn shown(&self) -> &ViewData {
+    pub fn shown(&self) -> &Shown {
         self.frozen.as_deref().unwrap_or(&self.now)
     }
 
@@ -188,7 +188,7 @@ impl View {
                 listings::operators(frame?, earlier, self.all)
             }
             Tab::Channels => listings::channels(frame?),
-            Tab::Slots => listings::slots(&shown.history, self.replica, frame?.status.n),
+            Tab::Slots => listings::slots(&shown.history, self.replica),
             Tab::Events => listings::events(&shown.history),
         })
     }

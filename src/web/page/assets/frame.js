@@ -2,7 +2,7 @@
 // is missing or of another type becomes an empty one, and what is no frame at all is refused in words.
 
 /** The version of frames that this page reads. */
-export const VERSION = 1;
+export const VERSION = 2;
 
 /**
  * @typedef {{count: number, p50: number, p99: number, max: number}} Spread
@@ -17,7 +17,7 @@ export const VERSION = 1;
  * @typedef {{operator: string, replica: number | null, slot: number | null, text: string}} Blame
  * @typedef {{slot: number, view: number, batch: {source: number, requests: number, bytes: number,
  *   runs: {client: number, first: number, last: number}[]} | null, packed: number | null,
- *   proposed: number | null, voted: number | null, votes: [number, number][],
+ *   proposer: number | null, proposed: number | null, decided: number | null, voted: number | null, votes: [number, number][],
  *   executed: number | null}} SlotLife
  * @typedef {{at: number, kind: string, view: number | null, slot: number | null, text: string}} Happened
  * @typedef {{code: string, severity: string, replica: number | null, text: string,
@@ -27,7 +27,7 @@ export const VERSION = 1;
  *   syncs: {count: number, p50: number, p99: number} | null, full: boolean, fenced: boolean, cut: number,
  *   installed: number, redis: number, native: number, refused: number, waiting: number}} Machine
  * @typedef {{replica: number, n: number, protocol: string, cluster: string, role: string, view: number,
- *   leader: number, executed: number, stable: number, lag: number, upMs: number, starts: number,
+ *   leader: number | null, executed: number, stable: number, lag: number, upMs: number, starts: number,
  *   durable: boolean, notReady: string[], program: string, machine: Machine, links: {peer: number, up: boolean,
  *   executed: number | null}[],
  *   number: number, at: number, windowUs: number, level: string, lost: number, requestRate: number,
@@ -81,7 +81,7 @@ export function readFrame(raw) {
     cluster: text(status.cluster),
     role: text(status.role),
     view: number(status.view),
-    leader: number(status.leader),
+    leader: perhaps(status.leader),
     executed: number(status.executed),
     stable: number(status.stable),
     lag: number(status.lag),
@@ -210,17 +210,18 @@ function readHolding(raw) {
 /** What a role waits for, in words; nothing if it waits for nothing. */
 function waitInWords(wait) {
   if (wait === "saving") return "its disk, which saves a checkpoint";
-  const { role, proposal, votes, records, reports, view_requests, slots } = inside(wait);
+  const { role, proposal, word, to_lead, slots } = inside(wait);
   const whose = (list) =>
     Array.isArray(list) && list.length > 0
       ? `replica${list.length > 1 ? "s" : ""} ${list.slice(0, REPLICAS_MAX).map(number).join(", ")}`
       : "other replicas";
   if (typeof role === "string") return `the role ${text(role)}`;
   if (Number.isFinite(proposal)) return `the proposal of replica ${proposal}`;
-  if (votes) return `votes of ${whose(votes)}`;
-  if (records) return `accounts of ${whose(records)}`;
-  if (reports) return `word of a checkpoint from ${whose(reports)}`;
-  if (view_requests) return `requests for a view from ${whose(view_requests)}`;
+  const heard = word ?? to_lead;
+  if (isObject(heard)) {
+    const several = Array.isArray(heard.of) && heard.of.length > 1;
+    return `the ${text(heard.what)}${several ? "s" : ""} of ${whose(heard.of)}`;
+  }
   if (slots) return `decided slots of ${whose(slots)}`;
   return "";
 }
@@ -268,9 +269,11 @@ function readSlot(raw) {
       })),
     },
     packed: perhaps(raw.packed_at),
+    proposer: perhaps(raw.proposer),
     proposed: perhaps(raw.proposed_at),
     voted: perhaps(raw.voted_at),
     votes: votes.filter(isVote).map(([replica, at]) => [replica, at]),
+    decided: perhaps(raw.decided_at),
     executed: perhaps(raw.executed_at),
   };
 }

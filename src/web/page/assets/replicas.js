@@ -23,6 +23,7 @@ export function roleOf(role, isOutdated) {
   if (role === "leader") return { sign: "◆", word: "leader" };
   if (role === "candidate") return { sign: "◇", word: "candidate" };
   if (role === "follower") return { sign: "○", word: "follower" };
+  if (role === "peer") return { sign: "●", word: "peer" };
   return { sign: "·", word: role || "?" };
 }
 

@@ -51,8 +51,8 @@ export function slotsView(app) {
   function drawRow(row, store, unit) {
     const { from, length } = extent(row);
     const replicas = store.replicas();
-    const lead = proposer(row, store.n);
-    const lanes = replicas.map((replica, lane) => drawLane(row.seen.get(replica), replica, lane, { from, unit, lead, n: store.n }));
+    const lead = proposer(row);
+    const lanes = replicas.map((replica, lane) => drawLane(row.seen.get(replica), replica, lane, { from, unit, lead }));
     const picture = svg("svg", { width: "100%", height: replicas.length * LANE, "aria-hidden": "true" }, ...lanes);
     const life = [...row.seen.values()].find((seen) => seen.batch);
     const what = life ? several(life.batch.requests, "request") : isDone(row) ? "empty" : "open";
@@ -64,7 +64,7 @@ export function slotsView(app) {
       el("span", { text: isDone(row) ? lasting(length) : `open ${lasting(length)}` }),
     );
     const show = () => choose(row);
-    const label = `Slot ${row.slot}, proposed by replica ${lead}, ${what}, ${lasting(length)}`;
+    const label = `Slot ${row.slot}, ${by(lead)}, ${what}, ${lasting(length)}`;
     return el(
       "div",
       { class: "slot", tabindex: 0, role: "group", "aria-label": label, "data-open": !isDone(row), onpointerenter: show, onfocus: show },
@@ -99,7 +99,7 @@ function ticks(unit) {
 }
 
 /** One replica's view of a slot. */
-function drawLane(life, replica, lane, { from, unit, lead, n }) {
+function drawLane(life, replica, lane, { from, unit, lead }) {
   const y = lane * LANE + LANE / 2;
   const root = svg("g", { class: `lane ${tint(replica)}` });
   root.append(svg("line", { class: "ground", x1: "0", x2: "100%", y1: y, y2: y }));
@@ -108,7 +108,7 @@ function drawLane(life, replica, lane, { from, unit, lead, n }) {
   const begin = life.proposed ?? life.voted ?? life.votes[0]?.[1] ?? life.executed;
   const end = life.executed ?? Math.max(begin, life.voted ?? 0, ...life.votes.map(([, when]) => when));
   if (begin !== null) root.append(svg("line", { class: "life", x1: x(begin), x2: x(end), y1: y, y2: y }));
-  const decided = deciding(life, n);
+  const decided = deciding(life);
   for (const vote of life.votes) {
     const [voter, when] = vote;
     const mark = { class: `vote ${tint(voter)}`, "data-decides": vote === decided, x1: x(when), x2: x(when), y1: y - 4.5, y2: y + 4.5 };
@@ -129,7 +129,7 @@ function details(row, store) {
   const { from } = extent(row);
   const seen = [...row.seen].sort(([one], [other]) => one - other);
   const after = (when) => (when === null || when === undefined ? "–" : when < from ? "earlier" : `+${exact(when - from)}`);
-  const lead = proposer(row, store.n);
+  const lead = proposer(row);
   const vote = (voter) => ([, life]) => after(life.votes.find(([replica]) => replica === voter)?.[1]);
   const lines = [
     ["packed", ([, life]) => after(life.packed)],
@@ -143,12 +143,13 @@ function details(row, store) {
     el("tr", {}, el("th", { scope: "row", text: word }), ...seen.map((each) => el("td", { text: figure(each) }))),
   );
   const decisions = seen.map(([replica, life]) => {
-    const decided = deciding(life, store.n);
-    return decided ? `At replica ${replica} the vote of ${decided[0]} decided it.` : `Replica ${replica} lacks votes.`;
+    const vote = deciding(life);
+    if (vote) return `At replica ${replica} the vote of ${vote[0]} decided it.`;
+    return life.decided === null ? `Replica ${replica} lacks votes.` : `At replica ${replica} it is decided.`;
   });
   const views = Math.max(...seen.map(([, life]) => life.view));
   return [
-    el("p", { text: `Slot ${exact(row.slot)}, proposed by replica ${lead} in view ${exact(views)}. ${inside(seen)}` }),
+    el("p", { text: `Slot ${exact(row.slot)}, ${by(lead)} in view ${exact(views)}. ${inside(seen)}` }),
     el(
       "table",
       { class: "figures-table" },
@@ -159,6 +160,11 @@ function details(row, store) {
     el("p", { class: "holding", text: decisions.join(" ") }),
     el("p", { class: "signs", text: "● proposed   ┃ own vote left, durable   | a vote came   ■ executed" }),
   ];
+}
+
+/** Who proposed it, in words. */
+function by(proposer) {
+  return proposer === null ? "seen" : `proposed by replica ${proposer}`;
 }
 
 /** What a slot holds, in words. */

@@ -48,7 +48,7 @@ export class Slots {
 
 /** All stamps of a life. @param {SlotLife} life @returns {number[]} */
 function stamps(life) {
-  const own = [life.packed, life.proposed, life.voted, life.executed].filter((at) => at !== null);
+  const own = [life.packed, life.proposed, life.voted, life.decided, life.executed].filter((at) => at !== null);
   return [...own, ...life.votes.map(([, at]) => at)];
 }
 
@@ -68,17 +68,16 @@ export function isDone(row) {
   return [...row.seen.values()].every((life) => life.executed !== null);
 }
 
-/** Who proposed a slot: the leader of its view. */
-export function proposer(row, n) {
-  return Math.max(...[...row.seen.values()].map((life) => life.view)) % n;
+/** Who proposed a slot in its latest view, if somebody saw that. */
+export function proposer(row) {
+  const lives = [...row.seen.values()].filter((life) => life.proposer !== null);
+  return lives.sort((one, other) => other.view - one.view)[0]?.proposer ?? null;
 }
 
 /**
  * The vote with which a replica had enough of them.
  * @param {SlotLife} life
- * @param {number} n
  */
-export function deciding(life, n) {
-  const votes = [...life.votes].sort((one, other) => one[1] - other[1]);
-  return votes[Math.floor(n / 2)] ?? null;
+export function deciding(life) {
+  return life.votes.find(([, when]) => when === life.decided) ?? null;
 }

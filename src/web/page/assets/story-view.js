@@ -7,7 +7,7 @@ import { tint } from "./replicas.js";
 const DRAWN = 200;
 const LATELY = 6;
 
-const SIGNS = { suspected: "?", entered_view: "→", leads: "◆", diverged: "✖", installed: "⇣", stands: "▲", fault: "ϟ" };
+const SIGNS = { suspected: "?", entered_view: "→", leads: "◆", diverged: "✖", installed: "⇣", started: "▲", fault: "ϟ" };
 
 /** @param {any} app */
 export function storyView(app) {

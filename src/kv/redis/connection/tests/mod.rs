@@ -24,7 +24,7 @@ impl Client {
 
     fn send(&mut self, bytes: &str) {
         let ordered = &mut self.ordered;
-        let server = ServerInfo { replicas: 3, port: 6379, ..ServerInfo::default() };
+        let server = ServerInfo { replicas: 3, quorum: 2, port: 6379, ..ServerInfo::default() };
         self.line.on_bytes(bytes.as_bytes(), &server, &mut |number, command| {
             ordered.push((number, command.to_vec()));
         });

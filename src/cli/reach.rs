@@ -1,4 +1,4 @@
-//! Connection of a command to a cluster of processes, as a native client.
+//! How a command reaches a cluster of processes as a native client.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -6,20 +6,20 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::args;
-use super::args::whole;
 use super::ask::resolve;
-use crate::cli::outcome::Failure;
+use super::numbers::whole;
+use super::place;
 use crate::client::Target;
+use crate::dataflows;
 use crate::deploy::settings::{ClusterSettings, look_up_all};
 use crate::links::tls::TlsFiles;
 use crate::links::tls::{CLIENT, Tls};
 use crate::model::error::Error;
 
-/// Arguments that name a cluster and the keys to it.
+/// Which cluster, and with which keys.
 #[derive(Debug, Args)]
-pub(super) struct ConnectArgs {
-    #[arg(long, value_name = "DIR", help = args::DIR_HELP)]
+pub(super) struct Reach {
+    #[arg(long, value_name = "DIR", help = place::HELP)]
     dir: Option<PathBuf>,
     /// Instead of --dir: the links addresses of all replicas, in the order of their numbers
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', conflicts_with = "dir",
@@ -39,7 +39,7 @@ pub(super) struct ConnectArgs {
     timeout: u64,
 }
 
-impl ConnectArgs {
+impl Reach {
     /// How long to wait for an answer.
     pub fn patience(&self) -> Duration {
         Duration::from_secs(self.timeout)
@@ -49,14 +49,15 @@ impl ConnectArgs {
     ///
     /// # Errors
     /// Which file cannot be used.
-    pub fn target(&self) -> Result<Target, Failure> {
+    pub fn target(&self) -> Result<Target, Error> {
         let (replicas, cluster, files) = match &self.addr[..] {
             [_, ..] => (self.addr.clone(), None, self.files()),
             [] => {
-                let dir = args::directory(self.dir.as_deref());
-                args::expect_cluster(&dir)?;
+                let dir = place::directory(self.dir.as_deref());
+                place::expect_cluster(&dir)?;
                 let (cluster, _) =
-                    ClusterSettings::read(&dir.join("cluster.toml")).map_err(Error::Settings)?;
+                    ClusterSettings::read(&dir.join("cluster.toml"), dataflows::tolerance)
+                        .map_err(Error::Settings)?;
                 let file = |name| dir.join(name);
                 let files = TlsFiles {
                     ca: file("ca.pem"),
@@ -66,7 +67,7 @@ impl ConnectArgs {
                 // A cluster with plain links has none.
                 let files = files.ca.exists().then_some(files);
                 let links = look_up_all(cluster.replicas.iter().map(|replica| &replica.links));
-                (links.map_err(Failure::Names)?, Some(cluster.id), files)
+                (links.map_err(Error::Names)?, Some(cluster.id), files)
             }
         };
         let tls = files.as_ref().map(keys).transpose()?;
@@ -80,20 +81,20 @@ impl ConnectArgs {
 }
 
 /// The keys of a client.
-fn keys(files: &TlsFiles) -> Result<Tls, Failure> {
+fn keys(files: &TlsFiles) -> Result<Tls, Error> {
     if let Some(missing) = [&files.cert, &files.key].into_iter().find(|path| !path.exists()) {
         let missing = missing.display();
-        return Err(Failure::Usage(format!(
+        return Err(Error::Usage(format!(
             "there is no {missing}, and this cluster's links use TLS: copy client.pem and client-key.pem \
              from where the cluster was made"
         )));
     }
-    let tls = Tls::load(files).map_err(Error::from)?;
+    let tls = Tls::load(files)?;
     if tls.names(CLIENT) {
         return Ok(tls);
     }
     let cert = files.cert.display();
-    Err(Failure::Usage(format!(
+    Err(Error::Usage(format!(
         "the certificate {cert} is not a client's: use client.pem and its key"
     )))
 }
@@ -102,6 +103,6 @@ fn keys(files: &TlsFiles) -> Result<Tls, Failure> {
 ///
 /// # Errors
 /// When the system has no random numbers.
-pub(super) fn nonce() -> Result<u64, Failure> {
-    getrandom::u64().map_err(|error| Error::Keys(error.to_string()).into())
+pub(super) fn nonce() -> Result<u64, Error> {
+    getrandom::u64().map_err(|error| Error::Keys(error.to_string()))
 }

@@ -90,7 +90,7 @@ impl Leader {
         let node = Node::start_on(worker, &config, None, application, protocol.dataflow);
         let mut node = node.expect("it starts");
         if let Some(observer) = observer {
-            node.watch(observer, protocol.step);
+            observer.watch(&mut node, protocol.step);
         }
         let (number, said, own) = (0, Said::default(), Vec::new());
         let mut leader = Self { node, number, said, own };

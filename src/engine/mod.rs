@@ -14,3 +14,4 @@ pub mod operators;
 pub mod protocol;
 pub mod replica;
 pub mod role;
+pub mod watcher;

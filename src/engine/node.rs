@@ -10,8 +10,6 @@
 //! The disk is worked on in turns of the host's ([`Node::sync`]), or by a thread that tells the host when
 //! there is something to let go ([`Node::start_with_journal`]).
 
-mod watch;
-
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -22,6 +20,7 @@ use timely::worker::Worker;
 use crate::disk::{Disk, DiskMeter, Durable, Identity, Journal, Recovered, Store, Wake};
 use crate::engine::operators::executor::Executor;
 use crate::engine::replica::{Inputs, Outputs, Replica, Said, timeless_worker};
+use crate::engine::watcher::Watcher;
 use crate::model::app::StateMachine;
 use crate::model::batch::Requests;
 use crate::model::checkpoint::Checkpoint;
@@ -29,8 +28,6 @@ use crate::model::config::Config;
 use crate::model::error::Error;
 use crate::model::events::Event;
 use crate::model::types::{Millis, ReplicaId, Slot};
-
-use watch::Watch;
 
 /// A replica and its disk.
 pub struct Node<M: Clone + 'static, R: Clone + 'static> {
@@ -53,10 +50,10 @@ pub struct Node<M: Clone + 'static, R: Clone + 'static> {
     early: VecDeque<(u64, Said<M>)>,
     ready: Said<M>,
     events: Vec<Event>,
-    /// How many of them the observer has been told.
+    /// How many of them the watcher has been told.
     told: usize,
     /// Who watches, if somebody does.
-    watch: Option<Box<Watch<M>>>,
+    watcher: Option<Box<dyn Watcher<M>>>,
 }
 
 /// How records and checkpoints are kept.
@@ -196,7 +193,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
             ready: Said::default(),
             events: Vec::new(),
             told: 0,
-            watch: None,
+            watcher: None,
         })
     }
 
@@ -213,13 +210,12 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
 
     /// Hands the replica messages from a peer, or from itself.
     pub fn deliver(&mut self, from: ReplicaId, messages: impl IntoIterator<Item = M>) {
-        match &mut self.watch {
+        match &mut self.watcher {
             None => self.replica.deliver(from, messages),
-            Some(watch) => {
-                let mut hear = watch.observer.hearing(from);
+            Some(watcher) => {
+                watcher.on_delivery(from);
                 let messages = messages.into_iter();
-                let messages = messages
-                    .inspect(|message| (watch.step)(message).into_iter().for_each(&mut hear));
+                let messages = messages.inspect(|message| watcher.on_received(message));
                 self.replica.deliver(from, messages);
             }
         }
@@ -228,9 +224,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// Hands the replica a batch of its clients' requests. Ask
     /// [`Replica::room`](crate::engine::replica::Replica::room) first.
     pub fn submit(&mut self, requests: Requests, now: Millis) {
-        if let Some(watch) = &mut self.watch {
-            watch.observer.on_submit();
-        }
+        self.tell(|watcher| watcher.on_submit());
         self.replica.submit(requests, now);
     }
 
@@ -282,7 +276,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         let mut said = Said::default();
         let mut durable = Vec::new();
         self.tell_saved();
-        self.begin_turn();
+        self.tell(|watcher| watcher.on_turn());
         self.replica.turn(&mut said, &mut durable, &mut self.events);
         self.note_events();
         self.turn += 1;
@@ -296,7 +290,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
             }
         }
         if !durable.is_empty() {
-            self.begin_disk_phase();
+            self.tell(|watcher| watcher.on_disk_phase());
         }
         self.synced = match &mut self.persistence {
             Persistence::None { saved } => {
@@ -327,7 +321,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         }
         self.early.extend((!said.is_empty()).then_some((self.kept_newest, said)));
         self.let_go(self.synced);
-        self.end_turn();
+        self.tell(|watcher| watcher.on_turn_ended());
         Ok(())
     }
 
@@ -352,7 +346,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// # Errors
     /// [`Error::Disk`], after which the replica must stop.
     pub fn sync(&mut self, turn: u64) -> Result<(), Error> {
-        self.begin_disk();
+        self.tell(|watcher| watcher.on_disk());
         if let Persistence::Inline(store) = &mut self.persistence {
             store.sync()?;
             if store.is_saving() {
@@ -374,7 +368,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// # Errors
     /// [`Error::Disk`]: the disk is full, or has failed.
     pub fn flush(&mut self) -> Result<(), Error> {
-        self.begin_disk();
+        self.tell(|watcher| watcher.on_disk());
         match &mut self.persistence {
             Persistence::None { .. } => {}
             Persistence::Inline(store) => {
@@ -401,14 +395,58 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
 
     /// What may leave now.
     pub fn take_ready(&mut self) -> Said<M> {
-        self.note_ready();
-        std::mem::take(&mut self.ready)
+        let sent = std::mem::take(&mut self.ready);
+        if !sent.messages.is_empty() {
+            self.tell(|watcher| watcher.on_sent(&sent.messages));
+        }
+        sent
     }
 
     /// What has happened since this was last asked.
     pub fn take_events(&mut self) -> Vec<Event> {
         self.told = 0;
         std::mem::take(&mut self.events)
+    }
+
+    /// Lets `watcher` watch from now on, on whose worker the replica has been started.
+    pub fn watch(&mut self, mut watcher: Box<dyn Watcher<M>>) {
+        watcher.on_built(self.replica.worker(), self.incarnation);
+        self.watcher = Some(watcher);
+    }
+
+    /// Asks the roles what they hold, if somebody watches: the next turn answers.
+    pub fn look(&self) {
+        if self.watcher.is_some() {
+            self.replica.look();
+        }
+    }
+
+    /// Runs the worker until it has nothing left to do, for a watcher that has a dataflow on it.
+    pub fn settle(&mut self) {
+        self.replica.settle();
+        self.tell(|watcher| watcher.on_turn_ended());
+    }
+
+    fn tell(&mut self, what: impl FnOnce(&mut dyn Watcher<M>)) {
+        if let Some(watcher) = &mut self.watcher {
+            what(watcher.as_mut());
+        }
+    }
+
+    /// The disk has done what it was asked between turns.
+    fn end_disk(&mut self) {
+        self.tell(|watcher| watcher.on_worked());
+        self.tell(|watcher| watcher.on_turn_ended());
+    }
+
+    /// Tells the watcher what has happened in the turn. What roles hold is for nobody else.
+    fn note_events(&mut self) {
+        if let Some(watcher) = &mut self.watcher {
+            watcher.on_worked();
+            self.events[self.told..].iter().for_each(|event| watcher.on_event(event));
+            self.events.retain(|event| !matches!(event, Event::Holds(_)));
+            self.told = self.events.len();
+        }
     }
 
     fn let_go(&mut self, turn: u64) {

@@ -15,6 +15,7 @@ use crate::observe::health::Limits;
 use crate::observe::report::Report;
 use crate::observe::status::{Bounds, ReplicaStatus};
 use crate::observe::syncs::Syncs;
+use crate::observe::watching::Observation;
 
 /// Owns a replica's place on its board.
 pub struct Showing {
@@ -22,6 +23,7 @@ pub struct Showing {
     bounds: Bounds,
     limits: Limits,
     clock: Clock,
+    observation: Option<Observation>,
     syncs: Syncs,
     next: Duration,
     /// How many frames have been taken of a replica that is not watched.
@@ -33,15 +35,22 @@ pub struct Showing {
 impl Showing {
     const EVERY: Duration = Duration::from_millis(250);
 
-    /// Shows a replica with these settings on `board`.
+    /// Shows a replica with these settings on `board`, and what is seen of it if it is observed.
     #[must_use]
-    pub fn new(board: Board, bounds: Bounds, config: &Config, clock: Clock) -> Self {
+    pub fn new(
+        board: Board,
+        bounds: Bounds,
+        config: &Config,
+        clock: Clock,
+        observation: Option<Observation>,
+    ) -> Self {
         let (limits, next) = (Limits::of(config), Duration::ZERO);
         Self {
             board,
             bounds,
             limits,
             clock,
+            observation,
             syncs: Syncs::default(),
             next,
             unwatched: 0,
@@ -98,8 +107,8 @@ impl Showing {
         let report = self.board.get()?;
         let reasons = self.limits.reasons(Some(&report), report.at);
         let status = ReplicaStatus::new(&report, &self.bounds, reasons);
-        let frame = match node.observe(status.clone()) {
-            Some(frame) => frame,
+        let frame = match &self.observation {
+            Some(observation) => observation.frame(node, status),
             None => {
                 self.unwatched += 1;
                 Frame::unwatched(status, self.unwatched, self.clock.now_us())
@@ -107,9 +116,9 @@ impl Showing {
         };
         let frame = Arc::new(frame);
         if frame.number == 1
-            && let (Some(past), Some(doing)) = (node.past(), node.doing())
+            && let Some(observation) = &self.observation
         {
-            self.board.set_watched(past.clone(), doing.clone());
+            self.board.set_watched(observation.past(), observation.doing());
         }
         self.board.set_frame(Arc::clone(&frame));
         Some(frame)

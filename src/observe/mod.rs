@@ -35,4 +35,5 @@ pub mod syncs;
 pub mod verdict;
 pub mod views;
 mod waits;
+pub mod watching;
 mod window;

@@ -1,7 +1,7 @@
 //! Watches one replica, from its own thread.
 //!
-//! The host tells it what passes ([`Observer::hearing`], [`Observer::on_event`]); operators count for
-//! themselves; once a frame is due it puts the changes into the [`Views`], and reads off what they show.
+//! Its [hooks](super::watching) tell it what passes; operators count for themselves; once a frame is due it
+//! puts the changes into the [`Views`], and reads off what they show.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
@@ -201,14 +201,15 @@ impl Observer {
         self.sources.packed.push_back((self.now)());
     }
 
-    /// Messages come from a replica; what is answered takes those that are steps in the lives of slots.
-    pub fn hearing(&self, from: ReplicaId) -> impl FnMut(Step) {
-        let mut begun = None;
-        move |step| {
-            let begin = || ((self.now)(), self.past.writing());
-            let (now, past) = begun.get_or_insert_with(begin);
-            past.write(|memory| memory.hear(from, step, *now));
-        }
+    /// The time, by the observer's clock.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        (self.now)()
+    }
+
+    /// A message has come from a replica that is a step in the life of a slot.
+    pub fn on_step(&self, from: ReplicaId, step: Step, at: u64) {
+        self.past.write(|memory| memory.hear(from, step, at));
     }
 
     /// The replica's operators have run, or its disk has done what it was asked: what has happened and what
@@ -218,7 +219,7 @@ impl Observer {
     }
 
     /// Messages leave this replica, and these are steps in the lives of slots.
-    pub fn on_own_steps(&mut self, steps: impl Iterator<Item = Step>) {
+    pub fn on_own_steps(&self, steps: impl Iterator<Item = Step>) {
         let mut past = self.past.writing();
         steps.for_each(|step| past.write(|memory| memory.say(step, self.worked_at)));
     }

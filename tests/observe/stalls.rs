@@ -20,6 +20,7 @@ use taraflow::observe::observer::Observer;
 use taraflow::observe::report::Report;
 use taraflow::observe::scene::{Scene, Sighting};
 use taraflow::observe::status::{Bounds, ReplicaStatus};
+use taraflow::observe::watching::Observation;
 
 /// What is done to a cluster.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +34,7 @@ enum Stall {
 }
 
 struct Place {
+    observation: Observation,
     node: Node<Message, Promise>,
     inbox: Vec<(ReplicaId, Message)>,
     executed: Slot,
@@ -63,9 +65,9 @@ impl World {
             let (worker, observer) = Observer::prepare(Level::Basic, &config, wiring, now);
             let app = Box::new(Nothing);
             let mut node = Node::start_on(worker, &config, None, app, tara::dataflow).unwrap();
-            node.watch(observer, tara::PROTOCOL.step);
+            let observation = observer.watch(&mut node, tara::PROTOCOL.step);
             let (inbox, heard_at, framed_at) = (Vec::new(), BTreeMap::new(), 0);
-            Place { node, inbox, executed: Slot(0), heard_at, frame: None, framed_at }
+            Place { observation, node, inbox, executed: Slot(0), heard_at, frame: None, framed_at }
         };
         let places = (0..n as u16).map(place).collect();
         Self { n, now_ms, places, stall: None, requests: 0 }
@@ -156,7 +158,7 @@ impl World {
             if me == ReplicaId(0) {
                 status.role = taraflow::observe::status::Role::Leader;
             }
-            place.frame = place.node.observe(status).map(Arc::new);
+            place.frame = Some(Arc::new(place.observation.frame(&mut place.node, status)));
             place.framed_at = now;
         }
     }

@@ -163,7 +163,7 @@ mod tests {
         let mut lives = lives();
         let fetched = lives.get_mut(&ReplicaId(2)).unwrap();
         fetched.votes.clear();
-        (fetched.proposed_at, fetched.voted_at) = (None, None);
+        (fetched.proposed_at, fetched.voted_at, fetched.decided_at) = (None, None, None);
 
         let steps = steps(&lives);
 

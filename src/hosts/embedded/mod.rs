@@ -353,8 +353,7 @@ where
         let end = End { me, post: Arc::clone(&self.post), shared: Arc::clone(&self.shared) };
         let (protocol, application) = (self.protocol, Arc::clone(&self.application));
         let (level, clock) = (self.settings.observe, self.shared.clock);
-        let showing =
-            Showing::new(self.shared.shown[me.0 as usize].clone(), self.bounds(), &config, clock);
+        let (board, bounds) = (self.shared.shown[me.0 as usize].clone(), self.bounds());
         let live = move |held: Sender<EdgeRequest>| {
             let mut end = end;
             let (worker, observer) = Observer::of_new_worker(level, &config, protocol, clock);
@@ -363,9 +362,8 @@ where
                 Ok(node) => node,
                 Err(error) => return drop(started.send(Err(error))),
             };
-            if let Some(observer) = observer {
-                node.watch(observer, protocol.step);
-            }
+            let observation = observer.map(|observer| observer.watch(&mut node, protocol.step));
+            let showing = Showing::new(board, bounds, &config, clock, observation);
             end.begin(held);
             let _ = started.send(Ok(()));
             if let Err(error) = Life::new(config, node, lines, showing, protocol.executed).run() {

@@ -110,9 +110,7 @@ where
     };
     let watch = |path: &PathBuf| Home::watch(config.me, path);
     let home = settings.data.as_ref().map(watch).transpose().map_err(Error::System)?;
-    if let Some(observer) = observer {
-        node.watch(observer, protocol.step);
-    }
+    let observation = observer.map(|observer| observer.watch(&mut node, protocol.step));
     let common = Common {
         cluster: settings.cluster,
         settings: settings.shared.clone(),
@@ -146,6 +144,7 @@ where
             bounds(settings),
             config,
             clock,
+            observation,
         ),
         boards,
         home,

@@ -71,8 +71,8 @@ where
         match started {
             Ok(mut node) => {
                 if let (Some(observer), Some(recorder)) = (observer, &mut self.recorder) {
-                    node.watch(observer, self.subject.protocol.step);
-                    recorder.on_start(at, life);
+                    let observation = observer.watch(&mut node, self.subject.protocol.step);
+                    recorder.on_start(at, life, observation);
                 }
                 place.node = Some(node);
                 if !self.healed && self.random.chance(self.settings.stillborn) {

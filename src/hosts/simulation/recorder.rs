@@ -25,6 +25,7 @@ use crate::observe::graph;
 use crate::observe::observer::Observer;
 use crate::observe::report::Report;
 use crate::observe::status::{Bounds, ReplicaStatus};
+use crate::observe::watching::Observation;
 
 /// Owns what has been seen of a run.
 pub(super) struct Recorder {
@@ -50,6 +51,7 @@ struct Fault {
 /// One replica, as it is seen from outside.
 #[derive(Default)]
 struct Seat {
+    observation: Option<Observation>,
     status: Status,
     started_at: Micros,
     due_at: Micros,
@@ -85,10 +87,11 @@ impl Recorder {
         (worker, observer.without_times())
     }
 
-    pub fn on_start(&mut self, at: ReplicaId, life: u64) {
+    pub fn on_start(&mut self, at: ReplicaId, life: u64, observation: Observation) {
         let (started_at, view) = (self.now.get(), self.seats[at.0 as usize].status.view);
         let status = Status { alive: true, lives: life, view, ..Status::default() };
-        self.seats[at.0 as usize] = Seat { status, started_at, ..Seat::default() };
+        self.seats[at.0 as usize] =
+            Seat { observation: Some(observation), status, started_at, ..Seat::default() };
     }
 
     pub fn on_delivery(&mut self, at: ReplicaId, from: ReplicaId, now_ms: Millis) {
@@ -183,7 +186,8 @@ impl Recorder {
             waiting_bytes_max: 0,
         };
         let status = ReplicaStatus::new(&report, &bounds, Vec::new());
-        if let Some(frame) = node.observe(status) {
+        if let Some(observation) = &seat.observation {
+            let frame = observation.frame(node, status);
             self.push(&frame);
             self.frames += 1;
         }

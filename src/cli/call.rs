@@ -4,9 +4,9 @@ use std::io::Write as _;
 
 use clap::Args;
 
+use super::connect::{ConnectArgs, nonce};
 use super::output::print_with;
-use super::reach::{Reach, nonce};
-use crate::model::error::Error;
+use crate::cli::outcome::Failure;
 
 /// Arguments of `taraflow call`.
 #[derive(Debug, Args)]
@@ -18,9 +18,9 @@ Examples:
 
 The command takes effect once, whatever happens on the way. Exit codes: 3 no replica could be reached, \
 4 requests are not answered and this was not sent, 6 no answer came and the command may have taken effect.")]
-pub struct CallArgs {
+pub(super) struct CallArgs {
     #[command(flatten)]
-    reach: Reach,
+    reach: ConnectArgs,
     /// The bytes of the command
     #[arg(allow_hyphen_values = true)]
     text: String,
@@ -30,7 +30,7 @@ pub struct CallArgs {
 ///
 /// # Errors
 /// Why there is no reply.
-pub fn run(args: &CallArgs) -> Result<(), Error> {
+pub(super) fn run(args: &CallArgs) -> Result<(), Failure> {
     let mut client = args.reach.target()?.connect(nonce()?)?;
     let mut reply = client.call(args.text.as_bytes())?;
     reply.push(b'\n');

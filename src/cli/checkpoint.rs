@@ -5,10 +5,10 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::log::Where;
-use super::output::{Form, print, print_json, print_with, write_json};
+use super::log::DataDirArgs;
+use super::output::{OutputForm, print, print_json, print_with, write_json};
+use crate::cli::outcome::Failure;
 use crate::disk::{CheckpointLine, checkpoints};
-use crate::model::error::Error;
 
 /// The checkpoints in a replica's data directory, whether the replica runs or not; nothing is changed.
 #[derive(Debug, Args)]
@@ -18,7 +18,7 @@ use crate::model::error::Error;
 
 Equal slots have equal digests on all replicas. Exit code 7 from `verify` if \
 one is damaged; file, offset, what was expected and what was found are printed.")]
-pub struct CheckpointArgs {
+pub(super) struct CheckpointArgs {
     #[command(subcommand)]
     verb: Verb,
 }
@@ -34,17 +34,17 @@ enum Verb {
 #[derive(Debug, Args)]
 struct ListArgs {
     #[command(flatten)]
-    place: Where,
+    place: DataDirArgs,
     /// The form of the answer
     #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
+    output: OutputForm,
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// [`Error::Integrity`] if a checkpoint does not verify.
-pub fn run(args: &CheckpointArgs) -> Result<(), Error> {
+/// [`Failure::Integrity`] if a checkpoint does not verify.
+pub(super) fn run(args: &CheckpointArgs) -> Result<(), Failure> {
     match &args.verb {
         Verb::List(args) => print_with(|out| list(args, out)),
         Verb::Verify(args) => {
@@ -52,41 +52,45 @@ pub fn run(args: &CheckpointArgs) -> Result<(), Error> {
             let damage = found.iter().find_map(|line| line.damage.clone());
             let damage = damage.or_else(|| missing(&args.place));
             say_verdict(&found, damage.as_deref(), args.output)?;
-            damage.map_or(Ok(()), |damage| Err(Error::Integrity(damage)))
+            damage.map_or(Ok(()), |damage| Err(Failure::Integrity(damage)))
         }
     }
 }
 
 /// That the journal needs a checkpoint which is not there, if that is all that is wrong with it.
-fn missing(place: &Where) -> Option<String> {
+fn missing(place: &DataDirArgs) -> Option<String> {
     match place.records(&mut |_| Ok(())) {
-        Err(Error::Integrity(why)) if why.starts_with("checkpoint-") => Some(why),
+        Err(Failure::Integrity(why)) if why.starts_with("checkpoint-") => Some(why),
         _ => None,
     }
 }
 
-fn say_verdict(found: &[CheckpointLine], damage: Option<&str>, form: Form) -> Result<(), Error> {
+fn say_verdict(
+    found: &[CheckpointLine],
+    damage: Option<&str>,
+    form: OutputForm,
+) -> Result<(), Failure> {
     let count = found.len();
     match (form, damage) {
-        (Form::Json, None) => print_json(&json!({ "sound": true, "checkpoints": count })),
-        (Form::Json, Some(why)) => print_json(&json!({ "sound": false, "error": why })),
-        (Form::Text, None) => {
+        (OutputForm::Json, None) => print_json(&json!({ "sound": true, "checkpoints": count })),
+        (OutputForm::Json, Some(why)) => print_json(&json!({ "sound": false, "error": why })),
+        (OutputForm::Text, None) => {
             let s = if count == 1 { "" } else { "s" };
             print(&format!("{count} checkpoint{s}: sound\n"))
         }
         // It is what the process ends with.
-        (Form::Text, Some(_)) => Ok(()),
+        (OutputForm::Text, Some(_)) => Ok(()),
     }
 }
 
-fn list(args: &ListArgs, out: &mut impl Write) -> Result<(), Error> {
+fn list(args: &ListArgs, out: &mut impl Write) -> Result<(), Failure> {
     let found = checkpoints(&args.place.files()?)?;
-    if args.output == Form::Text {
+    if args.output == OutputForm::Text {
         let [file, slot, bytes, digest] = ["file", "slot", "bytes", "digest"];
         writeln!(out, "{file:<27} {slot:>9} {bytes:>12} {digest}")?;
     }
     for line in found {
-        if args.output == Form::Json {
+        if args.output == OutputForm::Json {
             write_json(out, &line)?;
             continue;
         }

@@ -3,13 +3,13 @@
 use clap_complete::Shell;
 
 use super::output::print;
-use crate::model::error::Error;
+use crate::cli::outcome::Failure;
 
-/// What `taraflow completions` is told.
+/// Arguments of `taraflow completions`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "For bash: `taraflow completions bash > \
 ~/.local/share/bash-completion/completions/taraflow`")]
-pub struct CompletionsArgs {
+pub(super) struct CompletionsArgs {
     /// The shell to complete for
     shell: Shell,
 }
@@ -18,7 +18,7 @@ pub struct CompletionsArgs {
 ///
 /// # Errors
 /// What standard output says.
-pub fn run(args: &CompletionsArgs, mut command: clap::Command) -> Result<(), Error> {
+pub(super) fn run(args: &CompletionsArgs, mut command: clap::Command) -> Result<(), Failure> {
     let name = command.get_name().to_owned();
     // Into memory first: the generator panics where a pipe is closed early.
     let mut script = Vec::new();

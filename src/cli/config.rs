@@ -1,4 +1,4 @@
-//! `taraflow config`: a node's settings, and whether they can be used.
+//! `taraflow config`: a check and a list of a node's settings.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::output::{Form, print, print_json};
+use super::output::{OutputForm, print, print_json};
+use crate::cli::outcome::Failure;
 use crate::dataflows;
 use crate::deploy::settings::{self, Found, Layers, LogLevel, NodeSettings};
 use crate::disk::{Files, Identity};
 use crate::hosts::server;
 use crate::model::error::Error;
 
-/// What `taraflow config` is told.
+/// Arguments of `taraflow config`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -22,7 +23,7 @@ Examples:
 
 The nearest wins: flag, environment (`limits.clients_max` is TARAFLOW_LIMITS_CLIENTS_MAX), file, \
 default. `cluster.toml` is the same on all nodes, so nothing overrides what it says.")]
-pub struct ConfigArgs {
+pub(super) struct ConfigArgs {
     #[command(subcommand)]
     command: Command,
 }
@@ -35,7 +36,7 @@ enum Command {
         node: NodeArgs,
         /// The form of the answer
         #[arg(short, long, value_enum, default_value_t)]
-        output: Form,
+        output: OutputForm,
     },
     /// Print each setting
     Print {
@@ -46,11 +47,11 @@ enum Command {
         origin: bool,
         /// The form of the answer; in JSON the origins are always there
         #[arg(short, long, value_enum, default_value_t)]
-        output: Form,
+        output: OutputForm,
     },
 }
 
-/// Which settings a node has: a file, and what overrides it.
+/// Arguments that name a node's settings: a file, and what overrides it.
 #[derive(Debug, Args)]
 pub(super) struct NodeArgs {
     /// The node's file
@@ -86,8 +87,8 @@ pub(super) fn flags(set: &[(String, String)]) -> Vec<(String, String, String)> {
 
 impl NodeArgs {
     /// Reads and checks the settings.
-    pub fn read(&self) -> Result<(NodeSettings, Vec<Found>), Error> {
-        settings::read(&self.config, &self.layers(), dataflows::tolerance)
+    pub fn read(&self) -> Result<(NodeSettings, Vec<Found>), Failure> {
+        Ok(settings::read(&self.config, &self.layers(), dataflows::tolerance)?)
     }
 
     fn layers(&self) -> Layers {
@@ -114,29 +115,29 @@ impl NodeArgs {
 ///
 /// # Errors
 /// All that is wrong with the settings, or what standard output says.
-pub fn run(args: &ConfigArgs) -> Result<(), Error> {
+pub(super) fn run(args: &ConfigArgs) -> Result<(), Failure> {
     match &args.command {
         Command::Check { node, output } => {
             let checked = node.read().and_then(|(settings, _)| check(&settings));
             match (output, checked) {
-                (Form::Text, Ok(())) => print("ok\n"),
-                (Form::Json, Ok(())) => print_json(&json!({ "ok": true })),
-                (Form::Text, Err(error)) => Err(error),
-                (Form::Json, Err(error)) => {
+                (OutputForm::Text, Ok(())) => print("ok\n"),
+                (OutputForm::Json, Ok(())) => print_json(&json!({ "ok": true })),
+                (OutputForm::Text, Err(error)) => Err(error),
+                (OutputForm::Json, Err(error)) => {
                     print_json(&json!({ "ok": false, "error": error.to_string() }))?;
                     Err(error)
                 }
             }
         }
-        Command::Print { node, origin, output: Form::Text } => {
+        Command::Print { node, origin, output: OutputForm::Text } => {
             print(&table(&node.read()?.1, *origin))
         }
-        Command::Print { node, output: Form::Json, .. } => print(&objects(&node.read()?.1)),
+        Command::Print { node, output: OutputForm::Json, .. } => print(&objects(&node.read()?.1)),
     }
 }
 
 /// Refuses what a replica with these settings would not start with.
-fn check(settings: &NodeSettings) -> Result<(), Error> {
+fn check(settings: &NodeSettings) -> Result<(), Failure> {
     server::check_home(settings)?;
     let Some(data) = &settings.data else { return Ok(()) };
     check_data(settings, data)
@@ -145,14 +146,14 @@ fn check(settings: &NodeSettings) -> Result<(), Error> {
 /// Refuses data that is not whole, or not that of these settings; nothing is changed.
 ///
 /// # Errors
-/// [`Error::Unsound`] and [`Error::Foreign`], or what the disk says.
-pub(super) fn check_data(settings: &NodeSettings, directory: &Path) -> Result<(), Error> {
+/// [`Failure::Unsound`] and [`Failure::Foreign`], or what the disk says.
+pub(super) fn check_data(settings: &NodeSettings, directory: &Path) -> Result<(), Failure> {
     let replica = settings.config.me;
     let files = Files::look(directory)?;
     let judged = dataflows::find(&settings.protocol)?.records(&files, &mut |_| Ok(()));
     let whole = judged.map_err(|error| match error {
-        Error::Integrity(damage) => Error::Unsound { replica, damage },
-        other => other,
+        Error::Integrity(damage) => Failure::Unsound { replica, damage },
+        other => other.into(),
     })?;
     let (found, expected) = (whole.owner, settings.identity());
     if found == expected {
@@ -160,7 +161,7 @@ pub(super) fn check_data(settings: &NodeSettings, directory: &Path) -> Result<()
     }
     let name =
         |owner: Identity| format!("replica {} of cluster {:016x}", owner.replica, owner.cluster);
-    Err(Error::Foreign {
+    Err(Failure::Foreign {
         replica,
         directory: directory.display().to_string(),
         found: name(found),

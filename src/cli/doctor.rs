@@ -1,45 +1,45 @@
-//! `taraflow doctor`: what is wrong with a cluster, and why.
+//! `taraflow doctor`: the findings about a cluster, with reasons.
 
 use clap::Args;
 
 use super::inspect::findings;
-use super::inspect::sources::Place;
-use super::output::{Form, print, print_json};
-use crate::model::error::Error;
+use super::inspect::sources::SourceArgs;
+use super::output::{OutputForm, print, print_json};
+use crate::cli::outcome::Failure;
 use crate::observe::findings::Finding;
 use crate::observe::scene::Scene;
 
-/// What `taraflow doctor` is told.
+/// Arguments of `taraflow doctor`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With --dir each replica is asked for itself. With --addr those at the addresses, one is enough, are asked \
 what they know of all. What is wrong is told in words, the worst first, each with its reasons. Exit codes: 0 \
 nothing is wrong; 2 usage; 3 nobody answers; 4 requests are not answered; 5 they are, and something must be \
 looked at; 7 replicas contradict each other, or the recording is damaged.")]
-pub struct DoctorArgs {
+pub(super) struct DoctorArgs {
     #[command(flatten)]
-    place: Place,
+    place: SourceArgs,
     /// The form of the answer: words, or the findings as JSON
     #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
+    output: OutputForm,
 }
 
 /// Looks, and says what is wrong.
 ///
 /// # Errors
-/// [`Error::Judged`] if something is, once all of it has been printed; as `taraflow inspect` if there is
+/// [`Failure::Reported`] if something is, once all of it has been printed; as `taraflow inspect` if there is
 /// nobody to look at.
-pub fn run(args: &DoctorArgs) -> Result<(), Error> {
+pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
     let scene = args.place.source()?.scene_to_judge(args.place.patience());
-    if let (Err(Error::Silent { said, .. }), Form::Json) = (&scene, args.output) {
+    if let (Err(Failure::Silent { said, .. }), OutputForm::Json) = (&scene, args.output) {
         print_json(&[Finding::unreachable(said)])?;
     }
     let scene = scene?;
     match args.output {
-        Form::Json => print_json(&scene.findings),
-        Form::Text => print(&text(&scene)),
+        OutputForm::Json => print_json(&scene.findings),
+        OutputForm::Text => print(&text(&scene)),
     }?;
-    Error::judged(scene.verdict.exit_code())
+    Failure::reported(scene.verdict.exit_code())
 }
 
 fn text(scene: &Scene) -> String {

@@ -2,13 +2,13 @@
 
 use clap::ValueEnum;
 
+use super::args::ProtocolArgs;
 use super::output::print;
-use super::protocol::Spoken;
+use crate::cli::outcome::Failure;
 use crate::model::config::Config;
-use crate::model::error::Error;
 use crate::model::types::ReplicaId;
 
-/// What `taraflow graph` is told.
+/// Arguments of `taraflow graph`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -18,9 +18,9 @@ Examples:
 
 In text, `->` is a stream inside the replica, `=>` a message over links, and `~>` an edge that runs \
 against the grain.")]
-pub struct GraphArgs {
+pub(super) struct GraphArgs {
     #[command(flatten)]
-    spoken: Spoken,
+    spoken: ProtocolArgs,
     /// The form of the graph
     #[arg(short, long, value_enum, default_value_t)]
     output: Drawing,
@@ -47,7 +47,7 @@ enum Drawing {
 ///
 /// # Errors
 /// What standard output says.
-pub fn run(args: &GraphArgs) -> Result<(), Error> {
+pub(super) fn run(args: &GraphArgs) -> Result<(), Failure> {
     // The graph is the same for every replica and every size of cluster.
     let config = Config::new(ReplicaId(0), 3);
     let protocol = args.spoken.protocol()?;

@@ -2,14 +2,14 @@
 
 use clap::Args;
 
-use super::output::{Form, print_with};
-use super::reach::{Reach, nonce};
+use super::connect::{ConnectArgs, nonce};
+use super::output::{OutputForm, print_with};
 use super::reply::write_reply;
+use crate::cli::outcome::Failure;
 use crate::kv::resp::write_command;
 use crate::kv::service;
-use crate::model::error::Error;
 
-/// What `taraflow kv` is told.
+/// Arguments of `taraflow kv`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -25,21 +25,21 @@ command: what follows it is its arguments.
 The command takes effect once, whatever happens on the way. Exit codes: 1 the service answered with an \
 error, 3 no replica could be reached, 4 requests are not answered and this was not \
 sent, 6 no answer came and the command may have taken effect.")]
-pub struct KvArgs {
+pub(super) struct KvArgs {
     #[command(flatten)]
-    reach: Reach,
+    reach: ConnectArgs,
     /// How to print the reply
     #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
+    output: OutputForm,
     /// A command of Redis and its arguments; `put` is `set`
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     command: Vec<String>,
 }
 
 /// Why a command is refused. What looks like an option of this program was taken for an argument.
-fn refuse(why: &str, words: &[String]) -> Error {
+fn refuse(why: &str, words: &[String]) -> Failure {
     let stray = words.iter().find(|word| word.starts_with("--"));
-    Error::Usage(stray.map_or_else(
+    Failure::Usage(stray.map_or_else(
         || why.to_owned(),
         |stray| {
             format!("{why}; `{stray}` was taken for an argument: options go before the command")
@@ -51,7 +51,7 @@ fn refuse(why: &str, words: &[String]) -> Error {
 ///
 /// # Errors
 /// Why there is no good reply.
-pub fn run(args: &KvArgs) -> Result<(), Error> {
+pub(super) fn run(args: &KvArgs) -> Result<(), Failure> {
     let mut words: Vec<&[u8]> = args.command.iter().map(String::as_bytes).collect();
     if words[0].eq_ignore_ascii_case(b"put") {
         words[0] = b"SET";
@@ -62,5 +62,5 @@ pub fn run(args: &KvArgs) -> Result<(), Error> {
     let mut client = args.reach.target()?.connect(nonce()?)?;
     let reply = client.call(&command)?;
     print_with(|out| Ok(write_reply(out, args.output, 1, &reply)?))?;
-    if reply.starts_with(b"-") { Err(Error::Replied) } else { Ok(()) }
+    if reply.starts_with(b"-") { Err(Failure::Replied) } else { Ok(()) }
 }

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::output::{Form, print, print_json, print_with, write_json};
-use super::protocol::Spoken;
+use super::args::ProtocolArgs;
+use super::output::{OutputForm, print, print_json, print_with, write_json};
+use crate::cli::outcome::Failure;
 use crate::disk::{Files, RecordLine, Verified, is_anybodys};
 use crate::model::error::Error;
 
@@ -20,7 +21,7 @@ use crate::model::error::Error;
 
 A record that is being written while one looks is no damage. Exit code 7 if there is damage; file, \
 offset, what was expected and what was found are printed.")]
-pub struct LogArgs {
+pub(super) struct LogArgs {
     #[command(subcommand)]
     verb: Verb,
 }
@@ -36,49 +37,49 @@ enum Verb {
 #[derive(Debug, Args)]
 struct InspectArgs {
     #[command(flatten)]
-    place: Where,
+    place: DataDirArgs,
     /// The form of a record
     #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
+    output: OutputForm,
 }
 
 #[derive(Debug, Args)]
 struct VerifyArgs {
     #[command(flatten)]
-    place: Where,
+    place: DataDirArgs,
     /// The form of the answer
     #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
+    output: OutputForm,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Where {
+pub(super) struct DataDirArgs {
     /// The data directory of a replica
     directory: PathBuf,
     #[command(flatten)]
-    spoken: Spoken,
+    spoken: ProtocolArgs,
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// [`Error::Integrity`] if something is damaged.
-pub fn run(args: &LogArgs) -> Result<(), Error> {
+/// [`Failure::Integrity`] if something is damaged.
+pub(super) fn run(args: &LogArgs) -> Result<(), Failure> {
     match &args.verb {
         Verb::Inspect(args) => print_with(|out| inspect(args, out)),
         Verb::Verify(args) => verify(&args.place, args.output),
     }
 }
 
-fn inspect(args: &InspectArgs, out: &mut impl Write) -> Result<(), Error> {
-    if args.output == Form::Text {
+fn inspect(args: &InspectArgs, out: &mut impl Write) -> Result<(), Failure> {
+    if args.output == OutputForm::Text {
         let [file, offset, kind, slot, view, bytes] =
             ["file", "offset", "kind", "slot", "view", "bytes"];
         writeln!(out, "{file:<24} {offset:>9} {kind:<9} {slot:>9} {view:>6} {bytes:>8}")?;
     }
     args.place.records(&mut |line| match args.output {
-        Form::Json => write_json(out, &line),
-        Form::Text => {
+        OutputForm::Json => Ok(write_json(out, &line)?),
+        OutputForm::Text => {
             let number = |number: Option<u64>| number.map_or(String::new(), |n| n.to_string());
             let (slot, view) = (number(line.slot.map(|s| s.0)), number(line.view.map(|v| v.0)));
             let RecordLine { file, offset, kind, bytes, .. } = line;
@@ -89,9 +90,9 @@ fn inspect(args: &InspectArgs, out: &mut impl Write) -> Result<(), Error> {
     Ok(())
 }
 
-fn verify(place: &Where, form: Form) -> Result<(), Error> {
+fn verify(place: &DataDirArgs, form: OutputForm) -> Result<(), Failure> {
     let judged = place.records(&mut |_| Ok(()));
-    if form == Form::Json {
+    if form == OutputForm::Json {
         let verdict = match &judged {
             Ok(whole) => json!({
                 "sound": true,
@@ -116,21 +117,21 @@ fn verify(place: &Where, form: Form) -> Result<(), Error> {
     ))
 }
 
-impl Where {
+impl DataDirArgs {
     /// The files of a replica.
     ///
     /// # Errors
-    /// [`Error::Usage`] if there are none, or what the system says.
-    pub(super) fn files(&self) -> Result<Files, Error> {
+    /// [`Failure::Usage`] if there are none, or what the system says.
+    pub(super) fn files(&self) -> Result<Files, Failure> {
         let place = self.directory.display();
         if !self.directory.is_dir() {
-            return Err(Error::Usage(format!(
+            return Err(Failure::Usage(format!(
                 "{place} is no directory: name a replica's data directory"
             )));
         }
         let files = Files::look(&self.directory)?;
         if !is_anybodys(&files)? {
-            return Err(Error::Usage(format!(
+            return Err(Failure::Usage(format!(
                 "{place} holds no data of a replica: that is in its data directory, such as \
                  cluster/replica-0/data"
             )));
@@ -145,8 +146,8 @@ impl Where {
     pub(super) fn records(
         &self,
         each: &mut dyn FnMut(RecordLine) -> Result<(), Error>,
-    ) -> Result<Verified, Error> {
+    ) -> Result<Verified, Failure> {
         let files = self.files()?;
-        self.spoken.protocol()?.records(&files, each)
+        Ok(self.spoken.protocol()?.records(&files, each)?)
     }
 }

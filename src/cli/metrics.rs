@@ -1,22 +1,18 @@
-//! `taraflow metrics`: what goes with the figures that each node gives Prometheus.
+//! `taraflow metrics`: alert rules and a dashboard for the figures of each node.
 
 use clap::{Args, Subcommand};
 
 use super::output::print;
-use crate::model::error::Error;
+use crate::cli::outcome::Failure;
+use crate::web::admin::{ALERTS, DASHBOARD};
 
-/// Alert rules, for Prometheus.
-pub const ALERTS: &str = include_str!("../web/admin/prometheus/alerts.yml");
-/// A dashboard, for Grafana.
-pub const DASHBOARD: &str = include_str!("../web/admin/prometheus/dashboard.json");
-
-/// What `taraflow metrics` is told.
+/// Arguments of `taraflow metrics`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The figures themselves are at /metrics of each node's admin port. Examples:\n  \
 taraflow metrics alerts > /etc/prometheus/taraflow.yml\n  \
 taraflow metrics dashboard > taraflow.json")]
-pub struct MetricsArgs {
+pub(super) struct MetricsArgs {
     #[command(subcommand)]
     file: File,
 }
@@ -33,7 +29,7 @@ enum File {
 ///
 /// # Errors
 /// What standard output says.
-pub fn run(args: &MetricsArgs) -> Result<(), Error> {
+pub(super) fn run(args: &MetricsArgs) -> Result<(), Failure> {
     print(match args.file {
         File::Alerts => ALERTS,
         File::Dashboard => DASHBOARD,

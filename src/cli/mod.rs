@@ -1,4 +1,4 @@
-//! The commands, one file each.
+//! The command line, a file a command.
 
 // What is said goes through `say`, and what is answered through a locked standard output: a closed pipe or a
 // full disk must not end a process with a panic.
@@ -13,32 +13,31 @@ macro_rules! say {
     }};
 }
 
+mod args;
 mod ask;
-pub mod call;
-pub mod checkpoint;
-pub mod cluster;
-pub mod completions;
-pub mod config;
-pub mod demo;
-pub mod doctor;
-pub mod graph;
-pub mod inspect;
-pub mod kv;
-pub mod log;
-pub mod metrics;
-pub mod node;
-mod numbers;
+mod call;
+mod checkpoint;
+mod cluster;
+mod completions;
+mod config;
+mod connect;
+mod demo;
+mod doctor;
+mod graph;
+mod inspect;
+mod kv;
+mod log;
+mod metrics;
+mod node;
+mod outcome;
 mod output;
 mod panics;
-mod place;
 mod program;
-mod protocol;
-mod reach;
 mod reply;
-pub mod sim;
-pub mod status;
-pub mod submit;
-pub mod trace;
+mod sim;
+mod status;
+mod submit;
+mod trace;
 
 use std::io;
 use std::process::ExitCode;
@@ -48,8 +47,8 @@ use std::sync::atomic::AtomicBool;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use crate::cli::outcome::Failure;
 use crate::model::app::StateMachine;
-use crate::model::error::Error;
 
 use program::Program;
 
@@ -188,7 +187,7 @@ impl Cli {
         let outcome = program.expect(name).and_then(|()| self.run_for(program));
         match outcome {
             Ok(()) => ExitCode::SUCCESS,
-            Err(Error::Judged { code }) => ExitCode::from(code),
+            Err(Failure::Reported { code }) => ExitCode::from(code),
             Err(error) => {
                 say!("{}: {error}", program::name());
                 ExitCode::from(error.exit_code())
@@ -196,7 +195,7 @@ impl Cli {
         }
     }
 
-    fn run_for(&self, program: &Program) -> Result<(), Error> {
+    fn run_for(&self, program: &Program) -> Result<(), Failure> {
         match &self.command {
             Command::Demo(demo) => demo.run(program),
             Command::Cluster(args) => cluster::run(args, program),

@@ -12,15 +12,16 @@ use tracing_subscriber::filter::LevelFilter;
 use super::config::{NodeArgs, check_data};
 use super::program::Program;
 use super::told_to_end;
+use crate::cli::outcome::Failure;
 use crate::dataflows;
 use crate::deploy::settings::{Found, LogLevel, NodeSettings};
 use crate::hosts::server;
 use crate::model::error::Error;
 use crate::model::types::ReplicaId;
 use crate::observe::board::Board;
-use crate::web::admin::{Admin, Setting, Shown};
+use crate::web::admin::{Admin, AdminConfig, Setting};
 
-/// What `taraflow node` is told.
+/// Arguments of `taraflow node`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -30,7 +31,7 @@ Logs go to standard error: for people on a terminal, else as JSON, an object a l
 replica. SIGTERM and SIGINT end the replica in order; SIGHUP is ignored, since settings are read at the \
 start only. Exit codes: 2 the settings cannot be used; 7 the data directory is gone, empty or damaged; \
 8 the disk has failed; 101 a bug: it has panicked, and its log says where.")]
-pub struct RunArgs {
+pub(super) struct RunArgs {
     #[command(flatten)]
     node: NodeArgs,
     /// End when standard input closes, as it does when a supervisor ends
@@ -41,18 +42,18 @@ pub struct RunArgs {
 /// Runs a replica until it is told to end.
 ///
 /// # Errors
-/// Why it cannot start, or why it has ended; [`Error::Judged`] where the log says that.
-pub(super) fn run(args: &RunArgs, program: &Program) -> Result<(), Error> {
+/// Why it cannot start, or why it has ended; [`Failure::Reported`] where the log says that.
+pub(super) fn run(args: &RunArgs, program: &Program) -> Result<(), Failure> {
     match start(args, program) {
         Err(error) if !io::stderr().is_terminal() => {
             log_the_end(&error);
-            Error::judged(error.exit_code())
+            Failure::reported(error.exit_code())
         }
         outcome => outcome,
     }
 }
 
-fn start(args: &RunArgs, program: &Program) -> Result<(), Error> {
+fn start(args: &RunArgs, program: &Program) -> Result<(), Failure> {
     let (mut settings, found) = args.node.read()?;
     log_to_stderr(settings.log, settings.config.me);
     super::panics::install();
@@ -85,13 +86,13 @@ fn allow_clients(wanted: usize) -> usize {
     fits.min(wanted)
 }
 
-fn serve(settings: &NodeSettings, found: &[Found], program: &Program) -> Result<(), Error> {
+fn serve(settings: &NodeSettings, found: &[Found], program: &Program) -> Result<(), Failure> {
     let ending = told_to_end()?;
     let boards: Vec<Board> = (0..settings.config.n).map(|_| Board::default()).collect();
     let told = |found: &Found| Setting { name: found.name.clone(), value: found.value.clone() };
     boards[usize::from(settings.config.me.0)].set_starting();
     // It answers while the disk is read, which may take long.
-    Admin::bind(settings.listen.admin)?.start(Shown {
+    Admin::bind(settings.listen.admin)?.start(AdminConfig {
         config: settings.config.clone(),
         boards: boards.clone(),
         bounds: server::bounds(settings),
@@ -106,11 +107,13 @@ fn serve(settings: &NodeSettings, found: &[Found], program: &Program) -> Result<
 }
 
 /// A file of another replica is damage where it is the only one. Where all are, the settings may be wrong.
-fn in_full(error: Error, settings: &NodeSettings) -> Error {
-    let (Error::Damaged { .. }, Some(data)) = (&error, &settings.data) else { return error };
+fn in_full(error: Error, settings: &NodeSettings) -> Failure {
+    let (Error::Damaged { .. }, Some(data)) = (&error, &settings.data) else {
+        return error.into();
+    };
     match check_data(settings, data) {
-        Err(foreign @ Error::Foreign { .. }) => foreign,
-        _ => error,
+        Err(foreign @ Failure::Foreign { .. }) => foreign,
+        _ => error.into(),
     }
 }
 
@@ -152,7 +155,7 @@ fn log_to_stderr(level: LogLevel, replica: ReplicaId) {
 }
 
 /// Says in a log for programs why the process ends.
-fn log_the_end(error: &Error) {
+fn log_the_end(error: &Failure) {
     // Nobody logs yet where the settings cannot be read.
     let unnamed = || Named { start: String::new(), replaced: 0 };
     let _ = tracing_subscriber::fmt().json().flatten_event(true).with_writer(unnamed).try_init();
@@ -182,7 +185,7 @@ impl Write for Named {
 
 /// Ends this process when nobody holds the other end of its standard input any more: first in order,
 /// as a signal does, then at once.
-fn end_with_stdin() -> Result<(), Error> {
+fn end_with_stdin() -> Result<(), Failure> {
     const GRACE: Duration = Duration::from_secs(10);
     let watch = || {
         let mut byte = [0];

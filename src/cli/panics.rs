@@ -4,7 +4,7 @@ use std::backtrace::Backtrace;
 use std::panic::PanicHookInfo;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::model::error::BUG;
+use crate::model::exit::BUG;
 
 /// The thread whose panic ends one answer, and not the replica.
 const ADMIN: &str = "admin";

@@ -9,8 +9,8 @@ use std::sync::{Arc, OnceLock};
 
 use clap::Command;
 
+use crate::cli::outcome::Failure;
 use crate::dataflows::Application;
-use crate::model::error::Error;
 
 /// The name under which texts are written.
 const OWN: &str = "taraflow";
@@ -66,8 +66,8 @@ impl Program {
     /// Refuses a command that makes no sense here.
     ///
     /// # Errors
-    /// [`Error::Usage`], with the command that does.
-    pub(super) fn expect(&self, command: &str) -> Result<(), Error> {
+    /// [`Failure::Usage`], with the command that does.
+    pub(super) fn expect(&self, command: &str) -> Result<(), Failure> {
         let what = match self.redis {
             true if command == OF_OTHERS => {
                 "`call` is for state machines that do not speak Redis's language, and this one does: use \
@@ -79,7 +79,7 @@ impl Program {
             }
             _ => return Ok(()),
         };
-        Err(Error::Usage(what.to_owned()))
+        Err(Failure::Usage(what.to_owned()))
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use super::output::Form;
+use super::output::OutputForm;
 use crate::kv::resp::{Parsed, RespLimits, RespReply};
 
 /// Prints the reply to command `number`, the first being 1.
@@ -14,7 +14,7 @@ use crate::kv::resp::{Parsed, RespLimits, RespReply};
 /// What the output says.
 pub(super) fn write_reply(
     out: &mut impl Write,
-    form: Form,
+    form: OutputForm,
     number: u64,
     reply: &[u8],
 ) -> io::Result<()> {
@@ -23,8 +23,8 @@ pub(super) fn write_reply(
         _ => RespReply::Error(b"the reply is no RESP".to_vec()),
     };
     match form {
-        Form::Text => write_text(out, &reply),
-        Form::Json => {
+        OutputForm::Text => write_text(out, &reply),
+        OutputForm::Json => {
             let line = match &reply {
                 RespReply::Error(text) => json!({ "n": number, "error": text_of(text) }),
                 reply => json!({ "n": number, "reply": json_of(reply) }),
@@ -40,13 +40,13 @@ pub(super) fn write_reply(
 /// What the output says.
 pub(super) fn write_note(
     out: &mut impl Write,
-    form: Form,
+    form: OutputForm,
     number: u64,
     note: &str,
 ) -> io::Result<()> {
     match form {
-        Form::Text => writeln!(out, "({note})"),
-        Form::Json => writeln!(out, "{}", json!({ "n": number, "note": note })),
+        OutputForm::Text => writeln!(out, "({note})"),
+        OutputForm::Json => writeln!(out, "{}", json!({ "n": number, "note": note })),
     }
 }
 
@@ -89,7 +89,7 @@ fn text_of(bytes: &[u8]) -> Value {
 mod tests {
     use super::*;
 
-    fn written(form: Form, reply: &[u8]) -> String {
+    fn written(form: OutputForm, reply: &[u8]) -> String {
         let mut out = Vec::new();
         write_reply(&mut out, form, 7, reply).unwrap();
         String::from_utf8(out).unwrap()
@@ -97,15 +97,15 @@ mod tests {
 
     #[test]
     fn text_is_a_line_a_value() {
-        assert_eq!(written(Form::Text, b"*3\r\n$1\r\na\r\n$-1\r\n:5\r\n"), "a\n\n5\n");
+        assert_eq!(written(OutputForm::Text, b"*3\r\n$1\r\na\r\n$-1\r\n:5\r\n"), "a\n\n5\n");
     }
 
     #[test]
     fn json_tells_errors_numbers_and_bytes_apart() {
-        assert_eq!(written(Form::Json, b":5\r\n"), "{\"n\":7,\"reply\":5}\n");
-        assert_eq!(written(Form::Json, b"-ERR no\r\n"), "{\"error\":\"ERR no\",\"n\":7}\n");
+        assert_eq!(written(OutputForm::Json, b":5\r\n"), "{\"n\":7,\"reply\":5}\n");
+        assert_eq!(written(OutputForm::Json, b"-ERR no\r\n"), "{\"error\":\"ERR no\",\"n\":7}\n");
         assert_eq!(
-            written(Form::Json, b"$1\r\n\xff\r\n"),
+            written(OutputForm::Json, b"$1\r\n\xff\r\n"),
             "{\"n\":7,\"reply\":{\"hex\":\"ff\"}}\n"
         );
     }

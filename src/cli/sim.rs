@@ -11,9 +11,10 @@ use crossbeam_channel::{Sender, unbounded};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::numbers::at_least_one;
-use super::output::{Form, print, print_json};
-use super::protocol::Spoken;
+use super::args::ProtocolArgs;
+use super::args::at_least_one;
+use super::output::{OutputForm, print, print_json};
+use crate::cli::outcome::Failure;
 use crate::dataflows::AnyProtocol;
 use crate::hosts::simulation::{Outcome, Stats};
 use crate::model::error::Error;
@@ -29,9 +30,9 @@ use crate::web::page;
   taraflow sim --seeds 0..1000 -o json  the summary as one JSON object
 
 Exit code 7 if a rule is broken; the seed and the command that replays it are printed.")]
-pub struct SimArgs {
+pub(super) struct SimArgs {
     #[command(flatten)]
-    spoken: Spoken,
+    spoken: ProtocolArgs,
     /// The seeds A..B (B is not tried), or a single one; each is a world
     #[arg(long, default_value = "0..200", value_parser = seeds)]
     seeds: Range<u64>,
@@ -49,7 +50,7 @@ pub struct SimArgs {
     page: Option<PathBuf>,
     /// The form of the summary
     #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
+    output: OutputForm,
 }
 
 fn seeds(text: &str) -> Result<Range<u64>, String> {
@@ -86,40 +87,37 @@ const NAMED: usize = 20;
 /// Runs the command.
 ///
 /// # Errors
-/// [`Error::Violations`] if a rule is broken.
-pub fn run(args: &SimArgs) -> Result<(), Error> {
+/// [`Failure::Violations`] if a rule is broken.
+pub(super) fn run(args: &SimArgs) -> Result<(), Failure> {
     let protocol = args.spoken.protocol()?;
     record(args, protocol)?;
     let summary = simulate(args, protocol)?;
     match args.output {
-        Form::Json => print_json(&summary),
-        Form::Text => print(&table(&summary)),
+        OutputForm::Json => print_json(&summary),
+        OutputForm::Text => print(&table(&summary)),
     }?;
     match summary.broken.first() {
         None => Ok(()),
         Some(&first) => {
             let Summary { protocol, violations, seeds, .. } = summary;
-            Err(Error::Violations { protocol, violations, seeds, first })
+            Err(Failure::Violations { protocol, violations, seeds, first })
         }
     }
 }
 
 /// Leaves the files that were asked for.
-fn record(args: &SimArgs, protocol: &dyn AnyProtocol) -> Result<(), Error> {
+fn record(args: &SimArgs, protocol: &dyn AnyProtocol) -> Result<(), Failure> {
     if args.record.is_none() && args.page.is_none() {
         return Ok(());
     }
     let seed = args.seeds.start;
     if args.seeds.end > seed + 1 {
         let why = "--record and --page are of one world: name one seed, as in `--seeds 42`";
-        return Err(Error::Usage(why.to_owned()));
+        return Err(Failure::Usage(why.to_owned()));
     }
     let (_, recording) = protocol.record(seed);
-    let write = |path: &PathBuf, text: &str| {
-        let fail =
-            |source| Error::File { doing: "write", path: path.display().to_string(), source };
-        std::fs::write(path, text).map_err(fail)
-    };
+    let write =
+        |path: &PathBuf, text: &str| std::fs::write(path, text).map_err(Error::file("write", path));
     if let Some(path) = &args.record {
         write(path, &recording)?;
     }
@@ -131,7 +129,7 @@ fn record(args: &SimArgs, protocol: &dyn AnyProtocol) -> Result<(), Error> {
 }
 
 /// Has the seeds run, and adds up what comes of them.
-fn simulate(args: &SimArgs, protocol: &dyn AnyProtocol) -> Result<Summary, Error> {
+fn simulate(args: &SimArgs, protocol: &dyn AnyProtocol) -> Result<Summary, Failure> {
     let total = args.seeds.end - args.seeds.start;
     let bar = progress(total);
     let begun = Instant::now();
@@ -194,7 +192,7 @@ fn take(
     seed: u64,
     outcome: Outcome,
     bar: &ProgressBar,
-) -> Result<(), Error> {
+) -> Result<(), Failure> {
     summary.seeds += 1;
     summary.stats += outcome.stats;
     bar.inc(1);

@@ -117,7 +117,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::NoSession`] when no session could be opened, [`Error::Busy`] when the window stayed
-    /// full, [`Error::Refused`] otherwise. The request then takes no effect.
+    /// full, [`Error::SessionClosed`] or [`Error::TooLong`]. The request then takes no effect.
     pub fn submit(&mut self, command: &[u8]) -> Result<u64, Error> {
         let mut until = None;
         loop {
@@ -131,7 +131,10 @@ impl Client {
                     }
                     self.wait(until);
                 }
-                Err(refused) => return Err(refused.into()),
+                Err(SubmitError::Closed) => return Err(Error::SessionClosed),
+                Err(SubmitError::TooLong { bytes, most }) => {
+                    return Err(Error::TooLong { bytes, most });
+                }
             }
         }
     }

@@ -14,19 +14,15 @@ use crate::model::batch::{Answer, Packer, Reply, Request, Requests};
 use crate::model::types::{ClientId, Millis, ReplicaId};
 
 /// Why a request cannot be taken now. It has not been sent and takes no effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SubmitError {
     /// The session is not open yet.
-    #[error("the session is not open yet")]
     NotOpen,
     /// The cluster has closed the session, because too many others were used since.
-    #[error("the session has been closed; open another")]
     Closed,
     /// As many requests are open as the window allows: take answers first.
-    #[error("as many requests are open as the session may have")]
     Full,
     /// The command is longer than the cluster takes.
-    #[error("the command has {bytes} bytes, and the cluster takes {most} (command_bytes_max)")]
     TooLong {
         /// Its bytes.
         bytes: usize,

@@ -94,7 +94,7 @@ impl Target {
                     let what = format!(
                         "the cluster has {needed} replicas, and {known} addresses are given; name all"
                     );
-                    return Err(Error::Usage(what));
+                    return Err(Error::Invalid(what));
                 }
                 Err(refused) => {
                     never = if matches!(refused, Fault::Mismatch(_)) { never + 1 } else { 0 };
@@ -102,7 +102,7 @@ impl Target {
                 }
             }
             if never == n && n > 0 {
-                return Err(Error::Usage(format!("no replica lets this client in: {fault}")));
+                return Err(Error::Invalid(format!("no replica lets this client in: {fault}")));
             }
             if Instant::now() >= until {
                 break;

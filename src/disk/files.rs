@@ -59,11 +59,11 @@ impl Files {
     pub fn make(path: &Path) -> Result<Self, Error> {
         if !path.is_dir() {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-            made.map_err(failed("make directory", path))?;
+            made.map_err(Error::file("make directory", path))?;
             let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
             let parent = parent.unwrap_or(Path::new("."));
             let synced = File::open(parent).and_then(|parent| parent.sync_all());
-            synced.map_err(failed("sync directory", parent))?;
+            synced.map_err(Error::file("sync directory", parent))?;
         }
         Self::open(path)
     }
@@ -73,14 +73,14 @@ impl Files {
     /// # Errors
     /// [`Error::Locked`] when a process uses it; [`Error::File`] when the system refuses.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let directory = File::open(path).map_err(failed("open directory", path))?;
+        let directory = File::open(path).map_err(Error::file("open directory", path))?;
         let name = path.join(LOCK);
-        let lock = create().open(&name).map_err(failed("open", &name))?;
+        let lock = create().open(&name).map_err(Error::file("open", &name))?;
         let lock = hold(lock).map_err(|refused| match refused {
             Refused::Held(holder) => {
                 Error::Locked { directory: path.display().to_string(), holder }
             }
-            Refused::Failed(error) => failed("lock", &name)(error),
+            Refused::Failed(error) => Error::file("lock", &name)(error),
         })?;
         Ok(Self { path: path.to_owned(), directory, lock: Some(lock), open: BTreeMap::new() })
     }
@@ -100,7 +100,7 @@ impl Files {
     /// # Errors
     /// [`Error::File`] when the system refuses.
     pub fn look(path: &Path) -> Result<Self, Error> {
-        let directory = File::open(path).map_err(failed("open directory", path))?;
+        let directory = File::open(path).map_err(Error::file("open directory", path))?;
         Ok(Self { path: path.to_owned(), directory, lock: None, open: BTreeMap::new() })
     }
 
@@ -294,9 +294,4 @@ fn holder(lock: &mut File) -> String {
         "" => "a process".to_owned(),
         holder => format!("process {holder}"),
     }
-}
-
-fn failed(doing: &'static str, path: &Path) -> impl Fn(io::Error) -> Error {
-    let path = path.display().to_string();
-    move |source| Error::File { doing, path: path.clone(), source }
 }

@@ -1,6 +1,7 @@
 //! Looks into a replica's files without changing them, whether it runs or not.
 
 use std::io;
+use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -81,7 +82,7 @@ pub fn records<R: Serialize + DeserializeOwned>(
     kind: impl Fn(&R) -> RecordKind,
     each: &mut dyn FnMut(RecordLine) -> Result<(), Error>,
 ) -> Result<Verified, Error> {
-    let names = disk.list().map_err(|e| unreadable("the directory", e))?;
+    let names = disk.list().map_err(Error::file("read", Path::new("the directory")))?;
     let Some(owner) = owner(disk, &names)? else {
         return Err(Error::Integrity(no_journal(&names)));
     };
@@ -116,7 +117,7 @@ fn no_journal(names: &[String]) -> String {
 /// # Errors
 /// What the disk says.
 pub fn is_anybodys(disk: &dyn Disk) -> Result<bool, Error> {
-    let names = disk.list().map_err(|e| unreadable("the directory", e))?;
+    let names = disk.list().map_err(Error::file("read", Path::new("the directory")))?;
     Ok(past(&names).is_some())
 }
 
@@ -169,7 +170,7 @@ fn segments<R: DeserializeOwned>(
 fn judge<R: Serialize + DeserializeOwned>(disk: &dyn Disk, owner: Identity) -> Result<(), Error> {
     let mut tries = 0;
     loop {
-        let names = disk.list().map_err(|e| unreadable("the directory", e))?;
+        let names = disk.list().map_err(Error::file("read", Path::new("the directory")))?;
         match recovery::read::<R>(disk, owner, &names) {
             Ok(_) => return Ok(()),
             // A replica that runs may have removed a file, or written one, since they were listed.
@@ -188,7 +189,7 @@ fn judge<R: Serialize + DeserializeOwned>(disk: &dyn Disk, owner: Identity) -> R
 /// # Errors
 /// What the disk says.
 pub fn checkpoints(disk: &dyn Disk) -> Result<Vec<CheckpointLine>, Error> {
-    let names = disk.list().map_err(|e| unreadable("the directory", e))?;
+    let names = disk.list().map_err(Error::file("read", Path::new("the directory")))?;
     let journal = owner(disk, &names)?;
     let mut lines = Vec::new();
     for slot in names::checkpoints(&names) {
@@ -301,12 +302,8 @@ fn read(disk: &dyn Disk, file: &str) -> Result<Option<Vec<u8>>, Error> {
 fn present<T>(found: io::Result<T>, file: &str) -> Result<Option<T>, Error> {
     match found {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        outcome => outcome.map(Some).map_err(|e| unreadable(file, e)),
+        outcome => outcome.map(Some).map_err(Error::file("read", Path::new(file))),
     }
-}
-
-fn unreadable(path: &str, source: io::Error) -> Error {
-    Error::File { doing: "read", path: path.to_owned(), source }
 }
 
 fn damage(file: &str, broken: &Broken) -> String {

@@ -68,7 +68,7 @@ pub struct Unusable {
 
 impl From<Unusable> for Error {
     fn from(unusable: Unusable) -> Self {
-        Self::Usage(unusable.why)
+        Self::Invalid(unusable.why)
     }
 }
 

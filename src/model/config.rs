@@ -110,14 +110,15 @@ impl Config {
     /// Refuses settings under which no protocol works.
     ///
     /// # Errors
-    /// [`Error::Replicas`] when `n` does not fit the fault model, [`Error::Setting`] for everything
-    /// else, with the name of the setting and what it should be.
+    /// [`Error::Replicas`] when `n` does not fit the fault model, [`Error::Settings`] for
+    /// everything else, with the name of the setting and what it should be.
     pub fn check(&self) -> Result<(), Error> {
         if !self.tolerance.fits(self.n) {
             return Err(Error::Replicas { n: self.n, fit: self.tolerance.sizes() });
         }
-        let demand = |holds: bool, setting, wanted| {
-            if holds { Ok(()) } else { Err(Error::Setting { setting, wanted }) }
+        let demand = |holds: bool, setting, wanted| match holds {
+            true => Ok(()),
+            false => Err(Error::setting(setting, wanted)),
         };
         demand((self.me.0 as usize) < self.n, "me", "a number below the number of replicas")?;
         demand(self.tick_ms > 0, "tick_ms", "at least 1")?;

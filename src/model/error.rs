@@ -1,28 +1,19 @@
-//! What can go wrong at the edges, and the exit code that says so.
+//! Errors of the library: what failed, and what to do about it.
 
 mod problem;
 mod words;
 
-use std::net::SocketAddr;
+use std::path::Path;
 
-use crate::client::SubmitError;
 use crate::model::app::Damaged;
 use crate::model::types::{ReplicaId, Slot};
 
 pub use problem::{Problem, Problems};
 pub use words::in_shell;
-use words::why_not;
-
-/// The exit code of a command line, settings or input that cannot be used.
-pub const USAGE: u8 = 2;
-/// The exit code of damage, divergence or a broken rule.
-pub const INTEGRITY: u8 = 7;
-
-/// The exit code of a process that has panicked, as Rust has it.
-pub const BUG: u8 = 101;
+pub(crate) use words::why_not;
 
 /// What follows from damage, and what to do.
-const KEEP_DOWN: &str = "The replica does not start, because it may have lost a promise: keep it down and the \
+pub(crate) const KEEP_DOWN: &str = "The replica does not start, because it may have lost a promise: keep it down and the \
                          others running. What was only moved may be put back; an older copy may not";
 
 /// An error a caller or a user can act on.
@@ -37,15 +28,7 @@ pub enum Error {
         /// Those that could be, in words.
         fit: &'static str,
     },
-    /// A setting is out of its range.
-    #[error("setting `{setting}` must be {wanted}")]
-    Setting {
-        /// The name of the setting.
-        setting: &'static str,
-        /// What it should be.
-        wanted: &'static str,
-    },
-    /// The files of settings, or what overrides them, cannot be used.
+    /// The settings cannot be used, be they from files, from what overrides them, or from a program.
     #[error("the settings cannot be used\n{0}")]
     Settings(Problems),
     /// The name of a host means nothing here.
@@ -90,31 +73,6 @@ pub enum Error {
         expected: String,
         /// What is there.
         found: String,
-    },
-    /// Whoever looked into the data directory of a replica found that it would not start with that.
-    #[error("replica {replica}: {damage}. {}", KEEP_DOWN)]
-    Unsound {
-        /// Whose directory.
-        replica: ReplicaId,
-        /// Which file, what was expected there, and what was found.
-        damage: String,
-    },
-    /// The data directory is sound, and somebody else's.
-    #[error(
-        "replica {replica}: {directory} holds the data of {found}, and the settings are those of {expected}. \
-         If the data is this replica's, put the settings right: `id` and `data` in node.toml, `id` in \
-         cluster.toml. If it is not, put this replica's own back; if that is lost, keep it down and the \
-         others running"
-    )]
-    Foreign {
-        /// Whose settings they are.
-        replica: ReplicaId,
-        /// Which directory.
-        directory: String,
-        /// Whose data it holds.
-        found: String,
-        /// Whose it should hold.
-        expected: String,
     },
     /// A disk without a journal, where one must be.
     #[error(
@@ -211,9 +169,17 @@ pub enum Error {
     /// The window stayed full; the request has not been sent.
     #[error("no answer came while as many requests were open as a session may have; not sent")]
     Busy,
-    /// The session does not take the request, which has no effect.
-    #[error(transparent)]
-    Refused(#[from] SubmitError),
+    /// The cluster has closed the session, because too many others were used since; the request was not sent.
+    #[error("the session has been closed; open another")]
+    SessionClosed,
+    /// The command is longer than the cluster takes; it was not sent.
+    #[error("the command has {bytes} bytes, and the cluster takes {most} (command_bytes_max)")]
+    TooLong {
+        /// Its bytes.
+        bytes: usize,
+        /// How many it may have.
+        most: usize,
+    },
     /// There is no protocol of this name.
     #[error("there is no protocol `{name}`; there is {known}")]
     Protocol {
@@ -222,24 +188,6 @@ pub enum Error {
         /// Those there are.
         known: String,
     },
-    /// The simulator found a rule broken.
-    #[error(
-        "rules are broken in {violations} of {seeds} worlds; the first is seed {first}: `taraflow sim \
-         --protocol {protocol} --seeds {first} --trace` replays it"
-    )]
-    Violations {
-        /// The protocol.
-        protocol: String,
-        /// Seeds that break a rule.
-        violations: u64,
-        /// Seeds tried.
-        seeds: u64,
-        /// The first seed that does.
-        first: u64,
-    },
-    /// No host of a cluster is known here.
-    #[error("{0}")]
-    Names(std::io::Error),
     /// The system does not do what the loop of a replica needs.
     #[error("the system refuses to watch sockets: {0}")]
     System(std::io::Error),
@@ -260,18 +208,15 @@ pub enum Error {
         /// Its number.
         number: u64,
     },
-    /// The service's reply is an error, which has been printed.
-    #[error("the service answered with an error")]
-    Replied,
     /// A request took effect once, and its reply went to an earlier client of the same session.
     #[error("request {number} has taken effect before, and its reply was told then")]
     Told {
         /// Its number.
         number: u64,
     },
-    /// The command line or an input cannot be used.
+    /// An argument cannot be used.
     #[error("{0}")]
-    Usage(String),
+    Invalid(String),
     /// A file or directory cannot be used.
     #[error("cannot {doing} {path}: {source}")]
     File {
@@ -285,24 +230,6 @@ pub enum Error {
     /// The keys of a cluster could not be made.
     #[error("cannot make the keys of the cluster: {0}")]
     Keys(String),
-    /// A replica cannot listen where it should.
-    #[error(
-        "replica {replica} cannot listen on {address} for its {purpose}: {source}. {}; or make a cluster \
-         on other ports: --base-port {instead} with a new --dir",
-        why_not(source)
-    )]
-    Port {
-        /// Whose address.
-        replica: ReplicaId,
-        /// The address.
-        address: SocketAddr,
-        /// What is to be served there.
-        purpose: &'static str,
-        /// A base port that may be free.
-        instead: u16,
-        /// What the system said.
-        source: std::io::Error,
-    },
     /// The cluster is run by another process.
     #[error(
         "the cluster in {directory} is run by process {pid} already; `taraflow cluster down --dir {}` \
@@ -334,121 +261,24 @@ pub enum Error {
         /// The exit code of each, if it was the same.
         code: Option<u8>,
     },
-    /// Too few replicas are left to agree on anything.
-    #[error(
-        "no quorum: {alive} of {n} replicas live and {needed} are needed; missing: {missing}. \
-         The outcome of {open} open requests is unknown"
-    )]
-    NoQuorum {
-        /// How many live.
-        alive: usize,
-        /// How many are needed.
-        needed: usize,
-        /// Of how many.
-        n: usize,
-        /// Who does not.
-        missing: String,
-        /// Requests without an answer.
-        open: u64,
-    },
-    /// Nobody tells what is asked.
-    #[error(
-        "nobody answers: {said}{}",
-        if *absent { ". Is the cluster running? `taraflow cluster up` with the same --dir starts it" } else { "" }
-    )]
-    Silent {
-        /// What each of those asked said instead.
-        said: String,
-        /// Whether nothing at all is where the replicas of a cluster should be.
-        absent: bool,
-    },
-    /// What is wrong has been printed, and only the exit code is left to be told.
-    #[error("what is wrong has been said")]
-    Judged {
-        /// The exit code.
-        code: u8,
-    },
-    /// No replica knows a request, or the slot it is in.
-    #[error("no replica that answers knows {what}: {memory}")]
-    Forgotten {
-        /// What was asked for.
-        what: String,
-        /// How far back they remember.
-        memory: String,
-    },
-    /// A majority lives, and yet nothing is answered.
-    #[error("no answer for {silent_s} s; the outcome of {open} open requests is unknown")]
-    Stalled {
-        /// Requests without an answer.
-        open: u64,
-        /// For how long.
-        silent_s: u64,
-    },
-    /// A stream of commands has not been answered to its end.
-    #[error(
-        "{why}: {answered} commands have been answered, and the outcome of {open} more is unknown. {}",
-        if *resumes {
-            "Run the same command again: it goes on there, and each command is applied exactly once"
-        } else {
-            "Without --session they cannot be told apart later"
-        }
-    )]
-    Unfinished {
-        /// Why.
-        why: String,
-        /// Commands that have been answered.
-        answered: u64,
-        /// Commands that were sent and have not.
-        open: u64,
-        /// Whether the same command, run again, goes on.
-        resumes: bool,
-    },
-    /// Some replica has not caught up.
-    #[error("not all replicas executed the same slots within {waited_s} s")]
-    Behind {
-        /// How long it was waited for.
-        waited_s: u64,
-    },
-    /// An answer, an effect or a state is not what it must be.
+    /// The files of a replica are not what they must be.
     #[error("{0}")]
     Integrity(String),
 }
 
 impl Error {
-    /// What the process that ends with this error tells its caller: 2 usage, 3 unreachable, 4 no
-    /// quorum, 5 something ails, 6 outcome unknown, 7 integrity, 8 the disk failed, 1 everything else.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Replicas { .. }
-            | Self::Setting { .. }
-            | Self::Settings(_)
-            | Self::Usage(_)
-            | Self::Taken { .. }
-            | Self::Protocol { .. } => USAGE,
-            Self::Connect { .. } | Self::Names(_) | Self::Silent { .. } => 3,
-            Self::Busy | Self::NoSession { .. } | Self::NoQuorum { .. } => 4,
-            Self::Judged { code } | Self::AllEnded { code: Some(code), .. } => *code,
-            Self::Unknown { .. } | Self::Stalled { .. } | Self::Unfinished { .. } => 6,
-            Self::Damaged { .. }
-            | Self::Unsound { .. }
-            | Self::Foreign { .. }
-            | Self::Empty { .. }
-            | Self::Gone { .. }
-            | Self::Application { .. }
-            | Self::Integrity(_)
-            | Self::Violations { .. } => INTEGRITY,
-            Self::Disk { .. } => 8,
-            _ => 1,
-        }
+    /// A setting of a program's is out of its range.
+    pub(crate) fn setting(setting: &str, wanted: &str) -> Self {
+        Self::Settings(Problems(vec![Problem::new(setting, format!("must be {wanted}"))]))
     }
 
-    /// What a command ends with that has printed what is wrong, if anything is.
-    ///
-    /// # Errors
-    /// [`Error::Judged`] unless the code is 0.
-    pub fn judged(code: u8) -> Result<(), Self> {
-        if code == 0 { Ok(()) } else { Err(Self::Judged { code }) }
+    /// What makes an error of the system's about a file or directory.
+    pub(crate) fn file(
+        doing: &'static str,
+        path: &Path,
+    ) -> impl Fn(std::io::Error) -> Self + use<> {
+        let path = path.display().to_string();
+        move |source| Self::File { doing, path: path.clone(), source }
     }
 
     /// Whether the disk has no room: the only disk error after which it may be tried again.

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod events;
+pub mod exit;
 pub mod quorum;
 pub mod refused;
 pub mod types;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::findings::{Finding, Severity};
 use super::scene::Scene;
 use super::status::Role;
+use crate::model::exit;
 
 /// The state of a cluster in a word.
 #[derive(
@@ -49,10 +50,10 @@ impl Verdict {
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Healthy => 0,
-            Self::Unreachable => 3,
-            Self::Down => 4,
-            Self::Degraded => 5,
-            Self::Fatal => crate::model::error::INTEGRITY,
+            Self::Unreachable => exit::UNREACHABLE,
+            Self::Down => exit::UNAVAILABLE,
+            Self::Degraded => exit::DEGRADED,
+            Self::Fatal => exit::INTEGRITY,
         }
     }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use crate::support::cluster::{Cluster, get, wait_until};
 use openmetrics_parser::openmetrics::parse_openmetrics;
-use taraflow::cli::metrics::{ALERTS, DASHBOARD};
+use taraflow::web::admin::{ALERTS, DASHBOARD};
 
 fn scrape(address: SocketAddr) -> String {
     let answer = get(address, "/metrics");

@@ -1,4 +1,4 @@
-//! What the directory of a replica tells of its end, for whoever can read it.
+//! The reason of a replica's end, from its log and its supervisor's note.
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};

@@ -1,7 +1,7 @@
-//! Questions to admin ports, with an end to everything.
+//! Requests to admin ports, each with a time limit.
 
 mod last_words;
-mod whom;
+mod targets;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -15,14 +15,16 @@ use crate::deploy::settings::Secret;
 use crate::observe::health::STARTING;
 
 pub(super) use last_words::{last_words, tail};
-pub(super) use whom::{Nodes, Token, Whom, of_another, resolve, seconds, stranger};
+pub(super) use targets::{
+    TargetArgs, Targets, TokenArgs, of_another, resolve, seconds, unexpected_identity,
+};
 
 /// Bytes of an answer. The lives of all slots that a replica remembers are the largest.
 const ANSWER_BYTES_MAX: u64 = 32 << 20;
 
-/// Why there is no answer.
+/// Reason why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Silence {
+pub(super) enum NoAnswer {
     /// There is no connection, or it was lost.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -58,7 +60,7 @@ const WRONG_TOKEN: &str = "the token that it was shown is not that of its admin.
 /// What admin ports are shown. A process asks one cluster, and learns which from its command line.
 static TOKEN: OnceLock<Secret> = OnceLock::new();
 
-impl Silence {
+impl NoAnswer {
     /// Whether there was somebody who should have answered. Where there was nobody, the address may be one
     /// for another machine.
     pub(super) fn is_of_somebody(&self) -> bool {
@@ -85,24 +87,24 @@ pub(super) fn get<T: DeserializeOwned>(
     address: SocketAddr,
     path: &str,
     patience: Duration,
-) -> Result<T, Silence> {
-    let late = |late: fn(Duration) -> Silence| {
+) -> Result<T, NoAnswer> {
+    let late = |late: fn(Duration) -> NoAnswer| {
         move |error: io::Error| match error.kind() {
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => late(patience),
-            _ => Silence::Io(error),
+            _ => NoAnswer::Io(error),
         }
     };
-    let socket = TcpStream::connect_timeout(&address, patience).map_err(late(Silence::Late))?;
-    let answer = exchange(socket, address, path, patience).map_err(late(Silence::Mute))?;
-    let (code, body) = parse(&answer).ok_or(Silence::Strange)?;
+    let socket = TcpStream::connect_timeout(&address, patience).map_err(late(NoAnswer::Late))?;
+    let answer = exchange(socket, address, path, patience).map_err(late(NoAnswer::Mute))?;
+    let (code, body) = parse(&answer).ok_or(NoAnswer::Strange)?;
     if code == 200 {
-        return serde_json::from_slice(body).map_err(|_| Silence::Strange);
+        return serde_json::from_slice(body).map_err(|_| NoAnswer::Strange);
     }
     if code == 401 {
-        return Err(Silence::Unknown { shown: TOKEN.get().is_some() });
+        return Err(NoAnswer::Unknown { shown: TOKEN.get().is_some() });
     }
-    let refusal: Refusal = serde_json::from_slice(body).map_err(|_| Silence::Strange)?;
-    Err(Silence::Refused(refusal.error))
+    let refusal: Refusal = serde_json::from_slice(body).map_err(|_| NoAnswer::Strange)?;
+    Err(NoAnswer::Refused(refusal.error))
 }
 
 /// All that is answered; the admin port ends a connection after one question.

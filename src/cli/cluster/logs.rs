@@ -1,4 +1,4 @@
-//! What the replicas of a cluster log.
+//! Log files of a cluster's replicas, kept short.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;

@@ -1,6 +1,5 @@
 //! `taraflow cluster`: all replicas of a cluster on this machine.
 
-mod init;
 mod logs;
 mod up;
 
@@ -9,21 +8,23 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::ask::Token;
+use super::args::known;
+use super::args::whole;
+use super::ask::TokenArgs;
 use super::config::assignment;
-use super::numbers::whole;
+use super::output::print;
 use super::program::Program;
-use super::protocol::known;
-use super::{place, status};
+use super::{args, status};
+use crate::cli::outcome::Failure;
 use crate::dataflows;
 use crate::deploy::setup::{Plan, replica_home};
 use crate::deploy::supervisor;
 use crate::disk::Files;
-use crate::model::error::{Error, in_shell};
+use crate::model::error::in_shell;
 
-/// What `taraflow cluster` is told.
+/// Arguments of `taraflow cluster`.
 #[derive(Debug, Args)]
-pub struct ClusterArgs {
+pub(super) struct ClusterArgs {
     #[command(subcommand)]
     command: Command,
 }
@@ -42,7 +43,7 @@ as they are, and edit the addresses or host names in cluster.toml on all machine
 client-key.pem go where commands are given.")]
     Init {
         #[command(flatten)]
-        wishes: Wishes,
+        wishes: PlanArgs,
         /// Print what would be made, and make nothing
         #[arg(long)]
         dry_run: bool,
@@ -60,24 +61,24 @@ replicas end with it. In DIR/replica-I are its log, the number of its process in
 is wrong with it, why in trouble.")]
     Up {
         #[command(flatten)]
-        wishes: Wishes,
+        wishes: PlanArgs,
         /// Any setting of node.toml, for all replicas as long as this runs, as in `--set observe=full`
         #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
         set: Vec<(String, String)>,
     },
     /// Show the state of the cluster, as `taraflow status` does
     Status {
-        #[arg(long, value_name = "DIR", help = place::HELP)]
+        #[arg(long, value_name = "DIR", help = args::DIR_HELP)]
         dir: Option<PathBuf>,
         #[command(flatten)]
-        token: Token,
+        token: TokenArgs,
         #[command(flatten)]
-        manner: status::Manner,
+        manner: status::ShowArgs,
     },
     /// End what `taraflow cluster up` runs, and wait for it
     #[command(after_help = "Example:\n  taraflow cluster down --dir ./cluster")]
     Down {
-        #[arg(long, value_name = "DIR", help = place::HELP)]
+        #[arg(long, value_name = "DIR", help = args::DIR_HELP)]
         dir: Option<PathBuf>,
         /// How long to wait, in seconds
         #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = whole::<u64>)]
@@ -85,10 +86,10 @@ is wrong with it, why in trouble.")]
     },
 }
 
-/// What a cluster should be like. What is not said is as the cluster is, or as is usual.
+/// Arguments about a cluster. Those left out are as the cluster is, or the defaults.
 #[derive(Debug, Args)]
-struct Wishes {
-    #[arg(long, value_name = "DIR", help = place::HELP)]
+struct PlanArgs {
+    #[arg(long, value_name = "DIR", help = args::DIR_HELP)]
     dir: Option<PathBuf>,
     /// How many replicas: an odd number from 3 [default: 3]
     #[arg(long, value_name = "N", value_parser = whole::<usize>)]
@@ -107,12 +108,12 @@ struct Wishes {
     plain: bool,
 }
 
-impl Wishes {
+impl PlanArgs {
     fn directory(&self) -> PathBuf {
-        place::directory(self.dir.as_deref())
+        args::directory(self.dir.as_deref())
     }
 
-    fn plan(&self) -> Result<Plan, Error> {
+    fn plan(&self) -> Result<Plan, Failure> {
         let protocol = self.protocol.as_deref().unwrap_or(dataflows::usual());
         let tolerance = dataflows::tolerance(protocol)?;
         Ok(Plan {
@@ -125,6 +126,25 @@ impl Wishes {
             plain: self.plain,
         })
     }
+}
+
+/// Makes the files of a cluster, or prints which they would be.
+fn make(plan: &Plan, dry_run: bool) -> Result<(), Failure> {
+    let shown = plan.directory.display();
+    if dry_run {
+        plan.check()?;
+        let line = |path| format!("{}\n", plan.directory.join(path).display());
+        return print(&plan.paths().into_iter().map(line).collect::<String>());
+    }
+    plan.carry_out()?;
+    say!("made a cluster of {} in {shown}", plan.replicas);
+    if !plan.plain {
+        say!(
+            "keep {shown}/ca-key.pem safe: no replica needs it, and whoever has it can make keys for this \
+             cluster"
+        );
+    }
+    Ok(())
 }
 
 /// The replicas of a cluster that run without a supervisor, by their homes, where these hold their data.
@@ -140,10 +160,10 @@ fn run_by_hand(directory: &Path) -> impl Iterator<Item = (String, String)> {
 ///
 /// # Errors
 /// What it could not do.
-pub(super) fn run(args: &ClusterArgs, program: &Program) -> Result<(), Error> {
+pub(super) fn run(args: &ClusterArgs, program: &Program) -> Result<(), Failure> {
     match &args.command {
         Command::Init { wishes, dry_run } => {
-            init::run(&wishes.plan()?, *dry_run)?;
+            make(&wishes.plan()?, *dry_run)?;
             if !dry_run {
                 let dir = wishes.directory().display().to_string();
                 say!("next: taraflow cluster up --dir {}", in_shell(&dir));
@@ -153,13 +173,13 @@ pub(super) fn run(args: &ClusterArgs, program: &Program) -> Result<(), Error> {
         Command::Up { wishes, set } => up::run(wishes, set, program),
         Command::Status { dir, token, manner } => {
             token.show()?;
-            let dir = place::directory(dir.as_deref());
-            place::expect_cluster(&dir)?;
+            let dir = args::directory(dir.as_deref());
+            args::expect_cluster(&dir)?;
             status::run_in(&dir, manner)
         }
         Command::Down { dir, timeout } => {
-            let dir = place::directory(dir.as_deref());
-            place::expect_cluster(&dir)?;
+            let dir = args::directory(dir.as_deref());
+            args::expect_cluster(&dir)?;
             match supervisor::stop(&dir, Duration::from_secs(*timeout))? {
                 Some(pid) => say!("process {pid} and its replicas have ended"),
                 None => say!("nothing runs in {} under `taraflow cluster up`", dir.display()),

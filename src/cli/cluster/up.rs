@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{Wishes, logs};
+use super::{PlanArgs, logs};
 use crate::cli::config::flags;
+use crate::cli::outcome::Failure;
 use crate::cli::program::{Program, named};
 use crate::dataflows;
 use crate::deploy::settings::{
@@ -22,10 +23,10 @@ use crate::model::types::ReplicaId;
 
 /// Runs the cluster, made first if there is none, with further settings for all its replicas.
 pub(super) fn run(
-    wishes: &Wishes,
+    wishes: &PlanArgs,
     set: &[(String, String)],
     program: &Program,
-) -> Result<(), Error> {
+) -> Result<(), Failure> {
     let directory = &wishes.directory();
     warn_of_environment();
     if !directory.join("cluster.toml").exists() {
@@ -33,13 +34,13 @@ pub(super) fn run(
         plan.check()?;
         let replicas = 0..plan.replicas;
         check_ports(replicas.map(|each| (ReplicaId(each as u16), plan.addresses(each))))?;
-        super::init::run(&plan, false)?;
+        super::make(&plan, false)?;
     }
     let _lock = Lock::take(directory)?;
     let (n, nodes) = read(directory, set)?;
     agree(wishes, n, &nodes)?;
     check_ports(nodes.iter().map(|node| (node.config.me, node.listen)))
-        .map_err(|error| nodes.iter().find_map(runs_already).unwrap_or(error))?;
+        .map_err(|error| nodes.iter().find_map(runs_already).map_or(error, Failure::from))?;
     // Before the first child, or its end could be missed.
     let signals = signals()?;
     say_hello(directory, n, &nodes, program.redis);
@@ -61,7 +62,8 @@ pub(super) fn run(
         }),
         durable: nodes.iter().all(|node| node.data.is_some()),
     }
-    .run(n, &signals)
+    .run(n, &signals)?;
+    Ok(())
 }
 
 /// Writes a line into a file, or takes the file away, which is not left without its line.
@@ -82,7 +84,7 @@ fn warn_of_environment() {
 
 /// How many replicas there are, and the settings of those that can use theirs. One that cannot must not keep
 /// the others from serving: it says itself what is wrong, and is not started again.
-fn read(directory: &Path, set: &[(String, String)]) -> Result<(usize, Vec<NodeSettings>), Error> {
+fn read(directory: &Path, set: &[(String, String)]) -> Result<(usize, Vec<NodeSettings>), Failure> {
     let cluster = ClusterSettings::read(&directory.join("cluster.toml"), dataflows::tolerance);
     let (cluster, _) = cluster.map_err(Error::Settings)?;
     let n = cluster.replicas.len();
@@ -96,17 +98,17 @@ fn read(directory: &Path, set: &[(String, String)]) -> Result<(usize, Vec<NodeSe
         }
     }
     match wrong {
-        Some(error) if nodes.len() < cluster.config.quorum() => Err(error),
+        Some(error) if nodes.len() < cluster.config.quorum() => Err(error.into()),
         _ => Ok((n, nodes)),
     }
 }
 
 /// Refuses wishes that the cluster does not meet.
-fn agree(wishes: &Wishes, n: usize, nodes: &[NodeSettings]) -> Result<(), Error> {
+fn agree(wishes: &PlanArgs, n: usize, nodes: &[NodeSettings]) -> Result<(), Failure> {
     let refuse = |wish: String, fact: String| {
         let directory = wishes.directory();
         let directory = directory.display();
-        Err(Error::Usage(format!(
+        Err(Failure::Usage(format!(
             "{wish}: the cluster in {directory} {fact}; leave the option out, or choose another --dir"
         )))
     };
@@ -136,14 +138,14 @@ fn agree(wishes: &Wishes, n: usize, nodes: &[NodeSettings]) -> Result<(), Error>
 }
 
 /// Tries each port, so that a taken one is said once and not by each replica over and over.
-fn check_ports(nodes: impl Iterator<Item = (ReplicaId, Addresses)>) -> Result<(), Error> {
+fn check_ports(nodes: impl Iterator<Item = (ReplicaId, Addresses)>) -> Result<(), Failure> {
     let mut base = None;
     for (replica, node) in nodes {
         let base = *base.get_or_insert(node.clients.port());
         for (purpose, address) in node.named() {
             if let Err(source) = bind(address) {
                 let instead = base.checked_add(1000).filter(|port| *port < 65_000).unwrap_or(7000);
-                return Err(Error::Port { replica, address, purpose, instead, source });
+                return Err(Failure::Port { replica, address, purpose, instead, source });
             }
         }
     }
@@ -172,9 +174,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 fn command(program: &Path, home: &Path, set: &[(String, String)]) -> Result<Command, Error> {
-    let fail =
-        |source| Error::File { doing: "open the log in", path: home.display().to_string(), source };
-    let log = logs::open(home).map_err(fail)?;
+    let log = logs::open(home).map_err(Error::file("open the log in", home))?;
     let mut command = Command::new(program);
     command.args(["node", "--while-stdin-is-open", "--config"]).arg(home.join("node.toml"));
     for (name, value) in set {

@@ -1,12 +1,12 @@
-//! Who is killed, when, and when they return.
+//! Kills and returns of replicas during a demo.
 
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use super::load::Progress;
-use super::story::Story;
+use super::load::LoadProgress;
+use super::story::DemoStory;
+use crate::cli::outcome::Failure;
 use crate::hosts::embedded::Cluster;
-use crate::model::error::Error;
 use crate::model::types::ReplicaId;
 
 /// When to kill.
@@ -33,7 +33,7 @@ impl FromStr for KillAt {
 }
 
 /// Kills replicas and brings them back.
-pub(super) struct Faults {
+pub(super) struct DemoFaults {
     kill: usize,
     seed: u64,
     total: u64,
@@ -54,7 +54,7 @@ enum Stage {
     Over,
 }
 
-impl Faults {
+impl DemoFaults {
     const AWAY: Duration = Duration::from_secs(1);
 
     pub fn new(at: KillAt, kill: usize, seed: u64, total: u64) -> Self {
@@ -83,9 +83,9 @@ impl Faults {
     pub fn step(
         &mut self,
         cluster: &mut Cluster,
-        progress: Progress,
-        story: &mut Story,
-    ) -> Result<(), Error> {
+        progress: LoadProgress,
+        story: &mut DemoStory,
+    ) -> Result<(), Failure> {
         match &self.stage {
             Stage::Calm { kill_at } if progress.submitted >= *kill_at => {
                 let n = cluster.replicas();
@@ -141,14 +141,14 @@ mod tests {
         for wrong in ["", "%", "101%", "-1", "half"] {
             assert!(wrong.parse::<KillAt>().is_err(), "{wrong}");
         }
-        let at = |at| Faults::new(at, 1, 0, 190).kill_at();
+        let at = |at| DemoFaults::new(at, 1, 0, 190).kill_at();
         assert_eq!(at(KillAt::Percent(50)), Some(95));
         assert_eq!(at(KillAt::Request(900)), Some(190));
     }
 
     #[test]
     fn the_leader_is_killed_first_and_nobody_twice() {
-        let faults = Faults::new(KillAt::Percent(50), 5, 7, 10);
+        let faults = DemoFaults::new(KillAt::Percent(50), 5, 7, 10);
         let mut victims = faults.victims(ReplicaId(3), 5);
         assert_eq!(victims[0], ReplicaId(3));
         victims.sort();

@@ -1,12 +1,12 @@
-//! The commands a demo sends: a file of them, or those made from the texts that come with the program.
+//! Commands for a demo: those of a file, or those made from the texts that come with the program.
 
 use std::fs::File;
 use std::io::{self, BufReader, Seek};
 use std::path::Path;
 
+use crate::cli::outcome::Failure;
 use crate::kv::command_file::CommandReader;
 use crate::kv::resp::write_command;
-use crate::model::error::Error;
 
 /// Licences, which may be copied verbatim; see `texts/README.md`.
 const TEXTS: [(&str, &str); 9] = [
@@ -22,7 +22,7 @@ const TEXTS: [(&str, &str); 9] = [
 ];
 
 /// A stream of commands, as often repeated as it takes.
-pub(super) struct Input {
+pub(super) struct DemoInput {
     source: Source,
     /// Commands still to be given.
     left: u64,
@@ -34,15 +34,15 @@ enum Source {
     File { name: String, file: File, reader: CommandReader<BufReader<File>> },
 }
 
-impl Input {
+impl DemoInput {
     /// The bundled texts, or the file at `path`, `-` being standard input; `requests` commands of it.
     ///
     /// A file is read through before anything starts, so that a mistake in its last line is not found
     /// when half of it has been executed.
     ///
     /// # Errors
-    /// [`Error::Usage`] with the place of what cannot be read.
-    pub fn open(path: Option<&Path>, requests: Option<u64>, seed: u64) -> Result<Self, Error> {
+    /// [`Failure::Usage`] with the place of what cannot be read.
+    pub fn open(path: Option<&Path>, requests: Option<u64>, seed: u64) -> Result<Self, Failure> {
         let Some(path) = path else {
             let mut command = Vec::new();
             let mut once = Texts::new(seed);
@@ -54,7 +54,7 @@ impl Input {
             return Ok(Self { source: Source::Texts(Texts::new(seed)), left: total, total });
         };
         let name = path.display().to_string();
-        let unreadable = |error: io::Error| Error::Usage(format!("cannot read {name}: {error}"));
+        let unreadable = |error: io::Error| Failure::Usage(format!("cannot read {name}: {error}"));
         let file = if name == "-" {
             spool(&mut io::stdin().lock()).map_err(unreadable)?
         } else {
@@ -71,7 +71,7 @@ impl Input {
             }
         }
         if counted == 0 {
-            return Err(Error::Usage(format!("{name} holds no command")));
+            return Err(Failure::Usage(format!("{name} holds no command")));
         }
         let reader = rewound(&file).map_err(unreadable)?;
         let total = requests.unwrap_or(counted);
@@ -86,8 +86,8 @@ impl Input {
     /// Puts the next command into `command`; says whether there was one.
     ///
     /// # Errors
-    /// [`Error::Usage`] when a file has changed since it was opened.
-    pub fn next(&mut self, command: &mut Vec<u8>) -> Result<bool, Error> {
+    /// [`Failure::Usage`] when a file has changed since it was opened.
+    pub fn next(&mut self, command: &mut Vec<u8>) -> Result<bool, Failure> {
         if self.left == 0 {
             return Ok(false);
         }
@@ -98,18 +98,21 @@ impl Input {
                 let mut found = read(name, reader)?;
                 if found.is_none() {
                     *reader = rewound(file)
-                        .map_err(|error| Error::Usage(format!("cannot read {name}: {error}")))?;
+                        .map_err(|error| Failure::Usage(format!("cannot read {name}: {error}")))?;
                     found = read(name, reader)?;
                 }
-                *command = found.ok_or_else(|| Error::Usage(format!("{name} has changed")))?;
+                *command = found.ok_or_else(|| Failure::Usage(format!("{name} has changed")))?;
                 Ok(true)
             }
         }
     }
 }
 
-fn read(name: &str, reader: &mut CommandReader<BufReader<File>>) -> Result<Option<Vec<u8>>, Error> {
-    reader.next_command().map_err(|error| Error::Usage(format!("{name}: {error}")))
+fn read(
+    name: &str,
+    reader: &mut CommandReader<BufReader<File>>,
+) -> Result<Option<Vec<u8>>, Failure> {
+    reader.next_command().map_err(|error| Failure::Usage(format!("{name}: {error}")))
 }
 
 fn rewound(file: &File) -> io::Result<CommandReader<BufReader<File>>> {
@@ -211,7 +214,7 @@ mod tests {
     #[test]
     fn bundled_texts_give_the_same_hundred_thousand_commands_each_time() {
         let commands = |seed| {
-            let mut input = Input::open(None, None, seed).unwrap();
+            let mut input = DemoInput::open(None, None, seed).unwrap();
             let (mut all, mut command) = (0, Vec::new());
             let mut hash = blake3::Hasher::new();
             while input.next(&mut command).unwrap() {
@@ -229,7 +232,7 @@ mod tests {
 
     #[test]
     fn an_input_is_repeated_or_cut_to_the_requests_asked_for() {
-        let mut input = Input::open(None, Some(400_000), 0).unwrap();
+        let mut input = DemoInput::open(None, Some(400_000), 0).unwrap();
         let mut command = Vec::new();
         let given = std::iter::from_fn(|| input.next(&mut command).unwrap().then_some(())).count();
         assert_eq!(given, 400_000);

@@ -5,16 +5,17 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use super::input::Input;
+use super::input::DemoInput;
 use super::totals::Totals;
+use crate::cli::outcome::Failure;
 use crate::client::RequestOutcome;
 use crate::hosts::embedded::Client;
 use crate::kv::resp::write_command;
 use crate::model::error::Error;
 
-/// How far the client has come.
+/// Progress of the client.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Progress {
+pub(super) struct LoadProgress {
     pub submitted: u64,
     pub answered: u64,
 }
@@ -25,7 +26,7 @@ pub(super) struct Load {
     outstanding: usize,
     command: Vec<u8>,
     totals: Totals,
-    progress: Progress,
+    progress: LoadProgress,
     /// Whether request `low + 1` and those after it are answered.
     answered: VecDeque<bool>,
     low: u64,
@@ -55,7 +56,7 @@ impl Load {
             outstanding,
             command: Vec::new(),
             totals: Totals::default(),
-            progress: Progress { submitted: 0, answered: 0 },
+            progress: LoadProgress { submitted: 0, answered: 0 },
             answered: VecDeque::new(),
             low: 0,
             sent: VecDeque::new(),
@@ -70,14 +71,14 @@ impl Load {
     }
 
     /// Opens the session; the clock runs from here on.
-    pub fn connect(&mut self) -> Result<(), Error> {
+    pub fn connect(&mut self) -> Result<(), Failure> {
         self.client.connect()?;
         self.started = Instant::now();
         self.heard_at = self.started;
         Ok(())
     }
 
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> LoadProgress {
         self.progress
     }
 
@@ -104,7 +105,7 @@ impl Load {
     }
 
     /// Submits until the window is full, the input at its end, or `upto` requests submitted.
-    pub fn fill(&mut self, input: &mut Input, upto: Option<u64>) -> Result<(), Error> {
+    pub fn fill(&mut self, input: &mut DemoInput, upto: Option<u64>) -> Result<(), Failure> {
         let now = Instant::now();
         if self.client.open() == 0 {
             self.heard_at = now;
@@ -128,14 +129,14 @@ impl Load {
     }
 
     /// Takes what answers come within a moment.
-    pub fn receive(&mut self) -> Result<(), Error> {
+    pub fn receive(&mut self) -> Result<(), Failure> {
         let mut wrong = None;
         let mut arrived = None;
         let Self { client, answered, low, sent, latency_us, refused, progress, .. } = self;
         let count = client.receive(Duration::from_millis(20), |number, outcome| {
             let now = *arrived.get_or_insert_with(Instant::now);
             let RequestOutcome::Done(reply) = outcome else {
-                wrong = Some(Error::Unknown { number });
+                wrong = Some(Error::Unknown { number }.into());
                 return;
             };
             *refused += u64::from(reply.starts_with(b"-"));
@@ -144,7 +145,7 @@ impl Load {
                 Some(answered) if !*answered => *answered = true,
                 _ => {
                     let said = format!("request {number} was answered twice or never asked");
-                    wrong = Some(Error::Integrity(said));
+                    wrong = Some(Failure::Integrity(said));
                 }
             }
             while sent.front().is_some_and(|(last, _)| *last < number) {
@@ -167,7 +168,7 @@ impl Load {
     }
 
     /// Asks the cluster for the counters whose values are known here.
-    pub fn check_totals(&mut self) -> Result<(), Error> {
+    pub fn check_totals(&mut self) -> Result<(), Failure> {
         let mut asked = VecDeque::new();
         let mut counters = self.totals.expected().peekable();
         while counters.peek().is_some() || !asked.is_empty() {
@@ -184,7 +185,7 @@ impl Load {
                 let (reply, shown) = (reply?, expected.to_string());
                 let right = format!("${}\r\n{shown}\r\n", shown.len()).into_bytes();
                 if (answered, &reply) != (number, &right) {
-                    return Err(Error::Integrity(format!(
+                    return Err(Failure::Integrity(format!(
                         "counter {} was incremented {shown} times and shows {}",
                         key.escape_ascii(),
                         reply.escape_ascii()

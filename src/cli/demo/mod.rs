@@ -16,20 +16,20 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use crossbeam_channel::bounded;
 
-use super::numbers::{at_least_one, whole};
-use super::output::{Form, print};
+use super::args::ProtocolArgs;
+use super::args::{at_least_one, whole};
+use super::output::{OutputForm, print};
 use super::program::Program;
-use super::protocol::Spoken;
+use crate::cli::outcome::Failure;
 use crate::hosts::embedded::{Cluster, Settings, Status};
-use crate::model::error::Error;
 use crate::model::types::ReplicaId;
 
-use faults::{Faults, KillAt};
-use input::Input;
-use keep::Keep;
+use faults::{DemoFaults, KillAt};
+use input::DemoInput;
+use keep::KeptFiles;
 use load::Load;
-use report::Report;
-use story::Story;
+use report::DemoReport;
+use story::DemoStory;
 
 /// Run a cluster in this process, kill its leader in the middle, and check that nothing is lost.
 ///
@@ -42,12 +42,12 @@ use story::Story;
 /// 7 an answer, an effect or a replica's state is not what it must be.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct Demo {
+pub(super) struct Demo {
     /// How many replicas: as few as survive a failure, unless told [default: 3]
     #[arg(long, value_name = "N", value_parser = whole::<usize>)]
     replicas: Option<usize>,
     #[command(flatten)]
-    spoken: Spoken,
+    spoken: ProtocolArgs,
     /// Redis commands, one a line or as RESP; `-` is standard input. Default: commands made from the
     /// texts of licences that come with this program.
     #[arg(long, value_name = "FILE")]
@@ -80,7 +80,7 @@ pub struct Demo {
     port: u16,
     /// How to print the report.
     #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
+    output: OutputForm,
 }
 
 const EXAMPLES: &str = "\
@@ -97,7 +97,7 @@ impl Demo {
     ///
     /// # Errors
     /// Why it could not run, or what was not as it must be.
-    pub(super) fn run(&self, program: &Program) -> Result<(), Error> {
+    pub(super) fn run(&self, program: &Program) -> Result<(), Failure> {
         let (watcher, seen) = bounded(1024);
         let protocol = self.spoken.protocol()?;
         let replicas = self.replicas.unwrap_or(protocol.tolerance().smallest());
@@ -109,29 +109,33 @@ impl Demo {
         settings.config.checkpoint_every = 250;
         settings.config.window = 1000;
         settings.config.check()?;
-        let embed = |settings| protocol.embed(settings, Arc::clone(&program.service));
+        let embed = |settings| {
+            protocol.embed(settings, Arc::clone(&program.service)).map_err(Failure::from)
+        };
         if self.open {
             return open::run(embed, settings, self.port);
         }
         settings.watcher = Some(watcher);
         if self.kill > replicas {
             let kill = self.kill;
-            return Err(Error::Usage(format!("--kill {kill}: there are only {replicas} replicas")));
+            return Err(Failure::Usage(format!(
+                "--kill {kill}: there are only {replicas} replicas"
+            )));
         }
-        let keep = self.keep.as_deref().map(Keep::prepare).transpose()?;
-        let input = Input::open(self.input.as_deref(), self.requests, self.seed)?;
+        let keep = self.keep.as_deref().map(KeptFiles::prepare).transpose()?;
+        let input = DemoInput::open(self.input.as_deref(), self.requests, self.seed)?;
         let cluster = embed(settings)?;
         let total = input.total();
         let mut play = Play {
-            faults: Faults::new(self.kill_leader_at, self.kill, self.seed, total),
+            faults: DemoFaults::new(self.kill_leader_at, self.kill, self.seed, total),
             load: Load::new(cluster.client(), self.outstanding as usize),
-            story: Story::new(seen, total),
+            story: DemoStory::new(seen, total),
             cluster,
             input,
         };
         let outcome = play.play();
         play.story.end(&play.cluster);
-        let report = Report::new(&play.cluster, &play.load, outcome.as_ref().err());
+        let report = DemoReport::new(&play.cluster, &play.load, outcome.as_ref().err());
         print(&report.text(self.output))?;
         if let Some(keep) = keep {
             keep.write(&play.cluster, &report)?;
@@ -142,10 +146,10 @@ impl Demo {
 
 struct Play {
     cluster: Cluster,
-    input: Input,
+    input: DemoInput,
     load: Load,
-    faults: Faults,
-    story: Story,
+    faults: DemoFaults,
+    story: DemoStory,
 }
 
 impl Play {
@@ -153,7 +157,7 @@ impl Play {
     const SILENCE_WITHOUT_QUORUM: Duration = Duration::from_secs(3);
     const SILENCE: Duration = Duration::from_secs(30);
 
-    fn play(&mut self) -> Result<(), Error> {
+    fn play(&mut self) -> Result<(), Failure> {
         self.load.connect()?;
         loop {
             self.load.fill(&mut self.input, self.faults.kill_at())?;
@@ -180,7 +184,7 @@ impl Play {
     }
 
     /// Says honestly when nothing more is to be expected.
-    fn check_service(&self) -> Result<(), Error> {
+    fn check_service(&self) -> Result<(), Failure> {
         let silence = self.load.silence();
         if silence < Self::SILENCE_WITHOUT_QUORUM {
             return Ok(());
@@ -193,16 +197,16 @@ impl Play {
         if alive.len() < needed {
             let alive = alive.len();
             let (missing, open) = (missing.join(", "), self.load.open());
-            return Err(Error::NoQuorum { alive, needed, n, missing, open });
+            return Err(Failure::NoQuorum { alive, needed, n, missing, open });
         }
         if silence >= Self::SILENCE {
-            return Err(Error::Stalled { open: self.load.open(), silent_s: silence.as_secs() });
+            return Err(Failure::Stalled { open: self.load.open(), silent_s: silence.as_secs() });
         }
         Ok(())
     }
 
     /// Waits until all replicas have executed the same slots, and compares their states.
-    fn settle(&mut self) -> Result<(), Error> {
+    fn settle(&mut self) -> Result<(), Failure> {
         let until = Instant::now() + Self::SILENCE;
         loop {
             let statuses = self.statuses();
@@ -210,23 +214,23 @@ impl Play {
             if let Some((replica, why)) =
                 statuses.iter().find_map(|(r, status)| Some((r, status.failed.clone()?)))
             {
-                return Err(Error::Integrity(format!("replica {replica} has failed: {why}")));
+                return Err(Failure::Integrity(format!("replica {replica} has failed: {why}")));
             }
             let mut diverged = statuses.iter().flat_map(|(_, status)| &status.diverged);
             if let Some((slot, replica)) = diverged.next() {
                 let said = format!("replica {replica} reports another state at slot {slot}");
-                return Err(Error::Integrity(said));
+                return Err(Failure::Integrity(said));
             }
             let digests: Vec<_> = statuses.iter().filter_map(|(_, status)| status.digest).collect();
             let same_slot = digests.windows(2).all(|pair| pair[0].0 == pair[1].0);
             if same_slot && digests.len() == statuses.len() {
                 let same = digests.windows(2).all(|pair| pair[0].1 == pair[1].1);
                 let said = || "the replicas' states differ at the same slot".to_owned();
-                return if same { Ok(()) } else { Err(Error::Integrity(said())) };
+                return if same { Ok(()) } else { Err(Failure::Integrity(said())) };
             }
             if Instant::now() >= until {
                 let waited_s = Self::SILENCE.as_secs();
-                return Err(Error::Behind { waited_s });
+                return Err(Failure::Behind { waited_s });
             }
             statuses.iter().for_each(|(replica, _)| self.cluster.look(*replica));
             std::thread::park_timeout(Duration::from_millis(20));

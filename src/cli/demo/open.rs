@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
+use crate::cli::outcome::Failure;
 use crate::cli::told_to_end;
 use crate::hosts::embedded::{Client, Cluster, Settings};
 use crate::kv::resp::write_command;
 use crate::model::error::Error;
 use crate::model::types::ReplicaId;
-use crate::web::admin::{Admin, Order, Shown, What};
+use crate::web::admin::{Admin, AdminConfig, Order, OrderAction};
 
 /// How long a pause is.
 const PAUSE: Duration = Duration::from_secs(3);
@@ -24,10 +25,10 @@ const ORDERS_MAX: usize = 16;
 /// Has `embed` run a cluster with these settings, and runs a steady load and a page to watch it on, until
 /// Ctrl-C.
 pub(super) fn run(
-    embed: impl FnOnce(Settings) -> Result<Cluster, Error>,
+    embed: impl FnOnce(Settings) -> Result<Cluster, Failure>,
     settings: Settings,
     port: u16,
-) -> Result<(), Error> {
+) -> Result<(), Failure> {
     let ending = told_to_end()?;
     let admin = Admin::bind(([127, 0, 0, 1], port).into())?;
     let address = admin.address();
@@ -35,7 +36,7 @@ pub(super) fn run(
     let mut cluster = embed(settings)?;
     let (sender, orders) = bounded(ORDERS_MAX);
     let replicas = (0..cluster.replicas() as u16).map(ReplicaId);
-    admin.start(Shown {
+    admin.start(AdminConfig {
         config,
         boards: replicas.map(|replica| cluster.shown(replica).clone()).collect(),
         bounds: cluster.bounds().clone(),
@@ -62,22 +63,26 @@ pub(super) fn run(
 }
 
 /// Does what the page orders.
-fn obey(cluster: &mut Cluster, orders: &Receiver<Order>, ending: &AtomicBool) -> Result<(), Error> {
+fn obey(
+    cluster: &mut Cluster,
+    orders: &Receiver<Order>,
+    ending: &AtomicBool,
+) -> Result<(), Failure> {
     while !ending.load(Ordering::Relaxed) {
-        let Order { replica, what } = match orders.recv_timeout(Duration::from_millis(100)) {
+        let Order { replica, action } = match orders.recv_timeout(Duration::from_millis(100)) {
             Ok(order) => order,
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         };
-        let done = match what {
-            What::Kill => "killed".to_owned(),
-            What::Pause => format!("paused for {} s", PAUSE.as_secs()),
-            What::Restart => "started again".to_owned(),
+        let done = match action {
+            OrderAction::Kill => "killed".to_owned(),
+            OrderAction::Pause => format!("paused for {} s", PAUSE.as_secs()),
+            OrderAction::Restart => "started again".to_owned(),
         };
-        match what {
-            What::Kill => cluster.kill(replica),
-            What::Pause => cluster.pause(replica, PAUSE),
-            What::Restart => cluster.restart(replica)?,
+        match action {
+            OrderAction::Kill => cluster.kill(replica),
+            OrderAction::Pause => cluster.pause(replica, PAUSE),
+            OrderAction::Restart => cluster.restart(replica)?,
         }
         say!("replica {replica}: {done}");
     }

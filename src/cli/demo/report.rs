@@ -1,4 +1,4 @@
-//! What came of a run, as tables or as JSON.
+//! Result of a demo, as tables or as JSON.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use comfy_table::Table;
 use serde::Serialize;
 
 use super::load::Load;
-use crate::cli::output::Form;
+use crate::cli::outcome::Failure;
+use crate::cli::output::OutputForm;
 use crate::cli::output::listing::bordered;
 use crate::hosts::embedded::Cluster;
-use crate::model::error::Error;
 use crate::model::types::ReplicaId;
 
 /// What one operator did, on all replicas.
@@ -24,7 +24,7 @@ struct RoleTime {
 
 /// The result of a demo.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(super) struct DemoReport {
     /// The version of this format.
     version: u32,
     /// Whether every request was answered once and all replicas hold the same state.
@@ -70,8 +70,8 @@ struct ReplicaLine {
     digest: Option<String>,
 }
 
-impl Report {
-    pub fn new(cluster: &Cluster, load: &Load, error: Option<&Error>) -> Self {
+impl DemoReport {
+    pub fn new(cluster: &Cluster, load: &Load, error: Option<&Failure>) -> Self {
         let (progress, seconds) = (load.progress(), load.elapsed().as_secs_f64());
         let mut roles: BTreeMap<String, RoleTime> = BTreeMap::new();
         let mut replicas = Vec::new();
@@ -132,10 +132,10 @@ impl Report {
     }
 
     /// The report in this form.
-    pub fn text(&self, form: Form) -> String {
+    pub fn text(&self, form: OutputForm) -> String {
         match form {
-            Form::Text => self.tables(),
-            Form::Json => self.json(),
+            OutputForm::Text => self.tables(),
+            OutputForm::Json => self.json(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What happens, told on standard error as it happens.
+//! Events of a demo, told on standard error as they happen.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use crate::model::events::Event;
 use crate::model::types::{ReplicaId, View};
 
 /// Tells the story of a run.
-pub(super) struct Story {
+pub(super) struct DemoStory {
     seen: Receiver<Seen>,
     bar: ProgressBar,
     /// Suspicions told.
@@ -22,7 +22,7 @@ pub(super) struct Story {
     behind: Vec<(ReplicaId, Instant, u64)>,
 }
 
-impl Story {
+impl DemoStory {
     const TEMPLATE: &str = "{bar:32} {human_pos}/{human_len} requests, {rate}/s, {elapsed}";
 
     pub fn new(seen: Receiver<Seen>, total: u64) -> Self {

@@ -1,4 +1,4 @@
-//! What counters must show in the end, as far as the client can know.
+//! Expected values of the counters, as far as the client can know them.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! What frames tell only once, kept while one watches.
+//! History of slots and events: frames show each only once.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +11,9 @@ const SLOTS_MAX: usize = 512;
 /// Things that happened that are kept, the latest.
 const EVENTS_MAX: usize = 512;
 
-/// What frames tell only once: how the life of a slot was, and what happened.
+/// Lives of slots and events of all replicas, the latest of each.
 #[derive(Clone, Debug, Default)]
-pub(in crate::cli::inspect) struct History {
+pub(in crate::cli::inspect) struct SceneHistory {
     slots: BTreeMap<ReplicaId, BTreeMap<Slot, SlotLife>>,
     /// By time, replica and words: what is told twice is there once.
     events: BTreeMap<(u64, ReplicaId, String), Happened>,
@@ -21,7 +21,7 @@ pub(in crate::cli::inspect) struct History {
     latest: BTreeMap<ReplicaId, (u64, u64)>,
 }
 
-impl History {
+impl SceneHistory {
     /// Takes up what is new in a scene.
     pub fn see(&mut self, scene: &Scene) {
         for frame in scene.replicas.iter().filter_map(|seen| seen.frame.as_deref()) {
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn however_long_one_watches_only_the_latest_is_kept() {
-        let mut history = History::default();
+        let mut history = SceneHistory::default();
 
         for number in 0..2_000 {
             let mut frame = example::frame(0);

@@ -1,4 +1,4 @@
-//! `taraflow inspect`: what the replicas of a cluster do, operator by operator.
+//! `taraflow inspect`: the operators, streams and slots of a cluster's replicas.
 
 #[cfg(test)]
 pub(super) mod example;
@@ -13,24 +13,24 @@ use std::io::{self, IsTerminal};
 
 use clap::Args;
 
-use super::output::{Form, print, print_json};
-use crate::model::error::Error;
+use super::output::{OutputForm, print, print_json};
+use crate::cli::outcome::Failure;
 use crate::model::types::ReplicaId;
 use crate::observe::scene::Scene;
 
 pub(super) use once::findings;
-use sources::Place;
+use sources::SourceArgs;
 
-/// What `taraflow inspect` is told.
+/// Arguments of `taraflow inspect`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With --dir each replica is asked for itself. With --addr those at the addresses, one is enough, are asked \
 what they know of all: of the others that is up to a second old. On a terminal the view stays open: ? shows \
 its keys. Exit codes: 2 there is no such replica or operator, or the recording cannot be used; 3 nobody answers; \
 7 the recording is damaged.")]
-pub struct InspectArgs {
+pub(super) struct InspectArgs {
     #[command(flatten)]
-    place: Place,
+    place: SourceArgs,
     /// Print what is there now and end; the default where the output is no terminal
     #[arg(long, conflicts_with = "watch")]
     once: bool,
@@ -48,18 +48,18 @@ pub struct InspectArgs {
     all: bool,
     /// The form of what is printed: a table, or the scene as JSON
     #[arg(short, long, value_enum)]
-    output: Option<Form>,
+    output: Option<OutputForm>,
 }
 
 /// Looks, and shows.
 ///
 /// # Errors
-/// [`Error::Silent`] if nobody answers; [`Error::Usage`] if what is asked for is not there.
-pub fn run(args: &InspectArgs) -> Result<(), Error> {
+/// [`Failure::Silent`] if nobody answers; [`Failure::Usage`] if what is asked for is not there.
+pub(super) fn run(args: &InspectArgs) -> Result<(), Failure> {
     let terminal = io::stdout().is_terminal();
     if args.watch && !terminal {
         let what = "--watch needs a terminal to draw on: use --once, or -o json for programs";
-        return Err(Error::Usage(what.to_owned()));
+        return Err(Failure::Usage(what.to_owned()));
     }
     let ends = args.once || args.output.is_some() || args.operator.is_some();
     if terminal && !ends {
@@ -68,19 +68,21 @@ pub fn run(args: &InspectArgs) -> Result<(), Error> {
     show(args.place.source()?.scene(args.place.patience())?, args)
 }
 
-fn show(mut scene: Scene, args: &InspectArgs) -> Result<(), Error> {
+fn show(mut scene: Scene, args: &InspectArgs) -> Result<(), Failure> {
     if let Some(number) = args.replica {
         let n = scene.replicas.len();
         scene.replicas.retain(|seen| seen.replica.0 == number);
         if scene.replicas.is_empty() {
-            return Err(Error::Usage(format!("there is no replica {number}: the cluster has {n}")));
+            return Err(Failure::Usage(format!(
+                "there is no replica {number}: the cluster has {n}"
+            )));
         }
     }
     if let Some(name) = &args.operator {
         once::only(&mut scene, name)?;
     }
     match (args.output, &args.operator) {
-        (Some(Form::Json), _) => print_json(&scene),
+        (Some(OutputForm::Json), _) => print_json(&scene),
         (_, Some(name)) => print(&once::operator(&scene, name)),
         (_, None) => print(&once::text(&scene, args.all)),
     }

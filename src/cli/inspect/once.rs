@@ -5,10 +5,10 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use super::listings;
+use crate::cli::outcome::Failure;
 use crate::cli::output::listing::{Listing, page_width};
 use crate::cli::output::words;
 use crate::deploy::settings::nearest;
-use crate::model::error::Error;
 use crate::observe::findings::Finding;
 use crate::observe::frame::Frame;
 use crate::observe::scene::Scene;
@@ -102,8 +102,8 @@ pub(super) fn operator(scene: &Scene, name: &str) -> String {
 /// Leaves of a scene what is about the operator called `name`.
 ///
 /// # Errors
-/// [`Error::Usage`] if there is none.
-pub(super) fn only(scene: &mut Scene, name: &str) -> Result<(), Error> {
+/// [`Failure::Usage`] if there is none.
+pub(super) fn only(scene: &mut Scene, name: &str) -> Result<(), Failure> {
     let names: BTreeSet<_> =
         frames(scene).flat_map(|frame| frame.operators.iter().map(|it| it.name.clone())).collect();
     if !names.contains(name) {
@@ -111,7 +111,9 @@ pub(super) fn only(scene: &mut Scene, name: &str) -> Result<(), Error> {
         let meant = nearest(name, &names);
         let meant = meant.map_or(String::new(), |meant| format!("; did you mean `{meant}`?"));
         let names = names.join(", ");
-        return Err(Error::Usage(format!("there is no operator `{name}`{meant} There is {names}")));
+        return Err(Failure::Usage(format!(
+            "there is no operator `{name}`{meant} There is {names}"
+        )));
     }
     for frame in scene.replicas.iter_mut().filter_map(|seen| seen.frame.as_mut()) {
         let frame = Arc::make_mut(frame);

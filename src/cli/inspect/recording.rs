@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::cli::outcome::Failure;
 use crate::model::error::Error;
 use crate::model::types::ReplicaId;
 use crate::observe::frame::Frame;
@@ -88,19 +89,20 @@ impl Recording {
     ///
     /// # Errors
     /// What the file is instead of a recording, or where it is damaged.
-    pub fn open(path: &Path) -> Result<Self, Error> {
+    pub fn open(path: &Path) -> Result<Self, Failure> {
         let name = path.display().to_string();
-        let fail = |doing, source| Error::File { doing, path: path.display().to_string(), source };
+        let unreadable = Error::file("read", path);
         let file = File::open(path);
-        let file = file.map_err(|source| Error::Usage(format!("cannot open {name}: {source}")))?;
-        let mut lines = BufReader::new(file.try_clone().map_err(|source| fail("open", source))?);
+        let file =
+            file.map_err(|source| Failure::Usage(format!("cannot open {name}: {source}")))?;
+        let mut lines = BufReader::new(file.try_clone().map_err(&unreadable)?);
         let mut line = Vec::new();
-        let mut offset = next(&mut lines, &mut line).map_err(|source| fail("read", source))?;
+        let mut offset = next(&mut lines, &mut line).map_err(&unreadable)?;
         let header = header(&name, &line)?;
         let mut marks: Vec<Mark> = Vec::new();
         let (mut ended, mut place) = (false, 1);
         loop {
-            let bytes = next(&mut lines, &mut line).map_err(|source| fail("read", source))?;
+            let bytes = next(&mut lines, &mut line).map_err(&unreadable)?;
             if bytes == 0 {
                 break;
             }
@@ -122,7 +124,9 @@ impl Recording {
             offset += bytes;
         }
         if marks.is_empty() {
-            return Err(Error::Usage(format!("{name} is a recording without a frame: it was cut")));
+            return Err(Failure::Usage(format!(
+                "{name} is a recording without a frame: it was cut"
+            )));
         }
         let Header { seed, protocol, n, .. } = header;
         Ok(Self { path: path.to_owned(), file, seed, protocol, n, marks, cut: !ended })
@@ -158,7 +162,7 @@ impl Recording {
     ///
     /// # Errors
     /// What the disk says, or that a frame cannot be read.
-    pub fn sightings(&mut self, moment_us: u64) -> Result<Vec<Sighting>, Error> {
+    pub fn sightings(&mut self, moment_us: u64) -> Result<Vec<Sighting>, Failure> {
         let until = self.marks.partition_point(|mark| mark.moment_us <= moment_us);
         let latest: BTreeMap<_, _> =
             self.marks[..until].iter().map(|mark| (mark.replica, *mark)).collect();
@@ -182,21 +186,20 @@ impl Recording {
     ///
     /// # Errors
     /// What the disk says, or that a frame cannot be read.
-    pub fn last(&mut self, most: usize, moment_us: u64) -> Result<Vec<Frame>, Error> {
+    pub fn last(&mut self, most: usize, moment_us: u64) -> Result<Vec<Frame>, Failure> {
         let until = self.marks.partition_point(|mark| mark.moment_us <= moment_us);
         let marks = self.marks[until.saturating_sub(most)..until].to_vec();
         marks.into_iter().map(|mark| self.frame(mark)).collect()
     }
 
-    fn frame(&mut self, mark: Mark) -> Result<Frame, Error> {
+    fn frame(&mut self, mark: Mark) -> Result<Frame, Failure> {
         let mut line = vec![0; mark.bytes as usize];
         let read = (self.file.seek(SeekFrom::Start(mark.offset)))
             .and_then(|_| self.file.read_exact(&mut line));
-        let path = self.path.display().to_string();
-        read.map_err(|source| Error::File { doing: "read", path, source })?;
+        read.map_err(Error::file("read", &self.path))?;
         serde_json::from_slice(&line).map_err(|error| {
             let path = self.path.display();
-            Error::Usage(format!("{path}: the frame at byte {} is not one: {error}", mark.offset))
+            Failure::Usage(format!("{path}: the frame at byte {} is not one: {error}", mark.offset))
         })
     }
 }
@@ -208,38 +211,40 @@ fn next(lines: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<u64> {
     Ok(read as u64)
 }
 
-fn header(name: &str, line: &[u8]) -> Result<Header, Error> {
+fn header(name: &str, line: &[u8]) -> Result<Header, Failure> {
     #[derive(Deserialize)]
     struct Any {
         taraflow_trace: u32,
     }
     if line.is_empty() {
-        return Err(Error::Usage(format!("{name} is empty: the run that was to write it has not")));
+        return Err(Failure::Usage(format!(
+            "{name} is empty: the run that was to write it has not"
+        )));
     }
     match serde_json::from_slice(line).map(|Any { taraflow_trace }| taraflow_trace) {
         Ok(VERSION) => {}
         Ok(other) => {
-            return Err(Error::Usage(format!(
+            return Err(Failure::Usage(format!(
                 "{name} is a recording of version {other}, and this program reads version {VERSION}: use \
                  the one that wrote it, or record the run again"
             )));
         }
         Err(_) => {
-            return Err(Error::Usage(format!(
+            return Err(Failure::Usage(format!(
                 "{name} is no recording: one begins with {{\"taraflow_trace\":{VERSION},...}}"
             )));
         }
     }
     let header: Header = serde_json::from_slice(line)
-        .map_err(|error| Error::Usage(format!("{name}: its first line is not whole: {error}")))?;
+        .map_err(|error| Failure::Usage(format!("{name}: its first line is not whole: {error}")))?;
     if header.n == 0 {
-        return Err(Error::Usage(format!("{name} is a recording of no replicas")));
+        return Err(Failure::Usage(format!("{name} is a recording of no replicas")));
     }
     debug_assert_eq!(header.taraflow_trace, VERSION);
     Ok(header)
 }
 
-fn damaged(name: &str, place: usize, line: &[u8], frames: usize) -> Error {
+fn damaged(name: &str, place: usize, line: &[u8], frames: usize) -> Failure {
     let what = match serde_json::from_slice(line) {
         Ok(Line::End { frames: said, .. }) if said != frames => {
             format!("the file says that it holds {said} frames, and holds {frames}")
@@ -247,7 +252,7 @@ fn damaged(name: &str, place: usize, line: &[u8], frames: usize) -> Error {
         Ok(_) => "something follows its end".to_owned(),
         Err(error) => format!("there should be a frame: {error}"),
     };
-    Error::Integrity(format!("{name} is damaged in line {place}: {what}"))
+    Failure::Integrity(format!("{name} is damaged in line {place}: {what}"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Where scenes come from: the replicas of a cluster, what one of them knows of all, or a recorded run.
+//! Sources of scenes: the replicas of a cluster, one of them, or a recorded run.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -11,10 +11,12 @@ use clap::{ArgGroup, Args};
 use serde::Deserialize;
 
 use super::recording::Recording;
-use crate::cli::ask::{self, Nodes, Silence, Whom, last_words, of_another, seconds, stranger};
+use crate::cli::ask::{
+    self, NoAnswer, TargetArgs, Targets, last_words, of_another, seconds, unexpected_identity,
+};
+use crate::cli::outcome::Failure;
 use crate::deploy::setup::replica_home;
 use crate::deploy::supervisor::{self, PID};
-use crate::model::error::Error;
 use crate::model::types::ReplicaId;
 use crate::observe::frame::{Frame, Happened, SlotLife, VERSION};
 use crate::observe::health::Code;
@@ -22,12 +24,12 @@ use crate::observe::scene::{Scene, Sighting};
 use crate::observe::status::ReplicaStatus;
 use crate::observe::verdict::Verdict;
 
-/// Which cluster, or which run.
+/// Arguments that name a cluster or a recorded run.
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("whom").args(["dir", "addr", "recording"])))]
-pub(in crate::cli) struct Place {
+#[command(group(ArgGroup::new("targets").args(["dir", "addr", "recording"])))]
+pub(in crate::cli) struct SourceArgs {
     #[command(flatten)]
-    nodes: Nodes,
+    nodes: TargetArgs,
     /// A recording, such as `taraflow sim --record FILE` makes
     #[arg(long, alias = "trace", value_name = "FILE")]
     recording: Option<PathBuf>,
@@ -39,9 +41,9 @@ pub(in crate::cli) struct Place {
     timeout: Duration,
 }
 
-/// What a replica remembers of late.
+/// Recent events and slots of a replica.
 #[derive(Clone, Debug)]
-pub(in crate::cli) struct Past {
+pub(in crate::cli) struct ReplicaPast {
     pub replica: ReplicaId,
     pub happened: Vec<Happened>,
     pub slots: Vec<SlotLife>,
@@ -58,13 +60,13 @@ struct Slots {
     slots: Vec<SlotLife>,
 }
 
-/// Where scenes come from.
+/// Source of scenes.
 #[derive(Debug)]
-pub(in crate::cli) enum Source {
+pub(in crate::cli) enum SceneSource {
     /// The replicas of a cluster, each asked for itself.
-    Cluster(Whom),
+    Cluster(Targets),
     /// Some replicas, each asked what it knows of all.
-    Nodes(Whom),
+    Nodes(Targets),
     /// A recorded run, at a moment of it.
     Recording(Recording, u64),
 }
@@ -77,7 +79,7 @@ fn moment(text: &str) -> Result<Duration, String> {
     wish.ok_or_else(|| "must be a number, 0 or more".to_owned())
 }
 
-impl Place {
+impl SourceArgs {
     /// How long to wait for an answer.
     pub fn patience(&self) -> Duration {
         self.timeout
@@ -92,9 +94,9 @@ impl Place {
     ///
     /// # Errors
     /// Which settings or recording cannot be used.
-    pub fn source(&self) -> Result<Source, Error> {
+    pub fn source(&self) -> Result<SceneSource, Failure> {
         let Some(path) = &self.recording else {
-            return Ok(Source::of(self.nodes.whom()?));
+            return Ok(SceneSource::of(self.nodes.targets()?));
         };
         let recording = Recording::open(path)?;
         let path = path.display();
@@ -109,28 +111,28 @@ impl Place {
         let wish = self.at.map_or(last, |at| first.saturating_add(at.as_micros() as u64));
         if wish > last {
             let length = (last - first) as f64 / 1e6;
-            return Err(Error::Usage(format!(
+            return Err(Failure::Usage(format!(
                 "{path} covers {length:.2} s: --at must not be beyond"
             )));
         }
-        Ok(Source::Recording(recording, wish))
+        Ok(SceneSource::Recording(recording, wish))
     }
 }
 
-impl Source {
+impl SceneSource {
     /// Those who are meant: who knows the cluster asks all of it.
-    pub fn of(whom: Whom) -> Self {
-        if whom.n.is_some() { Self::Cluster(whom) } else { Self::Nodes(whom) }
+    pub fn of(targets: Targets) -> Self {
+        if targets.n.is_some() { Self::Cluster(targets) } else { Self::Nodes(targets) }
     }
 
     /// All replicas, now or at the moment of the recorded run.
     ///
     /// # Errors
-    /// [`Error::NobodyAnswers`], or what is wrong with a frame of a recorded run.
-    pub fn scene(&mut self, patience: Duration) -> Result<Scene, Error> {
+    /// [`Failure::Silent`], or what is wrong with a frame of a recorded run.
+    pub fn scene(&mut self, patience: Duration) -> Result<Scene, Failure> {
         match self {
-            Self::Cluster(whom) => {
-                let (sightings, absent) = ask_each(whom, patience);
+            Self::Cluster(targets) => {
+                let (sightings, absent) = ask_each(targets, patience);
                 let scene = Scene::of(sightings, now_us());
                 if scene.verdict == Verdict::Unreachable {
                     let silences = scene.replicas.into_iter().filter_map(last_said);
@@ -138,7 +140,7 @@ impl Source {
                 }
                 Ok(scene)
             }
-            Self::Nodes(whom) => ask_around(whom, patience),
+            Self::Nodes(targets) => ask_around(targets, patience),
             Self::Recording(recording, moment) => {
                 Ok(Scene::of(recording.sightings(*moment)?, *moment))
             }
@@ -150,7 +152,7 @@ impl Source {
     ///
     /// # Errors
     /// As above.
-    pub fn scene_to_judge(&mut self, patience: Duration) -> Result<Scene, Error> {
+    pub fn scene_to_judge(&mut self, patience: Duration) -> Result<Scene, Failure> {
         let scene = self.scene(patience)?;
         if scene.verdict != Verdict::Down || matches!(self, Self::Recording(..)) {
             return Ok(scene);
@@ -160,15 +162,15 @@ impl Source {
     }
 
     /// What those who can be asked remember of late; who does not tell is left out.
-    pub fn pasts(&self, patience: Duration) -> Vec<Past> {
+    pub fn pasts(&self, patience: Duration) -> Vec<ReplicaPast> {
         let past = |address| {
             let Story { replica, happened } = ask::get(address, "/v1/events", patience)?;
             let Slots { slots } = ask::get(address, "/v1/slots?last=64", patience)?;
-            Ok(Past { replica, happened, slots })
+            Ok(ReplicaPast { replica, happened, slots })
         };
         match self {
-            Self::Cluster(whom) | Self::Nodes(whom) => {
-                whom.ask(past).into_iter().flatten().collect()
+            Self::Cluster(targets) | Self::Nodes(targets) => {
+                targets.ask(past).into_iter().flatten().collect()
             }
             Self::Recording(..) => Vec::new(),
         }
@@ -185,10 +187,10 @@ struct Answer {
     scene: Scene,
 }
 
-fn ask_one(address: SocketAddr, patience: Duration) -> Result<Answer, Silence> {
+fn ask_one(address: SocketAddr, patience: Duration) -> Result<Answer, NoAnswer> {
     let scene: Scene = ask::get(address, "/v1/scene", patience)?;
     if scene.replicas.iter().any(|seen| seen.starting) {
-        return Err(Silence::Starting(scene.cluster));
+        return Err(NoAnswer::Starting(scene.cluster));
     }
     Ok(Answer {
         frame: ask::get(address, "/v1/frame", patience)?,
@@ -199,11 +201,11 @@ fn ask_one(address: SocketAddr, patience: Duration) -> Result<Answer, Silence> {
 
 /// Each replica by its own word; one that cannot be asked from here, as its admin port is for another
 /// machine, by what it has shown those who can. And whether nobody at all was there.
-fn ask_each(whom: &Whom, patience: Duration) -> (Vec<Sighting>, bool) {
-    let answers = whom.ask(|address| ask_one(address, patience));
-    let absent = answers.iter().all(|answer| answer.as_ref().is_err_and(Silence::is_of_nobody));
+fn ask_each(targets: &Targets, patience: Duration) -> (Vec<Sighting>, bool) {
+    let answers = targets.ask(|address| ask_one(address, patience));
+    let absent = answers.iter().all(|answer| answer.as_ref().is_err_and(NoAnswer::is_of_nobody));
     let (mut sightings, mut scenes, mut mute) = (Vec::new(), Vec::new(), Vec::new());
-    for ((replica, address), answer) in whom.replicas.iter().zip(answers) {
+    for ((replica, address), answer) in targets.replicas.iter().zip(answers) {
         // Those of a cluster's directory have numbers.
         let Some(replica) = *replica else { continue };
         let mut sighting = Sighting { replica, ..Sighting::default() };
@@ -212,7 +214,8 @@ fn ask_each(whom: &Whom, patience: Duration) -> (Vec<Sighting>, bool) {
                 sighting.silence = Some(format!("{address}: {}", of_version(frame.version)));
             }
             Ok(Answer { frame, status, scene }) => {
-                match stranger(&frame.status, whom.cluster.as_deref(), Some(replica)) {
+                match unexpected_identity(&frame.status, targets.cluster.as_deref(), Some(replica))
+                {
                     Some(who) => sighting.silence = Some(format!("{address}: {who}")),
                     None => {
                         let mut reasons = status.not_ready.into_iter();
@@ -225,12 +228,12 @@ fn ask_each(whom: &Whom, patience: Duration) -> (Vec<Sighting>, bool) {
                     }
                 }
             }
-            Err(Silence::Starting(cluster))
-                if whom.cluster.as_ref().is_some_and(|it| *it != cluster) =>
+            Err(NoAnswer::Starting(cluster))
+                if targets.cluster.as_ref().is_some_and(|it| *it != cluster) =>
             {
                 sighting.silence = Some(format!("{address}: {}", of_another(&cluster)));
             }
-            Err(silence @ Silence::Starting(_)) => {
+            Err(silence @ NoAnswer::Starting(_)) => {
                 mute.push(replica);
                 (sighting.starting, sighting.silence) = (true, Some(silence.to_string()));
             }
@@ -246,7 +249,7 @@ fn ask_each(whom: &Whom, patience: Duration) -> (Vec<Sighting>, bool) {
     for sighting in sightings.iter_mut().filter(unknown) {
         learn_from_others(sighting, &scenes);
     }
-    if let Some(directory) = &whom.directory {
+    if let Some(directory) = &targets.directory {
         let supervised = supervisor::runs(directory);
         for sighting in &mut sightings {
             let home = directory.join(replica_home(sighting.replica.0.into()));
@@ -281,11 +284,11 @@ fn learn_from_others(sighting: &mut Sighting, known: &[(Vec<ReplicaId>, Scene)])
     }
 }
 
-fn ask_around(whom: &Whom, patience: Duration) -> Result<Scene, Error> {
-    let answers = whom.ask(|address| ask::get::<Scene>(address, "/v1/scene", patience));
+fn ask_around(targets: &Targets, patience: Duration) -> Result<Scene, Failure> {
+    let answers = targets.ask(|address| ask::get::<Scene>(address, "/v1/scene", patience));
     let mut scenes = Vec::new();
     let mut silences = Vec::new();
-    for ((_, address), answer) in whom.replicas.iter().zip(answers) {
+    for ((_, address), answer) in targets.replicas.iter().zip(answers) {
         match answer {
             Ok(scene) if scene.version != VERSION => {
                 silences.push(format!("{address}: {}", of_version(scene.version)));
@@ -303,7 +306,7 @@ fn ask_around(whom: &Whom, patience: Duration) -> Result<Scene, Error> {
 }
 
 /// What several replicas know, as one: of each replica the freshest sighting, its own before all others.
-fn merge(scenes: Vec<Scene>) -> Result<Scene, Error> {
+fn merge(scenes: Vec<Scene>) -> Result<Scene, Failure> {
     let clusters = || {
         let seen = scenes.iter().flat_map(|scene| &scene.replicas);
         seen.filter_map(|seen| Some(&seen.frame.as_ref()?.status.cluster))
@@ -311,7 +314,7 @@ fn merge(scenes: Vec<Scene>) -> Result<Scene, Error> {
     if let Some(first) = clusters().next()
         && let Some(other) = clusters().find(|other| *other != first)
     {
-        return Err(Error::Usage(format!(
+        return Err(Failure::Usage(format!(
             "the addresses are of two clusters, {first} and {other}: ask one at a time"
         )));
     }
@@ -344,8 +347,8 @@ fn of_version(version: u32) -> String {
     format!("it speaks version {version} of what this program reads in version {VERSION}")
 }
 
-fn nobody(silences: impl Iterator<Item = String>, absent: bool) -> Error {
-    Error::Silent { said: silences.collect::<Vec<_>>().join("; "), absent }
+fn nobody(silences: impl Iterator<Item = String>, absent: bool) -> Failure {
+    Failure::Silent { said: silences.collect::<Vec<_>>().join("; "), absent }
 }
 
 /// Microseconds since the Unix epoch.

@@ -1,5 +1,4 @@
-//! A table before it is drawn: the same on paper, under `--once`, and in a terminal, where it is sorted,
-//! filtered and made to fit.
+//! Tables: sorted, filtered, made to fit, and printed or drawn in a terminal.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -14,14 +13,14 @@ use crate::observe::frame::Spread;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Column {
     pub name: Cow<'static, str>,
-    pub side: Side,
+    pub side: Align,
     /// Where there is no room for all columns, those with the highest rank go first; never those with 0.
     pub rank: u8,
 }
 
 /// Where the text of a cell stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cli) enum Side {
+pub(in crate::cli) enum Align {
     Left,
     Right,
 }
@@ -36,7 +35,7 @@ pub(in crate::cli) struct Cell {
 
 /// A line of a table.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::cli) struct Row {
+pub(in crate::cli) struct ListingRow {
     pub cells: Vec<Cell>,
     pub mark: Mark,
 }
@@ -56,18 +55,18 @@ pub(in crate::cli) enum Mark {
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::cli) struct Listing {
     pub columns: Vec<Column>,
-    pub rows: Vec<Row>,
+    pub rows: Vec<ListingRow>,
 }
 
 impl Column {
     /// Words, at the left.
     pub fn words(name: impl Into<Cow<'static, str>>, rank: u8) -> Self {
-        Self { name: name.into(), side: Side::Left, rank }
+        Self { name: name.into(), side: Align::Left, rank }
     }
 
     /// Figures, at the right.
     pub fn figures(name: impl Into<Cow<'static, str>>, rank: u8) -> Self {
-        Self { name: name.into(), side: Side::Right, rank }
+        Self { name: name.into(), side: Align::Right, rank }
     }
 }
 
@@ -117,7 +116,7 @@ impl Cell {
     }
 }
 
-impl Row {
+impl ListingRow {
     pub fn new(cells: Vec<Cell>) -> Self {
         Self { cells, mark: Mark::None }
     }
@@ -215,7 +214,7 @@ impl Listing {
         }
         let columns = kept.iter().map(|at| &self.columns[*at]);
         for (column, shown) in columns.zip(table.column_iter_mut()) {
-            if column.side == Side::Right {
+            if column.side == Align::Right {
                 shown.set_cell_alignment(CellAlignment::Right);
             }
         }
@@ -262,7 +261,9 @@ mod tests {
     use super::*;
 
     fn listing() -> Listing {
-        let row = |name: &str, rate: Cell| Row::new(vec![Cell::words(name), rate, Cell::number(7)]);
+        let row = |name: &str, rate: Cell| {
+            ListingRow::new(vec![Cell::words(name), rate, Cell::number(7)])
+        };
         Listing {
             columns: vec![
                 Column::words("name", 0),

@@ -1,4 +1,4 @@
-//! `taraflow status`: how a cluster is, as its replicas say.
+//! `taraflow status`: the state of a cluster and of each replica.
 
 mod table;
 mod verdict;
@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 
-use super::ask::{Nodes, Whom, seconds};
-use super::inspect::sources::Source;
+use super::ask::{TargetArgs, Targets, seconds};
+use super::inspect::sources::SceneSource;
 use super::output::listing::page_width;
-use super::output::{Form, forgive_closed_pipe, print_json};
-use crate::model::error::Error;
+use super::output::{OutputForm, forgive_closed_pipe, print_json};
+use crate::cli::outcome::Failure;
 
 use verdict::Overview;
 
-/// What `taraflow status` is told.
+/// Arguments of `taraflow status`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 All replicas are asked at once, and those that do not answer are shown, too: by what others have heard of \
@@ -25,17 +25,17 @@ them, as far as that is fresh. The verdict is that of `taraflow doctor`. A narro
 columns: first starts goes, then stable, up, links, lag, clients, view and executed. Exit codes: 0 healthy; \
 3 nobody answers; 4 requests are not answered; 5 they are, and something must be looked at; 7 replicas \
 contradict each other.")]
-#[command(group(ArgGroup::new("whom").args(["dir", "addr"])))]
-pub struct StatusArgs {
+#[command(group(ArgGroup::new("targets").args(["dir", "addr"])))]
+pub(super) struct StatusArgs {
     #[command(flatten)]
-    nodes: Nodes,
+    nodes: TargetArgs,
     #[command(flatten)]
-    manner: Manner,
+    manner: ShowArgs,
 }
 
-/// How to ask and how to show it.
+/// Arguments about how to ask and how to show the answer.
 #[derive(Debug, Args)]
-pub(super) struct Manner {
+pub(super) struct ShowArgs {
     /// Ask again every second, until Ctrl-C
     #[arg(long)]
     watch: bool,
@@ -44,61 +44,61 @@ pub(super) struct Manner {
     timeout: Duration,
     /// The form of the answer
     #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
+    output: OutputForm,
 }
 
 /// Asks and shows.
 ///
 /// # Errors
-/// [`Error::Judged`] if the cluster is not healthy, once everything has been shown; [`Error::Silent`] if
+/// [`Failure::Reported`] if the cluster is not healthy, once everything has been shown; [`Failure::Silent`] if
 /// nobody answers.
-pub fn run(args: &StatusArgs) -> Result<(), Error> {
-    show(&args.nodes.whom()?, &args.manner)
+pub(super) fn run(args: &StatusArgs) -> Result<(), Failure> {
+    show(&args.nodes.targets()?, &args.manner)
 }
 
 /// Asks the cluster in `dir`.
 ///
 /// # Errors
 /// What is wrong with its settings, and as [`run`].
-pub(super) fn run_in(dir: &Path, manner: &Manner) -> Result<(), Error> {
-    show(&Whom::in_dir(dir)?, manner)
+pub(super) fn run_in(dir: &Path, manner: &ShowArgs) -> Result<(), Failure> {
+    show(&Targets::in_dir(dir)?, manner)
 }
 
-fn show(whom: &Whom, manner: &Manner) -> Result<(), Error> {
+fn show(targets: &Targets, manner: &ShowArgs) -> Result<(), Failure> {
     const PAUSE: Duration = Duration::from_secs(1);
     let terminal = io::stdout().is_terminal();
-    let mut source = Source::of(whom.clone());
+    let mut source = SceneSource::of(targets.clone());
     loop {
         let seen = match manner.watch {
             true => source.scene(manner.timeout),
             false => source.scene_to_judge(manner.timeout),
         };
         let overview = match seen {
-            Ok(scene) => Overview::new(&scene, &whom.replicas),
+            Ok(scene) => Overview::new(&scene, &targets.replicas),
             // Whoever watches waits for them to come back.
-            Err(error @ Error::Silent { .. }) if manner.watch => {
+            Err(error @ Failure::Silent { .. }) if manner.watch => {
                 say!("taraflow: {error}");
                 std::thread::sleep(PAUSE);
                 continue;
             }
             Err(error) => {
-                if let (Error::Silent { said, .. }, Form::Json) = (&error, manner.output) {
-                    let overview = Overview::unreachable(whom.n, said);
+                if let (Failure::Silent { said, .. }, OutputForm::Json) = (&error, manner.output) {
+                    let overview = Overview::unreachable(targets.n, said);
                     print_json(&overview)?;
                 }
                 return Err(error);
             }
         };
         let text = match manner.output {
-            Form::Text => table::text(&overview, page_width()),
-            Form::Json => serde_json::to_string(&overview).map_err(io::Error::from)? + "\n",
+            OutputForm::Text => table::text(&overview, page_width()),
+            OutputForm::Json => serde_json::to_string(&overview).map_err(io::Error::from)? + "\n",
         };
         // From the top left corner, and nothing left of what was there.
         let clear = if manner.watch && terminal { "\x1b[H\x1b[J" } else { "" };
         let written = write!(io::stdout().lock(), "{clear}{text}");
         if written.is_err() || !manner.watch {
-            forgive_closed_pipe(written.map_err(Error::from))?;
-            return Error::judged(overview.verdict.exit_code());
+            forgive_closed_pipe(written.map_err(Failure::from))?;
+            return Failure::reported(overview.verdict.exit_code());
         }
         std::thread::sleep(PAUSE);
     }

@@ -1,10 +1,10 @@
-//! The answers of all replicas, for people.
+//! Answer of `taraflow status` for people: a table, and what is wrong.
 
 use std::fmt::Write;
 
-use super::verdict::{Overview, Seen};
+use super::verdict::{Overview, SeenReplica};
 use crate::cli::inspect::findings;
-use crate::cli::output::listing::{Cell, Column, Listing, Row};
+use crate::cli::output::listing::{Cell, Column, Listing, ListingRow};
 use crate::cli::output::words;
 use crate::observe::status::ReplicaStatus;
 use crate::observe::verdict::Verdict;
@@ -41,13 +41,13 @@ pub(super) fn text(overview: &Overview, width: usize) -> String {
     text
 }
 
-fn row(seen: &Seen) -> Row {
+fn row(seen: &SeenReplica) -> ListingRow {
     let name = Cell::number(seen.replica.0.into());
     let Some(status) = &seen.status else {
         let mut cells = vec![name];
         cells.resize(10, Cell::words("-"));
         cells.push(Cell::words(absence(seen)));
-        return Row::new(cells);
+        return ListingRow::new(cells);
     };
     let up = status.links.iter().filter(|link| link.up).count();
     let state = match (&status.not_ready[..], &status.diverged[..]) {
@@ -56,7 +56,7 @@ fn row(seen: &Seen) -> Row {
         _ => "not ready",
     };
     let memory = if status.durable { "" } else { ", in memory" };
-    Row::new(vec![
+    ListingRow::new(vec![
         name,
         Cell::words(words::role(status)),
         Cell::number(status.view.0),
@@ -72,7 +72,7 @@ fn row(seen: &Seen) -> Row {
 }
 
 /// Why nothing is shown of a replica, in a word or two.
-fn absence(seen: &Seen) -> &'static str {
+fn absence(seen: &SeenReplica) -> &'static str {
     match &seen.stuck {
         Some(stuck) if stuck.checkpoint => "cuts a checkpoint",
         Some(_) => "stuck",
@@ -82,7 +82,7 @@ fn absence(seen: &Seen) -> &'static str {
 }
 
 /// What no finding tells of a replica.
-fn remark(text: &mut String, seen: &Seen) {
+fn remark(text: &mut String, seen: &SeenReplica) {
     let name = seen.replica;
     let mut say = |what: String| {
         let _ = writeln!(text, "replica {name}: {what}");

@@ -1,4 +1,4 @@
-//! The answer of `taraflow status`, as programs read it.
+//! Answer of `taraflow status` for programs.
 
 use std::net::SocketAddr;
 
@@ -14,7 +14,7 @@ use crate::observe::verdict::Verdict;
 
 /// A replica as seen from here.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Seen {
+pub(super) struct SeenReplica {
     /// Its number.
     pub replica: ReplicaId,
     /// Where it was asked, if that is known.
@@ -47,7 +47,7 @@ pub(super) struct Overview {
     pub may_fail: usize,
     /// What is wrong, the worst first.
     pub findings: Vec<Finding>,
-    pub replicas: Vec<Seen>,
+    pub replicas: Vec<SeenReplica>,
 }
 
 impl Overview {
@@ -66,7 +66,7 @@ impl Overview {
         let working = scene.replicas.iter().filter(can_vote).count();
         let replicas = scene.replicas.iter().map(|seen| {
             let known = addresses.iter().find(|(replica, _)| *replica == Some(seen.replica));
-            Seen {
+            SeenReplica {
                 replica: seen.replica,
                 address: known.map(|(_, address)| *address),
                 status: seen.fresh().map(|frame| frame.status.clone()),

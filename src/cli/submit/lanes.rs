@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, unbounded};
 
+use crate::cli::outcome::Failure;
 use crate::client::{Client, RequestOutcome, Target};
 use crate::kv::resp::{Arguments, Parsed, RespLimits};
 use crate::model::error::Error;
@@ -51,7 +52,7 @@ impl Lanes {
     ///
     /// # Errors
     /// Why one cannot be opened.
-    pub fn open(target: &Target, count: u16, nonce: u64) -> Result<Self, Error> {
+    pub fn open(target: &Target, count: u16, nonce: u64) -> Result<Self, Failure> {
         let mut lanes = Self::planned(count as usize);
         for (at, lane) in (0u64..).zip(&mut lanes.lanes) {
             let mut client = target.connect(nonce.wrapping_add(at << 1))?;
@@ -66,7 +67,7 @@ impl Lanes {
     ///
     /// # Errors
     /// Why no replica can be reached.
-    pub fn resume(&mut self, target: &Target, sessions: &[ClientId]) -> Result<(), Error> {
+    pub fn resume(&mut self, target: &Target, sessions: &[ClientId]) -> Result<(), Failure> {
         for (lane, session) in self.lanes.iter_mut().zip(sessions) {
             let client = target.resume(*session, lane.given)?;
             lane.session = Some(*session);
@@ -120,7 +121,7 @@ impl Lanes {
 }
 
 impl Lane {
-    fn start(&mut self, client: Client, answers: Sender<Answered>) -> Result<(), Error> {
+    fn start(&mut self, client: Client, answers: Sender<Answered>) -> Result<(), Failure> {
         let (sender, commands) = bounded(Lanes::WAITING_MAX);
         self.commands = Some(sender);
         let run = move || Run { client, commands, answers, open: VecDeque::new() }.run();

@@ -16,19 +16,20 @@ use clap::Args;
 use crossbeam_channel::RecvTimeoutError;
 use indicatif::HumanCount;
 
-use super::output::Form;
-use super::reach::{Reach, nonce};
+use super::connect::{ConnectArgs, nonce};
+use super::output::OutputForm;
 use super::reply::{write_note, write_reply};
 use super::told_to_end;
+use crate::cli::outcome::Failure;
 use crate::client::Target;
 use crate::kv::command_file::CommandReader;
 use crate::model::error::Error;
 
 use lanes::{Answered, Lanes};
-use progress::Progress;
-use session::{Kept, Place, Saved};
+use progress::SubmitProgress;
+use session::{EarlierRun, Saved, SessionFile};
 
-/// What `taraflow submit` is told.
+/// Arguments of `taraflow submit`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -47,12 +48,12 @@ other.
 Exit codes: 0 all commands have been answered, 2 the input cannot be read, 3 no replica could be \
 reached, 4 requests are not answered and none was sent, 6 no answer came in time, or it was \
 interrupted: run it again.")]
-pub struct SubmitArgs {
+pub(super) struct SubmitArgs {
     /// The commands; `-` is standard input
     #[arg(value_name = "FILE", default_value = "-")]
     input: PathBuf,
     #[command(flatten)]
-    reach: Reach,
+    reach: ConnectArgs,
     /// Connections, each with a session of its own
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     connections: u16,
@@ -61,17 +62,17 @@ pub struct SubmitArgs {
     session: Option<PathBuf>,
     /// How to print the replies
     #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
+    output: OutputForm,
 }
 
 /// Submits the input.
 ///
 /// # Errors
 /// Why not all of it has been answered.
-pub fn run(args: &SubmitArgs) -> Result<(), Error> {
+pub(super) fn run(args: &SubmitArgs) -> Result<(), Failure> {
     let (source, bytes) = args.open()?;
     let target = args.reach.target()?;
-    let place = Place::of(args.session.as_ref(), &args.input);
+    let place = SessionFile::of(args.session.as_ref(), &args.input);
     let kept = place.read()?;
     let lanes = match &kept {
         None => Lanes::open(&target, args.connections, nonce()?)?,
@@ -86,7 +87,7 @@ pub fn run(args: &SubmitArgs) -> Result<(), Error> {
         place,
         read: 0,
         early: BTreeMap::new(),
-        progress: Progress::new(bytes),
+        progress: SubmitProgress::new(bytes),
         errors: 0,
         written_at: Instant::now(),
         ending: told_to_end()?,
@@ -99,12 +100,12 @@ pub fn run(args: &SubmitArgs) -> Result<(), Error> {
 }
 
 impl SubmitArgs {
-    fn open(&self) -> Result<(Box<dyn Read>, Option<u64>), Error> {
+    fn open(&self) -> Result<(Box<dyn Read>, Option<u64>), Failure> {
         if self.input.as_os_str() == "-" {
             return Ok((Box::new(io::stdin()), None));
         }
         let unreadable =
-            |source| Error::Usage(format!("cannot read {}: {source}", self.input.display()));
+            |source| Failure::Usage(format!("cannot read {}: {source}", self.input.display()));
         let file = File::open(&self.input).map_err(unreadable)?;
         let bytes = file.metadata().map_err(unreadable)?.len();
         Ok((Box::new(BufReader::new(file)), Some(bytes)))
@@ -117,12 +118,12 @@ struct Job<'a> {
     input: CommandReader<Box<dyn Read>>,
     lanes: Lanes,
     saved: Saved,
-    place: Place,
+    place: SessionFile,
     /// Commands that have been read.
     read: u64,
     /// Answers that wait for those before them.
     early: BTreeMap<u64, Answered>,
-    progress: Progress,
+    progress: SubmitProgress,
     errors: u64,
     written_at: Instant,
     /// Set by Ctrl-C.
@@ -134,7 +135,7 @@ impl Job<'_> {
     const WRITE_EVERY: Duration = Duration::from_millis(500);
 
     /// Reads past what is done, and opens the sessions where they stand.
-    fn skip(&mut self, kept: &Kept, target: &Target) -> Result<(), Error> {
+    fn skip(&mut self, kept: &EarlierRun, target: &Target) -> Result<(), Failure> {
         while self.read < kept.printed
             && let Some(command) = self.next_command()?
         {
@@ -144,21 +145,21 @@ impl Job<'_> {
         }
         if self.saved.seen.finalize().to_hex().as_str() != kept.seen {
             let what = format!("{}: made from another input; remove it to start anew", self.place);
-            return Err(Error::Usage(what));
+            return Err(Failure::Usage(what));
         }
         self.saved.printed = kept.printed;
         self.progress.on_resumed(kept.printed);
         self.lanes.resume(target, &kept.sessions)
     }
 
-    fn next_command(&mut self) -> Result<Option<Vec<u8>>, Error> {
+    fn next_command(&mut self) -> Result<Option<Vec<u8>>, Failure> {
         let name = self.args.input.display();
         let command = self.input.next_command();
         self.progress.on_read(self.input.position());
-        command.map_err(|error| Error::Usage(format!("{name}: {error}")))
+        command.map_err(|error| Failure::Usage(format!("{name}: {error}")))
     }
 
-    fn go_on(&mut self) -> Result<(), Error> {
+    fn go_on(&mut self) -> Result<(), Failure> {
         let outcome = self.exchange();
         self.progress.finish();
         if let Err(error) = outcome {
@@ -170,7 +171,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    fn exchange(&mut self) -> Result<(), Error> {
+    fn exchange(&mut self) -> Result<(), Failure> {
         let mut out = BufWriter::new(io::stdout().lock());
         let mut ended = false;
         let mut heard_at = Instant::now();
@@ -212,7 +213,7 @@ impl Job<'_> {
     }
 
     /// What to do about a mistake in the input.
-    fn stopped_at(&self, mistake: &Error) -> Error {
+    fn stopped_at(&self, mistake: &Failure) -> Failure {
         let done = HumanCount(self.saved.printed);
         let how = match self.place.is_kept() {
             true => {
@@ -221,12 +222,12 @@ impl Job<'_> {
             }
             false => "put it right and submit what comes after those only",
         };
-        Error::Usage(format!(
+        Failure::Usage(format!(
             "{mistake}. The {done} commands before it have been applied, and nothing after it; {how}"
         ))
     }
 
-    fn check(&self, heard_at: Instant) -> Result<(), Error> {
+    fn check(&self, heard_at: Instant) -> Result<(), Failure> {
         let open = self.saved.printed < self.read;
         if open && heard_at.elapsed() >= self.args.reach.patience() {
             return Err(self.unknown());
@@ -234,23 +235,28 @@ impl Job<'_> {
         Ok(())
     }
 
-    fn unknown(&self) -> Error {
+    fn unknown(&self) -> Failure {
         let silent_s = self.args.reach.patience().as_secs();
         self.unfinished(format!("no answer for {silent_s} s"))
     }
 
-    fn interrupted(&self) -> Error {
+    fn interrupted(&self) -> Failure {
         self.unfinished("interrupted".to_owned())
     }
 
     /// Why it ends before all is answered, and what that means.
-    fn unfinished(&self, why: String) -> Error {
+    fn unfinished(&self, why: String) -> Failure {
         let open = self.read - self.saved.printed;
-        Error::Unfinished { why, answered: self.saved.printed, open, resumes: self.place.is_kept() }
+        Failure::Unfinished {
+            why,
+            answered: self.saved.printed,
+            open,
+            resumes: self.place.is_kept(),
+        }
     }
 
     /// Prints the answers that are next.
-    fn print(&mut self, out: &mut impl Write) -> Result<(), Error> {
+    fn print(&mut self, out: &mut impl Write) -> Result<(), Failure> {
         let before = self.saved.printed;
         while let Some(answered) = self.early.remove(&self.saved.printed) {
             let number = self.saved.printed + 1;

@@ -1,11 +1,11 @@
-//! How far `submit` is, on a terminal.
+//! Progress of `taraflow submit` on a terminal.
 
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 
 /// Owns the bar.
-pub(super) struct Progress {
+pub(super) struct SubmitProgress {
     bar: ProgressBar,
     started: Instant,
     answered: u64,
@@ -13,7 +13,7 @@ pub(super) struct Progress {
     before: u64,
 }
 
-impl Progress {
+impl SubmitProgress {
     /// For an input of so many bytes, if that is known.
     pub fn new(bytes: Option<u64>) -> Self {
         let (bar, template) = match bytes {

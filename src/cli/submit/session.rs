@@ -1,4 +1,4 @@
-//! What a run of `submit` leaves for the next one.
+//! Session file: where the next run of `taraflow submit` continues.
 
 use std::fmt;
 use std::fs;
@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::cli::outcome::Failure;
 use crate::model::error::Error;
 use crate::model::types::ClientId;
 
-/// How far the input has been answered, and in which sessions.
+/// Progress of a run: how far the input has been answered, and in which sessions.
 #[derive(Clone, Debug)]
 pub(super) struct Saved {
     pub sessions: Vec<ClientId>,
@@ -35,13 +36,13 @@ impl Saved {
     }
 }
 
-/// Where it is kept, if anywhere.
-pub(super) struct Place(Option<PathBuf>);
+/// File that a later run continues from, if there is one.
+pub(super) struct SessionFile(Option<PathBuf>);
 
 /// The format of the file.
 const FORMAT: u32 = 1;
 
-impl Place {
+impl SessionFile {
     /// The place asked for, or one beside the input; none for standard input.
     pub fn of(asked: Option<&PathBuf>, input: &Path) -> Self {
         let beside = || {
@@ -61,21 +62,21 @@ impl Place {
     ///
     /// # Errors
     /// What is wrong with the file.
-    pub fn read(&self) -> Result<Option<Kept>, Error> {
+    pub fn read(&self) -> Result<Option<EarlierRun>, Failure> {
         let Some(path) = &self.0 else { return Ok(None) };
         let text = match fs::read_to_string(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            text => text.map_err(|source| self.failed("read", source))?,
+            text => text.map_err(Error::file("read", path))?,
         };
         let written: Result<Written, _> = serde_json::from_str(&text);
         match written {
             Ok(written) if written.taraflow_session == FORMAT && !written.sessions.is_empty() => {
                 let sessions = written.sessions.into_iter().map(ClientId).collect();
-                Ok(Some(Kept { sessions, printed: written.printed, seen: written.seen }))
+                Ok(Some(EarlierRun { sessions, printed: written.printed, seen: written.seen }))
             }
             _ => {
                 let what = format!("{self}: no session of this version; remove it to start anew");
-                Err(Error::Usage(what))
+                Err(Failure::Usage(what))
             }
         }
     }
@@ -84,7 +85,7 @@ impl Place {
     ///
     /// # Errors
     /// What the system says.
-    pub fn write(&self, saved: &Saved) -> Result<(), Error> {
+    pub fn write(&self, saved: &Saved) -> Result<(), Failure> {
         let Some(path) = &self.0 else { return Ok(()) };
         let written = Written {
             taraflow_session: FORMAT,
@@ -96,7 +97,8 @@ impl Place {
         let beside = path.with_extension("session.new");
         fs::write(&beside, text)
             .and_then(|()| fs::rename(&beside, path))
-            .map_err(|source| self.failed("write", source))
+            .map_err(Error::file("write", path))?;
+        Ok(())
     }
 
     /// Forgets it: all is done.
@@ -106,21 +108,17 @@ impl Place {
             let _ = fs::remove_file(path);
         }
     }
-
-    fn failed(&self, doing: &'static str, source: std::io::Error) -> Error {
-        Error::File { doing, path: self.to_string(), source }
-    }
 }
 
-/// What an earlier run has kept.
-pub(super) struct Kept {
+/// State that an earlier run has left.
+pub(super) struct EarlierRun {
     pub sessions: Vec<ClientId>,
     pub printed: u64,
     /// The hash of the commands it has answered, in hexadecimal digits.
     pub seen: String,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for SessionFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Some(path) => path.display().fmt(f),

@@ -1,4 +1,4 @@
-//! What the replicas remember of slots.
+//! Lives of slots, from the replicas that remember them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::request::Request;
-use crate::cli::ask::{self, Silence, Whom, stranger};
-use crate::model::error::Error;
+use super::request::RequestQuery;
+use crate::cli::ask::{self, NoAnswer, Targets, unexpected_identity};
+use crate::cli::outcome::Failure;
 use crate::model::types::{ReplicaId, Slot};
 use crate::observe::frame::SlotLife;
 use crate::observe::scene::{Scene, Sighting};
 use crate::observe::status::ReplicaStatus;
 
-/// What one replica answers.
+/// Slots that one replica remembers.
 #[derive(Debug, Deserialize)]
-pub(super) struct Replica {
+pub(super) struct ReplicaSlots {
     pub replica: ReplicaId,
     /// Details that it has not taken down, because somebody was reading.
     pub lost: u64,
@@ -31,12 +31,12 @@ pub(super) struct Replica {
     pub slots: Vec<SlotLife>,
 }
 
-/// What all of them answer.
+/// Answers of all replicas.
 #[derive(Debug)]
 pub(super) struct Answers {
     /// How many replicas there are.
     pub n: usize,
-    pub replicas: Vec<Replica>,
+    pub replicas: Vec<ReplicaSlots>,
     /// Why others do not, and which those are, if that is known.
     pub silences: Vec<(Option<ReplicaId>, String)>,
 }
@@ -46,15 +46,19 @@ impl Answers {
     /// that it has shown to others.
     ///
     /// # Errors
-    /// [`Error::Silent`] if nobody answers; [`Error::Usage`] if those who do are of two clusters.
-    pub fn of(whom: &Whom, request: Request, patience: Duration) -> Result<Self, Error> {
+    /// [`Failure::Silent`] if nobody answers; [`Failure::Usage`] if those who do are of two clusters.
+    pub fn of(
+        targets: &Targets,
+        request: RequestQuery,
+        patience: Duration,
+    ) -> Result<Self, Failure> {
         let path = format!("/v1/slots?{}", request.question());
-        let answers = whom.ask(|address| ask_one(address, &path, patience));
+        let answers = targets.ask(|address| ask_one(address, &path, patience));
         let (mut replicas, mut silences, mut absent) = (Vec::new(), Vec::new(), true);
-        let mut cluster = whom.cluster.clone();
-        let mut n = whom.n;
-        let mut answering = Whom { replicas: Vec::new(), ..whom.clone() };
-        for ((replica, address), answer) in whom.replicas.iter().zip(answers) {
+        let mut cluster = targets.cluster.clone();
+        let mut n = targets.n;
+        let mut answering = Targets { replicas: Vec::new(), ..targets.clone() };
+        for ((replica, address), answer) in targets.replicas.iter().zip(answers) {
             let (status, memory) = match answer {
                 Ok(answer) => answer,
                 Err(silence) => {
@@ -65,7 +69,7 @@ impl Answers {
             };
             let expected = cluster.get_or_insert_with(|| status.cluster.clone());
             absent = false;
-            if let Some(who) = stranger(&status, Some(expected), *replica) {
+            if let Some(who) = unexpected_identity(&status, Some(expected), *replica) {
                 silences.push((*replica, silent(*replica, *address, &who)));
                 continue;
             }
@@ -84,7 +88,7 @@ impl Answers {
             }
             _ => {
                 let said: Vec<String> = silences.into_iter().map(|(_, why)| why).collect();
-                Err(Error::Silent { said: said.join("; "), absent })
+                Err(Failure::Silent { said: said.join("; "), absent })
             }
         }
     }
@@ -96,7 +100,7 @@ impl Answers {
     }
 
     /// Takes up what those in the scenes have been shown of replicas that have told nothing.
-    fn learn(&mut self, scenes: Vec<Scene>, request: Request) {
+    fn learn(&mut self, scenes: Vec<Scene>, request: RequestQuery) {
         let mut freshest: BTreeMap<ReplicaId, Sighting> = BTreeMap::new();
         let missing: BTreeSet<_> = self.missing().collect();
         let seen = scenes.into_iter().flat_map(|scene| scene.replicas);
@@ -107,7 +111,7 @@ impl Answers {
             }
         }
         let frames = freshest.into_values().filter_map(|seen| seen.frame);
-        self.replicas.extend(frames.map(|frame| Replica {
+        self.replicas.extend(frames.map(|frame| ReplicaSlots {
             replica: frame.status.replica,
             lost: 0,
             oldest: frame.slots.first().map(|life| life.slot),
@@ -145,7 +149,7 @@ impl Answers {
 
     /// How far back the replicas remember.
     pub fn memory(&self) -> String {
-        let one = |replica: &Replica| {
+        let one = |replica: &ReplicaSlots| {
             let name = replica.replica;
             let lost = match replica.lost {
                 0 => String::new(),
@@ -170,10 +174,10 @@ fn ask_one(
     address: SocketAddr,
     path: &str,
     patience: Duration,
-) -> Result<(ReplicaStatus, Replica), Silence> {
+) -> Result<(ReplicaStatus, ReplicaSlots), NoAnswer> {
     let status: ReplicaStatus = ask::get(address, "/v1/status", patience)?;
-    let memory: Replica = ask::get(address, path, patience)?;
-    Ok((status.clone(), Replica { executed: status.executed, ..memory }))
+    let memory: ReplicaSlots = ask::get(address, path, patience)?;
+    Ok((status.clone(), ReplicaSlots { executed: status.executed, ..memory }))
 }
 
 fn silent(replica: Option<ReplicaId>, address: SocketAddr, why: &str) -> String {
@@ -191,7 +195,7 @@ mod tests {
     use crate::cli::inspect::example;
 
     fn told() -> Answers {
-        let replica = Replica {
+        let replica = ReplicaSlots {
             replica: ReplicaId(0),
             lost: 0,
             oldest: Some(Slot(0)),
@@ -213,7 +217,7 @@ mod tests {
     #[test]
     fn a_replica_that_cannot_be_asked_is_known_by_what_it_has_shown() {
         let mut answers = told();
-        answers.learn(vec![scene()], Request::Slot(Slot(7)));
+        answers.learn(vec![scene()], RequestQuery::Slot(Slot(7)));
 
         let [_, shown] = &answers.replicas[..] else { panic!("{answers:?}") };
         assert!(shown.shown && shown.replica == ReplicaId(1), "{shown:?}");
@@ -224,11 +228,11 @@ mod tests {
     #[test]
     fn what_was_shown_when_the_slot_was_chosen_is_not_lost_when_it_is_asked_for() {
         let (mut before, mut now) = (told(), told());
-        before.learn(vec![scene()], Request::Last);
+        before.learn(vec![scene()], RequestQuery::Last);
         let mut later = scene();
         let frame = Arc::make_mut(later.replicas[1].frame.as_mut().unwrap());
         frame.slots = vec![example::life(1, 900)];
-        now.learn(vec![later], Request::Slot(Slot(7)));
+        now.learn(vec![later], RequestQuery::Slot(Slot(7)));
 
         now.remember(before);
         now.keep(Slot(7));

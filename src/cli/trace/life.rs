@@ -1,4 +1,4 @@
-//! What happened to a slot, step by step, as all replicas together saw it.
+//! Life of a slot, step by step, as all replicas together saw it.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use crate::observe::frame::SlotLife;
 
 /// Something that happened to a slot on a replica.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Step {
-    pub stage: Stage,
+pub(super) struct SlotStep {
+    pub stage: SlotStage,
     /// Where.
     pub replica: ReplicaId,
     /// When, by that replica's clock, in microseconds from the first step.
@@ -32,7 +32,7 @@ pub(super) struct Since {
 /// The stages of a slot's life, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Stage {
+pub(super) enum SlotStage {
     /// The requests were packed, where their clients are.
     Packed,
     /// A replica proposed them.
@@ -53,15 +53,15 @@ pub(super) enum Stage {
 type Moment = (ReplicaId, u64);
 
 /// All steps of a slot, sorted by stage.
-pub(super) fn steps(lives: &BTreeMap<ReplicaId, SlotLife>) -> Vec<Step> {
+pub(super) fn steps(lives: &BTreeMap<ReplicaId, SlotLife>) -> Vec<SlotStep> {
     let latest = lives.values().max_by_key(|life| (life.view, life.proposer));
     let proposer = latest.and_then(|life| life.proposer);
     let packed = lives.iter().find_map(|(replica, life)| Some((*replica, life.packed_at?)));
     let proposed =
         proposer.and_then(|proposer| Some((proposer, lives.get(&proposer)?.proposed_at?)));
     let first = packed.or(proposed).map(|(_, at)| at);
-    let mut found: Vec<(Stage, Moment, Option<Moment>, Option<ReplicaId>)> = Vec::new();
-    found.extend(packed.map(|packed| (Stage::Packed, packed, None, None)));
+    let mut found: Vec<(SlotStage, Moment, Option<Moment>, Option<ReplicaId>)> = Vec::new();
+    found.extend(packed.map(|packed| (SlotStage::Packed, packed, None, None)));
     for (&replica, life) in lives {
         let mut add = |stage, at: Option<u64>, since: Option<Moment>, voter| {
             found.extend(at.map(|at| (stage, (replica, at), since, voter)));
@@ -70,30 +70,30 @@ pub(super) fn steps(lives: &BTreeMap<ReplicaId, SlotLife>) -> Vec<Step> {
         let arrived = here(life.proposed_at);
         let decided = life.decided_at;
         if Some(replica) == proposer {
-            add(Stage::Proposed, life.proposed_at, packed, None);
+            add(SlotStage::Proposed, life.proposed_at, packed, None);
         } else {
-            add(Stage::Arrived, life.proposed_at, proposed, None);
+            add(SlotStage::Arrived, life.proposed_at, proposed, None);
         }
-        add(Stage::Voted, life.voted_at, arrived, None);
+        add(SlotStage::Voted, life.voted_at, arrived, None);
         for (voter, at) in &life.votes {
             let left = lives.get(voter).and_then(|life| Some((*voter, life.voted_at?)));
-            add(Stage::Heard, Some(*at), left, Some(*voter));
+            add(SlotStage::Heard, Some(*at), left, Some(*voter));
         }
-        add(Stage::Decided, decided, arrived, None);
-        add(Stage::Executed, life.executed_at, here(decided).or(arrived), None);
+        add(SlotStage::Decided, decided, arrived, None);
+        add(SlotStage::Executed, life.executed_at, here(decided).or(arrived), None);
     }
     let first = first.or_else(|| found.iter().map(|(_, (_, at), ..)| *at).min()).unwrap_or(0);
     let relative = |at: u64| at.cast_signed().saturating_sub(first.cast_signed());
-    let step = |(stage, (replica, at), since, voter): (Stage, Moment, Option<Moment>, _)| {
+    let step = |(stage, (replica, at), since, voter): (SlotStage, Moment, Option<Moment>, _)| {
         let since = since.map(|(replica, at)| Since { replica, at_us: relative(at) });
-        Step { stage, replica, at_us: relative(at), since, voter }
+        SlotStep { stage, replica, at_us: relative(at), since, voter }
     };
     let mut steps: Vec<_> = found.into_iter().map(step).collect();
     steps.sort_by_key(|step| (step.stage, step.replica, step.at_us));
     steps
 }
 
-impl Step {
+impl SlotStep {
     /// How long it took, if that is known. Between two machines less than nothing is possible, by their
     /// clocks.
     pub fn took_us(&self) -> Option<i64> {
@@ -102,7 +102,7 @@ impl Step {
 }
 
 /// What must be said about clocks: who seems to have done something before it could.
-pub(super) fn skew(steps: &[Step]) -> Vec<String> {
+pub(super) fn skew(steps: &[SlotStep]) -> Vec<String> {
     let mut least: BTreeMap<(ReplicaId, ReplicaId), i64> = BTreeMap::new();
     for step in steps {
         let (Some(since), Some(took)) = (step.since, step.took_us()) else { continue };
@@ -128,7 +128,7 @@ mod tests {
     }
 
     /// Stage, replica, time and how long it took.
-    fn told(steps: &[Step], stage: Stage) -> Vec<(u16, i64, Option<i64>)> {
+    fn told(steps: &[SlotStep], stage: SlotStage) -> Vec<(u16, i64, Option<i64>)> {
         let steps = steps.iter().filter(|step| step.stage == stage);
         steps.map(|step| (step.replica.0, step.at_us, step.took_us())).collect()
     }
@@ -138,16 +138,16 @@ mod tests {
         // View 4 of three replicas is led by replica 1, whose clients asked.
         let steps = steps(&lives());
 
-        assert_eq!(told(&steps, Stage::Packed), [(1, 0, None)]);
-        assert_eq!(told(&steps, Stage::Proposed), [(1, 210, Some(210))]);
-        assert_eq!(told(&steps, Stage::Arrived), [(0, 200, Some(-10)), (2, 220, Some(10))]);
+        assert_eq!(told(&steps, SlotStage::Packed), [(1, 0, None)]);
+        assert_eq!(told(&steps, SlotStage::Proposed), [(1, 210, Some(210))]);
+        assert_eq!(told(&steps, SlotStage::Arrived), [(0, 200, Some(-10)), (2, 220, Some(10))]);
         assert_eq!(
-            told(&steps, Stage::Voted),
+            told(&steps, SlotStage::Voted),
             [(0, 500, Some(300)), (1, 510, Some(300)), (2, 520, Some(300))]
         );
-        assert_eq!(told(&steps, Stage::Heard).len(), 9);
-        assert_eq!(told(&steps, Stage::Decided)[0], (0, 700, Some(500)));
-        assert_eq!(told(&steps, Stage::Executed)[2], (2, 900, Some(200)));
+        assert_eq!(told(&steps, SlotStage::Heard).len(), 9);
+        assert_eq!(told(&steps, SlotStage::Decided)[0], (0, 700, Some(500)));
+        assert_eq!(told(&steps, SlotStage::Executed)[2], (2, 900, Some(200)));
     }
 
     #[test]
@@ -169,7 +169,7 @@ mod tests {
 
         let of_it: Vec<_> = steps.iter().filter(|step| step.replica == ReplicaId(2)).collect();
         assert_eq!(of_it.len(), 1);
-        assert_eq!((of_it[0].stage, of_it[0].took_us()), (Stage::Executed, None));
+        assert_eq!((of_it[0].stage, of_it[0].took_us()), (SlotStage::Executed, None));
     }
 
     #[test]
@@ -177,6 +177,6 @@ mod tests {
         let mut lives = lives();
         lives.get_mut(&ReplicaId(1)).unwrap().packed_at = None;
 
-        assert_eq!(told(&steps(&lives), Stage::Proposed), [(1, 0, None)]);
+        assert_eq!(told(&steps(&lives), SlotStage::Proposed), [(1, 0, None)]);
     }
 }

@@ -11,18 +11,18 @@ use std::time::Duration;
 use clap::{ArgGroup, Args};
 use serde::Serialize;
 
-use super::ask::{Nodes, seconds};
+use super::ask::{TargetArgs, seconds};
 use super::output::listing::page_width;
-use super::output::{Form, print, print_json};
-use crate::model::error::Error;
+use super::output::{OutputForm, print, print_json};
+use crate::cli::outcome::Failure;
 use crate::model::types::{ReplicaId, Slot};
 use crate::observe::frame::SlotLife;
 
-use asking::{Answers, Replica};
-use life::{Step, steps};
-use request::Request;
+use asking::{Answers, ReplicaSlots};
+use life::{SlotStep, steps};
+use request::RequestQuery;
 
-/// What `taraflow trace` is told.
+/// Arguments of `taraflow trace`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 REQUEST is one of
@@ -34,23 +34,23 @@ requests were in them of the last 4 MiB; nothing from before they were started. 
 from here only some of its latest slots are known, by what it shows the others; what is missing is said. In a \
 narrow terminal the bars get shorter, then the column `took` is left out, then the bars. Times are by the clock of \
 the replica they are of. Exit codes: 0 found; 1 no replica remembers it; 2 usage; 3 nobody answers.")]
-#[command(group(ArgGroup::new("whom").args(["dir", "addr"])))]
+#[command(group(ArgGroup::new("targets").args(["dir", "addr"])))]
 #[command(group(ArgGroup::new("what").required(true).args(["request", "slowest"])))]
-pub struct TraceArgs {
+pub(super) struct TraceArgs {
     /// Which request
     #[arg(value_name = "REQUEST")]
-    request: Option<Request>,
+    request: Option<RequestQuery>,
     /// The slowest among the last 1,000 slots
     #[arg(long)]
     slowest: bool,
     #[command(flatten)]
-    nodes: Nodes,
+    nodes: TargetArgs,
     /// How long to wait for an answer, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
     timeout: Duration,
     /// The form of the answer
     #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
+    output: OutputForm,
 }
 
 /// What all replicas that answer saw of one slot.
@@ -62,7 +62,7 @@ struct Traced {
     /// How many replicas there are.
     n: usize,
     /// What happened, in the order in which it must.
-    steps: Vec<Step>,
+    steps: Vec<SlotStep>,
     /// What each replica saw.
     lives: BTreeMap<ReplicaId, SlotLife>,
     /// What is not known, and why.
@@ -72,15 +72,15 @@ struct Traced {
 /// Asks, joins and shows.
 ///
 /// # Errors
-/// [`Error::Forgotten`] if no replica remembers the request; [`Error::Silent`] if nobody answers.
-pub fn run(args: &TraceArgs) -> Result<(), Error> {
-    let request = args.request.unwrap_or(Request::Slowest);
-    let whom = args.nodes.whom()?;
-    let found = Answers::of(&whom, request, args.timeout)?;
+/// [`Failure::Forgotten`] if no replica remembers the request; [`Failure::Silent`] if nobody answers.
+pub(super) fn run(args: &TraceArgs) -> Result<(), Failure> {
+    let request = args.request.unwrap_or(RequestQuery::Slowest);
+    let targets = args.nodes.targets()?;
+    let found = Answers::of(&targets, request, args.timeout)?;
     let Some((slot, others)) = request.choose(&found) else {
         let what = request.to_string();
         let memory = match (request, found.executed()) {
-            (Request::Slot(slot), executed) if slot >= executed => {
+            (RequestQuery::Slot(slot), executed) if slot >= executed => {
                 match executed.0.checked_sub(1) {
                     Some(last) => {
                         format!("the last that those who answer have executed is {last}")
@@ -90,9 +90,9 @@ pub fn run(args: &TraceArgs) -> Result<(), Error> {
             }
             _ => found.memory(),
         };
-        return Err(Error::Forgotten { what, memory });
+        return Err(Failure::Forgotten { what, memory });
     };
-    let mut answers = Answers::of(&whom, Request::Slot(slot), args.timeout)?;
+    let mut answers = Answers::of(&targets, RequestQuery::Slot(slot), args.timeout)?;
     answers.remember(found);
     answers.keep(slot);
     let mut traced = Traced::new(slot, answers);
@@ -101,8 +101,8 @@ pub fn run(args: &TraceArgs) -> Result<(), Error> {
         traced.notes.push(format!("{request} is also in {}", others.join(", ")));
     }
     match args.output {
-        Form::Json => print_json(&traced),
-        Form::Text => print(&picture::text(&traced, page_width())),
+        OutputForm::Json => print_json(&traced),
+        OutputForm::Text => print(&picture::text(&traced, page_width())),
     }
 }
 
@@ -122,7 +122,7 @@ impl Traced {
             .collect();
         notes.extend(silences.into_iter().map(|(_, why)| why));
         let mut lives = BTreeMap::new();
-        for Replica { replica, oldest, slots, shown, .. } in replicas {
+        for ReplicaSlots { replica, oldest, slots, shown, .. } in replicas {
             match (slots.into_iter().next(), oldest) {
                 (Some(life), _) => {
                     if shown {

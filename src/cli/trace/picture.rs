@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::Traced;
-use super::life::{Stage, Step};
+use super::life::{SlotStage, SlotStep};
 use super::request::name;
 use crate::cli::output::listing::wrap;
 use crate::cli::output::words::span;
@@ -62,7 +62,7 @@ pub(super) fn text(traced: &Traced, width: usize) -> String {
     for line in lines(&traced.steps) {
         let Some(last) = line.last() else { continue };
         let took = last.took_us().map_or("-".to_owned(), signed);
-        let took = if last.stage == Stage::Heard { String::new() } else { took };
+        let took = if last.stage == SlotStage::Heard { String::new() } else { took };
         let (replica, at) = (last.replica.0.to_string(), signed(last.at_us));
         text += &layout.row([words(last.stage), &replica, &at, &took], &scale.draw(line));
     }
@@ -129,21 +129,23 @@ fn requests(batch: &BatchLife) -> String {
 }
 
 /// The steps of each line: the votes that a replica heard share one.
-fn lines(steps: &[Step]) -> impl Iterator<Item = &[Step]> {
+fn lines(steps: &[SlotStep]) -> impl Iterator<Item = &[SlotStep]> {
     steps.chunk_by(|one, next| {
-        one.stage == Stage::Heard && next.stage == Stage::Heard && one.replica == next.replica
+        one.stage == SlotStage::Heard
+            && next.stage == SlotStage::Heard
+            && one.replica == next.replica
     })
 }
 
-fn words(stage: Stage) -> &'static str {
+fn words(stage: SlotStage) -> &'static str {
     match stage {
-        Stage::Packed => "packed",
-        Stage::Proposed => "proposed",
-        Stage::Arrived => "arrived",
-        Stage::Voted => "vote left",
-        Stage::Heard => "votes heard",
-        Stage::Decided => "decided",
-        Stage::Executed => "executed",
+        SlotStage::Packed => "packed",
+        SlotStage::Proposed => "proposed",
+        SlotStage::Arrived => "arrived",
+        SlotStage::Voted => "vote left",
+        SlotStage::Heard => "votes heard",
+        SlotStage::Decided => "decided",
+        SlotStage::Executed => "executed",
     }
 }
 
@@ -167,7 +169,7 @@ impl Scale {
 
     /// A bar for one step; for votes that were heard the number of each voter, where it was. What is
     /// before the first step, by its clock, is drawn as `<` at the edge.
-    fn draw(&self, line: &[Step]) -> String {
+    fn draw(&self, line: &[SlotStep]) -> String {
         let mut bar = vec![' '; self.width];
         for step in line {
             let place = self.place(step.at_us);
@@ -194,15 +196,15 @@ fn digit(voter: ReplicaId) -> char {
 mod tests {
     use super::*;
     use crate::cli::inspect::example;
-    use crate::cli::trace::asking::{Answers, Replica};
+    use crate::cli::trace::asking::{Answers, ReplicaSlots};
     use crate::model::types::Slot;
 
-    fn traced(change: impl Fn(&mut Vec<Replica>)) -> String {
+    fn traced(change: impl Fn(&mut Vec<ReplicaSlots>)) -> String {
         traced_within(100, change)
     }
 
-    fn traced_within(width: usize, change: impl Fn(&mut Vec<Replica>)) -> String {
-        let replica = |replica| Replica {
+    fn traced_within(width: usize, change: impl Fn(&mut Vec<ReplicaSlots>)) -> String {
+        let replica = |replica| ReplicaSlots {
             replica: ReplicaId(replica),
             lost: 0,
             executed: Slot(0),

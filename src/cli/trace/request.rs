@@ -1,4 +1,4 @@
-//! Which request is meant.
+//! Selection of a request on the command line.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,9 +13,9 @@ const LATEST: usize = 64;
 /// How many for the slowest: replicas tell of no more at once.
 const MANY: usize = 1_000;
 
-/// Which request is meant.
+/// Selection of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Request {
+pub(super) enum RequestQuery {
     /// What is in a slot.
     Slot(Slot),
     /// A request of a client.
@@ -26,7 +26,7 @@ pub(super) enum Request {
     Slowest,
 }
 
-impl FromStr for Request {
+impl FromStr for RequestQuery {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -47,7 +47,7 @@ impl FromStr for Request {
     }
 }
 
-impl fmt::Display for Request {
+impl fmt::Display for RequestQuery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Slot(slot) => write!(f, "slot {slot}"),
@@ -65,7 +65,7 @@ pub(super) fn name(client: ClientId) -> String {
     }
 }
 
-impl Request {
+impl RequestQuery {
     /// The question to the replicas.
     pub fn question(&self) -> String {
         match self {
@@ -134,11 +134,11 @@ fn took(lives: &[&SlotLife]) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::cli::inspect::example;
-    use crate::cli::trace::asking::Replica;
+    use crate::cli::trace::asking::ReplicaSlots;
     use crate::model::types::ReplicaId;
 
     fn found(slots: &[&[u64]]) -> Answers {
-        let replica = |(replica, slots): (u16, &&[u64])| Replica {
+        let replica = |(replica, slots): (u16, &&[u64])| ReplicaSlots {
             replica: ReplicaId(replica),
             lost: 0,
             executed: Slot(0),
@@ -151,12 +151,12 @@ mod tests {
 
     #[test]
     fn requests_are_named_by_slot_session_or_connection() {
-        assert_eq!("slot:7".parse(), Ok(Request::Slot(Slot(7))));
-        assert_eq!("5:17".parse(), Ok(Request::Of(ClientId(5), 17)));
-        assert_eq!("c5:17".parse(), Ok(Request::Of(ClientId::of_line(5), 17)));
-        assert_eq!("last".parse(), Ok(Request::Last));
+        assert_eq!("slot:7".parse(), Ok(RequestQuery::Slot(Slot(7))));
+        assert_eq!("5:17".parse(), Ok(RequestQuery::Of(ClientId(5), 17)));
+        assert_eq!("c5:17".parse(), Ok(RequestQuery::Of(ClientId::of_line(5), 17)));
+        assert_eq!("last".parse(), Ok(RequestQuery::Last));
         for text in ["", "7", "slot:", "slot:x", "a:1", "5:", "first"] {
-            assert!(text.parse::<Request>().is_err(), "{text}");
+            assert!(text.parse::<RequestQuery>().is_err(), "{text}");
         }
     }
 
@@ -164,9 +164,9 @@ mod tests {
     fn the_latest_request_is_one_that_most_have_executed() {
         let answers = found(&[&[1, 2, 3], &[1, 2], &[1, 2]]);
 
-        assert_eq!(Request::Last.choose(&answers).unwrap().0, Slot(2));
-        assert_eq!(Request::Last.choose(&found(&[&[1, 2]])).unwrap().0, Slot(2));
-        assert_eq!(Request::Last.choose(&found(&[])), None);
+        assert_eq!(RequestQuery::Last.choose(&answers).unwrap().0, Slot(2));
+        assert_eq!(RequestQuery::Last.choose(&found(&[&[1, 2]])).unwrap().0, Slot(2));
+        assert_eq!(RequestQuery::Last.choose(&found(&[])), None);
     }
 
     #[test]
@@ -176,12 +176,12 @@ mod tests {
         *answers.replicas[0].slots[0].executed_at.as_mut().unwrap() += 5_000_000;
         *answers.replicas[1].slots[1].executed_at.as_mut().unwrap() += 1;
 
-        assert_eq!(Request::Slowest.choose(&answers).unwrap().0, Slot(2));
+        assert_eq!(RequestQuery::Slowest.choose(&answers).unwrap().0, Slot(2));
     }
 
     #[test]
     fn other_slots_of_the_same_name_are_not_hidden() {
-        let request = Request::Of(ClientId::of_line(5), 1);
+        let request = RequestQuery::Of(ClientId::of_line(5), 1);
 
         let chosen = request.choose(&found(&[&[1, 9], &[9]])).unwrap();
 

@@ -196,8 +196,10 @@ fn limits(source: &mut Source<'_>, n: usize, tolerance: Tolerance) -> Config {
     config.chunk_bytes =
         source.within("limits.chunk_bytes", config.chunk_bytes, 1 << 10..=256 << 20);
     match config.check() {
-        Err(Error::Setting { setting, wanted }) => {
-            source.problem(&format!("limits.{setting}"), format!("`{setting}` must be {wanted}"));
+        Err(Error::Settings(Problems(problems))) => {
+            for Problem { place, what } in problems {
+                source.problem(&format!("limits.{place}"), format!("`{place}` {what}"));
+            }
         }
         // Some replica has no address, which has been said.
         Err(_) if n != count || count == 0 => {}

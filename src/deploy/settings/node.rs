@@ -114,7 +114,7 @@ pub fn read(
 ) -> Result<(NodeSettings, Vec<Found>), Error> {
     if path.file_name().is_some_and(|name| name == "cluster.toml") {
         let path = path.display();
-        return Err(Error::Usage(format!(
+        return Err(Error::Invalid(format!(
             "{path} is the file that all nodes share: name a node.toml, such as replica-0/node.toml"
         )));
     }

@@ -14,7 +14,7 @@ mod keys;
 mod texts;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -83,7 +83,7 @@ impl Plan {
     /// Refuses what cannot be made.
     ///
     /// # Errors
-    /// [`Error::Replicas`], or [`Error::Usage`] for ports that do not exist, or for what exists.
+    /// [`Error::Replicas`], or [`Error::Invalid`] for ports that do not exist, or for what exists.
     pub fn check(&self) -> Result<(), Error> {
         let usual = Config::new(ReplicaId(0), self.replicas);
         Config { tolerance: self.tolerance, ..usual }.check()?;
@@ -91,7 +91,7 @@ impl Plan {
         if self.base_port == 0 || usize::from(self.base_port) > last {
             let base = self.base_port;
             let what = format!("--base-port {base}: must be from 1 to {last}");
-            return Err(Error::Usage(what));
+            return Err(Error::Invalid(what));
         }
         for path in self.paths() {
             let path = self.directory.join(path);
@@ -101,7 +101,7 @@ impl Plan {
                      remove it",
                     path.display()
                 );
-                return Err(Error::Usage(what));
+                return Err(Error::Invalid(what));
             }
         }
         Ok(())
@@ -138,7 +138,7 @@ impl Plan {
         self.check()?;
         let id = getrandom::u64().map_err(|error| Error::Keys(error.to_string()))?;
         let items = self.items(id)?;
-        let fail = |doing| file_error(doing, &self.directory);
+        let fail = |doing| Error::file(doing, &self.directory);
         fs::create_dir_all(&self.directory).map_err(fail("make directory"))?;
         for item in &items {
             make(&self.directory.join(item.path()), item)?;
@@ -186,7 +186,7 @@ fn make(path: &Path, item: &Item) -> Result<(), Error> {
         Item::Disk(_, owner) => return Store::create(&mut Files::make(path)?, *owner),
         Item::Directory(_) => {
             let made = DirBuilder::new().mode(0o700).create(path);
-            return made.map_err(file_error("make directory", path));
+            return made.map_err(Error::file("make directory", path));
         }
         Item::Public(_, text) => (text, 0o644),
         Item::Secret(_, text) => (text, 0o600),
@@ -196,10 +196,5 @@ fn make(path: &Path, item: &Item) -> Result<(), Error> {
         file.write_all(text.as_bytes())?;
         file.sync_all()
     };
-    written().map_err(file_error("write", path))
-}
-
-fn file_error(doing: &'static str, path: &Path) -> impl Fn(io::Error) -> Error {
-    let path = path.display().to_string();
-    move |source| Error::File { doing, path: path.clone(), source }
+    written().map_err(Error::file("write", path))
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use crate::model::error::{BUG, INTEGRITY, USAGE};
+use crate::model::exit::{BUG, INTEGRITY, USAGE};
 
 /// The signal by which a process ends itself.
 const ABORT: i32 = signal_hook::consts::SIGABRT;

@@ -32,12 +32,12 @@ impl Lock {
     /// # Errors
     /// [`Error::Running`] when another process holds it, or what the system says.
     pub fn take(directory: &Path) -> Result<Self, Error> {
-        let fail = |source| file_error(directory, source);
-        let mut file = open(directory).map_err(fail)?;
+        let fail = Error::file("use", &directory.join(FILE));
+        let mut file = open(directory).map_err(&fail)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let pid = read(&mut file).map_err(fail)?;
+                let pid = read(&mut file).map_err(&fail)?;
                 let directory = directory.display().to_string();
                 return Err(Error::Running { directory, pid });
             }
@@ -47,7 +47,7 @@ impl Lock {
             file.set_len(0)?;
             writeln!(file, "{}", std::process::id())
         };
-        write(&mut file).map_err(fail)?;
+        write(&mut file).map_err(&fail)?;
         Ok(Self { file })
     }
 }
@@ -58,20 +58,20 @@ impl Lock {
 /// # Errors
 /// [`Error::StillRunning`] when it has not ended in time, or what the system says.
 pub fn stop(directory: &Path, timeout: Duration) -> Result<Option<String>, Error> {
-    let fail = |source| file_error(directory, source);
+    let fail = Error::file("use", &directory.join(FILE));
     if !directory.join(FILE).exists() {
         return Ok(None);
     }
-    let mut file = open(directory).map_err(fail)?;
-    if !is_held(&file).map_err(fail)? {
+    let mut file = open(directory).map_err(&fail)?;
+    if !is_held(&file).map_err(&fail)? {
         return Ok(None);
     }
-    let pid = read(&mut file).map_err(fail)?;
+    let pid = read(&mut file).map_err(&fail)?;
     let number = pid.parse().ok().and_then(Pid::from_raw);
     let number = number.ok_or_else(|| fail(io::ErrorKind::InvalidData.into()))?;
     kill_process(number, Signal::TERM).map_err(|error| fail(error.into()))?;
     let until = Instant::now() + timeout;
-    while is_held(&file).map_err(fail)? {
+    while is_held(&file).map_err(&fail)? {
         if Instant::now() >= until {
             return Err(Error::StillRunning { pid, waited_s: timeout.as_secs() });
         }
@@ -104,10 +104,6 @@ fn is_held(file: &File) -> io::Result<bool> {
         Err(TryLockError::WouldBlock) => Ok(true),
         Err(TryLockError::Error(error)) => Err(error),
     }
-}
-
-fn file_error(directory: &Path, source: io::Error) -> Error {
-    Error::File { doing: "use", path: directory.join(FILE).display().to_string(), source }
 }
 
 #[cfg(test)]

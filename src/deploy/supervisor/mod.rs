@@ -14,6 +14,7 @@ mod trouble;
 
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -144,11 +145,7 @@ impl Supervisor<'_> {
     fn start(&mut self, index: usize) -> Result<Replica, Error> {
         let mut command = (self.command)(index)?;
         let child = command.stdin(Stdio::piped()).process_group(0).spawn();
-        let child = child.map_err(|source| Error::File {
-            doing: "run",
-            path: command.get_program().display().to_string(),
-            source,
-        })?;
+        let child = child.map_err(Error::file("run", Path::new(command.get_program())))?;
         (self.note_pid)(index, Some(child.id()));
         Ok(Replica::Runs { child, since: Instant::now() })
     }

@@ -24,10 +24,7 @@ pub fn check(settings: &NodeSettings) -> Result<(), Error> {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             Err(gone(replica, path, "is not there"))
         }
-        Err(source) => {
-            let path = path.display().to_string();
-            Err(Error::File { doing: "read the data directory", path, source })
-        }
+        Err(error) => Err(Error::file("read the data directory", path)(error)),
     }
 }
 

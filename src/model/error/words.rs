@@ -11,7 +11,7 @@ pub fn in_shell(path: &str) -> String {
 }
 
 /// What to do where an address cannot be listened on.
-pub(super) fn why_not(source: &std::io::Error) -> &'static str {
+pub(crate) fn why_not(source: &std::io::Error) -> &'static str {
     use std::io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied};
     match source.kind() {
         AddrInUse => "End what listens there (`ss -ltnp` names it)",

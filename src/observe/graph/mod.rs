@@ -34,6 +34,7 @@ use crate::model::config::Config;
 
 pub use log::Log;
 pub use picture::{Head, Net, Node, Picture, Place};
+pub(crate) use svg::escaped;
 
 /// Where messages from peers come in.
 const LINKS_IN: &str = "links_in";

@@ -188,6 +188,7 @@ fn path_of(curve: &Curve) -> String {
     format!("M{x:.1} {y:.1}C{x:.1} {middle:.1} {to_x:.1} {middle:.1} {to_x:.1} {to_y:.1}")
 }
 
-fn escaped(text: &str) -> String {
+/// Text as it stands in XML and HTML, in elements and in attributes.
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

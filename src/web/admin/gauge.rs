@@ -1,5 +1,6 @@
-//! Reads what a replica takes of its machine, once a second and on a thread of its own: a disk that hangs must
-//! hold up neither the replica nor those who ask.
+//! Gauge of what a replica takes of its machine, read once a second.
+//!
+//! It has a thread of its own: a disk that hangs must hold up neither the replica nor those who ask.
 
 use std::fs;
 use std::io;
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::statvfs;
 
-use super::process::Usage;
+use super::process::ProcessUsage;
 use crate::disk::names;
 use crate::observe::board::Board;
 use crate::observe::machine::{Kept, Machine};
@@ -42,7 +43,7 @@ pub(super) fn keep(data: Option<PathBuf>, boards: Vec<Board>) -> io::Result<()> 
 
 impl Gauge {
     fn read(&mut self) -> Machine {
-        let usage = Usage::now();
+        let usage = ProcessUsage::now();
         let count = |figure: Option<f64>| figure.map(|figure| figure as u64);
         let now = Instant::now();
         let before = self.before.take();

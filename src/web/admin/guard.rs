@@ -1,4 +1,4 @@
-//! Who may ask, and how.
+//! Admission to the admin port.
 //!
 //! A page of any site can make the browser of somebody on this machine send a request here, and a name
 //! of its own that it lets point to this machine makes the browser show it the answer. So a request must
@@ -18,14 +18,14 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 
+use super::answer::refusal;
 use super::orders::PATHS;
-use super::questions::refusal;
 use crate::deploy::settings::Secret;
 
 /// The user of whoever is asked by a browser for a name and a password: the token is the password.
 const USER: &str = "taraflow";
 
-/// What may be asked, by whom.
+/// Rules of admission: the address that requests must name, and the token that they must show.
 #[derive(Clone)]
 pub(super) struct Guard {
     own: IpAddr,
@@ -45,7 +45,7 @@ impl Guard {
     }
 
     /// Lets through to `router` only what may be asked.
-    pub fn around(self, router: Router) -> Router {
+    pub fn protect(self, router: Router) -> Router {
         router.layer(middleware::from_fn_with_state(self, guard))
     }
 

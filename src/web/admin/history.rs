@@ -1,4 +1,4 @@
-//! `GET /v1/history`: what all replicas have served in the last minutes, for whoever comes late.
+//! Figures of the last minutes, of all replicas, for whoever opens a page late.
 //!
 //! Frames are about a moment. A node keeps a few figures of those it sees, one a second, on the thread that
 //! answers questions; no replica's thread has anything to do with it.
@@ -7,13 +7,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::Json;
-use axum::extract::State;
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::interval;
 
-use super::questions::Sources;
 use crate::model::types::ReplicaId;
 use crate::observe::board::Board;
 use crate::observe::frame::{Frame, VERSION};
@@ -24,7 +21,7 @@ const POINTS: usize = 300;
 
 /// What is remembered of each replica, in their order.
 #[derive(Debug, Default)]
-pub(super) struct History(Mutex<Vec<Line>>);
+pub(super) struct ServedHistory(Mutex<Vec<Line>>);
 
 #[derive(Debug, Default)]
 struct Line {
@@ -42,9 +39,20 @@ struct Figures {
     latency_us: Option<(u64, u64)>,
 }
 
-impl History {
+impl ServedHistory {
     fn lines(&self) -> MutexGuard<'_, Vec<Line>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What has been noted so far.
+    pub fn minutes(&self) -> Minutes {
+        let now = Instant::now();
+        let lines = self.lines();
+        let replicas = (0..).map(ReplicaId).zip(lines.iter()).map(|(replica, line)| Served {
+            replica,
+            points: line.points.iter().map(|figures| Point::of(figures, now)).collect(),
+        });
+        Minutes { version: VERSION, replicas: replicas.collect() }
     }
 
     /// Notes what is new on the boards.
@@ -77,7 +85,7 @@ impl Line {
 }
 
 /// Notes what boards show, for as long as somebody answers questions.
-pub(super) async fn keep(history: Arc<History>, boards: Vec<Board>) {
+pub(super) async fn keep(history: Arc<ServedHistory>, boards: Vec<Board>) {
     let mut beat = interval(EVERY);
     loop {
         beat.tick().await;
@@ -127,16 +135,6 @@ impl Point {
     }
 }
 
-pub(super) async fn history(State(sources): State<Arc<Sources>>) -> Json<Minutes> {
-    let now = Instant::now();
-    let lines = sources.history.lines();
-    let replicas = (0..).map(ReplicaId).zip(lines.iter()).map(|(replica, line)| Served {
-        replica,
-        points: line.points.iter().map(|figures| Point::of(figures, now)).collect(),
-    });
-    Json(Minutes { version: VERSION, replicas: replicas.collect() })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,7 +150,7 @@ mod tests {
 
     #[test]
     fn of_each_new_frame_a_point_is_kept_and_no_more_than_the_last_minutes() {
-        let (history, boards) = (History::default(), [Board::default(), Board::default()]);
+        let (history, boards) = (ServedHistory::default(), [Board::default(), Board::default()]);
         for number in 1..=POINTS as u64 + 5 {
             boards[0].set_frame(frame(number));
             history.note(&boards);

@@ -1,4 +1,4 @@
-//! `GET /metrics`: the figures of this replica, as Prometheus reads them.
+//! `GET /metrics`: the figures of this replica for Prometheus.
 //!
 //! Labels have few values, and always the same ones: operators, replicas, kinds of things. Never a client, a
 //! key, a slot or a view.
@@ -17,12 +17,18 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::process::Usage;
-use super::questions::Sources;
+use super::answer::refusal;
+use super::process::ProcessUsage;
+use super::state::AdminState;
 use crate::model::refused::Refusal;
 use crate::observe::frame::{Frame, Histogram, Holding, Operator};
 use crate::observe::status::{Link, ReplicaStatus, Role};
 use crate::observe::verdict::Verdict;
+
+/// Alert rules for Prometheus.
+pub const ALERTS: &str = include_str!("prometheus/alerts.yml");
+/// A dashboard for Grafana.
+pub const DASHBOARD: &str = include_str!("prometheus/dashboard.json");
 
 /// The form of the answer.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -30,7 +36,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 const OCTAVES: std::ops::RangeInclusive<u32> = 16..=34;
 
 /// The figures; of a replica that has not begun only that it has not.
-pub(super) async fn metrics(State(sources): State<Arc<Sources>>) -> Response {
+pub(super) async fn metrics(State(sources): State<Arc<AdminState>>) -> Response {
     let frame = sources.boards[sources.me.0 as usize].frame().map(|(frame, _)| frame);
     let status = sources.status();
     let (ready, verdict) = (sources.reasons().is_empty(), sources.scene().verdict);
@@ -47,7 +53,7 @@ pub(super) async fn metrics(State(sources): State<Arc<Sources>>) -> Response {
         // Nothing but a full memory makes a string refuse text.
         Err(error) => {
             let status = axum::http::StatusCode::INTERNAL_SERVER_ERROR;
-            super::questions::refusal(status, error.to_string())
+            refusal(status, error.to_string())
         }
     }
 }
@@ -73,7 +79,7 @@ impl Collector for Figures {
             "Whether the replica has begun.",
             f64::from(u8::from(self.status.is_some())),
         )?;
-        to.process(&Usage::now())?;
+        to.process(&ProcessUsage::now())?;
         if let Some(status) = &self.status {
             let ready = f64::from(u8::from(self.ready));
             to.gauge("ready", "Whether it is of full use, in a cluster that answers.", ready)?;
@@ -123,7 +129,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn process(&mut self, usage: &Usage) -> Result<(), Error> {
+    fn process(&mut self, usage: &ProcessUsage) -> Result<(), Error> {
         let build = [(env!("CARGO_PKG_VERSION"), 1.0)];
         let name = ("build", "The version of the program.", None, MetricType::Gauge);
         self.family(name, "version", build)?;

@@ -1,30 +1,30 @@
-//! The admin port: questions about one replica, answered over HTTP.
+//! The admin port: an HTTP API about one replica and its cluster.
 //!
 //! Whoever asks is served by a thread of its own and sees what the replica's thread has put on its
 //! [`Board`]; nothing that happens here can hold the replica up. Without a token the port is for this machine
 //! only. Every question is a GET; only an embedded cluster takes orders, with POST.
 
+mod answer;
+mod frames;
 mod gauge;
 mod guard;
 mod history;
 mod metrics;
+mod node;
 mod orders;
 mod page;
 mod process;
-mod questions;
+mod routes;
 mod schema;
+mod state;
 mod stream;
-mod watching;
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::{Extension, Router};
-use crossbeam_channel::Sender;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -32,16 +32,14 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
-use crate::deploy::settings::Secret;
-use crate::model::config::Config;
 use crate::model::error::Error;
-use crate::observe::board::Board;
-use crate::observe::status::Bounds;
 
 use guard::Guard;
-use history::History;
-pub use orders::{Order, What};
-pub use questions::Setting;
+use history::ServedHistory;
+pub use metrics::{ALERTS, DASHBOARD};
+pub use orders::{Order, OrderAction};
+pub use state::{AdminConfig, Setting};
+use stream::LongLived;
 
 /// Connections at a time; one more waits for its turn.
 const CONNECTIONS_MAX: usize = 64;
@@ -57,38 +55,6 @@ const STREAMED_WITHIN: Duration = Duration::from_secs(3_600);
 const READ_WITHIN: Duration = Duration::from_secs(30);
 /// How long a connection may last that carries one question.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
-
-/// Whether a connection is to last, because what it carries has no end: how often it was ready for more.
-#[derive(Clone, Debug, Default)]
-struct Lasting(Arc<AtomicU64>);
-
-impl Lasting {
-    fn go_on(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn progress(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// What is shown on a port.
-pub struct Shown {
-    /// Of the replica that is asked when none is named.
-    pub config: Config,
-    /// One for each replica of the cluster.
-    pub boards: Vec<Board>,
-    /// What its replicas are told once.
-    pub bounds: Bounds,
-    /// What whoever asks must show; nothing on a port that only this machine reaches.
-    pub token: Option<Secret>,
-    /// Where the replica's data is, if it keeps any on disk.
-    pub data: Option<PathBuf>,
-    /// The settings in force.
-    pub settings: Vec<Setting>,
-    /// Who may be told to do things to the replicas; nobody but in embedded clusters.
-    pub orders: Option<Sender<Order>>,
-}
 
 /// The port, taken and not yet served.
 pub struct Admin {
@@ -121,7 +87,7 @@ impl Admin {
     ///
     /// # Errors
     /// [`Error::Thread`], or what the system refuses.
-    pub fn start(self, shown: Shown) -> Result<(), Error> {
+    pub fn start(self, shown: AdminConfig) -> Result<(), Error> {
         let Self { listener, address, runtime } = self;
         let listener = {
             let _inside = runtime.enter();
@@ -130,8 +96,8 @@ impl Admin {
         let replica = shown.config.me;
         let guard = Guard::new(address, shown.token.as_ref());
         gauge::keep(shown.data.clone(), shown.boards.clone()).map_err(Error::System)?;
-        let (history, boards) = (Arc::new(History::default()), shown.boards.clone());
-        let router = guard.around(questions::router(shown, Arc::clone(&history)));
+        let (history, boards) = (Arc::new(ServedHistory::default()), shown.boards.clone());
+        let router = guard.protect(routes::router(shown, Arc::clone(&history)));
         let serve = move || {
             runtime.spawn(history::keep(history, boards));
             runtime.block_on(serve(listener, router));
@@ -153,7 +119,7 @@ async fn serve(listener: tokio::net::TcpListener, router: Router) {
                 sleep(PAUSE).await;
             }
             Ok((socket, _)) => {
-                let lasting = Lasting::default();
+                let lasting = LongLived::default();
                 let router = router.clone().layer(Extension(lasting.clone()));
                 let connection = http1::Builder::new()
                     .timer(TokioTimer::new())

@@ -1,4 +1,4 @@
-//! What a page may tell an embedded cluster to do to its replicas, for people who want to see what happens.
+//! Orders to the replicas of an embedded cluster, for people who want to see what happens.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use crossbeam_channel::Sender;
 
-use super::questions::refusal;
+use super::answer::refusal;
 use crate::model::types::ReplicaId;
 
 /// Where these paths begin: the only ones that are asked with POST.
@@ -18,15 +18,15 @@ pub(super) const PATHS: &str = "/v1/replicas/";
 /// Something to be done to a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {
-    /// To which.
+    /// Which replica.
     pub replica: ReplicaId,
-    /// What.
-    pub what: What,
+    /// What is to be done to it.
+    pub action: OrderAction,
 }
 
-/// What can be done to a replica.
+/// Action on a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum OrderAction {
     /// End it, as a crash does.
     Kill,
     /// Let it do nothing for a while.
@@ -35,7 +35,8 @@ pub enum What {
     Restart,
 }
 
-struct Taker {
+/// Receiver of orders.
+struct OrderSink {
     replicas: usize,
     orders: Sender<Order>,
 }
@@ -43,26 +44,26 @@ struct Taker {
 /// The paths; `orders` is read by whoever owns the replicas.
 pub(super) fn router(replicas: usize, orders: Sender<Order>) -> Router {
     Router::new()
-        .route("/v1/replicas/{replica}/{what}", post(order))
-        .with_state(Arc::new(Taker { replicas, orders }))
+        .route("/v1/replicas/{replica}/{action}", post(order))
+        .with_state(Arc::new(OrderSink { replicas, orders }))
 }
 
 async fn order(
-    State(taker): State<Arc<Taker>>,
-    Path((replica, what)): Path<(u16, String)>,
+    State(sink): State<Arc<OrderSink>>,
+    Path((replica, action)): Path<(u16, String)>,
 ) -> Response {
-    let what = match what.as_str() {
-        "kill" => What::Kill,
-        "pause" => What::Pause,
-        "restart" => What::Restart,
+    let action = match action.as_str() {
+        "kill" => OrderAction::Kill,
+        "pause" => OrderAction::Pause,
+        "restart" => OrderAction::Restart,
         _ => {
             return refusal(StatusCode::NOT_FOUND, "a replica can be told to kill, pause, restart");
         }
     };
-    if usize::from(replica) >= taker.replicas {
+    if usize::from(replica) >= sink.replicas {
         return refusal(StatusCode::NOT_FOUND, format!("there is no replica {replica}"));
     }
-    match taker.orders.try_send(Order { replica: ReplicaId(replica), what }) {
+    match sink.orders.try_send(Order { replica: ReplicaId(replica), action }) {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(_) => {
             let why = "orders are not taken now: too many wait, or the cluster is ending";

@@ -12,7 +12,7 @@ use axum::{Json, Router};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::questions::refusal;
+use super::answer::refusal;
 use crate::web::page::{self, Asset, Figures};
 
 /// The version of the answer about the graph.

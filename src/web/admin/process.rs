@@ -1,13 +1,13 @@
-//! What the system knows of this process, for its figures.
+//! Memory, processor time, files and threads of this process, from the system.
 
 use std::fs;
 
 /// Ticks a second in which Linux tells processor time, on every machine it is built for.
 const TICKS: f64 = 100.0;
 
-/// What a process uses. What the system does not tell is not there.
+/// Use of the machine by a process; a figure that the system does not tell is not there.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Usage {
+pub(super) struct ProcessUsage {
     /// Bytes in memory.
     pub resident_bytes: Option<f64>,
     /// Processor time of all its threads, in seconds.
@@ -20,7 +20,7 @@ pub(super) struct Usage {
     pub threads: Option<f64>,
 }
 
-impl Usage {
+impl ProcessUsage {
     /// That of this process, now.
     pub fn now() -> Self {
         let read = |name: &str| fs::read_to_string(format!("/proc/self/{name}")).ok();
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn this_process_uses_memory_files_and_threads() {
-        let usage = Usage::now();
+        let usage = ProcessUsage::now();
 
         assert!(usage.resident_bytes > Some(1e6), "{usage:?}");
         assert!(usage.open_files >= Some(3.0) && usage.open_files <= usage.open_files_max);

@@ -1,22 +1,77 @@
-//! What the answers look like, told by the types they are made of.
+//! Description of the API: its paths, and the shape of each answer, from the types that it is made of.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use axum::Json;
+use axum::extract::State;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::answer::ErrorBody;
+use super::frames::{Blamed, Channels, Frontiers, Operators, Part, Replicas, Slots};
 use super::history::Minutes;
+use super::node::{Health, SettingsInForce};
 use super::page::Drawing;
-use super::questions::{Health, Index, Refusal, Settings};
-use super::stream::Silence;
-use super::watching::{Blamed, Channels, Frontiers, Operators, Part, Replicas, Slots, Story};
+use super::state::AdminState;
+use super::stream::{Happenings, SilenceEvent};
 use crate::observe::findings::Finding;
 use crate::observe::frame::Frame;
 use crate::observe::scene::Scene;
-use crate::observe::status::ReplicaStatus;
+use crate::observe::status::{ReplicaStatus, VERSION};
+
+/// Each path, and what is answered there.
+const INDEX: [(&str, &str); 19] = [
+    ("/", "a page to watch the cluster on"),
+    ("/v1", "this list"),
+    ("/v1/schema", "what the answers look like, as JSON Schema"),
+    ("/v1/status", "how the replica stands: role, view, progress, links, clients, disk"),
+    ("/v1/settings", "the settings of this node that are in force"),
+    ("/v1/scene", "all replicas, each by its latest frame, and what is wrong"),
+    ("/v1/frame", "one replica at one moment: all of what follows; ?replica=N, as for the others"),
+    ("/v1/replicas", "how each replica stands"),
+    ("/v1/graph", "the operators of a replica and the streams between them, with a place for each"),
+    ("/v1/operators", "the operators: records, rates, share of the time, how long they run"),
+    ("/v1/channels", "the streams between them: records, rates, what waits"),
+    ("/v1/frontiers", "how far each operator has come, and what each role has not let go of"),
+    ("/v1/blame", "who holds back the application, and why"),
+    ("/v1/slots", "the lives of slots: ?slot=N, ?client=C&number=N or ?last=N"),
+    ("/v1/history", "requests a second and latencies of all replicas in the last five minutes"),
+    ("/v1/events", "what happened lately; as text/event-stream, frames as they are taken"),
+    ("/metrics", "figures of this replica for Prometheus"),
+    ("/livez", "200 while the worker moves; 503: only a restart helps"),
+    (
+        "/readyz",
+        "200 while the replica is of full use in a cluster that answers; 503 with the reasons why not",
+    ),
+];
+
+/// The paths that are there where replicas take orders; all are asked with POST.
+const ORDERS: [(&str, &str); 3] = [
+    ("/v1/replicas/{replica}/kill", "end a replica, as a crash does"),
+    ("/v1/replicas/{replica}/pause", "let a replica do nothing for a while"),
+    ("/v1/replicas/{replica}/restart", "start a replica again from its disk"),
+];
+
+/// What can be asked here.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Index {
+    /// The version of this list.
+    version: u32,
+    paths: Vec<Entry>,
+}
+
+/// A path.
+#[derive(Serialize, JsonSchema)]
+struct Entry {
+    path: &'static str,
+    /// What is answered there, in words.
+    what: &'static str,
+    /// Where that is described, if it is JSON.
+    schema: Option<&'static str>,
+}
 
 type Kind = fn(&mut SchemaGenerator) -> Schema;
 
@@ -24,7 +79,7 @@ type Kind = fn(&mut SchemaGenerator) -> Schema;
 const ANSWERS: [(&str, Kind); 16] = [
     ("/v1", kind::<Index>),
     ("/v1/status", kind::<ReplicaStatus>),
-    ("/v1/settings", kind::<Settings>),
+    ("/v1/settings", kind::<SettingsInForce>),
     ("/v1/scene", kind::<Scene>),
     ("/v1/frame", kind::<Frame>),
     ("/v1/replicas", kind::<Replicas>),
@@ -35,13 +90,13 @@ const ANSWERS: [(&str, Kind); 16] = [
     ("/v1/blame", kind::<Part<Blamed>>),
     ("/v1/slots", kind::<Slots>),
     ("/v1/history", kind::<Minutes>),
-    ("/v1/events", kind::<Story>),
+    ("/v1/events", kind::<Happenings>),
     ("/livez", kind::<Health>),
     ("/readyz", kind::<Health>),
 ];
 
 /// What comes in other ways: any refusal, and the events of a stream that are not frames.
-const OTHERS: [Kind; 3] = [kind::<Refusal>, kind::<Silence<'_>>, kind::<Finding>];
+const OTHERS: [Kind; 3] = [kind::<ErrorBody>, kind::<SilenceEvent<'_>>, kind::<Finding>];
 
 fn kind<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
@@ -77,8 +132,16 @@ fn schemas() -> &'static Schemas {
     })
 }
 
+/// What can be asked here.
+pub(super) async fn index(State(sources): State<Arc<AdminState>>) -> Json<Index> {
+    let orders = if sources.takes_orders { &ORDERS[..] } else { &[] };
+    let paths = INDEX.iter().chain(orders);
+    let paths = paths.map(|&(path, what)| Entry { path, what, schema: place(path) });
+    Json(Index { version: VERSION, paths: paths.collect() })
+}
+
 /// Where the answer of a path is described, if it is JSON.
-pub(super) fn place(path: &str) -> Option<&'static str> {
+fn place(path: &str) -> Option<&'static str> {
     schemas().places.get(path).map(String::as_str)
 }
 

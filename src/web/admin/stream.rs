@@ -1,4 +1,4 @@
-//! `GET /v1/events`: what happens, as it happens.
+//! `GET /v1/events`: frames, silences and findings as a stream.
 //!
 //! Whoever reads slowly sees fewer frames: what is sent next is made when there is room for it, from what
 //! is true then. So nothing gathers here for anybody.
@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Extension;
@@ -20,20 +21,44 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::Lasting;
-use super::questions::{Sources, refusal};
-use super::watching::Story;
+use super::answer::refusal;
+use super::state::AdminState;
 use crate::model::types::ReplicaId;
 use crate::observe::findings::Finding;
-use crate::observe::frame::VERSION;
+use crate::observe::frame::{Happened, VERSION};
 
 /// How often it is looked whether there is something new.
 const EVERY: Duration = Duration::from_millis(100);
 
+/// Mark of a connection that is to last, because what it carries has no end: how often it was ready for more.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LongLived(Arc<AtomicU64>);
+
+impl LongLived {
+    fn go_on(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn progress(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What happened lately in a replica of this process.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Story")]
+pub(super) struct Happenings {
+    /// The version of the format of frames.
+    version: u32,
+    /// Which replica.
+    replica: ReplicaId,
+    happened: Vec<Happened>,
+}
+
 /// Frames as they are taken, or, to those who do not ask for a stream, what happened lately.
 pub(super) async fn events(
-    State(sources): State<Arc<Sources>>,
-    Extension(lasting): Extension<Lasting>,
+    State(sources): State<Arc<AdminState>>,
+    Extension(lasting): Extension<LongLived>,
     headers: HeaderMap,
 ) -> Response {
     let accepted = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
@@ -41,7 +66,8 @@ pub(super) async fn events(
         return match sources.past(None) {
             Err(refused) => *refused,
             Ok((replica, past)) => {
-                Json(Story { version: VERSION, replica, happened: past.happened() }).into_response()
+                Json(Happenings { version: VERSION, replica, happened: past.happened() })
+                    .into_response()
             }
         };
     }
@@ -68,20 +94,21 @@ pub(super) async fn events(
 
 /// Somebody who is told what is new.
 struct Watcher {
-    sources: Arc<Sources>,
+    sources: Arc<AdminState>,
     /// The life and number of the last frame sent, by replica.
     seen: BTreeMap<ReplicaId, (u64, u64)>,
     /// Why each replica was last said to be silent.
     silent: BTreeMap<ReplicaId, Option<String>>,
     findings: Option<Vec<Finding>>,
     next: VecDeque<Event>,
-    lasting: Lasting,
+    lasting: LongLived,
     _place: OwnedSemaphorePermit,
 }
 
 /// That nothing is heard of a replica any more.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Silence<'a> {
+#[schemars(rename = "Silence")]
+pub(super) struct SilenceEvent<'a> {
     replica: ReplicaId,
     /// Why, as far as it is known.
     text: &'a str,
@@ -118,7 +145,7 @@ impl Watcher {
                 said.clone_from(&sighting.silence);
                 if let Some(text) = &sighting.silence {
                     let silence =
-                        Silence { replica: sighting.replica, text, ended: sighting.ended };
+                        SilenceEvent { replica: sighting.replica, text, ended: sighting.ended };
                     self.next.push_back(event("silence", &silence));
                 }
             }

@@ -1,4 +1,4 @@
-//! The files of the page.
+//! Files of the page.
 
 /// What a browser may do with the page: run its own scripts, look like its own sheet, ask its own node.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -13,21 +13,21 @@ pub struct Asset {
     /// Its name below `/page/`.
     pub name: &'static str,
     /// What it is.
-    pub kind: Kind,
+    pub kind: AssetKind,
     /// What is in it.
     pub text: &'static str,
 }
 
 /// Kinds of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum AssetKind {
     /// A module.
     Script,
     /// A style sheet.
     Style,
 }
 
-impl Kind {
+impl AssetKind {
     /// Its media type.
     #[must_use]
     pub fn media_type(self) -> &'static str {
@@ -42,7 +42,7 @@ macro_rules! files {
     ($kind:ident: $($name:literal),* $(,)?) => {
         [$(Asset {
             name: $name,
-            kind: Kind::$kind,
+            kind: AssetKind::$kind,
             text: include_str!(concat!("assets/", $name)),
         }),*]
     };
@@ -51,12 +51,12 @@ macro_rules! files {
 /// Its style.
 pub(super) const STYLE: [Asset; 1] = files![Style: "style.css"];
 /// Its modules.
-pub(super) const SCRIPTS: [Asset; 30] = files![Script:
-    "chart.js", "charts-view.js", "cluster-view.js", "differs.js", "dom.js", "faults.js",
-    "findings-view.js", "frame.js", "graph-view.js", "help.js", "keys.js", "live.js", "machine-view.js", "main.js",
-    "operator-view.js", "player.js", "recording.js", "replay.js", "replicas.js", "ring.js",
-    "slots-view.js", "slots.js", "spark.js", "store.js", "story-view.js", "story.js", "tabs.js", "theme.js",
-    "wires.js", "words.js",
+pub(super) const SCRIPTS: [Asset; 25] = files![Script:
+    "chart.js", "charts-view.js", "cluster-view.js", "controls.js", "differs.js", "dom.js",
+    "faults.js", "findings-view.js", "frame.js", "graph-view.js", "live.js", "machine-view.js",
+    "main.js", "operator-view.js", "player.js", "recording.js", "replay.js", "replicas.js",
+    "slots-view.js", "slots.js", "store.js", "story-view.js", "story.js", "wires.js",
+    "words.js",
 ];
 /// All files but the page itself.
 pub const ASSETS: [&[Asset]; 2] = [&STYLE, &SCRIPTS];

@@ -1,4 +1,4 @@
-//! What was wrong with a recorded cluster, from moment to moment.
+//! Findings about a recorded cluster, from moment to moment.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

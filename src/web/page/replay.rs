@@ -11,7 +11,7 @@ use super::judged::judged;
 use crate::dataflows;
 use crate::model::config::Config;
 use crate::model::types::ReplicaId;
-use crate::observe::graph::Picture;
+use crate::observe::graph::{Picture, escaped};
 
 /// What the file may do: run what is in it, and contact nobody.
 const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline' data:; \
@@ -102,10 +102,6 @@ fn quoted(text: &str) -> String {
 /// JSON in which nothing can end the element around it. Only strings hold this character.
 fn inert(json: &str) -> String {
     json.replace('<', "\\u003c")
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[cfg(test)]

@@ -118,7 +118,7 @@ fn a_request_that_nobody_remembers_is_told_with_what_they_do() {
     let (code, _, said) = ask(&["trace", "5:17"], address);
 
     assert_eq!(code, Some(1));
-    let expected = "taraflow: no replica that answers knows request 17 of session 5: replica 0 \
+    let expected = "taraflow: no replica that answers remembers request 17 of session 5: replica 0 \
                     remembers slots from 500 on\n";
     assert_eq!(said, expected);
     assert_eq!(ask(&["trace", "first"], address).0, Some(2));

@@ -10,7 +10,7 @@ use taraflow::hosts::embedded::{Client, Cluster, Settings};
 use taraflow::model::app::StateMachine;
 use taraflow::model::config::Config;
 use taraflow::model::types::ReplicaId;
-use taraflow::web::admin::{Admin, Shown};
+use taraflow::web::admin::{Admin, AdminConfig};
 
 use super::diagnosis::Doctor;
 use super::machines::{Counter, Gate, Opened, Raised};
@@ -33,7 +33,7 @@ fn show(cluster: &Cluster, settings: &Settings, me: u16) -> SocketAddr {
     let admin = Admin::bind(([127, 0, 0, 1], 0).into()).unwrap();
     let address = admin.address();
     let replicas = (0..cluster.replicas() as u16).map(ReplicaId);
-    let shown = Shown {
+    let config = AdminConfig {
         config: Config { me: ReplicaId(me), ..settings.config.clone() },
         boards: replicas.map(|replica| cluster.shown(replica).clone()).collect(),
         bounds: cluster.bounds().clone(),
@@ -42,7 +42,7 @@ fn show(cluster: &Cluster, settings: &Settings, me: u16) -> SocketAddr {
         settings: Vec::new(),
         orders: None,
     };
-    admin.start(shown).unwrap();
+    admin.start(config).unwrap();
     address
 }
 

@@ -1,6 +1,6 @@
-//! The streams of one replica.
+//! Table of the streams of one replica.
 
-use crate::cli::output::listing::{Cell, Column, Listing, Row};
+use crate::cli::output::listing::{Cell, Column, Listing, ListingRow};
 use crate::observe::frame::{Channel, Frame};
 use crate::observe::graph::EdgeKind;
 
@@ -30,8 +30,8 @@ pub(super) fn arrow(kind: EdgeKind) -> &'static str {
     }
 }
 
-fn row(channel: &Channel) -> Row {
-    Row::new(vec![
+fn row(channel: &Channel) -> ListingRow {
+    ListingRow::new(vec![
         Cell::words(&*channel.from),
         Cell::words(arrow(channel.kind)),
         Cell::words(&*channel.to),

@@ -2,7 +2,7 @@
 
 use super::channels::arrow;
 use super::operators::{holding, wait};
-use crate::cli::output::listing::{Cell, Column, Listing, Row};
+use crate::cli::output::listing::{Cell, Column, Listing, ListingRow};
 use crate::cli::output::words::{amount, span};
 use crate::observe::frame::{Channel, Frame, Operator};
 use crate::observe::graph::OperatorKind;
@@ -11,7 +11,7 @@ use crate::observe::scene::Scene;
 /// The operator called `name` at `address`: a line a property, a column a replica.
 pub(in crate::cli::inspect) fn details(scene: &Scene, name: &str, address: &[usize]) -> Listing {
     let mut columns = vec![Column::words("", 0)];
-    let mut rows: Vec<Row> = Vec::new();
+    let mut rows: Vec<ListingRow> = Vec::new();
     for (rank, seen) in (0..).zip(&scene.replicas) {
         let silent = if seen.silence.is_some() { " (silent)" } else { "" };
         columns.push(Column::figures(format!("replica {}{silent}", seen.replica), rank));
@@ -23,7 +23,7 @@ pub(in crate::cli::inspect) fn details(scene: &Scene, name: &str, address: &[usi
         for (property, value) in found.unwrap_or_default() {
             let at = rows.iter().position(|row| row.cells[0].text == property);
             let at = at.unwrap_or_else(|| {
-                rows.push(Row::new(vec![Cell::words(property)]));
+                rows.push(ListingRow::new(vec![Cell::words(property)]));
                 rows.len() - 1
             });
             // Replicas that do not know the property have nothing there.

@@ -1,6 +1,6 @@
-//! The operators of one replica.
+//! Table of the operators of one replica.
 
-use crate::cli::output::listing::{Cell, Column, Listing, Mark, Row};
+use crate::cli::output::listing::{Cell, Column, Listing, ListingRow, Mark};
 use crate::cli::output::words;
 use crate::model::events::Wait;
 use crate::observe::frame::{Frame, Holding, Operator};
@@ -37,7 +37,7 @@ pub(in crate::cli::inspect) fn operators(
     listing
 }
 
-fn row(operator: &Operator, frame: &Frame, earlier: Option<&Frame>) -> Row {
+fn row(operator: &Operator, frame: &Frame, earlier: Option<&Frame>) -> ListingRow {
     let holding = holding(frame, &operator.name);
     let slot = holding.filter(|holding| !idles(holding)).and_then(|holding| holding.slot);
     let waits_long = holding.is_some_and(|holding| {
@@ -56,7 +56,7 @@ fn row(operator: &Operator, frame: &Frame, earlier: Option<&Frame>) -> Row {
         Cell::maybe(slot.map(|slot| slot.0)),
         Cell::words(holding.map(wait).unwrap_or_default()),
     ];
-    Row { cells, mark: if waits_long { Mark::Look } else { Mark::None } }
+    ListingRow { cells, mark: if waits_long { Mark::Look } else { Mark::None } }
 }
 
 fn runs(operator: &Operator, frame: &Frame, earlier: Option<&Frame>) -> Cell {
@@ -102,8 +102,9 @@ mod tests {
     use crate::cli::inspect::example;
 
     fn lines(listing: &Listing) -> Vec<String> {
-        let join =
-            |row: &Row| row.cells.iter().map(|cell| &*cell.text).collect::<Vec<_>>().join("|");
+        let join = |row: &ListingRow| {
+            row.cells.iter().map(|cell| &*cell.text).collect::<Vec<_>>().join("|")
+        };
         listing.rows.iter().map(join).collect()
     }
 

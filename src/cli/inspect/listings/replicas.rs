@@ -1,6 +1,6 @@
-//! All replicas, a line each.
+//! Table of all replicas.
 
-use crate::cli::output::listing::{Cell, Column, Listing, Mark, Row};
+use crate::cli::output::listing::{Cell, Column, Listing, ListingRow, Mark};
 use crate::cli::output::words;
 use crate::observe::scene::{Scene, Sighting};
 
@@ -27,7 +27,7 @@ pub(in crate::cli::inspect) fn replicas(scene: &Scene) -> Listing {
     Listing { columns, rows: scene.replicas.iter().map(row).collect() }
 }
 
-fn row(seen: &Sighting) -> Row {
+fn row(seen: &Sighting) -> ListingRow {
     let mut cells = vec![Cell::number(seen.replica.0.into())];
     match &seen.frame {
         None => cells.resize(14, Cell::words("-")),
@@ -69,7 +69,7 @@ fn row(seen: &Sighting) -> Row {
         (None, false) => Mark::Look,
         (None, true) => Mark::None,
     };
-    Row { cells, mark }
+    ListingRow { cells, mark }
 }
 
 #[cfg(test)]

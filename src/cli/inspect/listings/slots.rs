@@ -1,12 +1,12 @@
-//! The slots one replica has told of.
+//! Table of the slots that one replica has shown.
 
-use crate::cli::inspect::history::History;
-use crate::cli::output::listing::{Cell, Column, Listing, Row};
+use crate::cli::inspect::history::SceneHistory;
+use crate::cli::output::listing::{Cell, Column, Listing, ListingRow};
 use crate::model::types::ReplicaId;
 use crate::observe::frame::SlotLife;
 
 /// The slots that a replica has told of, the latest first, with how long each step took there.
-pub(in crate::cli::inspect) fn slots(history: &History, replica: ReplicaId) -> Listing {
+pub(in crate::cli::inspect) fn slots(history: &SceneHistory, replica: ReplicaId) -> Listing {
     let columns = vec![
         Column::figures("slot", 0),
         Column::figures("view", 4),
@@ -23,7 +23,7 @@ pub(in crate::cli::inspect) fn slots(history: &History, replica: ReplicaId) -> L
     Listing { columns, rows }
 }
 
-fn row(life: &SlotLife) -> Row {
+fn row(life: &SlotLife) -> ListingRow {
     let since = |from: Option<u64>, to: Option<u64>| match (from, to) {
         (Some(from), Some(to)) => Cell::span(to.saturating_sub(from)),
         _ => Cell::words("-"),
@@ -31,7 +31,7 @@ fn row(life: &SlotLife) -> Row {
     let proposed = life.proposed_at;
     let batch = life.batch.as_ref();
     let voters: Vec<_> = life.votes.iter().map(|(voter, _)| voter.to_string()).collect();
-    Row::new(vec![
+    ListingRow::new(vec![
         Cell::number(life.slot.0),
         Cell::number(life.view.0),
         Cell::maybe(batch.map(|batch| batch.id.source.0.into())),
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn each_step_of_a_slot_is_told_with_the_time_it_took() {
-        let mut history = History::default();
+        let mut history = SceneHistory::default();
         history.take(&example::frame(1));
 
         let listing = slots(&history, ReplicaId(1));

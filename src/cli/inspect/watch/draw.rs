@@ -9,7 +9,7 @@ use ratatui::widgets::Paragraph;
 use super::keys::HELP;
 use super::view::{Mode, Tab, View};
 use crate::cli::inspect::once::{blame, findings, silences};
-use crate::cli::output::listing::{Column, Listing, Mark, Side, wrap};
+use crate::cli::output::listing::{Align, Column, Listing, Mark, wrap};
 use crate::cli::output::words;
 use crate::observe::findings::Severity;
 use crate::observe::scene::Scene;
@@ -155,8 +155,8 @@ fn place(column: &Column, text: &str, width: usize) -> String {
         return format!("{kept}~");
     }
     match column.side {
-        Side::Left => format!("{text:<width$}"),
-        Side::Right => format!("{text:>width$}"),
+        Align::Left => format!("{text:<width$}"),
+        Align::Right => format!("{text:>width$}"),
     }
 }
 

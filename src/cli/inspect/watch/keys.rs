@@ -1,4 +1,4 @@
-//! What keys do.
+//! Keys of the live view.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -24,7 +24,7 @@ pub(super) const HELP: [(&str, &str); 13] = [
 
 /// What a key asks of whoever owns the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(super) enum KeyAction {
     Nothing,
     Quit,
     /// Pause or go on.
@@ -37,10 +37,10 @@ pub(super) enum Wish {
 
 impl View {
     /// Does what a key is for.
-    pub fn on_key(&mut self, key: KeyEvent) -> Wish {
+    pub fn on_key(&mut self, key: KeyEvent) -> KeyAction {
         if key.modifiers.contains(KeyModifiers::CONTROL) {
             let quit = key.code == KeyCode::Char('c');
-            return if quit { Wish::Quit } else { Wish::Nothing };
+            return if quit { KeyAction::Quit } else { KeyAction::Nothing };
         }
         match self.mode {
             Mode::Normal => return self.on_normal_key(key.code),
@@ -55,16 +55,16 @@ impl View {
             }
             Mode::Help => self.mode = Mode::Normal,
         }
-        Wish::Nothing
+        KeyAction::Nothing
     }
 
-    fn on_normal_key(&mut self, key: KeyCode) -> Wish {
+    fn on_normal_key(&mut self, key: KeyCode) -> KeyAction {
         const PAGE: usize = 10;
         match key {
-            KeyCode::Char('q') => return Wish::Quit,
-            KeyCode::Char(' ') => return Wish::Pause,
-            KeyCode::Left if self.run.is_some() => return Wish::Step { forwards: false },
-            KeyCode::Right if self.run.is_some() => return Wish::Step { forwards: true },
+            KeyCode::Char('q') => return KeyAction::Quit,
+            KeyCode::Char(' ') => return KeyAction::Pause,
+            KeyCode::Left if self.run.is_some() => return KeyAction::Step { forwards: false },
+            KeyCode::Right if self.run.is_some() => return KeyAction::Step { forwards: true },
             KeyCode::Left | KeyCode::Char('[') => self.neighbour(false),
             KeyCode::Right | KeyCode::Char(']') => self.neighbour(true),
             KeyCode::Char(digit @ '1'..='5') => self.open(digit as usize - '1' as usize),
@@ -89,7 +89,7 @@ impl View {
             KeyCode::Esc => self.filter.clear(),
             _ => {}
         }
-        Wish::Nothing
+        KeyAction::Nothing
     }
 
     fn on_filter_key(&mut self, key: KeyCode) {

@@ -1,10 +1,10 @@
-//! What was last seen of each replica, however long ago.
+//! Memory of the last frame of each replica, however old.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::cli::inspect::sources::now_us;
-use crate::model::error::Error;
+use crate::cli::outcome::Failure;
 use crate::model::types::ReplicaId;
 use crate::observe::frame::Frame;
 use crate::observe::scene::{Scene, Sighting};
@@ -18,7 +18,7 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// The last frame of each replica that was ever seen; so one that vanishes keeps its line.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(super) struct LastSeen {
     replicas: BTreeMap<ReplicaId, Seen>,
 }
 
@@ -30,9 +30,9 @@ struct Seen {
     since: Instant,
 }
 
-impl Memory {
+impl LastSeen {
     /// All replicas, after one more answer.
-    pub fn update(&mut self, answer: Result<Scene, Error>, now: Instant) -> Scene {
+    pub fn update(&mut self, answer: Result<Scene, Failure>, now: Instant) -> Scene {
         match answer {
             Ok(scene) => {
                 for seen in self.replicas.values_mut() {
@@ -45,7 +45,7 @@ impl Memory {
             }
             Err(error) => {
                 let silence = match error {
-                    Error::Silent { said, .. } => said,
+                    Failure::Silent { said, .. } => said,
                     error => error.to_string(),
                 };
                 for seen in self.replicas.values_mut() {
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_replica_that_vanishes_keeps_its_frame_its_silence_and_a_growing_age() {
-        let (mut memory, start) = (Memory::default(), Instant::now());
+        let (mut memory, start) = (LastSeen::default(), Instant::now());
         let mut scene = example::scene();
         scene.replicas.truncate(2);
         memory.update(Ok(scene.clone()), start);
@@ -117,11 +117,11 @@ mod tests {
 
     #[test]
     fn when_nobody_answers_all_stay_listed() {
-        let (mut memory, start) = (Memory::default(), Instant::now());
+        let (mut memory, start) = (LastSeen::default(), Instant::now());
         memory.update(Ok(example::scene()), start);
 
         let said = "127.0.0.1:7200: no answer within 400ms".to_owned();
-        let error = Error::Silent { said, absent: false };
+        let error = Failure::Silent { said, absent: false };
         let later = memory.update(Err(error), start + seconds(2));
 
         assert_eq!(later.replicas.len(), 3);
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_replica_that_shows_the_same_frame_for_long_does_not_move() {
-        let (mut memory, start) = (Memory::default(), Instant::now());
+        let (mut memory, start) = (LastSeen::default(), Instant::now());
         memory.update(Ok(example::scene()), start);
 
         let later = memory.update(Ok(example::scene()), start + seconds(4));

@@ -1,4 +1,4 @@
-//! The view that stays: pages, keys, and a question to every replica twice a second.
+//! Live view in a terminal: pages, keys, and a request to every replica twice a second.
 
 mod draw;
 mod keys;
@@ -18,13 +18,14 @@ use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use signal_hook::consts::{SIGHUP, SIGTERM};
 
-use super::sources::{Past, Place, Source};
+use super::sources::{ReplicaPast, SceneSource, SourceArgs};
+use crate::cli::outcome::Failure;
 use crate::model::error::Error;
 use crate::model::types::ReplicaId;
 use crate::observe::scene::Scene;
 
-use keys::Wish;
-use memory::Memory;
+use keys::KeyAction;
+use memory::LastSeen;
 use player::Player;
 use view::View;
 
@@ -37,7 +38,7 @@ const PATIENCE: Duration = Duration::from_millis(400);
 /// What was answered last.
 struct News {
     scene: Scene,
-    pasts: Vec<Past>,
+    pasts: Vec<ReplicaPast>,
 }
 
 /// What is shown comes from.
@@ -49,20 +50,24 @@ enum Feed {
 /// Shows the view of `place` until it is quit.
 ///
 /// # Errors
-/// [`Error::Silent`] if nobody answers at first; what the terminal says.
-pub(super) fn run(place: &Place, replica: Option<ReplicaId>, all: bool) -> Result<(), Error> {
+/// [`Failure::Silent`] if nobody answers at first; what the terminal says.
+pub(super) fn run(
+    place: &SourceArgs,
+    replica: Option<ReplicaId>,
+    all: bool,
+) -> Result<(), Failure> {
     let mut source = place.source()?;
     let mut view = View::new(replica.unwrap_or_default(), all);
     let feed = match source {
-        Source::Recording(recording, moment) => {
+        SceneSource::Recording(recording, moment) => {
             let (first, _) = recording.span_us();
             let start = if place.begins() { first } else { moment };
             let mut player = Player::new(recording, start, place.begins());
             replay(&mut player, &mut view)?;
             Feed::Run(player)
         }
-        Source::Cluster(_) | Source::Nodes(_) => {
-            let mut memory = Memory::default();
+        SceneSource::Cluster(_) | SceneSource::Nodes(_) => {
+            let mut memory = LastSeen::default();
             let scene = first(&mut source, place.patience())?;
             view.see(memory.update(Ok(scene), Instant::now()), &source.pasts(PATIENCE));
             Feed::Live(ask(source, memory)?)
@@ -70,7 +75,7 @@ pub(super) fn run(place: &Place, replica: Option<ReplicaId>, all: bool) -> Resul
     };
     if let Some(number) = replica.filter(|replica| !view.replicas().contains(replica)) {
         let n = view.replicas().len();
-        return Err(Error::Usage(format!("there is no replica {number}: the cluster has {n}")));
+        return Err(Failure::Usage(format!("there is no replica {number}: the cluster has {n}")));
     }
     let ended = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGHUP] {
@@ -80,17 +85,17 @@ pub(super) fn run(place: &Place, replica: Option<ReplicaId>, all: bool) -> Resul
     let mut terminal = ratatui::try_init()?;
     let outcome = stay(&mut terminal, &mut view, feed, &ended);
     let restored = ratatui::try_restore();
-    outcome.and(restored.map_err(Error::from))
+    outcome.and(restored.map_err(Failure::from))
 }
 
 /// What there is to begin with. One that does not answer must not keep the others off the screen: all
 /// patience is for when nobody does.
-fn first(source: &mut Source, patience: Duration) -> Result<Scene, Error> {
+fn first(source: &mut SceneSource, patience: Duration) -> Result<Scene, Failure> {
     source.scene(patience.min(PATIENCE)).or_else(|_| source.scene(patience))
 }
 
 /// Asks on a thread of its own; one that answers slowly keeps no key waiting.
-fn ask(mut source: Source, mut memory: Memory) -> Result<Receiver<News>, Error> {
+fn ask(mut source: SceneSource, mut memory: LastSeen) -> Result<Receiver<News>, Failure> {
     let (news, heard) = bounded(1);
     let asking = move || loop {
         let begin = Instant::now();
@@ -106,7 +111,7 @@ fn ask(mut source: Source, mut memory: Memory) -> Result<Receiver<News>, Error> 
     Ok(heard)
 }
 
-fn replay(player: &mut Player, view: &mut View) -> Result<(), Error> {
+fn replay(player: &mut Player, view: &mut View) -> Result<(), Failure> {
     view.show(player.show()?);
     view.run = Some(player.title());
     view.paused = !player.playing;
@@ -114,7 +119,7 @@ fn replay(player: &mut Player, view: &mut View) -> Result<(), Error> {
 }
 
 /// Listens on a thread of its own: where a terminal has gone away, reading from it may never end.
-fn listen() -> Result<Receiver<io::Result<Event>>, Error> {
+fn listen() -> Result<Receiver<io::Result<Event>>, Failure> {
     let (event, events) = bounded(16);
     let listening = move || {
         loop {
@@ -135,7 +140,7 @@ fn stay(
     view: &mut View,
     mut feed: Feed,
     ended: &AtomicBool,
-) -> Result<(), Error> {
+) -> Result<(), Failure> {
     /// How long a signal may wait to be noticed.
     const GLANCE: Duration = Duration::from_millis(100);
     let keys = listen()?;
@@ -169,7 +174,7 @@ fn stay(
             && key.kind != KeyEventKind::Release
         {
             let wish = view.on_key(key);
-            if wish == Wish::Quit {
+            if wish == KeyAction::Quit {
                 return Ok(());
             }
             fulfil(wish, view, &mut feed)?;
@@ -178,18 +183,18 @@ fn stay(
     Ok(())
 }
 
-fn fulfil(wish: Wish, view: &mut View, feed: &mut Feed) -> Result<(), Error> {
+fn fulfil(wish: KeyAction, view: &mut View, feed: &mut Feed) -> Result<(), Failure> {
     match (wish, feed) {
-        (Wish::Pause, Feed::Live(_)) => view.freeze(!view.paused),
-        (Wish::Pause, Feed::Run(player)) => {
+        (KeyAction::Pause, Feed::Live(_)) => view.freeze(!view.paused),
+        (KeyAction::Pause, Feed::Run(player)) => {
             player.toggle();
             replay(player, view)?;
         }
-        (Wish::Step { forwards }, Feed::Run(player)) => {
+        (KeyAction::Step { forwards }, Feed::Run(player)) => {
             player.step(forwards);
             replay(player, view)?;
         }
-        (Wish::Nothing | Wish::Quit | Wish::Step { .. }, _) => {}
+        (KeyAction::Nothing | KeyAction::Quit | KeyAction::Step { .. }, _) => {}
     }
     Ok(())
 }

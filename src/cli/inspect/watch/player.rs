@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::view::Shown;
+use super::view::ViewData;
 use crate::cli::inspect::recording::Recording;
-use crate::model::error::Error;
+use crate::cli::outcome::Failure;
 use crate::observe::scene::Scene;
 
 /// Frames before the moment that is shown of which slots and events are told.
@@ -60,8 +60,8 @@ impl Player {
     ///
     /// # Errors
     /// That a frame cannot be read.
-    pub fn show(&mut self) -> Result<Shown, Error> {
-        let mut shown = Shown::default();
+    pub fn show(&mut self) -> Result<ViewData, Failure> {
+        let mut shown = ViewData::default();
         for frame in self.recording.last(BEFORE, self.moment_us)? {
             shown.history.take(&frame);
             shown.keep(Arc::new(frame));

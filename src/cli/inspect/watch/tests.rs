@@ -11,11 +11,11 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::draw::draw;
 use super::first;
-use super::keys::Wish;
+use super::keys::KeyAction;
 use super::view::View;
-use crate::cli::ask::Whom;
+use crate::cli::ask::Targets;
 use crate::cli::inspect::example;
-use crate::cli::inspect::sources::Source;
+use crate::cli::inspect::sources::SceneSource;
 use crate::model::types::ReplicaId;
 
 fn view() -> View {
@@ -24,8 +24,8 @@ fn view() -> View {
     view
 }
 
-fn press(view: &mut View, keys: &str) -> Wish {
-    let mut wish = Wish::Nothing;
+fn press(view: &mut View, keys: &str) -> KeyAction {
+    let mut wish = KeyAction::Nothing;
     for key in keys.chars() {
         let code = match key {
             '\t' => KeyCode::Tab,
@@ -125,7 +125,7 @@ fn lines_are_sorted_reversed_and_filtered() {
     let filtered = screen(&mut view);
     assert!(filtered[4].starts_with(" executor"), "{}", filtered[4]);
     assert_eq!(filtered[5], "");
-    assert_eq!(press(&mut view, "q"), Wish::Quit);
+    assert_eq!(press(&mut view, "q"), KeyAction::Quit);
 }
 
 #[test]
@@ -163,8 +163,8 @@ fn in_a_recorded_run_arrows_step() {
     let mut view = view();
     view.run = Some("tara, seed 42 | 1.00 s of 14.50 s".to_owned());
 
-    assert_eq!(press(&mut view, ">"), Wish::Step { forwards: true });
-    assert_eq!(press(&mut view, "<"), Wish::Step { forwards: false });
+    assert_eq!(press(&mut view, ">"), KeyAction::Step { forwards: true });
+    assert_eq!(press(&mut view, "<"), KeyAction::Step { forwards: false });
     press(&mut view, "]");
     assert_eq!(view.replica, ReplicaId(1));
     assert!(screen(&mut view)[0].contains("seed 42 | 1.00 s of 14.50 s"));
@@ -190,7 +190,7 @@ fn help_fits_and_ends_with_any_key() {
     let help = screen(&mut view);
     assert!(help.iter().any(|line| line.contains("q, Ctrl-C")), "{help:?}");
     assert!(help[23].starts_with(" any key goes back"));
-    assert_eq!(press(&mut view, "q"), Wish::Nothing);
+    assert_eq!(press(&mut view, "q"), KeyAction::Nothing);
     assert!(screen(&mut view)[3].contains("replica role"));
 }
 
@@ -212,7 +212,7 @@ fn control_c_quits_from_everywhere() {
 
     for keys in ["", "/", "g", "?"] {
         press(&mut view, keys);
-        assert_eq!(view.on_key(control_c), Wish::Quit, "{keys}");
+        assert_eq!(view.on_key(control_c), KeyAction::Quit, "{keys}");
     }
 }
 
@@ -238,10 +238,10 @@ fn port(body: Option<String>) -> SocketAddr {
 fn a_replica_that_does_not_answer_keeps_the_others_off_the_screen_no_longer_than_a_beat() {
     let scene = serde_json::to_string(&example::scene()).unwrap();
     let replicas = vec![(None, port(Some(scene))), (None, port(None))];
-    let whom = Whom { replicas, cluster: None, n: None, directory: None };
+    let targets = Targets { replicas, cluster: None, n: None, directory: None };
     let begin = Instant::now();
 
-    let scene = first(&mut Source::of(whom), Duration::from_secs(20)).unwrap();
+    let scene = first(&mut SceneSource::of(targets), Duration::from_secs(20)).unwrap();
 
     assert_eq!(scene.replicas.len(), 3);
     assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());

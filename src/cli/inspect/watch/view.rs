@@ -1,11 +1,11 @@
-//! What is on the screen, and what the keys have made of it.
+//! State of the live view: what is shown, and which page, order and filter the keys have chosen.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::cli::inspect::history::History;
+use crate::cli::inspect::history::SceneHistory;
 use crate::cli::inspect::listings;
-use crate::cli::inspect::sources::Past;
+use crate::cli::inspect::sources::ReplicaPast;
 use crate::cli::output::listing::Listing;
 use crate::model::types::ReplicaId;
 use crate::observe::frame::Frame;
@@ -61,13 +61,13 @@ pub(super) struct Sort {
     pub descending: bool,
 }
 
-/// What there is to be seen.
+/// Everything that can be shown.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Shown {
+pub(super) struct ViewData {
     pub scene: Option<Scene>,
     /// The frame of each replica before the one in the scene.
     pub earlier: BTreeMap<ReplicaId, Arc<Frame>>,
-    pub history: History,
+    pub history: SceneHistory,
     latest: BTreeMap<ReplicaId, Arc<Frame>>,
 }
 
@@ -88,16 +88,16 @@ pub(super) struct View {
     /// Which run is played, if one is.
     pub run: Option<String>,
     pub paused: bool,
-    now: Shown,
+    now: ViewData,
     /// What was there when the view was paused.
-    frozen: Option<Box<Shown>>,
+    frozen: Option<Box<ViewData>>,
 }
 
-impl Shown {
+impl ViewData {
     /// Takes up a new scene.
-    pub fn see(&mut self, scene: Scene, pasts: &[Past]) {
+    pub fn see(&mut self, scene: Scene, pasts: &[ReplicaPast]) {
         self.history.see(&scene);
-        for Past { replica, happened, slots } in pasts {
+        for ReplicaPast { replica, happened, slots } in pasts {
             self.history.tell(*replica, slots, happened);
         }
         for frame in scene.replicas.iter().filter_map(|seen| seen.frame.as_ref()) {
@@ -135,18 +135,18 @@ impl View {
             all,
             run: None,
             paused: false,
-            now: Shown::default(),
+            now: ViewData::default(),
             frozen: None,
         }
     }
 
     /// Takes up a new scene, be it shown or not.
-    pub fn see(&mut self, scene: Scene, pasts: &[Past]) {
+    pub fn see(&mut self, scene: Scene, pasts: &[ReplicaPast]) {
         self.now.see(scene, pasts);
     }
 
     /// Shows this instead of what was there.
-    pub fn show(&mut self, shown: Shown) {
+    pub fn show(&mut self, shown: ViewData) {
         self.now = shown;
     }
 
@@ -157,7 +157,7 @@ impl View {
     }
 
     /// What is on the screen.
-    pub fn shown(&self) -> &Shown {
+    pub fn shown(&self) -> &ViewData {
         self.frozen.as_deref().unwrap_or(&self.now)
     }
 

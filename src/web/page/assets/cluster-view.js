@@ -1,14 +1,17 @@
 // The replicas: who leads, how far each is, and what it serves.
 
-import { at, el, say, set } from "./dom.js";
+import { at, el, say, set, svg } from "./dom.js";
 import { FRESH, roleOf, tint } from "./replicas.js";
-import { drawSpark, makeSpark } from "./spark.js";
 import { ago, count, exact, lasting } from "./words.js";
 
 /** The bars show at least so many slots, so that one slot is not half of them. */
 const SPAN_MIN = 64;
 /** Points of a small line: a minute of four a second. */
 const SPARK_POINTS = 240;
+
+/** The time that a replica's small line covers, in milliseconds, and its size in its own units. */
+const SPARK_SPAN = 60_000;
+const [SPARK_WIDTH, SPARK_HEIGHT] = [200, 20];
 
 /** @param {any} app */
 export function clusterView(app) {
@@ -153,4 +156,30 @@ function reason(sighting, frame, silent) {
   if (sighting?.silence) return sighting.silence;
   if (silent) return frame ? "it has sent no frame lately" : "it was never heard of";
   return frame.notReady.join("; ");
+}
+
+/** A replica's requests a second over the last minute, as a line no larger than a word; empty at first. */
+function makeSpark() {
+  const line = svg("polyline", { class: "line", points: "" });
+  const ground = svg("polygon", { class: "area", points: "" });
+  const root = svg("svg", { class: "spark", viewBox: `0 0 ${SPARK_WIDTH} ${SPARK_HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" }, ground, line);
+  return { root, line, ground };
+}
+
+/**
+ * Draws a replica's line. All replicas share a scale, so that they can be compared.
+ * @param {ReturnType<typeof makeSpark>} spark
+ * @param {import("./store.js").Point[]} points
+ * @param {number} now
+ * @param {number} top
+ */
+function drawSpark({ line, ground }, points, now, top) {
+  const place = ({ t, rate }) => {
+    const x = Math.max(SPARK_WIDTH * (1 - (now - t) / SPARK_SPAN), 0);
+    return `${x.toFixed(1)},${(SPARK_HEIGHT - 1 - (rate / top) * (SPARK_HEIGHT - 3)).toFixed(1)}`;
+  };
+  const places = points.filter(({ t }) => now - t <= SPARK_SPAN).map(place);
+  set(line, "points", places.join(" "));
+  const [first, last] = [places[0], places[places.length - 1]].map((each) => each?.split(",")[0]);
+  set(ground, "points", places.length > 1 ? `${first},${SPARK_HEIGHT} ${places.join(" ")} ${last},${SPARK_HEIGHT}` : "");
 }

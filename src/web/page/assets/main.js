@@ -2,13 +2,12 @@
 
 import { chartsView } from "./charts-view.js";
 import { clusterView } from "./cluster-view.js";
+import { TABS, help, keys, tabs } from "./controls.js";
 import { holderOf } from "./differs.js";
 import { at, el, refill, say, set } from "./dom.js";
 import { faultsView } from "./faults.js";
 import { findingsView } from "./findings-view.js";
 import { graphSwitches, graphView } from "./graph-view.js";
-import { help } from "./help.js";
-import { keys } from "./keys.js";
 import { Live } from "./live.js";
 import { machineView } from "./machine-view.js";
 import { operatorView } from "./operator-view.js";
@@ -18,10 +17,10 @@ import { Replay } from "./replay.js";
 import { slotsView } from "./slots-view.js";
 import { Store } from "./store.js";
 import { storyView } from "./story-view.js";
-import { TABS, tabs } from "./tabs.js";
-import { themes } from "./theme.js";
 import { exact, lasting, moment, several } from "./words.js";
 
+/** The name under which the choice of dark or light is stored. */
+const THEME_KEY = "taraflow-theme";
 /** The page is drawn at most this often, in milliseconds: faster than frames come, slower than eyes. */
 const DRAWN_EVERY = 120;
 
@@ -201,6 +200,42 @@ class App {
     const skipped = count > 0 ? [`${several(count, "frame")} could not be read and were skipped; the last was ${why}.`] : [];
     const texts = [...this.notices.values(), ...skipped];
     refill(at("notices"), JSON.stringify(texts), () => texts.map((text) => el("p", { text })));
+  }
+}
+
+/** Dark or light: as the system has it, until somebody chooses. @param {() => void} changed */
+function themes(changed) {
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const root = document.documentElement;
+  const chosen = storedTheme();
+  if (chosen) root.dataset.theme = chosen;
+  system.addEventListener("change", changed);
+
+  function toggle() {
+    const dark = (root.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
+    root.dataset.theme = dark ? "light" : "dark";
+    storeTheme(root.dataset.theme);
+    changed();
+  }
+
+  return { toggle };
+}
+
+// A page from a file may have no place to remember anything.
+function storedTheme() {
+  try {
+    const value = localStorage.getItem(THEME_KEY);
+    return value === "dark" || value === "light" ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+function storeTheme(value) {
+  try {
+    localStorage.setItem(THEME_KEY, value);
+  } catch {
+    // Then it holds until the page is closed.
   }
 }
 

@@ -1,7 +1,6 @@
 // All that the page knows. What arrives is put here, what is shown is read from here, and nothing in
 // here grows with time.
 
-import { Ring } from "./ring.js";
 import { Slots } from "./slots.js";
 import { Story } from "./story.js";
 
@@ -20,6 +19,38 @@ function isOlder(frame, other) {
 const POINTS = 1200;
 /** Points of the past that are nearer than this to one that is known tell nothing new, in milliseconds. */
 const APART = 800;
+
+/**
+ * The latest of many: so a page that is left open for a day stays as small as it was.
+ * @template T
+ */
+class Ring {
+  /** @param {number} most how many are kept */
+  constructor(most) {
+    this.most = most;
+    /** @type {T[]} */
+    this.kept = [];
+    this.next = 0;
+  }
+
+  /** @param {T} item */
+  push(item) {
+    if (this.kept.length < this.most) this.kept.push(item);
+    else this.kept[this.next] = item;
+    this.next = (this.next + 1) % this.most;
+  }
+
+  /** The oldest first. @returns {T[]} */
+  all() {
+    if (this.kept.length < this.most) return this.kept;
+    return [...this.kept.slice(this.next), ...this.kept.slice(0, this.next)];
+  }
+
+  /** @returns {T | undefined} */
+  last() {
+    return this.kept[(this.next + this.most - 1) % this.most];
+  }
+}
 
 export class Store {
   constructor() {

@@ -1,4 +1,4 @@
-//! Who is asked.
+//! The admin ports to query.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
@@ -6,65 +6,66 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Silence, TOKEN};
-use crate::cli::place;
+use super::{NoAnswer, TOKEN};
+use crate::cli::args;
+use crate::cli::outcome::Failure;
 use crate::dataflows;
 use crate::deploy::settings::{ClusterSettings, Secret, look_up_all, secret_file};
 use crate::model::error::Error;
 use crate::model::types::ReplicaId;
 use crate::observe::status::ReplicaStatus;
 
-/// Which replicas to ask.
+/// Arguments that name the replicas to ask.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Nodes {
-    #[arg(long, value_name = "DIR", help = place::HELP)]
+pub(in crate::cli) struct TargetArgs {
+    #[arg(long, value_name = "DIR", help = args::DIR_HELP)]
     dir: Option<PathBuf>,
     /// The admin addresses of replicas, with commas between them
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', value_parser = resolve)]
     addr: Vec<SocketAddr>,
     #[command(flatten)]
-    token: Token,
+    token: TokenArgs,
 }
 
-/// What admin ports are shown.
+/// Argument that names the token for admin ports.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Token {
+pub(in crate::cli) struct TokenArgs {
     /// The token that admin ports want, if they do [default: DIR/admin.token, if it exists]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
 }
 
-impl Token {
+impl TokenArgs {
     /// Has it shown to whoever is asked from now on, if one is named.
     ///
     /// # Errors
     /// Why its file cannot be used.
-    pub fn show(&self) -> Result<(), Error> {
+    pub fn show(&self) -> Result<(), Failure> {
         self.token_file.as_deref().map_or(Ok(()), show)
     }
 }
 
-impl Nodes {
+impl TargetArgs {
     /// Those that are meant.
     ///
     /// # Errors
     /// What is wrong with the cluster's settings.
-    pub fn whom(&self) -> Result<Whom, Error> {
+    pub fn targets(&self) -> Result<Targets, Failure> {
         self.token.show()?;
         match &self.dir {
-            None if !self.addr.is_empty() => Ok(Whom::at(&self.addr)),
+            None if !self.addr.is_empty() => Ok(Targets::at(&self.addr)),
             dir => {
-                let dir = place::directory(dir.as_deref());
-                place::expect_cluster(&dir)?;
-                Whom::in_dir(&dir)
+                let dir = args::directory(dir.as_deref());
+                args::expect_cluster(&dir)?;
+                Targets::in_dir(&dir)
             }
         }
     }
 }
 
-/// The replicas that are asked, and what is known of them beforehand.
+/// Replicas to ask, and what is known of them beforehand.
 #[derive(Clone, Debug)]
-pub(in crate::cli) struct Whom {
+pub(in crate::cli) struct Targets {
     /// The number of each, if it is known, and its admin address.
     pub replicas: Vec<(Option<ReplicaId>, SocketAddr)>,
     /// The cluster's number, if it is known.
@@ -75,12 +76,12 @@ pub(in crate::cli) struct Whom {
     pub directory: Option<PathBuf>,
 }
 
-impl Whom {
+impl Targets {
     /// The replicas of the cluster in `dir`.
     ///
     /// # Errors
     /// What is wrong with its settings.
-    pub fn in_dir(dir: &Path) -> Result<Self, Error> {
+    pub fn in_dir(dir: &Path) -> Result<Self, Failure> {
         let (cluster, _) = ClusterSettings::read(&dir.join("cluster.toml"), dataflows::tolerance)
             .map_err(Error::Settings)?;
         let token = dir.join("admin.token");
@@ -88,7 +89,7 @@ impl Whom {
             show(&token)?;
         }
         let admins = look_up_all(cluster.replicas.iter().map(|replica| &replica.admin));
-        let admins = admins.map_err(Error::Names)?;
+        let admins = admins.map_err(Failure::Names)?;
         let replicas: Vec<_> = (0..).map(|number| Some(ReplicaId(number))).zip(admins).collect();
         let n = Some(replicas.len());
         let (cluster, directory) = (format!("{:016x}", cluster.id), Some(dir.to_owned()));
@@ -104,8 +105,8 @@ impl Whom {
     /// Puts `question` to all at once, so that one that is silent costs no more than its patience.
     pub fn ask<T: Send>(
         &self,
-        question: impl Fn(SocketAddr) -> Result<T, Silence> + Sync,
-    ) -> Vec<Result<T, Silence>> {
+        question: impl Fn(SocketAddr) -> Result<T, NoAnswer> + Sync,
+    ) -> Vec<Result<T, NoAnswer>> {
         let question = &question;
         std::thread::scope(|scope| {
             let asking: Vec<_> = (self.replicas.iter())
@@ -117,8 +118,8 @@ impl Whom {
 }
 
 /// Has the token in a file shown to whoever is asked from now on, unless another has been named before.
-fn show(path: &Path) -> Result<(), Error> {
-    let text = secret_file(path).map_err(Error::Usage)?;
+fn show(path: &Path) -> Result<(), Failure> {
+    let text = secret_file(path).map_err(Failure::Usage)?;
     let token = text.lines().next().unwrap_or_default().to_owned();
     TOKEN.get_or_init(|| Secret::new(token));
     Ok(())
@@ -126,7 +127,7 @@ fn show(path: &Path) -> Result<(), Error> {
 
 /// Who answers in the place of replica `replica` of the cluster called `cluster`, if that is known and it
 /// is somebody else. Others may listen on its address.
-pub(in crate::cli) fn stranger(
+pub(in crate::cli) fn unexpected_identity(
     status: &ReplicaStatus,
     cluster: Option<&str>,
     replica: Option<ReplicaId>,

@@ -1,4 +1,4 @@
-//! How a command reaches a cluster of processes as a native client.
+//! Connection of a command to a cluster of processes, as a native client.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::args;
+use super::args::whole;
 use super::ask::resolve;
-use super::numbers::whole;
-use super::place;
+use crate::cli::outcome::Failure;
 use crate::client::Target;
 use crate::dataflows;
 use crate::deploy::settings::{ClusterSettings, look_up_all};
@@ -16,10 +17,10 @@ use crate::links::tls::TlsFiles;
 use crate::links::tls::{CLIENT, Tls};
 use crate::model::error::Error;
 
-/// Which cluster, and with which keys.
+/// Arguments that name a cluster and the keys to it.
 #[derive(Debug, Args)]
-pub(super) struct Reach {
-    #[arg(long, value_name = "DIR", help = place::HELP)]
+pub(super) struct ConnectArgs {
+    #[arg(long, value_name = "DIR", help = args::DIR_HELP)]
     dir: Option<PathBuf>,
     /// Instead of --dir: the links addresses of all replicas, in the order of their numbers
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', conflicts_with = "dir",
@@ -39,7 +40,7 @@ pub(super) struct Reach {
     timeout: u64,
 }
 
-impl Reach {
+impl ConnectArgs {
     /// How long to wait for an answer.
     pub fn patience(&self) -> Duration {
         Duration::from_secs(self.timeout)
@@ -49,12 +50,12 @@ impl Reach {
     ///
     /// # Errors
     /// Which file cannot be used.
-    pub fn target(&self) -> Result<Target, Error> {
+    pub fn target(&self) -> Result<Target, Failure> {
         let (replicas, cluster, files) = match &self.addr[..] {
             [_, ..] => (self.addr.clone(), None, self.files()),
             [] => {
-                let dir = place::directory(self.dir.as_deref());
-                place::expect_cluster(&dir)?;
+                let dir = args::directory(self.dir.as_deref());
+                args::expect_cluster(&dir)?;
                 let (cluster, _) =
                     ClusterSettings::read(&dir.join("cluster.toml"), dataflows::tolerance)
                         .map_err(Error::Settings)?;
@@ -67,7 +68,7 @@ impl Reach {
                 // A cluster with plain links has none.
                 let files = files.ca.exists().then_some(files);
                 let links = look_up_all(cluster.replicas.iter().map(|replica| &replica.links));
-                (links.map_err(Error::Names)?, Some(cluster.id), files)
+                (links.map_err(Failure::Names)?, Some(cluster.id), files)
             }
         };
         let tls = files.as_ref().map(keys).transpose()?;
@@ -81,20 +82,20 @@ impl Reach {
 }
 
 /// The keys of a client.
-fn keys(files: &TlsFiles) -> Result<Tls, Error> {
+fn keys(files: &TlsFiles) -> Result<Tls, Failure> {
     if let Some(missing) = [&files.cert, &files.key].into_iter().find(|path| !path.exists()) {
         let missing = missing.display();
-        return Err(Error::Usage(format!(
+        return Err(Failure::Usage(format!(
             "there is no {missing}, and this cluster's links use TLS: copy client.pem and client-key.pem \
              from where the cluster was made"
         )));
     }
-    let tls = Tls::load(files)?;
+    let tls = Tls::load(files).map_err(Error::from)?;
     if tls.names(CLIENT) {
         return Ok(tls);
     }
     let cert = files.cert.display();
-    Err(Error::Usage(format!(
+    Err(Failure::Usage(format!(
         "the certificate {cert} is not a client's: use client.pem and its key"
     )))
 }
@@ -103,6 +104,6 @@ fn keys(files: &TlsFiles) -> Result<Tls, Error> {
 ///
 /// # Errors
 /// When the system has no random numbers.
-pub(super) fn nonce() -> Result<u64, Error> {
-    getrandom::u64().map_err(|error| Error::Keys(error.to_string()))
+pub(super) fn nonce() -> Result<u64, Failure> {
+    getrandom::u64().map_err(|error| Error::Keys(error.to_string()).into())
 }

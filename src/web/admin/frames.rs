@@ -1,4 +1,4 @@
-//! What is shown of all replicas, as far as this process knows them.
+//! Answers about replicas, from the frames that this process has of them.
 
 use std::sync::Arc;
 
@@ -12,15 +12,10 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::questions::{Sources, refusal};
-use super::stream::events;
-use crate::model::clock::Clock;
+use super::answer::refusal;
+use super::state::AdminState;
 use crate::model::types::{ClientId, ReplicaId, Slot};
-use crate::observe::board;
-use crate::observe::frame::{
-    Blame, Channel, Frame, Happened, Holding, Input, Operator, SlotLife, VERSION,
-};
-use crate::observe::past::Past;
+use crate::observe::frame::{Blame, Channel, Frame, Holding, Input, Operator, SlotLife, VERSION};
 use crate::observe::scene::Scene;
 use crate::observe::status::ReplicaStatus;
 
@@ -30,7 +25,7 @@ const SLOTS: usize = 100;
 const SLOTS_MAX: usize = 1_000;
 
 /// The paths.
-pub(super) fn router() -> Router<Arc<Sources>> {
+pub(super) fn router() -> Router<Arc<AdminState>> {
     Router::new()
         .route("/v1/scene", get(scene))
         .route("/v1/frame", get(frame))
@@ -40,7 +35,6 @@ pub(super) fn router() -> Router<Arc<Sources>> {
         .route("/v1/frontiers", get(frontiers))
         .route("/v1/blame", get(blame))
         .route("/v1/slots", get(slots))
-        .route("/v1/events", get(events))
 }
 
 /// What follows the `?`; what cannot be read is refused in our words.
@@ -82,13 +76,7 @@ pub(super) struct Part<T> {
     part: T,
 }
 
-impl Sources {
-    /// All replicas, as they are known here.
-    pub(super) fn scene(&self) -> Scene {
-        let scene = board::scene(&self.boards, Clock::start().now_us());
-        Scene { cluster: self.cluster(), ..scene }
-    }
-
+impl AdminState {
     fn frame(&self, which: &Which) -> Result<Arc<Frame>, Box<Response>> {
         let replica = which.replica.unwrap_or(self.me);
         let Some(board) = self.boards.get(replica.0 as usize) else {
@@ -120,25 +108,13 @@ impl Sources {
             .into_response(),
         }
     }
-
-    pub(super) fn past(
-        &self,
-        replica: Option<ReplicaId>,
-    ) -> Result<(ReplicaId, Past), Box<Response>> {
-        let replica = replica.unwrap_or(self.me);
-        let past = self.boards.get(replica.0 as usize).and_then(|board| board.past());
-        past.map(|past| (replica, past)).ok_or_else(|| {
-            let why = format!("replica {replica} is not watched here: ask its own admin port");
-            Box::new(refusal(StatusCode::NOT_FOUND, why))
-        })
-    }
 }
 
-async fn scene(State(sources): State<Arc<Sources>>) -> Json<Scene> {
+async fn scene(State(sources): State<Arc<AdminState>>) -> Json<Scene> {
     Json(sources.scene())
 }
 
-async fn frame(State(sources): State<Arc<Sources>>, Asked(which): Asked<Which>) -> Response {
+async fn frame(State(sources): State<Arc<AdminState>>, Asked(which): Asked<Which>) -> Response {
     match sources.frame(&which) {
         Err(refused) => *refused,
         Ok(frame) => Json(&*frame).into_response(),
@@ -165,7 +141,7 @@ struct Replica {
     silence: Option<String>,
 }
 
-async fn replicas(State(sources): State<Arc<Sources>>) -> Json<Replicas> {
+async fn replicas(State(sources): State<Arc<AdminState>>) -> Json<Replicas> {
     let replicas = sources.scene().replicas.into_iter().map(|sighting| Replica {
         replica: sighting.replica,
         status: sighting.frame.map(|frame| frame.status.clone()),
@@ -181,7 +157,7 @@ pub(super) struct Operators {
     operators: Vec<Operator>,
 }
 
-async fn operators(State(sources): State<Arc<Sources>>, Asked(which): Asked<Which>) -> Response {
+async fn operators(State(sources): State<Arc<AdminState>>, Asked(which): Asked<Which>) -> Response {
     sources.part(&which, |frame| Operators { operators: frame.operators.clone() })
 }
 
@@ -191,7 +167,7 @@ pub(super) struct Channels {
     channels: Vec<Channel>,
 }
 
-async fn channels(State(sources): State<Arc<Sources>>, Asked(which): Asked<Which>) -> Response {
+async fn channels(State(sources): State<Arc<AdminState>>, Asked(which): Asked<Which>) -> Response {
     sources.part(&which, |frame| Channels { channels: frame.channels.clone() })
 }
 
@@ -214,7 +190,7 @@ struct Frontier {
     inputs: Vec<Input>,
 }
 
-async fn frontiers(State(sources): State<Arc<Sources>>, Asked(which): Asked<Which>) -> Response {
+async fn frontiers(State(sources): State<Arc<AdminState>>, Asked(which): Asked<Which>) -> Response {
     sources.part(&which, |frame| {
         let frontiers = frame.operators.iter().filter_map(|operator| {
             let (frontier, inputs) = (operator.frontier, operator.inputs.clone());
@@ -231,7 +207,7 @@ pub(super) struct Blamed {
     blame: Vec<Blame>,
 }
 
-async fn blame(State(sources): State<Arc<Sources>>, Asked(which): Asked<Which>) -> Response {
+async fn blame(State(sources): State<Arc<AdminState>>, Asked(which): Asked<Which>) -> Response {
     sources.part(&which, |frame| Blamed { blame: frame.blame.clone() })
 }
 
@@ -260,7 +236,7 @@ pub(super) struct Slots {
     slots: Vec<SlotLife>,
 }
 
-async fn slots(State(sources): State<Arc<Sources>>, Asked(lives): Asked<Lives>) -> Response {
+async fn slots(State(sources): State<Arc<AdminState>>, Asked(lives): Asked<Lives>) -> Response {
     let (replica, past) = match sources.past(lives.replica) {
         Ok(found) => found,
         Err(refused) => return *refused,
@@ -276,14 +252,4 @@ async fn slots(State(sources): State<Arc<Sources>>, Asked(lives): Asked<Lives>) 
     };
     let (lost, oldest) = (past.lost(), past.oldest());
     Json(Slots { version: VERSION, replica, lost, oldest, slots }).into_response()
-}
-
-/// What happened lately in a replica of this process.
-#[derive(Serialize, JsonSchema)]
-pub(super) struct Story {
-    /// The version of the format of frames.
-    pub version: u32,
-    /// Which replica.
-    pub replica: ReplicaId,
-    pub happened: Vec<Happened>,
 }

@@ -1,0 +1,20 @@
+//! Refusals: error responses in JSON.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// Body of an error response.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Refusal")]
+pub(super) struct ErrorBody {
+    /// Why the request was not answered.
+    error: String,
+}
+
+/// An error response.
+pub(super) fn refusal(status: StatusCode, why: impl Into<String>) -> Response {
+    (status, Json(ErrorBody { error: why.into() })).into_response()
+}

@@ -12,10 +12,10 @@ use crate::observe::scene::Scene;
 /// Arguments of `taraflow doctor`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --dir each replica is asked for itself. With --addr those at the addresses, one is enough, are asked \
-what they know of all. What is wrong is told in words, the worst first, each with its reasons. Exit codes: 0 \
-nothing is wrong; 2 usage; 3 nobody answers; 4 requests are not answered; 5 they are, and something must be \
-looked at; 7 replicas contradict each other, or the recording is damaged.")]
+With --dir each replica is asked about itself. With --addr the replicas at the addresses, of which one is \
+enough, are asked what they know of all. What is wrong is printed in words, the worst first, each with its \
+reasons. Exit codes: 0 nothing is wrong; 2 usage; 3 nobody answers; 4 requests are not answered; 5 they are, but \
+the cluster needs attention; 7 replicas contradict each other, or the recording is damaged.")]
 pub(super) struct DoctorArgs {
     #[command(flatten)]
     place: SourceArgs,
@@ -50,8 +50,9 @@ fn text(scene: &Scene) -> String {
     for seen in &scene.replicas {
         if let Some(why) = &seen.unasked {
             let replica = seen.replica;
-            text +=
-                &format!("replica {replica} is judged by what others have heard of it: {why}\n");
+            text += &format!(
+                "replica {replica} could not be asked, and is judged by what the others last saw of it: {why}\n"
+            );
         }
     }
     text
@@ -80,8 +81,7 @@ mod tests {
         let mut scene = example::scene();
         scene.replicas[1].unasked = Some("127.0.0.1:7201: refused".to_owned());
 
-        let said =
-            "\nreplica 1 is judged by what others have heard of it: 127.0.0.1:7201: refused\n";
+        let said = "\nreplica 1 could not be asked, and is judged by what the others last saw of it: 127.0.0.1:7201: refused\n";
         assert!(text(&scene).ends_with(said), "{}", text(&scene));
     }
 }

@@ -16,8 +16,8 @@ Examples:
   taraflow graph -o svg > tara.svg             a picture
   taraflow graph -o dot | dot -Tpdf > tara.pdf
 
-In text, `->` is a stream inside the replica, `=>` a message over links, and `~>` an edge that runs \
-against the grain.")]
+In text, `->` is a stream inside the replica, `=>` a message over links, and `~>` a back edge \
+inside the replica.")]
 pub(super) struct GraphArgs {
     #[command(flatten)]
     spoken: ProtocolArgs,

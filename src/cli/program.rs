@@ -27,7 +27,7 @@ Start here:
 
 Commands about a cluster take --dir DIR; without it the cluster is the one in TARAFLOW_DIR, or in ./cluster.
 
-Exit codes: 0 done; 1 failed; 2 usage or settings; 3 unreachable; 4 no quorum; 5 serves, but look at it \
+Exit codes: 0 done; 1 failed; 2 usage or settings; 3 unreachable; 4 no quorum; 5 serves, but needs attention \
 (doctor); 6 outcome unknown; 7 integrity; 8 the disk failed.";
 
 /// A program of these commands.

@@ -20,7 +20,7 @@ pub(super) fn write_reply(
 ) -> io::Result<()> {
     let reply = match RespReply::parse(reply, &RespLimits::default()) {
         Ok(Parsed::Complete { value, .. }) => value,
-        _ => RespReply::Error(b"the reply is no RESP".to_vec()),
+        _ => RespReply::Error(b"the reply is not RESP".to_vec()),
     };
     match form {
         OutputForm::Text => write_text(out, &reply),

@@ -209,7 +209,7 @@ pub enum Error {
         number: u64,
     },
     /// A request took effect once, and its reply went to an earlier client of the same session.
-    #[error("request {number} has taken effect before, and its reply was told then")]
+    #[error("request {number} took effect earlier, and its reply was delivered then")]
     Told {
         /// Its number.
         number: u64,
@@ -244,7 +244,7 @@ pub enum Error {
     },
     /// A process was asked to end, and has not.
     #[error(
-        "process {pid} has not ended within {waited_s} s; the same command again makes it kill its \
+        "process {pid} has not ended within {waited_s} s; run the same command again to make it kill its \
          replicas"
     )]
     StillRunning {

@@ -201,7 +201,10 @@ fn nothing_that_runs_is_nothing_to_end() {
     let (_parent, directory) = place();
     said(&["cluster", "init", "--dir", &directory], 0);
 
-    assert!(said(&["cluster", "down", "--dir", &directory], 0).contains("nothing runs"));
+    assert!(
+        said(&["cluster", "down", "--dir", &directory], 0)
+            .contains("no `taraflow cluster up` runs")
+    );
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub(super) enum NoAnswer {
     )]
     Mute(Duration),
     /// Something else listens there, or another version of this.
-    #[error("what answers there is no admin port of a replica of this version")]
+    #[error("what answers there is not a replica's admin port of this version")]
     Strange,
     /// The replica, of this cluster, has nothing to show yet.
     #[error("{STARTING}")]
@@ -54,8 +54,8 @@ pub(super) enum NoAnswer {
 }
 
 const NO_TOKEN: &str =
-    "it wants the token of its admin.token_file: name a file that holds it with --token-file";
-const WRONG_TOKEN: &str = "the token that it was shown is not that of its admin.token_file";
+    "it requires the token of its admin.token_file: name a file that holds it with --token-file";
+const WRONG_TOKEN: &str = "it rejects the token: that is not the one of its admin.token_file";
 
 /// What admin ports are shown. A process asks one cluster, and learns which from its command line.
 static TOKEN: OnceLock<Secret> = OnceLock::new();
@@ -181,7 +181,7 @@ mod tests {
         for bytes in [&b"-ERR unknown command\r\n"[..], b"HTTP/1.1 200 OK\r\n\r\n{\"version\":1}"] {
             assert_eq!(
                 silence(answering(bytes, true)),
-                "what answers there is no admin port of a replica of this version"
+                "what answers there is not a replica's admin port of this version"
             );
         }
     }

@@ -182,10 +182,10 @@ pub(super) fn run(args: &ClusterArgs, program: &Program) -> Result<(), Failure> 
             args::expect_cluster(&dir)?;
             match supervisor::stop(&dir, Duration::from_secs(*timeout))? {
                 Some(pid) => say!("process {pid} and its replicas have ended"),
-                None => say!("nothing runs in {} under `taraflow cluster up`", dir.display()),
+                None => say!("no `taraflow cluster up` runs the cluster in {}", dir.display()),
             }
             for (home, holder) in run_by_hand(&dir) {
-                say!("{home}, which was started by itself, still runs: {holder}");
+                say!("{home} still runs, as {holder}: it was not started by `cluster up`");
             }
             Ok(())
         }

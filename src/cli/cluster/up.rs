@@ -77,7 +77,9 @@ fn warn_of_environment() {
     for (name, value) in std::env::vars() {
         if name.starts_with(PREFIX) && name != DIRECTORY {
             let value = value.escape_debug();
-            say!("taraflow: {name}={value} is passed over: `cluster up` takes --set NAME=VALUE");
+            say!(
+                "taraflow: {name}={value} is ignored: `cluster up` takes --set NAME=VALUE instead"
+            );
         }
     }
 }

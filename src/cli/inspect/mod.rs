@@ -24,10 +24,10 @@ use sources::SourceArgs;
 /// Arguments of `taraflow inspect`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --dir each replica is asked for itself. With --addr those at the addresses, one is enough, are asked \
-what they know of all: of the others that is up to a second old. On a terminal the view stays open: ? shows \
-its keys. Exit codes: 2 there is no such replica or operator, or the recording cannot be used; 3 nobody answers; \
-7 the recording is damaged.")]
+With --dir each replica is asked about itself. With --addr the replicas at the addresses, of which one is \
+enough, are asked what they know of all; what they know of others is up to a second old. On a terminal the view \
+stays open: ? shows its keys. Exit codes: 2 there is no such replica or operator, or the recording cannot be \
+used; 3 nobody answers; 7 the recording is damaged.")]
 pub(super) struct InspectArgs {
     #[command(flatten)]
     place: SourceArgs,

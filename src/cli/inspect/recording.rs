@@ -218,7 +218,7 @@ fn header(name: &str, line: &[u8]) -> Result<Header, Failure> {
     }
     if line.is_empty() {
         return Err(Failure::Usage(format!(
-            "{name} is empty: the run that was to write it has not"
+            "{name} is empty: the run that should have written it did not"
         )));
     }
     match serde_json::from_slice(line).map(|Any { taraflow_trace }| taraflow_trace) {

@@ -344,7 +344,7 @@ fn last_said(seen: Sighting) -> Option<String> {
 }
 
 fn of_version(version: u32) -> String {
-    format!("it speaks version {version} of what this program reads in version {VERSION}")
+    format!("its frames are of version {version}, and this program reads version {VERSION}")
 }
 
 fn nobody(silences: impl Iterator<Item = String>, absent: bool) -> Failure {

@@ -20,11 +20,10 @@ use verdict::Overview;
 /// Arguments of `taraflow status`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-All replicas are asked at once, and those that do not answer are shown, too: by what others have heard of \
-them, as far as that is fresh. The verdict is that of `taraflow doctor`. A narrow terminal shows fewer \
-columns: first starts goes, then stable, up, links, lag, clients, view and executed. Exit codes: 0 healthy; \
-3 nobody answers; 4 requests are not answered; 5 they are, and something must be looked at; 7 replicas \
-contradict each other.")]
+Asks all replicas at once. One that does not answer is shown as the others last saw it, if that was recently. \
+The verdict is that of `taraflow doctor`. A narrow terminal shows fewer columns: starts goes first, then stable, \
+up, links, lag, clients, view and executed. Exit codes: 0 healthy; 3 nobody answers; 4 requests are not \
+answered; 5 they are, but the cluster needs attention; 7 replicas contradict each other.")]
 #[command(group(ArgGroup::new("targets").args(["dir", "addr"])))]
 pub(super) struct StatusArgs {
     #[command(flatten)]

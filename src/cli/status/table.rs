@@ -89,7 +89,7 @@ fn remark(text: &mut String, seen: &SeenReplica) {
     };
     let Some(status) = &seen.status else { return };
     if let Some(why) = &seen.error {
-        say(format!("shown by what others have heard of it, as it cannot be asked: {why}"));
+        say(format!("it could not be asked, so this is what the others last saw of it: {why}"));
     }
     links(status, &mut say);
     if !status.durable {
@@ -99,7 +99,7 @@ fn remark(text: &mut String, seen: &SeenReplica) {
 
 fn links(status: &ReplicaStatus, say: &mut impl FnMut(String)) {
     for link in status.links.iter().filter(|link| !link.up) {
-        let why = link.last_fault.as_deref().unwrap_or("not yet made");
+        let why = link.last_fault.as_deref().unwrap_or("not connected yet");
         let (peer, dropped) = (link.peer, link.dropped);
         say(format!("the link to replica {peer} is down, {dropped} messages dropped: {why}"));
     }

@@ -113,7 +113,9 @@ pub(super) fn skew(steps: &[SlotStep]) -> Vec<String> {
     }
     let say = |((sender, heard), took): ((ReplicaId, ReplicaId), i64)| {
         let by = span(took.unsigned_abs());
-        format!("by their clocks replica {heard} heard replica {sender} {by} before that spoke")
+        format!(
+            "by their clocks replica {heard} received from replica {sender} {by} before that sent"
+        )
     };
     least.into_iter().map(say).collect()
 }

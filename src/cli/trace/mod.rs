@@ -29,11 +29,11 @@ REQUEST is one of
   slot:N      whatever is in slot N
   ID:NUMBER   request NUMBER of session ID; cID:NUMBER of the connection whose CLIENT ID is ID
   last        the latest request that was executed
-A batch of requests shares a slot, and its life. Replicas remember their last 8,192 slots, and which \
-requests were in them of the last 4 MiB; nothing from before they were started. Of a replica that cannot be asked \
-from here only some of its latest slots are known, by what it shows the others; what is missing is said. In a \
-narrow terminal the bars get shorter, then the column `took` is left out, then the bars. Times are by the clock of \
-the replica they are of. Exit codes: 0 found; 1 no replica remembers it; 2 usage; 3 nobody answers.")]
+A batch of requests shares a slot, and its life. A replica remembers its last 8,192 slots, and for the last \
+4 MiB of them which requests they held; nothing from before it started. Of a replica that cannot be asked from \
+here only the few slots are known that it has shown the others; the answer says what is missing. In a narrow \
+terminal the bars get shorter, then the column `took` goes, then the bars. Each time is by the clock of its \
+replica. Exit codes: 0 found; 1 no replica remembers it; 2 usage; 3 nobody answers.")]
 #[command(group(ArgGroup::new("targets").args(["dir", "addr"])))]
 #[command(group(ArgGroup::new("what").required(true).args(["request", "slowest"])))]
 pub(super) struct TraceArgs {
@@ -117,7 +117,7 @@ impl Traced {
         let unasked = missing.into_iter().filter(|replica| !was_asked(*replica));
         let mut notes: Vec<String> = unasked
             .map(|replica| {
-                format!("replica {replica} was not asked, and has shown nothing to those who were")
+                format!("replica {replica} was not asked, and the replicas that were have no recent frame of it")
             })
             .collect();
         notes.extend(silences.into_iter().map(|(_, why)| why));
@@ -126,7 +126,7 @@ impl Traced {
             match (slots.into_iter().next(), oldest) {
                 (Some(life), _) => {
                     if shown {
-                        notes.push(format!("replica {replica} is told by what it has shown others"));
+                        notes.push(format!("replica {replica} could not be asked, so its times are those that it has shown others"));
                     }
                     if life.executed_at.is_none() {
                         notes.push(format!("replica {replica} has not executed it"));
@@ -134,11 +134,11 @@ impl Traced {
                     lives.insert(replica, life);
                 }
                 (None, _) if shown => notes.push(format!(
-                    "replica {replica} is missing: it could not be asked itself, and shows others only some of its \
-                     slots, of which this is none"
+                    "replica {replica} is missing: it could not be asked, and this slot is not among the few that \
+                     it has shown others"
                 )),
                 (None, Some(oldest)) => notes.push(format!(
-                    "replica {replica} does not know it: it remembers slots from {oldest} on"
+                    "replica {replica} does not remember it: its memory begins at slot {oldest} on"
                 )),
                 (None, None) => notes.push(format!("replica {replica} remembers no slots")),
             }

@@ -71,7 +71,7 @@ pub(super) fn text(traced: &Traced, width: usize) -> String {
         text += &paragraph(note, width);
     }
     if traced.lives.len() > 1 {
-        text += &paragraph("Times are each replica's own clock.", width);
+        text += &paragraph("Each time is by the clock of its replica.", width);
     }
     text
 }
@@ -90,7 +90,7 @@ fn title(traced: &Traced) -> String {
     let what = match batch {
         Some(batch) => requests(batch),
         None if executed => "empty".to_owned(),
-        None => "what it holds is known once it is executed".to_owned(),
+        None => "its content is known once it is executed".to_owned(),
     };
     // What a replica executes again when it starts, it has not seen being agreed on.
     let agreed = |life: &SlotLife| {
@@ -99,7 +99,7 @@ fn title(traced: &Traced) -> String {
     match traced.lives.values().any(agreed) {
         true => format!("slot {slot} in view {view}: {what}"),
         false => format!(
-            "slot {slot}: {what}; executed again at a start, and how it was agreed on is not remembered"
+            "slot {slot}: {what}; executed again at a start; how it was agreed on is not remembered"
         ),
     }
 }
@@ -239,9 +239,9 @@ decided      1           700 us    490 us         ██████████
 executed     0           900 us    200 us                           █████████
 executed     1           900 us    200 us                           █████████
 
-replica 2 was not asked, and has shown nothing to those who were
-by their clocks replica 0 heard replica 1 10 us before that spoke
-Times are each replica's own clock.
+replica 2 was not asked, and the replicas that were have no recent frame of it
+by their clocks replica 0 received from replica 1 10 us before that sent
+Each time is by the clock of its replica.
 "
         );
     }
@@ -268,9 +268,14 @@ Times are each replica's own clock.
             replicas.pop();
         });
 
-        assert!(text.contains("replica 0 is told by what it has shown others"), "{text}");
-        assert!(text.contains("replica 1 is missing: it could not be asked itself"), "{text}");
-        assert!(text.contains("replica 2 was not asked, and has shown nothing"), "{text}");
+        assert!(
+            text.contains(
+                "replica 0 could not be asked, so its times are those that it has shown others"
+            ),
+            "{text}"
+        );
+        assert!(text.contains("replica 1 is missing: it could not be asked"), "{text}");
+        assert!(text.contains("replica 2 was not asked, and the replicas"), "{text}");
     }
 
     #[test]
@@ -281,7 +286,10 @@ Times are each replica's own clock.
 
         let line = text.lines().find(|line| line.starts_with("arrived      2")).unwrap();
         assert_eq!(line, "arrived      2          -1.7 ms   -1.9 ms  <");
-        assert!(text.contains("replica 2 heard replica 1 1.9 ms before that spoke"), "{text}");
+        assert!(
+            text.contains("replica 2 received from replica 1 1.9 ms before that sent"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -292,7 +300,7 @@ Times are each replica's own clock.
         });
 
         assert!(
-            text.contains("\nreplica 0 does not know it: it remembers slots from 5 on\n"),
+            text.contains("\nreplica 0 does not remember it: its memory begins at slot 5 on\n"),
             "{text}"
         );
         assert!(text.contains("\nreplica 2 has not executed it\n"), "{text}");

@@ -65,7 +65,7 @@ impl Guard {
             origin.is_none_or(|uri| uri.authority().is_none_or(|own| own.as_str() != host))
         };
         match headers.get_all(ORIGIN).iter().any(foreign) {
-            true => Some((StatusCode::FORBIDDEN, "pages of other sites may not ask")),
+            true => Some((StatusCode::FORBIDDEN, "requests from pages of other sites are refused")),
             false => manners(request),
         }
     }
@@ -112,7 +112,7 @@ fn objection(request: &Request, own: IpAddr) -> Option<(StatusCode, &'static str
         return Some((StatusCode::FORBIDDEN, why));
     }
     if headers.get_all(ORIGIN).iter().any(|origin| !is_own_origin(origin, own)) {
-        return Some((StatusCode::FORBIDDEN, "pages of other sites may not ask"));
+        return Some((StatusCode::FORBIDDEN, "requests from pages of other sites are refused"));
     }
     manners(request)
 }
@@ -124,18 +124,18 @@ fn manners(request: &Request) -> Option<(StatusCode, &'static str)> {
     // link to the page here is welcome.
     let is = |name: &str, value: &str| headers.get(name).is_some_and(|given| given == value);
     if is("sec-fetch-site", "cross-site") && !is("sec-fetch-mode", "navigate") {
-        return Some((StatusCode::FORBIDDEN, "pages of other sites may not ask"));
+        return Some((StatusCode::FORBIDDEN, "requests from pages of other sites are refused"));
     }
     let is_order = request.method() == Method::POST && request.uri().path().starts_with(PATHS);
     if request.method() != Method::GET && !is_order {
         return Some((
             StatusCode::METHOD_NOT_ALLOWED,
-            "everything here is asked with GET, but for orders to a replica",
+            "use GET; only orders to a replica take POST",
         ));
     }
     let length = headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
     if length || headers.contains_key(TRANSFER_ENCODING) {
-        return Some((StatusCode::BAD_REQUEST, "a question has no body"));
+        return Some((StatusCode::BAD_REQUEST, "a request to this port has no body"));
     }
     None
 }

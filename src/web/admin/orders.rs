@@ -57,7 +57,7 @@ async fn order(
         "pause" => OrderAction::Pause,
         "restart" => OrderAction::Restart,
         _ => {
-            return refusal(StatusCode::NOT_FOUND, "a replica can be told to kill, pause, restart");
+            return refusal(StatusCode::NOT_FOUND, "the actions are kill, pause and restart");
         }
     };
     if usize::from(replica) >= sink.replicas {

@@ -26,16 +26,16 @@ use crate::observe::status::{ReplicaStatus, VERSION};
 const INDEX: [(&str, &str); 19] = [
     ("/", "a page to watch the cluster on"),
     ("/v1", "this list"),
-    ("/v1/schema", "what the answers look like, as JSON Schema"),
-    ("/v1/status", "how the replica stands: role, view, progress, links, clients, disk"),
+    ("/v1/schema", "the shape of the answers, as JSON Schema"),
+    ("/v1/status", "the state of the replica: role, view, progress, links, clients, disk"),
     ("/v1/settings", "the settings of this node that are in force"),
     ("/v1/scene", "all replicas, each by its latest frame, and what is wrong"),
     ("/v1/frame", "one replica at one moment: all of what follows; ?replica=N, as for the others"),
-    ("/v1/replicas", "how each replica stands"),
+    ("/v1/replicas", "the state of each replica"),
     ("/v1/graph", "the operators of a replica and the streams between them, with a place for each"),
     ("/v1/operators", "the operators: records, rates, share of the time, how long they run"),
     ("/v1/channels", "the streams between them: records, rates, what waits"),
-    ("/v1/frontiers", "how far each operator has come, and what each role has not let go of"),
+    ("/v1/frontiers", "how far each operator has come, and what each role still holds"),
     ("/v1/blame", "who holds back the application, and why"),
     ("/v1/slots", "the lives of slots: ?slot=N, ?client=C&number=N or ?last=N"),
     ("/v1/history", "requests a second and latencies of all replicas in the last five minutes"),
@@ -44,7 +44,7 @@ const INDEX: [(&str, &str); 19] = [
     ("/livez", "200 while the worker moves; 503: only a restart helps"),
     (
         "/readyz",
-        "200 while the replica is of full use in a cluster that answers; 503 with the reasons why not",
+        "200 while the replica and its cluster serve in full; 503 with the reasons why not",
     ),
 ];
 

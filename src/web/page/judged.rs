@@ -63,7 +63,7 @@ impl Judge {
     fn sighting(&self, replica: ReplicaId, now_us: u64) -> Sighting {
         let frame = self.seen.get(&replica).cloned();
         let age_us = frame.as_ref().map_or(0, |frame| now_us.saturating_sub(frame.at_us));
-        let silence = frame.is_none().then(|| "it was never heard of".to_owned());
+        let silence = frame.is_none().then(|| "it has not been seen".to_owned());
         Sighting { replica, frame, age_us, silence, ..Sighting::default() }
     }
 }

@@ -80,7 +80,7 @@ fn what_answers_slowly_strangely_or_not_at_all_is_told_apart() {
     redis.set("/v1/scene", json!({"version": 9}));
     assert!(
         said(redis.start())
-            .contains("what answers there is no admin port of a replica of this version")
+            .contains("what answers there is not a replica's admin port of this version")
     );
     assert!(said(Stub::default().start()).contains("nothing is here"));
 }

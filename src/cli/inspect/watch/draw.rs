@@ -24,7 +24,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, view: &mut View) {
     let area = frame.area();
     let (width, height) = (usize::from(area.width), usize::from(area.height));
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
-        frame.render_widget(Paragraph::new("too small: 80 by 24 is enough"), area);
+        frame.render_widget(Paragraph::new("the terminal is too small: 80 by 24 is enough"), area);
         return;
     }
     let mut lines = vec![title(view, width), pages(view), wrong(view)];

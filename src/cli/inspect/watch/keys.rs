@@ -8,16 +8,16 @@ use crate::model::types::ReplicaId;
 /// The keys, for those who ask.
 pub(super) const HELP: [(&str, &str); 13] = [
     ("1 to 5, Tab", "replicas, operators, channels, slots, events"),
-    ("left, right", "the replica before, after; of a recorded run the frame"),
-    ("[ ]", "the replica before, after, of a recorded run, too"),
+    ("left, right", "previous, next replica; in a recorded run, frame"),
+    ("[ ]", "previous, next replica, in a recorded run, too"),
     ("g and a digit", "the replica with this number"),
     ("up, down, PgUp, PgDn", "scroll; Home and End go to the ends"),
-    ("s", "sort by the next column; after the last as it comes"),
+    ("s", "sort by the next column; after the last, as listed"),
     ("r", "reverse the order"),
-    ("/", "only lines with the text typed next; Enter keeps, Esc drops it"),
-    ("a", "list timely's own operators, too, or not"),
-    ("space", "pause or go on; a recorded run that has ended begins again"),
-    ("?", "these lines"),
+    ("/", "show only lines with a text; Enter keeps it, Esc drops it"),
+    ("a", "show or hide timely's own operators"),
+    ("space", "pause or continue; a run that has ended starts again"),
+    ("?", "this help"),
     ("q, Ctrl-C", "quit"),
     ("", "Red: look here. Dim: old, the replica is silent."),
 ];

@@ -36,7 +36,7 @@ impl LastSeen {
         match answer {
             Ok(scene) => {
                 for seen in self.replicas.values_mut() {
-                    seen.last.silence = Some("those who answer do not know it".to_owned());
+                    seen.last.silence = Some("the replicas that answer do not know it".to_owned());
                     seen.last.stuck = None;
                 }
                 for sighting in scene.replicas {
@@ -80,7 +80,8 @@ impl Seen {
         let has_frame = self.last.frame.is_some();
         let still = has_frame && age > FRESH;
         let silence = self.last.silence.clone().filter(|_| !has_frame || age > GRACE);
-        let silence = silence.or_else(|| still.then(|| "it answers, and does not move".to_owned()));
+        let silence =
+            silence.or_else(|| still.then(|| "it answers, but makes no progress".to_owned()));
         Sighting { age_us: age.as_micros() as u64, silence, ..self.last.clone() }
     }
 }
@@ -136,6 +137,6 @@ mod tests {
 
         let later = memory.update(Ok(example::scene()), start + seconds(4));
 
-        assert_eq!(later.replicas[0].silence.as_deref(), Some("it answers, and does not move"));
+        assert_eq!(later.replicas[0].silence.as_deref(), Some("it answers, but makes no progress"));
     }
 }

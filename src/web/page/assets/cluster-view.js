@@ -154,7 +154,7 @@ function update(card, replica, sighting, scale, now) {
 /** Why a replica is silent, or not of full use. */
 function reason(sighting, frame, silent) {
   if (sighting?.silence) return sighting.silence;
-  if (silent) return frame ? "it has sent no frame lately" : "it was never heard of";
+  if (silent) return frame ? "no frame has come from it recently" : "it has not been seen";
   return frame.notReady.join("; ");
 }
 

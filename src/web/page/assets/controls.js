@@ -36,10 +36,10 @@ const KEYS = [
   ["0 … 9", "show that replica's dataflow"],
   ["o", "overlay all replicas, and see who differs"],
   ["a", "show all operators, or those of the figure"],
-  ["z", "look closely, where the graph is larger than its place, or at all of it"],
+  ["z", "zoom in where the graph is larger than its place, or show all of it"],
   ["d  s  c  w  m", "dataflow, slots, charts, what happened, machine"],
   ["b", "select whoever holds the frontier"],
-  ["space", "hold what is shown; in a recording, play or stop"],
+  ["space", "pause what is shown; in a recording, play or stop"],
   ["←  →", "in a recording, a frame back or on"],
   ["t", "dark or light"],
   ["?", "this help"],
@@ -79,11 +79,11 @@ export function keys(app) {
 }
 
 const SIGNS = [
-  ["◆ ◇ ○ ◌ ✕", "a leader; one that is to lead and still learns what was left behind; a follower; the leader of a view that others have left; not heard"],
+  ["◆ ◇ ○ ◌ ✕", "leader; candidate, which still learns what earlier views have left; follower; leader of a view that others have left; silent"],
   ["bar, tick", "how far a replica has executed; its stable checkpoint. All bars share one scale."],
   ["single line", "a stream inside the replica"],
   ["double line", "messages over links to other replicas"],
-  ["dashed line", "inside the replica, against the grain"],
+  ["dashed line", "a back edge, inside the replica"],
   ["shade, %", "the share of its time in which an operator ran, over the last ten seconds"],
   ["dashed box", "an operator in the chain from what waits to what holds it"],
   ["holds slot N", "the operator that keeps the frontier of execution at slot N"],

@@ -19,7 +19,7 @@ export function findingsView(app) {
   function draw() {
     const { findings, judged } = app.store;
     const seen = app.store.live.size > 0;
-    const stale = app.source.lost() > 1000 ? "This node does not answer; so it was when it last did." : "";
+    const stale = app.source.lost() > 1000 ? "This node does not answer: this is what it said last." : "";
     const key = JSON.stringify([findings, judged, seen, open, stale]);
     const worst = findings[0];
     set(place, "data-severity", stale ? "unknown" : worst ? worst.severity : judged ? "none" : "unknown");
@@ -43,7 +43,7 @@ export function findingsView(app) {
 /** Nothing is wrong, or nobody has said whether something is. */
 function calm(judged, seen) {
   if (judged) return el("p", { class: "calm" }, el("b", { text: "✓ Nothing is wrong" }));
-  const text = seen ? "It is not told whether anything is wrong; see who holds the frontier, and who is behind." : "Nothing has been heard of the cluster yet.";
+  const text = seen ? "No findings have come yet: see who holds the frontier, and who is behind." : "The cluster has not answered yet.";
   return el("p", { class: "calm", text });
 }
 

@@ -65,7 +65,7 @@ export function isReplica(value) {
  * @throws {Error} what is wrong with it
  */
 export function readFrame(raw) {
-  if (!isObject(raw)) throw new Error("something that is no frame");
+  if (!isObject(raw)) throw new Error("something that is not a frame");
   if (raw.version !== VERSION) {
     throw new Error(`a frame of version ${text(String(raw.version))}; this page reads ${VERSION}`);
   }

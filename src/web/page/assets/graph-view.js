@@ -29,7 +29,7 @@ export function graphView(app) {
     if (!asked) fetchPictures();
     const picture = pictures?.[app.ui.all ? "all" : "figure"];
     if (!picture) {
-      const text = answered ? "The graph is not known here." : "The graph is on its way.";
+      const text = answered ? "This node has no graph of it." : "The graph is being fetched.";
       refill(place, text, () => [el("p", { class: "empty", text })]);
       return;
     }
@@ -241,7 +241,7 @@ export function graphSwitches(app) {
   const close = toggle("Closer", "z, or a double click", () => app.approach(!app.ui.close));
   const routine = toggle("With checkpoints", "", () => app.showRoutine(!app.ui.routine));
   place.append(overlay, all, close, routine);
-  const legend = [["forward", "inside the replica"], ["link", "over links"], ["back", "against the grain"]];
+  const legend = [["forward", "inside the replica"], ["link", "over links"], ["back", "back edge"]];
   const subject = el("span", { class: "of" });
   at("legend").append(subject, ...legend.map(([kind, text]) => el("span", {}, sample(kind), text)));
 

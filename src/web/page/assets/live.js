@@ -139,7 +139,7 @@ export class Live {
     try {
       take();
     } catch (error) {
-      this.store.skip(error instanceof SyntaxError ? "something that is no JSON" : error.message);
+      this.store.skip(error instanceof SyntaxError ? "something that is not JSON" : error.message);
     }
   }
 }

@@ -26,17 +26,17 @@ export function machineView(app) {
     const frame = app.store.frameOf(replica);
     const happened = app.store.story.latest(LATELY, true, replica);
     refill(place, JSON.stringify([replica, frame?.number, frame?.at, told, happened.length, happened[0]]), () => {
-      if (!frame) return [el("p", { class: "empty", text: "Nothing has been seen of this replica." })];
+      if (!frame) return [el("p", { class: "empty", text: "This replica has not been seen yet." })];
       const tables = Object.entries(figures(frame)).map(([title, rows]) => block(title, table(rows)));
       const story = el("ol", { class: "story short" }, ...lines(app, happened));
-      const lately = happened.length > 0 ? story : el("p", { class: "empty", text: "Nothing but work." });
+      const lately = happened.length > 0 ? story : el("p", { class: "empty", text: "Nothing but ordinary work." });
       return [...tables, block("Lately", lately), block("Settings in force", settings(replica))];
     });
   }
 
   function settings(replica) {
     if (told?.replica !== replica || told.settings.length === 0) {
-      const text = told && told.settings.length > 0 ? "A node tells its own settings only: open the page of this replica's node." : "They are not told here.";
+      const text = told && told.settings.length > 0 ? "A node shows only its own settings: open the page of this replica's node." : "This node does not show its settings.";
       return el("p", { class: "empty", text });
     }
     return table(told.settings.map(({ name, value }) => [name, value]));
@@ -56,9 +56,9 @@ function table(rows) {
 
 /** The figures of a replica, by what they are about. */
 function figures({ machine, program, upMs, starts, stable, durable, links }) {
-  const known = (value, words) => (value === null ? "not told" : words(value));
+  const known = (value, words) => (value === null ? "unknown" : words(value));
   const sync = machine.syncs && machine.syncs.count > 0 ? machine.syncs : null;
-  const state = machine.full ? "full" : machine.fenced ? "slow: it is waited for" : "";
+  const state = machine.full ? "full" : machine.fenced ? "slow: the replica waits for it" : "";
   const kept = machine.kept.map(({ slot, bytes, age }) => [`before slot ${exact(slot)}`, `${size(bytes)}, ${ago(age)}`]);
   return {
     Process: [
@@ -78,7 +78,7 @@ function figures({ machine, program, upMs, starts, stable, durable, links }) {
           ["sync p50", sync ? lasting(sync.p50) : "–"],
           ["sync p99", sync ? lasting(sync.p99) : "–"],
         ]
-      : [["state", "it keeps nothing on disk"]],
+      : [["state", "none: the data is in memory only"]],
     Checkpoints: [["stable", `before slot ${exact(stable)}`], ...kept, ["cut", count(machine.cut)], ["taken over", count(machine.installed)]],
     "Clients and links": [
       ["Redis clients", exact(machine.redis)],

@@ -177,11 +177,11 @@ class App {
     const replaying = this.source instanceof Replay;
     at("pause").hidden = replaying;
     set(at("pause"), "aria-pressed", String(ui.paused));
-    say(at("pause"), ui.paused ? "Go on" : "Pause");
+    say(at("pause"), ui.paused ? "Resume" : "Pause");
     const lost = this.source.lost();
     const state = replaying ? "recorded" : lost > 0 ? "lost" : ui.paused ? "paused" : "live";
     set(at("connection"), "data-state", state);
-    const words = { recorded: "a recording", live: "live", paused: "held, still listening", lost: "disconnected" };
+    const words = { recorded: "a recording", live: "live", paused: "paused, still receiving", lost: "disconnected" };
     say(at("connection"), words[state]);
     // Beside what is read out loud, which would begin anew each second.
     say(at("lost-for"), state === "lost" ? `for ${lasting(Math.floor(lost / 1000) * 1e6)}` : "");

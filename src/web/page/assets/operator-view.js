@@ -24,7 +24,7 @@ export function operatorView(app) {
     refill(at("operator"), JSON.stringify([name, differing, name ? shown.map(keyOf) : busyKey(frames)]), () => {
       if (!name) return busiest(app, frames);
       const known = shown.filter(({ operator }) => operator);
-      if (known.length === 0) return [el("p", { class: "empty", text: "No replica tells of this operator." })];
+      if (known.length === 0) return [el("p", { class: "empty", text: "No replica has this operator." })];
       return [figures(known), ...known.map(holds), ...known.flatMap(inputs), ...differing.map(differs)];
     });
   }
@@ -130,7 +130,7 @@ function drawBlame(app, frames) {
   const chains = frames.filter((frame) => frame.blame.length > 0);
   refill(at("blame"), JSON.stringify(chains.map((frame) => [frame.replica, frame.blame])), () => {
     if (chains.length === 0) {
-      const text = frames.length > 0 ? "Nothing waits." : "Nothing is known of it yet.";
+      const text = frames.length > 0 ? "Nothing waits." : "No frame has come yet.";
       return [el("p", { class: "empty", text })];
     }
     return chains.map((frame) => chain(app, frame));

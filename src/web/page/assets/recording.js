@@ -23,7 +23,7 @@ export function readRecording(text) {
   const [head, ...rest] = lines.map(parsed);
   const version = head?.taraflow_trace;
   if (version !== VERSION) {
-    const what = version === undefined ? "This is no recording" : `This recording is of version ${String(version)}`;
+    const what = version === undefined ? "This is not a recording" : `This recording is of version ${String(version)}`;
     return { title: "", steps: [], faults: [], problems: [`${what}; this page reads recordings of version ${VERSION}.`] };
   }
   const recording = { title: title(head), steps: [], faults: [], problems: [] };
@@ -32,7 +32,7 @@ export function readRecording(text) {
   const skipped = [];
   for (const [at, line] of (isWhole ? rest.slice(0, -1) : rest).entries()) {
     try {
-      if (line === undefined) throw new Error("something that is no JSON");
+      if (line === undefined) throw new Error("something that is not JSON");
       if (line.fault) recording.faults.push(fault(line.fault));
       else recording.steps.push(step(line));
     } catch (error) {

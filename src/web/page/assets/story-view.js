@@ -14,7 +14,7 @@ export function storyView(app) {
   function draw() {
     const { story } = app.store;
     const { tab, routine } = app.ui;
-    if (tab === "dataflow") fill(at("lately"), story.latest(LATELY, false), "Nothing but work.");
+    if (tab === "dataflow") fill(at("lately"), story.latest(LATELY, false), "Nothing but ordinary work.");
     if (tab === "story") fill(at("events"), story.latest(DRAWN, routine), "Nothing has happened since this page was opened.");
   }
 

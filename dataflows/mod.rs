@@ -20,6 +20,7 @@ use crate::model::app::StateMachine;
 use crate::model::config::Config;
 use crate::model::error::Error;
 use crate::model::quorum::Tolerance;
+use crate::model::types::ReplicaId;
 use crate::observe::board::Board;
 use crate::observe::graph::{self, Graph};
 
@@ -54,6 +55,14 @@ pub fn find(name: &str) -> Result<&'static dyn AnyProtocol, Error> {
 /// [`Error::Protocol`] if there is none.
 pub fn tolerance(name: &str) -> Result<Tolerance, Error> {
     find(name).map(AnyProtocol::tolerance)
+}
+
+/// The graph of the protocol of this name, if there is one.
+#[must_use]
+pub fn graph(name: &str) -> Option<Graph> {
+    let protocol = find(name).ok()?;
+    let n = protocol.tolerance().smallest();
+    Some(protocol.graph(&Config::new(ReplicaId(0), n)))
 }
 
 /// Makes an application for each life of a replica.

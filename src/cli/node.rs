@@ -99,6 +99,7 @@ fn serve(settings: &NodeSettings, found: &[Found], program: &Program) -> Result<
         token: settings.token.clone(),
         data: settings.data.clone(),
         settings: found.iter().map(told).collect(),
+        graph_of: dataflows::graph,
         orders: None,
     })?;
     let protocol = dataflows::find(&settings.protocol)?;

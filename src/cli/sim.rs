@@ -15,7 +15,7 @@ use super::args::ProtocolArgs;
 use super::args::at_least_one;
 use super::output::{OutputForm, print, print_json};
 use crate::cli::outcome::Failure;
-use crate::dataflows::AnyProtocol;
+use crate::dataflows::{self, AnyProtocol};
 use crate::hosts::simulation::{Outcome, Stats};
 use crate::model::error::Error;
 use crate::web::page;
@@ -123,7 +123,7 @@ fn record(args: &SimArgs, protocol: &dyn AnyProtocol) -> Result<(), Failure> {
     }
     if let Some(path) = &args.page {
         let title = format!("taraflow sim: {}, seed {seed}", protocol.name());
-        write(path, &page::replay(&title, &recording))?;
+        write(path, &page::replay(&title, &recording, dataflows::graph))?;
     }
     Ok(())
 }

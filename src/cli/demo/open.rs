@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use crate::cli::outcome::Failure;
 use crate::cli::told_to_end;
+use crate::dataflows;
 use crate::hosts::embedded::{Client, Cluster, Settings};
 use crate::kv::resp::write_command;
 use crate::model::error::Error;
@@ -43,6 +44,7 @@ pub(super) fn run(
         token: None,
         data: None,
         settings: Vec::new(),
+        graph_of: dataflows::graph,
         orders: Some(sender),
     })?;
     say!("watch it at http://{address}/ ; Ctrl-C ends it");

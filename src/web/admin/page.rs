@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::answer::refusal;
-use crate::web::page::{self, Asset, Figures};
+use crate::web::page::{self, Asset, Figures, GraphOf};
 
 /// The version of the answer about the graph.
 const VERSION: u32 = 1;
@@ -21,6 +21,7 @@ const VERSION: u32 = 1;
 /// The pictures of one protocol's graph, made when they are first asked for.
 struct Drawn {
     protocol: String,
+    graph_of: GraphOf,
     figures: OnceLock<Option<Figures>>,
 }
 
@@ -35,8 +36,8 @@ pub(super) struct Drawing<'a> {
 }
 
 /// Which answer belongs to which path.
-pub(super) fn router(protocol: String) -> Router {
-    let drawn = Drawn { protocol, figures: OnceLock::new() };
+pub(super) fn router(protocol: String, graph_of: GraphOf) -> Router {
+    let drawn = Drawn { protocol, graph_of, figures: OnceLock::new() };
     Router::new()
         .route("/", get(index))
         .route("/page/{name}", get(file))
@@ -65,8 +66,8 @@ fn answer(media_type: &'static str, text: &'static str) -> Response {
 }
 
 async fn graph(State(drawn): State<Arc<Drawn>>) -> Response {
-    let Drawn { protocol, figures } = &*drawn;
-    match figures.get_or_init(|| Figures::of(protocol)) {
+    let Drawn { protocol, graph_of, figures } = &*drawn;
+    match figures.get_or_init(|| graph_of(protocol).as_ref().map(Figures::of)) {
         Some(figures) => Json(Drawing { version: VERSION, protocol, figures }).into_response(),
         None => refusal(StatusCode::NOT_FOUND, "no graph of this protocol is known"),
     }

@@ -19,7 +19,7 @@ const STREAMS_MAX: usize = 16;
 
 /// The router of everything the port answers.
 pub(super) fn router(config: AdminConfig, history: Arc<ServedHistory>) -> Router {
-    let AdminConfig { config, boards, bounds, orders, settings, .. } = config;
+    let AdminConfig { config, boards, bounds, orders, settings, graph_of, .. } = config;
     let (limits, replicas, protocol) = (Limits::of(&config), boards.len(), bounds.protocol.clone());
     let nothing =
         || async { refusal(StatusCode::NOT_FOUND, "nothing is here; GET /v1 lists what is") };
@@ -40,7 +40,7 @@ pub(super) fn router(config: AdminConfig, history: Arc<ServedHistory>) -> Router
         .route("/readyz", get(node::readyz))
         .fallback(nothing)
         .with_state(Arc::new(state))
-        .merge(page::router(protocol));
+        .merge(page::router(protocol, graph_of));
     match orders {
         Some(orders) => router.merge(orders::router(replicas, orders)),
         None => router,

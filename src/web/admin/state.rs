@@ -25,6 +25,7 @@ use crate::observe::report::Report;
 use crate::observe::scene::Scene;
 use crate::observe::status::{Bounds, ReplicaStatus};
 use crate::observe::verdict::Verdict;
+use crate::web::page::GraphOf;
 
 /// Everything a port needs to know at its start.
 pub struct AdminConfig {
@@ -40,6 +41,8 @@ pub struct AdminConfig {
     pub data: Option<PathBuf>,
     /// The settings in force.
     pub settings: Vec<Setting>,
+    /// Knows the graph that the page draws.
+    pub graph_of: GraphOf,
     /// The one who may be told to do things to the replicas; nobody but in embedded clusters.
     pub orders: Option<Sender<Order>>,
 }

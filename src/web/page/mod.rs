@@ -9,4 +9,4 @@ mod judged;
 mod replay;
 
 pub use assets::{ASSETS, Asset, AssetKind, CONTENT_SECURITY_POLICY, INDEX};
-pub use replay::{Figures, replay};
+pub use replay::{Figures, GraphOf, replay};

@@ -8,10 +8,7 @@ use serde::Serialize;
 use super::INDEX;
 use super::assets::{Asset, SCRIPTS, STYLE};
 use super::judged::judged;
-use crate::dataflows;
-use crate::model::config::Config;
-use crate::model::types::ReplicaId;
-use crate::observe::graph::{Picture, escaped};
+use crate::observe::graph::{Graph, Picture, escaped};
 
 /// What the file may do: run what is in it, and contact nobody.
 const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline' data:; \
@@ -27,28 +24,31 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Those of the protocol called `name`, if there is one.
-    ///
-    /// The graph is the same for every replica and every size of cluster.
+    /// Those of a graph.
     #[must_use]
-    pub fn of(name: &str) -> Option<Self> {
-        let graph = dataflows::find(name).ok()?.graph(&Config::new(ReplicaId(0), 3));
-        Some(Self { figure: graph.figure().picture(), all: graph.picture() })
+    pub fn of(graph: &Graph) -> Self {
+        Self { figure: graph.figure().picture(), all: graph.picture() }
     }
 }
 
-/// A page that plays the recorded run `frames_ndjson`, as one file that needs no other.
+/// Knows the graphs of protocols, by their names. A graph is the same for every replica.
+pub type GraphOf = fn(&str) -> Option<Graph>;
+
+/// A page that plays the recorded run `frames_ndjson`, as one file that needs no other. `graph_of` knows
+/// the graph that the run is shown in.
 ///
 /// A recording that is damaged or of another version becomes a page that says so.
 ///
 /// ```
-/// let page = taraflow::web::page::replay("a run", "{\"taraflow_trace\":1,\"protocol\":\"tara\"}\n");
+/// let run = "{\"taraflow_trace\":1,\"protocol\":\"tara\"}\n";
+/// let page = taraflow::web::page::replay("a run", run, taraflow::dataflows::graph);
 /// assert!(page.starts_with("<!doctype html>") && page.contains("<title>a run</title>"));
 /// ```
 #[must_use]
-pub fn replay(title: &str, frames_ndjson: &str) -> String {
+pub fn replay(title: &str, frames_ndjson: &str, graph_of: GraphOf) -> String {
     let modules: String = SCRIPTS.iter().map(entry).collect::<Vec<_>>().join(",\n");
-    let graph = protocol(frames_ndjson).and_then(|name| Figures::of(&name));
+    let graph = protocol(frames_ndjson).and_then(|name| graph_of(&name));
+    let graph = graph.map(|graph| Figures::of(&graph));
     let graph = serde_json::to_string(&graph).unwrap_or_default();
     let head = format!(
         "<meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
@@ -107,27 +107,32 @@ fn inert(json: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataflows::graph;
 
     #[test]
     fn nothing_in_a_recording_ends_the_element_it_is_in() {
         let hostile = "</script><script>alert(1)</script><!--";
-        let page = replay(hostile, &format!("{{\"taraflow_trace\":1,\"title\":\"{hostile}\"}}\n"));
+        let page =
+            replay(hostile, &format!("{{\"taraflow_trace\":1,\"title\":\"{hostile}\"}}\n"), graph);
 
         assert_eq!(page.matches("alert(1)").count(), 2);
         assert!(!page.contains("<script>alert"));
-        assert_eq!(page.matches("</script>").count(), replay("", "").matches("</script>").count());
+        assert_eq!(
+            page.matches("</script>").count(),
+            replay("", "", graph).matches("</script>").count()
+        );
     }
 
     #[test]
     fn a_replay_names_no_file_beside_it() {
-        let page = replay("a run", "");
+        let page = replay("a run", "", graph);
 
         assert!(!page.contains("src=\"/") && !page.contains("href=\"/"));
     }
 
     #[test]
     fn the_protocol_of_a_recording_is_drawn() {
-        let drawn = |head: &str| replay("", head).contains("\"node_height\"");
+        let drawn = |head: &str| replay("", head, graph).contains("\"node_height\"");
 
         assert!(drawn("{\"taraflow_trace\":1,\"protocol\":\"tara\"}\n"));
         assert!(!drawn("{\"taraflow_trace\":1,\"protocol\":\"unknown\"}\n"));

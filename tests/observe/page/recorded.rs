@@ -13,7 +13,11 @@ use super::{browser, frames};
 fn play(text: &str) -> (Browser, TempDir) {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("run.html");
-    fs::write(&path, taraflow::web::page::replay("A recorded run", text)).unwrap();
+    fs::write(
+        &path,
+        taraflow::web::page::replay("A recorded run", text, taraflow::dataflows::graph),
+    )
+    .unwrap();
     let browser = Browser::start();
     browser.open(&format!("file://{}", path.display()));
     (browser, home)

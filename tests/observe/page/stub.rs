@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use taraflow::web::page::{self, Figures};
 
+use super::frames;
+
 /// The node. Its threads end with the test's process.
 pub struct Stub {
     pub url: String,
@@ -82,7 +84,7 @@ fn answer(socket: TcpStream, told: &Told) -> Option<()> {
         }
         ("GET", "/") => reply(socket, "200 OK", "text/html", page::INDEX),
         ("GET", "/v1/graph") => {
-            let figures = serde_json::to_string(&Figures::of("tara")).ok()?;
+            let figures = serde_json::to_string(&Figures::of(&frames::graph())).ok()?;
             reply(socket, "200 OK", "application/json", &figures)
         }
         ("GET", "/v1") => {

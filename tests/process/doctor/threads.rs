@@ -40,6 +40,7 @@ fn show(cluster: &Cluster, settings: &Settings, me: u16) -> SocketAddr {
         token: None,
         data: None,
         settings: Vec::new(),
+        graph_of: taraflow::dataflows::graph,
         orders: None,
     };
     admin.start(config).unwrap();

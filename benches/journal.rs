@@ -85,10 +85,12 @@ fn main() {
     println!("the checkpoint of {} MiB took {:?}", CHECKPOINT_BYTES >> 20, begun.elapsed());
     let (meter, times) = (bench.journal.meter(), bench.journal.meter().sync_times());
     println!(
-        "{} appends, {} bytes, {} syncs; {times:?}",
+        "{} appends, {} bytes, {} syncs; groups took {} us, 99 of 100 no more than {} us",
         meter.appends(),
         meter.bytes(),
-        meter.syncs()
+        meter.syncs(),
+        times.groups.quantile_us(50),
+        times.groups.quantile_us(99),
     );
     drop(bench);
     std::fs::remove_dir_all(&path).expect("it is there");

@@ -15,7 +15,7 @@ use timely::progress::Timestamp;
 use timely::worker::Worker;
 
 use super::doing::Note;
-use crate::observe::spread::Buckets;
+use crate::model::histogram::Buckets;
 
 /// The log on which operators offer their meters while a graph is built.
 const LOG: &str = "taraflow/meters";

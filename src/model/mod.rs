@@ -11,6 +11,7 @@ pub mod config;
 pub mod error;
 pub mod events;
 pub mod exit;
+pub mod histogram;
 pub mod quorum;
 pub mod refused;
 pub mod types;

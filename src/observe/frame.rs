@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::status::ReplicaStatus;
 use crate::model::batch::BatchId;
 use crate::model::events::Wait;
+use crate::model::histogram::quantile_us;
 use crate::model::types::{ClientId, ReplicaId, Slot, View};
 use crate::observe::graph::{EdgeKind, OperatorKind};
 
@@ -250,6 +251,20 @@ pub struct Holding {
     /// How many messages it has passed over since the replica started, by the reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub refused: BTreeMap<String, u64>,
+}
+
+impl Spread {
+    /// The spread of durations of which each bucket, in ascending order, holds so many.
+    #[must_use]
+    pub fn of(buckets: &[(usize, u64)]) -> Self {
+        let quantile = |of_100| quantile_us(buckets, of_100);
+        Self {
+            count: buckets.iter().map(|(_, count)| count).sum(),
+            p50_us: quantile(50),
+            p99_us: quantile(99),
+            max_us: quantile(100),
+        }
+    }
 }
 
 /// Durations by how long they were.

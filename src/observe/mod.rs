@@ -28,7 +28,6 @@ mod reading;
 pub mod report;
 mod roster;
 pub mod scene;
-pub mod spread;
 pub mod status;
 mod story;
 pub mod syncs;

@@ -14,7 +14,6 @@ use super::frame::{Blame, Frame, Happened, Holding, Level, VERSION};
 use super::logs::Logs;
 use super::past::Past;
 use super::roster::Roster;
-use super::spread::Buckets;
 use super::status::ReplicaStatus;
 use super::views::{Count, Epoch, Views, WINDOW};
 use super::waits::Waits;
@@ -27,6 +26,7 @@ use crate::model::batch::BatchId;
 use crate::model::clock::Clock;
 use crate::model::config::Config;
 use crate::model::events::{self, Event, Wait};
+use crate::model::histogram::Buckets;
 use crate::model::types::{ReplicaId, Slot};
 use crate::observe::graph::{self, Wiring};
 

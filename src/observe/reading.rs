@@ -1,8 +1,8 @@
 //! What an operator has done so far, and how that becomes counts.
 
-use super::spread::Buckets;
 use super::views::{Count, Views};
 use crate::engine::meter::{Flow, Meter};
+use crate::model::histogram::Buckets;
 
 /// What an operator has done so far.
 #[derive(Clone, Debug, Default)]

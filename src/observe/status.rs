@@ -181,9 +181,9 @@ pub struct Disk {
     pub syncs: u64,
     /// Groups of turns made durable together.
     pub groups: u64,
-    /// Half of them took no more than this, within a factor of two; in microseconds.
+    /// Half of them took no more than this, at most a quarter too high; in microseconds.
     pub median_us: u64,
-    /// 99 of 100 took no more than this, within a factor of two.
+    /// 99 of 100 took no more than this, at most a quarter too high.
     pub p99_us: u64,
     /// Their mean.
     pub mean_us: u64,
@@ -192,10 +192,10 @@ pub struct Disk {
     /// How many there were in the last ten seconds.
     #[serde(default)]
     pub recent_syncs: u64,
-    /// Half of those took no more than this, within a factor of two.
+    /// Half of those took no more than this, at most a quarter too high.
     #[serde(default)]
     pub recent_median_us: u64,
-    /// 99 of 100 of those took no more than this, within a factor of two.
+    /// 99 of 100 of those took no more than this, at most a quarter too high.
     #[serde(default)]
     pub recent_p99_us: u64,
     /// For how long one has been under way; 0 if none is.
@@ -271,13 +271,13 @@ impl ReplicaStatus {
             },
             links: report.links.iter().map(|(peer, link)| Link::of(*peer, link, report)).collect(),
             connections_ended: ended.collect(),
-            disk: report.syncs.map(|(syncs, times)| Disk {
-                syncs,
-                groups: times.groups,
-                median_us: times.median_us,
-                p99_us: times.p99_us,
-                mean_us: times.mean_us,
-                max_us: times.max_us,
+            disk: report.syncs.as_ref().map(|(syncs, times)| Disk {
+                syncs: *syncs,
+                groups: times.groups.count(),
+                median_us: times.groups.quantile_us(50),
+                p99_us: times.groups.quantile_us(99),
+                mean_us: times.groups.mean_us(),
+                max_us: times.groups.quantile_us(100),
                 recent_syncs: report.recent_syncs.syncs,
                 recent_median_us: report.recent_syncs.median_us,
                 recent_p99_us: report.recent_syncs.p99_us,

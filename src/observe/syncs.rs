@@ -1,4 +1,4 @@
-//! How a disk has been of late: one that was fast for days may be slow now.
+//! Recent sync latency: totals since the start hide a disk that has just become slow.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -19,9 +19,9 @@ pub struct Syncs {
 pub struct Recent {
     /// How many there were.
     pub syncs: u64,
-    /// Half of them took no more than this, within a factor of two; in microseconds.
+    /// Half of them took no more than this, at most a quarter too high; in microseconds.
     pub median_us: u64,
-    /// 99 of 100 took no more than this, within a factor of two.
+    /// 99 of 100 took no more than this, at most a quarter too high.
     pub p99_us: u64,
     /// For how long one has been under way; 0 if none is.
     pub syncing_us: u64,
@@ -33,16 +33,17 @@ impl Syncs {
 
     /// What the meter shows now.
     pub fn on_reading(&mut self, now: Duration, times: &SyncTimes) -> Recent {
-        let since = self.since.filter(|(groups, _)| times.syncing && *groups == times.groups);
-        self.since = times.syncing.then(|| since.unwrap_or((times.groups, now)));
+        let since =
+            self.since.filter(|(groups, _)| times.syncing && *groups == times.groups.count());
+        self.since = times.syncing.then(|| since.unwrap_or((times.groups.count(), now)));
         if self.shown.back().is_none_or(|(at, _)| now.saturating_sub(*at) >= Self::EVERY) {
-            self.shown.push_back((now, *times));
+            self.shown.push_back((now, times.clone()));
         }
         while self.shown.len() > 1 && now.saturating_sub(self.shown[1].0) >= Self::WINDOW {
             self.shown.pop_front();
         }
-        let before = self.shown.front().map_or_else(SyncTimes::default, |(_, times)| *times);
-        let (syncs, median_us, p99_us) = times.since(&before);
+        let (syncs, median_us, p99_us) =
+            self.shown.front().map_or((0, 0, 0), |(_, before)| times.since(before));
         let syncing = self.since.map_or(Duration::ZERO, |(_, since)| now.saturating_sub(since));
         Recent { syncs, median_us, p99_us, syncing_us: syncing.as_micros() as u64 }
     }
@@ -51,19 +52,21 @@ impl Syncs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::histogram::{Buckets, quantile_us};
 
-    fn times(groups: u64, bucket: usize, syncing: bool) -> SyncTimes {
-        let mut times = SyncTimes { groups, syncing, ..SyncTimes::default() };
-        times.counts[bucket] = groups;
+    fn times(groups: u64, took_us: u64, syncing: bool) -> SyncTimes {
+        let mut times = SyncTimes { syncing, ..SyncTimes::default() };
+        (0..groups).for_each(|_| times.groups.add(Duration::from_micros(took_us)));
         times
     }
 
     #[test]
     fn what_was_ten_seconds_ago_is_forgotten() {
         let (mut syncs, second) = (Syncs::default(), Duration::from_secs(1));
-        syncs.on_reading(second, &times(0, 18, false));
-        let recent = |syncs: &mut Syncs, now| syncs.on_reading(now, &times(40, 18, false));
-        let slow = Recent { syncs: 40, median_us: 1 << 18, p99_us: 1 << 18, syncing_us: 0 };
+        syncs.on_reading(second, &times(0, 200_000, false));
+        let recent = |syncs: &mut Syncs, now| syncs.on_reading(now, &times(40, 200_000, false));
+        let took_us = quantile_us(&[(Buckets::bucket(Duration::from_micros(200_000)), 1)], 50);
+        let slow = Recent { syncs: 40, median_us: took_us, p99_us: took_us, syncing_us: 0 };
         for seconds in 2..=11 {
             assert_eq!(recent(&mut syncs, second * seconds), slow, "{seconds}");
         }

@@ -6,8 +6,8 @@ use std::ops::Add;
 use super::frame::{Channel, Histogram, Operator, Spread};
 use super::logs::Logs;
 use super::roster::{Known, Roster};
-use super::spread;
 use super::views::{Count, Key, Shown};
+use crate::model::histogram::octave_ns;
 use crate::model::types::Slot;
 use crate::observe::graph::{Edge, EdgeKind, Wiring};
 
@@ -45,7 +45,7 @@ impl Window<'_> {
         let mut below_ns: BTreeMap<u64, u64> = BTreeMap::new();
         for ((_, key), count) in self.shown.total.range(keys) {
             if let Count::Answered(bucket) = key {
-                *below_ns.entry(spread::octave_ns(*bucket)).or_default() += *count as u64;
+                *below_ns.entry(octave_ns(*bucket)).or_default() += *count as u64;
             }
         }
         let sum_us = self.total((None, Count::AnsweredUs));

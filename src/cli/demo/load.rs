@@ -3,8 +3,6 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
-
 use super::input::DemoInput;
 use super::totals::Totals;
 use crate::cli::outcome::Failure;
@@ -12,6 +10,7 @@ use crate::client::RequestOutcome;
 use crate::hosts::embedded::Client;
 use crate::kv::resp::write_command;
 use crate::model::error::Error;
+use crate::model::histogram::Buckets;
 
 /// Progress of the client.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +31,7 @@ pub(super) struct Load {
     low: u64,
     /// The last number of what was sent together, and when that was.
     sent: VecDeque<(u64, Instant)>,
-    pub latency_us: Histogram<u64>,
+    pub latency: Buckets,
     /// Answers with which the application refuses a command.
     pub refused: u64,
     /// Counters compared in the end.
@@ -45,11 +44,7 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// The longest latency that can be told apart from longer ones.
-    const LATENCY_US_MAX: u64 = 600_000_000;
-
     pub fn new(client: Client, outstanding: usize) -> Self {
-        let latency_us = Histogram::new_with_bounds(1, Self::LATENCY_US_MAX, 3);
         let now = Instant::now();
         Self {
             client,
@@ -60,7 +55,7 @@ impl Load {
             answered: VecDeque::new(),
             low: 0,
             sent: VecDeque::new(),
-            latency_us: latency_us.expect("these bounds are in order"),
+            latency: Buckets::default(),
             refused: 0,
             counters: 0,
             started: now,
@@ -132,7 +127,7 @@ impl Load {
     pub fn receive(&mut self) -> Result<(), Failure> {
         let mut wrong = None;
         let mut arrived = None;
-        let Self { client, answered, low, sent, latency_us, refused, progress, .. } = self;
+        let Self { client, answered, low, sent, latency, refused, progress, .. } = self;
         let count = client.receive(Duration::from_millis(20), |number, outcome| {
             let now = *arrived.get_or_insert_with(Instant::now);
             let RequestOutcome::Done(reply) = outcome else {
@@ -152,7 +147,7 @@ impl Load {
                 sent.pop_front();
             }
             let since = sent.front().map_or(now, |(_, since)| *since);
-            latency_us.saturating_record((now - since).as_micros() as u64);
+            latency.add(now - since);
             progress.answered += 1;
         });
         while answered.front() == Some(&true) {

@@ -105,7 +105,7 @@ impl DemoReport {
         }
         let mut roles: Vec<RoleTime> = roles.into_values().collect();
         roles.sort_by_key(|role| std::cmp::Reverse(role.busy_us));
-        let latency = |quantile| load.latency_us.value_at_quantile(quantile);
+        let latency = |of_100| load.latency.quantile_us(of_100);
         Self {
             version: 1,
             ok: error.is_none(),
@@ -116,7 +116,7 @@ impl DemoReport {
             counters_checked: load.counters,
             seconds,
             requests_per_second: progress.answered as f64 / seconds.max(1e-9),
-            latency_us: Latency { p50: latency(0.5), p99: latency(0.99), max: latency(1.0) },
+            latency_us: Latency { p50: latency(50), p99: latency(99), max: latency(100) },
             longest_gap_ms: load.gap.as_secs_f64() * 1e3,
             view: replicas.iter().map(|line| line.view).max().unwrap_or(0),
             leader: cluster.leader(),

@@ -38,7 +38,7 @@ impl Diary {
             _ => {}
         }
         if let Some(times) = meter.map(DiskMeter::sync_times) {
-            self.on_sync(now, times.groups, times.syncing);
+            self.on_sync(now, times.groups.count(), times.syncing);
         }
     }
 

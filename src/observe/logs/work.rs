@@ -7,8 +7,8 @@ use timely::logging::{
     ChannelsEvent, MessagesEvent, OperatesEvent, ScheduleEvent, StartStop, TimelyEvent,
 };
 
+use crate::model::histogram::Buckets;
 use crate::observe::reach::{Address, Place, Side};
-use crate::observe::spread::Buckets;
 
 /// What has been logged of all operators, whatever their time is.
 #[derive(Default)]

@@ -18,7 +18,7 @@ use taraflow::model::clock::Clock;
 use taraflow::model::config::Config;
 use taraflow::model::types::{ClientId, ReplicaId, To};
 use taraflow::observe::frame::Level;
-use taraflow::observe::observer::Observer;
+use taraflow::observe::monitor::Monitor;
 
 const ROUNDS: u32 = 20_000;
 
@@ -85,7 +85,7 @@ impl Leader {
         config.client_window = 1 << 20;
         let protocol = tara::PROTOCOL;
         let clock = Clock::start();
-        let (worker, observer) = Observer::of_new_worker(level, &config, protocol, clock);
+        let (worker, observer) = Monitor::of_new_worker(level, &config, protocol, clock);
         let application = Box::new(KeyValue::default());
         let node = Node::start_on(worker, &config, None, application, protocol.dataflow);
         let mut node = node.expect("it starts");

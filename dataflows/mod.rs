@@ -22,7 +22,7 @@ use crate::model::error::Error;
 use crate::model::quorum::Tolerance;
 use crate::model::types::ReplicaId;
 use crate::observe::board::Board;
-use crate::observe::graph::{self, Graph};
+use crate::observe::graph::{self, OperatorGraph};
 
 /// The protocols: this is the only list. The first is spoken where none is named.
 static ALL: [&dyn AnyProtocol; 1] = [&tara::PROTOCOL];
@@ -59,7 +59,7 @@ pub fn tolerance(name: &str) -> Result<Tolerance, Error> {
 
 /// The graph of the protocol of this name, if there is one.
 #[must_use]
-pub fn graph(name: &str) -> Option<Graph> {
+pub fn graph(name: &str) -> Option<OperatorGraph> {
     let protocol = find(name).ok()?;
     let n = protocol.tolerance().smallest();
     Some(protocol.graph(&Config::new(ReplicaId(0), n)))
@@ -77,7 +77,7 @@ pub trait AnyProtocol: Sync {
     fn tolerance(&self) -> Tolerance;
 
     /// The graph of one replica, as a worker builds it.
-    fn graph(&self, config: &Config) -> Graph;
+    fn graph(&self, config: &Config) -> OperatorGraph;
 
     /// Hands each record of a journal to `each`, and judges all the files.
     ///
@@ -127,7 +127,7 @@ where
         self.tolerance
     }
 
-    fn graph(&self, config: &Config) -> Graph {
+    fn graph(&self, config: &Config) -> OperatorGraph {
         graph::graph(config, self.dataflow)
     }
 
@@ -143,13 +143,17 @@ where
         World::run(
             &Subject::of(*self),
             seed,
-            simulation::Settings::swarm(seed, self.tolerance),
+            simulation::WorldSettings::swarm(seed, self.tolerance),
             keep_trace,
         )
     }
 
     fn record(&self, seed: u64) -> (Outcome, String) {
-        World::record(&Subject::of(*self), seed, simulation::Settings::swarm(seed, self.tolerance))
+        World::record(
+            &Subject::of(*self),
+            seed,
+            simulation::WorldSettings::swarm(seed, self.tolerance),
+        )
     }
 
     fn embed(&self, settings: embedded::Settings, app: Arc<Application>) -> Result<Cluster, Error> {

@@ -20,7 +20,7 @@ use super::messages::{Commit, Need, Promise, Proposal, Record, Renewal, Supply};
 use super::runs::{self, runs};
 
 /// The streams a committer reads.
-pub struct Inputs<'s> {
+pub struct CommitterInputs<'s> {
     /// What leaders propose.
     pub proposals: Stream<'s, Proposal>,
     /// What leaders propose again of earlier views.
@@ -38,7 +38,7 @@ pub struct Inputs<'s> {
 }
 
 /// The streams a committer writes.
-pub struct Streams<'s> {
+pub struct CommitterStreams<'s> {
     /// Votes, to every learner.
     pub commits: Stream<'s, Commit>,
     /// What the votes are for, to this replica's learner.
@@ -61,10 +61,10 @@ pub struct Streams<'s> {
 
 /// Accepts what the leader of its view proposes.
 pub fn committer<'s>(
-    inputs: Inputs<'s>,
+    inputs: CommitterInputs<'s>,
     Pulse { clock, looks }: Pulse<'s>,
     committer: Committer,
-) -> Streams<'s> {
+) -> CommitterStreams<'s> {
     let mut role = Role::new("committer", clock.scope(), committer);
     let (vote, commits) = role.output();
     let (accept, accepted) = role.output();
@@ -145,7 +145,17 @@ pub fn committer<'s>(
         }
     });
     role.build();
-    Streams { commits, accepted, known, records, needs, supplies, entered, durable, events }
+    CommitterStreams {
+        commits,
+        accepted,
+        known,
+        records,
+        needs,
+        supplies,
+        entered,
+        durable,
+        events,
+    }
 }
 
 /// Owns the view and all that was accepted.

@@ -166,7 +166,7 @@ pub fn dataflow<'s>(
     );
     let (views, observing) = observer(heard.view_requests.clone(), looks.clone(), config);
     let committed = committer(
-        committer::Inputs {
+        committer::CommitterInputs {
             proposals: graph.concatenate([
                 proposing.proposals.clone(),
                 proposing.renewed,

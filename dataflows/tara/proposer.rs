@@ -18,7 +18,7 @@ use super::recovery::{Left, NewView};
 use super::runs::runs;
 
 /// The streams a proposer writes.
-pub struct Streams<'s> {
+pub struct ProposerStreams<'s> {
     /// What is new, to every committer.
     pub proposals: Stream<'s, Proposal>,
     /// What earlier views leave behind, to this replica's own committer.
@@ -38,7 +38,7 @@ pub fn proposer<'s>(
     stable: Stream<'s, Slot>,
     Pulse { clock, looks }: Pulse<'s>,
     proposer: Proposer,
-) -> Streams<'s> {
+) -> ProposerStreams<'s> {
     let mut first = proposer.leads;
     let mut role = Role::new("proposer", clock.scope(), proposer);
     let (propose, proposals) = role.output();
@@ -71,7 +71,7 @@ pub fn proposer<'s>(
         tell_first.send(led.map(|view| Event::Leads { view, base: Slot(0), recovered: 0 }));
     });
     role.build();
-    Streams { proposals, renewed, renewals, events }
+    ProposerStreams { proposals, renewed, renewals, events }
 }
 
 /// What a leader says for some slots: what is new, and what it proposes again.

@@ -38,7 +38,7 @@ pub struct Left {
 }
 
 /// The streams recovery writes.
-pub struct Streams<'s> {
+pub struct RecoveryStreams<'s> {
     /// To this replica's proposer.
     pub new_views: Stream<'s, NewView>,
     /// To committers that have what is missing.
@@ -54,7 +54,7 @@ pub fn recovery<'s>(
     supplies: Stream<'s, Supply>,
     Pulse { clock, looks }: Pulse<'s>,
     recovery: Recovery,
-) -> Streams<'s> {
+) -> RecoveryStreams<'s> {
     let mut role = Role::new("recovery", clock.scope(), recovery);
     let (lead, new_views) = role.output();
     let (ask, needs) = role.output();
@@ -70,7 +70,7 @@ pub fn recovery<'s>(
     role.on(supplies, move |recovery, supply| on_supply(recovery.on_supply(supply)));
     role.on(clock, move |recovery, now| go_on(recovery.on_tick(now)));
     role.build();
-    Streams { new_views, needs, events }
+    RecoveryStreams { new_views, needs, events }
 }
 
 /// What to do next.

@@ -86,7 +86,7 @@ pub struct Metered(Option<Rc<Meter>>);
 
 /// A port's own end of its meter, if it has one.
 #[derive(Clone, Debug, Default)]
-pub struct Port(Option<Rc<Flow>>);
+pub struct PortMeter(Option<Rc<Flow>>);
 
 impl Metered {
     /// The meter of the operator that is being built, if somebody wants it.
@@ -116,14 +116,14 @@ impl Metered {
 
     /// The next input.
     #[must_use]
-    pub fn input(&self) -> Port {
-        Port(self.0.as_ref().map(|meter| add(&meter.inputs)))
+    pub fn input(&self) -> PortMeter {
+        PortMeter(self.0.as_ref().map(|meter| add(&meter.inputs)))
     }
 
     /// The next output.
     #[must_use]
-    pub fn output(&self) -> Port {
-        Port(self.0.as_ref().map(|meter| add(&meter.outputs)))
+    pub fn output(&self) -> PortMeter {
+        PortMeter(self.0.as_ref().map(|meter| add(&meter.outputs)))
     }
 
     /// A run begins.
@@ -154,7 +154,7 @@ impl Metered {
     }
 }
 
-impl Port {
+impl PortMeter {
     /// So many records pass, in one batch.
     #[inline]
     pub fn add(&self, records: usize) {

@@ -173,7 +173,7 @@ trait Flush {
 
 struct Outlet<D: Clone + 'static> {
     waiting: Rc<RefCell<Vec<D>>>,
-    meter: meter::Port,
+    meter: meter::PortMeter,
     output: OutputBuilder<Time, CapacityContainerBuilder<Vec<D>>>,
 }
 

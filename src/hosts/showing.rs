@@ -11,8 +11,8 @@ use crate::model::clock::Clock;
 use crate::model::config::Config;
 use crate::observe::board::Board;
 use crate::observe::frame::Frame;
-use crate::observe::health::Limits;
-use crate::observe::report::Report;
+use crate::observe::health::HealthLimits;
+use crate::observe::report::HostReport;
 use crate::observe::status::{Bounds, ReplicaStatus};
 use crate::observe::syncs::Syncs;
 use crate::observe::watching::Observation;
@@ -21,7 +21,7 @@ use crate::observe::watching::Observation;
 pub struct Showing {
     board: Board,
     bounds: Bounds,
-    limits: Limits,
+    limits: HealthLimits,
     clock: Clock,
     observation: Option<Observation>,
     syncs: Syncs,
@@ -44,7 +44,7 @@ impl Showing {
         clock: Clock,
         observation: Option<Observation>,
     ) -> Self {
-        let (limits, next) = (Limits::of(config), Duration::ZERO);
+        let (limits, next) = (HealthLimits::of(config), Duration::ZERO);
         Self {
             board,
             bounds,
@@ -59,7 +59,7 @@ impl Showing {
     }
 
     /// Puts up how the replica stands.
-    pub fn report(&mut self, mut report: Report) {
+    pub fn report(&mut self, mut report: HostReport) {
         if let Some((_, times)) = &report.syncs {
             report.recent_syncs = self.syncs.on_reading(report.up_for, times);
         }

@@ -1,13 +1,13 @@
 //! Why the application of a replica does not go on, in words.
 
-use super::frame::{Blame, Holding};
+use super::frame::{Blame, RoleHolding};
 use crate::model::events::Wait;
 use crate::model::types::ReplicaId;
 
 impl Blame {
     /// A link of the chain: the role that holds, and what it waits for.
     #[must_use]
-    pub fn of(holding: &Holding) -> Self {
+    pub fn of(holding: &RoleHolding) -> Self {
         let replica = match &holding.wait {
             Wait::Proposal(leader) => Some(*leader),
             _ => None,
@@ -64,7 +64,7 @@ mod tests {
         let wait = Wait::for_word("vote", vec![ReplicaId(1), ReplicaId(2)]);
         let role = "learner".to_owned();
         let (waited_us, refused) = (0, Default::default());
-        let holding = Holding { role, slot: Some(Slot(7)), held: 1, wait, waited_us, refused };
+        let holding = RoleHolding { role, slot: Some(Slot(7)), held: 1, wait, waited_us, refused };
         let text = "learner holds slot 7: it has not received the votes of replicas 1 and 2";
         assert_eq!(Blame::of(&holding).text, text);
     }

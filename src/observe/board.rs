@@ -7,7 +7,7 @@ use super::frame::{Frame, VERSION};
 use super::health::STARTING;
 use super::machine::Machine;
 use super::past::Past;
-use super::report::Report;
+use super::report::HostReport;
 use super::scene::{Scene, Sighting};
 use crate::engine::doing::{Doing, Stuck};
 use crate::model::types::ReplicaId;
@@ -18,7 +18,7 @@ pub struct Board(Arc<Mutex<Posted>>);
 
 #[derive(Debug, Default)]
 struct Posted {
-    report: Option<Report>,
+    report: Option<HostReport>,
     frame: Option<(Print, Instant)>,
     past: Option<Past>,
     doing: Option<Doing>,
@@ -50,16 +50,16 @@ impl Board {
     }
 
     /// Puts up how the replica stands.
-    pub fn set(&self, report: Report) {
+    pub fn set(&self, report: HostReport) {
         self.posted().report = Some(report);
     }
 
     /// How the replica stands; nothing before its first tick, and of another process's.
     #[must_use]
-    pub fn get(&self) -> Option<Report> {
+    pub fn get(&self) -> Option<HostReport> {
         let posted = self.posted();
         let report = posted.report.clone()?;
-        Some(Report { stuck: posted.stuck(), machine: posted.machine.clone(), ..report })
+        Some(HostReport { stuck: posted.stuck(), machine: posted.machine.clone(), ..report })
     }
 
     /// Puts up what the replica takes of its machine.

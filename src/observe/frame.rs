@@ -83,7 +83,7 @@ pub struct Frame {
     /// The streams between them.
     pub channels: Vec<Channel>,
     /// What each role has not let go of, and what it waits for.
-    pub holdings: Vec<Holding>,
+    pub holdings: Vec<RoleHolding>,
     /// Why the application does not go on: the first link is the application's own, each next one says
     /// why the one before it holds. Empty if nothing waits.
     pub blame: Vec<Blame>,
@@ -235,9 +235,9 @@ pub struct Spread {
     pub max_us: u64,
 }
 
-/// What a role has not let go of; see [`events::Holding`](crate::model::events::Holding).
+/// What a role has not let go of; see [`events::RoleHolding`](crate::model::events::RoleHolding).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Holding {
+pub struct RoleHolding {
     /// The role, by its operator's name.
     pub role: String,
     /// The lowest slot it has not let go of; nothing if it holds none, or holds no slots at all.

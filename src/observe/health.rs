@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::report::{Report, present};
+use super::report::{HostReport, present};
 use crate::engine::doing::Stuck;
 use crate::model::config::Config;
 use crate::model::types::{Millis, Slot};
@@ -55,7 +55,7 @@ impl Code {
 
 /// What is too long, and too far.
 #[derive(Clone, Debug)]
-pub struct Limits {
+pub struct HealthLimits {
     /// How long a worker may do one thing. Cutting a large checkpoint is one.
     pub live_within: Duration,
     /// How long a worker may be silent before the replica is of no use for now.
@@ -67,7 +67,7 @@ pub struct Limits {
     pub lag_max: u64,
 }
 
-impl Limits {
+impl HealthLimits {
     /// Those for a replica with these settings.
     #[must_use]
     pub fn of(config: &Config) -> Self {
@@ -81,13 +81,13 @@ impl Limits {
 
     /// Whether the worker has moved lately. One that has not begun is no worker that hangs.
     #[must_use]
-    pub fn is_alive(&self, report: Option<&Report>, now: Instant) -> bool {
+    pub fn is_alive(&self, report: Option<&HostReport>, now: Instant) -> bool {
         report.is_none_or(|report| now.saturating_duration_since(report.at) <= self.live_within)
     }
 
     /// All that keeps a replica from being of use; nothing if it is ready.
     #[must_use]
-    pub fn reasons(&self, report: Option<&Report>, now: Instant) -> Vec<Reason> {
+    pub fn reasons(&self, report: Option<&HostReport>, now: Instant) -> Vec<Reason> {
         let Some(report) = report else {
             return vec![Reason { code: Code::Starting, text: STARTING.to_owned() }];
         };
@@ -126,7 +126,7 @@ impl Limits {
 
 /// Slots by which the peer that is furthest was ahead when it last said so.
 #[must_use]
-pub fn lag(report: &Report) -> u64 {
+pub fn lag(report: &HostReport) -> u64 {
     let furthest = report.executed_by.values().max().copied().unwrap_or(Slot(0));
     furthest.0.saturating_sub(report.status.executed.0)
 }
@@ -136,17 +136,17 @@ mod tests {
     use super::*;
     use crate::model::types::ReplicaId;
 
-    fn limits() -> Limits {
-        Limits::of(&Config::new(ReplicaId(0), 3))
+    fn limits() -> HealthLimits {
+        HealthLimits::of(&Config::new(ReplicaId(0), 3))
     }
 
-    fn codes(report: &Report) -> Vec<Code> {
+    fn codes(report: &HostReport) -> Vec<Code> {
         limits().reasons(Some(report), report.at).iter().map(|reason| reason.code).collect()
     }
 
     #[test]
     fn a_replica_that_hears_one_of_two_others_is_ready() {
-        let mut report = Report::example();
+        let mut report = HostReport::example();
         report.heard_at = [(ReplicaId(1), report.now)].into();
 
         assert_eq!(codes(&report), []);
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_replica_that_has_heard_nobody_lately_has_no_quorum() {
-        let mut report = Report::example();
+        let mut report = HostReport::example();
         report.up_for = Duration::from_secs(60);
         let long_ago = report.now - 1_001;
         report.heard_at = [(ReplicaId(1), long_ago), (ReplicaId(2), long_ago)].into();
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_replica_that_has_just_started_may_not_have_heard_anybody_yet() {
-        let mut report = Report::example();
+        let mut report = HostReport::example();
         (report.heard_at, report.up_for) = (Default::default(), Duration::from_millis(300));
 
         assert_eq!(codes(&report), [Code::Starting]);
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_replica_is_behind_only_when_a_checkpoint_may_be_needed() {
-        let (mut report, most) = (Report::example(), limits().lag_max);
+        let (mut report, most) = (HostReport::example(), limits().lag_max);
         report.status.executed = Slot(10);
 
         report.executed_by = [(ReplicaId(1), Slot(5)), (ReplicaId(2), Slot(10 + most))].into();
@@ -186,14 +186,14 @@ mod tests {
 
     #[test]
     fn all_reasons_are_named_at_once() {
-        let report = Report { fenced: true, draining: true, ..Report::example() };
+        let report = HostReport { fenced: true, draining: true, ..HostReport::example() };
 
         assert_eq!(codes(&report), [Code::Fenced, Code::Draining]);
     }
 
     #[test]
     fn a_worker_that_hangs_is_first_not_ready_and_then_not_alive() {
-        let (report, limits) = (Report::example(), limits());
+        let (report, limits) = (HostReport::example(), limits());
         let after = |seconds| report.at + Duration::from_secs(seconds);
         let ready = |seconds| limits.reasons(Some(&report), after(seconds)).is_empty();
         let alive = |seconds| limits.is_alive(Some(&report), after(seconds));

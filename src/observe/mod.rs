@@ -21,7 +21,7 @@ pub mod graph;
 pub mod health;
 pub mod logs;
 pub mod machine;
-pub mod observer;
+pub mod monitor;
 pub mod past;
 pub mod reach;
 mod reading;

@@ -40,7 +40,7 @@ pub enum Side {
 
 /// A port of an operator.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Place {
+pub struct Location {
     /// The operator. The last number is 0 for the inside of a scope's edge.
     pub address: Address,
     /// Which side of it.
@@ -50,15 +50,15 @@ pub struct Place {
 }
 
 /// A way from one place to the next, and what a point grows by on it.
-pub type Hop = (Place, (Place, Point));
+pub type Hop = (Location, (Location, Point));
 
 /// For each place the least points that reach it, and the place each came from last.
-pub type Reached = BTreeMap<Place, BTreeMap<(Point, Place), i64>>;
+pub type Reached = BTreeMap<Location, BTreeMap<(Point, Location), i64>>;
 
 /// The inputs of the dataflow, and what it shows.
 pub struct Reach {
     hops: InputSession<Epoch, Hop, isize>,
-    starts: InputSession<Epoch, (Place, Point), isize>,
+    starts: InputSession<Epoch, (Location, Point), isize>,
     reached: Rc<RefCell<Reached>>,
 }
 
@@ -70,11 +70,13 @@ impl Reach {
         let to = Rc::clone(&shown);
         let (hops, starts) = worker.dataflow_named(name, |scope| {
             let (hops, ways) = scope.new_collection::<Hop, isize>();
-            let (starts, stands) = scope.new_collection::<(Place, Point), isize>();
+            let (starts, stands) = scope.new_collection::<(Location, Point), isize>();
             let start = stands.map(|(place, point)| (place.clone(), (point, place)));
             let reached = start.clone().iterate(move |scope, reached| {
                 let (ways, start) = (ways.enter(scope), start.enter(scope));
-                let hop = |from: &Place, (point, _): &(Point, Place), (to, by): &(Place, Point)| {
+                let hop = |from: &Location,
+                           (point, _): &(Point, Location),
+                           (to, by): &(Location, Point)| {
                     (to.clone(), (grown(point, by), from.clone()))
                 };
                 reached.join_map(ways, hop).concat(start).reduce(|_place, points, least| {
@@ -82,7 +84,7 @@ impl Reach {
                     for ((point, whence), _) in points.iter().copied() {
                         if !least
                             .iter()
-                            .any(|((less, _), _): &((Point, Place), _)| is_at_most(less, point))
+                            .any(|((less, _), _): &((Point, Location), _)| is_at_most(less, point))
                         {
                             least.push(((point.clone(), whence.clone()), 1));
                         }
@@ -109,7 +111,7 @@ impl Reach {
     }
 
     /// So much that stands at a place has come, or gone.
-    pub fn change(&mut self, place: Place, point: Point, change: isize) {
+    pub fn change(&mut self, place: Location, point: Point, change: isize) {
         self.starts.update((place, point), change);
     }
 

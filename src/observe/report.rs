@@ -14,7 +14,7 @@ use crate::observe::counters::Status;
 
 /// How a replica stood at its last tick.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct HostReport {
     /// When that was.
     pub at: Instant,
     /// The replica.
@@ -98,7 +98,7 @@ pub fn present(heard_at: &BTreeMap<ReplicaId, Millis>, now: Millis, within_ms: M
     1 + heard_at.values().filter(|at| now.saturating_sub(**at) <= within_ms).count()
 }
 
-impl Report {
+impl HostReport {
     /// The replica with these settings, which stands like this, and of which nothing else is known.
     #[must_use]
     pub fn of(config: &Config, status: Status, now: Millis) -> Self {
@@ -134,7 +134,7 @@ impl Report {
 }
 
 #[cfg(test)]
-impl Report {
+impl HostReport {
     /// Replica 0 of three that hear each other, and have done nothing yet.
     pub fn example() -> Self {
         let now = 1_000_000;

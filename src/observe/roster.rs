@@ -10,7 +10,7 @@ use super::logs::Logs;
 use super::reading::Reading;
 use super::views::Views;
 use crate::engine::meter::{Meter, Meters};
-use crate::observe::graph::{Graph, OperatorKind};
+use crate::observe::graph::{OperatorGraph, OperatorKind};
 
 /// The operators of a replica: those of its wiring, in their order, then those of timely's own that its
 /// worker logs.
@@ -37,7 +37,7 @@ pub(super) struct Known {
 
 impl Roster {
     /// Those of a replica that has been built.
-    pub fn new(graph: &Graph, meters: &Meters, logs: Option<&Logs>) -> Self {
+    pub fn new(graph: &OperatorGraph, meters: &Meters, logs: Option<&Logs>) -> Self {
         // The number of the dataflow depends on what else its worker runs; nothing else has meters.
         let meters = meters.borrow();
         let dataflow = meters.first().and_then(|meter| meter.address.first().copied());

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::counters::Status;
 use super::health::{Reason, lag};
 use super::machine::Machine;
-use super::report::Report;
+use super::report::HostReport;
 use crate::engine::doing::Stuck;
 use crate::links::status::{LINK_BYTES_MAX, LinkStatus};
 use crate::model::types::{Millis, ReplicaId, Slot, View};
@@ -42,7 +42,7 @@ pub struct ReplicaStatus {
     #[serde(default)]
     pub quorum: usize,
     /// What it does in its view.
-    pub role: Role,
+    pub role: ReplicaRole,
     /// The view it is in.
     pub view: View,
     /// Who is to lead that view; nobody where all propose.
@@ -88,7 +88,7 @@ pub struct ReplicaStatus {
     /// Connections to its links and clients ports that have ended, by the kind of reason.
     pub connections_ended: BTreeMap<String, u64>,
     /// Its disk, if it has one.
-    pub disk: Option<Disk>,
+    pub disk: Option<DiskStatus>,
     /// In what the settings of other replicas differ from its own, in words, by the other replica.
     #[serde(default)]
     pub differ: BTreeMap<ReplicaId, String>,
@@ -100,7 +100,7 @@ pub struct ReplicaStatus {
 /// What a replica does in its view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Role {
+pub enum ReplicaRole {
     /// It leads.
     Leader,
     /// It is to lead, and still learns what earlier views left behind.
@@ -176,7 +176,7 @@ pub struct Link {
 
 /// What a disk has been asked since the replica started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Disk {
+pub struct DiskStatus {
     /// Syncs of files.
     pub syncs: u64,
     /// Groups of turns made durable together.
@@ -226,8 +226,8 @@ pub struct Bounds {
 impl ReplicaStatus {
     /// How the replica of this report stands, and what keeps it from being of full use.
     #[must_use]
-    pub fn new(report: &Report, bounds: &Bounds, not_ready: Vec<Reason>) -> Self {
-        let Report { status, .. } = report;
+    pub fn new(report: &HostReport, bounds: &Bounds, not_ready: Vec<Reason>) -> Self {
+        let HostReport { status, .. } = report;
         let differs = |&(slot, replica): &(Slot, ReplicaId)| Divergence { slot, replica };
         let ended = report.faults.iter().map(|(kind, count)| ((*kind).to_owned(), *count));
         Self {
@@ -239,7 +239,7 @@ impl ReplicaStatus {
             replica: report.replica,
             n: report.n,
             quorum: report.quorum,
-            role: Role::of(report),
+            role: ReplicaRole::of(report),
             view: status.view,
             leader: status.leader,
             executed: status.executed,
@@ -271,7 +271,7 @@ impl ReplicaStatus {
             },
             links: report.links.iter().map(|(peer, link)| Link::of(*peer, link, report)).collect(),
             connections_ended: ended.collect(),
-            disk: report.syncs.as_ref().map(|(syncs, times)| Disk {
+            disk: report.syncs.as_ref().map(|(syncs, times)| DiskStatus {
                 syncs: *syncs,
                 groups: times.groups.count(),
                 median_us: times.groups.quantile_us(50),
@@ -290,8 +290,8 @@ impl ReplicaStatus {
     }
 }
 
-impl Role {
-    fn of(report: &Report) -> Self {
+impl ReplicaRole {
+    fn of(report: &HostReport) -> Self {
         let Status { view, leader, leads, .. } = report.status;
         match leader {
             None => Self::Peer,
@@ -303,7 +303,7 @@ impl Role {
 }
 
 impl Link {
-    fn of(peer: ReplicaId, link: &LinkStatus, report: &Report) -> Self {
+    fn of(peer: ReplicaId, link: &LinkStatus, report: &HostReport) -> Self {
         Self {
             peer,
             up: link.up,
@@ -324,7 +324,7 @@ impl Link {
 impl ReplicaStatus {
     /// Replica 0 of three, which leads and has done nothing yet.
     pub fn example() -> Self {
-        let mut report = Report::example();
+        let mut report = HostReport::example();
         report.status.leads = Some(report.status.view);
         let bounds = Bounds {
             cluster: "1".to_owned(),
@@ -344,17 +344,17 @@ mod tests {
 
     #[test]
     fn only_who_has_learned_what_earlier_views_left_behind_leads() {
-        let mut report = Report::example();
+        let mut report = HostReport::example();
         report.status.view = View(3);
-        assert_eq!(Role::of(&report), Role::Candidate);
+        assert_eq!(ReplicaRole::of(&report), ReplicaRole::Candidate);
 
         report.status.leads = Some(View(3));
-        assert_eq!(Role::of(&report), Role::Leader);
+        assert_eq!(ReplicaRole::of(&report), ReplicaRole::Leader);
 
         report.status.leader = Some(ReplicaId(1));
-        assert_eq!(Role::of(&report), Role::Follower);
+        assert_eq!(ReplicaRole::of(&report), ReplicaRole::Follower);
 
         report.status.leader = None;
-        assert_eq!(Role::of(&report), Role::Peer);
+        assert_eq!(ReplicaRole::of(&report), ReplicaRole::Peer);
     }
 }

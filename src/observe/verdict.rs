@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::findings::{Finding, Severity};
 use super::scene::Scene;
-use super::status::Role;
+use super::status::ReplicaRole;
 use crate::model::exit;
 
 /// The state of a cluster in a word.
@@ -104,7 +104,8 @@ impl Scene {
     fn all_is_well(&self) -> String {
         let frames = || self.replicas.iter().filter_map(|seen| Some((seen.frame.as_ref()?, seen)));
         let count = self.replicas.len();
-        let leads = frames().map(|(frame, _)| &frame.status).filter(|it| it.role == Role::Leader);
+        let leads =
+            frames().map(|(frame, _)| &frame.status).filter(|it| it.role == ReplicaRole::Leader);
         let leader = leads.max_by_key(|status| status.view).map_or_else(String::new, |status| {
             format!(", replica {} leads view {}", status.replica, status.view)
         });

@@ -57,7 +57,7 @@ pub type Key = (Option<usize>, Count);
 
 /// What the dataflow shows of the last epoch that has ended.
 #[derive(Debug, Default)]
-pub struct Shown {
+pub struct Totals {
     /// Counts since the replica started.
     pub total: BTreeMap<Key, i64>,
     /// Counts of the last epochs.
@@ -72,13 +72,13 @@ pub struct Views {
     /// slot is one change an epoch.
     counted: BTreeMap<Key, u64>,
     epoch: Epoch,
-    shown: Rc<RefCell<Shown>>,
+    shown: Rc<RefCell<Totals>>,
 }
 
 impl Views {
     /// Builds the dataflow.
     pub fn build(worker: &mut Worker) -> Self {
-        let shown: Rc<RefCell<Shown>> = Rc::default();
+        let shown: Rc<RefCell<Totals>> = Rc::default();
         let (counts, lately) = worker.dataflow_named("views", |scope| {
             let (counts, total) = scope.new_collection();
             let (lately, recent) = scope.new_collection();
@@ -116,7 +116,7 @@ impl Views {
     }
 
     /// What the dataflow shows.
-    pub fn shown(&self) -> std::cell::Ref<'_, Shown> {
+    pub fn shown(&self) -> std::cell::Ref<'_, Totals> {
         self.shown.borrow()
     }
 }
@@ -126,8 +126,8 @@ type Collection<'s, D> = VecCollection<'s, Epoch, D, isize>;
 /// Keeps a map of counts up to date with a collection of them.
 fn show(
     counts: Collection<'_, (Key, isize)>,
-    shown: &Rc<RefCell<Shown>>,
-    of: fn(&mut Shown) -> &mut BTreeMap<Key, i64>,
+    shown: &Rc<RefCell<Totals>>,
+    of: fn(&mut Totals) -> &mut BTreeMap<Key, i64>,
 ) {
     let to = Rc::clone(shown);
     counts.inspect(move |((key, count), _epoch, change)| {

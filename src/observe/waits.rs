@@ -2,7 +2,7 @@
 
 use timely::worker::Worker;
 
-use super::reach::{Hop, Place, Reach, Side};
+use super::reach::{Hop, Location, Reach, Side};
 use super::views::Epoch;
 use crate::model::events::{Holding, Wait};
 
@@ -25,12 +25,12 @@ impl Waits {
         waits
     }
 
-    fn place(&mut self, role: &str) -> Place {
+    fn place(&mut self, role: &str) -> Location {
         let at = self.roles.iter().position(|known| known == role).unwrap_or_else(|| {
             self.roles.push(role.to_owned());
             self.roles.len() - 1
         });
-        Place { address: vec![at], side: Side::Output, port: 0 }
+        Location { address: vec![at], side: Side::Output, port: 0 }
     }
 
     /// Says what the roles hold in the present epoch.
@@ -55,7 +55,7 @@ impl Waits {
     /// The roles that hold back the application, itself first, by their distance from it.
     pub fn chain(&self) -> Vec<&str> {
         let reached = self.reach.reached();
-        let role = |place: &Place| self.roles.get(*place.address.first()?).map(String::as_str);
+        let role = |place: &Location| self.roles.get(*place.address.first()?).map(String::as_str);
         let mut chain: Vec<_> = reached
             .iter()
             .filter_map(|(place, least)| Some((least.keys().next()?.0.clone(), role(place)?)))

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use timely::worker::Worker;
 
 use super::frame::Frame;
-use super::observer::Observer;
+use super::monitor::Monitor;
 use super::past::Past;
 use super::status::ReplicaStatus;
 use crate::engine::doing::Doing;
@@ -20,11 +20,11 @@ use crate::model::types::{ReplicaId, To};
 
 /// The host's end of an observer that watches a node.
 #[derive(Clone)]
-pub struct Observation(Rc<RefCell<Observer>>);
+pub struct Observation(Rc<RefCell<Monitor>>);
 
 /// The node's end of it.
 struct Hooks<M> {
-    observer: Rc<RefCell<Observer>>,
+    observer: Rc<RefCell<Monitor>>,
     step: fn(&M) -> Option<Step>,
     doing: Doing,
     /// Whose messages come, and when they did, once that is wanted.
@@ -32,7 +32,7 @@ struct Hooks<M> {
     received_at: Option<u64>,
 }
 
-impl Observer {
+impl Monitor {
     /// Watches `node` from now on, which has been started on the worker that was prepared for it. `step` is
     /// the [protocol's](crate::engine::protocol::Protocol).
     pub fn watch<M, R>(self, node: &mut Node<M, R>, step: fn(&M) -> Option<Step>) -> Observation

@@ -6,14 +6,14 @@ use std::ops::Add;
 use super::frame::{Channel, Histogram, Operator, Spread};
 use super::logs::Logs;
 use super::roster::{Known, Roster};
-use super::views::{Count, Key, Shown};
+use super::views::{Count, Key, Totals};
 use crate::model::histogram::octave_ns;
 use crate::model::types::Slot;
 use crate::observe::graph::{Edge, EdgeKind, Wiring};
 
 /// What is shown, over the time for which counts are recent.
 pub(super) struct Window<'a> {
-    pub shown: &'a Shown,
+    pub shown: &'a Totals,
     pub seconds: f64,
 }
 

@@ -16,8 +16,8 @@ use taraflow::model::types::{ClientId, ReplicaId, Slot};
 use taraflow::observe::counters::Status;
 use taraflow::observe::frame::{Frame, Level};
 use taraflow::observe::graph;
-use taraflow::observe::observer::Observer;
-use taraflow::observe::report::Report;
+use taraflow::observe::monitor::Monitor;
+use taraflow::observe::report::HostReport;
 use taraflow::observe::scene::{Scene, Sighting};
 use taraflow::observe::status::{Bounds, ReplicaStatus};
 use taraflow::observe::watching::Observation;
@@ -62,7 +62,7 @@ impl World {
             let wiring = graph::wiring(&config, tara::dataflow);
             let clock = Rc::clone(&now_ms);
             let now = Box::new(move || clock.get() * 1_000);
-            let (worker, observer) = Observer::prepare(Level::Basic, &config, wiring, now);
+            let (worker, observer) = Monitor::prepare(Level::Basic, &config, wiring, now);
             let app = Box::new(Nothing);
             let mut node = Node::start_on(worker, &config, None, app, tara::dataflow).unwrap();
             let observation = observer.watch(&mut node, tara::PROTOCOL.step);
@@ -141,10 +141,10 @@ impl World {
             place.node.look();
             place.node.turn().unwrap();
             let status = Status { executed: place.executed, ..Status::default() };
-            let report = Report {
+            let report = HostReport {
                 up_for: std::time::Duration::from_millis(now),
                 heard_at: place.heard_at.clone(),
-                ..Report::of(&Config::new(me, self.n), status, now)
+                ..HostReport::of(&Config::new(me, self.n), status, now)
             };
             let bounds = Bounds {
                 cluster: "1".to_owned(),
@@ -156,7 +156,7 @@ impl World {
             };
             let mut status = ReplicaStatus::new(&report, &bounds, Vec::new());
             if me == ReplicaId(0) {
-                status.role = taraflow::observe::status::Role::Leader;
+                status.role = taraflow::observe::status::ReplicaRole::Leader;
             }
             place.frame = Some(Arc::new(place.observation.frame(&mut place.node, status)));
             place.framed_at = now;

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use taraflow::dataflows::tara::invariants::subject;
-use taraflow::hosts::simulation::{Settings, World};
+use taraflow::hosts::simulation::{World, WorldSettings};
 use taraflow::model::quorum::Tolerance;
 
 const SEEDS: std::ops::Range<u64> = 0..8;
@@ -11,7 +11,8 @@ const LINE: &str = "fingerprints:";
 
 fn fingerprints() -> Vec<u64> {
     let run = |seed| {
-        World::run(&subject(), seed, Settings::swarm(seed, Tolerance::Crash), false).fingerprint
+        World::run(&subject(), seed, WorldSettings::swarm(seed, Tolerance::Crash), false)
+            .fingerprint
     };
     SEEDS.map(run).collect()
 }
@@ -30,12 +31,13 @@ fn printed_by(command: &mut Command) -> String {
 #[test]
 fn a_recorded_run_is_the_same_run() {
     for seed in 0..10 {
-        let settings = Settings::swarm(seed, Tolerance::Crash);
+        let settings = WorldSettings::swarm(seed, Tolerance::Crash);
         let (recorded, text) = World::record(&subject(), seed, settings.clone());
         let unseen = World::run(&subject(), seed, settings, false);
         assert_eq!(recorded.fingerprint, unseen.fingerprint, "seed {seed}");
         assert!(text.lines().count() > 3, "seed {seed} has frames");
-        let (_, again) = World::record(&subject(), seed, Settings::swarm(seed, Tolerance::Crash));
+        let (_, again) =
+            World::record(&subject(), seed, WorldSettings::swarm(seed, Tolerance::Crash));
         assert!(text == again, "seed {seed} is recorded as it was before, byte for byte");
     }
 }

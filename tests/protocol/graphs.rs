@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use taraflow::dataflows;
 use taraflow::model::config::Config;
 use taraflow::model::types::ReplicaId;
-use taraflow::observe::graph::{EdgeKind, Graph, OperatorKind, arrows};
+use taraflow::observe::graph::{EdgeKind, OperatorGraph, OperatorKind, arrows};
 
 /// The protocols: name, golden file, and the source that holds the figure.
 const PROTOCOLS: [(&str, &str, &str); 1] =
     [("tara", include_str!("graphs/tara.txt"), include_str!("../../dataflows/tara/mod.rs"))];
 
-fn graph(protocol: &str) -> Graph {
+fn graph(protocol: &str) -> OperatorGraph {
     dataflows::find(protocol).unwrap().graph(&Config::new(ReplicaId(0), 3))
 }
 
@@ -185,6 +185,6 @@ fn graphviz_is_given_every_operator_and_edge() {
 fn json_is_read_back_as_it_was() {
     for (protocol, ..) in PROTOCOLS {
         let graph = graph(protocol);
-        assert_eq!(serde_json::from_str::<Graph>(&graph.json()).unwrap(), graph);
+        assert_eq!(serde_json::from_str::<OperatorGraph>(&graph.json()).unwrap(), graph);
     }
 }

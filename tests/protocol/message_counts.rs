@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use taraflow::dataflows::tara::{Message, PROTOCOL};
-use taraflow::hosts::simulation::{Settings, World};
+use taraflow::hosts::simulation::{World, WorldSettings};
 use taraflow::model::events::Event;
 use taraflow::model::types::ReplicaId;
 
@@ -54,7 +54,7 @@ impl Onlooker for Counts {
 
 fn counted(n: usize, seed: u64) -> Counts {
     COUNTS.take();
-    let outcome = World::run(&watched::<Counts>(), seed, Settings::calm(n), false);
+    let outcome = World::run(&watched::<Counts>(), seed, WorldSettings::calm(n), false);
     assert_eq!(outcome.violation, None, "{n} replicas, seed {seed}");
     COUNTS.take()
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use taraflow::dataflows::tara::{Message, PROTOCOL, Promise};
 use taraflow::disk::Recovered;
-use taraflow::hosts::simulation::{Micros, Settings, World};
+use taraflow::hosts::simulation::{Micros, World, WorldSettings};
 use taraflow::model::batch::weight;
 use taraflow::model::events::Event;
 use taraflow::model::types::{ReplicaId, Slot};
@@ -68,8 +68,8 @@ impl Onlooker for Seen {
 }
 
 /// A world of large values, in which nothing is forgotten.
-fn settings(n: usize, us_per_kb: Micros) -> Settings {
-    let mut settings = Settings::calm(n);
+fn settings(n: usize, us_per_kb: Micros) -> WorldSettings {
+    let mut settings = WorldSettings::calm(n);
     let config = &mut settings.config;
     (config.checkpoint_every, config.window) = (10_000, 20_000);
     settings.sizes.value_bytes = 60_000;
@@ -82,7 +82,7 @@ fn settings(n: usize, us_per_kb: Micros) -> Settings {
 
 /// Lets a world work while `away` hear nothing, ends all when everything is answered, and has all come
 /// back. Says what was seen since then.
-fn return_of_all(seed: u64, settings: Settings, away: &[u16]) -> Seen {
+fn return_of_all(seed: u64, settings: WorldSettings, away: &[u16]) -> Seen {
     SEEN.take();
     let n = settings.config.n;
     let operations = settings.operations as usize;

@@ -7,12 +7,12 @@ use crate::model::events::Wait;
 use crate::model::types::{ClientId, ReplicaId, Slot, View};
 use crate::observe::findings::{Code, Finding, Severity};
 use crate::observe::frame::{
-    BatchLife, Blame, Channel, Frame, Happened, Holding, Level, Operator, RequestRun, SlotLife,
+    BatchLife, Blame, Channel, Frame, Happened, Level, Operator, RequestRun, RoleHolding, SlotLife,
     Spread, VERSION,
 };
 use crate::observe::graph::{EdgeKind, OperatorKind};
 use crate::observe::scene::{Scene, Sighting};
-use crate::observe::status::{ReplicaStatus, Role};
+use crate::observe::status::{ReplicaRole, ReplicaStatus};
 use crate::observe::verdict::Verdict;
 
 /// When all of it was.
@@ -67,7 +67,7 @@ pub(in crate::cli) fn life(replica: u16, slot: u64) -> SlotLife {
 
 /// A replica of three in view 4, which replica 0 leads.
 pub(in crate::cli) fn frame(replica: u16) -> Frame {
-    let role = if replica == 0 { Role::Leader } else { Role::Follower };
+    let role = if replica == 0 { ReplicaRole::Leader } else { ReplicaRole::Follower };
     let (view, executed, stable) = (View(4), Slot(2_000), Slot(1_792));
     let replica = ReplicaId(replica);
     let status =
@@ -105,7 +105,7 @@ pub(in crate::cli) fn frame(replica: u16) -> Frame {
             channel("committer", "learner", EdgeKind::Link, "Commit", 3),
             channel("release", "executor", EdgeKind::Forward, "Ordered", 0),
         ],
-        holdings: vec![Holding {
+        holdings: vec![RoleHolding {
             role: "learner".to_owned(),
             slot: Some(Slot(2_000)),
             held: 1,

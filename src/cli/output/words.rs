@@ -5,7 +5,7 @@ use crate::model::types::ReplicaId;
 use crate::observe::findings::Severity;
 use crate::observe::frame::{Held, Hold, Input};
 use crate::observe::scene::Sighting;
-use crate::observe::status::{ReplicaStatus, Role};
+use crate::observe::status::{ReplicaRole, ReplicaStatus};
 
 /// A duration in at most six characters: `7 us`, `1.2 ms`, `31 s`.
 pub(in crate::cli) fn span(us: u64) -> String {
@@ -94,10 +94,10 @@ pub(in crate::cli) fn input(input: &Input) -> String {
 
 pub(in crate::cli) fn role(status: &ReplicaStatus) -> &'static str {
     match status.role {
-        Role::Leader => "leader",
-        Role::Candidate => "candidate",
-        Role::Follower => "follower",
-        Role::Peer => "peer",
+        ReplicaRole::Leader => "leader",
+        ReplicaRole::Candidate => "candidate",
+        ReplicaRole::Follower => "follower",
+        ReplicaRole::Peer => "peer",
     }
 }
 

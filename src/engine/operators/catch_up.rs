@@ -80,7 +80,7 @@ impl CatchUp {
 }
 
 /// The streams catch-up writes.
-pub struct Streams<'s> {
+pub struct CatchUpStreams<'s> {
     /// To peers.
     pub messages: Stream<'s, (To, CatchUp)>,
     /// Slots learned from a peer.
@@ -101,7 +101,7 @@ pub fn catch_up<'s>(
     messages: Stream<'s, (ReplicaId, CatchUp)>,
     Pulse { clock, looks }: Pulse<'s>,
     state: State,
-) -> Streams<'s> {
+) -> CatchUpStreams<'s> {
     let mut role = Role::new("catch_up", clock.scope(), state);
     let (say, out) = role.output();
     let (learn, decided) = role.output();
@@ -135,7 +135,7 @@ pub fn catch_up<'s>(
     });
     role.on(clock, move |state, now| say_too.send(state.on_tick(now)));
     role.build();
-    Streams { messages: out, decided, restored, cuts, events }
+    CatchUpStreams { messages: out, decided, restored, cuts, events }
 }
 
 struct Piece {

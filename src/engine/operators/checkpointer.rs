@@ -26,7 +26,7 @@ pub struct Report {
 }
 
 /// The streams a checkpointer writes.
-pub struct Streams<'s, R: Clone + 'static> {
+pub struct CheckpointerStreams<'s, R: Clone + 'static> {
     /// To every replica.
     pub reports: Stream<'s, Report>,
     /// Stable checkpoints, each later than the one before.
@@ -45,7 +45,7 @@ pub fn checkpointer<'s, R: Clone + 'static>(
     Pulse { clock, looks }: Pulse<'s>,
     own: Option<&Checkpoint>,
     config: &Config,
-) -> Streams<'s, R> {
+) -> CheckpointerStreams<'s, R> {
     let mut role = Role::new("checkpointer", clock.scope(), Checkpointer::new(own, config));
     let (report, own_reports) = role.output();
     let (enough, stable) = role.output();
@@ -74,7 +74,7 @@ pub fn checkpointer<'s, R: Clone + 'static>(
     });
     role.on(clock, move |checkpointer, now| report_again.send(checkpointer.on_tick(now)));
     role.build();
-    Streams { reports: own_reports, stable, durable, events }
+    CheckpointerStreams { reports: own_reports, stable, durable, events }
 }
 
 /// Owns the knowledge of which checkpoint is stable.

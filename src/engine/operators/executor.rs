@@ -13,7 +13,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::operators::release::Ordered;
-use crate::engine::operators::sessions::{Limits, Sessions};
+use crate::engine::operators::sessions::{SessionLimits, Sessions};
 use crate::engine::role::{Role, Stream};
 use crate::model::app::{At, Damaged, Frozen, StateMachine};
 use crate::model::batch::{Answer, Batch, Replies, Reply, Value, weight};
@@ -54,7 +54,7 @@ impl Progress {
 }
 
 /// The streams an executor writes.
-pub struct Streams<'s> {
+pub struct ExecutorStreams<'s> {
     /// Answers to this replica's clients.
     pub replies: Stream<'s, Replies>,
     /// Progress, once a slot.
@@ -71,7 +71,7 @@ pub fn executor<'s>(
     digests: Stream<'s, ()>,
     looks: Stream<'s, ()>,
     executor: Executor,
-) -> Streams<'s> {
+) -> ExecutorStreams<'s> {
     let mut role = Role::new("executor", ordered.scope(), executor);
     let (reply, replies) = role.output();
     let (done, executed) = role.output();
@@ -106,7 +106,7 @@ pub fn executor<'s>(
         answer.send([Event::Digest { slot, digest }]);
     });
     role.build();
-    Streams { replies, executed, cuts, events }
+    ExecutorStreams { replies, executed, cuts, events }
 }
 
 /// Owns the replicated state.
@@ -115,7 +115,7 @@ pub struct Executor {
     /// How often this replica has started. The lines of an earlier life are gone, and their names may
     /// belong to others.
     incarnation: u64,
-    limits: Limits,
+    limits: SessionLimits,
     state: State,
     pace: Pace,
     /// That of the slot executed last.
@@ -234,7 +234,7 @@ impl Executor {
             pace: Pace { every: (config.checkpoint_every, config.checkpoint_bytes), since: (0, 0) },
             weight: 0,
             cut_from: Slot(0),
-            limits: Limits {
+            limits: SessionLimits {
                 window: config.client_window,
                 sessions: config.sessions_max,
                 bytes: Self::RESULTS_BYTES_MAX,

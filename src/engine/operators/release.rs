@@ -14,7 +14,7 @@ use timely::progress::Antichain;
 use timely::progress::operate::FrontierInterest;
 
 use crate::engine::direct::Direct;
-use crate::engine::meter::{Metered, Port};
+use crate::engine::meter::{Metered, PortMeter};
 use crate::engine::role::{Stream, Time};
 use crate::model::batch::Value;
 use crate::model::checkpoint::Checkpoint;
@@ -97,7 +97,7 @@ struct Release {
     now: Capability<Time>,
     waiting: BTreeMap<Slot, Value>,
     output: OutputBuilder<Time, CapacityContainerBuilder<Vec<Ordered>>>,
-    released: Port,
+    released: PortMeter,
 }
 
 impl Release {

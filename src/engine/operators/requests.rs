@@ -35,7 +35,7 @@ pub struct Announce {
 }
 
 /// The streams a request source writes.
-pub struct Streams<'s> {
+pub struct RequestStreams<'s> {
     /// To the leader, when it is another replica.
     pub forwards: Stream<'s, (ReplicaId, Forward)>,
     /// To this replica's own proposer, when it leads.
@@ -55,7 +55,7 @@ pub fn request_source<'s>(
     views: Stream<'s, View>,
     Pulse { clock, looks }: Pulse<'s>,
     source: RequestSource,
-) -> Streams<'s> {
+) -> RequestStreams<'s> {
     let mut role = Role::new("request_source", clock.scope(), source);
     let (forward, forwards) = role.output();
     let (own_forward, own) = role.output();
@@ -93,7 +93,7 @@ pub fn request_source<'s>(
         }
     });
     role.build();
-    Streams { forwards, own, announces, room, events }
+    RequestStreams { forwards, own, announces, room, events }
 }
 
 /// Owns the batches of this replica's clients until they are executed here.

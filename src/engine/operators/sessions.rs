@@ -34,7 +34,7 @@ struct Session {
 
 /// How many sessions there are, and how much each may have open.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct SessionLimits {
     /// Requests a client may have open at a time.
     pub window: u64,
     /// Sessions kept.
@@ -46,7 +46,7 @@ pub struct Limits {
 
 /// An answer, and whether it was given before.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Executed<'a> {
+pub struct SessionAnswer<'a> {
     /// What to tell the client.
     pub answer: Answer<'a>,
     /// Whether the request had been executed before.
@@ -59,19 +59,19 @@ impl Sessions {
         &mut self,
         slot: Slot,
         request: Request<'_>,
-        limits: Limits,
+        limits: SessionLimits,
         apply: impl FnOnce(&mut Vec<u8>),
-    ) -> Executed<'_> {
+    ) -> SessionAnswer<'_> {
         if request.number == 0 {
             let client = self.open_session(slot, limits);
-            return Executed { answer: Answer::Opened(client), duplicate: false };
+            return SessionAnswer { answer: Answer::Opened(client), duplicate: false };
         }
         if let Some(session) = self.open.get_mut(&request.client) {
             session.used = slot;
         }
         self.make_room(limits);
         let Some(session) = self.open.get_mut(&request.client) else {
-            return Executed { answer: Answer::NoSession, duplicate: false };
+            return SessionAnswer { answer: Answer::NoSession, duplicate: false };
         };
         self.bytes -= session.acknowledge(request.acknowledged.min(request.number - 1));
         let bytes = &mut self.bytes;
@@ -86,7 +86,7 @@ impl Sessions {
         self.bytes = self.open.values().map(Session::bytes).sum();
     }
 
-    fn make_room(&mut self, limits: Limits) {
+    fn make_room(&mut self, limits: SessionLimits) {
         let share = limits.bytes / limits.sessions;
         while self.bytes > limits.bytes {
             let heavy = self.open.iter().filter(|(_, session)| session.bytes() > share);
@@ -112,7 +112,7 @@ impl Sessions {
         self.open.is_empty()
     }
 
-    fn open_session(&mut self, slot: Slot, limits: Limits) -> ClientId {
+    fn open_session(&mut self, slot: Slot, limits: SessionLimits) -> ClientId {
         while self.open.len() >= limits.sessions {
             let silent = self.open.iter().min_by_key(|(client, session)| (session.used, **client));
             let Some((&client, _)) = silent else { break };
@@ -145,12 +145,12 @@ impl Session {
         number: u64,
         window: u64,
         apply: impl FnOnce(&mut Vec<u8>),
-    ) -> Executed<'_> {
+    ) -> SessionAnswer<'_> {
         if number <= self.low {
-            return Executed { answer: Answer::Forgotten, duplicate: true };
+            return SessionAnswer { answer: Answer::Forgotten, duplicate: true };
         }
         if number - self.low > window {
-            return Executed { answer: Answer::OutsideWindow, duplicate: false };
+            return SessionAnswer { answer: Answer::OutsideWindow, duplicate: false };
         }
         let index = (number - self.low - 1) as usize;
         if self.results.len() <= index {
@@ -162,7 +162,7 @@ impl Session {
             apply(&mut reply);
             ByteBuf::from(reply)
         });
-        Executed { answer: Answer::Done(result), duplicate }
+        SessionAnswer { answer: Answer::Done(result), duplicate }
     }
 }
 
@@ -170,7 +170,7 @@ impl Session {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { window: 4, sessions: 2, bytes: 100 };
+    const LIMITS: SessionLimits = SessionLimits { window: 4, sessions: 2, bytes: 100 };
 
     fn ask(sessions: &mut Sessions, number: u64, acknowledged: u64) -> (Option<Vec<u8>>, bool) {
         let request = Request { client: ClientId(0), number, acknowledged, command: b"" };
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn sessions_that_hold_too_much_are_closed_and_the_others_stay() {
-        let limits = Limits { sessions: 10, ..LIMITS };
+        let limits = SessionLimits { sessions: 10, ..LIMITS };
         let mut sessions = Sessions::default();
         for client in 0..5 {
             sessions.open_session(Slot(client), limits);

@@ -33,7 +33,7 @@ use crate::model::types::ReplicaId;
 use crate::observe::board;
 use crate::observe::counters::Board;
 use crate::observe::frame::{Frame, Level};
-use crate::observe::observer::Observer;
+use crate::observe::monitor::Monitor;
 use crate::observe::scene::Scene;
 use crate::observe::status::Bounds;
 
@@ -356,7 +356,7 @@ where
         let (board, bounds) = (self.shared.shown[me.0 as usize].clone(), self.bounds());
         let live = move |held: Sender<EdgeRequest>| {
             let mut end = end;
-            let (worker, observer) = Observer::of_new_worker(level, &config, protocol, clock);
+            let (worker, observer) = Monitor::of_new_worker(level, &config, protocol, clock);
             let node = Node::start_on(worker, &config, disk, application(), protocol.dataflow);
             let mut node = match node {
                 Ok(node) => node,

@@ -18,7 +18,7 @@ use crate::model::config::Config;
 use crate::model::error::Error;
 use crate::model::types::{Millis, ReplicaId, Slot};
 use crate::observe::counters::{Board, Origin, Seen};
-use crate::observe::report::Report;
+use crate::observe::report::HostReport;
 
 /// What the cluster tells a replica's thread.
 pub(super) enum Control {
@@ -229,12 +229,12 @@ where
         }
     }
 
-    fn report(&self) -> Report {
+    fn report(&self) -> HostReport {
         let Config { me, n, .. } = self.config;
         let status = self.lines.board.with(|status| status.clone());
         let peers = (0..n as u16).map(ReplicaId).filter(|peer| *peer != me);
         let link = |peer| (peer, self.lines.post.status(me, peer));
-        Report {
+        HostReport {
             up_for: self.lines.clock.elapsed().saturating_sub(self.started),
             idle_for: status.executed_at.map(|at| self.lines.clock.elapsed().saturating_sub(at)),
             fenced: self.node.is_fenced(),
@@ -245,7 +245,7 @@ where
             native_clients: self.edge.clients(),
             full: self.node.is_full(),
             syncs: self.node.meter().map(|meter| (meter.syncs(), meter.sync_times())),
-            ..Report::of(&self.config, status, self.lines.clock.now())
+            ..HostReport::of(&self.config, status, self.lines.clock.now())
         }
     }
 

@@ -28,7 +28,7 @@ use crate::model::types::{Millis, ReplicaId};
 use crate::observe::board::Board;
 use crate::observe::counters::{Origin, Status};
 use crate::observe::frame::{Frame, Happened, SlotLife};
-use crate::observe::report::{Report, present};
+use crate::observe::report::{HostReport, present};
 
 /// What wakes the loop beside sockets.
 pub const WAKER: Token = Token(64);
@@ -342,7 +342,7 @@ where
         let idle_for = |at| clock.elapsed().saturating_sub(at);
         let heard = present(inbound.heard_at(), now, config.present_ms()) - 1;
         lines.describe(&self.status, heard, clock.elapsed());
-        showing.report(Report {
+        showing.report(HostReport {
             up_for: clock.elapsed(),
             idle_for: self.status.executed_at.map(idle_for),
             draining: self.deadline.is_some(),
@@ -359,7 +359,7 @@ where
             faults: inbound.faults().with(lines.faults()),
             syncs: node.meter().map(|meter| (meter.syncs(), meter.sync_times())),
             full: node.is_full(),
-            ..Report::of(config, self.status.clone(), now)
+            ..HostReport::of(config, self.status.clone(), now)
         });
     }
 

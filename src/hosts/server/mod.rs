@@ -39,7 +39,7 @@ use crate::model::app::{Census, StateMachine};
 use crate::model::clock::Clock;
 use crate::model::error::Error;
 use crate::observe::board::Board;
-use crate::observe::observer::Observer;
+use crate::observe::monitor::Monitor;
 use crate::observe::status::Bounds;
 
 use accept::AcceptConfig;
@@ -95,7 +95,7 @@ where
     let poll = Poll::new().map_err(Error::System)?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(Error::System)?);
     let clock = Clock::start();
-    let (worker, observer) = Observer::of_new_worker(settings.observe, config, protocol, clock);
+    let (worker, observer) = Monitor::of_new_worker(settings.observe, config, protocol, clock);
     let dataflow = protocol.dataflow;
     let mut node = match &settings.data {
         None => Node::start_on(worker, config, None, application, dataflow)?,

@@ -9,7 +9,7 @@ use super::random::Random;
 use crate::model::batch::Answer;
 use crate::model::types::{ClientId, ReplicaId};
 
-use super::faults::{Micros, Settings};
+use super::faults::{Micros, WorldSettings};
 
 /// A request on its way to a replica.
 #[derive(Clone, Debug, Hash)]
@@ -82,7 +82,7 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    pub fn new(settings: &Settings) -> Self {
+    pub fn new(settings: &WorldSettings) -> Self {
         let each = settings.operations / settings.clients as u64;
         let n = settings.config.n as u64;
         let client = |index: usize| Client {

@@ -1,6 +1,6 @@
 //! What simulated clients ask, and what the answers mean.
 
-use super::linearizability::{Action, Reply as Seen, Text, Value};
+use super::linearizability::{Action, RegisterReply as Seen, RegisterValue, Text};
 use super::random::Random;
 use crate::kv::resp::{Parsed, RespLimits, RespReply, write_command};
 use crate::model::types::ClientId;
@@ -49,7 +49,7 @@ impl Sizes {
             (_, 4) => (Action::Append(Text::of(unique.as_bytes())), vec!["APPEND", &name, &unique]),
             _ => {
                 let value = self.value(&unique, random);
-                let stored = Value::of(value.as_bytes());
+                let stored = RegisterValue::of(value.as_bytes());
                 let (action, word) = match drawn {
                     5 => (Action::SetIfAbsent(stored), "SETNX"),
                     _ => (Action::Set(stored), "SET"),
@@ -86,7 +86,9 @@ pub(super) fn seen(action: Action, result: &[u8]) -> Option<Seen> {
     };
     Some(match (action, reply) {
         (Action::Set(_), RespReply::Simple(_)) => Seen::Done,
-        (Action::Get, RespReply::Bulk(value)) => Seen::Value(value.map(|value| Value::of(&value))),
+        (Action::Get, RespReply::Bulk(value)) => {
+            Seen::Value(value.map(|value| RegisterValue::of(&value)))
+        }
         (Action::Incr(_), RespReply::Integer(sum)) => Seen::Number(sum),
         (Action::Append(_), RespReply::Integer(length)) => {
             Seen::Length(u32::try_from(length).ok()?)

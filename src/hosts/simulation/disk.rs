@@ -31,12 +31,12 @@ struct Files {
     /// Whether something has been written over since the machine crashed: after that the replica knows all
     /// it should know of its files.
     settled: bool,
-    counts: Counts,
+    counts: DiskCounts,
 }
 
 /// What has been asked of a disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct DiskCounts {
     /// Appends.
     pub appends: u64,
     /// Syncs of files.
@@ -107,7 +107,7 @@ impl FaultyDisk {
 
     /// What has been asked of it.
     #[must_use]
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> DiskCounts {
         self.files().counts
     }
 

@@ -12,8 +12,8 @@ pub type Micros = u64;
 
 /// One simulated world. Chances are per million.
 #[derive(Clone, Debug)]
-pub struct Settings {
-    /// Settings of the replicas; `me` is filled in.
+pub struct WorldSettings {
+    /// WorldSettings of the replicas; `me` is filled in.
     pub config: Config,
     /// Clients, one at least with a session.
     pub clients: usize,
@@ -149,7 +149,7 @@ pub enum Act {
     Harm,
 }
 
-impl Settings {
+impl WorldSettings {
     /// A world without faults.
     #[must_use]
     pub fn calm(n: usize) -> Self {
@@ -288,7 +288,7 @@ impl Settings {
     }
 }
 
-/// Settings at which checkpoints, transfers in pieces and full windows are frequent.
+/// WorldSettings at which checkpoints, transfers in pieces and full windows are frequent.
 fn swarm_config(r: &mut Random, n: usize) -> Config {
     let mut config = Config::new(ReplicaId(0), n);
     config.checkpoint_every = r.within(4..48);
@@ -336,10 +336,10 @@ mod tests {
 
     #[test]
     fn a_hundred_worlds_hold_every_kind_of_client_size_and_fault() {
-        let worlds: Vec<Settings> =
-            (0..100).map(|seed| Settings::swarm(seed, Tolerance::Crash)).collect();
+        let worlds: Vec<WorldSettings> =
+            (0..100).map(|seed| WorldSettings::swarm(seed, Tolerance::Crash)).collect();
         let some =
-            |holds: fn(&Settings) -> bool| worlds.iter().filter(|world| holds(world)).count();
+            |holds: fn(&WorldSettings) -> bool| worlds.iter().filter(|world| holds(world)).count();
         assert!(some(|world| world.lines > 0) > 20);
         assert!(some(|world| world.lines == 0) > 20);
         assert!(some(|world| world.stillborn > 0) > 20);

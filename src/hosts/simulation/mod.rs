@@ -35,8 +35,8 @@ use crate::model::app::StateMachine;
 use crate::model::config::Config;
 
 pub use commands::Sizes;
-pub use disk::{Counts as DiskCounts, FaultyDisk};
-pub use faults::{Act, Disks, Micros, Network, Settings};
+pub use disk::{DiskCounts, FaultyDisk};
+pub use faults::{Act, Disks, Micros, Network, WorldSettings};
 pub use oracle::Counts;
 pub use random::Random;
 pub use traffic::Links;

@@ -22,8 +22,8 @@ use crate::model::types::{Millis, ReplicaId};
 use crate::observe::counters::{Origin, Status};
 use crate::observe::frame::Level;
 use crate::observe::graph;
-use crate::observe::observer::Observer;
-use crate::observe::report::Report;
+use crate::observe::monitor::Monitor;
+use crate::observe::report::HostReport;
 use crate::observe::status::{Bounds, ReplicaStatus};
 use crate::observe::watching::Observation;
 
@@ -79,11 +79,11 @@ impl Recorder {
         &self,
         config: &Config,
         dataflow: &Dataflow<M, R>,
-    ) -> (Worker, Observer) {
+    ) -> (Worker, Monitor) {
         let wiring = graph::wiring(config, |inputs, config| dataflow(inputs, config));
         let now = Rc::clone(&self.now);
         let now = Box::new(move || now.get());
-        let (worker, observer) = Observer::prepare(Level::Basic, config, wiring, now);
+        let (worker, observer) = Monitor::prepare(Level::Basic, config, wiring, now);
         (worker, observer.without_times())
     }
 
@@ -209,16 +209,16 @@ impl Recorder {
 }
 
 impl Seat {
-    fn report(&self, config: &Config, fenced: bool, now: Micros, now_ms: Millis) -> Report {
+    fn report(&self, config: &Config, fenced: bool, now: Micros, now_ms: Millis) -> HostReport {
         let Config { me, n, .. } = *config;
         let peers = (0..n as u16).map(ReplicaId).filter(|peer| *peer != me);
         let link = |peer| (peer, LinkStatus { up: true, ..LinkStatus::default() });
-        Report {
+        HostReport {
             up_for: Duration::from_micros(now - self.started_at),
             fenced,
             links: peers.map(link).collect(),
             heard_at: self.heard_at.clone(),
-            ..Report::of(config, self.status.clone(), now_ms)
+            ..HostReport::of(config, self.status.clone(), now_ms)
         }
     }
 }

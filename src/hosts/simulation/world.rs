@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::clients::Clients;
 use super::disk::FaultyDisk;
 use super::events::{Future, Happening};
-use super::faults::{Micros, Settings};
+use super::faults::{Micros, WorldSettings};
 use super::linearizability::{Verdict, check_within};
 use super::lines::Lines;
 use super::oracle::Common;
@@ -27,7 +27,7 @@ use crate::model::types::{ReplicaId, Slot, View};
 
 /// A simulated cluster with its clients.
 pub struct World<M: Clone + 'static, R: Clone + 'static> {
-    pub(super) settings: Settings,
+    pub(super) settings: WorldSettings,
     pub(super) subject: Subject<M, R>,
     pub(super) random: Random,
     pub(super) now: Micros,
@@ -85,7 +85,7 @@ where
     R: Clone + Serialize + DeserializeOwned + 'static,
 {
     /// Runs the world of `seed` to its end.
-    pub fn run(subject: &Subject<M, R>, seed: u64, settings: Settings, keep: bool) -> Outcome {
+    pub fn run(subject: &Subject<M, R>, seed: u64, settings: WorldSettings, keep: bool) -> Outcome {
         let mut world = Self::new(subject, seed, settings, keep);
         world.finish();
         world.outcome()
@@ -93,7 +93,11 @@ where
 
     /// Runs the world of `seed` to its end, and records it for those who want to look at it. The run is
     /// the same as if nobody did.
-    pub fn record(subject: &Subject<M, R>, seed: u64, settings: Settings) -> (Outcome, String) {
+    pub fn record(
+        subject: &Subject<M, R>,
+        seed: u64,
+        settings: WorldSettings,
+    ) -> (Outcome, String) {
         let recorder = Recorder::new(subject.protocol.name, settings.config.n);
         let mut world = Self::made(subject, seed, settings, false, Some(recorder));
         world.finish();
@@ -103,14 +107,14 @@ where
     }
 
     /// A world at its beginning, to be put through a script.
-    pub fn new(subject: &Subject<M, R>, seed: u64, settings: Settings, keep: bool) -> Self {
+    pub fn new(subject: &Subject<M, R>, seed: u64, settings: WorldSettings, keep: bool) -> Self {
         Self::made(subject, seed, settings, keep, None)
     }
 
     fn made(
         subject: &Subject<M, R>,
         seed: u64,
-        mut settings: Settings,
+        mut settings: WorldSettings,
         keep: bool,
         recorder: Option<Recorder>,
     ) -> Self {

@@ -6,9 +6,9 @@ use super::{Code, Finding, Severity};
 use crate::model::events::Wait;
 use crate::model::types::ReplicaId;
 use crate::observe::blame::words;
-use crate::observe::frame::{Frame, Holding, Operator};
+use crate::observe::frame::{Frame, Operator, RoleHolding};
 use crate::observe::health::{self, Reason};
-use crate::observe::status::{Disk, Link};
+use crate::observe::status::{DiskStatus, Link};
 
 /// What half of all syncs may take, and 99 of 100, in microseconds.
 const SYNCS_US: (u64, u64) = (100_000, 200_000);
@@ -107,7 +107,7 @@ impl Cluster<'_> {
 
     pub(super) fn lagging(&self, frame: &Frame) -> Vec<Finding> {
         let (replica, behind) = (frame.status.replica, self.behind_at_least(frame));
-        let waits = |holding: &&Holding| {
+        let waits = |holding: &&RoleHolding| {
             matches!(holding.wait, Wait::Slots(_)) && holding.waited_us >= STALLED_US
         };
         let stuck = frame.holdings.iter().find(waits);
@@ -133,14 +133,14 @@ impl Cluster<'_> {
     }
 
     /// Why a replica does not get the slots that others have executed.
-    fn why_behind(&self, frame: &Frame, stuck: Option<&Holding>) -> Vec<String> {
+    fn why_behind(&self, frame: &Frame, stuck: Option<&RoleHolding>) -> Vec<String> {
         if frame.status.fenced {
             return vec![waits_for_disk(&frame.status)];
         }
         if let Some(slow) = slow(frame) {
             return vec![slow];
         }
-        let Some(Holding { role, wait: Wait::Slots(of), .. }) = stuck else {
+        let Some(RoleHolding { role, wait: Wait::Slots(of), .. }) = stuck else {
             let busiest = frame.operators.iter().max_by(|a, b| a.busy.total_cmp(&b.busy));
             let busy = busiest.filter(|operator| operator.busy >= BUSY);
             let name = |operator: &Operator| {
@@ -270,7 +270,7 @@ impl Cluster<'_> {
 
 /// That the disk of a replica is slow, if it is, and how that shows.
 fn slow(frame: &Frame) -> Option<String> {
-    let Disk { recent_syncs, recent_median_us, recent_p99_us, syncing_us, .. } =
+    let DiskStatus { recent_syncs, recent_median_us, recent_p99_us, syncing_us, .. } =
         *frame.status.disk.as_ref()?;
     let replica = frame.status.replica;
     let many = recent_syncs >= SYNCS_MIN && recent_p99_us > SYNCS_US.1;

@@ -9,7 +9,7 @@ use crate::model::types::{Millis, ReplicaId, View};
 use crate::observe::blame::words;
 use crate::observe::frame::Frame;
 use crate::observe::scene::Sighting;
-use crate::observe::status::Role;
+use crate::observe::status::ReplicaRole;
 
 /// How often replicas show themselves, in milliseconds: a frame may be that old.
 const FRAME_MS: Millis = 250;
@@ -29,7 +29,7 @@ impl Cluster<'_> {
         let view = self.view();
         let seen = self.replicas.iter().filter_map(|seen| Some((seen, seen.frame.as_deref()?)));
         let leads = |(_, frame): &(_, &Frame)| {
-            frame.status.role == Role::Leader && frame.status.view >= view
+            frame.status.role == ReplicaRole::Leader && frame.status.view >= view
         };
         seen.filter(leads).max_by_key(|(_, frame)| frame.status.view)
     }
@@ -53,7 +53,7 @@ impl Cluster<'_> {
     /// last heard, or how lately `leader` has started; nothing if nobody can say.
     fn unled_ms(&self, leader: ReplicaId) -> Option<Millis> {
         let may_have_led = |seen: &&Sighting| {
-            let followed = |frame: &Frame| frame.status.role == Role::Follower;
+            let followed = |frame: &Frame| frame.status.role == ReplicaRole::Follower;
             seen.fresh().is_none() && !seen.frame.as_deref().is_some_and(followed)
         };
         let gone = self.replicas.iter().filter(may_have_led).map(|seen| seen.replica);

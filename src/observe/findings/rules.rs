@@ -8,8 +8,8 @@ use crate::engine::doing::Stuck;
 use crate::model::events::Wait;
 use crate::model::types::{Millis, ReplicaId, Slot};
 use crate::observe::blame::replicas as list;
-use crate::observe::frame::{Frame, Holding};
-use crate::observe::observer::APPLICATION;
+use crate::observe::frame::{Frame, RoleHolding};
+use crate::observe::monitor::APPLICATION;
 use crate::observe::scene::{Sighting, quorum};
 
 /// For how long a role may wait for the same thing before that is worth a word, in microseconds.
@@ -214,7 +214,7 @@ impl Cluster<'_> {
             return Vec::new();
         }
         let held = |frame: &&Frame| {
-            let waits = |holding: &Holding| {
+            let waits = |holding: &RoleHolding| {
                 holding.held > 0 && holding.waited_us >= STALLED_US && holding.wait != Wait::Nothing
             };
             let chain = frame.blame.iter().filter_map(|link| holding(frame, &link.operator));

@@ -4,10 +4,10 @@ use super::*;
 use crate::engine::doing::Stuck;
 use crate::model::events::Wait;
 use crate::model::types::{Slot, View};
-use crate::observe::frame::{Blame, Frame, Holding};
+use crate::observe::frame::{Blame, Frame, RoleHolding};
 use crate::observe::health;
 use crate::observe::scene::{LastWords, Scene, Sighting};
-use crate::observe::status::{Disk, Link, ReplicaStatus, Role};
+use crate::observe::status::{DiskStatus, Link, ReplicaRole, ReplicaStatus};
 use crate::observe::verdict::Verdict;
 
 /// Three replicas that hear each other and follow replica 0, at slot 1,000,000.
@@ -26,7 +26,7 @@ fn scene() -> Vec<Sighting> {
         peer_executed: Some(Slot(1_000_000)),
     };
     let sighting = |replica: u16| {
-        let role = if replica == 0 { Role::Leader } else { Role::Follower };
+        let role = if replica == 0 { ReplicaRole::Leader } else { ReplicaRole::Follower };
         let links = (0..3).filter(|peer| *peer != replica).map(link).collect();
         let (replica, executed) = (ReplicaId(replica), Slot(1_000_000));
         let status = ReplicaStatus { replica, role, executed, links, ..ReplicaStatus::example() };
@@ -155,8 +155,8 @@ fn replicas_that_have_just_started_may_not_have_heard_the_others_yet() {
 }
 
 /// One that is quick and has room.
-fn disk() -> Disk {
-    Disk {
+fn disk() -> DiskStatus {
+    DiskStatus {
         syncs: 10,
         groups: 10,
         median_us: 200,
@@ -176,8 +176,9 @@ fn where_too_many_disks_are_full_that_is_what_is_wrong_and_not_what_follows() {
     let mut scene = scene();
     let fill = |scene: &mut [Sighting], replica| {
         change(scene, replica, |frame| {
-            (frame.status.disk, frame.status.fenced) = (Some(Disk { full: true, ..disk() }), true);
-            frame.status.role = Role::Follower;
+            (frame.status.disk, frame.status.fenced) =
+                (Some(DiskStatus { full: true, ..disk() }), true);
+            frame.status.role = ReplicaRole::Follower;
         });
     };
     fill(&mut scene, 1);
@@ -256,7 +257,7 @@ fn a_candidate_has_as_long_as_the_leader_it_replaces() {
     for replica in [1, 2] {
         change(&mut scene, replica, |frame| frame.status.view = View(1));
     }
-    change(&mut scene, 1, |frame| frame.status.role = Role::Candidate);
+    change(&mut scene, 1, |frame| frame.status.role = ReplicaRole::Candidate);
     assert_eq!(judge(scene.clone()).0, Verdict::Degraded);
 
     for replica in [1, 2] {
@@ -336,7 +337,7 @@ fn a_lag_that_does_not_grow_is_no_finding_and_hides_no_slow_disk() {
     change(&mut scene, 2, |frame| {
         frame.status.executed = Slot(997_000);
         frame.status.disk =
-            Some(Disk { recent_median_us: 150_000, recent_p99_us: 200_000, ..disk() });
+            Some(DiskStatus { recent_median_us: 150_000, recent_p99_us: 200_000, ..disk() });
     });
     change(&mut scene, 0, |frame| frame.status.links[1].peer_executed = Some(Slot(997_000)));
     let (_, findings) = judge(scene.clone());
@@ -387,7 +388,7 @@ fn clients_that_are_refused_or_not_answered_are_told() {
 fn requests_of_one_replica_that_wait_while_others_go_on_are_told_from_a_cluster_that_stands() {
     let mut scene = scene();
     change(&mut scene, 1, |frame| {
-        frame.holdings.push(Holding {
+        frame.holdings.push(RoleHolding {
             role: "request_source".to_owned(),
             slot: None,
             held: 3,
@@ -401,7 +402,7 @@ fn requests_of_one_replica_that_wait_while_others_go_on_are_told_from_a_cluster_
             slot: None,
             text: "learner waits for nothing".to_owned(),
         });
-        frame.holdings.push(Holding {
+        frame.holdings.push(RoleHolding {
             role: "learner".to_owned(),
             slot: None,
             held: 0,

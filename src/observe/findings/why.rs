@@ -3,7 +3,7 @@
 use super::rules::{Cluster, STALLED_US};
 use crate::model::events::Wait;
 use crate::model::types::ReplicaId;
-use crate::observe::frame::{Blame, Frame, Holding};
+use crate::observe::frame::{Blame, Frame, RoleHolding};
 use crate::observe::scene::Sighting;
 use crate::observe::status::{Link, ReplicaStatus};
 
@@ -23,8 +23,9 @@ impl Cluster<'_> {
         let mut last = frame.blame.last().and_then(|link| holding(frame, &link.operator));
         if last.is_none_or(|last| last.wait == Wait::Nothing) {
             // Nothing has come as far as the roles of agreement.
-            let waits =
-                |holding: &&Holding| holding.held > 0 && matches!(holding.wait, Wait::Proposal(_));
+            let waits = |holding: &&RoleHolding| {
+                holding.held > 0 && matches!(holding.wait, Wait::Proposal(_))
+            };
             last = frame.holdings.iter().find(waits).or(last);
             because.extend(last.map(|holding| Blame::of(holding).text));
         }
@@ -45,7 +46,7 @@ impl Cluster<'_> {
     /// What a leader waits for before it proposes, by its own frame.
     fn why_not_proposed(&self, leader: ReplicaId) -> Vec<String> {
         let Some(frame) = self.frame(leader) else { return Vec::new() };
-        let waits = |holding: &&Holding| {
+        let waits = |holding: &&RoleHolding| {
             let for_role = matches!(holding.wait, Wait::Role(_));
             let blamed = frame.blame.iter().any(|link| link.operator == holding.role);
             holding.held > 0 && holding.waited_us >= STALLED_US && for_role && !blamed
@@ -163,6 +164,6 @@ pub(super) fn absence(sighting: &Sighting) -> String {
     }
 }
 
-pub(super) fn holding<'a>(frame: &'a Frame, role: &str) -> Option<&'a Holding> {
+pub(super) fn holding<'a>(frame: &'a Frame, role: &str) -> Option<&'a RoleHolding> {
     frame.holdings.iter().find(|holding| holding.role == role)
 }

@@ -13,7 +13,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Edge, EdgeKind, Graph};
+use super::{Edge, EdgeKind, OperatorGraph};
 
 /// The edges listed in the `arrows` blocks of `document`: Markdown, or Rust with its doc comments.
 ///
@@ -38,7 +38,7 @@ pub fn listed(document: &str) -> Result<BTreeSet<Edge>, String> {
 
 /// The edges between roles of `graph`, as [`listed`] would have them.
 #[must_use]
-pub fn drawn(graph: &Graph) -> BTreeSet<Edge> {
+pub fn drawn(graph: &OperatorGraph) -> BTreeSet<Edge> {
     let bare = |edge| match edge {
         Edge { kind: EdgeKind::Forward, .. } => Edge { label: None, ..edge },
         edge => edge,
@@ -50,7 +50,7 @@ pub fn drawn(graph: &Graph) -> BTreeSet<Edge> {
 ///
 /// # Errors
 /// As for [`listed`].
-pub fn differences(document: &str, graph: &Graph) -> Result<String, String> {
+pub fn differences(document: &str, graph: &OperatorGraph) -> Result<String, String> {
     let (listed, drawn) = (listed(document)?, drawn(graph));
     let missing = listed.difference(&drawn).map(|edge| format!("listed but not built: {edge}\n"));
     let unlisted = drawn.difference(&listed).map(|edge| format!("built but not listed: {edge}\n"));

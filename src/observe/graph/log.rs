@@ -8,7 +8,7 @@ use timely::logging::{TimelyEvent, TimelyEventBuilder};
 use timely::worker::Worker;
 
 use super::labels::record_name;
-use super::{DOORS, Graph, PLUMBING, Wiring};
+use super::{DOORS, OperatorGraph, PLUMBING, Wiring};
 
 /// The path of an operator from the root of its worker: the number of each scope, and its own.
 type Address = Vec<usize>;
@@ -66,7 +66,7 @@ impl Log {
 
     /// The graph of what has been built so far.
     #[must_use]
-    pub fn graph(&self) -> Graph {
+    pub fn graph(&self) -> OperatorGraph {
         self.wiring().graph
     }
 

@@ -1,7 +1,7 @@
 //! The graph of a replica as its worker really built it, and pictures of it.
 //!
 //! Nothing here is told what a protocol looks like: [`Log`] listens to what timely logs while a graph is
-//! built, and [`Graph`] is read off that. So the picture cannot drift from the code, and a test can hold
+//! built, and [`OperatorGraph`] is read off that. So the picture cannot drift from the code, and a test can hold
 //! the figure in a protocol's module doc against it (see [`arrows`]).
 //!
 //! A graph is drawn in the words of the wiring. Timely's own operators (`Map`, `Concatenate`) are part of
@@ -33,7 +33,7 @@ use crate::model::app::Nothing;
 use crate::model::config::Config;
 
 pub use log::Log;
-pub use picture::{Head, Net, Node, Picture, Place};
+pub use picture::{Head, Net, Picture, PictureNode, PicturePoint};
 pub(crate) use svg::escaped;
 
 /// Where messages from peers come in.
@@ -76,7 +76,7 @@ pub enum EdgeKind {
 
 /// An operator, known by its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-pub struct Operator {
+pub struct GraphOperator {
     /// Its name in the wiring.
     pub name: String,
     /// Where it is: the number of each scope in its dataflow, and its own.
@@ -109,9 +109,9 @@ pub struct Edge {
 /// assert!(graph.figure().text().contains("committer => learner (Commit)\n"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Graph {
+pub struct OperatorGraph {
     /// The operators.
-    pub operators: Vec<Operator>,
+    pub operators: Vec<GraphOperator>,
     /// The edges.
     pub edges: Vec<Edge>,
 }
@@ -120,7 +120,7 @@ pub struct Graph {
 #[derive(Clone, Debug)]
 pub struct Wiring {
     /// The graph.
-    pub graph: Graph,
+    pub graph: OperatorGraph,
     ports: BTreeMap<Edge, BTreeSet<usize>>,
 }
 
@@ -131,7 +131,7 @@ pub struct Wiring {
 pub fn graph<M: Clone + 'static, R: Clone + 'static>(
     config: &Config,
     protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
-) -> Graph {
+) -> OperatorGraph {
     wiring(config, protocol).graph
 }
 
@@ -165,13 +165,13 @@ impl Wiring {
         for (edge, port) in inside.chain(links(ways, &kinds)) {
             ports.entry(edge).or_default().insert(port);
         }
-        let operator = |(name, address): (&String, &Vec<usize>)| Operator {
+        let operator = |(name, address): (&String, &Vec<usize>)| GraphOperator {
             name: name.clone(),
             address: address.clone(),
             kind: kinds[&**name],
         };
         let operators = addresses.iter().map(operator).collect();
-        Self { graph: Graph { operators, edges: ports.keys().cloned().collect() }, ports }
+        Self { graph: OperatorGraph { operators, edges: ports.keys().cloned().collect() }, ports }
     }
 
     /// The outputs of its writer that an edge of this graph comes from.
@@ -180,11 +180,11 @@ impl Wiring {
     }
 }
 
-impl Graph {
+impl OperatorGraph {
     /// What a figure in a paper would show: without plumbing, and links as edges only.
     #[must_use]
     pub fn figure(&self) -> Self {
-        let shown = |operator: &&Operator| match operator.kind {
+        let shown = |operator: &&GraphOperator| match operator.kind {
             OperatorKind::Role => true,
             OperatorKind::Door => !PLUMBING.contains(&operator.name.as_str()),
             OperatorKind::Post => false,
@@ -198,7 +198,7 @@ impl Graph {
         self.only(|operator| operator.kind == OperatorKind::Role)
     }
 
-    fn only(&self, keep: impl Fn(&&Operator) -> bool) -> Self {
+    fn only(&self, keep: impl Fn(&&GraphOperator) -> bool) -> Self {
         let operators: Vec<_> = self.operators.iter().filter(keep).cloned().collect();
         let kept: BTreeSet<_> = operators.iter().map(|operator| &operator.name).collect();
         let inside = |edge: &&Edge| kept.contains(&edge.from) && kept.contains(&edge.to);

@@ -4,10 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::layout::{Layout, Sizes, layout};
-use super::{EdgeKind, Graph, OperatorKind};
+use super::{EdgeKind, OperatorGraph, OperatorKind};
 
 /// A point: how far from the left and how far from the top, in pixels.
-pub type Place = (f64, f64);
+pub type PicturePoint = (f64, f64);
 
 /// A graph as it is to be drawn, with room for a line of figures in each operator and label.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,14 +19,14 @@ pub struct Picture {
     /// The height of each operator.
     pub node_height: f64,
     /// The operators.
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<PictureNode>,
     /// The streams between them.
     pub nets: Vec<Net>,
 }
 
 /// An operator and its middle.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Node {
+pub struct PictureNode {
     /// Its name in the wiring.
     pub name: String,
     /// What it is there for.
@@ -51,9 +51,9 @@ pub struct Net {
     /// The name of a back edge; otherwise the record's type, if that has a name.
     pub label: Option<String>,
     /// The middles of the places where the label stands.
-    pub places: Vec<Place>,
+    pub places: Vec<PicturePoint>,
     /// Its pieces: from the upper end to the lower, upright at both.
-    pub curves: Vec<(Place, Place)>,
+    pub curves: Vec<(PicturePoint, PicturePoint)>,
     /// Its arrowheads.
     pub heads: Vec<Head>,
 }
@@ -62,12 +62,12 @@ pub struct Net {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Head {
     /// Its point.
-    pub at: Place,
+    pub at: PicturePoint,
     /// Whether it points down; otherwise it points up.
     pub down: bool,
 }
 
-impl Graph {
+impl OperatorGraph {
     /// The graph with a place for everything.
     ///
     /// ```
@@ -86,7 +86,7 @@ impl Graph {
 
 impl Picture {
     fn of(layout: Layout<'_>) -> Self {
-        let nodes = layout.nodes.iter().map(|node| Node {
+        let nodes = layout.nodes.iter().map(|node| PictureNode {
             name: node.operator.name.clone(),
             kind: node.operator.kind,
             x: tenth(node.x),
@@ -115,7 +115,7 @@ impl Picture {
     }
 }
 
-fn place((x, y): Place) -> Place {
+fn place((x, y): PicturePoint) -> PicturePoint {
     (tenth(x), tenth(y))
 }
 

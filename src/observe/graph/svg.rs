@@ -6,7 +6,7 @@
 use std::fmt::{Arguments, Write};
 
 use super::layout::{Curve, HEAD_LENGTH, Layout, Net, Sizes, layout};
-use super::{EdgeKind, Graph, OperatorKind};
+use super::{EdgeKind, OperatorGraph, OperatorKind};
 
 /// The height of an operator.
 const NODE_HEIGHT: f64 = Sizes::FIGURE.node_height;
@@ -54,7 +54,7 @@ const LEGEND: [(EdgeKind, &str); 3] = [
 /// Pixels the legend takes below the graph, and at least from left to right.
 const LEGEND_SIZE: (f64, f64) = (34.0, 610.0);
 
-impl Graph {
+impl OperatorGraph {
     /// The graph as an SVG file with the given title.
     #[must_use]
     pub fn svg(&self, title: &str) -> String {

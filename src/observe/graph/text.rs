@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Edge, EdgeKind, Graph, OperatorKind};
+use super::{Edge, EdgeKind, OperatorGraph, OperatorKind};
 
 impl EdgeKind {
     /// The arrow that stands for an edge of this kind in text.
@@ -23,7 +23,7 @@ impl std::fmt::Display for Edge {
     }
 }
 
-impl Graph {
+impl OperatorGraph {
     /// One line an edge: `->` inside the replica, `=>` over links, `~>` for a back edge.
     #[must_use]
     pub fn text(&self) -> String {
@@ -56,7 +56,7 @@ impl Graph {
         dot
     }
 
-    /// The graph as JSON, with `operators` and `edges` as in [`Graph`].
+    /// The graph as JSON, with `operators` and `edges` as in [`OperatorGraph`].
     #[must_use]
     pub fn json(&self) -> String {
         serde_json::to_string_pretty(self).expect("strings in vectors always encode")

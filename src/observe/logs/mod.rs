@@ -27,7 +27,7 @@ use timely::worker::Worker;
 use self::progress::Tracked;
 use self::work::{Channel, Work};
 use super::frame::{Held, Hold, Input};
-use super::reach::{Address, Place, Point, Reach, Reached, Side, is_at_most};
+use super::reach::{Address, Location, Point, Reach, Reached, Side, is_at_most};
 use super::reading::Reading;
 use super::views::Epoch;
 
@@ -46,7 +46,7 @@ pub struct Logs {
     /// The scopes whose times are of a type that is tracked.
     followed: BTreeSet<Address>,
     /// The pointstamps there are.
-    stamps: BTreeMap<Place, BTreeMap<Point, i64>>,
+    stamps: BTreeMap<Location, BTreeMap<Point, i64>>,
     exchanged: BTreeMap<usize, u64>,
     /// The number of the first channel that is not in the dataflow of frontiers.
     channels: usize,
@@ -118,7 +118,7 @@ impl Logs {
             let (runs, timed) = (known.runs, known.timed.clone());
             readings.insert(number, Reading { runs, timed, ..Reading::default() });
         }
-        let number = |place: &Place| numbers.get(&place.address[..]);
+        let number = |place: &Location| numbers.get(&place.address[..]);
         for (_, Channel { from, to, sent, taken }) in work.channels.iter() {
             if let Some(reader) = number(to).and_then(|number| readings.get_mut(number)) {
                 reader.records_in += taken.records;
@@ -157,14 +157,15 @@ impl Logs {
                 let Some(address) = address(summary.operator) else { continue };
                 let scope = address.split_last().map_or(&[][..], |(_node, scope)| scope);
                 self.followed.insert(scope.to_vec());
-                let at = |side: Side, port: usize| Place { address: address.clone(), side, port };
+                let at =
+                    |side: Side, port: usize| Location { address: address.clone(), side, port };
                 let (from, to) = (at(Side::Input, summary.input), at(Side::Output, summary.output));
                 self.frontiers.change_hop((from, (to, summary.grows)), 1);
             }
             for change in tracked.take_changes() {
                 let Some(scope) = address(change.scope) else { continue };
                 let address = [&scope[..], &[change.node]].concat();
-                let place = Place { address, side: change.side, port: change.port };
+                let place = Location { address, side: change.side, port: change.port };
                 let points = self.stamps.entry(place.clone()).or_default();
                 *points.entry(change.point.clone()).or_default() += change.change;
                 points.retain(|_, count| *count != 0);
@@ -183,7 +184,7 @@ impl Logs {
     pub fn inputs(&self, name: &dyn Fn(&[usize]) -> String) -> BTreeMap<usize, Vec<Input>> {
         let work = self.work.borrow();
         let numbers = work.numbers();
-        let mut ports: BTreeMap<&Place, Vec<&Channel>> = BTreeMap::new();
+        let mut ports: BTreeMap<&Location, Vec<&Channel>> = BTreeMap::new();
         for (_, channel) in work.channels.iter() {
             ports.entry(&channel.to).or_default().push(channel);
         }
@@ -212,7 +213,7 @@ impl Logs {
     fn held(
         &self,
         reached: &Reached,
-        place: &Place,
+        place: &Location,
         point: &Point,
         name: &dyn Fn(&[usize]) -> String,
     ) -> Held {
@@ -250,13 +251,13 @@ impl Logs {
 
 /// The other side of a scope's edge, if a pointstamp stands at one: what an operator in a scope holds shows
 /// outside as the scope's own, and what may come from outside shows inside as the edge's.
-fn across(reached: &Reached, place: &Place) -> Option<(Place, Point)> {
+fn across(reached: &Reached, place: &Location) -> Option<(Location, Point)> {
     let port = place.port;
     let other = match (place.address.split_last()?, place.side) {
-        ((0, scope), Side::Output) => Place { address: scope.to_vec(), side: Side::Input, port },
+        ((0, scope), Side::Output) => Location { address: scope.to_vec(), side: Side::Input, port },
         (_, Side::Output) => {
             let address = [&place.address[..], &[0]].concat();
-            Place { address, side: Side::Input, port }
+            Location { address, side: Side::Input, port }
         }
         (_, Side::Input) => return None,
     };

@@ -8,7 +8,7 @@ use timely::logging::{
 };
 
 use crate::model::histogram::Buckets;
-use crate::observe::reach::{Address, Place, Side};
+use crate::observe::reach::{Address, Location, Side};
 
 /// What has been logged of all operators, whatever their time is.
 #[derive(Default)]
@@ -29,8 +29,8 @@ pub(super) struct Operator {
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Channel {
-    pub from: Place,
-    pub to: Place,
+    pub from: Location,
+    pub to: Location,
     pub sent: Passed,
     pub taken: Passed,
 }
@@ -116,7 +116,7 @@ impl Work {
     fn connect(&mut self, event: &ChannelsEvent) {
         let place = |(node, port): (usize, usize), side: Side| {
             let address = [&event.scope_addr[..], &[node]].concat();
-            Place { address, side, port }
+            Location { address, side, port }
         };
         let (from, to) = (place(event.source, Side::Output), place(event.target, Side::Input));
         let (sent, taken) = Default::default();

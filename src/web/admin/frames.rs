@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 use super::answer::refusal;
 use super::state::AdminState;
 use crate::model::types::{ClientId, ReplicaId, Slot};
-use crate::observe::frame::{Blame, Channel, Frame, Holding, Input, Operator, SlotLife, VERSION};
+use crate::observe::frame::{
+    Blame, Channel, Frame, Input, Operator, RoleHolding, SlotLife, VERSION,
+};
 use crate::observe::scene::Scene;
 use crate::observe::status::ReplicaStatus;
 
@@ -176,7 +178,7 @@ async fn channels(State(sources): State<Arc<AdminState>>, Asked(which): Asked<Wh
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Frontiers {
     frontiers: Vec<Frontier>,
-    holdings: Vec<Holding>,
+    holdings: Vec<RoleHolding>,
 }
 
 /// How far an operator has come.

@@ -21,8 +21,8 @@ use super::answer::refusal;
 use super::process::ProcessUsage;
 use super::state::AdminState;
 use crate::model::refused::Refusal;
-use crate::observe::frame::{Frame, Histogram, Holding, Operator};
-use crate::observe::status::{Link, ReplicaStatus, Role};
+use crate::observe::frame::{Frame, Histogram, Operator, RoleHolding};
+use crate::observe::status::{Link, ReplicaRole, ReplicaStatus};
 use crate::observe::verdict::Verdict;
 
 /// Alert rules for Prometheus.
@@ -154,7 +154,7 @@ impl Writer<'_> {
     fn replica(&mut self, status: &ReplicaStatus) -> Result<(), Error> {
         let truth = |holds: bool| f64::from(u8::from(holds));
         let seconds = |us: u64| us as f64 / 1e6;
-        self.gauge("leader", "Whether it leads.", truth(status.role == Role::Leader))?;
+        self.gauge("leader", "Whether it leads.", truth(status.role == ReplicaRole::Leader))?;
         self.gauge("view", "The view it is in.", status.view.0 as f64)?;
         self.gauge("executed_slots", "Slots executed.", status.executed.0 as f64)?;
         self.gauge("stable_slots", "Slots in the stable checkpoint.", status.stable.0 as f64)?;
@@ -229,7 +229,7 @@ impl Writer<'_> {
         let name = ("events", "Things that happened.", None, MetricType::Counter);
         self.family(name, "kind", counts)?;
         let refused = Refusal::ALL.map(|why| {
-            let of = |holding: &Holding| holding.refused.get(why.name()).copied().unwrap_or(0);
+            let of = |holding: &RoleHolding| holding.refused.get(why.name()).copied().unwrap_or(0);
             (why.name(), frame.holdings.iter().map(of).sum::<u64>() as f64)
         });
         let name = ("refused", "Messages passed over.", None, MetricType::Counter);

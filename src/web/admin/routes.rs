@@ -12,7 +12,7 @@ use super::answer::refusal;
 use super::history::{Minutes, ServedHistory};
 use super::state::{AdminConfig, AdminState};
 use super::{frames, metrics, node, orders, page, schema, stream};
-use crate::observe::health::Limits;
+use crate::observe::health::HealthLimits;
 
 /// Streams of events that may be open at a time.
 const STREAMS_MAX: usize = 16;
@@ -20,7 +20,8 @@ const STREAMS_MAX: usize = 16;
 /// The router of everything the port answers.
 pub(super) fn router(config: AdminConfig, history: Arc<ServedHistory>) -> Router {
     let AdminConfig { config, boards, bounds, orders, settings, graph_of, .. } = config;
-    let (limits, replicas, protocol) = (Limits::of(&config), boards.len(), bounds.protocol.clone());
+    let (limits, replicas, protocol) =
+        (HealthLimits::of(&config), boards.len(), bounds.protocol.clone());
     let nothing =
         || async { refusal(StatusCode::NOT_FOUND, "nothing is here; GET /v1 lists what is") };
     let streams = Arc::new(Semaphore::new(STREAMS_MAX));

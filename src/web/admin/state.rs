@@ -19,9 +19,9 @@ use crate::model::clock::Clock;
 use crate::model::config::Config;
 use crate::model::types::ReplicaId;
 use crate::observe::board::{self, Board};
-use crate::observe::health::{Code, Limits, Reason};
+use crate::observe::health::{Code, HealthLimits, Reason};
 use crate::observe::past::Past;
-use crate::observe::report::Report;
+use crate::observe::report::HostReport;
 use crate::observe::scene::Scene;
 use crate::observe::status::{Bounds, ReplicaStatus};
 use crate::observe::verdict::Verdict;
@@ -68,7 +68,7 @@ pub(super) struct AdminState {
     pub history: Arc<ServedHistory>,
     pub settings: Vec<Setting>,
     pub bounds: Bounds,
-    pub limits: Limits,
+    pub limits: HealthLimits,
 }
 
 impl AdminState {
@@ -77,7 +77,7 @@ impl AdminState {
         self.bounds.cluster.clone()
     }
 
-    pub fn report(&self) -> Option<Report> {
+    pub fn report(&self) -> Option<HostReport> {
         self.boards.get(self.me.0 as usize)?.get()
     }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::INDEX;
 use super::assets::{Asset, SCRIPTS, STYLE};
 use super::judged::judged;
-use crate::observe::graph::{Graph, Picture, escaped};
+use crate::observe::graph::{OperatorGraph, Picture, escaped};
 
 /// What the file may do: run what is in it, and contact nobody.
 const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline' data:; \
@@ -26,13 +26,13 @@ pub struct Figures {
 impl Figures {
     /// Those of a graph.
     #[must_use]
-    pub fn of(graph: &Graph) -> Self {
+    pub fn of(graph: &OperatorGraph) -> Self {
         Self { figure: graph.figure().picture(), all: graph.picture() }
     }
 }
 
 /// Knows the graphs of protocols, by their names. A graph is the same for every replica.
-pub type GraphOf = fn(&str) -> Option<Graph>;
+pub type GraphOf = fn(&str) -> Option<OperatorGraph>;
 
 /// A page that plays the recorded run `frames_ndjson`, as one file that needs no other. `graph_of` knows
 /// the graph that the run is shown in.

@@ -5,7 +5,7 @@ use taraflow::dataflows::{AnyProtocol, tara};
 use taraflow::model::config::Config;
 use taraflow::model::types::ReplicaId;
 use taraflow::observe::frame::Frame;
-use taraflow::observe::graph::Graph;
+use taraflow::observe::graph::OperatorGraph;
 
 /// When the made-up cluster began, in microseconds.
 pub const BEGAN: u64 = 1_700_000_000_000_000;
@@ -15,7 +15,7 @@ const N: u64 = 3;
 const STEP: u64 = 100;
 
 /// The graph of its replicas.
-pub fn graph() -> Graph {
+pub fn graph() -> OperatorGraph {
     tara::PROTOCOL.graph(&Config::new(ReplicaId(0), 3))
 }
 

@@ -134,14 +134,14 @@ fn report(nodes: &Nodes, nemesis: &Nemesis, history: &[Operation], submitted: u6
 
 /// What is also said by the checker, in simpler words.
 fn no_increment_is_lost_or_done_twice(history: &[Operation]) {
-    use taraflow::hosts::simulation::linearizability::{Reply, Value};
+    use taraflow::hosts::simulation::linearizability::{RegisterReply, RegisterValue};
     for key in (0..KEYS).filter(|key| is_counter(*key)) {
         let of_key = || history.iter().filter(|operation| operation.key == key);
         let asked = || of_key().filter(|operation| operation.action == Action::Incr(1));
         let answered = asked().filter(|operation| operation.answer.is_some()).count() as i64;
         let last = of_key().filter_map(|operation| operation.answer).max_by_key(|answer| answer.0);
         let total = match last {
-            Some((_, Reply::Value(Some(Value::Number(total))))) => total,
+            Some((_, RegisterReply::Value(Some(RegisterValue::Number(total))))) => total,
             last => panic!("{key} ends as {last:?}"),
         };
         assert!((answered..=asked().count() as i64).contains(&total), "{answered} {total}");

@@ -6,7 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use taraflow::hosts::simulation::Random;
-use taraflow::hosts::simulation::linearizability::{Action, Operation, Reply as Seen, Text, Value};
+use taraflow::hosts::simulation::linearizability::{
+    Action, Operation, RegisterReply as Seen, RegisterValue, Text,
+};
 use taraflow::kv::resp::RespReply;
 
 use crate::support::requests::Line;
@@ -74,7 +76,7 @@ impl Client<'_> {
 
 /// Something to ask of a key, for the checker and as a command.
 fn draw(key: u64, token: &str, random: &mut Random) -> (Action, Vec<String>) {
-    let value = Value::of(token.as_bytes());
+    let value = RegisterValue::of(token.as_bytes());
     let (action, verb) = match random.below(4) {
         0 => (Action::Get, "GET"),
         _ if is_counter(key) => (Action::Incr(1), "INCR"),
@@ -114,7 +116,9 @@ pub fn settle_appends(history: &mut Vec<Operation>, held: &str, now: u64) {
 pub fn seen(action: Action, reply: RespReply) -> Seen {
     match (action, reply) {
         (Action::Set(_), RespReply::Simple(_)) => Seen::Done,
-        (Action::Get, RespReply::Bulk(value)) => Seen::Value(value.map(|value| Value::of(&value))),
+        (Action::Get, RespReply::Bulk(value)) => {
+            Seen::Value(value.map(|value| RegisterValue::of(&value)))
+        }
         (Action::Incr(_), RespReply::Integer(sum)) => Seen::Number(sum),
         (Action::Append(_), RespReply::Integer(length)) => Seen::Length(length as u32),
         (Action::Del | Action::SetIfAbsent(_), RespReply::Integer(flag)) => Seen::Flag(flag == 1),

@@ -56,7 +56,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use taraflow::dataflows::tara::invariants::subject;
-use taraflow::hosts::simulation::{Act, Settings, Sizes, World};
+use taraflow::hosts::simulation::{Act, Sizes, World, WorldSettings};
 use taraflow::model::quorum::Tolerance;
 
 use rewriting::Subject;
@@ -120,8 +120,8 @@ impl Scene {
 }
 
 impl Scene {
-    fn settings(self, seed: u64) -> Settings {
-        let mut settings = Settings::swarm(seed, Tolerance::Crash);
+    fn settings(self, seed: u64) -> WorldSettings {
+        let mut settings = WorldSettings::swarm(seed, Tolerance::Crash);
         let config = &mut settings.config;
         if matches!(self, Self::Lossy | Self::FailingDisks) {
             (config.checkpoint_every, config.window) = (4, 8);

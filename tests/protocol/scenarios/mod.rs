@@ -20,7 +20,7 @@ mod view_changes;
 
 use taraflow::dataflows::tara::invariants::subject;
 use taraflow::dataflows::tara::{Message, Promise};
-use taraflow::hosts::simulation::{Micros, Settings, Stats};
+use taraflow::hosts::simulation::{Micros, Stats, WorldSettings};
 use taraflow::model::types::{ReplicaId, Slot};
 
 /// A simulated cluster that speaks Tara.
@@ -31,14 +31,14 @@ const SECOND: Micros = 1_000 * MS;
 
 /// A world of `n` replicas without faults but those of a script that takes `script_us`, and with
 /// operations enough to last for it.
-fn settings(n: usize, script_us: Micros, operations: u64) -> Settings {
-    let mut settings = Settings::calm(n);
+fn settings(n: usize, script_us: Micros, operations: u64) -> WorldSettings {
+    let mut settings = WorldSettings::calm(n);
     settings.chaos_us = script_us;
     settings.operations = operations;
     settings
 }
 
-fn world(seed: u64, settings: Settings) -> World {
+fn world(seed: u64, settings: WorldSettings) -> World {
     World::new(&subject(), seed, settings, true)
 }
 

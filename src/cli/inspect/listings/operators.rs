@@ -3,7 +3,7 @@
 use crate::cli::output::listing::{Cell, Column, Listing, ListingRow, Mark};
 use crate::cli::output::words;
 use crate::model::events::Wait;
-use crate::observe::frame::{Frame, Holding, Operator};
+use crate::observe::frame::{Frame, Operator, RoleHolding};
 
 /// A wait that somebody should look at: all roles wait for a moment now and then.
 const LONG_US: u64 = 1_000_000;
@@ -74,17 +74,17 @@ fn runs(operator: &Operator, frame: &Frame, earlier: Option<&Frame>) -> Cell {
 }
 
 /// What the role called `name` holds.
-pub(super) fn holding<'a>(frame: &'a Frame, name: &str) -> Option<&'a Holding> {
+pub(super) fn holding<'a>(frame: &'a Frame, name: &str) -> Option<&'a RoleHolding> {
     frame.holdings.iter().find(|holding| holding.role == name)
 }
 
 /// Whether it holds nothing, and will take what another role lets go of next.
-fn idles(holding: &Holding) -> bool {
+fn idles(holding: &RoleHolding) -> bool {
     holding.held == 0 && matches!(holding.wait, Wait::Role(_))
 }
 
 /// What it waits for, and since when.
-pub(super) fn wait(holding: &Holding) -> String {
+pub(super) fn wait(holding: &RoleHolding) -> String {
     if holding.wait == Wait::Nothing || idles(holding) {
         return String::new();
     }
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn a_role_that_holds_nothing_waits_for_no_other() {
         let mut frame = example::frame(0);
-        frame.holdings[0] = Holding {
+        frame.holdings[0] = RoleHolding {
             held: 0,
             wait: Wait::Role("release".to_owned()),
             ..frame.holdings[0].clone()

@@ -14,9 +14,9 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-pub use plan::{Event, Facts, Makes, Model};
-pub use register::{Action, Asked, Register, Reply, Text, Value};
-pub use search::{Outcome, search};
+pub use plan::{Facts, HistoryEvent, Makes, Model};
+pub use register::{Action, Asked, Register, RegisterReply, RegisterValue, Text};
+pub use search::{SearchOutcome, search};
 
 /// The budget [`check`] gives to each key: one or two seconds of search, and some hundred
 /// megabytes while it lasts.
@@ -33,7 +33,7 @@ pub struct Operation {
     pub action: Action,
     /// When it was answered, not before `call`, and how. Without an answer it may take effect at
     /// any time after `call`, or never.
-    pub answer: Option<(u64, Reply)>,
+    pub answer: Option<(u64, RegisterReply)>,
 }
 
 /// What [`check`] found out.
@@ -72,19 +72,23 @@ pub fn check_within(history: &[Operation], steps: u64) -> Verdict {
             .iter()
             .map(|o| Asked { action: o.action, reply: o.answer.map(|(_, reply)| reply) })
             .collect();
-        let event =
-            |(o, op): (&&Operation, _)| Event { op, call: o.call, end: o.answer.map(|a| a.0) };
-        let events: Vec<Event<'_, Asked>> = operations.iter().zip(&asked).map(event).collect();
+        let event = |(o, op): (&&Operation, _)| HistoryEvent {
+            op,
+            call: o.call,
+            end: o.answer.map(|a| a.0),
+        };
+        let events: Vec<HistoryEvent<'_, Asked>> =
+            operations.iter().zip(&asked).map(event).collect();
         let detail = match search::<Register>(&events, steps) {
-            Outcome::Ordered => continue,
-            Outcome::OutOfSteps => {
+            SearchOutcome::Ordered => continue,
+            SearchOutcome::OutOfSteps => {
                 undecided = undecided.or(Some(key));
                 continue;
             }
-            Outcome::Unmade(event) => {
+            SearchOutcome::Unmade(event) => {
                 format!("no operation leads to what this one met: {}", line(operations[event]))
             }
-            Outcome::Stuck { order, state, left_over, holder } => {
+            SearchOutcome::Stuck { order, state, left_over, holder } => {
                 explain(&operations, &order, state, left_over, holder)
             }
         };
@@ -99,7 +103,7 @@ const SHOWN: usize = 5;
 fn explain(
     operations: &[&Operation],
     order: &[usize],
-    state: Option<Value>,
+    state: Option<RegisterValue>,
     left_over: usize,
     holder: Option<usize>,
 ) -> String {

@@ -53,7 +53,7 @@ pub enum Makes<S> {
 
 /// An operation and when it ran.
 #[derive(Clone, Debug)]
-pub struct Event<'a, O> {
+pub struct HistoryEvent<'a, O> {
     /// What was asked and answered.
     pub op: &'a O,
     /// When it was asked.
@@ -117,7 +117,7 @@ pub(super) struct Plan<'a, M: Model> {
 const ANY: u32 = 0;
 
 impl<'a, M: Model> Plan<'a, M> {
-    pub(super) fn of(events: &[Event<'a, M::Op>]) -> Self {
+    pub(super) fn of(events: &[HistoryEvent<'a, M::Op>]) -> Self {
         let mut plan = Plan {
             entries: Vec::new(),
             states: Vec::new(),
@@ -125,7 +125,7 @@ impl<'a, M: Model> Plan<'a, M> {
             marks: vec![0],
             mark_ids: HashMap::default(),
         };
-        for (event, &Event { op, call, end }) in events.iter().enumerate() {
+        for (event, &HistoryEvent { op, call, end }) in events.iter().enumerate() {
             let Facts { reads, blind, needs, makes } = M::facts(op);
             // A read without an answer tells nothing and changes nothing.
             if reads && end.is_none() {

@@ -42,28 +42,28 @@ impl Text {
 
 /// What a key holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Value {
+pub enum RegisterValue {
     /// Bytes that read as an integer written the shortest way.
     Number(i64),
     /// All other bytes.
     Text(Text),
 }
 
-impl Value {
+impl RegisterValue {
     /// The value a client sent or saw as `bytes`.
-    pub fn of(bytes: &[u8]) -> Value {
+    pub fn of(bytes: &[u8]) -> RegisterValue {
         let number = std::str::from_utf8(bytes).ok().and_then(|text| text.parse::<i64>().ok());
         match number {
-            Some(number) if number.to_string().as_bytes() == bytes => Value::Number(number),
-            _ => Value::Text(Text::of(bytes)),
+            Some(number) if number.to_string().as_bytes() == bytes => RegisterValue::Number(number),
+            _ => RegisterValue::Text(Text::of(bytes)),
         }
     }
 
     /// The same value as text.
     fn text(self) -> Text {
         match self {
-            Value::Number(number) => Text::of(number.to_string().as_bytes()),
-            Value::Text(text) => text,
+            RegisterValue::Number(number) => Text::of(number.to_string().as_bytes()),
+            RegisterValue::Text(text) => text,
         }
     }
 }
@@ -71,30 +71,30 @@ impl Value {
 /// What a client asked of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Store this value; [`Reply::Done`].
-    Set(Value),
-    /// Tell the value; [`Reply::Value`].
+    /// Store this value; [`RegisterReply::Done`].
+    Set(RegisterValue),
+    /// Tell the value; [`RegisterReply::Value`].
     Get,
-    /// Add to the number, an absent one being 0; [`Reply::Number`], the sum, or [`Reply::Refused`]
+    /// Add to the number, an absent one being 0; [`RegisterReply::Number`], the sum, or [`RegisterReply::Refused`]
     /// if there is a text or the sum is out of range.
     Incr(i64),
-    /// Add this token at the end, an absent value being empty; [`Reply::Length`], the length after.
+    /// Add this token at the end, an absent value being empty; [`RegisterReply::Length`], the length after.
     /// A token has to hold a byte that is neither a digit nor a minus: a value put together from
     /// digits would be a number again, which a hash cannot tell.
     Append(Text),
-    /// Make the key absent; [`Reply::Flag`], whether it was there.
+    /// Make the key absent; [`RegisterReply::Flag`], whether it was there.
     Del,
-    /// Store this value if the key is absent; [`Reply::Flag`], whether it was.
-    SetIfAbsent(Value),
+    /// Store this value if the key is absent; [`RegisterReply::Flag`], whether it was.
+    SetIfAbsent(RegisterValue),
 }
 
 /// What a client was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reply {
+pub enum RegisterReply {
     /// It is done.
     Done,
     /// The value, if there is one.
-    Value(Option<Value>),
+    Value(Option<RegisterValue>),
     /// The number after an increment.
     Number(i64),
     /// The length after an append.
@@ -112,7 +112,7 @@ pub struct Asked {
     /// What was asked.
     pub action: Action,
     /// What was answered.
-    pub reply: Option<Reply>,
+    pub reply: Option<RegisterReply>,
 }
 
 /// One key of the key-value store.
@@ -120,44 +120,45 @@ pub struct Asked {
 pub struct Register;
 
 impl Model for Register {
-    type State = Option<Value>;
+    type State = Option<RegisterValue>;
     type Op = Asked;
 
-    fn step(state: &Option<Value>, asked: &Asked) -> Option<Option<Value>> {
+    fn step(state: &Option<RegisterValue>, asked: &Asked) -> Option<Option<RegisterValue>> {
         let (after, reply) = execute(*state, asked.action);
         asked.reply.is_none_or(|seen| seen == reply).then_some(after)
     }
 
-    fn marks(state: &Option<Value>) -> [u64; 2] {
+    fn marks(state: &Option<RegisterValue>) -> [u64; 2] {
         match state {
-            None | Some(Value::Number(_)) => [NO_TEXT; 2],
-            Some(Value::Text(text)) => [ANY_TEXT, u64::from(text.len)],
+            None | Some(RegisterValue::Number(_)) => [NO_TEXT; 2],
+            Some(RegisterValue::Text(text)) => [ANY_TEXT, u64::from(text.len)],
         }
     }
 
-    fn facts(asked: &Asked) -> Facts<Option<Value>> {
+    fn facts(asked: &Asked) -> Facts<Option<RegisterValue>> {
         let write = |needs, makes| Facts { needs, makes, ..Facts::default() };
         let blind = |makes| Facts { blind: true, makes: Makes::One(makes), ..Facts::default() };
         let read = |needs| Facts { reads: true, needs, ..Facts::default() };
         match (asked.action, asked.reply) {
-            (_, Some(Reply::Refused)) => read(None),
+            (_, Some(RegisterReply::Refused)) => read(None),
             (Action::Set(value), _) => blind(Some(value)),
-            (Action::Get, Some(Reply::Value(value))) => read(Some(value)),
+            (Action::Get, Some(RegisterReply::Value(value))) => read(Some(value)),
             (Action::Get, _) => read(None),
-            (Action::Incr(by), Some(Reply::Number(sum))) => {
+            (Action::Incr(by), Some(RegisterReply::Number(sum))) => {
                 // A sum equal to the increment may have found 0 or nothing.
-                let before = sum.checked_sub(by).filter(|before| *before != 0).map(Value::Number);
-                write(before.map(Some), Makes::One(Some(Value::Number(sum))))
+                let before =
+                    sum.checked_sub(by).filter(|before| *before != 0).map(RegisterValue::Number);
+                write(before.map(Some), Makes::One(Some(RegisterValue::Number(sum))))
             }
             (Action::Incr(_), _) => write(None, Makes::Marked(NO_TEXT)),
-            (Action::Append(_), Some(Reply::Length(len))) => {
+            (Action::Append(_), Some(RegisterReply::Length(len))) => {
                 write(None, Makes::Marked(u64::from(len)))
             }
             (Action::Append(_), _) => write(None, Makes::Marked(ANY_TEXT)),
             (Action::Del, None) => blind(None),
-            (Action::Del, Some(Reply::Flag(false))) => read(Some(None)),
+            (Action::Del, Some(RegisterReply::Flag(false))) => read(Some(None)),
             (Action::Del, Some(_)) => write(None, Makes::One(None)),
-            (Action::SetIfAbsent(_), Some(Reply::Flag(false))) => read(None),
+            (Action::SetIfAbsent(_), Some(RegisterReply::Flag(false))) => read(None),
             (Action::SetIfAbsent(value), reply) => {
                 write(reply.map(|_| None), Makes::One(Some(value)))
             }
@@ -170,22 +171,25 @@ const NO_TEXT: u64 = u64::MAX;
 const ANY_TEXT: u64 = u64::MAX - 1;
 
 /// What one copy does and answers.
-pub(super) fn execute(state: Option<Value>, action: Action) -> (Option<Value>, Reply) {
+pub(super) fn execute(
+    state: Option<RegisterValue>,
+    action: Action,
+) -> (Option<RegisterValue>, RegisterReply) {
     match (action, state) {
-        (Action::Set(value), _) => (Some(value), Reply::Done),
-        (Action::Get, _) => (state, Reply::Value(state)),
-        (Action::Incr(_), Some(Value::Text(_))) => (state, Reply::Refused),
-        (Action::Incr(by), Some(Value::Number(number))) => match number.checked_add(by) {
-            Some(sum) => (Some(Value::Number(sum)), Reply::Number(sum)),
-            None => (state, Reply::Refused),
+        (Action::Set(value), _) => (Some(value), RegisterReply::Done),
+        (Action::Get, _) => (state, RegisterReply::Value(state)),
+        (Action::Incr(_), Some(RegisterValue::Text(_))) => (state, RegisterReply::Refused),
+        (Action::Incr(by), Some(RegisterValue::Number(number))) => match number.checked_add(by) {
+            Some(sum) => (Some(RegisterValue::Number(sum)), RegisterReply::Number(sum)),
+            None => (state, RegisterReply::Refused),
         },
-        (Action::Incr(by), None) => (Some(Value::Number(by)), Reply::Number(by)),
+        (Action::Incr(by), None) => (Some(RegisterValue::Number(by)), RegisterReply::Number(by)),
         (Action::Append(token), _) => {
             let text = state.map_or(token, |value| value.text().join(token));
-            (Some(Value::Text(text)), Reply::Length(text.len))
+            (Some(RegisterValue::Text(text)), RegisterReply::Length(text.len))
         }
-        (Action::Del, _) => (None, Reply::Flag(state.is_some())),
-        (Action::SetIfAbsent(value), None) => (Some(value), Reply::Flag(true)),
-        (Action::SetIfAbsent(_), Some(_)) => (state, Reply::Flag(false)),
+        (Action::Del, _) => (None, RegisterReply::Flag(state.is_some())),
+        (Action::SetIfAbsent(value), None) => (Some(value), RegisterReply::Flag(true)),
+        (Action::SetIfAbsent(_), Some(_)) => (state, RegisterReply::Flag(false)),
     }
 }

@@ -10,11 +10,11 @@
 //! (`Plan::settle`).
 
 use super::memory::{Memory, fingerprint};
-use super::plan::{Entry, Event, Model, NONE, Plan};
+use super::plan::{Entry, HistoryEvent, Model, NONE, Plan};
 
 /// What the search found out. Numbers are places in the slice of events it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome<S> {
+pub enum SearchOutcome<S> {
     /// There is a legal order.
     Ordered,
     /// There is none, because no operation leads to the state this one must have met.
@@ -38,12 +38,12 @@ pub enum Outcome<S> {
 /// Looks for a legal order of `events`, looking at candidates at most about `steps` times.
 ///
 /// Memory is bounded with time: a remembered configuration costs several steps.
-pub fn search<M: Model>(events: &[Event<'_, M::Op>], steps: u64) -> Outcome<M::State> {
+pub fn search<M: Model>(events: &[HistoryEvent<'_, M::Op>], steps: u64) -> SearchOutcome<M::State> {
     assert!(events.len() < NONE as usize, "places in a history are counted in 32 bits");
     let mut plan = Plan::<M>::of(events);
     plan.settle();
     match plan.unmade() {
-        Some(event) => Outcome::Unmade(event),
+        Some(event) => SearchOutcome::Unmade(event),
         None => Search::new(plan, steps).run(),
     }
 }
@@ -140,12 +140,12 @@ impl<'a, M: Model> Search<'a, M> {
         }
     }
 
-    fn run(mut self) -> Outcome<M::State> {
+    fn run(mut self) -> SearchOutcome<M::State> {
         self.take_reads();
         let mut after = self.head;
         while self.first_end().is_some() {
             if self.steps_left == 0 {
-                return Outcome::OutOfSteps;
+                return SearchOutcome::OutOfSteps;
             }
             let Some((op, state)) = self.next_choice(after) else {
                 self.note_longest();
@@ -164,7 +164,7 @@ impl<'a, M: Model> Search<'a, M> {
                 after = self.head;
             }
         }
-        Outcome::Ordered
+        SearchOutcome::Ordered
     }
 
     fn entry(&self, i: u32) -> &Entry<'a, M> {
@@ -313,7 +313,7 @@ impl<'a, M: Model> Search<'a, M> {
         }
     }
 
-    fn stuck(mut self) -> Outcome<M::State> {
+    fn stuck(mut self) -> SearchOutcome<M::State> {
         // What is placed but not in the longest order goes back, so that the tallies are of it.
         for &i in &self.path {
             self.plan.put_back(i);
@@ -333,7 +333,7 @@ impl<'a, M: Model> Search<'a, M> {
         let is_lost = |id: &u32| self.plan.makers(&self.plan.states[*id as usize]) == 0;
         let needed = needed.filter(is_lost);
         let holder = left.iter().find(|entry| needed == Some(entry.needs));
-        Outcome::Stuck {
+        SearchOutcome::Stuck {
             order: self.longest.iter().map(|&i| self.entry(i).event).collect(),
             left_over: left_over.event,
             holder: holder.map(|entry| entry.event),

@@ -13,7 +13,7 @@ mod sizes;
 
 use std::collections::BTreeMap;
 
-use super::{EdgeKind, Graph, Operator};
+use super::{EdgeKind, GraphOperator, OperatorGraph};
 pub(super) use sizes::Sizes;
 
 /// The length of an arrowhead in pixels.
@@ -33,7 +33,7 @@ pub(super) struct Layout<'a> {
 
 /// An operator and its middle.
 pub(super) struct Node<'a> {
-    pub operator: &'a Operator,
+    pub operator: &'a GraphOperator,
     pub x: f64,
     pub y: f64,
     pub width: f64,
@@ -100,7 +100,7 @@ struct Sketch {
 type Stream<'a> = (usize, EdgeKind, Option<&'a str>);
 
 /// Lays out `graph` with things as large as `sizes` says.
-pub(super) fn layout(graph: &Graph, sizes: Sizes) -> Layout<'_> {
+pub(super) fn layout(graph: &OperatorGraph, sizes: Sizes) -> Layout<'_> {
     let index: BTreeMap<&str, usize> =
         graph.operators.iter().enumerate().map(|(at, o)| (o.name.as_str(), at)).collect();
     let mut streams: BTreeMap<Stream<'_>, Vec<usize>> = BTreeMap::new();
@@ -257,7 +257,11 @@ impl Sketch {
         sides.into_iter().map(|(above, below)| above && below).collect()
     }
 
-    fn finish<'a>(self, graph: &'a Graph, streams: BTreeMap<Stream<'a>, Vec<usize>>) -> Layout<'a> {
+    fn finish<'a>(
+        self,
+        graph: &'a OperatorGraph,
+        streams: BTreeMap<Stream<'a>, Vec<usize>>,
+    ) -> Layout<'a> {
         let name = |at: usize| graph.operators[at].name.as_str();
         let sizes = self.sizes;
         let (middles, height) = self.heights();

@@ -5,15 +5,15 @@ mod random;
 use super::register::execute;
 use super::*;
 
-fn number(value: i64) -> Value {
-    Value::Number(value)
+fn number(value: i64) -> RegisterValue {
+    RegisterValue::Number(value)
 }
 
-fn value(number: i64) -> Reply {
-    Reply::Value(Some(Value::Number(number)))
+fn value(number: i64) -> RegisterReply {
+    RegisterReply::Value(Some(RegisterValue::Number(number)))
 }
 
-fn answered(call: u64, end: u64, action: Action, reply: Reply) -> Operation {
+fn answered(call: u64, end: u64, action: Action, reply: RegisterReply) -> Operation {
     Operation { key: 0, call, action, answer: Some((end, reply)) }
 }
 
@@ -22,7 +22,7 @@ fn unanswered(call: u64, action: Action) -> Operation {
 }
 
 fn set(call: u64, end: u64, to: i64) -> Operation {
-    answered(call, end, Action::Set(number(to)), Reply::Done)
+    answered(call, end, Action::Set(number(to)), RegisterReply::Done)
 }
 
 fn get(call: u64, end: u64, seen: i64) -> Operation {
@@ -67,7 +67,7 @@ fn stale_read_is_a_violation_and_is_named() {
 
 #[test]
 fn lost_increment_is_a_violation() {
-    let incr = |call, end, sum| answered(call, end, Action::Incr(1), Reply::Number(sum));
+    let incr = |call, end, sum| answered(call, end, Action::Incr(1), RegisterReply::Number(sum));
     assert!(is_linearizable(&[incr(0, 5, 2), incr(0, 5, 1), get(6, 7, 2)]));
     assert!(!is_linearizable(&[incr(0, 5, 1), incr(0, 5, 1), get(6, 7, 1)]));
     assert!(!is_linearizable(&[incr(0, 5, 1), incr(0, 5, 2), get(6, 7, 1)]));
@@ -75,7 +75,7 @@ fn lost_increment_is_a_violation() {
 
 #[test]
 fn increment_applied_twice_is_a_violation() {
-    let incr = |call, end, sum| answered(call, end, Action::Incr(1), Reply::Number(sum));
+    let incr = |call, end, sum| answered(call, end, Action::Incr(1), RegisterReply::Number(sum));
     assert!(!is_linearizable(&[incr(0, 1, 1), incr(2, 3, 3)]));
     assert!(!is_linearizable(&[unanswered(0, Action::Incr(1)), incr(2, 3, 3)]));
     assert!(is_linearizable(&[unanswered(0, Action::Incr(1)), incr(2, 3, 2)]));
@@ -84,9 +84,11 @@ fn increment_applied_twice_is_a_violation() {
 #[test]
 fn lost_append_is_a_violation() {
     let append = |call, end, token: &[u8], len| {
-        answered(call, end, Action::Append(Text::of(token)), Reply::Length(len))
+        answered(call, end, Action::Append(Text::of(token)), RegisterReply::Length(len))
     };
-    let holds = |text: &[u8]| answered(8, 9, Action::Get, Reply::Value(Some(Value::of(text))));
+    let holds = |text: &[u8]| {
+        answered(8, 9, Action::Get, RegisterReply::Value(Some(RegisterValue::of(text))))
+    };
     let both = [append(0, 5, b"a;", 2), append(1, 5, b"bb;", 5)];
 
     assert!(is_linearizable(&[both[0], both[1], holds(b"a;bb;")]));
@@ -126,13 +128,13 @@ fn unanswered_write_takes_effect_once() {
 #[test]
 fn unanswered_write_no_read_shows_may_still_have_been_met() {
     let write = unanswered(0, Action::Set(number(5)));
-    let flag = |action, flag| answered(1, 2, action, Reply::Flag(flag));
+    let flag = |action, flag| answered(1, 2, action, RegisterReply::Flag(flag));
 
     assert!(is_linearizable(&[write, flag(Action::Del, true)]));
     assert!(is_linearizable(&[write, flag(Action::SetIfAbsent(number(1)), false)]));
-    assert!(is_linearizable(&[write, answered(1, 2, Action::Incr(1), Reply::Number(6))]));
+    assert!(is_linearizable(&[write, answered(1, 2, Action::Incr(1), RegisterReply::Number(6))]));
     let append = Action::Append(Text::of(b"x"));
-    assert!(is_linearizable(&[write, answered(1, 2, append, Reply::Length(2))]));
+    assert!(is_linearizable(&[write, answered(1, 2, append, RegisterReply::Length(2))]));
     assert!(is_linearizable(&[write, unanswered(1, Action::Incr(1)), get(2, 3, 6)]));
 }
 
@@ -163,8 +165,8 @@ fn texts_join_like_their_bytes() {
             Text::of([a, b].concat().as_bytes())
         );
     }
-    assert_eq!(Value::of(b"-12"), number(-12));
-    assert_eq!(Value::of(b"012"), Value::Text(Text::of(b"012")));
+    assert_eq!(RegisterValue::of(b"-12"), number(-12));
+    assert_eq!(RegisterValue::of(b"012"), RegisterValue::Text(Text::of(b"012")));
 }
 
 /// A second kind of object: a queue of numbers.
@@ -194,12 +196,12 @@ impl Model for Queue {
 #[test]
 fn search_knows_no_model_but_the_one_it_is_given() {
     let op = [Queued::Push(1), Queued::Push(2), Queued::Pop(Some(2)), Queued::Pop(Some(1))];
-    let event = |i: usize, call, end| Event { op: &op[i], call, end: Some(end) };
+    let event = |i: usize, call, end| HistoryEvent { op: &op[i], call, end: Some(end) };
     let beside = [event(0, 0, 5), event(1, 1, 5), event(2, 6, 7), event(3, 8, 9)];
     let after = [event(0, 0, 1), event(1, 2, 5), event(2, 6, 7), event(3, 8, 9)];
 
-    assert_eq!(search::<Queue>(&beside, 1000), Outcome::Ordered);
-    let Outcome::Stuck { order, state, left_over, .. } = search::<Queue>(&after, 1000) else {
+    assert_eq!(search::<Queue>(&beside, 1000), SearchOutcome::Ordered);
+    let SearchOutcome::Stuck { order, state, left_over, .. } = search::<Queue>(&after, 1000) else {
         panic!("a queue gave its items out of order");
     };
     assert_eq!((order, state, left_over), (vec![0, 1], vec![1, 2], 2));
@@ -207,7 +209,8 @@ fn search_knows_no_model_but_the_one_it_is_given() {
 
 #[test]
 fn facts_hold_in_every_state() {
-    let states = [None, Some(number(0)), Some(number(1)), Some(number(2)), Some(Value::of(b"t"))];
+    let states =
+        [None, Some(number(0)), Some(number(1)), Some(number(2)), Some(RegisterValue::of(b"t"))];
     let actions = [
         Action::Set(number(1)),
         Action::Get,

@@ -45,7 +45,7 @@ impl Mix {
                 continue;
             }
             let text = dice.below(10) == 0;
-            let value = Value::of(if text { b"t" } else { b"0" });
+            let value = RegisterValue::of(if text { b"t" } else { b"0" });
             let value = if text { value } else { number(dice.below(self.values) as i64) };
             return match kind {
                 0 => Action::Set(value),
@@ -86,12 +86,18 @@ fn mutate(dice: &mut Dice, history: &mut [Operation]) {
     let other = history[j as usize].answer;
     let Some((_, reply)) = &mut history[i as usize].answer else { return };
     *reply = match (*reply, other) {
-        (Reply::Value(_), Some((_, Reply::Value(seen)))) => Reply::Value(seen),
-        (Reply::Value(_), _) => value(dice.below(3) as i64),
-        (Reply::Number(sum), _) => Reply::Number(sum + 1 - 2 * dice.below(2) as i64),
-        (Reply::Length(len), _) => Reply::Length(len + 2 - dice.below(5).min(len as u64) as u32),
-        (Reply::Flag(flag), _) => Reply::Flag(!flag),
-        (Reply::Done | Reply::Refused, _) => *reply,
+        (RegisterReply::Value(_), Some((_, RegisterReply::Value(seen)))) => {
+            RegisterReply::Value(seen)
+        }
+        (RegisterReply::Value(_), _) => value(dice.below(3) as i64),
+        (RegisterReply::Number(sum), _) => {
+            RegisterReply::Number(sum + 1 - 2 * dice.below(2) as i64)
+        }
+        (RegisterReply::Length(len), _) => {
+            RegisterReply::Length(len + 2 - dice.below(5).min(len as u64) as u32)
+        }
+        (RegisterReply::Flag(flag), _) => RegisterReply::Flag(!flag),
+        (RegisterReply::Done | RegisterReply::Refused, _) => *reply,
     };
 }
 
@@ -116,29 +122,32 @@ fn some_order_is_legal(rest: &mut Vec<Operation>, holds: &Option<String>) -> boo
     false
 }
 
-fn serve(holds: &Option<String>, action: Action) -> Option<(Option<String>, Reply)> {
-    let shown = |value: Value| match value {
-        Value::Number(number) => number.to_string(),
-        Value::Text(_) => "t".to_string(),
+fn serve(holds: &Option<String>, action: Action) -> Option<(Option<String>, RegisterReply)> {
+    let shown = |value: RegisterValue| match value {
+        RegisterValue::Number(number) => number.to_string(),
+        RegisterValue::Text(_) => "t".to_string(),
     };
     Some(match action {
-        Action::Set(value) => (Some(shown(value)), Reply::Done),
-        Action::Get => {
-            (holds.clone(), Reply::Value(holds.as_ref().map(|text| Value::of(text.as_bytes()))))
-        }
+        Action::Set(value) => (Some(shown(value)), RegisterReply::Done),
+        Action::Get => (
+            holds.clone(),
+            RegisterReply::Value(holds.as_ref().map(|text| RegisterValue::of(text.as_bytes()))),
+        ),
         Action::Incr(by) => match holds.as_deref().unwrap_or("0").parse::<i64>() {
-            Ok(number) => (Some((number + by).to_string()), Reply::Number(number + by)),
-            Err(_) => (holds.clone(), Reply::Refused),
+            Ok(number) => (Some((number + by).to_string()), RegisterReply::Number(number + by)),
+            Err(_) => (holds.clone(), RegisterReply::Refused),
         },
         Action::Append(token) => {
             let token = TOKENS.iter().find(|text| Text::of(text.as_bytes()) == token)?;
             let text = [holds.as_deref().unwrap_or(""), token].concat();
             let len = text.len() as u32;
-            (Some(text), Reply::Length(len))
+            (Some(text), RegisterReply::Length(len))
         }
-        Action::Del => (None, Reply::Flag(holds.is_some())),
-        Action::SetIfAbsent(value) if holds.is_none() => (Some(shown(value)), Reply::Flag(true)),
-        Action::SetIfAbsent(_) => (holds.clone(), Reply::Flag(false)),
+        Action::Del => (None, RegisterReply::Flag(holds.is_some())),
+        Action::SetIfAbsent(value) if holds.is_none() => {
+            (Some(shown(value)), RegisterReply::Flag(true))
+        }
+        Action::SetIfAbsent(_) => (holds.clone(), RegisterReply::Flag(false)),
     })
 }
 
@@ -174,10 +183,10 @@ fn verdict_is_that_of_all_orders_tried_whatever_the_seed() {
 struct Plain;
 
 impl Model for Plain {
-    type State = Option<Value>;
+    type State = Option<RegisterValue>;
     type Op = Asked;
 
-    fn step(state: &Option<Value>, asked: &Asked) -> Option<Option<Value>> {
+    fn step(state: &Option<RegisterValue>, asked: &Asked) -> Option<Option<RegisterValue>> {
         Register::step(state, asked)
     }
 }
@@ -190,13 +199,16 @@ fn facts_change_no_verdict_whatever_the_seed() {
         mutate(&mut dice, &mut history);
         let asked = |o: &Operation| Asked { action: o.action, reply: o.answer.map(|a| a.1) };
         let asked: Vec<Asked> = history.iter().map(asked).collect();
-        let event =
-            |(o, op)| Event { op, call: Operation::clone(o).call, end: o.answer.map(|a| a.0) };
-        let events: Vec<Event<'_, Asked>> = history.iter().zip(&asked).map(event).collect();
+        let event = |(o, op)| HistoryEvent {
+            op,
+            call: Operation::clone(o).call,
+            end: o.answer.map(|a| a.0),
+        };
+        let events: Vec<HistoryEvent<'_, Asked>> = history.iter().zip(&asked).map(event).collect();
 
         let plain = match search::<Plain>(&events, 1 << 24) {
-            Outcome::Ordered => true,
-            Outcome::Stuck { .. } => false,
+            SearchOutcome::Ordered => true,
+            SearchOutcome::Stuck { .. } => false,
             other => panic!("seed {seed}: {other:?}"),
         };
 
@@ -261,7 +273,8 @@ fn long_histories_are_checked_fast() {
             let mut dice = Dice(7);
             let history = long_history(&mut dice, mix, count, clients, keys);
             let mut bad = history.clone();
-            let reads = |o: &Operation| matches!(o.answer, Some((_, Reply::Value(Some(_)))));
+            let reads =
+                |o: &Operation| matches!(o.answer, Some((_, RegisterReply::Value(Some(_)))));
             let last = bad.iter().rposition(reads).expect("there are reads");
             let key = bad[last].key;
             let first = bad.iter().find(|o| o.key == key && reads(o)).and_then(|o| o.answer);

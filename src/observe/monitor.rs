@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use timely::worker::Worker;
 
-use super::frame::{Blame, Frame, Happened, Holding, Level, VERSION};
+use super::frame::{Blame, Frame, Happened, Level, RoleHolding, VERSION};
 use super::logs::Logs;
 use super::past::Past;
 use super::roster::Roster;
@@ -43,7 +43,7 @@ pub(super) const APPLICATION: &str = "executor";
 pub type Now = Box<dyn Fn() -> u64>;
 
 /// Watches one replica.
-pub struct Observer {
+pub struct Monitor {
     level: Level,
     wiring: Wiring,
     doing: Doing,
@@ -86,7 +86,7 @@ struct Sources {
     first: u64,
 }
 
-impl Observer {
+impl Monitor {
     /// A worker for a replica that speaks `protocol`, and what observes it, if it is to be observed.
     #[must_use]
     pub fn of_new_worker<M: Clone + 'static, R: Clone + 'static>(
@@ -309,8 +309,8 @@ impl Observer {
         let chain = chain.iter().filter_map(|role| holdings.iter().find(|h| h.role == *role));
         let mut blame: Vec<_> = chain.map(Blame::of).collect();
         let asked =
-            |holding: &Holding| holding.held > 0 && matches!(holding.wait, Wait::Proposal(_));
-        let idle = |holding: &Holding| holding.wait == Wait::Nothing;
+            |holding: &RoleHolding| holding.held > 0 && matches!(holding.wait, Wait::Proposal(_));
+        let idle = |holding: &RoleHolding| holding.wait == Wait::Nothing;
         let last = blame.last().and_then(|last| holdings.iter().find(|h| h.role == last.operator));
         if last.is_some_and(idle) && !holdings.iter().any(asked) {
             // Who has nothing to do waits for nobody.
@@ -338,7 +338,7 @@ impl Observer {
         }
     }
 
-    fn take_holdings(&mut self, now: u64) -> Vec<Holding> {
+    fn take_holdings(&mut self, now: u64) -> Vec<RoleHolding> {
         let mut since = std::mem::take(&mut self.since);
         let holdings = std::mem::take(&mut self.holdings);
         let holding = |holding: events::Holding| {
@@ -352,7 +352,7 @@ impl Observer {
             let events::Holding { role, slot, held, wait, refused, .. } = holding;
             let refused = refused.counts().map(|(why, count)| (why.name().to_owned(), count));
             let (waited_us, refused) = (now.saturating_sub(began), refused.collect());
-            Holding { role, slot, held, wait, waited_us, refused }
+            RoleHolding { role, slot, held, wait, waited_us, refused }
         };
         holdings.into_iter().map(holding).collect()
     }

@@ -1,7 +1,7 @@
 //! Committer: accepts proposals, and answers for them when the view changes (TA-4, TA-8, TA-12).
 //!
-//! It also keeps the account of what is known to be decided (`decided.rs`). A replica that starts again
-//! releases that before it hears from anybody.
+//! It also keeps the account of what is known to be decided (`decided.rs`). A replica that starts
+//! again releases that before it hears from anybody.
 
 use std::collections::BTreeMap;
 
@@ -160,8 +160,8 @@ pub fn committer<'s>(
 
 /// Owns the view and all that was accepted.
 ///
-/// The two must not part: a committer that has answered for its slots in a new view must never again
-/// accept in an old one, or the new leader would miss a slot that an old one decided (T4).
+/// The two must not part: a committer that has answered for its slots in a new view must never
+/// again accept in an old one, or the new leader would miss a slot that an old one decided (T4).
 #[derive(Clone, Debug)]
 pub struct Committer {
     n: usize,
@@ -273,8 +273,8 @@ impl Committer {
         Some(Vote { proposal, promise })
     }
 
-    /// Accepts again what it had accepted in the view that the leader names for each slot; what it had
-    /// not, it lacks.
+    /// Accepts again what it had accepted in the view that the leader names for each slot; what it
+    /// had not, it lacks.
     fn on_renewal(&mut self, renewal: &Renewal) -> Vec<Vote> {
         let view = renewal.view;
         if view < self.view {
@@ -299,8 +299,8 @@ impl Committer {
         Some(Vote { proposal: known.clone(), promise })
     }
 
-    /// Accepts what it was sent of what it lacks, and asks the leader, which has accepted all that it has
-    /// proposed, for the rest.
+    /// Accepts what it was sent of what it lacks, and asks the leader, which has accepted all that
+    /// it has proposed, for the rest.
     fn on_supply(&mut self, supply: Supply) -> (Vec<Vote>, Option<(ReplicaId, Need)>) {
         let proposals = supply.proposals.into_iter();
         let wanted =
@@ -312,7 +312,8 @@ impl Committer {
         (votes, need.map(|need| (self.leader(), need)))
     }
 
-    /// What others need and was accepted here in the view they name, as much as fits into a message.
+    /// What others need and was accepted here in the view they name, as much as fits into a
+    /// message.
     fn on_need(&self, need: &Need) -> Option<Supply> {
         let mut bytes = 0;
         let accepted = runs::each(&need.slots)

@@ -1,4 +1,5 @@
-//! Controller: suspects a leader under which requests wait too long (TA-6), or that is not heard at all.
+//! Controller: suspects a leader under which requests wait too long (TA-6), or that is not heard at
+//! all.
 
 use crate::engine::operators::executor::{Executed, Progress};
 use crate::engine::operators::requests::Announce;
@@ -47,9 +48,10 @@ pub struct Controller {
     entered: View,
     wanted: View,
     sources: Vec<Source>,
-    /// Views entered since a view last lasted. Patience doubles with each full round of leaders, not
-    /// with each leader: in a cluster that is only partly connected several may be of no use. That
-    /// something is executed does not count: a cluster slower than our patience gets that far too.
+    /// Views entered since a view last lasted. Patience doubles with each full round of leaders,
+    /// not with each leader: in a cluster that is only partly connected several may be of no use.
+    /// That something is executed does not count: a cluster slower than our patience gets that far
+    /// too.
     views_lately: usize,
     entered_at: Millis,
     /// When the leader's replica was last heard.
@@ -72,8 +74,8 @@ struct Source {
 }
 
 impl Controller {
-    /// The controller of a replica in view `entered`. One that led this view before a restart cannot
-    /// lead it again, and resigns.
+    /// The controller of a replica in view `entered`. One that led this view before a restart
+    /// cannot lead it again, and resigns.
     #[must_use]
     pub fn new(entered: View, resigns: bool, config: &Config) -> Self {
         Self {
@@ -162,7 +164,8 @@ impl Controller {
         self.now = now;
         let fresh = 4 * self.gossip_every_ms;
         for source in &mut self.sources {
-            // A source that has sent nothing in its life waits for nothing, whatever was done before.
+            // A source that has sent nothing in its life waits for nothing, whatever was done
+            // before.
             let waits = source.target.number > 0
                 && source.target > source.actual
                 && now.saturating_sub(source.heard_at) <= fresh;
@@ -181,7 +184,8 @@ impl Controller {
         }
     }
 
-    /// A leader that is not there is replaced though nobody waits for it: whoever asks next need not.
+    /// A leader that is not there is replaced though nobody waits for it: whoever asks next need
+    /// not.
     fn suspect_silence(&mut self, patience: Millis) -> Option<Event> {
         let silent_ms = self.now.saturating_sub(self.leader_at);
         let leads = self.entered.leader(self.n) == self.me;

@@ -1,5 +1,5 @@
-//! The account of what is known to be decided at a replica, all of which is in its journal: what it has
-//! accepted and seen executed, and what was fetched from others.
+//! The account of what is known to be decided at a replica, all of which is in its journal: what it
+//! has accepted and seen executed, and what was fetched from others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,8 @@ use super::messages::{Promise, Proposal};
 /// Owns that account.
 #[derive(Clone, Debug)]
 pub struct Decided {
-    /// Slots that were released for what the journal or another replica says, and are not yet executed.
+    /// Slots that were released for what the journal or another replica says, and are not yet
+    /// executed.
     learned: BTreeSet<Slot>,
     /// What the journal has said at a start, until the roles are there to be told.
     at_start: Vec<(Slot, Value)>,
@@ -55,14 +56,14 @@ impl Decided {
         std::mem::take(&mut self.at_start)
     }
 
-    /// Another replica says what a slot holds that is not executed. Answers what the journal is to be
-    /// told; nothing if it knows.
+    /// Another replica says what a slot holds that is not executed. Answers what the journal is to
+    /// be told; nothing if it knows.
     pub fn learn(&mut self, slot: Slot, value: &Value) -> Option<Promise> {
         self.learned.insert(slot).then(|| Promise::Learned { slot, value: value.clone() })
     }
 
-    /// The slots from `executed` to below `next` are executed as well, which are decided if they were
-    /// accepted here.
+    /// The slots from `executed` to below `next` are executed as well, which are decided if they
+    /// were accepted here.
     pub fn on_executed(&mut self, executed: Slot, next: Slot, accepted: &BTreeMap<Slot, Proposal>) {
         let is_known = |slot| accepted.contains_key(&slot) || self.learned.contains(&slot);
         if !(executed.0..next.0).map(Slot).all(is_known) {

@@ -1,4 +1,4 @@
-//! What must hold of Tara's messages and disks in every run (T1 to T5 and T7 of the protocol's proof).
+//! Invariants of Tara's messages and disks in every run (T1 to T5 and T7 of the protocol's proof).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -107,8 +107,8 @@ impl Invariants {
         })
     }
 
-    /// What is sent for want of it is what was proposed. A leader that crashed may have accepted itself
-    /// what it sent to nobody.
+    /// What is sent for want of it is what was proposed. A leader that crashed may have accepted
+    /// itself what it sent to nobody.
     fn on_supply(&mut self, from: ReplicaId, supply: &Supply) -> Result<(), String> {
         for own in &supply.proposals {
             let views = self.proposed.entry(own.slot).or_default();

@@ -1,4 +1,4 @@
-//! What a committer lacks: slots that the leader of its view has renewed, and whose values are not here.
+//! Values a committer lacks: of slots that the leader of its view has renewed.
 
 use std::collections::BTreeSet;
 
@@ -56,15 +56,15 @@ impl Lacking {
         self.patience.came(now);
     }
 
-    /// An answer has come: asks for the rest at once, if there was anything in it. Whoever takes what it
-    /// was sent sets the pace.
+    /// An answer has come: asks for the rest at once, if there was anything in it. Whoever takes
+    /// what it was sent sets the pace.
     pub fn on_supply(&mut self, view: View, now: Millis) -> Option<Need> {
         self.patience.came(now);
         self.need(view, now)
     }
 
-    /// Asks if nothing has come on for a while. What others execute without this replica's vote is fetched
-    /// as all else that is decided, and need not be sent twice.
+    /// Asks if nothing has come on for a while. What others execute without this replica's vote is
+    /// fetched as all else that is decided, and need not be sent twice.
     pub fn on_tick(&mut self, view: View, now: Millis) -> Option<Need> {
         if self.patience.is_over(now) { self.need(view, now) } else { None }
     }

@@ -1,4 +1,4 @@
-//! What Tara replicas say to each other, and what they write down.
+//! Tara's messages, and its records in the journal.
 
 use serde::{Deserialize, Serialize};
 
@@ -75,8 +75,9 @@ pub struct Renewal {
     pub slots: Vec<Run>,
 }
 
-/// "I have left all views below `view`. All slots below `decided` are decided, and this is what I have
-/// accepted for the others": in which view, and not what, for whoever leads `view` may have it, too.
+/// "I have left all views below `view`. All slots below `decided` are decided, and this is what I
+/// have accepted for the others": in which view, and not what, for whoever leads `view` may have
+/// it, too.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Record {
     /// The view entered.
@@ -195,9 +196,10 @@ pub fn message_weight(message: &Message) -> usize {
 
 /// Whether a message promises nothing that its sender must remember beyond the view it is in.
 ///
-/// A leader proposes one value for a slot in a view, and does not lead a view again after a restart,
-/// which takes the record of the view; what it has accepted itself is its vote's matter. Batches on their
-/// way to a leader bear an incarnation, which is on the disk since the replica has started.
+/// A leader proposes one value for a slot in a view, and does not lead a view again after a
+/// restart, which takes the record of the view; what it has accepted itself is its vote's matter.
+/// Batches on their way to a leader bear an incarnation, which is on the disk since the replica has
+/// started.
 pub(super) fn is_early(message: &Message) -> bool {
     matches!(
         message,
@@ -334,8 +336,8 @@ pub(super) struct Said<'s> {
 
 /// Says for each kind of message whom it is for.
 ///
-/// A proposal reaches the proposer's own committer inside the replica; a vote to oneself goes out and
-/// comes back, because it counts only once it is on disk.
+/// A proposal reaches the proposer's own committer inside the replica; a vote to oneself goes out
+/// and comes back, because it counts only once it is on disk.
 pub(super) fn address<'s>(said: Said<'s>) -> Stream<'s, (To, Message)> {
     let n = said.n;
     let mut sent = Addressing::new(said.commits.scope());

@@ -18,8 +18,8 @@
 //!  ─> inside the replica       ═> over the links, to all replicas or to one
 //! ```
 //!
-//! The same in words, with each link's record and each back edge's name; `tests/protocol/graphs.rs` compares it
-//! with what the worker builds:
+//! The same in words, with each link's record and each back edge's name; `tests/protocol/graphs.rs`
+//! compares it with what the worker builds:
 //!
 //! ```arrows
 //! request_source ═Forward═> proposer ═Proposal═> committer ═Commit═> learner ─> release ─> executor
@@ -42,34 +42,37 @@
 //! catch_up ~restored~> release
 //! ```
 //!
-//! Who owns what: the *view* and what was *accepted* belong to the [`committer`](mod@committer); the *next slot* to the
-//! [`proposer`](mod@proposer); the *votes* to the [`learner`](mod@learner); *application, sessions* and the progress of each source
-//! to the [`executor`](crate::engine::operators::executor); *suspicion* to the [`controller`](mod@controller); which checkpoint is
-//! *stable* to the [`checkpointer`](crate::engine::operators::checkpointer); open *client batches* to the
-//! [`request_source`](crate::engine::operators::requests); the recent past to
+//! Who owns what: the *view* and what was *accepted* belong to the [`committer`](mod@committer);
+//! the *next slot* to the [`proposer`](mod@proposer); the *votes* to the [`learner`](mod@learner);
+//! *application, sessions* and the progress of each source to the
+//! [`executor`](crate::engine::operators::executor); *suspicion* to the [`controller`](mod@controller); which checkpoint is
+//! *stable* to the [`checkpointer`](crate::engine::operators::checkpointer); open *client batches*
+//! to the [`request_source`](crate::engine::operators::requests); the recent past to
 //! [`catch_up`](mod@catch_up). Everyone else is told by a stream and may be behind; so a
 //! message names its view, and the owner refuses what its view forbids.
 //!
 //! Where this differs from the paper, and why:
-//! - Links may lose, repeat and reorder, so a committer accepts any slot of the window, not the next
-//!   only; a new view thus needs no cursor to be reset. What is lost is sent again by whoever waits.
-//! - A source sends a batch to the leader alone and again to the next one, instead of idle proposers
-//!   keeping copies: one link message a batch instead of `n - 1`.
+//! - Links may lose, repeat and reorder, so a committer accepts any slot of the window, not the
+//!   next only; a new view thus needs no cursor to be reset. What is lost is sent again by whoever
+//!   waits.
+//! - A source sends a batch to the leader alone and again to the next one, instead of idle
+//!   proposers keeping copies: one link message a batch instead of `n - 1`.
 //! - A vote names view and slot; the value comes to the learner from its own committer.
-//! - A record begins where its replica's execution stands, not at the last stable checkpoint: what is
-//!   decided need not be proposed again, only fetched by those who miss it.
-//! - A record says in which view each slot was accepted, in runs, and not what: a view proposes one value
-//!   for a slot (T1). So it fits into a message however long the past is. The new leader fetches what it
-//!   has not accepted itself, and proposes again by naming the view (Renew); a value crosses a link only
-//!   to a committer that lacks it, a message at a time, when that one asks.
-//! - What is executed, and known to be decided, is noted in the journal beside other records. A replica
-//!   that starts executes that much before it hears from anybody, so that after an end of all replicas
-//!   only what was under way is agreed on again.
+//! - A record begins where its replica's execution stands, not at the last stable checkpoint: what
+//!   is decided need not be proposed again, only fetched by those who miss it.
+//! - A record says in which view each slot was accepted, in runs, and not what: a view proposes one
+//!   value for a slot (T1). So it fits into a message however long the past is. The new leader
+//!   fetches what it has not accepted itself, and proposes again by naming the view (Renew); a
+//!   value crosses a link only to a committer that lacks it, a message at a time, when that one
+//!   asks.
+//! - What is executed, and known to be decided, is noted in the journal beside other records. A
+//!   replica that starts executes that much before it hears from anybody, so that after an end of
+//!   all replicas only what was under way is agreed on again.
 //! - A leader of which nothing is heard is suspected though no request waits.
 //! - Every replica answers the clients on its own lines, so a reply crosses no link.
-//! - The edge from a proposer to its own committer is inside the replica. That is part of the proof: a
-//!   leader's proposal leaves only after its own committer has entered the view on disk, so a restarted
-//!   leader knows every view it has led, and leads none of them twice.
+//! - The edge from a proposer to its own committer is inside the replica. That is part of the
+//!   proof: a leader's proposal leaves only after its own committer has entered the view on disk,
+//!   so a restarted leader knows every view it has led, and leads none of them twice.
 
 pub mod committer;
 pub mod controller;

@@ -1,8 +1,8 @@
 //! Observer: announces a view that `f + 1` controllers ask for (TA-7).
 //!
 //! `f + 1`, so that one confused controller cannot churn views. Who hears that another replica has
-//! entered a view follows at once, for then `f + 1` have asked (T7): in a cluster that is only partly
-//! connected not everyone hears `f + 1`.
+//! entered a view follows at once, for then `f + 1` have asked (T7): in a cluster that is only
+//! partly connected not everyone hears `f + 1`.
 
 use crate::engine::role::{Role, Stream};
 use crate::model::config::Config;

@@ -103,8 +103,8 @@ impl Said {
 
 /// Owns the next free slot.
 ///
-/// In one view it proposes one value for a slot (T1): it never leads a view it led before a restart, and
-/// keeps what it proposed until that is executed.
+/// In one view it proposes one value for a slot (T1): it never leads a view it led before a
+/// restart, and keeps what it proposed until that is executed.
 #[derive(Clone, Debug)]
 pub struct Proposer {
     window: u64,
@@ -115,7 +115,8 @@ pub struct Proposer {
     next: Slot,
     stable: Slot,
     executed: Slot,
-    /// What is executed here and no stable checkpoint covers, by slot and weight, whoever proposed it.
+    /// What is executed here and no stable checkpoint covers, by slot and weight, whoever proposed
+    /// it.
     unstable: VecDeque<(Slot, usize)>,
     /// What it has proposed in this view and not seen executed.
     open: BTreeMap<Slot, Open>,
@@ -137,8 +138,8 @@ struct Open {
 }
 
 impl Proposer {
-    /// The proposer of a replica that has executed all slots below `executed`. It leads `leads` at once:
-    /// only right for the first view of a replica that has never run.
+    /// The proposer of a replica that has executed all slots below `executed`. It leads `leads` at
+    /// once: only right for the first view of a replica that has never run.
     #[must_use]
     pub fn new(leads: Option<View>, executed: Slot, config: &Config) -> Self {
         Self {
@@ -159,7 +160,8 @@ impl Proposer {
         }
     }
 
-    /// A leader holds what it has proposed until that is executed, and what it has no room to propose.
+    /// A leader holds what it has proposed until that is executed, and what it has no room to
+    /// propose.
     fn holding(&self) -> Holding {
         let waiting = self.lineup.len();
         let held = (self.open.len() + waiting) as u64;
@@ -244,8 +246,8 @@ impl Proposer {
         self.ahead_bytes -= closed.values().map(|open| weight(&open.proposal.value)).sum::<usize>();
     }
 
-    /// Sends again what has gone unanswered; the committers' answers go to all, so that this repairs
-    /// lost votes as well.
+    /// Sends again what has gone unanswered; the committers' answers go to all, so that this
+    /// repairs lost votes as well.
     fn on_tick(&mut self, now: Millis) -> Said {
         self.now = now;
         let Some(view) = self.leads else { return Said::default() };
@@ -276,8 +278,8 @@ impl Proposer {
         proposals
     }
 
-    /// No slot is proposed that is a window or more above the stable checkpoint (T5), and none while what
-    /// every replica must keep above that weighs too much.
+    /// No slot is proposed that is a window or more above the stable checkpoint (T5), and none
+    /// while what every replica must keep above that weighs too much.
     fn has_room(&self) -> bool {
         self.next.0 < self.stable.0 + self.window && self.ahead_bytes < self.window_bytes
     }

@@ -1,7 +1,7 @@
 //! Recovery: what earlier views may have decided, from the records of `f + 1` committers (TA-9).
 //!
-//! Records say in which view a slot was accepted and not what; the values come afterwards, a message at a
-//! time, from committers that have them, and first of all from this replica's own.
+//! Records say in which view a slot was accepted and not what; the values come afterwards, a
+//! message at a time, from committers that have them, and first of all from this replica's own.
 
 use std::collections::BTreeMap;
 
@@ -47,8 +47,8 @@ pub struct RecoveryStreams<'s> {
     pub events: Stream<'s, Event>,
 }
 
-/// Gives this replica's proposer a view to lead, once `f + 1` committers have left the views before it
-/// and all that they have accepted is here.
+/// Gives this replica's proposer a view to lead, once `f + 1` committers have left the views before
+/// it and all that they have accepted is here.
 pub fn recovery<'s>(
     records: Stream<'s, (ReplicaId, Record)>,
     supplies: Stream<'s, Supply>,
@@ -101,8 +101,8 @@ pub struct Recovery {
 }
 
 impl Recovery {
-    /// After so many questions without an answer a committer's record does not count, until it says it
-    /// again: there may be others that can be gathered.
+    /// After so many questions without an answer a committer's record does not count, until it says
+    /// it again: there may be others that can be gathered.
     const TRIES: u32 = 3;
 
     /// A recovery that waits for a view above `past`.

@@ -1,7 +1,7 @@
 //! Runs: what was accepted for many slots, in few words.
 //!
-//! In one view one value is proposed for a slot (T1), so slot and view stand for the value, and as a rule
-//! all slots of an account were accepted in the same view.
+//! In one view one value is proposed for a slot (T1), so slot and view stand for the value, and as
+//! a rule all slots of an account were accepted in the same view.
 
 use serde::{Deserialize, Serialize};
 
@@ -49,8 +49,8 @@ pub fn each(runs: &[Run]) -> impl Iterator<Item = (Slot, View)> + '_ {
     runs.iter().flat_map(|run| run.slots().map(|slot| (slot, run.view)))
 }
 
-/// Whether runs that came from outside can be an account: in ascending order, of a window of slots at
-/// most, and of views up to `view`.
+/// Whether runs that came from outside can be an account: in ascending order, of a window of slots
+/// at most, and of views up to `view`.
 #[must_use]
 pub fn are_plausible(runs: &[Run], window: u64, view: View) -> bool {
     let one = |run: &Run| {

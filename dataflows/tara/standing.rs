@@ -1,4 +1,4 @@
-//! What must hold of views in every run: who stands in which, speaks in which, and leads which.
+//! Invariants of views in every run: who has entered which, speaks in which, and leads which.
 //!
 //! Of a message only its kind and its view matter here.
 

@@ -1,11 +1,12 @@
 //! The pact of a replica's streams: a pipeline that does not wake a reader that runs anyway.
 //!
-//! timely runs the operators of a scope in the order in which they were built, and in the same pass those to
-//! which an operator has sent something. Its [`Pipeline`] also notes each message for the worker's next
-//! step, which runs the reader once more, for nothing: that is there for readers that were built before the
-//! writer, or stand in another scope. The streams of a replica's graph nearly all run forward (back edges go
-//! through [inlets](crate::engine::role::inlet)), and nothing is noted of what they carry: a request at Tara's leader
-//! runs 36 operators this way and 57 with pipelines, and costs a quarter fewer instructions.
+//! timely runs the operators of a scope in the order in which they were built, and in the same pass
+//! those to which an operator has sent something. Its [`Pipeline`] also notes each message for the
+//! worker's next step, which runs the reader once more, for nothing: that is there for readers that
+//! were built before the writer, or stand in another scope. The streams of a replica's graph nearly
+//! all run forward (back edges go through [inlets](crate::engine::role::inlet)), and nothing is
+//! noted of what they carry: a request at Tara's leader runs 36 operators this way and 57 with
+//! pipelines, and costs a quarter fewer instructions.
 //!
 //! [`Pipeline`]: timely::dataflow::channels::pact::Pipeline
 

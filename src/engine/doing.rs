@@ -1,7 +1,7 @@
-//! What a replica's thread is doing, for the other threads of its process.
+//! The present activity of a replica's thread, for the other threads of its process.
 //!
-//! A thread that does not come back from an operator puts up no more frames, and cannot say why. So it
-//! notes what it is about to do, and whoever looks at its board finds out for how long.
+//! A thread that does not come back from an operator puts up no more frames, and cannot say why. So
+//! it notes what it is about to do, and whoever looks at its board finds out for how long.
 
 use std::fmt;
 use std::sync::Arc;
@@ -42,8 +42,8 @@ pub struct Note(Doing, usize);
 pub struct Stuck {
     /// The operator that it runs; nothing if it waits for its disk.
     pub operator: Option<String>,
-    /// For how long, in microseconds: since the turn began. What ran before in a turn took no time, as a
-    /// rule.
+    /// For how long, in microseconds: since the turn began. What ran before in a turn took no time,
+    /// as a rule.
     pub for_us: u64,
     /// Whether that is a checkpoint of the application's state.
     #[serde(default)]
@@ -78,7 +78,8 @@ impl Doing {
         self.begin(DISK);
     }
 
-    /// The turn's operators have run, and it goes on to its disk: no clock is read, as between operators.
+    /// The turn's operators have run, and it goes on to its disk: no clock is read, as between
+    /// operators.
     pub fn begin_disk_phase(&self) {
         self.0.what.store(DISK, Ordering::Relaxed);
     }
@@ -129,8 +130,8 @@ impl Note {
 }
 
 impl Stuck {
-    /// A checkpoint of a large state takes some time; one that takes longer than this in microseconds is
-    /// no pause.
+    /// A checkpoint of a large state takes some time; one that takes longer than this in
+    /// microseconds is no pause.
     const PAUSE_US_MAX: u64 = 30_000_000;
 
     /// Whether it will go on by itself.

@@ -1,9 +1,10 @@
-//! What an operator does, counted by itself.
+//! Meters of operators, which count for themselves.
 //!
-//! timely's own log tells more, and costs more: two readings of a clock each time an operator runs, and
-//! one for each batch of records (a turn of one request took 19.4 us with it and 14.8 without). So the
-//! operators of [`role`](crate::engine::role) count for themselves, and take the time of one turn in several.
-//! They offer their meters through the worker's log; where nobody has asked for them there are none.
+//! timely's own log tells more, and costs more: two readings of a clock each time an operator runs,
+//! and one for each batch of records (a turn of one request took 19.4 us with it and 14.8 without).
+//! So the operators of [`role`](crate::engine::role) count for themselves, and take the time of one
+//! turn in several. They offer their meters through the worker's log; where nobody has asked for
+//! them there are none.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
@@ -60,8 +61,8 @@ impl Flow {
     }
 }
 
-/// Collects the meters of what is built on `worker` from now on. Nothing comes of a worker without a
-/// clock: it keeps no log.
+/// Collects the meters of what is built on `worker` from now on. Nothing comes of a worker without
+/// a clock: it keeps no log.
 #[must_use]
 pub fn collect(worker: &Worker) -> Meters {
     let meters = Meters::default();
@@ -75,7 +76,8 @@ pub fn collect(worker: &Worker) -> Meters {
     meters
 }
 
-/// Collects no more, and ends the log: at each step a worker reads the clock for each that it keeps.
+/// Collects no more, and ends the log: at each step a worker reads the clock for each that it
+/// keeps.
 pub fn close(worker: &Worker) {
     drop(worker.log_register().and_then(|mut registry| registry.remove(LOG)));
 }
@@ -100,7 +102,8 @@ impl Metered {
         }))
     }
 
-    /// Notes that what `cut` does is to cut a checkpoint, for those who wonder why it takes so long.
+    /// Notes that what `cut` does is to cut a checkpoint, for those who wonder why it takes so
+    /// long.
     pub fn cutting<T>(&self, cut: impl FnOnce() -> T) -> T {
         let note = |begins| {
             let watched = self.0.as_ref().and_then(|meter| meter.watched.get());

@@ -1,8 +1,8 @@
 //! The engine: a protocol's graph as a replica, and the replica as a node with a disk.
 //!
 //! [`role`] makes operators of handler methods, [`replica`] gives a graph its turns, [`node`] adds the disk
-//! and decides what may leave. [`operators`] are those that protocols share, and [`protocol`] is what a host
-//! must know of one.
+//! and decides what may leave. [`operators`] are those that protocols share, and [`protocol`] is
+//! what a host must know of one.
 
 pub mod direct;
 #[allow(clippy::disallowed_methods, reason = "tells how long a thread has been at something")]

@@ -1,14 +1,14 @@
 //! A replica with its disk: what may leave, and when.
 //!
-//! **Nothing said in a turn leaves before what it rests on is on the disk**, not even a vote to oneself.
-//! It rests on all that this turn and earlier ones have left for the disk, with two exceptions. Replies
-//! tell what is decided, which the voters have on their disks. Messages that the protocol calls
-//! [early](Outputs::early) rest on the newest records only: so a leader's disk and its followers' work on
-//! the same proposal at the same time. Turns may follow each other while a sync is under way; what they
-//! say waits in line.
+//! **Nothing said in a turn leaves before what it rests on is on the disk**, not even a vote to
+//! oneself. It rests on all that this turn and earlier ones have left for the disk, with two
+//! exceptions. Replies tell what is decided, which the voters have on their disks. Messages that
+//! the protocol calls [early](Outputs::early) rest on the newest records only: so a leader's disk
+//! and its followers' work on the same proposal at the same time. Turns may follow each other while
+//! a sync is under way; what they say waits in line.
 //!
-//! The disk is worked on in turns of the host's ([`Node::sync`]), or by a thread that tells the host when
-//! there is something to let go ([`Node::start_with_journal`]).
+//! The disk is worked on in turns of the host's ([`Node::sync`]), or by a thread that tells the
+//! host when there is something to let go ([`Node::start_with_journal`]).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -43,8 +43,8 @@ pub struct Node<M: Clone + 'static, R: Clone + 'static> {
     kept: u64,
     /// The last turn that left a [newest](Durable::Newest) record.
     kept_newest: u64,
-    /// What turns have said that may not leave yet, oldest first, each with the turn that must be durable
-    /// before.
+    /// What turns have said that may not leave yet, oldest first, each with the turn that must be
+    /// durable before.
     late: VecDeque<(u64, Said<M>)>,
     /// The same for what rests on the newest records only.
     early: VecDeque<(u64, Said<M>)>,
@@ -84,8 +84,8 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// input](Node::must_drop_input).
     const BLOCKED_BYTES_MAX: usize = 64 << 20;
 
-    /// Starts a replica from what its disk holds; without a disk it starts from nothing, and must never
-    /// take the place of one that has been running.
+    /// Starts a replica from what its disk holds; without a disk it starts from nothing, and must
+    /// never take the place of one that has been running.
     ///
     /// # Errors
     /// What is wrong with the settings or the disk.
@@ -119,8 +119,8 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         Self::assemble(worker, config, persistence, recovered, application, protocol)
     }
 
-    /// Starts it with its journal on a thread of its own, which calls `wake` whenever a turn should follow:
-    /// turns have become durable, the disk is full or has room again, or it has failed.
+    /// Starts it with its journal on a thread of its own, which calls `wake` whenever a turn should
+    /// follow: turns have become durable, the disk is full or has room again, or it has failed.
     ///
     /// # Errors
     /// As [`Node::start`], and [`Error::Thread`].
@@ -197,7 +197,8 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         })
     }
 
-    /// How often it has started, this time included; a replica without a disk knows of this time only.
+    /// How often it has started, this time included; a replica without a disk knows of this time
+    /// only.
     #[must_use]
     pub fn incarnation(&self) -> u64 {
         self.incarnation
@@ -228,7 +229,8 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         self.replica.submit(requests, now);
     }
 
-    /// Lets the roles see the time, unless the replica is fenced: what they would say could not leave.
+    /// Lets the roles see the time, unless the replica is fenced: what they would say could not
+    /// leave.
     pub fn tick(&mut self, now: Millis) {
         if !self.is_fenced() {
             self.replica.tick(now);
@@ -256,8 +258,8 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         }
     }
 
-    /// Whether so much waits for a full disk that messages to it must be dropped until there is room: the
-    /// others go on without its votes, and what it would have to keep of them has no end.
+    /// Whether so much waits for a full disk that messages to it must be dropped until there is
+    /// room: the others go on without its votes, and what it would have to keep of them has no end.
     #[must_use]
     pub fn must_drop_input(&self) -> bool {
         match &self.persistence {
@@ -284,8 +286,8 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
             match record {
                 Durable::Newest(_) => (self.kept, self.kept_newest) = (self.turn, self.turn),
                 Durable::Slot(..) | Durable::Forget(_) => self.kept = self.turn,
-                // The replica is told when it is saved, and says nothing of it before; and nothing rests on
-                // what is known to be decided.
+                // The replica is told when it is saved, and says nothing of it before; and nothing
+                // rests on what is known to be decided.
                 Durable::Checkpoint(_) | Durable::Decided { .. } => {}
             }
         }
@@ -334,7 +336,8 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         }
     }
 
-    /// The turn up to which a sync started now would let everything leave, if the host has to make one.
+    /// The turn up to which a sync started now would let everything leave, if the host has to make
+    /// one.
     #[must_use]
     pub fn sync_wanted(&self) -> Option<u64> {
         let Persistence::Inline(store) = &self.persistence else { return None };
@@ -362,8 +365,8 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         Ok(())
     }
 
-    /// Waits until all that turns have left is on the disk, and lets go all they have said. For the end of
-    /// a replica: nothing else waits for a disk.
+    /// Waits until all that turns have left is on the disk, and lets go all they have said. For the
+    /// end of a replica: nothing else waits for a disk.
     ///
     /// # Errors
     /// [`Error::Disk`]: the disk is full, or has failed.

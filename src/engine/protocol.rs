@@ -1,4 +1,4 @@
-//! What a host of replicas must know of a protocol.
+//! A protocol, as far as a host of replicas must know it.
 
 use crate::disk::{RecordKind, Recovered};
 use crate::engine::replica::{Inputs, Outputs};
@@ -17,8 +17,8 @@ pub struct Protocol<M: Clone + 'static, R: Clone + 'static> {
     pub dataflow: for<'s> fn(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
     /// How many bytes a message takes, near enough for limits.
     pub weight: fn(&M) -> usize,
-    /// Whether a message that came over a link can be one of a replica with these settings. What passes
-    /// may be wrong, but breaks no arithmetic: slots, views and names are in their ranges.
+    /// Whether a message that came over a link can be one of a replica with these settings. What
+    /// passes may be wrong, but breaks no arithmetic: slots, views and names are in their ranges.
     pub plausible: fn(&M, &Config) -> bool,
     /// The first slot its sender has not executed, if that is what a message says.
     pub executed: fn(&M) -> Option<Slot>,
@@ -39,8 +39,8 @@ pub struct Protocol<M: Clone + 'static, R: Clone + 'static> {
 pub enum Step {
     /// Its sender proposes what the slot is to hold.
     Propose(Slot, View),
-    /// Its sender votes for what was proposed, and has that on its disk. With the votes of a quorum the slot
-    /// is decided.
+    /// Its sender votes for what was proposed, and has that on its disk. With the votes of a quorum
+    /// the slot is decided.
     Vote(Slot, View),
 }
 

@@ -1,7 +1,8 @@
 //! One replica: a protocol's graph on a timely worker of its own, and the turn.
 //!
-//! A turn takes what has arrived, steps the worker until no operator is active, and collects what the
-//! graph says. It is a pure function of its inputs: no operator reads a clock, a file or a socket.
+//! A turn takes what has arrived, steps the worker until no operator is active, and collects what
+//! the graph says. It is a pure function of its inputs: no operator reads a clock, a file or a
+//! socket.
 
 use timely::WorkerConfig;
 use timely::communication::Allocator;
@@ -17,8 +18,8 @@ use crate::model::config::Config;
 use crate::model::events::Event;
 use crate::model::types::{Millis, ReplicaId, To};
 
-/// The streams a protocol reads, and what it starts from. `M` is the protocol's message, `R` what it
-/// writes to the journal.
+/// The streams a protocol reads, and what it starts from. `M` is the protocol's message, `R` what
+/// it writes to the journal.
 pub struct Inputs<'s, M: Clone + 'static, R> {
     /// The scope to draw in.
     pub graph: Graph<'s>,
@@ -48,11 +49,11 @@ pub struct Outputs<'s, M: Clone + 'static, R: Clone + 'static> {
     pub messages: Stream<'s, (To, M)>,
     /// Answers to this replica's clients: to what is decided, whatever this replica's disk holds.
     pub replies: Stream<'s, Replies>,
-    /// What must be on disk before anything said in the same turn leaves the replica, but for replies
-    /// and for messages that are `early`.
+    /// What must be on disk before anything said in the same turn leaves the replica, but for
+    /// replies and for messages that are `early`.
     pub durable: Stream<'s, Durable<R>>,
-    /// Whether a message rests on no record of this replica's but the [newest](Durable::Newest), and need
-    /// not wait for others.
+    /// Whether a message rests on no record of this replica's but the [newest](Durable::Newest),
+    /// and need not wait for others.
     pub early: fn(&M) -> bool,
     /// How many more batches of requests it takes now, whenever that changes.
     pub room: Stream<'s, usize>,
@@ -230,8 +231,8 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
         self.quit.send([()]);
     }
 
-    /// Lets the replica work until nothing is left of what it was given, and adds what it says, what
-    /// must be durable before that, and what happened.
+    /// Lets the replica work until nothing is left of what it was given, and adds what it says,
+    /// what must be durable before that, and what happened.
     pub fn turn(
         &mut self,
         said: &mut Said<M>,

@@ -2,8 +2,9 @@
 //!
 //! The wiring of a protocol uses four things: a [`Role`] owns state and handles records; an
 //! [`inlet`] brings records in from outside a graph or back against its grain; an [`outlet`] takes
-//! them out; [`connect`] closes a back edge. Agreement streams all carry time 0, which never advances;
-//! what is agreed upon flows on streams whose time is the slot (see [`crate::engine::operators::release`]).
+//! them out; [`connect`] closes a back edge. Agreement streams all carry time 0, which never
+//! advances; what is agreed upon flows on streams whose time is the slot (see
+//! [`crate::engine::operators::release`]).
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -36,9 +37,9 @@ type Handler<S> = Box<dyn FnMut(&mut S, &mut [Box<dyn Flush>], &MutableAntichain
 
 /// An operator that owns one piece of protocol state.
 ///
-/// A role speaks only when spoken to: all it sends is caused by a record that arrived, and leaves at
-/// that record's time. Inputs are drained in the order in which they were added; no rule of a protocol
-/// may depend on it.
+/// A role speaks only when spoken to: all it sends is caused by a record that arrived, and leaves
+/// at that record's time. Inputs are drained in the order in which they were added; no rule of a
+/// protocol may depend on it.
 pub struct Role<'s, S> {
     builder: OperatorBuilder<'s, Time>,
     meter: Metered,
@@ -229,8 +230,8 @@ impl<D> Inlet<D> {
 
 /// Makes a stream that is fed from outside the graph, or, once [`connect`]ed, from further down it.
 ///
-/// It keeps the capability for time 0 for good. So no cycle through it is subject to progress tracking:
-/// an idle turn of Tara's nine roles costs 1 us this way and 35 us with loop variables.
+/// It keeps the capability for time 0 for good. So no cycle through it is subject to progress
+/// tracking: an idle turn of Tara's nine roles costs 1 us this way and 35 us with loop variables.
 pub fn inlet<'s, D: Clone + 'static>(graph: Graph<'s>, name: &str) -> (Inlet<D>, Stream<'s, D>) {
     let waiting: Rc<RefCell<Vec<D>>> = Rc::default();
     let queue = Rc::clone(&waiting);

@@ -24,7 +24,8 @@ pub trait Watcher<M> {
     /// A batch of requests of this replica's clients comes.
     fn on_submit(&mut self);
 
-    /// The operators have run, or the disk has done what it was asked: what has happened, has so far.
+    /// The operators have run, or the disk has done what it was asked: what has happened, has so
+    /// far.
     fn on_worked(&mut self);
 
     /// Something has happened in the replica.

@@ -1,4 +1,4 @@
-//! When a replica shows itself: four times a second, after what its turn has said has left.
+//! Publication of frames: four times a second, after what the turn has said has left.
 
 use std::sync::Arc;
 use std::time::Duration;

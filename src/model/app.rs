@@ -1,8 +1,8 @@
 //! The application: what the replicas agree to run.
 //!
-//! A replica hands every decided command, in slot order, to one [`StateMachine`]. The machine is the
-//! only owner of the application's state; it sees no clock, no network and no random number, so that
-//! the same commands give the same state and the same replies on every replica.
+//! A replica hands every decided command, in slot order, to one [`StateMachine`]. The machine is
+//! the only owner of the application's state; it sees no clock, no network and no random number, so
+//! that the same commands give the same state and the same replies on every replica.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -35,9 +35,9 @@ pub struct At {
 
 /// A deterministic service: a state, and commands that change it one at a time.
 ///
-/// Two machines of one type that have applied the same commands at the same places hold equal states
-/// and have given equal replies. One that was restored from a snapshot is no exception: what it does
-/// next depends on nothing that the snapshot leaves out.
+/// Two machines of one type that have applied the same commands at the same places hold equal
+/// states and have given equal replies. One that was restored from a snapshot is no exception: what
+/// it does next depends on nothing that the snapshot leaves out.
 ///
 /// ```
 /// use taraflow::model::app::{At, Damaged, StateMachine};
@@ -80,15 +80,15 @@ pub trait StateMachine: 'static {
     /// they were reached. Replicas compare digests of it.
     fn snapshot(&self) -> Vec<u8>;
 
-    /// The state as it is now, to be written by another thread while commands go on. What this takes, all
-    /// clients wait for; for a large state, give something that shares it until it changes, in place of a
-    /// [`snapshot`](Self::snapshot), whose bytes it writes.
+    /// The state as it is now, to be written by another thread while commands go on. What this
+    /// takes, all clients wait for; for a large state, give something that shares it until it
+    /// changes, in place of a [`snapshot`](Self::snapshot), whose bytes it writes.
     fn freeze(&self) -> Arc<dyn Frozen> {
         Arc::new(self.snapshot())
     }
 
-    /// How much it holds, kept up to date while commands run. An application that has this speaks Redis's
-    /// commands; for another one no port is opened to Redis clients.
+    /// How much it holds, kept up to date while commands run. An application that has this speaks
+    /// Redis's commands; for another one no port is opened to Redis clients.
     fn census(&self) -> Option<Arc<Census>> {
         None
     }
@@ -101,8 +101,8 @@ pub trait StateMachine: 'static {
     /// untouched then. No bytes make it panic or reserve memory out of proportion to their number.
     fn restore(&mut self, snapshot: &[u8]) -> Result<(), Damaged>;
 
-    /// The same, from a snapshot of which not all need be in memory at once: for a large state, in place
-    /// of [`restore`](Self::restore).
+    /// The same, from a snapshot of which not all need be in memory at once: for a large state, in
+    /// place of [`restore`](Self::restore).
     ///
     /// # Errors
     ///
@@ -124,7 +124,8 @@ pub trait Frozen: Send + Sync {
     /// Appends the bytes of one part to `out`.
     fn write(&self, part: usize, out: &mut Vec<u8>);
 
-    /// A part that will not be asked for again: what it shares need not be copied any more when it changes.
+    /// A part that will not be asked for again: what it shares need not be copied any more when it
+    /// changes.
     fn forget(&mut self, _part: usize) {}
 }
 

@@ -1,8 +1,8 @@
 //! Many requests as one immutable columnar block.
 //!
 //! A client edge packs requests into columns once; the same bytes are then proposed, journalled,
-//! sent and executed. A copy of a batch is a reference to it. Bytes from outside become a batch only
-//! through [`Requests::from_words`], which checks everything that reading relies on.
+//! sent and executed. A copy of a batch is a reference to it. Bytes from outside become a batch
+//! only through [`Requests::from_words`], which checks everything that reading relies on.
 
 use std::sync::Arc;
 
@@ -42,8 +42,8 @@ impl Request<'_> {
 
 /// Names a batch for ever.
 ///
-/// A source numbers its batches from 1 without gaps, and starts again under a higher incarnation when
-/// its replica restarts.
+/// A source numbers its batches from 1 without gaps, and starts again under a higher incarnation
+/// when its replica restarts.
 #[derive(
     Clone,
     Copy,
@@ -98,8 +98,8 @@ pub fn is_plausible_value(value: &Value, n: usize) -> bool {
 /// The value of a slot; `None` is the noop that fills a hole.
 pub type Value = Option<Batch>;
 
-/// How many bytes a value takes on a link or in memory, near enough for limits. The same on every replica:
-/// it decides when a checkpoint is due.
+/// How many bytes a value takes on a link or in memory, near enough for limits. The same on every
+/// replica: it decides when a checkpoint is due.
 #[must_use]
 pub fn weight(value: &Value) -> usize {
     64 + value.as_ref().map_or(0, |batch| batch.requests.bytes())

@@ -61,7 +61,8 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// Application, sessions and progress after all slots below `slot`, as they were then and not yet bytes.
+/// Application, sessions and progress after all slots below `slot`, as they were then and not yet
+/// bytes.
 #[derive(Clone)]
 pub struct Cut {
     /// The first slot that is not in it.

@@ -1,4 +1,4 @@
-//! What a replica is told before it starts, checked once.
+//! The configuration of a replica, checked once, before it starts.
 
 use crate::model::error::Error;
 use crate::model::quorum::Tolerance;
@@ -24,7 +24,8 @@ pub struct Config {
     pub suspect_after_ms: Millis,
     /// *Replicated.* Slots after which a checkpoint is cut.
     pub checkpoint_every: u64,
-    /// *Replicated.* Bytes of executed batches after which a checkpoint is cut, whatever their number.
+    /// *Replicated.* Bytes of executed batches after which a checkpoint is cut, whatever their
+    /// number.
     pub checkpoint_bytes: usize,
     /// How many slots the proposer may be ahead of the stable checkpoint; at least two checkpoints.
     pub window: u64,
@@ -78,15 +79,15 @@ impl Config {
         }
     }
 
-    /// For how long a peer that has been heard counts as present: peers gossip, whatever else they have
-    /// to say.
+    /// For how long a peer that has been heard counts as present: peers gossip, whatever else they
+    /// have to say.
     #[must_use]
     pub fn present_ms(&self) -> Millis {
         (10 * self.gossip_every_ms).max(1_000)
     }
 
-    /// Slots of a window. An account of them takes a few bytes as a rule, and some twelve megabytes where no
-    /// two that follow each other were accepted in the same view.
+    /// Slots of a window. An account of them takes a few bytes as a rule, and some twelve megabytes
+    /// where no two that follow each other were accepted in the same view.
     const WINDOW_MAX: u64 = 1 << 20;
 
     /// Bytes of commands in the largest batch there may be.

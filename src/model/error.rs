@@ -28,7 +28,8 @@ pub enum Error {
         /// Those that could be, in words.
         fit: &'static str,
     },
-    /// The settings cannot be used, be they from files, from what overrides them, or from a program.
+    /// The settings cannot be used, be they from files, from what overrides them, or from a
+    /// program.
     #[error("the settings cannot be used\n{0}")]
     Settings(Problems),
     /// The name of a host means nothing here.
@@ -169,7 +170,8 @@ pub enum Error {
     /// The window stayed full; the request has not been sent.
     #[error("no answer came while as many requests were open as a session may have; not sent")]
     Busy,
-    /// The cluster has closed the session, because too many others were used since; the request was not sent.
+    /// The cluster has closed the session, because too many others were used since; the request was
+    /// not sent.
     #[error("the session has been closed; open another")]
     SessionClosed,
     /// The command is longer than the cluster takes; it was not sent.

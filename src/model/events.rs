@@ -1,4 +1,4 @@
-//! What a replica says about itself, for checkers and for people.
+//! Events: things that happened inside a replica, for checkers and for people.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,8 +45,8 @@ pub enum Event {
     },
     /// It has executed a slot.
     Executed {
-        /// Whether its requests were applied: not those of a batch that comes a second time, or before an
-        /// earlier one of its source.
+        /// Whether its requests were applied: not those of a batch that comes a second time, or
+        /// before an earlier one of its source.
         applied: bool,
         /// The slot.
         slot: Slot,
@@ -75,8 +75,8 @@ pub enum Event {
         /// The first slot that is not in the checkpoint.
         slot: Slot,
     },
-    /// Two replicas report different states for the same slot: the application is not deterministic,
-    /// or a machine is broken.
+    /// Two replicas report different states for the same slot: the application is not
+    /// deterministic, or a machine is broken.
     Diverged {
         /// The first slot that is not in the checkpoints.
         slot: Slot,
@@ -120,8 +120,8 @@ pub enum Suspicion {
 
 /// What a role has not let go of.
 ///
-/// In agreement time stands still, so no frontier tells how far it has come. Its progress is the lowest
-/// slot that each role still holds.
+/// In agreement time stands still, so no frontier tells how far it has come. Its progress is the
+/// lowest slot that each role still holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holding {
     /// The role, by its operator's name.
@@ -130,8 +130,8 @@ pub struct Holding {
     pub slot: Option<Slot>,
     /// How many things it holds.
     pub held: u64,
-    /// Which of them is the first, by the role's own count, where that is not a slot: while this stays
-    /// the same the role has not moved.
+    /// Which of them is the first, by the role's own count, where that is not a slot: while this
+    /// stays the same the role has not moved.
     pub first: u64,
     /// What it waits for before it lets go of the first.
     pub wait: Wait,

@@ -39,7 +39,8 @@ impl Buckets {
         (4 * (octave - 2) + quarter).min(Self::COUNT - 1)
     }
 
-    /// How many more durations each bucket holds than it did `before`, but for those that hold no more.
+    /// How many more durations each bucket holds than it did `before`, but for those that hold no
+    /// more.
     pub fn beyond(&self, before: &Self) -> impl Iterator<Item = (usize, u64)> {
         let counts = self.counts.iter().zip(&before.counts);
         let more = counts.map(|(now, before)| now.saturating_sub(*before));
@@ -71,8 +72,8 @@ impl Buckets {
     }
 }
 
-/// What so many of 100 durations took no more than, in microseconds, at most a quarter too high, where each
-/// bucket, in ascending order, holds so many.
+/// What so many of 100 durations took no more than, in microseconds, at most a quarter too high,
+/// where each bucket, in ascending order, holds so many.
 #[must_use]
 pub fn quantile_us(buckets: &[(usize, u64)], of_100: u64) -> u64 {
     let count: u64 = buckets.iter().map(|(_, count)| count).sum();

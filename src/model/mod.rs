@@ -1,4 +1,5 @@
-//! Words of the field: slots, views, quorums, batches, checkpoints, and the trait of a replicated service.
+//! Words of the field: slots, views, quorums, batches, checkpoints, and the trait of a replicated
+//! service.
 //!
 //! What every other room speaks, and what speaks of none.
 

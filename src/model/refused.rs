@@ -13,8 +13,8 @@ pub enum Refusal {
     NotLeader,
     /// It is about a slot, or a batch, further ahead than anything is kept for.
     BeyondWindow,
-    /// What it is about is decided, executed or on its way here: the last votes as a rule, and what was
-    /// said again.
+    /// What it is about is decided, executed or on its way here: the last votes as a rule, and what
+    /// was said again.
     Late,
     /// It is not what is next.
     OutOfOrder,
@@ -57,8 +57,8 @@ impl Refused {
         self.0[why as usize] += 1;
     }
 
-    /// Whether a message about `slot` is one for the `window` of slots from `next` on; one that is not is
-    /// passed over.
+    /// Whether a message about `slot` is one for the `window` of slots from `next` on; one that is
+    /// not is passed over.
     #[must_use]
     pub fn admits(&mut self, slot: Slot, next: Slot, window: u64) -> bool {
         let why = if slot < next {

@@ -46,7 +46,8 @@ number! {
     ClientId(u64)
 }
 
-/// No count in a running system comes near this one; one that claims to did not come from a replica.
+/// No count in a running system comes near this one; one that claims to did not come from a
+/// replica.
 const PLAUSIBLE_MAX: u64 = 1 << 62;
 
 /// Whether a count that came from outside can be true, so that adding to it cannot overflow.
@@ -75,7 +76,8 @@ impl ClientId {
     const LINE: u64 = 1 << 63;
 
     /// The name of a connection that has no session: its requests take effect as often as they are
-    /// agreed on, which is once unless whoever sent them sends them again. Never the name of a session.
+    /// agreed on, which is once unless whoever sent them sends them again. Never the name of a
+    /// session.
     #[must_use]
     pub fn of_line(line: u64) -> Self {
         Self(line | Self::LINE)

@@ -1,4 +1,4 @@
-//! Why the application of a replica does not go on, in words.
+//! Blame in words: the reason why the application of a replica does not go on.
 
 use super::frame::{Blame, RoleHolding};
 use crate::model::events::Wait;

@@ -1,4 +1,4 @@
-//! Where a replica's thread puts up what others may see of it.
+//! The board on which a replica's thread puts up what others may see of it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! What a replica thread lets others see of it.
+//! Counters of a replica's thread, for others to read.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -92,7 +92,8 @@ impl Status {
             }
             Event::EnteredView { view, leader } => {
                 (self.view, self.leader) = (*view, *leader);
-                // In one turn it may be told before that it leads the view than that it has entered it.
+                // In one turn it may be told before that it leads the view than that it has entered
+                // it.
                 self.leads = self.leads.filter(|led| led >= view);
             }
             Event::Started { view, leader } => (self.view, self.leader) = (*view, *leader),

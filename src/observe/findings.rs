@@ -1,4 +1,5 @@
-//! What is wrong with a cluster, in words: found in the latest frames of its replicas, and in nothing else.
+//! Findings: faults of a cluster, in words, seen in the latest frames of its replicas and in
+//! nothing else.
 
 mod each;
 mod leading;

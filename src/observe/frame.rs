@@ -1,8 +1,8 @@
 //! One replica at one moment, as it is shown.
 //!
-//! Within a [version](VERSION) fields keep their names and meanings; new ones may be added, so a reader
-//! passes over those it does not know. Times are microseconds since the Unix epoch by the replica's own
-//! clock, durations microseconds, rates per second over [`Frame::window_us`].
+//! Within a [version](VERSION) fields keep their names and meanings; new ones may be added, so a
+//! reader passes over those it does not know. Times are microseconds since the Unix epoch by the
+//! replica's own clock, durations microseconds, rates per second over [`Frame::window_us`].
 
 use std::collections::BTreeMap;
 
@@ -41,8 +41,8 @@ pub enum Level {
     /// Records are counted, and the time of operators is taken in one turn of seventeen.
     #[default]
     Basic,
-    /// Also by what timely itself logs: the time of every run, its own operators, what waits in each
-    /// channel, and who holds back each input.
+    /// Also by what timely itself logs: the time of every run, its own operators, what waits in
+    /// each channel, and who holds back each input.
     Full,
     /// Also the dataflows that observe, but for the one that reads the logs.
     All,
@@ -59,8 +59,8 @@ pub struct Frame {
     pub number: u64,
     /// When it was taken.
     pub at_us: u64,
-    /// The time over which rates, shares and spreads are taken: that of the last forty frames, which is ten
-    /// seconds unless the replica has been slow to show itself, or there were fewer.
+    /// The time over which rates, shares and spreads are taken: that of the last forty frames,
+    /// which is ten seconds unless the replica has been slow to show itself, or there were fewer.
     pub window_us: u64,
     /// How closely the replica is watched.
     pub level: Level,
@@ -71,8 +71,8 @@ pub struct Frame {
     pub request_rate: f64,
     /// Slots executed a second.
     pub slot_rate: f64,
-    /// From when a request's batch was packed here to when it was executed, for clients of this replica.
-    /// Requests that wait to be packed, because much is on its way, wait longer than that.
+    /// From when a request's batch was packed here to when it was executed, for clients of this
+    /// replica. Requests that wait to be packed, because much is on its way, wait longer than that.
     pub latency: Spread,
     /// The same since the replica started.
     pub latencies: Histogram,
@@ -84,11 +84,11 @@ pub struct Frame {
     pub channels: Vec<Channel>,
     /// What each role has not let go of, and what it waits for.
     pub holdings: Vec<RoleHolding>,
-    /// Why the application does not go on: the first link is the application's own, each next one says
-    /// why the one before it holds. Empty if nothing waits.
+    /// Why the application does not go on: the first link is the application's own, each next one
+    /// says why the one before it holds. Empty if nothing waits.
     pub blame: Vec<Blame>,
-    /// The lives of slots that were executed since the frame before, the latest few, and of those that
-    /// are still open.
+    /// The lives of slots that were executed since the frame before, the latest few, and of those
+    /// that are still open.
     pub slots: Vec<SlotLife>,
     /// What happened since the frame before.
     pub happened: Vec<Happened>,
@@ -124,8 +124,8 @@ impl Frame {
 /// An operator of a replica's graph.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Operator {
-    /// Where it is in the replica's dataflow, the same on all replicas; after a 0, where on the worker if
-    /// it is in another dataflow.
+    /// Where it is in the replica's dataflow, the same on all replicas; after a 0, where on the
+    /// worker if it is in another dataflow.
     pub address: Vec<usize>,
     /// Its name in the wiring.
     pub name: String,
@@ -151,14 +151,14 @@ pub struct Operator {
     pub busy_us: u64,
     /// How long a run takes.
     pub run: Spread,
-    /// The first slot whose records may still come, where time is the slot; nothing where time stands
-    /// still.
+    /// The first slot whose records may still come, where time is the slot; nothing where time
+    /// stands still.
     pub frontier: Option<Slot>,
     /// Its inputs; from level `full` on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<Input>,
-    /// Updates of progress that the operators inside it have exchanged since the replica started, if it
-    /// is a scope; from level `full` on.
+    /// Updates of progress that the operators inside it have exchanged since the replica started,
+    /// if it is a scope; from level `full` on.
     #[serde(default)]
     pub progress: u64,
 }
@@ -170,8 +170,9 @@ pub struct Input {
     pub from: Vec<String>,
     /// Records that wait on the way.
     pub queued: u64,
-    /// Its frontier, the least times that may still come, and who holds it at each. Nothing comes any
-    /// more where the list is empty; there is none where times are of a type that is not followed.
+    /// Its frontier, the least times that may still come, and who holds it at each. Nothing comes
+    /// any more where the list is empty; there is none where times are of a type that is not
+    /// followed.
     pub held: Option<Vec<Held>>,
 }
 
@@ -215,8 +216,8 @@ pub struct Channel {
     pub label: Option<String>,
     /// Records sent since the replica started.
     pub sent: u64,
-    /// Records that wait to be taken by `to`, from this stream or another that leads there. Between two
-    /// turns nothing waits inside a replica whose worker is alone.
+    /// Records that wait to be taken by `to`, from this stream or another that leads there. Between
+    /// two turns nothing waits inside a replica whose worker is alone.
     pub queued: u64,
     /// Records a second.
     pub rate: f64,
@@ -272,8 +273,8 @@ impl Spread {
 pub struct Histogram {
     /// The sum of all, in microseconds.
     pub sum_us: u64,
-    /// For each power of two of nanoseconds how many were shorter than that, and not shorter than the one
-    /// before; ascending, and without empty ones.
+    /// For each power of two of nanoseconds how many were shorter than that, and not shorter than
+    /// the one before; ascending, and without empty ones.
     pub below_ns: Vec<(u64, u64)>,
 }
 

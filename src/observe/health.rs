@@ -1,4 +1,4 @@
-//! Whether a replica lives, and whether it is of use.
+//! The health of a replica by its own word: reasons why it is not ready.
 
 use std::time::{Duration, Instant};
 

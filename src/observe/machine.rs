@@ -1,12 +1,12 @@
-//! What a replica takes of its machine.
+//! A replica's share of its machine: memory, processors, files, room on its disk.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::types::Slot;
 
-/// What the process and the directory of a replica take of its machine; what the system does not tell is
-/// not there.
+/// What the process and the directory of a replica take of its machine; what the system does not
+/// tell is not there.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Machine {
     /// Bytes of the process that are in memory.

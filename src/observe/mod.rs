@@ -1,5 +1,4 @@
-//! What a replica does, for those who watch: its operators, the streams between them, and who holds what
-//! back.
+//! Observation of a replica: its operators, the streams between them, and who holds what back.
 //!
 //! ```text
 //!  meters of operators ─┐                              ┌─> GET /v1/..., /metrics, the page
@@ -7,8 +6,8 @@
 //!  events, slots ───────┘   (dataflow)                 └─> a recording
 //! ```
 //!
-//! A [`Frame`](frame::Frame) is one replica's consistent cut: all of it was true between the same two
-//! turns. A [`Scene`](scene::Scene) holds the latest frame of each replica,
+//! A [`Frame`](frame::Frame) is one replica's consistent cut: all of it was true between the same
+//! two turns. A [`Scene`](scene::Scene) holds the latest frame of each replica,
 //! [`findings`] says what is wrong in it, and [`verdict`] what that amounts to. Whoever shows something (the terminal, the browser,
 //! a program) shows frames; so all of them tell the same.
 

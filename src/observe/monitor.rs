@@ -1,7 +1,7 @@
 //! Watches one replica, from its own thread.
 //!
-//! Its [hooks](super::watching) tell it what passes; operators count for themselves; once a frame is due it
-//! puts the changes into the [`Views`], and reads off what they show.
+//! Its [hooks](super::watching) tell it what passes; operators count for themselves; once a frame
+//! is due it puts the changes into the [`Views`], and reads off what they show.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
@@ -87,7 +87,8 @@ struct Sources {
 }
 
 impl Monitor {
-    /// A worker for a replica that speaks `protocol`, and what observes it, if it is to be observed.
+    /// A worker for a replica that speaks `protocol`, and what observes it, if it is to be
+    /// observed.
     #[must_use]
     pub fn of_new_worker<M: Clone + 'static, R: Clone + 'static>(
         level: Level,
@@ -104,8 +105,8 @@ impl Monitor {
         (worker, Some(observer))
     }
 
-    /// A worker whose replica will be observed, and what observes it. `wiring` is the replica's, as it
-    /// will be built on that worker.
+    /// A worker whose replica will be observed, and what observes it. `wiring` is the replica's, as
+    /// it will be built on that worker.
     #[must_use]
     pub fn prepare(level: Level, config: &Config, wiring: Wiring, now: Now) -> (Worker, Self) {
         let mut worker = graph::logging_worker();
@@ -163,8 +164,8 @@ impl Monitor {
         Self { timed: false, ..self }
     }
 
-    /// The replica's graph is there, on the worker that was prepared, in this life of the replica: from now
-    /// on its operators note when they run.
+    /// The replica's graph is there, on the worker that was prepared, in this life of the replica:
+    /// from now on its operators note when they run.
     pub fn on_built(&mut self, worker: &Worker, incarnation: u64) {
         self.sources.incarnation = incarnation;
         meter::close(worker);
@@ -212,8 +213,8 @@ impl Monitor {
         self.past.write(|memory| memory.hear(from, step, at));
     }
 
-    /// The replica's operators have run, or its disk has done what it was asked: what has happened and what
-    /// leaves does so now.
+    /// The replica's operators have run, or its disk has done what it was asked: what has happened
+    /// and what leaves does so now.
     pub fn on_worked(&mut self) {
         self.worked_at = (self.now)();
     }
@@ -267,9 +268,9 @@ impl Monitor {
         self.past.write(|memory| memory.happen(happened));
     }
 
-    /// Ends an epoch: puts into the views what has changed. The worker must then be run until it has
-    /// nothing left to do. A replica that has started before has first executed its journal again: these
-    /// are no requests of late.
+    /// Ends an epoch: puts into the views what has changed. The worker must then be run until it
+    /// has nothing left to do. A replica that has started before has first executed its journal
+    /// again: these are no requests of late.
     pub fn end_epoch(&mut self, starts: u64) {
         self.number += 1;
         if let Some(logs) = &mut self.logs {

@@ -1,7 +1,7 @@
-//! What a replica remembers of its recent past: the lives of slots, and what happened.
+//! A replica's memory of its recent past: the lives of slots, and what happened.
 //!
-//! The replica's thread never waits here: when somebody else holds the lock, what it has to write is lost,
-//! and counted as lost, and what it wants to read it reads another time.
+//! The replica's thread never waits here: when somebody else holds the lock, what it has to write
+//! is lost, and counted as lost, and what it wants to read it reads another time.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -141,9 +141,9 @@ impl Past {
         lives.into_iter().map(|life| life.told(LOOKED_AT)).collect()
     }
 
-    /// Slots from `from` on, oldest first, and no more than `count` of them: where there are more, those
-    /// that a power of two divides. So all replicas choose the same, whatever moment they choose at.
-    /// Nothing if somebody else reads.
+    /// Slots from `from` on, oldest first, and no more than `count` of them: where there are more,
+    /// those that a power of two divides. So all replicas choose the same, whatever moment they
+    /// choose at. Nothing if somebody else reads.
     #[must_use]
     pub fn sampled(&self, from: Slot, count: usize) -> Option<Vec<SlotLife>> {
         let memory = self.try_memory()?;
@@ -258,8 +258,8 @@ impl Memory {
         }
     }
 
-    /// Notes that a checkpoint has taken the place of all slots before `slot`: those that are open will
-    /// not be executed.
+    /// Notes that a checkpoint has taken the place of all slots before `slot`: those that are open
+    /// will not be executed.
     pub fn install(&mut self, slot: Slot) {
         if self.slots.front().is_some_and(|first| first.seen.slot < slot) {
             self.forget();

@@ -1,15 +1,16 @@
-//! How far things reach in a graph, and which way, as a differential dataflow.
+//! Reachability in a graph, with the way, as a differential dataflow.
 //!
 //! ```text
 //!  what stands where ──┬──────────────> reached ══> the least at each place, and whence it came
 //!                      └─> reached + hops ─┘
 //! ```
 //!
-//! With the ports of a timely dataflow for places, channels and the summaries of operators for hops, and
-//! for what stands the capabilities that operators hold and the messages they have not taken, what reaches
-//! a port is its frontier. This is timely's own rule (`timely::progress::reachability`), computed beside
-//! it because timely keeps the times and not where they came from. With roles for places and who waits
-//! for whom for hops, it is the chain of blame.
+//! With the ports of a timely dataflow for places, channels and the summaries of operators for
+//! hops, and for what stands the capabilities that operators hold and the messages they have not
+//! taken, what reaches a port is its frontier. This is timely's own rule
+//! (`timely::progress::reachability`), computed beside it because timely keeps the times and not
+//! where they came from. With roles for places and who waits for whom for hops, it is the chain of
+//! blame.
 
 use std::cell::{Ref, RefCell};
 use std::collections::BTreeMap;
@@ -25,8 +26,8 @@ use crate::observe::views::Epoch;
 /// The path of an operator from the root of its worker.
 pub type Address = Vec<usize>;
 
-/// A distance, or a time by its coordinates: none where time stands still for good, one where it is a
-/// number, one more for each loop around it.
+/// A distance, or a time by its coordinates: none where time stands still for good, one where it is
+/// a number, one more for each loop around it.
 pub type Point = Vec<u64>;
 
 /// Which side of an operator a port is on.
@@ -130,8 +131,8 @@ impl Reach {
     }
 }
 
-/// The point after a hop on which it grows, on a channel by nothing. None comes round: what is too great is
-/// the greatest.
+/// The point after a hop on which it grows, on a channel by nothing. None comes round: what is too
+/// great is the greatest.
 fn grown(point: &Point, by: &Point) -> Point {
     let by = by.iter().copied().chain(std::iter::repeat(0));
     point.iter().zip(by).map(|(own, more)| own.saturating_add(more)).collect()

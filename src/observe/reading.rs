@@ -1,4 +1,4 @@
-//! What an operator has done so far, and how that becomes counts.
+//! Readings of meters, and the counts they become.
 
 use super::views::{Count, Views};
 use crate::engine::meter::{Flow, Meter};
@@ -32,8 +32,8 @@ impl Reading {
         }
     }
 
-    /// Adds to the views what this shows beyond what was shown `before`, of an operator whose time was
-    /// taken in one turn of so many.
+    /// Adds to the views what this shows beyond what was shown `before`, of an operator whose time
+    /// was taken in one turn of so many.
     pub fn add_beyond(&self, before: &Self, operator: usize, timed_turns: u64, views: &mut Views) {
         let mut add = |count: Count, now: u64, before: u64| {
             views.add((Some(operator), count), now - before);

@@ -92,7 +92,8 @@ impl Tally {
     }
 }
 
-/// How many replicas are present, this one included: those that were heard within so many milliseconds.
+/// How many replicas are present, this one included: those that were heard within so many
+/// milliseconds.
 #[must_use]
 pub fn present(heard_at: &BTreeMap<ReplicaId, Millis>, now: Millis, within_ms: Millis) -> usize {
     1 + heard_at.values().filter(|at| now.saturating_sub(**at) <= within_ms).count()

@@ -1,7 +1,8 @@
 //! The operators of a replica, and where the figures of each are read.
 //!
-//! An address is a position in the replica's dataflow. What is in another dataflow of its worker has a 0
-//! before its position on the worker: to timely too number 0 of a scope is what is outside it.
+//! An address is a position in the replica's dataflow. What is in another dataflow of its worker
+//! has a 0 before its position on the worker: to timely too number 0 of a scope is what is outside
+//! it.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -12,8 +13,8 @@ use super::views::Views;
 use crate::engine::meter::{Meter, Meters};
 use crate::observe::graph::{OperatorGraph, OperatorKind};
 
-/// The operators of a replica: those of its wiring, in their order, then those of timely's own that its
-/// worker logs.
+/// The operators of a replica: those of its wiring, in their order, then those of timely's own that
+/// its worker logs.
 pub(super) struct Roster {
     pub operators: Vec<Known>,
     /// The replica's dataflow, by its position on the worker.
@@ -75,8 +76,8 @@ impl Roster {
         self.names.get(&within(self.dataflow, address)).cloned().unwrap_or_default()
     }
 
-    /// Puts into the views what the operators have done since the last epoch. The time of one turn in
-    /// `timed_turns` was taken by those that count for themselves.
+    /// Puts into the views what the operators have done since the last epoch. The time of one turn
+    /// in `timed_turns` was taken by those that count for themselves.
     pub fn read(&mut self, logs: Option<&Logs>, timed_turns: u64, views: &mut Views) {
         let mut logged = logs.map(Logs::readings).unwrap_or_default();
         for (at, known) in self.operators.iter_mut().enumerate() {
@@ -89,7 +90,8 @@ impl Roster {
 }
 
 impl Known {
-    /// An operator that counts for itself is believed; but what the log tells of time is of all turns.
+    /// An operator that counts for itself is believed; but what the log tells of time is of all
+    /// turns.
     fn reading(&self, logged: Option<Reading>) -> Reading {
         match (self.meter.as_deref().map(Reading::of), logged) {
             (Some(metered), Some(logged)) => Reading { timed: logged.timed, ..metered },

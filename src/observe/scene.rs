@@ -17,7 +17,8 @@ use crate::model::types::ReplicaId;
 pub struct Scene {
     /// The version of the [format](super::frame::VERSION).
     pub version: u32,
-    /// The cluster's number, in hexadecimal; empty where whoever put this together does not know it.
+    /// The cluster's number, in hexadecimal; empty where whoever put this together does not know
+    /// it.
     #[serde(default)]
     pub cluster: String,
     /// When this was put together, by the clock of whoever did.
@@ -72,7 +73,8 @@ pub struct LastWords {
 }
 
 impl Scene {
-    /// A frame that is older than this is no longer taken for how its replica stands, in microseconds.
+    /// A frame that is older than this is no longer taken for how its replica stands, in
+    /// microseconds.
     pub const FRESH_US: u64 = 3_000_000;
 
     /// The cluster of these replicas, and what is wrong with it.
@@ -98,7 +100,8 @@ impl Scene {
     }
 }
 
-/// How many of these replicas decide together, by their own word; more than half where none has said.
+/// How many of these replicas decide together, by their own word; more than half where none has
+/// said.
 #[must_use]
 pub fn quorum(replicas: &[Sighting]) -> usize {
     let told = replicas.iter().filter_map(|seen| Some(seen.frame.as_ref()?.status.quorum));
@@ -126,8 +129,8 @@ impl Sighting {
 }
 
 impl LastWords {
-    /// Why it has ended, as a reason: by the word of its supervisor, who knows how often and what follows,
-    /// or of its log.
+    /// Why it has ended, as a reason: by the word of its supervisor, who knows how often and what
+    /// follows, or of its log.
     #[must_use]
     pub fn reason(&self) -> Option<String> {
         let trouble =

@@ -1,8 +1,8 @@
 //! `GET /v1/status`, for programs.
 //!
-//! Within a version fields keep their names and meanings. New ones may be added, so a reader passes over
-//! those it does not know. Slots are named like in the rest of the program: by the first one that is *not*
-//! executed, or not in a checkpoint; so these numbers are also counts.
+//! Within a version fields keep their names and meanings. New ones may be added, so a reader passes
+//! over those it does not know. Slots are named like in the rest of the program: by the first one
+//! that is *not* executed, or not in a checkpoint; so these numbers are also counts.
 
 use std::collections::BTreeMap;
 
@@ -53,7 +53,8 @@ pub struct ReplicaStatus {
     pub stable: Slot,
     /// Slots by which the peer that is furthest was ahead when it last said so.
     pub lag: u64,
-    /// Milliseconds since it last executed a request; nothing if it has executed none since it started.
+    /// Milliseconds since it last executed a request; nothing if it has executed none since it
+    /// started.
     #[serde(default)]
     pub executed_ms_ago: Option<u64>,
     /// Milliseconds since it started.
@@ -79,7 +80,8 @@ pub struct ReplicaStatus {
     pub checkpoints: u64,
     /// Checkpoints it has taken over from others since it started.
     pub checkpoints_installed: u64,
-    /// Replicas whose state differed from what another reported of the same slot: there must be none.
+    /// Replicas whose state differed from what another reported of the same slot: there must be
+    /// none.
     pub diverged: Vec<Divergence>,
     /// Its clients.
     pub clients: Clients,

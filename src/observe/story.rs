@@ -1,11 +1,12 @@
-//! What happened, in words.
+//! Events in words.
 
 use super::frame::Happened;
 use crate::model::events::{Event, Suspicion};
 use crate::model::types::{Slot, View};
 
 impl Happened {
-    /// An event as it is told, if it is worth telling: slots and repeated requests are only counted.
+    /// An event as it is told, if it is worth telling: slots and repeated requests are only
+    /// counted.
     #[must_use]
     pub fn of(event: &Event, at_us: u64) -> Option<Self> {
         let told = |kind: &str, view: Option<View>, slot: Option<Slot>, text: String| {

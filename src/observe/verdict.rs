@@ -16,8 +16,8 @@ use crate::model::exit;
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Enough replicas follow a leader that hears them, nothing waits, and nothing else is wrong: the
-    /// latest request was executed, and the next one would be.
+    /// Enough replicas follow a leader that hears them, nothing waits, and nothing else is wrong:
+    /// the latest request was executed, and the next one would be.
     Healthy,
     /// Requests are answered, and something must be looked at.
     Degraded,

@@ -1,14 +1,14 @@
-//! What is maintained about a replica, as a differential dataflow on the replica's own worker.
+//! Views of a replica, maintained as a differential dataflow on the replica's own worker.
 //!
 //! ```text
 //!  counts ──> total                 since the replica started
 //!  counts, and their end ──> recent over the last WINDOW epochs
 //! ```
 //!
-//! Time is the epoch: one a frame. All that is shown of an epoch was computed from what was put in up to
-//! it and nothing else, so a frame is a consistent cut. The dataflow runs when an epoch ends and at no
-//! other time, and it is built before anything is logged, so it does not see itself, unless asked to
-//! ([`Level::All`](super::frame::Level::All)).
+//! Time is the epoch: one a frame. All that is shown of an epoch was computed from what was put in
+//! up to it and nothing else, so a frame is a consistent cut. The dataflow runs when an epoch ends
+//! and at no other time, and it is built before anything is logged, so it does not see itself,
+//! unless asked to ([`Level::All`](super::frame::Level::All)).
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -68,8 +68,8 @@ pub struct Totals {
 pub struct Views {
     counts: InputSession<Epoch, Key, isize>,
     lately: InputSession<Epoch, Key, isize>,
-    /// What has been counted in the present epoch. It is put in at the end: a count that changes with each
-    /// slot is one change an epoch.
+    /// What has been counted in the present epoch. It is put in at the end: a count that changes
+    /// with each slot is one change an epoch.
     counted: BTreeMap<Key, u64>,
     epoch: Epoch,
     shown: Rc<RefCell<Totals>>,
@@ -96,8 +96,8 @@ impl Views {
         }
     }
 
-    /// Ends the epoch. What is shown follows once the worker has nothing left to do. What is executed again is
-    /// of an earlier life, and counts in the total only.
+    /// Ends the epoch. What is shown follows once the worker has nothing left to do. What is
+    /// executed again is of an earlier life, and counts in the total only.
     pub fn end_epoch(&mut self, again: bool) {
         while let Some((key, count)) = self.counted.pop_first() {
             let count = count as isize;

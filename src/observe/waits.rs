@@ -1,4 +1,4 @@
-//! Which role waits for which, from the application on.
+//! The chain of roles that wait for each other, from the application on.
 
 use timely::worker::Worker;
 

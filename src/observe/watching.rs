@@ -33,8 +33,8 @@ struct Hooks<M> {
 }
 
 impl Monitor {
-    /// Watches `node` from now on, which has been started on the worker that was prepared for it. `step` is
-    /// the [protocol's](crate::engine::protocol::Protocol).
+    /// Watches `node` from now on, which has been started on the worker that was prepared for it.
+    /// `step` is the [protocol's](crate::engine::protocol::Protocol).
     pub fn watch<M, R>(self, node: &mut Node<M, R>, step: fn(&M) -> Option<Step>) -> Observation
     where
         M: Clone + 'static,

@@ -1,4 +1,4 @@
-//! What a committer accepts, lacks, and answers for.
+//! Tests of the committer: votes, lacking values, accounts.
 
 use super::super::runs::Run;
 use super::*;

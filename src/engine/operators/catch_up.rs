@@ -1,9 +1,10 @@
-//! Catch-up: a replica that has fallen behind fetches decided slots, or a stable checkpoint in pieces.
+//! Catch-up: a replica that has fallen behind fetches decided slots, or a stable checkpoint in
+//! pieces.
 //!
-//! Every replica keeps the decided slots since the stable checkpoint before the last, and on its disk the
-//! last two checkpoints. One that hears of a peer further on, and does not move by itself, asks that peer; the
-//! peer answers with slots while it has them, with its newest checkpoint when it has not. The asker
-//! sets the pace: it asks for the next piece when it has the last.
+//! Every replica keeps the decided slots since the stable checkpoint before the last, and on its
+//! disk the last two checkpoints. One that hears of a peer further on, and does not move by itself,
+//! asks that peer; the peer answers with slots while it has them, with its newest checkpoint when
+//! it has not. The asker sets the pace: it asks for the next piece when it has the last.
 
 use std::collections::VecDeque;
 use std::io;
@@ -184,8 +185,8 @@ pub struct State {
     now: Millis,
     /// Whether a peer that was asked has answered, and may have more.
     hungry: bool,
-    /// A checkpoint of which a peer is fetching pieces, and when it last did: it is kept though newer ones
-    /// have been saved.
+    /// A checkpoint of which a peer is fetching pieces, and when it last did: it is kept though
+    /// newer ones have been saved.
     served: Option<(Checkpoint, Millis)>,
     /// Whom to ask next, when several are ahead.
     turn: usize,
@@ -195,7 +196,8 @@ pub struct State {
 impl State {
     /// As many as there are on the disk.
     const CHECKPOINTS: usize = 2;
-    /// How long a checkpoint is kept for a peer that asks for no more of it. It takes room on the disk.
+    /// How long a checkpoint is kept for a peer that asks for no more of it. It takes room on the
+    /// disk.
     const SERVED_MS: Millis = 30_000;
 
     /// The past of a replica that starts from `checkpoint`.
@@ -258,7 +260,8 @@ impl State {
     }
 
     fn on_stable(&mut self, stable: Slot) {
-        // What lies before the previous stable checkpoint is of no use to anyone half-way up to date.
+        // What lies before the previous stable checkpoint is of no use to anyone half-way up to
+        // date.
         let old = std::mem::replace(&mut self.stable, stable).min(self.next());
         let gone = old.0.saturating_sub(self.first.0) as usize;
         self.tail.drain(..gone);
@@ -288,8 +291,8 @@ impl State {
         Some(CatchUp::Decided { from, values: values.cloned().collect() })
     }
 
-    /// Begins to serve the newest checkpoint. Stable or not: what one replica has executed, f + 1 have
-    /// decided. One that cannot be read any more another replica has.
+    /// Begins to serve the newest checkpoint. Stable or not: what one replica has executed, f + 1
+    /// have decided. One that cannot be read any more another replica has.
     fn serve_newest(&mut self, from: Slot) -> Option<CatchUp> {
         let newest = self.checkpoints.back().filter(|own| own.slot > from)?;
         let bytes = Arc::clone(&newest.bytes).keep().ok()?;
@@ -333,8 +336,8 @@ impl State {
             return Vec::new();
         }
         let slots: Vec<_> = slots.filter(|(slot, _)| *slot >= next).collect();
-        // What is learned now is released within this turn; the next tick asks for what comes then. An
-        // answer that has come before asks for nothing, or each would come as often for ever.
+        // What is learned now is released within this turn; the next tick asks for what comes then.
+        // An answer that has come before asks for nothing, or each would come as often for ever.
         self.hungry |= !slots.is_empty();
         slots
     }

@@ -1,8 +1,8 @@
 //! Checkpointer: a checkpoint that `f + 1` replicas hold durably is stable.
 //!
-//! One of any `f + 1` replicas is up, so a stable checkpoint can always be fetched, and what led to it
-//! may be forgotten. A checkpoint is reported when it has been saved, which may be many turns after it
-//! was cut; nothing else waits for that.
+//! One of any `f + 1` replicas is up, so a stable checkpoint can always be fetched, and what led to
+//! it may be forgotten. A checkpoint is reported when it has been saved, which may be many turns
+//! after it was cut; nothing else waits for that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,7 +37,8 @@ pub struct CheckpointerStreams<'s, R: Clone + 'static> {
     pub events: Stream<'s, Event>,
 }
 
-/// Saves checkpoints and finds out which are stable. `own` is the checkpoint the replica restarted with.
+/// Saves checkpoints and finds out which are stable. `own` is the checkpoint the replica restarted
+/// with.
 pub fn checkpointer<'s, R: Clone + 'static>(
     cuts: Stream<'s, Cut>,
     reports: Stream<'s, (ReplicaId, Report)>,

@@ -2,9 +2,10 @@
 //!
 //! Everything here but the counters is replicated state: the application, the sessions, and how far
 //! the batches of each source have been executed. A batch is applied only if it is the next of its
-//! source, so that the requests of a client take effect in the order in which its replica sent them,
-//! and a batch that has come to stand in two slots is applied once. The source sends again what was
-//! passed over. A request of a client without a session needs no more than that to be applied once.
+//! source, so that the requests of a client take effect in the order in which its replica sent
+//! them, and a batch that has come to stand in two slots is applied once. The source sends again
+//! what was passed over. A request of a client without a session needs no more than that to be
+//! applied once.
 
 use std::io::{Cursor, Read};
 use std::rc::Rc;
@@ -112,8 +113,8 @@ pub fn executor<'s>(
 /// Owns the replicated state.
 pub struct Executor {
     me: ReplicaId,
-    /// How often this replica has started. The lines of an earlier life are gone, and their names may
-    /// belong to others.
+    /// How often this replica has started. The lines of an earlier life are gone, and their names
+    /// may belong to others.
     incarnation: u64,
     limits: SessionLimits,
     state: State,
@@ -170,7 +171,8 @@ impl State {
     fn read(mut from: impl Read) -> Result<(Self, impl Read), Damaged> {
         let mut bytes = Vec::new();
         loop {
-            // It does not say how long it is, and may be most of the checkpoint, or the least of it.
+            // It does not say how long it is, and may be most of the checkpoint, or the least of
+            // it.
             let more = Self::BYTES.max(bytes.len() as u64);
             let read = from.by_ref().take(more).read_to_end(&mut bytes);
             let expected = "bytes that can be read";
@@ -218,11 +220,11 @@ impl Frozen for Whole {
 }
 
 impl Executor {
-    /// Bytes of replies after which those to further requests of a batch that lines have asked are not
-    /// kept: a few kilobytes of requests can ask for gigabytes.
+    /// Bytes of replies after which those to further requests of a batch that lines have asked are
+    /// not kept: a few kilobytes of requests can ask for gigabytes.
     const REPLIES_BYTES_MAX: usize = 128 << 20;
-    /// Bytes of results that all sessions together keep for clients that may ask again; the same on all
-    /// replicas.
+    /// Bytes of results that all sessions together keep for clients that may ask again; the same on
+    /// all replicas.
     const RESULTS_BYTES_MAX: usize = 256 << 20;
 
     /// An executor that has executed nothing, in this incarnation of its replica.
@@ -272,8 +274,9 @@ impl Executor {
         Ok(())
     }
 
-    /// Makes ready to execute all of this at once, at a start. Of the checkpoints that fall due in it only
-    /// the last is cut: it makes those before it superfluous, and each would hold up the start.
+    /// Makes ready to execute all of this at once, at a start. Of the checkpoints that fall due in
+    /// it only the last is cut: it makes those before it superfluous, and each would hold up the
+    /// start.
     pub fn expect(&mut self, known: &[(Slot, Value)]) {
         let mut pace = self.pace;
         for (slot, value) in known {
@@ -297,8 +300,8 @@ impl Executor {
         Holding { slot, wait, refused, ..Holding::nothing("executor") }
     }
 
-    /// Applies the batch of a slot, unless there is none or its turn is not now; answers replies, and how
-    /// many requests it had applied before.
+    /// Applies the batch of a slot, unless there is none or its turn is not now; answers replies,
+    /// and how many requests it had applied before.
     fn on_value(&mut self, slot: Slot, value: &Value) -> Option<(Replies, u64)> {
         assert_eq!(slot, self.state.next, "slots are released in order and once");
         self.state.next = slot.next();

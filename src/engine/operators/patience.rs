@@ -1,7 +1,8 @@
-//! How long to wait for an answer before a question is asked again.
+//! Patience: the time until a question without an answer is asked again.
 //!
-//! Twice as long after each question that had no answer, and no less than twice the time that the last
-//! answer took: over a link that is slower than our patience each answer would be sent many times.
+//! Twice as long after each question that had no answer, and no less than twice the time that the
+//! last answer took: over a link that is slower than our patience each answer would be sent many
+//! times.
 
 use crate::model::config::Config;
 use crate::model::types::Millis;
@@ -47,8 +48,8 @@ impl Patience {
 
     /// What was asked for has come, or some of it.
     ///
-    /// Where it was asked for more than once nobody knows which question was answered, so that the time it
-    /// took says nothing.
+    /// Where it was asked for more than once nobody knows which question was answered, so that the
+    /// time it took says nothing.
     pub fn came(&mut self, now: Millis) {
         if self.asked == 1 {
             self.wait = (2 * now.saturating_sub(self.since)).clamp(self.least, self.wait);
@@ -74,8 +75,8 @@ mod tests {
     use super::*;
     use crate::model::types::ReplicaId;
 
-    /// Asks at once and again whenever patience is over, of one whose answers take so long. Says how many
-    /// questions it takes for so many answers.
+    /// Asks at once and again whenever patience is over, of one whose answers take so long. Says
+    /// how many questions it takes for so many answers.
     fn questions(mut patience: Patience, answers: u32, answer_takes: Millis) -> u32 {
         let (mut now, mut questions) = (0, 0);
         for _ in 0..answers {

@@ -30,12 +30,12 @@ pub enum Ordered {
     Restored(Checkpoint),
 }
 
-/// Releases decided values in slot order from slot `first` on; a restored checkpoint is passed on at
-/// the last slot it covers, and the order goes on from there. Answers each look with what it holds, on
-/// the second stream, for it waits for `decider` to decide the next slot.
+/// Releases decided values in slot order from slot `first` on; a restored checkpoint is passed on
+/// at the last slot it covers, and the order goes on from there. Answers each look with what it
+/// holds, on the second stream, for it waits for `decider` to decide the next slot.
 ///
-/// A slot may be decided more than once, always with the same value. What is out of order waits here;
-/// upstream bounds how far ahead that can be.
+/// A slot may be decided more than once, always with the same value. What is out of order waits
+/// here; upstream bounds how far ahead that can be.
 pub fn release<'s>(
     decided: Stream<'s, (Slot, Value)>,
     restored: Stream<'s, Checkpoint>,

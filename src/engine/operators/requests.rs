@@ -1,9 +1,9 @@
 //! Request source: the requests of this replica's clients, on their way to the leader.
 //!
-//! It numbers batches without gaps, keeps each until it is executed here, and sends all of them again,
-//! in order, when the view changes or an answer is overdue. So the other replicas need not remember
-//! requests for it (in the paper idle proposers do), and a lost message costs a retry only. What its
-//! clients wait for it announces to all, for the controllers (rule TA-1).
+//! It numbers batches without gaps, keeps each until it is executed here, and sends all of them
+//! again, in order, when the view changes or an answer is overdue. So the other replicas need not
+//! remember requests for it (in the paper idle proposers do), and a lost message costs a retry
+//! only. What its clients wait for it announces to all, for the controllers (rule TA-1).
 
 use std::collections::VecDeque;
 
@@ -17,8 +17,8 @@ use crate::model::config::Config;
 use crate::model::events::{Event, Holding, Wait};
 use crate::model::types::{Millis, ReplicaId, View};
 
-/// "Give this batch a slot." The oldest batch its source still waits for tells a new leader where the
-/// source's numbers begin.
+/// "Give this batch a slot." The oldest batch its source still waits for tells a new leader where
+/// the source's numbers begin.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Forward {
     /// The batch.

@@ -1,8 +1,8 @@
 //! Sessions: a request takes effect once, however often it is sent and wherever it arrives.
 //!
 //! The table is part of the replicated state. It changes only by executing the log, is in every
-//! checkpoint, and knows each request of the window by its number: a filter that kept only the highest
-//! number would drop an older request of a pipelining client that has yet to be executed.
+//! checkpoint, and knows each request of the window by its number: a filter that kept only the
+//! highest number would drop an older request of a pipelining client that has yet to be executed.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -39,8 +39,8 @@ pub struct SessionLimits {
     pub window: u64,
     /// Sessions kept.
     pub sessions: usize,
-    /// Bytes of results kept. When there are more, the sessions close that hold more than their share,
-    /// first the one silent longest.
+    /// Bytes of results kept. When there are more, the sessions close that hold more than their
+    /// share, first the one silent longest.
     pub bytes: usize,
 }
 

@@ -1,5 +1,5 @@
-//! Simulated clients: sessions that pipeline, resend to other replicas and give up, and lines that pipeline
-//! and send once. All remember what they saw.
+//! Simulated clients: sessions that pipeline, resend to other replicas and give up, and lines that
+//! pipeline and send once. All remember what they saw.
 
 use std::collections::BTreeMap;
 
@@ -120,8 +120,8 @@ impl Clients {
         self.clients.iter().all(|client| client.left == 0 && client.open.is_empty())
     }
 
-    /// Has the first client read every key once more, so that nothing lost goes unseen; says whether
-    /// that is done.
+    /// Has the first client read every key once more, so that nothing lost goes unseen; says
+    /// whether that is done.
     pub fn read_all(&mut self) -> bool {
         if !std::mem::replace(&mut self.reading, true) {
             self.clients[0].left = self.keys;

@@ -1,4 +1,4 @@
-//! What simulated clients ask, and what the answers mean.
+//! Commands of simulated clients, and the meaning of the answers.
 
 use super::linearizability::{Action, RegisterReply as Seen, RegisterValue, Text};
 use super::random::Random;
@@ -10,7 +10,8 @@ use crate::model::types::ClientId;
 pub struct Sizes {
     /// Bytes of a key; at least as many as its name has.
     pub key_bytes: usize,
-    /// Bytes of the largest values; one in four is as large, and one in four of any size up to that.
+    /// Bytes of the largest values; one in four is as large, and one in four of any size up to
+    /// that.
     pub value_bytes: usize,
 }
 

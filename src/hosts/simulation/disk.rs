@@ -1,5 +1,5 @@
-//! A disk that keeps its promises and nothing else: what was not synced may be lost or torn, it can be
-//! full, fail a sync, die after any operation, and rot.
+//! A disk that keeps its promises and nothing else: what was not synced may be lost or torn, it can
+//! be full, fail a sync, die after any operation, and rot.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -28,8 +28,8 @@ struct Files {
     dies_after: Option<u64>,
     /// The bytes of all files at some crash of the past, as somebody may have copied them.
     copy: BTreeMap<String, Vec<u8>>,
-    /// Whether something has been written over since the machine crashed: after that the replica knows all
-    /// it should know of its files.
+    /// Whether something has been written over since the machine crashed: after that the replica
+    /// knows all it should know of its files.
     settled: bool,
     counts: DiskCounts,
 }
@@ -54,8 +54,8 @@ struct File {
     bytes: Vec<u8>,
     /// Bytes that survive a crash.
     synced: usize,
-    /// How many were so two syncs ago. A flip after them may look like a torn write, for the record that
-    /// says they were durable may itself be the last; it is outside the fault model.
+    /// How many were so two syncs ago. A flip after them may look like a torn write, for the record
+    /// that says they were durable may itself be the last; it is outside the fault model.
     synced_before: [usize; 2],
     /// What was written over since the last sync, as it was then: 512 bytes each, by their number.
     overwritten: BTreeMap<usize, Vec<u8>>,
@@ -119,7 +119,8 @@ impl FaultyDisk {
 
     /// The replica has crashed: of what was not synced, some part is lost, some part is garbage.
     ///
-    /// When only the process was killed, nothing is lost yet, and nothing of it is safer than before.
+    /// When only the process was killed, nothing is lost yet, and nothing of it is safer than
+    /// before.
     pub fn crash(&self, random: &mut Random, torn_per_million: u64, process_only: bool) {
         let mut files = self.files();
         files.dies_after = None;
@@ -192,11 +193,11 @@ impl Harm {
 }
 
 impl FaultyDisk {
-    /// Does harm to one file of a replica whose process was killed; `other` is the disk of another replica.
-    /// Says what was done to which file, if anything was.
+    /// Does harm to one file of a replica whose process was killed; `other` is the disk of another
+    /// replica. Says what was done to which file, if anything was.
     ///
-    /// Not between a crash of the machine and the first sync after it: up to where the journal reaches is
-    /// not synced itself, so that these two faults together are outside the fault model.
+    /// Not between a crash of the machine and the first sync after it: up to where the journal
+    /// reaches is not synced itself, so that these two faults together are outside the fault model.
     pub fn harm(&self, random: &mut Random, other: &Self) -> Option<String> {
         let (name, synced, older) = self.file_to_harm(random)?;
         let harm = *random.pick(&Harm::ALL);
@@ -222,8 +223,8 @@ impl FaultyDisk {
         Some(format!("{name}: {harm:?} at {at}"))
     }
 
-    /// A file, how much of it is synced, and what it held some time ago; nothing if it is not the time for
-    /// harm.
+    /// A file, how much of it is synced, and what it held some time ago; nothing if it is not the
+    /// time for harm.
     fn file_to_harm(&self, random: &mut Random) -> Option<(String, usize, Option<Vec<u8>>)> {
         let files = self.files();
         if !files.settled {

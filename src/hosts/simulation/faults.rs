@@ -1,4 +1,4 @@
-//! What is drawn from a seed: the size of the cluster, its settings, and how bad the world is.
+//! The settings of a run, drawn from its seed: the cluster, and how bad its world is.
 
 use super::commands::Sizes;
 use super::random::Random;
@@ -43,7 +43,8 @@ pub struct WorldSettings {
     pub acts: Vec<(Act, u64)>,
     /// Chance that a replica is killed right after it sent a message of one kind.
     pub trip: u64,
-    /// Chance that the disk of a replica that starts dies under one of the first things asked of it.
+    /// Chance that the disk of a replica that starts dies under one of the first things asked of
+    /// it.
     pub stillborn: u64,
 }
 
@@ -186,7 +187,8 @@ impl WorldSettings {
         }
     }
 
-    /// The world of a seed, for a protocol of this fault model. Half the faults are off in each, so that rare combinations run long.
+    /// The world of a seed, for a protocol of this fault model. Half the faults are off in each, so
+    /// that rare combinations run long.
     #[must_use]
     pub fn swarm(seed: u64, tolerance: Tolerance) -> Self {
         let mut random = Random::new(seed ^ 0x05EE_DF00_D5EE_D000);

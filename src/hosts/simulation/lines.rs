@@ -1,8 +1,9 @@
 //! Lines: connections without a session, as Redis clients have them.
 //!
-//! What is sent on a line arrives in order or not at all, and is sent once: a request that is lost with
-//! its replica stays unknown, and so do those after it. So what is promised of order can be seen here:
-//! the requests of a line take effect in the order sent, and only the last of them may be missing.
+//! What is sent on a line arrives in order or not at all, and is sent once: a request that is lost
+//! with its replica stays unknown, and so do those after it. So what is promised of order can be
+//! seen here: the requests of a line take effect in the order sent, and only the last of them may
+//! be missing.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Debug;

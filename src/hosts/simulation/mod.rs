@@ -1,7 +1,7 @@
 //! A cluster, its clients and its misfortunes on one thread, from one seed.
 //!
-//! The graphs are the ones that run in production, each on a timely worker of its own; network, disks
-//! and clocks are simulated. The same seed gives the same run, byte for byte, in every build.
+//! The graphs are the ones that run in production, each on a timely worker of its own; network,
+//! disks and clocks are simulated. The same seed gives the same run, byte for byte, in every build.
 
 mod clients;
 mod commands;

@@ -1,4 +1,4 @@
-//! What goes wrong during a run, and how it is put right at the end.
+//! The nemesis: faults during a run, and their repair at its end.
 
 use std::fmt::Debug;
 use std::hash::Hash;

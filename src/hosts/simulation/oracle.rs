@@ -1,4 +1,4 @@
-//! What must hold in every run, whatever the protocol.
+//! The common oracle: rules of every run, whatever the protocol.
 //!
 //! Message and recovery invariants come first: they see a forgotten promise in most runs, where its
 //! outcome (two replicas that differ) shows in one of hundreds.

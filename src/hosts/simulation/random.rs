@@ -1,5 +1,5 @@
-//! A seeded generator of our own (splitmix64 seeding, xoshiro256++ stream), so that a seed means the
-//! same for ever.
+//! A seeded generator of our own (splitmix64 seeding, xoshiro256++ stream), so that a seed means
+//! the same for ever.
 
 use std::ops::Range;
 

@@ -1,7 +1,7 @@
 //! Watches a simulated run, so that it can be looked at like a cluster.
 //!
-//! Nothing happens in a world because it is watched: the roles are asked what they hold at a tick that
-//! comes anyway, and answer in the turn that follows it. So a recorded run is the same run.
+//! Nothing happens in a world because it is watched: the roles are asked what they hold at a tick
+//! that comes anyway, and answer in the turn that follows it. So a recorded run is the same run.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -103,7 +103,8 @@ impl Recorder {
         self.seats[at.0 as usize].status.on_event(event.clone(), None, &origin);
     }
 
-    /// Notes what is done to a replica, until a time where it lasts. A crash is noted when there is one.
+    /// Notes what is done to a replica, until a time where it lasts. A crash is noted when there is
+    /// one.
     pub fn on_act(&mut self, act: Act, victim: ReplicaId, until: Micros) {
         let whose = |act| Some(victim).filter(|_| act != Act::CutSome && act != Act::Star);
         let ms = until.saturating_sub(self.now.get()) / 1_000;
@@ -193,7 +194,8 @@ impl Recorder {
         }
     }
 
-    /// What was recorded, a line of JSON each: what it is of, frames and faults, and that this is all.
+    /// What was recorded, a line of JSON each: what it is of, frames and faults, and that this is
+    /// all.
     pub fn into_text(self, seed: u64) -> String {
         let (protocol, n, frames) = (self.protocol, self.seats.len(), self.frames);
         let mut text = format!(

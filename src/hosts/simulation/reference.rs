@@ -1,8 +1,8 @@
-//! What the agreed order must come to, worked out a second time.
+//! The reference: the result of the agreed order, worked out a second time.
 //!
-//! Replicas that break one rule alike agree with each other, and no comparison of them shows it. So what
-//! clients are promised of order, of numbers and of sessions is worked out here from the slots alone, once,
-//! and what replicas do and say is held against it.
+//! Replicas that break one rule alike agree with each other, and no comparison of them shows it. So
+//! what clients are promised of order, of numbers and of sessions is worked out here from the slots
+//! alone, once, and what replicas do and say is held against it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,7 +36,8 @@ impl Reference {
         Self { sessions_max, ..Self::default() }
     }
 
-    /// A slot is executed, for the first time anywhere, and its requests were `applied` or passed over.
+    /// A slot is executed, for the first time anywhere, and its requests were `applied` or passed
+    /// over.
     ///
     /// # Errors
     /// G4, G5: what was promised of the order of requests, and of the names of batches.

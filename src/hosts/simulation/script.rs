@@ -1,4 +1,4 @@
-//! What a script may do to a world beside the acts of the nemesis, and see of it.
+//! Scripts: what a test may do to a world beside the acts of the nemesis, and see of it.
 
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -18,8 +18,8 @@ where
     M: Clone + Debug + Hash + 'static,
     R: Clone + Serialize + DeserializeOwned + 'static,
 {
-    /// Loses the messages for which `is_lost` holds from now on, in place of those chosen before. What a
-    /// replica says to itself is never lost.
+    /// Loses the messages for which `is_lost` holds from now on, in place of those chosen before.
+    /// What a replica says to itself is never lost.
     pub fn lose(&mut self, is_lost: impl FnMut(ReplicaId, ReplicaId, &M) -> bool + 'static) {
         self.loss = Some(Box::new(is_lost));
     }

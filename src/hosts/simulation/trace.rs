@@ -1,4 +1,4 @@
-//! What happened, as one number always and as lines when asked for.
+//! The trace of a run: one number always, and lines when asked for.
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};

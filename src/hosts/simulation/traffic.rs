@@ -1,4 +1,4 @@
-//! What is under way in a simulated cluster: messages between replicas, requests and answers.
+//! Traffic under way in a simulated cluster: messages between replicas, requests and answers.
 
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -55,8 +55,8 @@ impl Links {
         self.cut_until[self.at(from, to)] > now
     }
 
-    /// Gives a link a message of so many bytes, if there is room. Answers for how long it is under way
-    /// for want of speed alone.
+    /// Gives a link a message of so many bytes, if there is room. Answers for how long it is under
+    /// way for want of speed alone.
     fn load(
         &mut self,
         from: ReplicaId,

@@ -91,8 +91,8 @@ where
         world.outcome()
     }
 
-    /// Runs the world of `seed` to its end, and records it for those who want to look at it. The run is
-    /// the same as if nobody did.
+    /// Runs the world of `seed` to its end, and records it for those who want to look at it. The
+    /// run is the same as if nobody did.
     pub fn record(
         subject: &Subject<M, R>,
         seed: u64,
@@ -183,8 +183,8 @@ where
         }
     }
 
-    /// Lets things happen until `end`, or until nothing is left to wait for. Says whether the run is
-    /// over.
+    /// Lets things happen until `end`, or until nothing is left to wait for. Says whether the run
+    /// is over.
     pub fn run_until(&mut self, end: Micros) -> bool {
         while self.violation.is_none() && self.now < end {
             if self.digests_wanted && self.digests >= self.up().count() {

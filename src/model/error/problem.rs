@@ -1,4 +1,4 @@
-//! What is wrong with the settings, where, and what to do about it.
+//! Problems of settings: the place, the fault and the remedy.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What errors say that is the same for several of them.
+//! Phrases that several errors share.
 
 /// A path as a shell takes it for one word.
 #[must_use]

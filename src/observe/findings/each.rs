@@ -1,4 +1,4 @@
-//! What can be wrong with one replica, its disk and its links.
+//! Findings about one replica, its disk and its links.
 
 use super::rules::{Cluster, STALLED_US};
 use super::why::{fault, link, slots, waits_for_disk};
@@ -14,8 +14,8 @@ use crate::observe::status::{DiskStatus, Link};
 const SYNCS_US: (u64, u64) = (100_000, 200_000);
 /// With fewer of them one that takes long is not 1 of 100.
 const SYNCS_MIN: u64 = 300;
-/// How far behind a replica may be: so many slots, or as many as the furthest executes in so many seconds;
-/// further, if it executes this share of what the furthest does.
+/// How far behind a replica may be: so many slots, or as many as the furthest executes in so many
+/// seconds; further, if it executes this share of what the furthest does.
 const BEHIND: (u64, f64, f64) = (500, 2.0, 0.95);
 /// For how long what has happened to clients is told, in milliseconds.
 const CLIENTS_MS: u64 = 15_000;
@@ -42,8 +42,8 @@ impl Cluster<'_> {
         furthest.unwrap_or_default().0.saturating_sub(frame.status.executed.0)
     }
 
-    /// Slots by which a replica is behind for certain: frames are of different moments, and so is what
-    /// the furthest has heard of it, so of both the least counts.
+    /// Slots by which a replica is behind for certain: frames are of different moments, and so is
+    /// what the furthest has heard of it, so of both the least counts.
     fn behind_at_least(&self, frame: &Frame) -> u64 {
         let Some(furthest) = self.fresh.iter().max_by_key(|other| other.status.executed) else {
             return 0;
@@ -245,7 +245,8 @@ impl Cluster<'_> {
         frame.status.links.iter().filter_map(finding).collect()
     }
 
-    /// Whose settings differ from a replica's, where they may for a while. Both tell; it is said once.
+    /// Whose settings differ from a replica's, where they may for a while. Both tell; it is said
+    /// once.
     pub(super) fn differ(&self, frame: &Frame) -> Vec<Finding> {
         let replica = frame.status.replica;
         let told = |other: ReplicaId| {

@@ -1,4 +1,4 @@
-//! Whether somebody leads whom enough replicas hear.
+//! Findings about leadership: a leader whom enough replicas hear, or none.
 
 use super::rules::Cluster;
 use super::why::{absence, link};
@@ -15,8 +15,8 @@ use crate::observe::status::ReplicaRole;
 const FRAME_MS: Millis = 250;
 
 impl Cluster<'_> {
-    /// The latest view that a majority has entered, by frames that may be a second old; or the latest that
-    /// all have entered who show themselves.
+    /// The latest view that a majority has entered, by frames that may be a second old; or the
+    /// latest that all have entered who show themselves.
     fn view(&self) -> View {
         let mut views: Vec<View> = self.fresh.iter().map(|frame| frame.status.view).collect();
         views.sort();
@@ -34,9 +34,9 @@ impl Cluster<'_> {
         seen.filter(leads).max_by_key(|(_, frame)| frame.status.view)
     }
 
-    /// That it is only now that nobody leads, if nobody has for so many milliseconds: a leader that is lost
-    /// is missed after some patience, and the next has as long. Frames are taken at their word, so that
-    /// their age does not count.
+    /// That it is only now that nobody leads, if nobody has for so many milliseconds: a leader that
+    /// is lost is missed after some patience, and the next has as long. Frames are taken at their
+    /// word, so that their age does not count.
     fn change(&self, unled_ms: Option<Millis>) -> Option<String> {
         let patience = self.fresh.iter().map(|frame| frame.status.suspect_after_ms).max()?;
         let ms = unled_ms.filter(|ms| patience > 0 && *ms <= 2 * patience + FRAME_MS)?;
@@ -49,8 +49,8 @@ impl Cluster<'_> {
         of_view.status.leader
     }
 
-    /// For how long nobody has led, by what was last executed, when one that is gone and may have led was
-    /// last heard, or how lately `leader` has started; nothing if nobody can say.
+    /// For how long nobody has led, by what was last executed, when one that is gone and may have
+    /// led was last heard, or how lately `leader` has started; nothing if nobody can say.
     fn unled_ms(&self, leader: ReplicaId) -> Option<Millis> {
         let may_have_led = |seen: &&Sighting| {
             let followed = |frame: &Frame| frame.status.role == ReplicaRole::Follower;
@@ -141,7 +141,8 @@ impl Cluster<'_> {
     }
 }
 
-/// How bad it is that nobody leads, and what is said of it: no more than that, if the leader is changing.
+/// How bad it is that nobody leads, and what is said of it: no more than that, if the leader is
+/// changing.
 fn worth(text: String, change: Option<String>) -> (Severity, String) {
     change.map_or((Severity::Down, text), |change| (Severity::Degraded, change))
 }

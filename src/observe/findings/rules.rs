@@ -73,8 +73,9 @@ impl Cluster<'_> {
         self.fresh.iter().flat_map(|frame| of(self, frame)).collect()
     }
 
-    /// The replicas that are not there, or not yet. One that shows nothing but is heard by another is: it is busy, or
-    /// of another version; and one whose thread does not come back says so itself.
+    /// The replicas that are not there, or not yet. One that shows nothing but is heard by another
+    /// is: it is busy, or of another version; and one whose thread does not come back says so
+    /// itself.
     fn missing(&self) -> impl Iterator<Item = &Sighting> {
         let silent = self.replicas.iter().filter(|sighting| sighting.fresh().is_none());
         silent.filter(|sighting| {
@@ -159,8 +160,8 @@ impl Cluster<'_> {
         !self.fresh.is_empty() && self.fresh.iter().all(young)
     }
 
-    /// Enough replicas are there, and too many of them do not come back from something. A checkpoint
-    /// that is cut on all replicas at once is a pause.
+    /// Enough replicas are there, and too many of them do not come back from something. A
+    /// checkpoint that is cut on all replicas at once is a pause.
     fn halted(&self) -> Vec<Finding> {
         let (there, needed) = (self.there(), self.quorum);
         let stuck: Vec<ReplicaId> = self.stuck_ones().map(|(seen, _)| seen.replica).collect();
@@ -188,8 +189,8 @@ impl Cluster<'_> {
         if enough { Vec::new() } else { full }
     }
 
-    /// Enough replicas are there, and too many of them wait for room on their disks: from that follows all
-    /// else that can be seen of agreement.
+    /// Enough replicas are there, and too many of them wait for room on their disks: from that
+    /// follows all else that can be seen of agreement.
     fn full(&self) -> Vec<Finding> {
         let full = self.full_ones();
         if full.is_empty() || self.there() < self.quorum {

@@ -92,7 +92,8 @@ fn a_leader_that_too_few_hear_or_that_hears_too_few_is_none() {
     }
 }
 
-/// Replica 0 is gone, and the others heard it so many milliseconds ago, by the latest that they show.
+/// Replica 0 is gone, and the others heard it so many milliseconds ago, by the latest that they
+/// show.
 fn without_leader(heard_ms_ago: u64) -> Vec<Sighting> {
     let mut scene = scene();
     for replica in [1, 2] {

@@ -1,4 +1,4 @@
-//! Why something is wrong, as far as can be seen: reasons are followed from replica to replica.
+//! Reasons of findings, followed from replica to replica as far as can be seen.
 
 use super::rules::{Cluster, STALLED_US};
 use crate::model::events::Wait;

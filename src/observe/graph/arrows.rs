@@ -1,15 +1,17 @@
 //! Arrows written by hand, to be held against the graph a worker built.
 //!
-//! A module doc or the README lists the arrows of its figure in a fenced block of the language `arrows`:
-//! chains of role names with arrows between them, a comma where one arrow leads to several roles.
+//! A module doc or the README lists the arrows of its figure in a fenced block of the language
+//! `arrows`: chains of role names with arrows between them, a comma where one arrow leads to
+//! several roles.
 //!
 //! ```text
 //! request_source ═Forward═> proposer ─> committer ─> learner
 //! executor ~executed~> request_source, proposer
 //! ```
 //!
-//! `─>` is a stream inside the replica, `═Forward═>` a message over links with the type of its record,
-//! and `~executed~>` a back edge with its name. After a comma list the next arrow leaves its last role.
+//! `─>` is a stream inside the replica, `═Forward═>` a message over links with the type of its
+//! record, and `~executed~>` a back edge with its name. After a comma list the next arrow leaves
+//! its last role.
 
 use std::collections::BTreeSet;
 

@@ -7,8 +7,8 @@ const ADDRESSES: [&str; 2] = ["ReplicaId", "To"];
 
 /// The name of the records in a container of type `typ`.
 ///
-/// Paths, wrappers, addresses and numbers are left out: `Vec<(taraflow::model::types::ReplicaId, a::b::Commit)>`
-/// is `Commit`. Nothing may be left, as of `Vec<u64>`.
+/// Paths, wrappers, addresses and numbers are left out: `Vec<(taraflow::model::types::ReplicaId,
+/// a::b::Commit)>` is `Commit`. Nothing may be left, as of `Vec<u64>`.
 pub(super) fn record_name(typ: &str) -> Option<String> {
     let mut names = Vec::new();
     collect(typ.trim(), &mut names);

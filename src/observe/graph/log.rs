@@ -1,4 +1,4 @@
-//! What a worker logs about the graphs it builds, and the ways through them from role to role.
+//! A worker's log of the graphs it builds, and the ways through them from role to role.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -108,7 +108,8 @@ impl Built {
         }
     }
 
-    /// Whether it is one of ours: the wiring names operators in `snake_case`, timely in `CamelCase`.
+    /// Whether it is one of ours: the wiring names operators in `snake_case`, timely in
+    /// `CamelCase`.
     fn is_ours(&self, at: &Address) -> bool {
         let named = |name: &String| name.starts_with(char::is_lowercase);
         !self.scopes.contains(at) && self.names.get(at).is_some_and(named)

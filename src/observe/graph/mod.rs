@@ -1,12 +1,12 @@
 //! The graph of a replica as its worker really built it, and pictures of it.
 //!
-//! Nothing here is told what a protocol looks like: [`Log`] listens to what timely logs while a graph is
-//! built, and [`OperatorGraph`] is read off that. So the picture cannot drift from the code, and a test can hold
-//! the figure in a protocol's module doc against it (see [`arrows`]).
+//! Nothing here is told what a protocol looks like: [`Log`] listens to what timely logs while a
+//! graph is built, and [`OperatorGraph`] is read off that. So the picture cannot drift from the
+//! code, and a test can hold the figure in a protocol's module doc against it (see [`arrows`]).
 //!
-//! A graph is drawn in the words of the wiring. Timely's own operators (`Map`, `Concatenate`) are part of
-//! an edge; an [inlet](crate::engine::role::inlet) that is [connected](crate::engine::role::connect) is a back edge; and
-//! a message that leaves one role's replica and reaches another role elsewhere is an edge over a link.
+//! A graph is drawn in the words of the wiring. Timely's own operators (`Map`, `Concatenate`) are
+//! part of an edge; an [inlet](crate::engine::role::inlet) that is
+//! [connected](crate::engine::role::connect) is a back edge; and a message that leaves one role's replica and reaches another role elsewhere is an edge over a link.
 
 pub mod arrows;
 mod labels;
@@ -231,8 +231,9 @@ fn edge(way: &log::Way) -> Edge {
     Edge { from: way.from.clone(), to: way.to.clone(), kind, label }
 }
 
-/// The edges over links: who gives a type of record to be addressed sends it to whoever reads that type
-/// where messages are sorted. Two kinds of message with one type of record would be taken for one.
+/// The edges over links: who gives a type of record to be addressed sends it to whoever reads that
+/// type where messages are sorted. Two kinds of message with one type of record would be taken for
+/// one.
 fn links(ways: &BTreeSet<log::Way>, kinds: &BTreeMap<&str, OperatorKind>) -> Vec<(Edge, usize)> {
     let sorted = |way: &&log::Way| kinds[&*way.from] == OperatorKind::Post && way.to != LINKS_OUT;
     let addressed = |way: &&log::Way| kinds[&*way.to] == OperatorKind::Post && way.from != LINKS_IN;

@@ -1,7 +1,7 @@
 //! A graph as a picture.
 //!
-//! It is a file of its own: no script, no font to be fetched, dark where the reader's system is. What an
-//! edge is shows without colour: links are double lines, back edges dashed.
+//! It is a file of its own: no script, no font to be fetched, dark where the reader's system is.
+//! What an edge is shows without colour: links are double lines, back edges dashed.
 
 use std::fmt::{Arguments, Write};
 

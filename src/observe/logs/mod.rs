@@ -1,13 +1,15 @@
-//! What timely itself logs of the dataflows on a worker, at level `full`: all operators, its own among
-//! them; what waits in each channel; and for each input what may still come there, and who holds it.
+//! Timely's own logs of the dataflows on a worker, at level `full`: all operators, its own among
+//! them; what waits in each channel; and for each input what may still come there, and who holds
+//! it.
 //!
-//! It needs to know no protocol and no role, so it shows any timely or differential dataflow; who holds an
-//! input back it tells where times are numbers, alone or in one loop. A worker keeps these logs only for
-//! what is built after it was asked to; so the level of a replica is settled when it starts.
+//! It needs to know no protocol and no role, so it shows any timely or differential dataflow; who
+//! holds an input back it tells where times are numbers, alone or in one loop. A worker keeps these
+//! logs only for what is built after it was asked to; so the level of a replica is settled when it
+//! starts.
 //!
-//! At each step a worker flushes the logs that it keeps: eight readings of the clock and eight buffers,
-//! whatever there is in them. So once all is built the logs are [taken from it](Logs::close), and flushed
-//! when somebody looks.
+//! At each step a worker flushes the logs that it keeps: eight readings of the clock and eight
+//! buffers, whatever there is in them. So once all is built the logs are [taken from
+//! it](Logs::close), and flushed when somebody looks.
 
 mod progress;
 #[cfg(test)]
@@ -53,8 +55,8 @@ pub struct Logs {
 }
 
 impl Kept {
-    /// Keeps a log of what is built from now on; `take` is given what is in it when it is flushed, or much
-    /// has come.
+    /// Keeps a log of what is built from now on; `take` is given what is in it when it is flushed,
+    /// or much has come.
     fn keep<B: ContainerBuilder<Container: Default> + 'static>(
         registry: &mut Registry,
         name: &str,
@@ -67,7 +69,8 @@ impl Kept {
 }
 
 impl Logs {
-    /// Keeps the logs of what is built on `worker` from now on. Nothing comes of a worker without a clock.
+    /// Keeps the logs of what is built on `worker` from now on. Nothing comes of a worker without a
+    /// clock.
     #[must_use]
     pub fn keep(worker: &mut Worker) -> Option<Self> {
         // Built first, so that it is not in its own logs.
@@ -179,8 +182,8 @@ impl Logs {
         self.frontiers.end_epoch(epoch);
     }
 
-    /// The inputs of each operator, by its number in the log and by what was put in up to the last epoch.
-    /// `name` gives the names of the operators at addresses.
+    /// The inputs of each operator, by its number in the log and by what was put in up to the last
+    /// epoch. `name` gives the names of the operators at addresses.
     pub fn inputs(&self, name: &dyn Fn(&[usize]) -> String) -> BTreeMap<usize, Vec<Input>> {
         let work = self.work.borrow();
         let numbers = work.numbers();
@@ -249,8 +252,9 @@ impl Logs {
     }
 }
 
-/// The other side of a scope's edge, if a pointstamp stands at one: what an operator in a scope holds shows
-/// outside as the scope's own, and what may come from outside shows inside as the edge's.
+/// The other side of a scope's edge, if a pointstamp stands at one: what an operator in a scope
+/// holds shows outside as the scope's own, and what may come from outside shows inside as the
+/// edge's.
 fn across(reached: &Reached, place: &Location) -> Option<(Location, Point)> {
     let port = place.port;
     let other = match (place.address.split_last()?, place.side) {

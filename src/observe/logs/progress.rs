@@ -1,4 +1,4 @@
-//! What timely logs of progress: summaries of operators, and pointstamps that come and go.
+//! Timely's log of progress: summaries of operators, and pointstamps that come and go.
 
 use std::any::type_name;
 use std::cell::RefCell;

@@ -1,4 +1,4 @@
-//! What timely logs of work: operators that run, records that pass.
+//! Timely's log of work: operators that run, records that pass.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -42,8 +42,9 @@ pub(super) struct Passed {
     pub batches: u64,
 }
 
-/// Things by their numbers in the log, which a worker gives one after the other to all that it builds.
-/// There are dozens of lookups a turn; in an ordered map they took a fifth of what this level costs.
+/// Things by their numbers in the log, which a worker gives one after the other to all that it
+/// builds. There are dozens of lookups a turn; in an ordered map they took a fifth of what this
+/// level costs.
 pub(super) struct Numbered<T>(Vec<Option<T>>);
 
 impl<T> Default for Numbered<T> {

@@ -1,4 +1,4 @@
-//! Where a search has been, and how it remembers.
+//! The memory of a search: the places it has been.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hash, Hasher};

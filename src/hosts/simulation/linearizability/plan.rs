@@ -1,4 +1,4 @@
-//! What a search is about: the model of an object, and the history of one object made ready.
+//! The subject of a search: the model of an object, and the history of one object made ready.
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -75,12 +75,12 @@ pub enum Action {
     Set(RegisterValue),
     /// Tell the value; [`RegisterReply::Value`].
     Get,
-    /// Add to the number, an absent one being 0; [`RegisterReply::Number`], the sum, or [`RegisterReply::Refused`]
-    /// if there is a text or the sum is out of range.
+    /// Add to the number, an absent one being 0; [`RegisterReply::Number`], the sum, or
+    /// [`RegisterReply::Refused`] if there is a text or the sum is out of range.
     Incr(i64),
-    /// Add this token at the end, an absent value being empty; [`RegisterReply::Length`], the length after.
-    /// A token has to hold a byte that is neither a digit nor a minus: a value put together from
-    /// digits would be a number again, which a hash cannot tell.
+    /// Add this token at the end, an absent value being empty; [`RegisterReply::Length`], the
+    /// length after. A token has to hold a byte that is neither a digit nor a minus: a value put
+    /// together from digits would be a number again, which a hash cannot tell.
     Append(Text),
     /// Make the key absent; [`RegisterReply::Flag`], whether it was there.
     Del,

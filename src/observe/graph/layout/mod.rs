@@ -1,10 +1,11 @@
-//! Where things go in a picture: layers of operators, with room between them for every label.
+//! The layout of a picture: layers of operators, with room between them for every label.
 //!
-//! This is the layered method of Sugiyama: [`rank`] the operators, thread long edges through the layers
-//! between, [`order`] each layer so that few edges cross, [`place`] what is in it. Two things are our
-//! own. Edges that one stream makes are one net, which leaves its writer once and branches; so
-//! `executed`, read by five roles, is one line. And there is a layer of labels between any two of
-//! operators, where a label takes up room like an operator does; so no text can lie on another.
+//! This is the layered method of Sugiyama: [`rank`] the operators, thread long edges through the
+//! layers between, [`order`] each layer so that few edges cross, [`place`] what is in it. Two
+//! things are our own. Edges that one stream makes are one net, which leaves its writer once and
+//! branches; so `executed`, read by five roles, is one line. And there is a layer of labels between
+//! any two of operators, where a label takes up room like an operator does; so no text can lie on
+//! another.
 
 mod order;
 mod place;
@@ -23,7 +24,8 @@ const PORT_STEP: f64 = 14.0;
 /// Pixels from the middle of a label at which an edge turns back to its writer.
 const TURN: f64 = 9.0;
 
-/// A picture, but for its style. All lengths are in pixels, and the origin is the upper left corner.
+/// A picture, but for its style. All lengths are in pixels, and the origin is the upper left
+/// corner.
 pub(super) struct Layout<'a> {
     pub width: f64,
     pub height: f64,
@@ -150,10 +152,11 @@ impl Sketch {
         self.pieces.push(Piece { upper, lower, net, head, ports: (0.0, aside) });
     }
 
-    /// Draws one stream: a trunk down from its writer, one up, or both, and branches to its readers.
+    /// Draws one stream: a trunk down from its writer, one up, or both, and branches to its
+    /// readers.
     ///
-    /// A reader beside its writer, or the writer itself, is reached from below, unless the trunk goes
-    /// up anyway.
+    /// A reader beside its writer, or the writer itself, is reached from below, unless the trunk
+    /// goes up anyway.
     fn thread(&mut self, net: usize, stream: &Stream<'_>, readers: &[usize]) {
         let writer = stream.0;
         let start = self.spots[writer].layer;

@@ -1,4 +1,5 @@
-//! Places from left to right: edges straight, long ones above all, and nothing too near its neighbour.
+//! Places from left to right: edges straight, long ones above all, and nothing too near its
+//! neighbour.
 
 use super::{PORT_STEP, Piece, Sketch};
 
@@ -129,11 +130,11 @@ fn settle(sketch: &mut Sketch, layer: usize, wishes: &[(f64, f64)]) {
     }
 }
 
-/// The places in the given order that are nearest to the wishes `(place, weight)` in the least squares,
-/// where neighbours are apart by half the sum of their widths.
+/// The places in the given order that are nearest to the wishes `(place, weight)` in the least
+/// squares, where neighbours are apart by half the sum of their widths.
 ///
-/// Measured from where each would be if all stood close together, places must not decrease; so this is
-/// isotonic regression, and pooling neighbours that violate the order solves it exactly.
+/// Measured from where each would be if all stood close together, places must not decrease; so this
+/// is isotonic regression, and pooling neighbours that violate the order solves it exactly.
 fn spread(wishes: &[(f64, f64)], widths: &[f64]) -> Vec<f64> {
     let mut close = vec![0.0; wishes.len()];
     for at in 1..wishes.len() {
@@ -153,7 +154,8 @@ fn spread(wishes: &[(f64, f64)], widths: &[f64]) -> Vec<f64> {
     means.zip(&close).map(|(mean, close)| mean + close).collect()
 }
 
-/// Lets the edges of each operator meet it side by side, each as near as can be to where it comes from.
+/// Lets the edges of each operator meet it side by side, each as near as can be to where it comes
+/// from.
 fn set_ports(sketch: &mut Sketch) {
     for spot in 0..sketch.spots.len() {
         if sketch.spots[spot].node.is_none() {

@@ -1,4 +1,4 @@
-//! How large things are in a picture.
+//! Sizes of things in a picture.
 
 /// Sizes in pixels.
 #[derive(Clone, Copy)]

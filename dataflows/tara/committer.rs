@@ -267,6 +267,7 @@ impl Committer {
         if self.accepted.get(&slot).is_some_and(|accepted| accepted.view == proposal.view) {
             return Some(Vote { proposal, promise: None });
         }
+        assert_eq!(proposal.view, self.view, "T4: it accepts in the view it is in");
         self.lacking.remove(slot);
         self.accepted.insert(slot, proposal.clone());
         let promise = Some(Promise::Accepted(proposal.clone()));
@@ -294,6 +295,7 @@ impl Committer {
             self.lacking.add(slot, self.now);
             return None;
         };
+        assert_eq!(view, self.view, "T4: it accepts in the view it is in");
         let promise = (known.view == from).then_some(Promise::Renewed { slot, view, from });
         known.view = view;
         Some(Vote { proposal: known.clone(), promise })
@@ -335,6 +337,7 @@ impl Committer {
     /// What is executed here is decided, and need not be answered for: the leader of a new view
     /// proposes nothing below the highest such mark it hears of.
     fn on_executed(&mut self, next: Slot) {
+        assert!(next >= self.executed, "execution went back from {} to {next}", self.executed);
         self.decided.on_executed(self.executed, next, &self.accepted);
         self.lacking.on_executed(next, self.now);
         self.accepted = self.accepted.split_off(&next);
@@ -369,6 +372,8 @@ impl Committer {
 
     /// What was accepted in the views left behind.
     fn record(&self) -> Record {
+        let first = self.accepted.keys().next();
+        assert!(first.is_none_or(|slot| *slot >= self.executed), "T4: it answers for all it keeps");
         let accepted = self.accepted.values().map(|own| (own.slot, own.view));
         Record { view: self.view, decided: self.executed, accepted: runs(accepted) }
     }

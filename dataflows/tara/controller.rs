@@ -122,6 +122,7 @@ impl Controller {
 
     /// Gives the new leader as long as the old one had.
     fn on_entered(&mut self, view: View) {
+        assert!(view > self.entered, "a view is entered after {}, not {view}", self.entered);
         self.entered = view;
         self.views_lately += 1;
         self.entered_at = self.now;
@@ -297,5 +298,11 @@ mod tests {
         assert_eq!(controller.wanted, View(0), "replica 1 does not lead view 0");
         controller.on_request(ReplicaId(0), wish);
         assert_eq!(controller.wanted, View(1));
+    }
+
+    #[test]
+    #[should_panic(expected = "a view is entered after 0, not 0")]
+    fn no_view_is_entered_again() {
+        waiting().on_entered(View(0));
     }
 }

@@ -102,6 +102,7 @@ impl Learner {
     }
 
     fn on_executed(&mut self, next: Slot) {
+        assert!(next >= self.executed, "execution went back from {} to {next}", self.executed);
         self.executed = next;
         self.slots = self.slots.split_off(&next);
     }
@@ -128,6 +129,7 @@ impl Learner {
             return None;
         }
         let value = tally.value.take()?;
+        assert!(!tally.decided, "T3: slot {slot} is decided once");
         tally.decided = true;
         Some((slot, value))
     }
@@ -155,5 +157,22 @@ mod tests {
 
         let reasons = [Refusal::StaleView, Refusal::BeyondWindow, Refusal::Late];
         assert_eq!(counts, reasons.map(|why| (why, 1)));
+    }
+
+    #[test]
+    #[should_panic(expected = "T3: slot 4 is decided once")]
+    fn a_slot_that_is_decided_is_not_decided_again() {
+        let mut learner = Learner::new(Slot(4), &Config::new(ReplicaId(0), 3));
+        let mut votes = Votes::default();
+        (0..2).for_each(|replica| assert!(votes.add(ReplicaId(replica))));
+        let tally = Tally { votes, value: Some(None), decided: true, ..Tally::default() };
+        learner.slots.insert(Slot(4), tally);
+        learner.decide(Slot(4));
+    }
+
+    #[test]
+    #[should_panic(expected = "execution went back from 4 to 3")]
+    fn execution_does_not_go_back() {
+        Learner::new(Slot(4), &Config::new(ReplicaId(0), 3)).on_executed(Slot(3));
     }
 }

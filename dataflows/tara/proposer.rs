@@ -190,6 +190,7 @@ impl Proposer {
         }
         self.leads = Some(new.view);
         self.close_below(self.next);
+        assert!(self.open.is_empty(), "T1: nothing of an earlier view is proposed as it was");
         self.next = new.base;
         self.lineup.clear();
         self.patience.begin(self.now);
@@ -285,6 +286,7 @@ impl Proposer {
     }
 
     fn propose(&mut self, value: Value) -> Option<Proposal> {
+        assert!(self.has_room(), "T5: slot {} is a window above {}", self.next, self.stable);
         self.propose_as(value, None)
     }
 
@@ -295,7 +297,45 @@ impl Proposer {
         }
         self.ahead_bytes += weight(&proposal.value);
         self.next = self.next.next();
-        self.open.insert(proposal.slot, Open { proposal: proposal.clone(), accepted });
+        let open = Open { proposal: proposal.clone(), accepted };
+        let before = self.open.insert(proposal.slot, open);
+        assert!(before.is_none(), "T1: slot {} is proposed once in a view", proposal.slot);
         Some(proposal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::types::ReplicaId;
+
+    fn leader() -> Proposer {
+        Proposer::new(Some(View(0)), Slot(0), &Config::new(ReplicaId(0), 3))
+    }
+
+    #[test]
+    #[should_panic(expected = "T5: slot 131072 is a window above 0")]
+    fn nothing_is_proposed_a_window_above_the_stable_checkpoint() {
+        let mut proposer = leader();
+        proposer.next = Slot(proposer.window);
+        proposer.propose(None);
+    }
+
+    #[test]
+    #[should_panic(expected = "T1: slot 0 is proposed once in a view")]
+    fn a_slot_is_not_proposed_again_for_another_value() {
+        let mut proposer = leader();
+        proposer.propose(None);
+        proposer.next = Slot(0);
+        proposer.propose(None);
+    }
+
+    #[test]
+    #[should_panic(expected = "T1: nothing of an earlier view")]
+    fn what_an_earlier_view_left_open_is_not_proposed_as_it_was() {
+        let mut proposer = leader();
+        proposer.propose(None);
+        proposer.next = Slot(0);
+        proposer.on_new_view(NewView { view: View(3), base: Slot(0), slots: Vec::new() });
     }
 }

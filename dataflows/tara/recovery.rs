@@ -230,6 +230,9 @@ impl Recovery {
     }
 
     fn lead(&mut self, base: Slot, accepted: &BTreeMap<Slot, View>) -> NewView {
+        assert!(self.heard.len() >= self.quorum, "TA-9: it leads with the records of a quorum");
+        assert!(self.view > self.past, "TA-9: view {} is led once", self.view);
+        assert_eq!(self.view.leader(self.n), self.me, "T1: each view has its leader");
         self.past = self.view;
         self.heard.clear();
         let mut values = std::mem::take(&mut self.values);
@@ -348,5 +351,23 @@ mod tests {
         new_view(recovery.on_record(ReplicaId(2), record(1, 0, &[])));
         recovery.on_record(ReplicaId(1), record(1, 0, &[]));
         assert_eq!(recovery.on_record(ReplicaId(2), record(1, 0, &[])), Next::Wait);
+    }
+
+    #[test]
+    #[should_panic(expected = "TA-9: it leads with the records of a quorum")]
+    fn without_the_records_of_a_quorum_it_does_not_lead() {
+        recovery().lead(Slot(0), &BTreeMap::new());
+    }
+
+    #[test]
+    #[should_panic(expected = "TA-9: view 1 is led once")]
+    fn a_view_is_not_led_again() {
+        let mut recovery = recovery();
+        (recovery.view, recovery.past) = (View(1), View(1));
+        for from in 0..2 {
+            let record = Record { view: View(1), decided: Slot(0), accepted: Vec::new() };
+            recovery.heard.insert(ReplicaId(from), record);
+        }
+        recovery.lead(Slot(0), &BTreeMap::new());
     }
 }

@@ -282,6 +282,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         self.replica.turn(&mut said, &mut durable, &mut self.events);
         self.note_events();
         self.turn += 1;
+        let before = self.synced;
         for record in &durable {
             match record {
                 Durable::Newest(_) => (self.kept, self.kept_newest) = (self.turn, self.turn),
@@ -317,6 +318,8 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
                 journal.synced()?
             }
         };
+        assert!(before <= self.synced && self.synced <= self.turn, "what is synced stays so");
+        assert!(self.kept_newest <= self.kept && self.kept <= self.turn, "turns are in order");
         if self.kept > self.synced {
             let late = self.replica.take_late(&mut said);
             self.late.extend((!late.is_empty()).then_some((self.kept, late)));
@@ -453,6 +456,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     }
 
     fn let_go(&mut self, turn: u64) {
+        assert!(turn <= self.synced, "nothing leaves before what it rests on is on the disk");
         // In this order whatever has waited stays before what has not.
         for waiting in [&mut self.late, &mut self.early] {
             while let Some((_, mut said)) = waiting.pop_front_if(|(kept, _)| *kept <= turn) {
@@ -460,5 +464,42 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
                 self.ready.replies.append(&mut said.replies);
             }
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::dataflows::tara;
+    use crate::model::app::Nothing;
+
+    fn node() -> Node<tara::Message, tara::Promise> {
+        let config = Config::new(ReplicaId(0), 3);
+        Node::start(&config, None, Box::new(Nothing), tara::dataflow).unwrap()
+    }
+
+    #[test]
+    #[should_panic(expected = "nothing leaves before what it rests on is on the disk")]
+    fn what_a_turn_says_does_not_leave_before_the_turn_is_synced() {
+        let mut node = node();
+        node.turn().unwrap();
+        node.let_go(node.synced + 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "what is synced stays so")]
+    fn no_more_is_synced_than_there_was() {
+        let mut node = node();
+        node.synced = node.turn + 9;
+        let _ = node.turn();
+    }
+
+    #[test]
+    #[should_panic(expected = "turns are in order")]
+    fn no_record_is_of_a_turn_to_come() {
+        let mut node = node();
+        node.kept_newest = node.turn + 9;
+        let _ = node.turn();
     }
 }

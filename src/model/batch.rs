@@ -238,6 +238,9 @@ impl Packer {
 
     /// Takes what is packed and starts anew.
     pub fn finish(&mut self) -> Requests {
+        let (clients, numbers, acknowledged, commands) = &self.columns;
+        let rows = [clients.len(), numbers.len(), acknowledged.len(), commands.bounds.len()];
+        assert!(rows.iter().all(|rows| *rows == clients.len()), "the columns are equally long");
         let mut words = Vec::with_capacity(self.bytes / 8 + 16);
         indexed::encode(&mut words, &self.columns.borrow());
         columnar::Clear::clear(&mut self.columns);
@@ -402,5 +405,13 @@ mod tests {
         for end in 0..words.len() {
             assert!(Requests::from_words(words[..end].to_vec()).is_err(), "cut at word {end}");
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "the columns are equally long")]
+    fn a_block_whose_columns_differ_is_not_made() {
+        let mut packer = Packer::default();
+        packer.columns.0.push(7);
+        packer.finish();
     }
 }

@@ -131,6 +131,7 @@ impl<V: Copy + Ord + Default> Watermark<V> {
         let mut values = self.reached.clone();
         values.sort_unstable_by(|a, b| b.cmp(a));
         let agreed = values[self.quorum - 1];
+        assert!(agreed >= self.value, "no replica takes back what it has reached");
         (agreed > self.value).then(|| {
             self.value = agreed;
             agreed
@@ -185,5 +186,13 @@ mod tests {
         assert!(votes.add(ReplicaId(2)));
         assert!(!votes.add(ReplicaId(2)));
         assert_eq!(votes.count(), 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "no replica takes back what it has reached")]
+    fn a_watermark_does_not_fall() {
+        let mut views = Watermark::new(3, 2);
+        views.value = 9;
+        views.raise(ReplicaId(0), 7);
     }
 }

@@ -55,6 +55,7 @@ fn committer_restarted_from_its_disk_stands_by_its_word() {
 #[test]
 fn a_renewal_is_accepted_where_the_view_it_names_was_and_lacked_elsewhere() {
     let mut committer = committer();
+    committer.on_view(View(1));
     committer.on_proposal(proposal(1, 0));
     committer.on_proposal(proposal(1, 1));
     let renewal = Renewal { view: View(3), slots: vec![run(0, 1, 1), run(1, 2, 2)] };
@@ -77,6 +78,7 @@ fn a_renewal_is_accepted_where_the_view_it_names_was_and_lacked_elsewhere() {
 fn what_is_needed_is_given_a_message_at_a_time_and_only_of_the_view_that_was_named() {
     let mut committer = committer();
     committer.chunk_bytes = 2 * weight(&None);
+    committer.on_view(View(1));
     for slot in 0..5 {
         committer.on_proposal(proposal(1, slot));
     }
@@ -129,4 +131,38 @@ fn what_was_fetched_behind_a_gap_is_released_when_it_comes_again_with_the_gap() 
         assert!(committer.on_fetched(Slot(slot), &None).is_some(), "{slot}");
         assert!(committer.on_fetched(Slot(slot), &None).is_none(), "{slot}");
     }
+}
+
+#[test]
+#[should_panic(expected = "T4: it accepts in the view it is in")]
+fn nothing_is_accepted_in_a_view_that_was_left() {
+    let mut committer = Committer::new(&Recovered::nothing(), &Config::new(ReplicaId(1), 3));
+    committer.on_view(View(2));
+    committer.accept(Slot(0), Proposal { view: View(1), slot: Slot(0), value: None });
+}
+
+#[test]
+#[should_panic(expected = "T4: it accepts in the view it is in")]
+fn nothing_is_accepted_again_in_a_view_that_was_left() {
+    let mut committer = Committer::new(&Recovered::nothing(), &Config::new(ReplicaId(1), 3));
+    committer.accept(Slot(0), Proposal { view: View(0), slot: Slot(0), value: None });
+    committer.on_view(View(2));
+    committer.renew(Slot(0), View(1), View(0));
+}
+
+#[test]
+#[should_panic(expected = "execution went back from 5 to 4")]
+fn execution_does_not_go_back() {
+    let mut committer = Committer::new(&Recovered::nothing(), &Config::new(ReplicaId(1), 3));
+    committer.on_executed(Slot(5));
+    committer.on_executed(Slot(4));
+}
+
+#[test]
+#[should_panic(expected = "T4: it answers for all it keeps")]
+fn a_record_begins_where_execution_stands() {
+    let mut committer = Committer::new(&Recovered::nothing(), &Config::new(ReplicaId(1), 3));
+    committer.accept(Slot(0), Proposal { view: View(0), slot: Slot(0), value: None });
+    committer.executed = Slot(1);
+    committer.record();
 }

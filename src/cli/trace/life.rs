@@ -114,7 +114,7 @@ pub(super) fn skew(steps: &[SlotStep]) -> Vec<String> {
     let say = |((sender, heard), took): ((ReplicaId, ReplicaId), i64)| {
         let by = span(took.unsigned_abs());
         format!(
-            "by their clocks replica {heard} received from replica {sender} {by} before that sent"
+            "by their clocks replica {heard} received a message of replica {sender} {by} before it was sent"
         )
     };
     least.into_iter().map(say).collect()
@@ -156,7 +156,7 @@ mod tests {
     fn a_clock_that_is_behind_is_told_and_not_hidden() {
         assert_eq!(
             skew(&steps(&lives())),
-            ["by their clocks replica 0 heard replica 1 10 us before that spoke"]
+            ["by their clocks replica 0 received a message of replica 1 10 us before it was sent"]
         );
     }
 

@@ -240,7 +240,7 @@ executed     0           900 us    200 us                           ████
 executed     1           900 us    200 us                           █████████
 
 replica 2 was not asked, and the replicas that were have no recent frame of it
-by their clocks replica 0 received from replica 1 10 us before that sent
+by their clocks replica 0 received a message of replica 1 10 us before it was sent
 Each time is by the clock of its replica.
 "
         );
@@ -287,7 +287,7 @@ Each time is by the clock of its replica.
         let line = text.lines().find(|line| line.starts_with("arrived      2")).unwrap();
         assert_eq!(line, "arrived      2          -1.7 ms   -1.9 ms  <");
         assert!(
-            text.contains("replica 2 received from replica 1 1.9 ms before that sent"),
+            text.contains("replica 2 received a message of replica 1 1.9 ms before it was sent"),
             "{text}"
         );
     }

@@ -166,6 +166,8 @@ impl Checkpointer {
     }
 
     fn on_cut(&mut self, slot: Slot) {
+        let last = self.cut.last();
+        assert!(last.is_none_or(|last| slot > *last), "checkpoints are cut in order: {slot}");
         self.cut.insert(slot);
     }
 
@@ -175,7 +177,8 @@ impl Checkpointer {
             return None;
         }
         self.cut = self.cut.split_off(&saved.slot);
-        self.own = Some(saved);
+        let before = self.own.replace(saved);
+        assert!(before.is_none_or(|own| own.slot < saved.slot), "the newest checkpoint is kept");
         self.own
     }
 
@@ -184,6 +187,7 @@ impl Checkpointer {
         let covered = self.stable.min(self.own.map_or(Slot(0), |own| own.slot));
         let forget = (covered > self.forgotten).then_some(covered);
         self.forgotten = covered.max(self.forgotten);
+        assert!(self.forgotten <= self.stable, "TA-11: only what is stable is forgotten");
         Outcome { stable, forget, diverged }
     }
 
@@ -302,5 +306,30 @@ mod tests {
         assert_eq!(checkpointer.on_saved(report(20, &[20])), Some(report(20, &[20])));
         assert_eq!(checkpointer.on_saved(report(10, &[10])), None, "it was never to be saved");
         assert_eq!(checkpointer.on_tick(2_000), Some(report(20, &[20])));
+    }
+
+    #[test]
+    #[should_panic(expected = "checkpoints are cut in order: 10")]
+    fn no_checkpoint_is_cut_before_the_last_one() {
+        let mut checkpointer = checkpointer();
+        checkpointer.on_cut(Slot(20));
+        checkpointer.on_cut(Slot(10));
+    }
+
+    #[test]
+    #[should_panic(expected = "the newest checkpoint is kept")]
+    fn an_older_checkpoint_does_not_take_the_place_of_a_newer_one() {
+        let mut checkpointer = checkpointer();
+        checkpointer.own = Some(report(30, b"a"));
+        checkpointer.on_cut(Slot(20));
+        checkpointer.on_saved(report(20, b"a"));
+    }
+
+    #[test]
+    #[should_panic(expected = "TA-11: only what is stable is forgotten")]
+    fn what_is_not_stable_is_not_forgotten() {
+        let mut checkpointer = checkpointer();
+        checkpointer.forgotten = Slot(10);
+        checkpointer.on_report(ReplicaId(1), report(20, b"a"));
     }
 }

@@ -268,6 +268,7 @@ impl Executor {
         }
         self.application.restore_from(&mut application)?;
         state.sessions.weigh();
+        assert!(state.next >= self.state.next, "a checkpoint takes nothing back");
         self.state = state;
         self.pace.since = (0, 0);
         self.weight = 0;
@@ -473,5 +474,23 @@ mod tests {
         assert!(late.is_empty());
         let answers: Vec<_> = own.iter().map(|reply| reply.answer).collect();
         assert_eq!(answers, [Answer::Done(&[2])]);
+    }
+
+    #[test]
+    #[should_panic(expected = "slots are released in order and once")]
+    fn a_slot_is_not_executed_again() {
+        let mut executor = Executor::new(Box::<Count>::default(), 1, &Config::new(ReplicaId(0), 3));
+        executor.on_value(Slot(0), &None);
+        executor.on_value(Slot(0), &None);
+    }
+
+    #[test]
+    #[should_panic(expected = "a checkpoint takes nothing back")]
+    fn an_older_checkpoint_does_not_take_the_place_of_the_state() {
+        let mut executor = Executor::new(Box::<Count>::default(), 1, &Config::new(ReplicaId(0), 3));
+        executor.on_value(Slot(0), &None);
+        let old = executor.cut().write();
+        executor.on_value(Slot(1), &None);
+        executor.restore(&old).unwrap();
     }
 }

@@ -74,6 +74,7 @@ impl Lineup {
             return Err(Refusal::BeyondWindow);
         }
         source.waiting.insert(id.number, forward.batch);
+        assert!(source.waiting.len() <= self.batches_in_flight, "the lineup has a bound");
         Ok(())
     }
 
@@ -135,5 +136,15 @@ mod tests {
         lineup.add(forward(0, 1, 3, 3)).unwrap();
         assert_eq!(taken(&mut lineup), [(0, 3)]);
         assert!(lineup.is_empty());
+    }
+
+    #[test]
+    #[should_panic(expected = "the lineup has a bound")]
+    fn no_more_batches_wait_than_may_be_on_their_way() {
+        let mut lineup = Lineup::new(&Config::new(ReplicaId(0), 3));
+        lineup.add(forward(0, 1, 1, 1)).unwrap();
+        let batch = forward(0, 1, 1, 1).batch;
+        (90..99).for_each(|far| drop(lineup.sources[0].waiting.insert(far, batch.clone())));
+        let _ = lineup.add(forward(0, 1, 2, 1));
     }
 }

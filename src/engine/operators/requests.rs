@@ -139,6 +139,8 @@ impl RequestSource {
             self.patience.ask(self.now);
         }
         let batch = Batch { id, time_ms: now, requests };
+        let last = self.open.back().map(|last| last.id.number + 1);
+        assert!(last.is_none_or(|next| next == id.number), "batches are numbered in a row");
         self.open.push_back(batch.clone());
         self.forward(batch)
     }
@@ -201,5 +203,20 @@ impl RequestSource {
     fn forward(&self, batch: Batch) -> Forward {
         let oldest = self.open.front().map_or(self.next, |oldest| oldest.id.number);
         Forward { batch, oldest }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::batch::Packer;
+
+    #[test]
+    #[should_panic(expected = "batches are numbered in a row")]
+    fn no_number_of_a_batch_is_left_out() {
+        let mut source = RequestSource::new(1, View(0), &Config::new(ReplicaId(0), 3));
+        source.on_requests(Packer::default().finish(), 0);
+        source.next += 1;
+        source.on_requests(Packer::default().finish(), 0);
     }
 }

@@ -120,7 +120,9 @@ impl Sessions {
         }
         let client = self.next;
         self.next = client.next();
-        self.open.insert(client, Session { used: slot, ..Session::default() });
+        let before = self.open.insert(client, Session { used: slot, ..Session::default() });
+        assert!(before.is_none(), "a session's name is given once");
+        assert!(self.open.len() <= limits.sessions, "{} sessions are open", self.open.len());
         client
     }
 }
@@ -258,5 +260,14 @@ mod tests {
         let kept = sessions.bytes;
         sessions.weigh();
         assert_eq!((sessions.bytes, kept), (94, 94));
+    }
+
+    #[test]
+    #[should_panic(expected = "a session's name is given once")]
+    fn two_sessions_do_not_have_the_same_name() {
+        let mut sessions = Sessions::default();
+        sessions.open_session(Slot(1), LIMITS);
+        sessions.next = ClientId(0);
+        sessions.open_session(Slot(2), LIMITS);
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::hash::Hash;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -87,7 +88,7 @@ where
     /// Runs the world of `seed` to its end.
     pub fn run(subject: &Subject<M, R>, seed: u64, settings: WorldSettings, keep: bool) -> Outcome {
         let mut world = Self::new(subject, seed, settings, keep);
-        world.finish();
+        world.end();
         world.outcome()
     }
 
@@ -100,10 +101,20 @@ where
     ) -> (Outcome, String) {
         let recorder = Recorder::new(subject.protocol.name, settings.config.n);
         let mut world = Self::made(subject, seed, settings, false, Some(recorder));
-        world.finish();
+        world.end();
         let recorder = world.recorder.take();
         let text = recorder.map_or_else(String::new, |recorder| recorder.into_text(seed));
         (world.outcome(), text)
+    }
+
+    /// Runs to the end, or until a replica breaks an assertion of its own, which is a rule like others.
+    fn end(&mut self) {
+        let ended = catch_unwind(AssertUnwindSafe(|| self.finish()));
+        if let Err(panic) = ended {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            self.fail(format!("assertion: {}", text.unwrap_or("no text")));
+        }
     }
 
     /// A world at its beginning, to be put through a script.

@@ -98,7 +98,7 @@ use crate::engine::operators::release::release;
 use crate::engine::operators::requests::{RequestSource, request_source};
 use crate::engine::protocol::Protocol;
 use crate::engine::replica::{Inputs, Outputs};
-use crate::engine::role::{Pulse, connect, inlet};
+use crate::engine::role::{connect, inlet};
 use crate::model::config::Config;
 use crate::model::quorum::Tolerance;
 use crate::model::types::Slot;
@@ -134,10 +134,8 @@ pub fn dataflow<'s>(
     inputs: Inputs<'s, Message, Promise>,
     config: &Config,
 ) -> Outputs<'s, Message, Promise> {
-    let Inputs { graph, messages, requests, clock, recovered, executor: mut state, .. } = inputs;
-    let (digests, saved, resign) = (inputs.digests, inputs.saved, inputs.resign);
-    let looks = inputs.looks;
-    let pulse = Pulse { clock, looks: looks.clone() };
+    let Inputs { graph, messages, requests, pulse, recovered, executor: mut state, host } = inputs;
+    let looks = pulse.looks.clone();
     let start = Start::new(&recovered, config);
     state.expect(start.committer.known_at_start());
     let heard = messages::sort(messages);
@@ -190,10 +188,10 @@ pub fn dataflow<'s>(
     // Execution. From here on time is the slot.
     let decided = decided.concat(committed.known);
     let (ordered, releasing) = release(decided, restored, looks.clone(), "learner", start.slot);
-    let executing = executor(ordered.clone(), digests, looks.clone(), state);
+    let executing = executor(ordered.clone(), host.digests, looks.clone(), state);
     let caught_up = catch_up(
         ordered,
-        saved.clone(),
+        host.saved.clone(),
         stable,
         heard.catch_up,
         pulse.clone(),
@@ -202,7 +200,7 @@ pub fn dataflow<'s>(
     let checkpoints = checkpointer(
         executing.cuts.concat(caught_up.cuts),
         heard.reports,
-        saved,
+        host.saved,
         pulse.clone(),
         recovered.checkpoint.as_ref(),
         config,
@@ -214,7 +212,7 @@ pub fn dataflow<'s>(
         executed,
         entered,
         heard.view_requests,
-        resign,
+        host.resign,
         pulse.clone(),
         start.controller,
     );

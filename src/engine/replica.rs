@@ -11,7 +11,7 @@ use timely::worker::Worker;
 
 use crate::disk::{Durable, Recovered};
 use crate::engine::operators::executor::Executor;
-use crate::engine::role::{Collected, Graph, Inlet, Stream, inlet, outlet};
+use crate::engine::role::{Collected, Graph, Inlet, Pulse, Stream, inlet, outlet};
 use crate::model::batch::{Replies, Requests};
 use crate::model::checkpoint::Checkpoint;
 use crate::model::config::Config;
@@ -27,19 +27,23 @@ pub struct Inputs<'s, M: Clone + 'static, R> {
     pub messages: Stream<'s, (ReplicaId, M)>,
     /// Requests of this replica's clients, and the time at which they were packed.
     pub requests: Stream<'s, (Requests, Millis)>,
-    /// The time, once a tick.
-    pub clock: Stream<'s, Millis>,
+    /// What every role reads: the time, once a tick, and the question what it holds.
+    pub pulse: Pulse<'s>,
     /// What the disk held.
     pub recovered: Recovered<R>,
     /// What applies the ordered stream, standing where the disk left it.
     pub executor: Executor,
-    /// Asks all roles what they have not let go of.
-    pub looks: Stream<'s, ()>,
+    /// What single roles are told by the host.
+    pub host: HostStreams<'s>,
+}
+
+/// Streams by which a host speaks to single roles.
+pub struct HostStreams<'s> {
     /// Asks for the digest of the replicated state.
     pub digests: Stream<'s, ()>,
     /// Checkpoints that have become durable.
     pub saved: Stream<'s, Checkpoint>,
-    /// Asks it to lead no longer, because it is about to end.
+    /// Asks the replica to lead no longer, because it is about to end.
     pub resign: Stream<'s, ()>,
 }
 
@@ -94,24 +98,75 @@ impl<M> Said<M> {
 /// A running replica, driven one turn at a time.
 pub struct Replica<M: Clone + 'static, R: Clone + 'static> {
     worker: Worker,
-    messages: Inlet<(ReplicaId, M)>,
-    requests: Inlet<(Requests, Millis)>,
-    clock: Inlet<Millis>,
-    look: Inlet<()>,
-    ask: Inlet<()>,
-    save: Inlet<Checkpoint>,
-    quit: Inlet<()>,
-    said: Collected<(To, M)>,
-    replied: Collected<Replies>,
-    durable: Collected<Durable<R>>,
-    room: Collected<usize>,
-    events: Collected<Event>,
-    early: fn(&M) -> bool,
+    inlets: Inlets<M>,
+    outlets: Outlets<M, R>,
     /// The time the roles have seen, and the clock when they last saw it.
     elapsed_ms: Millis,
     clock_ms: Option<Millis>,
     rooms: Vec<usize>,
     room_now: usize,
+}
+
+/// Where a host feeds a graph.
+struct Inlets<M: Clone + 'static> {
+    messages: Inlet<(ReplicaId, M)>,
+    requests: Inlet<(Requests, Millis)>,
+    clock: Inlet<Millis>,
+    looks: Inlet<()>,
+    digests: Inlet<()>,
+    saved: Inlet<Checkpoint>,
+    resign: Inlet<()>,
+}
+
+/// Where a graph leaves what it writes.
+struct Outlets<M: Clone + 'static, R: Clone + 'static> {
+    messages: Collected<(To, M)>,
+    replies: Collected<Replies>,
+    durable: Collected<Durable<R>>,
+    early: fn(&M) -> bool,
+    room: Collected<usize>,
+    events: Collected<Event>,
+}
+
+impl<M: Clone + 'static> Inlets<M> {
+    fn new<'s, R>(
+        graph: Graph<'s>,
+        recovered: Recovered<R>,
+        executor: Executor,
+    ) -> (Self, Inputs<'s, M, R>) {
+        let (messages_in, messages) = inlet(graph, "links_in");
+        let (requests_in, requests) = inlet(graph, "clients_in");
+        let (clock_in, clock) = inlet(graph, "clock");
+        let (looks_in, looks) = inlet(graph, "looks");
+        let (digests_in, digests) = inlet(graph, "digests");
+        let (saved_in, saved) = inlet(graph, "saved");
+        let (resign_in, resign) = inlet(graph, "resign");
+        let inlets = Self {
+            messages: messages_in,
+            requests: requests_in,
+            clock: clock_in,
+            looks: looks_in,
+            digests: digests_in,
+            saved: saved_in,
+            resign: resign_in,
+        };
+        let pulse = Pulse { clock, looks };
+        let host = HostStreams { digests, saved, resign };
+        (inlets, Inputs { graph, messages, requests, pulse, recovered, executor, host })
+    }
+}
+
+impl<M: Clone + 'static, R: Clone + 'static> Outlets<M, R> {
+    fn of(outputs: Outputs<'_, M, R>) -> Self {
+        Self {
+            messages: outlet(outputs.messages, "links_out"),
+            replies: outlet(outputs.replies, "clients_out"),
+            durable: outlet(outputs.durable, "journal"),
+            early: outputs.early,
+            room: outlet(outputs.room, "room"),
+            events: outlet(outputs.events, "events"),
+        }
+    }
 }
 
 /// A worker that reads no clock: its log is off, and every turn is a pure function of its inputs.
@@ -129,58 +184,18 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
         executor: Executor,
         protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
     ) -> Self {
-        let doors = worker.dataflow_named("replica", |graph| {
-            let (messages, received) = inlet(graph, "links_in");
-            let (requests, asked) = inlet(graph, "clients_in");
-            let (clock, ticks) = inlet(graph, "clock");
-            let (look, looks) = inlet(graph, "looks");
-            let (ask, digests) = inlet(graph, "digests");
-            let (save, saved) = inlet(graph, "saved");
-            let (quit, resign) = inlet(graph, "resign");
-            let inputs = Inputs {
-                graph,
-                messages: received,
-                requests: asked,
-                clock: ticks,
-                recovered,
-                executor,
-                looks,
-                digests,
-                saved,
-                resign,
-            };
-            let outputs = protocol(inputs, config);
-            (
-                (messages, requests, clock, look, ask, save, quit, outputs.early),
-                outlet(outputs.messages, "links_out"),
-                outlet(outputs.replies, "clients_out"),
-                outlet(outputs.durable, "journal"),
-                outlet(outputs.room, "room"),
-                outlet(outputs.events, "events"),
-            )
+        let (inlets, outlets) = worker.dataflow_named("replica", |graph| {
+            let (inlets, inputs) = Inlets::new(graph, recovered, executor);
+            (inlets, Outlets::of(protocol(inputs, config)))
         });
-        let (inlets, said, replied, durable, room, events) = doors;
-        let (messages, requests, clock, look, ask, save, quit, early) = inlets;
-        let (rooms, room_now) = (Vec::new(), config.batches_in_flight);
         let mut replica = Self {
             worker,
-            messages,
-            requests,
-            clock,
-            look,
-            ask,
-            save,
-            quit,
-            said,
-            replied,
-            durable,
-            room,
-            events,
-            early,
+            inlets,
+            outlets,
             elapsed_ms: 0,
             clock_ms: None,
-            rooms,
-            room_now,
+            rooms: Vec::new(),
+            room_now: config.batches_in_flight,
         };
         replica.settle();
         replica
@@ -188,7 +203,7 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
 
     /// Hands the replica messages from a peer, or from itself.
     pub fn deliver(&self, from: ReplicaId, messages: impl IntoIterator<Item = M>) {
-        self.messages.send(messages.into_iter().map(|message| (from, message)));
+        self.inlets.messages.send(messages.into_iter().map(|message| (from, message)));
     }
 
     /// How many more batches of requests it takes.
@@ -200,7 +215,7 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
     /// Hands the replica a batch of its clients' requests. Ask [`Replica::room`] first.
     pub fn submit(&mut self, requests: Requests, now: Millis) {
         self.room_now = self.room_now.saturating_sub(1);
-        self.requests.send([(requests, now)]);
+        self.inlets.requests.send([(requests, now)]);
     }
 
     /// Lets the roles see that time has passed. A clock that is put back stands still for them, and
@@ -208,27 +223,27 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
     pub fn tick(&mut self, now: Millis) {
         let before = self.clock_ms.replace(now).unwrap_or(now);
         self.elapsed_ms += now.saturating_sub(before);
-        self.clock.send([self.elapsed_ms]);
+        self.inlets.clock.send([self.elapsed_ms]);
     }
 
     /// Asks each role for an [`Event::Holds`].
     pub fn look(&self) {
-        self.look.send([()]);
+        self.inlets.looks.send([()]);
     }
 
     /// Asks for an [`Event::Digest`].
     pub fn ask_digest(&self) {
-        self.ask.send([()]);
+        self.inlets.digests.send([()]);
     }
 
     /// Tells it that a checkpoint of its own is durable.
     pub fn tell_saved(&self, checkpoint: Checkpoint) {
-        self.save.send([checkpoint]);
+        self.inlets.saved.send([checkpoint]);
     }
 
     /// Asks it to lead no longer: it is about to end.
     pub fn resign(&self) {
-        self.quit.send([()]);
+        self.inlets.resign.send([()]);
     }
 
     /// Lets the replica work until nothing is left of what it was given, and adds what it says,
@@ -240,11 +255,11 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
         events: &mut Vec<Event>,
     ) {
         self.settle();
-        self.said.drain_into(&mut said.messages);
-        self.replied.drain_into(&mut said.replies);
-        self.durable.drain_into(durable);
-        self.events.drain_into(events);
-        self.room.drain_into(&mut self.rooms);
+        self.outlets.messages.drain_into(&mut said.messages);
+        self.outlets.replies.drain_into(&mut said.replies);
+        self.outlets.durable.drain_into(durable);
+        self.outlets.events.drain_into(events);
+        self.outlets.room.drain_into(&mut self.rooms);
         if let Some(room) = self.rooms.drain(..).next_back() {
             self.room_now = room;
         }
@@ -252,7 +267,7 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
 
     /// Takes out of what it has said the messages that must wait for records of the same turn.
     pub fn take_late(&self, said: &mut Said<M>) -> Said<M> {
-        said.take_late(self.early)
+        said.take_late(self.outlets.early)
     }
 
     /// The worker, to look into its graph.

@@ -10,7 +10,7 @@ use super::rewriting::{Subject, redrawn, remembering, rewrite, writing};
 /// 0.4: messages leave before what they promise is on disk.
 pub fn a_replica_speaks_before_it_writes() -> Subject {
     redrawn(|inputs, config| {
-        let clock = inputs.clock.clone();
+        let clock = inputs.pulse.clock.clone();
         let outputs = dataflow(inputs, config);
         let mut role = Role::new("late_journal", clock.scope(), Vec::new());
         let (write, durable) = role.output();
@@ -49,7 +49,7 @@ pub fn an_acceptance_is_not_written() -> Subject {
 pub fn a_checkpoint_is_not_written() -> Subject {
     redrawn(|mut inputs, config| {
         let (back, saved) = inlet(inputs.graph, "not_saved");
-        inputs.saved = saved;
+        inputs.host.saved = saved;
         let mut outputs = dataflow(inputs, config);
         let cut = rewrite(outputs.durable.clone(), |entry| match entry {
             Durable::Checkpoint(cut) => vec![cut.write()],

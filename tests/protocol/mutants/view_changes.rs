@@ -151,7 +151,7 @@ pub fn patience_never_doubles() -> Subject {
         let (moves, patience) = (Rc::clone(&moved), config.suspect_after_ms);
         let now = Rc::new(Cell::new(0));
         let clock = Rc::clone(&now);
-        let wishes = rewrite(inputs.clock.clone(), move |time: Millis| {
+        let wishes = rewrite(inputs.pulse.clock.clone(), move |time: Millis| {
             clock.set(time);
             let (since, entered) = moved.get();
             if time.saturating_sub(since) < patience {

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
 
-use taraflow::disk::{Durable, Files, Identity, Journal, Store};
+use taraflow::disk::{Durable, Files, Identity, Journal, ProtocolName, Store};
 use taraflow::model::checkpoint::Cut;
 use taraflow::model::types::{ReplicaId, Slot};
 
-const OWNER: Identity = Identity { cluster: 1, replica: ReplicaId(0) };
+const OWNER: Identity =
+    Identity { cluster: 1, replica: ReplicaId(0), protocol: ProtocolName::of("tara") };
 const CHECKPOINT_BYTES: usize = 200 << 20;
 
 struct Bench {

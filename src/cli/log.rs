@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::args::ProtocolArgs;
 use super::output::{OutputForm, print, print_json, print_with, write_json};
 use crate::cli::outcome::Failure;
-use crate::disk::{Files, RecordLine, Verified, is_anybodys};
+use crate::dataflows;
+use crate::disk::{Files, RecordLine, Verified, is_anybodys, owner};
 use crate::model::error::Error;
 
 /// The journal in a replica's data directory, whether the replica runs or not; nothing is changed.
@@ -56,8 +56,6 @@ struct VerifyArgs {
 pub(super) struct DataDirArgs {
     /// The data directory of a replica
     directory: PathBuf,
-    #[command(flatten)]
-    spoken: ProtocolArgs,
 }
 
 /// Runs the command.
@@ -98,6 +96,7 @@ fn verify(place: &DataDirArgs, form: OutputForm) -> Result<(), Failure> {
                 "sound": true,
                 "replica": whole.owner.replica,
                 "cluster": format!("{:016x}", whole.owner.cluster),
+                "protocol": whole.owner.protocol.to_string(),
                 "records": whole.records,
                 "files": whole.segments,
                 "bytes": whole.bytes,
@@ -148,6 +147,9 @@ impl DataDirArgs {
         each: &mut dyn FnMut(RecordLine) -> Result<(), Error>,
     ) -> Result<Verified, Failure> {
         let files = self.files()?;
-        Ok(self.spoken.protocol()?.records(&files, each)?)
+        let owner = owner(&files)?;
+        // Files that do not even say whose they are are damaged, whatever reads them.
+        let name = owner.map_or(dataflows::usual().to_owned(), |owner| owner.protocol.to_string());
+        Ok(dataflows::find(&name)?.records(&files, each)?)
     }
 }

@@ -123,11 +123,12 @@ fn place() -> Place {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::MemoryDisk;
+    use crate::disk::{MemoryDisk, ProtocolName};
     use crate::hosts::simulation::FaultyDisk;
     use crate::model::types::ReplicaId;
 
-    const OWNER: Identity = Identity { cluster: 3, replica: ReplicaId(1) };
+    const OWNER: Identity =
+        Identity { cluster: 3, replica: ReplicaId(1), protocol: ProtocolName::of("tara") };
 
     #[test]
     fn the_later_note_counts_and_the_earlier_stands_in_for_one_that_is_torn() {

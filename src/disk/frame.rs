@@ -11,7 +11,7 @@
 
 use std::fmt;
 
-use super::Identity;
+use super::{Identity, ProtocolName};
 use crate::model::types::ReplicaId;
 
 /// Bytes before a payload.
@@ -29,7 +29,8 @@ impl Place {
     /// The place of the header of a file, which says whose the file is: one must be able to read that
     /// of a file that is somebody else's.
     pub(super) fn of_header(file: u64) -> Self {
-        Self { owner: Identity { cluster: 0, replica: ReplicaId(0) }, file }
+        let nobody = ProtocolName::of("");
+        Self { owner: Identity { cluster: 0, replica: ReplicaId(0), protocol: nobody }, file }
     }
 
     fn checksum(self, offset: u64, rest: &[u8]) -> u32 {

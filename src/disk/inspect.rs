@@ -83,7 +83,7 @@ pub fn records<R: Serialize + DeserializeOwned>(
     each: &mut dyn FnMut(RecordLine) -> Result<(), Error>,
 ) -> Result<Verified, Error> {
     let names = disk.list().map_err(Error::file("read", Path::new("the directory")))?;
-    let Some(owner) = owner(disk, &names)? else {
+    let Some(owner) = owner_of(disk, &names)? else {
         return Err(Error::Integrity(no_journal(&names)));
     };
     let mut whole = Verified { owner, segments: 0, records: 0, bytes: 0, forgotten: Slot(0) };
@@ -126,8 +126,16 @@ fn past(names: &[String]) -> Option<String> {
     names::taken(names).or_else(|| names.iter().find(|name| *name == extent::FILE).cloned())
 }
 
-/// Whose journal it is, by the newest segment that says so.
-fn owner(disk: &dyn Disk, names: &[String]) -> Result<Option<Identity>, Error> {
+/// The owner of a journal, by the newest segment that says so.
+///
+/// # Errors
+/// What the disk says.
+pub fn owner(disk: &dyn Disk) -> Result<Option<Identity>, Error> {
+    let names = disk.list().map_err(Error::file("read", Path::new("the directory")))?;
+    owner_of(disk, &names)
+}
+
+fn owner_of(disk: &dyn Disk, names: &[String]) -> Result<Option<Identity>, Error> {
     for number in names::segments(names).into_iter().rev() {
         let bytes = read(disk, &names::segment(number))?.unwrap_or_default();
         if let Some(owner) = Header::owner(&bytes, number) {
@@ -190,7 +198,7 @@ fn judge<R: Serialize + DeserializeOwned>(disk: &dyn Disk, owner: Identity) -> R
 /// What the disk says.
 pub fn checkpoints(disk: &dyn Disk) -> Result<Vec<CheckpointLine>, Error> {
     let names = disk.list().map_err(Error::file("read", Path::new("the directory")))?;
-    let journal = owner(disk, &names)?;
+    let journal = owner_of(disk, &names)?;
     let mut lines = Vec::new();
     for slot in names::checkpoints(&names) {
         let file = names::checkpoint(slot);

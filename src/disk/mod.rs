@@ -24,6 +24,7 @@ mod segment;
 mod store;
 mod whole;
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 
@@ -35,7 +36,7 @@ use crate::model::types::{ReplicaId, Slot};
 
 pub use files::Files;
 pub use inspect::{
-    CheckpointLine, RecordKind, RecordLine, Verified, checkpoints, is_anybodys, records,
+    CheckpointLine, RecordKind, RecordLine, Verified, checkpoints, is_anybodys, owner, records,
 };
 pub use journal::{Journal, Wake};
 pub use memory::MemoryDisk;
@@ -65,14 +66,54 @@ pub enum Durable<R> {
     },
 }
 
-/// Whose files these are. It is part of every checksum, so a file that came from another replica or
-/// cluster does not read as one's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The owner of files. Cluster and replica are part of every checksum, so a file that came from another
+/// of these does not read as one's own; the protocol, whose records only it can read, is in each header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// A number drawn when the cluster was made.
     pub cluster: u64,
     /// The replica.
     pub replica: ReplicaId,
+    /// The protocol that it speaks.
+    pub protocol: ProtocolName,
+}
+
+/// The name of a protocol, as files bear it.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProtocolName([u8; Self::BYTES]);
+
+impl ProtocolName {
+    /// Bytes of a name; a shorter one ends in spaces, as zeros are what a crash may leave.
+    pub const BYTES: usize = 16;
+
+    /// The name as files bear it.
+    ///
+    /// # Panics
+    /// When it is longer than [`ProtocolName::BYTES`]: the names of protocols are constants.
+    #[must_use]
+    pub const fn of(name: &str) -> Self {
+        let name = name.as_bytes();
+        assert!(name.len() <= Self::BYTES, "a protocol's name is longer than files can bear");
+        let mut bytes = [b' '; Self::BYTES];
+        let mut at = 0;
+        while at < name.len() {
+            bytes[at] = name[at];
+            at += 1;
+        }
+        Self(bytes)
+    }
+}
+
+impl fmt::Display for ProtocolName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(String::from_utf8_lossy(&self.0).trim_end())
+    }
+}
+
+impl fmt::Debug for ProtocolName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 /// Named files that grow at their end.

@@ -1,47 +1,89 @@
 //! One file of the journal: a header and records.
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use std::fmt;
 
-use super::Identity;
+use serde::de::{DeserializeOwned, Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
 use super::frame::{Frame, HEAD, Place, Unsound};
-use crate::model::types::Slot;
+use super::{Identity, ProtocolName};
+use crate::model::types::{ReplicaId, Slot};
 
-/// The format of segments and checkpoints; another one is refused.
-const VERSION: u32 = 2;
+/// The format of segments and checkpoints that is written.
+const VERSION: u32 = 3;
+/// The oldest format that is read: its headers name no protocol, because there was one.
+const OLDEST: u32 = 2;
+/// That one.
+const FIRST: ProtocolName = ProtocolName::of("tara");
 
 /// The first record of a segment.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub(super) struct Header {
     magic: [u8; 8],
     version: u32,
-    owner: Identity,
+    cluster: u64,
+    replica: ReplicaId,
+    protocol: ProtocolName,
+}
+
+impl<'de> Deserialize<'de> for Header {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_tuple(5, HeaderFields)
+    }
+}
+
+/// Reads a header of any format, as far as that goes.
+struct HeaderFields;
+
+impl<'de> Visitor<'de> for HeaderFields {
+    type Value = Header;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the header of a file")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut fields: A) -> Result<Header, A::Error> {
+        fn next<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(from: &mut A) -> Result<T, A::Error> {
+            from.next_element()?.ok_or_else(|| A::Error::custom("a header that is cut"))
+        }
+        let (magic, version) = (next(&mut fields)?, next(&mut fields)?);
+        let (cluster, replica) = (next(&mut fields)?, next(&mut fields)?);
+        let protocol = if version > OLDEST { next(&mut fields)? } else { FIRST };
+        Ok(Header { magic, version, cluster, replica, protocol })
+    }
 }
 
 impl Header {
     const MAGIC: [u8; 8] = *b"taraflow";
 
     pub(super) fn of(owner: Identity) -> Self {
-        Self { magic: Self::MAGIC, version: VERSION, owner }
+        let Identity { cluster, replica, protocol } = owner;
+        Self { magic: Self::MAGIC, version: VERSION, cluster, replica, protocol }
     }
 
     /// Whose file this is, if its header can be read.
     pub(super) fn owner(bytes: &[u8], file: u64) -> Option<Identity> {
         let payload = Place::of_header(file).read(bytes, 0).ok()?.payload;
         let header: Self = postcard::from_bytes(payload).ok()?;
-        header.mismatch(header.owner).is_none().then_some(header.owner)
+        let Self { cluster, replica, protocol, .. } = header;
+        let owner = Identity { cluster, replica, protocol };
+        header.mismatch(owner).is_none().then_some(owner)
     }
 
     /// What it should have said and what it says, if this version cannot read the file or `owner`
     /// should not.
     pub(super) fn mismatch(&self, owner: Identity) -> Option<[String; 2]> {
-        if self.magic != Self::MAGIC || self.version != VERSION {
+        if self.magic != Self::MAGIC || !(OLDEST..=VERSION).contains(&self.version) {
             return Some([format!("format {VERSION}"), format!("format {}", self.version)]);
         }
-        let whose = |owner: Identity| {
-            format!("a file of replica {} of cluster {:016x}", owner.replica, owner.cluster)
-        };
-        (self.owner != owner).then(|| [whose(owner), whose(self.owner)])
+        let Self { cluster, replica, protocol, .. } = *self;
+        if (cluster, replica) != (owner.cluster, owner.replica) {
+            let whose =
+                |cluster, replica| format!("a file of replica {replica} of cluster {cluster:016x}");
+            return Some([whose(owner.cluster, owner.replica), whose(cluster, replica)]);
+        }
+        let spoken = |protocol| format!("a file of the protocol {protocol}");
+        (protocol != owner.protocol).then(|| [spoken(owner.protocol), spoken(protocol)])
     }
 }
 

@@ -91,7 +91,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// What is wrong with the settings or the disk.
     pub fn start(
         config: &Config,
-        disk: Option<(Box<dyn Disk>, u64)>,
+        disk: Option<(Box<dyn Disk>, Identity)>,
         application: Box<dyn StateMachine>,
         protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
     ) -> Result<Self, Error> {
@@ -105,7 +105,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     pub fn start_on(
         worker: Worker,
         config: &Config,
-        disk: Option<(Box<dyn Disk>, u64)>,
+        disk: Option<(Box<dyn Disk>, Identity)>,
         application: Box<dyn StateMachine>,
         protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
     ) -> Result<Self, Error> {
@@ -127,7 +127,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     pub fn start_with_journal(
         worker: Worker,
         config: &Config,
-        disk: (Box<dyn Disk>, u64),
+        disk: (Box<dyn Disk>, Identity),
         wake: Wake,
         application: Box<dyn StateMachine>,
         protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
@@ -149,10 +149,10 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
 
     fn open(
         config: &Config,
-        (disk, cluster): (Box<dyn Disk>, u64),
+        (disk, owner): (Box<dyn Disk>, Identity),
     ) -> Result<(Store, Recovered<R>), Error> {
         config.check()?;
-        let (mut store, recovered) = Store::open(disk, Identity { cluster, replica: config.me })?;
+        let (mut store, recovered) = Store::open(disk, owner)?;
         store.set_piece_bytes(config.chunk_bytes);
         Ok((store, recovered))
     }

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use taraflow::dataflows::tara::{Promise, Proposal};
-use taraflow::disk::{Durable, Files, Identity, Store};
+use taraflow::disk::{Durable, Files, Identity, ProtocolName, Store};
 use taraflow::model::checkpoint::Cut;
 use taraflow::model::types::{ReplicaId, Slot, View};
 
-const OWNER: Identity = Identity { cluster: 0xabc, replica: ReplicaId(1) };
+const OWNER: Identity =
+    Identity { cluster: 0xabc, replica: ReplicaId(1), protocol: ProtocolName::of("tara") };
 
 fn accepted(slot: u64) -> Durable<Promise> {
     let proposal = Proposal { view: View(3), slot: Slot(slot), value: Default::default() };

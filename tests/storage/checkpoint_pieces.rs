@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use taraflow::disk::{Durable, Identity, Recovered, Store};
+use taraflow::disk::{Durable, Identity, ProtocolName, Recovered, Store};
 use taraflow::hosts::simulation::{FaultyDisk, Random};
 use taraflow::model::checkpoint::Cut;
 use taraflow::model::error::Error;
 use taraflow::model::types::{ReplicaId, Slot};
 
-const OWNER: Identity = Identity { cluster: 9, replica: ReplicaId(1) };
+const OWNER: Identity =
+    Identity { cluster: 9, replica: ReplicaId(1), protocol: ProtocolName::of("tara") };
 const CHECKPOINT_EVERY: u64 = 4;
 
 /// What a replica knows of itself, and what it has heard to be durable.

@@ -1,11 +1,12 @@
 //! Every file of a replica's disk, harmed in every way somebody thinks of: nothing that was on the disk
 //! goes unmissed.
 
-use taraflow::disk::{Disk, Durable, Identity, MemoryDisk, Recovered, Store};
+use taraflow::disk::{Disk, Durable, Identity, MemoryDisk, ProtocolName, Recovered, Store};
 use taraflow::model::checkpoint::{Cut, Digest};
 use taraflow::model::types::{ReplicaId, Slot};
 
-const OWNER: Identity = Identity { cluster: 7, replica: ReplicaId(1) };
+const OWNER: Identity =
+    Identity { cluster: 7, replica: ReplicaId(1), protocol: ProtocolName::of("tara") };
 
 /// More than half a segment, so that two records do not fit into one.
 const LARGE: usize = 33 << 20;

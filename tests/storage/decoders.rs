@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use taraflow::dataflows::tara::{Message, PROTOCOL, Promise};
 use taraflow::deploy::settings::ClusterSettings;
-use taraflow::disk::{Disk, Durable, Identity, MemoryDisk, Store};
+use taraflow::disk::{Disk, Durable, Identity, MemoryDisk, ProtocolName, Store};
 use taraflow::kv::service::KeyValue;
 use taraflow::links::client_messages::{ClientRequest, ServerReply};
 use taraflow::links::frame::{Inbox, Outbox};
@@ -14,7 +14,8 @@ use taraflow::model::checkpoint::Cut;
 use taraflow::model::config::Config;
 use taraflow::model::types::{ReplicaId, Slot, View};
 
-const OWNER: Identity = Identity { cluster: 7, replica: ReplicaId(1) };
+const OWNER: Identity =
+    Identity { cluster: 7, replica: ReplicaId(1), protocol: ProtocolName::of("tara") };
 
 /// Sound bytes with some replaced, cut or repeated.
 fn damage(bytes: &[u8], at: &[(usize, u8)], cut: usize) -> Vec<u8> {

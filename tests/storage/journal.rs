@@ -1,12 +1,13 @@
 //! The journal over a disk that was cut, flipped, filled or swapped.
 
-use taraflow::disk::{Disk, Durable, Identity, MemoryDisk, Recovered, Store};
+use taraflow::disk::{Disk, Durable, Identity, MemoryDisk, ProtocolName, Recovered, Store};
 use taraflow::hosts::simulation::FaultyDisk;
 use taraflow::model::checkpoint::Cut;
 use taraflow::model::error::Error;
 use taraflow::model::types::{ReplicaId, Slot};
 
-const OWNER: Identity = Identity { cluster: 7, replica: ReplicaId(1) };
+const OWNER: Identity =
+    Identity { cluster: 7, replica: ReplicaId(1), protocol: ProtocolName::of("tara") };
 
 fn open(disk: &(impl Disk + Clone + 'static)) -> Result<(Store, Recovered<String>), Error> {
     Store::open(Box::new(disk.clone()), OWNER)

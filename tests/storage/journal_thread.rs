@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, unbounded};
 
-use taraflow::disk::{Disk, Durable, Identity, Recovered, Store};
+use taraflow::disk::{Disk, Durable, Identity, ProtocolName, Recovered, Store};
 use taraflow::engine::node::Node;
 use taraflow::engine::replica::{Inputs, Outputs, timeless_worker};
 use taraflow::engine::role::Role;
@@ -15,7 +15,7 @@ use taraflow::model::config::Config;
 use taraflow::model::error::Error;
 use taraflow::model::types::{ReplicaId, Slot, To};
 
-const CLUSTER: u64 = 9;
+const OWNER: Identity = Identity { cluster: 9, replica: ME, protocol: ProtocolName::of("tara") };
 const ME: ReplicaId = ReplicaId(0);
 /// Bytes of a checkpoint.
 const CHECKPOINT: usize = 10_000;
@@ -54,7 +54,7 @@ impl Host {
         let node = Node::start_with_journal(
             timeless_worker(),
             &Config::new(ME, 3),
-            (Box::new(disk.clone()), CLUSTER),
+            (Box::new(disk.clone()), OWNER),
             // A host that has gone needs no waking.
             Box::new(move || wake.send(()).unwrap_or_default()),
             Box::new(Nothing),
@@ -86,13 +86,12 @@ impl Host {
 
 fn made() -> FaultyDisk {
     let mut disk = FaultyDisk::default();
-    Store::create(&mut disk, Identity { cluster: CLUSTER, replica: ME }).unwrap();
+    Store::create(&mut disk, OWNER).unwrap();
     disk
 }
 
 fn found(disk: &FaultyDisk) -> Vec<u64> {
-    let owner = Identity { cluster: CLUSTER, replica: ME };
-    let opened: Result<(_, Recovered<String>), _> = Store::open(Box::new(disk.clone()), owner);
+    let opened: Result<(_, Recovered<String>), _> = Store::open(Box::new(disk.clone()), OWNER);
     opened.unwrap().1.slots.into_iter().map(|(slot, _)| slot.0).collect()
 }
 
@@ -257,7 +256,7 @@ fn nothing_leaves_before_it_is_durable_that_the_replica_has_started() {
     let disk = made();
     let settings = Config::new(ME, 3);
     let boxed: Box<dyn Disk> = Box::new(disk.clone());
-    let mut node = Node::start(&settings, Some((boxed, CLUSTER)), Box::new(Nothing), echo).unwrap();
+    let mut node = Node::start(&settings, Some((boxed, OWNER)), Box::new(Nothing), echo).unwrap();
     node.replica().deliver(ME, [1, 1001]);
     node.turn().unwrap();
     assert!(node.take_ready().messages.is_empty(), "it would start for the first time again");

@@ -20,7 +20,7 @@ mod value;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::disk::Identity;
+use crate::disk::{Identity, ProtocolName};
 use crate::links::hello::Shared;
 use crate::links::tls::TlsFiles;
 use crate::model::config::Config;
@@ -79,7 +79,8 @@ impl NodeSettings {
     /// Whose files the data directory must hold.
     #[must_use]
     pub fn identity(&self) -> Identity {
-        Identity { cluster: self.cluster, replica: self.config.me }
+        let protocol = ProtocolName::of(&self.protocol);
+        Identity { cluster: self.cluster, replica: self.config.me, protocol }
     }
 }
 

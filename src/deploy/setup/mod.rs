@@ -20,7 +20,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::deploy::settings::Addresses;
-use crate::disk::{Files, Identity, Store};
+use crate::disk::{Files, Identity, ProtocolName, Store};
 use crate::model::config::Config;
 use crate::model::error::Error;
 use crate::model::quorum::Tolerance;
@@ -166,7 +166,11 @@ impl Plan {
                 items.push(Item::Secret(home.join("key.pem"), signed.key));
             }
             if !self.memory {
-                let owner = Identity { cluster: id, replica: ReplicaId(replica as u16) };
+                let owner = Identity {
+                    cluster: id,
+                    replica: ReplicaId(replica as u16),
+                    protocol: ProtocolName::of(&self.protocol),
+                };
                 items.push(Item::Disk(home.join("data"), owner));
             }
         }

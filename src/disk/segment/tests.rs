@@ -3,8 +3,10 @@
 use super::*;
 use crate::model::types::ReplicaId;
 
-const PLACE: Place =
-    Place { owner: Identity { cluster: 0xfeed, replica: ReplicaId(2) }, file: 0x17 };
+const PLACE: Place = Place {
+    owner: Identity { cluster: 0xfeed, replica: ReplicaId(2), protocol: ProtocolName::of("tara") },
+    file: 0x17,
+};
 const RECORDS_A_GROUP: usize = 4;
 
 /// A segment as groups of turns leave it.
@@ -149,4 +151,40 @@ fn a_torn_end_of_64_mib_is_passed_over_in_a_moment() {
     let lengths = [1_u32 << 20, 0, 0, 0].map(u32::to_le_bytes).concat();
     sample.bytes.extend(lengths.iter().cycle().take(64 << 20));
     assert!(matches!(newest(&sample.bytes).look(offset), Ok(Found::Torn)));
+}
+
+/// The header of a segment in the format before the one that is written.
+fn old_header(owner: Identity) -> Vec<u8> {
+    let Identity { cluster, replica, .. } = owner;
+    postcard::to_stdvec(&(*b"taraflow", 2_u32, cluster, replica)).unwrap()
+}
+
+#[test]
+fn a_header_that_names_no_protocol_is_of_the_first_one() {
+    let read = |header: &[u8]| postcard::from_bytes::<Header>(header).unwrap();
+    let old = read(&old_header(PLACE.owner));
+    assert_eq!(old.mismatch(PLACE.owner), None);
+    let other = Identity { protocol: ProtocolName::of("paxos"), ..PLACE.owner };
+    let [expected, found] = old.mismatch(other).unwrap();
+    assert_eq!(expected, "a file of the protocol paxos");
+    assert_eq!(found, "a file of the protocol tara");
+
+    let new = read(&postcard::to_stdvec(&Header::of(other)).unwrap());
+    assert_eq!(new.mismatch(other), None);
+    assert!(new.mismatch(PLACE.owner).is_some());
+}
+
+#[test]
+fn a_segment_of_the_format_before_is_read_to_its_end() {
+    let mut bytes = Vec::new();
+    Place::of_header(PLACE.file).write(&mut bytes, 0, 0, &old_header(PLACE.owner));
+    let entry = postcard::to_stdvec(&Entry::Slot(Slot(7), b"seven".to_vec())).unwrap();
+    PLACE.write(&mut bytes, 0, 0, &entry);
+    let segment = Segment { bytes: &bytes, place: PLACE, end: Ending::Open { durable: 0 } };
+    let mut slots = Vec::new();
+    let sound = segment.walk::<Vec<u8>>(|entry, _| match entry {
+        Entry::Slot(slot, _) => slots.push(slot),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!((sound.unwrap(), slots), (bytes.len() as u64, vec![Slot(7)]));
 }

@@ -20,7 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::client::Session;
-use crate::disk::{Disk, Identity, MemoryDisk, Store};
+use crate::disk::{Disk, Identity, MemoryDisk, ProtocolName, Store};
 use crate::engine::node::Node;
 use crate::engine::protocol::Protocol;
 use crate::hosts::showing::Showing;
@@ -79,6 +79,11 @@ impl Settings {
 
 /// The number of a cluster whose disks nobody else can reach.
 const CLUSTER: u64 = 1;
+
+/// Whose the disk of a replica is.
+fn owner<M: Clone, R: Clone>(protocol: &Protocol<M, R>, replica: ReplicaId) -> Identity {
+    Identity { cluster: CLUSTER, replica, protocol: ProtocolName::of(protocol.name) }
+}
 
 type Application = dyn Fn() -> Box<dyn StateMachine> + Send + Sync;
 type Spawn = dyn Fn(ReplicaId) -> Result<Thread, Error> + Send + Sync;
@@ -160,7 +165,7 @@ impl Cluster {
         let mut disks: Vec<MemoryDisk> = (0..n).map(|_| MemoryDisk::default()).collect();
         let durable = settings.durable;
         for (disk, me) in disks.iter_mut().zip(0..).filter(|_| durable) {
-            Store::create(disk, Identity { cluster: CLUSTER, replica: ReplicaId(me) })?;
+            Store::create(disk, owner(&protocol, ReplicaId(me)))?;
         }
         let home = Home {
             settings,
@@ -337,7 +342,8 @@ where
     fn spawn(&self, me: ReplicaId) -> Result<Thread, Error> {
         let config = Config { me, ..self.settings.config.clone() };
         let disk = self.disks[me.0 as usize].clone();
-        let disk = self.settings.durable.then(|| (Box::new(disk) as Box<dyn Disk>, CLUSTER));
+        let own = owner(&self.protocol, me);
+        let disk = self.settings.durable.then(|| (Box::new(disk) as Box<dyn Disk>, own));
         let (requests, received) = bounded(Cluster::REQUESTS_MAX);
         let (control, controlled) = bounded(16);
         let (started, starting) = bounded(1);

@@ -100,7 +100,7 @@ where
     let mut node = match &settings.data {
         None => Node::start_on(worker, config, None, application, dataflow)?,
         Some(path) => {
-            let disk = (Box::new(Files::open(path)?) as Box<dyn Disk>, settings.cluster);
+            let disk = (Box::new(Files::open(path)?) as Box<dyn Disk>, settings.identity());
             let wake: Wake = Box::new(move || {
                 // Only a poll that is gone cannot be woken.
                 let _ = waker.wake();

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::events::Happening;
 use super::lines::Lines;
 use super::world::World;
-use crate::disk::{Identity, Store};
+use crate::disk::{Identity, ProtocolName, Store};
 use crate::engine::node::Node;
 use crate::engine::replica::timeless_worker;
 use crate::model::batch::Packer;
@@ -26,15 +26,22 @@ where
     M: Clone + Debug + Hash + 'static,
     R: Clone + Serialize + DeserializeOwned + 'static,
 {
+    /// Whose the disk of a replica is.
+    fn owner(&self, replica: ReplicaId) -> Identity {
+        let protocol = ProtocolName::of(self.subject.protocol.name);
+        Identity { cluster: CLUSTER, replica, protocol }
+    }
+
     /// Gives a replica its disk.
     pub(super) fn make(&mut self, at: ReplicaId) {
-        let disk = &mut self.nodes[at.0 as usize].disk;
-        if let Err(error) = Store::create(disk, Identity { cluster: CLUSTER, replica: at }) {
+        let owner = self.owner(at);
+        if let Err(error) = Store::create(&mut self.nodes[at.0 as usize].disk, owner) {
             self.fail(format!("replica {at} cannot be made: {error}"));
         }
     }
 
     pub(super) fn start(&mut self, at: ReplicaId) {
+        let owner = self.owner(at);
         let place = &mut self.nodes[at.0 as usize];
         if place.node.is_some() || place.refused {
             return;
@@ -46,7 +53,6 @@ where
         (place.turn_due, place.sync_due, place.busy_until) = (false, false, self.now);
         let config = Config { me: at, ..self.settings.config.clone() };
         let dataflow = self.subject.dataflow.clone();
-        let owner = Identity { cluster: CLUSTER, replica: at };
         let disk = (self.subject.disk)(place.disk.clone(), owner);
         let mut recovery = Ok(());
         let mut first = Slot(0);
@@ -59,7 +65,7 @@ where
         let started = Node::start_on(
             worker,
             &config,
-            Some((disk, CLUSTER)),
+            Some((disk, owner)),
             (self.subject.application)(),
             |inputs, config| {
                 recovery = oracle.on_start(at, &inputs.recovered, rotten);

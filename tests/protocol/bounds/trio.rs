@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use taraflow::dataflows::tara::{Message, Promise, dataflow, message_weight};
-use taraflow::disk::{Disk, Identity, MemoryDisk, Store};
+use taraflow::disk::{Disk, Identity, MemoryDisk, ProtocolName, Store};
 use taraflow::engine::node::Node;
 use taraflow::model::app::{At, Damaged, StateMachine};
 use taraflow::model::batch::{Packer, Request, Requests};
@@ -13,6 +13,10 @@ use taraflow::model::config::Config;
 use taraflow::model::types::{ClientId, Millis, ReplicaId};
 
 pub const CLUSTER: u64 = 7;
+
+fn owner(replica: ReplicaId) -> Identity {
+    Identity { cluster: CLUSTER, replica, protocol: ProtocolName::of("tara") }
+}
 
 /// A message on its way, or lost.
 #[derive(Clone, Debug)]
@@ -84,7 +88,7 @@ impl Trio {
             said: Vec::new(),
         };
         for (replica, disk) in (0..).map(ReplicaId).zip(&mut trio.disks) {
-            Store::create(disk, Identity { cluster: CLUSTER, replica }).unwrap();
+            Store::create(disk, owner(replica)).unwrap();
         }
         (0..3).for_each(|index| trio.revive(index));
         trio.pass(100);
@@ -97,7 +101,8 @@ impl Trio {
         let state = Rc::new(RefCell::new(Vec::new()));
         let disk: Box<dyn Disk> = Box::new(self.disks[usize::from(index)].clone());
         let application = Box::new(Keeping(Rc::clone(&state)));
-        let node = Node::start(&config, Some((disk, CLUSTER)), application, dataflow).unwrap();
+        let node =
+            Node::start(&config, Some((disk, owner(config.me))), application, dataflow).unwrap();
         self.living[usize::from(index)] = Some(Living { node, state });
     }
 

@@ -15,7 +15,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::progress::Timestamp;
 use timely::worker::Worker;
 
-use super::doing::Note;
+use super::activity::ActivityProbe;
 use crate::model::histogram::Buckets;
 
 /// The log on which operators offer their meters while a graph is built.
@@ -42,7 +42,7 @@ pub struct Meter {
     /// What may still come, where time is the slot.
     pub frontier: Cell<Option<u64>>,
     /// Where it notes that it runs, and whether time is to be taken, once somebody watches.
-    pub watched: OnceCell<(Note, Rc<Cell<bool>>)>,
+    pub watched: OnceCell<(ActivityProbe, Rc<Cell<bool>>)>,
 }
 
 /// Records that passed a port.

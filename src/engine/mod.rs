@@ -4,9 +4,9 @@
 //! and decides what may leave. [`operators`] are those that protocols share, and [`protocol`] is
 //! what a host must know of one.
 
-pub mod direct;
 #[allow(clippy::disallowed_methods, reason = "tells how long a thread has been at something")]
-pub mod doing;
+pub mod activity;
+pub mod direct;
 #[allow(clippy::disallowed_methods, reason = "measures operators, which do not see it")]
 pub mod meter;
 pub mod node;

@@ -118,7 +118,7 @@ impl Showing {
         if frame.number == 1
             && let Some(observation) = &self.observation
         {
-            self.board.set_watched(observation.past(), observation.doing());
+            self.board.set_watched(observation.past(), observation.activity());
         }
         self.board.set_frame(Arc::clone(&frame));
         Some(frame)

@@ -118,7 +118,7 @@ pub enum Suspicion {
     Resigns,
 }
 
-/// What a role has not let go of.
+/// What a role still has pending.
 ///
 /// In agreement time stands still, so no frontier tells how far it has come. Its progress is the
 /// lowest slot that each role still holds.

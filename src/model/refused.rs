@@ -1,4 +1,4 @@
-//! Messages that a role passes over, counted by the reason.
+//! Rejected messages, counted by reason.
 
 use serde::{Deserialize, Serialize};
 

@@ -48,12 +48,12 @@ number! {
 
 /// No count in a running system comes near this one; one that claims to did not come from a
 /// replica.
-const PLAUSIBLE_MAX: u64 = 1 << 62;
+const COUNT_MAX: u64 = 1 << 62;
 
 /// Whether a count that came from outside can be true, so that adding to it cannot overflow.
 #[must_use]
 pub fn is_plausible(count: u64) -> bool {
-    count < PLAUSIBLE_MAX
+    count < COUNT_MAX
 }
 
 impl Slot {

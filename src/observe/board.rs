@@ -9,7 +9,7 @@ use super::machine::Machine;
 use super::past::Past;
 use super::report::HostReport;
 use super::scene::{Scene, Sighting};
-use crate::engine::doing::{Doing, Stuck};
+use crate::engine::activity::{Activity, Stuck};
 use crate::model::types::ReplicaId;
 
 /// What is known of one replica: its own board holds all of it, another's board only its frames.
@@ -21,7 +21,7 @@ struct Posted {
     report: Option<HostReport>,
     frame: Option<(Print, Instant)>,
     past: Option<Past>,
-    doing: Option<Doing>,
+    activity: Option<Activity>,
     machine: Option<Machine>,
     /// Why the replica is known not to run, if it is.
     ended: Option<&'static str>,
@@ -40,7 +40,7 @@ enum Print {
 impl Posted {
     /// What the thread does not come back from.
     fn stuck(&self) -> Option<Stuck> {
-        self.doing.as_ref().filter(|_| self.ended.is_none())?.stuck()
+        self.activity.as_ref().filter(|_| self.ended.is_none())?.stuck()
     }
 }
 
@@ -105,10 +105,10 @@ impl Board {
         frame.map(|frame| (frame, at))
     }
 
-    /// Offers what the replica remembers, and what its thread is doing.
-    pub fn set_watched(&self, past: Past, doing: Doing) {
+    /// Offers what the replica remembers, and what its thread is activity.
+    pub fn set_watched(&self, past: Past, activity: Activity) {
         let mut posted = self.posted();
-        (posted.past, posted.doing) = (Some(past), Some(doing));
+        (posted.past, posted.activity) = (Some(past), Some(activity));
     }
 
     /// What the replica remembers, if it is of this process and watched.

@@ -34,7 +34,7 @@ pub struct Status {
     pub checkpoints: u64,
     /// Checkpoints it has taken over from others.
     pub installed: u64,
-    /// Requests it has executed, those among them that it had executed before.
+    /// Requests executed, duplicates included.
     pub requests: u64,
     /// Requests answered again from their session.
     pub duplicates: u64,

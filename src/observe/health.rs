@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::report::{HostReport, present};
-use crate::engine::doing::Stuck;
+use crate::engine::activity::Stuck;
 use crate::model::config::Config;
 use crate::model::types::{Millis, Slot};
 

@@ -18,7 +18,7 @@ use super::status::ReplicaStatus;
 use super::views::{Count, Epoch, Views, WINDOW};
 use super::waits::Waits;
 use super::window::Window;
-use crate::engine::doing::Doing;
+use crate::engine::activity::Activity;
 use crate::engine::meter::{self, Meters};
 use crate::engine::protocol::{Protocol, Step};
 use crate::engine::replica::timeless_worker;
@@ -46,7 +46,7 @@ pub type Now = Box<dyn Fn() -> u64>;
 pub struct Monitor {
     level: Level,
     wiring: Wiring,
-    doing: Doing,
+    activity: Activity,
     meters: Meters,
     /// What timely itself logs, from level `full` on.
     logs: Option<Logs>,
@@ -122,7 +122,7 @@ impl Monitor {
         let observer = Self {
             level,
             wiring,
-            doing: Doing::of(Vec::new()),
+            activity: Activity::of(Vec::new()),
             meters,
             logs,
             roster: None,
@@ -152,10 +152,10 @@ impl Monitor {
         &self.past
     }
 
-    /// What the replica's thread is doing.
+    /// What the replica's thread is activity.
     #[must_use]
-    pub fn doing(&self) -> &Doing {
-        &self.doing
+    pub fn activity(&self) -> &Activity {
+        &self.activity
     }
 
     /// Takes no times: of a replica whose clock is not the system's they would mean nothing.
@@ -173,11 +173,12 @@ impl Monitor {
             logs.close(worker);
         }
         let roster = Roster::new(&self.wiring.graph, &self.meters, self.logs.as_ref());
-        self.doing = Doing::of(roster.operators.iter().map(|known| known.name.clone()).collect());
+        self.activity =
+            Activity::of(roster.operators.iter().map(|known| known.name.clone()).collect());
         for (operator, known) in roster.operators.iter().enumerate() {
             if let Some(meter) = &known.meter {
                 // An observer watches one replica, and is told once that this is there.
-                let _ = meter.watched.set((self.doing.note(operator), Rc::clone(&self.timing)));
+                let _ = meter.watched.set((self.activity.probe(operator), Rc::clone(&self.timing)));
             }
         }
         self.roster = Some(roster);
@@ -185,7 +186,7 @@ impl Monitor {
 
     /// A turn begins.
     pub fn on_turn(&mut self) {
-        self.doing.begin_turn();
+        self.activity.begin_turn();
         self.turns += 1;
         if self.turns == 1 {
             // Much may have passed since it was prepared: the disk has been read.

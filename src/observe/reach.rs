@@ -131,8 +131,7 @@ impl Reach {
     }
 }
 
-/// The point after a hop on which it grows, on a channel by nothing. None comes round: what is too
-/// great is the greatest.
+/// The point after one hop. Coordinates saturate instead of wrapping.
 fn grown(point: &Point, by: &Point) -> Point {
     let by = by.iter().copied().chain(std::iter::repeat(0));
     point.iter().zip(by).map(|(own, more)| own.saturating_add(more)).collect()

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::machine::Machine;
 use super::syncs::Recent;
 use crate::disk::SyncTimes;
-use crate::engine::doing::Stuck;
+use crate::engine::activity::Stuck;
 use crate::links::status::LinkStatus;
 use crate::model::config::Config;
 use crate::model::types::{Millis, ReplicaId, Slot};

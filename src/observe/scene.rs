@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::findings::{self, Finding};
 use super::frame::{Frame, VERSION};
 use super::verdict::Verdict;
-use crate::engine::doing::Stuck;
+use crate::engine::activity::Stuck;
 use crate::model::quorum::Tolerance;
 use crate::model::types::ReplicaId;
 

@@ -13,7 +13,7 @@ use super::counters::Status;
 use super::health::{Reason, lag};
 use super::machine::Machine;
 use super::report::HostReport;
-use crate::engine::doing::Stuck;
+use crate::engine::activity::Stuck;
 use crate::links::status::{LINK_BYTES_MAX, LinkStatus};
 use crate::model::types::{Millis, ReplicaId, Slot, View};
 

@@ -11,7 +11,7 @@ use super::frame::Frame;
 use super::monitor::Monitor;
 use super::past::Past;
 use super::status::ReplicaStatus;
-use crate::engine::doing::Doing;
+use crate::engine::activity::Activity;
 use crate::engine::node::Node;
 use crate::engine::protocol::Step;
 use crate::engine::watcher::Watcher;
@@ -26,7 +26,7 @@ pub struct Observation(Rc<RefCell<Monitor>>);
 struct Hooks<M> {
     observer: Rc<RefCell<Monitor>>,
     step: fn(&M) -> Option<Step>,
-    doing: Doing,
+    activity: Activity,
     /// Whose messages come, and when they did, once that is wanted.
     from: ReplicaId,
     received_at: Option<u64>,
@@ -41,9 +41,9 @@ impl Monitor {
         R: Clone + Serialize + DeserializeOwned + 'static,
     {
         let observer = Rc::new(RefCell::new(self));
-        let (doing, from) = (Doing::of(Vec::new()), ReplicaId(0));
+        let (activity, from) = (Activity::of(Vec::new()), ReplicaId(0));
         let observed = Rc::clone(&observer);
-        node.watch(Box::new(Hooks { observer, step, doing, from, received_at: None }));
+        node.watch(Box::new(Hooks { observer, step, activity, from, received_at: None }));
         Observation(observed)
     }
 }
@@ -66,10 +66,10 @@ impl Observation {
         self.0.borrow().past().clone()
     }
 
-    /// What the node's thread is doing, for other threads.
+    /// What the node's thread is activity, for other threads.
     #[must_use]
-    pub fn doing(&self) -> Doing {
-        self.0.borrow().doing().clone()
+    pub fn activity(&self) -> Activity {
+        self.0.borrow().activity().clone()
     }
 }
 
@@ -77,7 +77,7 @@ impl<M> Watcher<M> for Hooks<M> {
     fn on_built(&mut self, worker: &Worker, incarnation: u64) {
         let mut observer = self.observer.borrow_mut();
         observer.on_built(worker, incarnation);
-        self.doing = observer.doing().clone();
+        self.activity = observer.activity().clone();
     }
 
     fn on_turn(&mut self) {
@@ -114,14 +114,14 @@ impl<M> Watcher<M> for Hooks<M> {
     }
 
     fn on_disk_phase(&mut self) {
-        self.doing.begin_disk_phase();
+        self.activity.begin_disk_phase();
     }
 
     fn on_disk(&mut self) {
-        self.doing.begin_disk();
+        self.activity.begin_disk();
     }
 
     fn on_turn_ended(&mut self) {
-        self.doing.end();
+        self.activity.end();
     }
 }

@@ -103,7 +103,7 @@ fn every_kind_of_message_joins_two_roles() {
         let links = |edge: &&taraflow::observe::graph::Edge| edge.kind == EdgeKind::Link;
         let joined: BTreeSet<_> =
             graph.edges.iter().filter(links).filter_map(|edge| edge.label.as_ref()).collect();
-        let posts = graph.operators.iter().filter(|o| o.kind == OperatorKind::Post);
+        let posts = graph.operators.iter().filter(|o| o.kind == OperatorKind::Router);
         let posts: BTreeSet<_> = posts.map(|post| &post.name).collect();
         let sorted = graph.edges.iter().filter(|e| posts.contains(&e.from) && e.to != "links_out");
         let said = graph.edges.iter().filter(|e| posts.contains(&e.to) && e.from != "links_in");

@@ -96,7 +96,7 @@ pub(in crate::cli) fn frame(replica: u16) -> Frame {
         latencies: Default::default(),
         counts: Default::default(),
         operators: vec![
-            operator(1, "clock", Some(OperatorKind::Door), 0.001),
+            operator(1, "clock", Some(OperatorKind::Boundary), 0.001),
             operator(2, "Map", None, 0.002),
             operator(3, "learner", Some(OperatorKind::Role), 0.06),
             operator(4, "executor", Some(OperatorKind::Role), 0.25),

@@ -360,7 +360,7 @@ pub(in crate::cli) fn now_us() -> u64 {
 mod tests {
     use super::*;
     use crate::cli::inspect::example;
-    use crate::engine::doing::Stuck;
+    use crate::engine::activity::Stuck;
 
     #[test]
     fn of_what_several_know_of_a_replica_the_freshest_is_taken() {

@@ -122,7 +122,7 @@ mod tests {
 
     use super::*;
     use crate::cli::inspect::example;
-    use crate::engine::doing::Stuck;
+    use crate::engine::activity::Stuck;
     use crate::model::types::Slot;
     use crate::observe::scene::{Scene, Sighting};
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
-use crate::engine::doing::Stuck;
+use crate::engine::activity::Stuck;
 use crate::model::quorum::Tolerance;
 use crate::model::types::ReplicaId;
 use crate::observe::findings::Finding;

@@ -1,4 +1,4 @@
-//! The future: what will happen, in the order of virtual time.
+//! The event queue of a run: things that will happen, in the order of virtual time.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -9,7 +9,7 @@ use crate::model::batch::Replies;
 use crate::model::types::ReplicaId;
 
 /// Something that will happen.
-pub(super) enum Happening<M> {
+pub(super) enum SimEvent<M> {
     /// A message arrives.
     Deliver { to: ReplicaId, from: ReplicaId, message: M },
     /// A replica takes what has arrived and works, in the life it then had.
@@ -35,20 +35,20 @@ pub(super) enum Happening<M> {
 }
 
 /// Everything that will happen.
-pub(super) struct Future<M> {
+pub(super) struct EventQueue<M> {
     /// When, in which order of two at one time, and where in `happenings`.
     order: BinaryHeap<Reverse<(Micros, u64, usize)>>,
-    happenings: Vec<Option<Happening<M>>>,
+    happenings: Vec<Option<SimEvent<M>>>,
     free: Vec<usize>,
     count: u64,
 }
 
-impl<M> Future<M> {
+impl<M> EventQueue<M> {
     pub fn new() -> Self {
         Self { order: BinaryHeap::new(), happenings: Vec::new(), free: Vec::new(), count: 0 }
     }
 
-    pub fn at(&mut self, when: Micros, happening: Happening<M>) {
+    pub fn at(&mut self, when: Micros, happening: SimEvent<M>) {
         let place = self.free.pop().unwrap_or_else(|| {
             self.happenings.push(None);
             self.happenings.len() - 1
@@ -58,7 +58,7 @@ impl<M> Future<M> {
         self.order.push(Reverse((when, self.count, place)));
     }
 
-    pub fn next(&mut self) -> Option<(Micros, Happening<M>)> {
+    pub fn next(&mut self) -> Option<(Micros, SimEvent<M>)> {
         let Reverse((when, _, place)) = self.order.pop()?;
         self.free.push(place);
         Some((when, self.happenings[place].take()?))

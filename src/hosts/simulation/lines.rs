@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::clients::Ask;
-use super::events::Happening;
+use super::events::SimEvent;
 use super::faults::Micros;
 use super::world::World;
 use crate::model::batch::{Packer, Replies, Request};
@@ -83,7 +83,7 @@ where
     pub(super) fn ask_on_line(&mut self, index: usize, to: ReplicaId, ask: Ask) {
         let when = self.now + self.delay_on_line();
         let when = self.clients.in_order(index, when);
-        self.future.at(when, Happening::Ask { to, ask });
+        self.queue.at(when, SimEvent::Ask { to, ask });
     }
 
     /// Answers have been lost, but for those on lines.
@@ -91,7 +91,7 @@ where
         let replies = of_lines(replies);
         if !replies.is_empty() {
             let when = self.now + self.delay_on_line();
-            self.future.at(when, Happening::Answer { from, replies });
+            self.queue.at(when, SimEvent::Answer { from, replies });
         }
     }
 }

@@ -6,7 +6,7 @@ use std::hash::Hash;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::events::Happening;
+use super::events::SimEvent;
 use super::lines::Lines;
 use super::world::World;
 use crate::disk::{Identity, ProtocolName, Store};
@@ -86,7 +86,7 @@ where
                 }
                 self.common.on_start(at, first);
                 self.check(recovery);
-                self.future.at(self.now, Happening::Tick { at, life });
+                self.queue.at(self.now, SimEvent::Tick { at, life });
                 self.trace.note(self.now, ("start", at, life), || {
                     format!("replica {at} starts, life {life}, from slot {first}")
                 });
@@ -131,7 +131,7 @@ where
 
     /// Starts a replica that a script took down.
     pub fn restart(&mut self, at: ReplicaId) {
-        self.future.at(self.now, Happening::Start { at });
+        self.queue.at(self.now, SimEvent::Start { at });
     }
 
     pub(super) fn clock_ms(&self, at: ReplicaId) -> Millis {
@@ -150,7 +150,7 @@ where
                 recorder.on_tick(at, node);
             }
         }
-        self.future.at(next, Happening::Tick { at, life });
+        self.queue.at(next, SimEvent::Tick { at, life });
         self.wake(at);
     }
 
@@ -160,7 +160,7 @@ where
         if place.node.is_some() && !place.turn_due {
             place.turn_due = true;
             let when = self.now.max(place.busy_until).max(place.paused_until);
-            self.future.at(when, Happening::Turn { at, life: place.life });
+            self.queue.at(when, SimEvent::Turn { at, life: place.life });
         }
     }
 
@@ -243,7 +243,7 @@ where
         if self.now < place.slow_until {
             takes += self.random.below(400_000);
         }
-        self.future.at(self.now + takes, Happening::Synced { at, life: place.life, turn });
+        self.queue.at(self.now + takes, SimEvent::Synced { at, life: place.life, turn });
     }
 
     pub(super) fn synced(&mut self, at: ReplicaId, life: u64, turn: u64) {
@@ -270,6 +270,6 @@ where
             self.nodes[at.0 as usize].disk.crash(&mut self.random, self.settings.disks.torn, false);
         }
         let back = self.now + self.random.within(1_000..300_000);
-        self.future.at(back, Happening::Start { at });
+        self.queue.at(back, SimEvent::Start { at });
     }
 }

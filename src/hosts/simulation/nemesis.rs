@@ -6,7 +6,7 @@ use std::hash::Hash;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::events::Happening;
+use super::events::SimEvent;
 use super::faults::{Act, Micros};
 use super::world::World;
 use crate::model::types::ReplicaId;
@@ -23,7 +23,7 @@ where
         }
         let every = self.settings.nemesis_every_us;
         let next = self.now + every / 2 + self.random.below(every);
-        self.future.at(next, Happening::Nemesis);
+        self.queue.at(next, SimEvent::Nemesis);
         let total: u64 = self.settings.acts.iter().map(|(_, weight)| weight).sum();
         let mut at = self.random.below(total);
         let drawn = self.settings.acts.iter().find(|(_, weight)| {
@@ -63,7 +63,7 @@ where
             Act::SlowDisk => self.nodes[node].slow_until = until,
             Act::FullDisk => {
                 self.nodes[node].disk.set_full(true);
-                self.future.at(until, Happening::Room { at: victim });
+                self.queue.at(until, SimEvent::Room { at: victim });
             }
             Act::FailSync => self.nodes[node].disk.fail_next_sync(),
             Act::DieInside => self.nodes[node].disk.die_after(until % 12),
@@ -91,7 +91,7 @@ where
 
     fn crash_until(&mut self, victim: ReplicaId, until: Micros) {
         if self.crash(victim) {
-            self.future.at(until, Happening::Start { at: victim });
+            self.queue.at(until, SimEvent::Start { at: victim });
         }
     }
 
@@ -113,7 +113,7 @@ where
         if !self.kill(victim) {
             return;
         }
-        self.future.at(until, Happening::Start { at: victim });
+        self.queue.at(until, SimEvent::Start { at: victim });
         let other = self.random.below(self.nodes.len() as u64) as usize;
         let other = self.nodes[other].disk.clone();
         let node = &mut self.nodes[victim.0 as usize];
@@ -139,7 +139,7 @@ where
             node.disk.set_full(false);
             let at = ReplicaId(replica as u16);
             if node.node.is_none() {
-                self.future.at(self.now + 1, Happening::Start { at });
+                self.queue.at(self.now + 1, SimEvent::Start { at });
             } else {
                 self.wake(at);
             }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::clients::Ask;
-use super::events::Happening;
+use super::events::SimEvent;
 use super::faults::{Micros, Network};
 use super::world::World;
 use crate::model::batch::Replies;
@@ -117,21 +117,21 @@ where
                 self.answer_lines(at, &replies);
             } else {
                 let when = self.now + self.delay();
-                self.future.at(when, Happening::Answer { from: at, replies });
+                self.queue.at(when, SimEvent::Answer { from: at, replies });
             }
         }
         if tripped && self.crash(at) {
             let back = self.now + self.random.within(500..60_000);
-            self.future.at(back, Happening::Start { at });
+            self.queue.at(back, SimEvent::Start { at });
         }
     }
 
     pub(super) fn post(&mut self, from: ReplicaId, peer: ReplicaId, to: To, message: &M) {
         self.stats.sent += 1;
         self.trace.fold((from, to, message));
-        let deliver = |message: &M| Happening::Deliver { to: peer, from, message: message.clone() };
+        let deliver = |message: &M| SimEvent::Deliver { to: peer, from, message: message.clone() };
         if from == peer {
-            return self.future.at(self.now, deliver(message));
+            return self.queue.at(self.now, deliver(message));
         }
         let chosen = self.loss.as_mut().is_some_and(|is_lost| is_lost(from, peer, message));
         if chosen || self.links.is_cut(from, peer, self.now) || self.is_lost() {
@@ -145,11 +145,11 @@ where
             return;
         };
         let when = self.now + takes + self.delay();
-        self.future.at(when, deliver(message));
+        self.queue.at(when, deliver(message));
         if !self.healed && self.random.chance(self.settings.network.duplication) {
             self.stats.duplicated += 1;
             let when = self.now + takes + self.delay() * 3;
-            self.future.at(when, deliver(message));
+            self.queue.at(when, deliver(message));
         }
     }
 
@@ -180,10 +180,10 @@ where
             } else if !self.is_lost() {
                 let when = self.now + self.delay();
                 if self.random.chance(self.settings.network.duplication) {
-                    let again = Happening::Ask { to, ask: ask.clone() };
-                    self.future.at(when + 50_000, again);
+                    let again = SimEvent::Ask { to, ask: ask.clone() };
+                    self.queue.at(when + 50_000, again);
                 }
-                self.future.at(when, Happening::Ask { to, ask });
+                self.queue.at(when, SimEvent::Ask { to, ask });
             }
         }
         self.rest(index, 50_000);
@@ -194,7 +194,7 @@ where
         self.clients.clients[index].timer += 1;
         let timer = self.clients.clients[index].timer;
         let when = self.now + 1 + self.random.below(most);
-        self.future.at(when, Happening::Client { index, timer });
+        self.queue.at(when, SimEvent::Client { index, timer });
     }
 
     pub(super) fn ask(&mut self, to: ReplicaId, ask: &Ask) {

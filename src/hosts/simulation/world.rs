@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::clients::Clients;
 use super::disk::FaultyDisk;
-use super::events::{Future, Happening};
+use super::events::{EventQueue, SimEvent};
 use super::faults::{Micros, WorldSettings};
 use super::linearizability::{Verdict, check_within};
 use super::lines::Lines;
@@ -34,7 +34,7 @@ pub struct World<M: Clone + 'static, R: Clone + 'static> {
     pub(super) now: Micros,
     /// Counts what happens, so that of two things one came first.
     pub(super) moment: u64,
-    pub(super) future: Future<M>,
+    pub(super) queue: EventQueue<M>,
     pub(super) nodes: Vec<Place<M, R>>,
     pub(super) links: Links,
     /// Messages that a script has lost.
@@ -100,7 +100,7 @@ where
         settings: WorldSettings,
     ) -> (Outcome, String) {
         let recorder = Recorder::new(subject.protocol.name, settings.config.n);
-        let mut world = Self::made(subject, seed, settings, false, Some(recorder));
+        let mut world = Self::new_inner(subject, seed, settings, false, Some(recorder));
         world.end();
         let recorder = world.recorder.take();
         let text = recorder.map_or_else(String::new, |recorder| recorder.into_text(seed));
@@ -119,10 +119,10 @@ where
 
     /// A world at its beginning, to be put through a script.
     pub fn new(subject: &Subject<M, R>, seed: u64, settings: WorldSettings, keep: bool) -> Self {
-        Self::made(subject, seed, settings, keep, None)
+        Self::new_inner(subject, seed, settings, keep, None)
     }
 
-    fn made(
+    fn new_inner(
         subject: &Subject<M, R>,
         seed: u64,
         mut settings: WorldSettings,
@@ -159,7 +159,7 @@ where
             random,
             now: 0,
             moment: 0,
-            future: Future::new(),
+            queue: EventQueue::new(),
             nodes,
             links: Links::new(n),
             loss: None,
@@ -186,11 +186,11 @@ where
         }
         for index in 0..self.clients.clients.len() {
             let when = 20_000 + self.random.below(20_000);
-            self.future.at(when, Happening::Client { index, timer: 0 });
+            self.queue.at(when, SimEvent::Client { index, timer: 0 });
         }
-        self.future.at(self.settings.chaos_us, Happening::Heal);
+        self.queue.at(self.settings.chaos_us, SimEvent::Heal);
         if self.settings.nemesis_every_us > 0 && !self.settings.acts.is_empty() {
-            self.future.at(self.settings.nemesis_every_us, Happening::Nemesis);
+            self.queue.at(self.settings.nemesis_every_us, SimEvent::Nemesis);
         }
     }
 
@@ -201,7 +201,7 @@ where
             if self.digests_wanted && self.digests >= self.up().count() {
                 return true;
             }
-            let Some((when, happening)) = self.future.next() else { return true };
+            let Some((when, happening)) = self.queue.next() else { return true };
             self.now = when.max(self.now);
             if let Some(recorder) = &self.recorder {
                 recorder.set_now(self.now);
@@ -335,22 +335,22 @@ where
         }
     }
 
-    pub(super) fn happen(&mut self, happening: Happening<M>) {
+    pub(super) fn happen(&mut self, happening: SimEvent<M>) {
         match happening {
-            Happening::Deliver { to, from, message } => self.deliver(from, to, message),
-            Happening::Turn { at, life } => self.turn(at, life),
-            Happening::Tick { at, life } => self.tick(at, life),
-            Happening::Synced { at, life, turn } => self.synced(at, life, turn),
-            Happening::Start { at } => self.start(at),
-            Happening::Nemesis => self.nemesis(),
-            Happening::Room { at } => self.nodes[at.0 as usize].disk.set_full(false),
-            Happening::Heal => {
+            SimEvent::Deliver { to, from, message } => self.deliver(from, to, message),
+            SimEvent::Turn { at, life } => self.turn(at, life),
+            SimEvent::Tick { at, life } => self.tick(at, life),
+            SimEvent::Synced { at, life, turn } => self.synced(at, life, turn),
+            SimEvent::Start { at } => self.start(at),
+            SimEvent::Nemesis => self.nemesis(),
+            SimEvent::Room { at } => self.nodes[at.0 as usize].disk.set_full(false),
+            SimEvent::Heal => {
                 self.healed_at = self.now;
                 self.heal();
             }
-            Happening::Client { index, timer } => self.client(index, timer),
-            Happening::Ask { to, ask } => self.ask(to, &ask),
-            Happening::Answer { from, replies } => self.answer(from, &replies),
+            SimEvent::Client { index, timer } => self.client(index, timer),
+            SimEvent::Ask { to, ask } => self.ask(to, &ask),
+            SimEvent::Answer { from, replies } => self.answer(from, &replies),
         }
     }
 }

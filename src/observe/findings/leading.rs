@@ -3,7 +3,7 @@
 use super::rules::Cluster;
 use super::why::{absence, link};
 use super::{Code, Finding, Severity};
-use crate::engine::doing::Stuck;
+use crate::engine::activity::Stuck;
 use crate::model::events::Wait;
 use crate::model::types::{Millis, ReplicaId, View};
 use crate::observe::blame::words;

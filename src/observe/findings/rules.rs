@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::why::{absence, holding};
 use super::{Code, Finding, Severity};
-use crate::engine::doing::Stuck;
+use crate::engine::activity::Stuck;
 use crate::model::events::Wait;
 use crate::model::types::{Millis, ReplicaId, Slot};
 use crate::observe::blame::replicas as list;

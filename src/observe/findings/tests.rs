@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::engine::doing::Stuck;
+use crate::engine::activity::Stuck;
 use crate::model::events::Wait;
 use crate::model::types::{Slot, View};
 use crate::observe::frame::{Blame, Frame, RoleHolding};

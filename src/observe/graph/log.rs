@@ -8,7 +8,7 @@ use timely::logging::{TimelyEvent, TimelyEventBuilder};
 use timely::worker::Worker;
 
 use super::labels::record_name;
-use super::{DOORS, OperatorGraph, PLUMBING, Wiring};
+use super::{DOORS, HOST_PORTS, OperatorGraph, Wiring};
 
 /// The path of an operator from the root of its worker: the number of each scope, and its own.
 type Address = Vec<usize>;
@@ -128,7 +128,7 @@ impl Built {
                 sources.push(at);
             }
         }
-        let is_door = |name: &str| DOORS.contains(&name) || PLUMBING.contains(&name);
+        let is_door = |name: &str| DOORS.contains(&name) || HOST_PORTS.contains(&name);
         ends.retain(|name, _| !is_door(name));
         ends.values()
             .flat_map(|(sinks, sources)| sinks.iter().copied().zip(sources.iter().copied()))

@@ -43,7 +43,7 @@ const LINKS_OUT: &str = "links_out";
 /// The doors a figure shows.
 const DOORS: [&str; 3] = ["clients_in", "clients_out", "journal"];
 /// The doors it does not: those of links, which it draws as edges, and those nearly every role has.
-const PLUMBING: [&str; 9] =
+const HOST_PORTS: [&str; 9] =
     [LINKS_IN, LINKS_OUT, "clock", "digests", "events", "looks", "resign", "room", "saved"];
 
 /// What an operator is there for.
@@ -55,9 +55,11 @@ pub enum OperatorKind {
     /// Owns a part of the protocol's state.
     Role,
     /// Sorts what came over the links, or addresses what leaves over them.
-    Post,
+    #[serde(rename = "post")]
+    Router,
     /// Where records enter or leave the graph.
-    Door,
+    #[serde(rename = "door")]
+    Boundary,
 }
 
 /// What an edge stands for.
@@ -186,8 +188,8 @@ impl OperatorGraph {
     pub fn figure(&self) -> Self {
         let shown = |operator: &&GraphOperator| match operator.kind {
             OperatorKind::Role => true,
-            OperatorKind::Door => !PLUMBING.contains(&operator.name.as_str()),
-            OperatorKind::Post => false,
+            OperatorKind::Boundary => !HOST_PORTS.contains(&operator.name.as_str()),
+            OperatorKind::Router => false,
         };
         self.only(shown)
     }
@@ -212,12 +214,12 @@ impl OperatorGraph {
 fn kind(name: &str, ways: &BTreeSet<log::Way>) -> OperatorKind {
     let mut heard = ways.iter().filter(|way| way.to == name).peekable();
     let mut said = ways.iter().filter(|way| way.from == name).peekable();
-    if DOORS.contains(&name) || PLUMBING.contains(&name) {
-        OperatorKind::Door
+    if DOORS.contains(&name) || HOST_PORTS.contains(&name) {
+        OperatorKind::Boundary
     } else if heard.peek().is_some() && heard.all(|way| way.from == LINKS_IN)
         || said.peek().is_some() && said.all(|way| way.to == LINKS_OUT)
     {
-        OperatorKind::Post
+        OperatorKind::Router
     } else {
         OperatorKind::Role
     }
@@ -235,8 +237,9 @@ fn edge(way: &log::Way) -> Edge {
 /// type where messages are sorted. Two kinds of message with one type of record would be taken for
 /// one.
 fn links(ways: &BTreeSet<log::Way>, kinds: &BTreeMap<&str, OperatorKind>) -> Vec<(Edge, usize)> {
-    let sorted = |way: &&log::Way| kinds[&*way.from] == OperatorKind::Post && way.to != LINKS_OUT;
-    let addressed = |way: &&log::Way| kinds[&*way.to] == OperatorKind::Post && way.from != LINKS_IN;
+    let sorted = |way: &&log::Way| kinds[&*way.from] == OperatorKind::Router && way.to != LINKS_OUT;
+    let addressed =
+        |way: &&log::Way| kinds[&*way.to] == OperatorKind::Router && way.from != LINKS_IN;
     let mut readers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for way in ways.iter().filter(sorted) {
         if let Some(message) = &way.sent {

@@ -95,8 +95,8 @@ impl Page {
         for node in &layout.nodes {
             let (class, round) = match node.operator.kind {
                 OperatorKind::Role => ("role", 5.0),
-                OperatorKind::Post => ("post", 5.0),
-                OperatorKind::Door => ("door", NODE_HEIGHT / 2.0),
+                OperatorKind::Router => ("post", 5.0),
+                OperatorKind::Boundary => ("door", NODE_HEIGHT / 2.0),
             };
             let (left, top) = (node.x - node.width / 2.0, node.y - NODE_HEIGHT / 2.0);
             self.line(format_args!(

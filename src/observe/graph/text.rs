@@ -38,8 +38,8 @@ impl OperatorGraph {
         for operator in &self.operators {
             let shape = match operator.kind {
                 OperatorKind::Role => "box",
-                OperatorKind::Post => "note",
-                OperatorKind::Door => "oval",
+                OperatorKind::Router => "note",
+                OperatorKind::Boundary => "oval",
             };
             line(&mut dot, format_args!("  \"{}\" [shape={shape}];", operator.name));
         }

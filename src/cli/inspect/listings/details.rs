@@ -43,8 +43,8 @@ fn properties(frame: &Frame, operator: &Operator) -> Vec<(String, String)> {
     let address: Vec<_> = operator.address.iter().map(usize::to_string).collect();
     let kind = match operator.kind {
         Some(OperatorKind::Role) => "role",
-        Some(OperatorKind::Post) => "post",
-        Some(OperatorKind::Door) => "door",
+        Some(OperatorKind::Router) => "post",
+        Some(OperatorKind::Boundary) => "door",
         None => "timely's own",
     };
     let slot = |slot: Option<_>| {

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Where a thread notes what it does; a note costs a store.
+/// The present activity of a thread, noted by it; a note costs a store.
 #[derive(Clone, Debug)]
-pub struct Doing(Arc<Noted>);
+pub struct Activity(Arc<Noted>);
 
 #[derive(Debug)]
 struct Noted {
@@ -28,14 +28,14 @@ struct Noted {
     start: Instant,
 }
 
-/// The thread does what takes no time, or nothing.
+/// Idle, or busy with something too short to report.
 const NOTHING: usize = usize::MAX;
 /// The thread waits for its disk.
 const DISK: usize = usize::MAX - 1;
 
-/// An operator's own way to note that it runs.
+/// The probe with which an operator notes that it runs.
 #[derive(Clone, Debug)]
-pub struct Note(Doing, usize);
+pub struct ActivityProbe(Activity, usize);
 
 /// What a replica's thread has been doing for so long that it does nothing else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -50,7 +50,7 @@ pub struct Stuck {
     pub checkpoint: bool,
 }
 
-impl Doing {
+impl Activity {
     /// How long a thread may do one thing.
     const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -64,8 +64,8 @@ impl Doing {
 
     /// How operator number `operator` is to note that it runs.
     #[must_use]
-    pub fn note(&self, operator: usize) -> Note {
-        Note(self.clone(), operator)
+    pub fn probe(&self, operator: usize) -> ActivityProbe {
+        ActivityProbe(self.clone(), operator)
     }
 
     /// A turn begins.
@@ -115,7 +115,7 @@ impl Doing {
     }
 }
 
-impl Note {
+impl ActivityProbe {
     /// The operator runs, until another does or the turn ends.
     #[inline]
     pub fn run(&self) {
@@ -159,48 +159,48 @@ impl fmt::Display for Stuck {
 mod tests {
     use super::*;
 
-    fn said(doing: &Doing, after_ms: u64) -> Option<String> {
-        let since = Duration::from_micros(doing.0.since_us.load(Ordering::Relaxed));
-        let stuck = doing.stuck_at(since + Duration::from_millis(after_ms));
+    fn said(activity: &Activity, after_ms: u64) -> Option<String> {
+        let since = Duration::from_micros(activity.0.since_us.load(Ordering::Relaxed));
+        let stuck = activity.stuck_at(since + Duration::from_millis(after_ms));
         stuck.map(|stuck| stuck.to_string())
     }
 
     #[test]
     fn the_operator_that_began_last_is_named_once_it_has_run_for_more_than_a_second() {
-        let doing = Doing::of(vec!["learner".to_owned(), "executor".to_owned()]);
-        doing.begin_turn();
-        doing.note(0).run();
-        doing.note(1).run();
+        let activity = Activity::of(vec!["learner".to_owned(), "executor".to_owned()]);
+        activity.begin_turn();
+        activity.probe(0).run();
+        activity.probe(1).run();
 
-        assert_eq!(said(&doing, 1_000), None);
+        assert_eq!(said(&activity, 1_000), None);
         let text = "its operator `executor` has been running for 3.2 s";
-        assert_eq!(said(&doing, 3_200).as_deref(), Some(text));
+        assert_eq!(said(&activity, 3_200).as_deref(), Some(text));
         let text = "its operator `executor` has been running for 72 s";
-        assert_eq!(said(&doing, 72_100).as_deref(), Some(text));
-        doing.end();
-        assert_eq!(said(&doing, 3_200), None);
+        assert_eq!(said(&activity, 72_100).as_deref(), Some(text));
+        activity.end();
+        assert_eq!(said(&activity, 3_200), None);
     }
 
     #[test]
     fn a_checkpoint_that_is_cut_is_told_from_an_application_that_hangs() {
-        let doing = Doing::of(vec!["executor".to_owned()]);
-        doing.begin_turn();
-        doing.note(0).run();
-        doing.note(0).checkpoint(true);
+        let activity = Activity::of(vec!["executor".to_owned()]);
+        activity.begin_turn();
+        activity.probe(0).run();
+        activity.probe(0).checkpoint(true);
         let text = "it has been cutting a checkpoint for 2.0 s";
-        assert_eq!(said(&doing, 2_000).as_deref(), Some(text));
+        assert_eq!(said(&activity, 2_000).as_deref(), Some(text));
 
-        doing.note(0).checkpoint(false);
+        activity.probe(0).checkpoint(false);
         let text = "its operator `executor` has been running for 2.0 s";
-        assert_eq!(said(&doing, 2_000).as_deref(), Some(text));
+        assert_eq!(said(&activity, 2_000).as_deref(), Some(text));
     }
 
     #[test]
     fn a_wait_for_the_disk_is_no_operator_s() {
-        let doing = Doing::of(Vec::new());
-        doing.begin_disk();
+        let activity = Activity::of(Vec::new());
+        activity.begin_disk();
 
         let text = "it has been waiting for its disk for 2.0 s";
-        assert_eq!(said(&doing, 2_000).as_deref(), Some(text));
+        assert_eq!(said(&activity, 2_000).as_deref(), Some(text));
     }
 }

@@ -1,0 +1,112 @@
+//! Tests of the executor.
+
+use super::*;
+use crate::model::batch::{BatchId, Packer, Request};
+use crate::model::types::ClientId;
+
+/// Answers with the number of commands so far.
+#[derive(Default)]
+struct Count(u8);
+
+impl StateMachine for Count {
+    fn apply(&mut self, _at: At, _command: &[u8], reply: &mut Vec<u8>) {
+        self.0 += 1;
+        reply.push(self.0);
+    }
+    fn snapshot(&self) -> Vec<u8> {
+        vec![self.0]
+    }
+    fn restore(&mut self, snapshot: &[u8]) -> Result<(), Damaged> {
+        self.0 = snapshot[0];
+        Ok(())
+    }
+}
+
+fn batch(incarnation: u64, client: ClientId) -> Value {
+    let mut packer = Packer::default();
+    packer.push(Request { client, number: 1, acknowledged: 0, command: b"" });
+    let id = BatchId { source: ReplicaId(0), incarnation, number: 1 };
+    Some(Batch { id, time_ms: 0, requests: packer.finish() })
+}
+
+#[test]
+fn a_start_cuts_the_last_of_the_checkpoints_that_were_due_and_goes_on_in_step() {
+    let config = Config { checkpoint_every: 3, ..Config::new(ReplicaId(0), 3) };
+    let cut_by = |known: u64| {
+        let mut executor = Executor::new(Box::new(Count::default()), 1, &config);
+        executor.expect(&(0..known).map(|slot| (Slot(slot), None)).collect::<Vec<_>>());
+        let cut = (0..11).filter_map(|slot| {
+            executor.on_value(Slot(slot), &None);
+            executor.cut_due().map(|cut| cut.slot.0)
+        });
+        cut.collect::<Vec<_>>()
+    };
+
+    assert_eq!(cut_by(0), [3, 6, 9]);
+    assert_eq!(cut_by(5), [3, 6, 9]);
+    assert_eq!(cut_by(8), [6, 9]);
+}
+
+/// Answers everything with a mebibyte.
+struct Large;
+
+impl StateMachine for Large {
+    fn apply(&mut self, _at: At, _command: &[u8], reply: &mut Vec<u8>) {
+        reply.resize(reply.len() + (1 << 20), b'x');
+    }
+    fn snapshot(&self) -> Vec<u8> {
+        Vec::new()
+    }
+    fn restore(&mut self, _snapshot: &[u8]) -> Result<(), Damaged> {
+        Ok(())
+    }
+}
+
+#[test]
+fn of_a_batch_that_asks_for_too_much_every_line_is_told_something() {
+    let mut executor = Executor::new(Box::new(Large), 1, &Config::new(ReplicaId(0), 3));
+    let mut packer = Packer::default();
+    for number in 1..=200 {
+        let client = ClientId::of_line(128);
+        packer.push(Request { client, number, acknowledged: 0, command: b"" });
+    }
+    let id = BatchId { source: ReplicaId(0), incarnation: 1, number: 1 };
+    let batch = Batch { id, time_ms: 0, requests: packer.finish() };
+
+    let (replies, _) = executor.on_value(Slot(0), &Some(batch)).unwrap();
+
+    let kept = replies.iter().filter(|reply| reply.answer != Answer::Forgotten).count();
+    assert_eq!((replies.len(), kept), (200, 128));
+}
+
+#[test]
+fn a_line_of_an_earlier_life_is_not_answered_though_another_has_its_name() {
+    let config = Config::new(ReplicaId(0), 3);
+    let mut executor = Executor::new(Box::new(Count::default()), 2, &config);
+    let line = ClientId::of_line(128);
+
+    let (late, _) = executor.on_value(Slot(0), &batch(1, line)).unwrap();
+    let (own, _) = executor.on_value(Slot(1), &batch(2, line)).unwrap();
+
+    assert!(late.is_empty());
+    let answers: Vec<_> = own.iter().map(|reply| reply.answer).collect();
+    assert_eq!(answers, [Answer::Done(&[2])]);
+}
+
+#[test]
+#[should_panic(expected = "slots are released in order and once")]
+fn a_slot_is_not_executed_again() {
+    let mut executor = Executor::new(Box::<Count>::default(), 1, &Config::new(ReplicaId(0), 3));
+    executor.on_value(Slot(0), &None);
+    executor.on_value(Slot(0), &None);
+}
+
+#[test]
+#[should_panic(expected = "a checkpoint takes nothing back")]
+fn an_older_checkpoint_does_not_take_the_place_of_the_state() {
+    let mut executor = Executor::new(Box::<Count>::default(), 1, &Config::new(ReplicaId(0), 3));
+    executor.on_value(Slot(0), &None);
+    let old = executor.cut().write();
+    executor.on_value(Slot(1), &None);
+    executor.restore(&old).unwrap();
+}

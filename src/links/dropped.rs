@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::links::Fault;
 use crate::model::types::Millis;
 
-/// Lines in the log about single connections until the next summary: whoever knocks a thousand times a
-/// second must not fill the disk.
+/// Lines in the log about single connections until the next summary: whoever connects a thousand times
+/// a second must not fill the disk.
 const LINES_MAX: usize = 10;
 /// How often what was left out is summed up.
 const SUMMARY_EVERY_MS: Millis = 10_000;
@@ -19,7 +19,7 @@ pub struct Faults {
     /// When lines were last counted anew, and how many there would have been since.
     since: Millis,
     lines: u64,
-    /// What has been logged since then, and of which machine: who knocks again and again for the same reason
+    /// What has been logged since then, and of which machine: who connects again and again for the same reason
     /// is one line.
     logged: BTreeSet<(String, String)>,
 }
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn one_machine_that_knocks_again_and_again_is_one_line_and_a_sum() {
+    fn one_machine_that_connects_again_and_again_is_one_line_and_a_sum() {
         let mut faults = Faults::new("links");
         for port in 1..=200 {
             faults.note(&Fault::Unreadable, &format!("10.0.0.1:{port}"));

@@ -10,6 +10,7 @@
 use serde::Serialize;
 
 use super::Fault;
+use crate::model::buffer::ByteQueue;
 
 const HEAD: usize = 16;
 
@@ -19,9 +20,7 @@ const IDLE_BYTES_MAX: usize = 1 << 20;
 /// Bytes that arrive, until they are whole frames.
 #[derive(Debug)]
 pub struct Inbox {
-    bytes: Vec<u8>,
-    /// How many of them have been taken.
-    start: usize,
+    bytes: ByteQueue<IDLE_BYTES_MAX>,
     sequence: u64,
     payload_max: usize,
 }
@@ -30,22 +29,15 @@ impl Inbox {
     /// For frames with payloads of at most so many bytes.
     #[must_use]
     pub fn new(payload_max: usize) -> Self {
-        Self { bytes: Vec::new(), start: 0, sequence: 0, payload_max }
+        Self { bytes: ByteQueue::default(), sequence: 0, payload_max }
     }
 
     /// Where arriving bytes are to be added at the end.
     pub fn room(&mut self) -> &mut Vec<u8> {
-        if self.start > 0 {
-            self.bytes.drain(..self.start);
-            self.start = 0;
-        }
-        if self.bytes.is_empty() {
-            self.bytes.shrink_to(IDLE_BYTES_MAX);
-        }
-        &mut self.bytes
+        self.bytes.tail()
     }
 
-    /// Allows longer payloads from now on: a peer that has said who it is may say more.
+    /// Allows longer payloads from now on: a peer that has identified itself may send more.
     pub fn allow(&mut self, payload_max: usize) {
         self.payload_max = payload_max;
     }
@@ -53,7 +45,7 @@ impl Inbox {
     /// Whether a frame has begun and not ended.
     #[must_use]
     pub fn is_half_full(&self) -> bool {
-        self.bytes.len() > self.start
+        !self.bytes.is_empty()
     }
 
     /// The payload of the next whole frame.
@@ -61,7 +53,7 @@ impl Inbox {
     /// # Errors
     /// What is wrong with it; the connection is of no use then.
     pub fn next_frame(&mut self) -> Result<Option<&[u8]>, Fault> {
-        let waiting = &self.bytes[self.start..];
+        let waiting = self.bytes.waiting();
         let Some(head) = waiting.first_chunk::<HEAD>() else { return Ok(None) };
         let [l0, l1, l2, l3, c0, c1, c2, c3, sequence @ ..] = *head;
         let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
@@ -77,9 +69,7 @@ impl Inbox {
             return Err(Fault::Sequence { found, expected });
         }
         self.sequence += 1;
-        let payload = self.start + HEAD..self.start + HEAD + length;
-        self.start = payload.end;
-        Ok(Some(&self.bytes[payload]))
+        Ok(Some(&self.bytes.pass(HEAD + length)[HEAD..]))
     }
 }
 
@@ -90,9 +80,7 @@ impl Inbox {
 #[derive(Debug, Default)]
 pub struct Outbox {
     /// Whole frames.
-    whole: Vec<u8>,
-    /// How many bytes of them have left.
-    start: usize,
+    whole: ByteQueue<IDLE_BYTES_MAX>,
     /// The frame being written, its head first; empty if none is.
     open: Vec<u8>,
     sequence: u64,
@@ -150,9 +138,9 @@ impl Outbox {
         self.open[4..8].copy_from_slice(&checksum.to_le_bytes());
         if self.whole.is_empty() {
             // The usual case, which costs no copy.
-            std::mem::swap(&mut self.whole, &mut self.open);
+            std::mem::swap(self.whole.tail(), &mut self.open);
         } else {
-            self.whole.extend_from_slice(&self.open);
+            self.whole.tail().extend_from_slice(&self.open);
             self.open.clear();
             self.open.shrink_to(IDLE_BYTES_MAX);
         }
@@ -161,27 +149,18 @@ impl Outbox {
     /// What is to leave: whole frames only.
     #[must_use]
     pub fn waiting(&self) -> &[u8] {
-        &self.whole[self.start..]
+        self.whole.waiting()
     }
 
     /// Notes that so many bytes of [`Outbox::waiting`] have left.
     pub fn left(&mut self, count: usize) {
-        self.start += count;
-        assert!(self.start <= self.whole.len(), "no more can leave than has waited");
-        if self.start == self.whole.len() {
-            self.whole.clear();
-            self.whole.shrink_to(IDLE_BYTES_MAX);
-            self.start = 0;
-        } else if self.start >= 1 << 20 {
-            self.whole.drain(..self.start);
-            self.start = 0;
-        }
+        self.whole.advance(count);
     }
 
     /// How many bytes are to leave, now or when their frame is whole.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.whole.len() - self.start + self.open.len()
+        self.whole.len() + self.open.len()
     }
 
     /// Whether all has left.

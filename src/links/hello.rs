@@ -30,7 +30,7 @@ pub struct Shared {
     pub other: BTreeMap<String, u64>,
 }
 
-/// What all replicas of a cluster have in common.
+/// The facts that all replicas of a cluster have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Common {
     /// The number drawn when the cluster was made.
@@ -41,10 +41,10 @@ pub struct Common {
     pub protocol: String,
 }
 
-/// Who dials.
+/// The end that dials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Peer {
-    /// A replica, to say what its turns say.
+    /// A replica, to send its messages.
     Replica(ReplicaId),
     /// A client, to ask and be answered.
     Client,
@@ -55,7 +55,7 @@ pub enum Peer {
 pub struct Hello {
     magic: [u8; 8],
     version: u32,
-    /// Who speaks.
+    /// The end that dials.
     pub from: Peer,
     /// Who is meant; a client that was given an address only does not know.
     pub to: Option<ReplicaId>,
@@ -120,7 +120,7 @@ impl Hello {
         (!differ.is_empty()).then_some(differ)
     }
 
-    /// Reads what a peer has said first.
+    /// Reads the first frame of a peer.
     ///
     /// # Errors
     /// Why it cannot be understood; of another version not more can be read than that.

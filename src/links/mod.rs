@@ -21,17 +21,17 @@ use std::io;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-/// What a link carries from one replica to another.
+/// The contents of a frame from one replica to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Carried<M> {
-    /// What its protocol says.
+    /// A message of its protocol.
     Message(M),
     /// A [frame](crate::observe::frame::Frame), as JSON, so that replicas of different versions can show
     /// each other what both know.
     Frame(ByteBuf),
 }
 
-/// Why a connection was given up. The words are for people, [`Fault::kind`] for counting.
+/// The reason for which a connection was given up. The words are for people, [`Fault::kind`] for counting.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {

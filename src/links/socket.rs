@@ -39,7 +39,7 @@ pub struct Socket {
     /// Whether the socket may have bytes, or its end, that have not been read.
     readable: bool,
     writable: bool,
-    /// Whether the other end has said that it will send no more.
+    /// Whether the other end will send no more.
     ending: bool,
     /// Whether the other end is known to speak TLS just as this one does.
     alike: bool,
@@ -108,7 +108,7 @@ impl Socket {
         self.ending |= event.is_read_closed() || event.is_error();
     }
 
-    /// Lets one try to write before the system has said that it can.
+    /// Lets one try to write before the system has reported that it can.
     pub fn be_writable(&mut self) {
         self.writable = true;
     }
@@ -228,7 +228,7 @@ impl Socket {
             }
         };
         self.tls = None;
-        // What is left unread would have the system take back what is said last.
+        // Bytes left unread would make the system discard what was written last.
         let _ = self.tcp.read(&mut scratch.0);
         Err(Fault::Mismatch(what.to_owned()))
     }

@@ -3,7 +3,7 @@
 /// Bytes that may wait for one peer.
 pub const LINK_BYTES_MAX: usize = 32 << 20;
 
-/// How a link stands.
+/// The state of a link.
 #[derive(Clone, Debug, Default)]
 pub struct LinkStatus {
     /// Whether the peer has let us in.

@@ -1,4 +1,4 @@
-//! Who may speak to whom: certificates of one cluster's own authority.
+//! TLS between replicas: certificates of one cluster's own authority.
 //!
 //! A replica's certificate names `replica-I.taraflow`, a client's `client.taraflow`. Both ends of a
 //! link show one, and nobody outside the cluster's authority can make one.
@@ -26,11 +26,11 @@ pub fn name_of(replica: ReplicaId) -> String {
     format!("replica-{replica}.taraflow")
 }
 
-/// How this end accepts links.
+/// The TLS settings for links that are accepted.
 #[derive(Clone, Debug)]
 pub struct Accepting(pub(super) Arc<ServerConfig>);
 
-/// How this end dials one peer.
+/// The TLS settings for a link that is dialled, and the name of its other end.
 #[derive(Clone, Debug)]
 pub struct Dialling {
     pub(super) config: Arc<ClientConfig>,

@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod batch;
+pub mod buffer;
 pub mod checkpoint;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the one place that asks")]
 pub mod clock;
@@ -14,5 +15,6 @@ pub mod events;
 pub mod exit;
 pub mod histogram;
 pub mod quorum;
+pub mod random;
 pub mod refused;
 pub mod types;

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use crate::model::random::SplitMix64;
+
 /// A stream of numbers drawn from a seed.
 #[derive(Clone, Debug)]
 pub struct Random([u64; 4]);
@@ -11,14 +13,8 @@ impl Random {
     /// The stream of `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        let mut state = seed ^ 0x5DEE_CE66_D1CE_4E5B;
-        Self([(); 4].map(|()| {
-            state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-            let mut z = state;
-            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            z ^ (z >> 31)
-        }))
+        let mut seeds = SplitMix64::new(seed ^ 0x5DEE_CE66_D1CE_4E5B);
+        Self([(); 4].map(|()| seeds.number()))
     }
 
     /// The next number.

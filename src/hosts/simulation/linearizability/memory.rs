@@ -3,6 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 
+use crate::model::random::mix;
+
 /// The configurations entered so far.
 ///
 /// The set of answered operations placed is kept as a fingerprint: the exclusive or of a fixed
@@ -53,12 +55,7 @@ impl<S: Clone + Eq + Hash> Memory<S> {
 
 /// A fixed number for each place, as scattered as a random one (the finalizer of SplitMix64).
 pub(super) fn fingerprint(i: u32) -> u128 {
-    let half = |seed: u64| {
-        let mut z = (u64::from(i) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ seed;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    };
+    let half = |seed| mix((u64::from(i) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ seed);
     u128::from(half(0x2545_f491_4f6c_dd1d)) << 64 | u128::from(half(0xd6e8_feb8_6659_fd93))
 }
 

@@ -1,0 +1,95 @@
+//! A queue of bytes that keeps its memory in proportion to what it holds.
+
+/// Bytes that are added at the end and leave at the front.
+///
+/// Those that have left are forgotten when that costs no more than it frees. An empty queue keeps
+/// room for `IDLE_BYTES` at most, so that one large item does not hold memory for ever.
+#[derive(Clone, Debug, Default)]
+pub struct ByteQueue<const IDLE_BYTES: usize> {
+    bytes: Vec<u8>,
+    /// How many of them have left.
+    start: usize,
+}
+
+impl<const IDLE_BYTES: usize> ByteQueue<IDLE_BYTES> {
+    /// The bytes that have not left.
+    #[must_use]
+    pub fn waiting(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+
+    /// How many bytes have not left.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
+    /// Whether all have left.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The vector at whose end bytes are to be added.
+    pub fn tail(&mut self) -> &mut Vec<u8> {
+        self.forget_left();
+        &mut self.bytes
+    }
+
+    /// Lets the first `count` bytes leave.
+    ///
+    /// # Panics
+    /// When there are fewer.
+    pub fn advance(&mut self, count: usize) {
+        self.pass(count);
+        self.forget_left();
+    }
+
+    /// The first `count` bytes, which leave; their memory is used again when bytes are added.
+    ///
+    /// # Panics
+    /// When there are fewer.
+    pub fn pass(&mut self, count: usize) -> &[u8] {
+        assert!(count <= self.len(), "no more bytes can leave than wait");
+        self.start += count;
+        &self.bytes[self.start - count..self.start]
+    }
+
+    fn forget_left(&mut self) {
+        if self.start == self.bytes.len() {
+            self.bytes.clear();
+            self.bytes.shrink_to(IDLE_BYTES);
+            self.start = 0;
+        } else if self.start >= IDLE_BYTES && self.start > self.bytes.len() / 2 {
+            self.bytes.drain(..self.start);
+            self.start = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_leave_in_their_order_and_room_of_a_rare_size_is_given_back() {
+        let mut queue = ByteQueue::<16>::default();
+        queue.tail().extend(0..100u8);
+
+        assert_eq!(queue.pass(10), (0..10).collect::<Vec<_>>());
+        queue.advance(60);
+        assert_eq!((queue.len(), queue.waiting()[0], queue.bytes.len()), (30, 70, 30));
+        queue.tail().push(7);
+        queue.advance(31);
+
+        assert!(queue.is_empty() && queue.bytes.capacity() <= 16);
+    }
+
+    #[test]
+    #[should_panic(expected = "no more bytes can leave than wait")]
+    fn more_than_waits_cannot_leave() {
+        let mut queue = ByteQueue::<16>::default();
+        queue.tail().push(1);
+        queue.advance(2);
+    }
+}

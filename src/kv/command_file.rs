@@ -1,7 +1,7 @@
-//! Reading a file of Redis commands: RESP, as `redis-cli --pipe` takes it, or a command a line.
+//! A reader of files of Redis commands: RESP, as `redis-cli --pipe` takes it, or a command a line.
 //!
 //! What starts with `*` is a RESP command, all else a line of inline words; a file may mix both.
-//! Blank lines and lines that start with `#` are passed over. Each command is checked against the
+//! Blank lines and lines that start with `#` are skipped. Each command is checked against the
 //! table of the key-value service, so that a mistake is reported with its place, not by a replica.
 
 use std::fmt;
@@ -51,7 +51,7 @@ pub struct CommandReader<R> {
     finished: bool,
 }
 
-/// Where in the input something stands.
+/// A place in the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommandPlace {
     /// In this line, the first being 1; for commands a line.
@@ -69,7 +69,7 @@ impl fmt::Display for CommandPlace {
     }
 }
 
-/// Why there is no next command.
+/// A reason for which there is no next command.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReadError {

@@ -284,7 +284,7 @@ impl Lines {
     /// Notes how the replica stands and how many others it hears, for clients that ask.
     pub fn describe(&mut self, status: &Status, heard: usize, uptime: Duration) {
         let world = &mut self.world;
-        world.heard = heard;
+        world.peers_present = heard;
         world.view = status.view;
         world.leader = status.leader;
         world.executed = status.executed;

@@ -6,6 +6,7 @@ use crate::kv::resp::{
     Arguments, Command, Parsed, ProtocolError, RespFault, RespLimits, write_error,
 };
 use crate::kv::service::{self, Row};
+use crate::model::buffer::ByteQueue;
 
 use super::local::{self, Target};
 use super::queue::{Form, Queue, Silence};
@@ -58,10 +59,9 @@ pub struct RedisConnection {
     listing: Listing,
     /// How many commands it has taken.
     commands: u64,
-    /// What has arrived and was not taken yet, from `start` on; nothing can be made of it before
-    /// there are `needed` bytes.
-    input: Vec<u8>,
-    start: usize,
+    /// Bytes that have arrived and were not taken yet; nothing can be made of them before there are
+    /// `needed`.
+    input: ByteQueue<IDLE_BYTES_MAX>,
     needed: usize,
     stall: Option<Stall>,
     /// Room for parsing, and for a command in its canonical form.
@@ -110,7 +110,7 @@ struct Mixed {
 type Order<'a> = dyn FnMut(u64, &[u8]) + 'a;
 
 impl RedisConnection {
-    /// A client that has said nothing. The `id` is what CLIENT ID answers with.
+    /// A client that has sent nothing. The `id` is what CLIENT ID answers with.
     #[must_use]
     pub fn new(id: u64, settings: Arc<RedisSettings>) -> Self {
         Self {
@@ -123,8 +123,7 @@ impl RedisConnection {
             mixed: None,
             listing: Listing::Unknown,
             commands: 0,
-            input: Vec::new(),
-            start: 0,
+            input: ByteQueue::default(),
             needed: 0,
             stall: None,
             arguments: Arguments::default(),
@@ -141,20 +140,19 @@ impl RedisConnection {
             return;
         }
         // Most often whole commands arrive, which need not be kept.
-        if self.start == self.input.len() {
+        if self.input.is_empty() {
             let taken = self.work(bytes, server, order);
-            self.input.extend_from_slice(&bytes[taken..]);
+            self.input.tail().extend_from_slice(&bytes[taken..]);
             return;
         }
-        self.input.extend_from_slice(bytes);
-        let waiting = self.input.len() - self.start;
+        self.input.tail().extend_from_slice(bytes);
+        let waiting = self.input.len();
         if waiting < self.needed && waiting > LOOKED_AT_BYTES_MAX {
             return;
         }
-        let input = std::mem::take(&mut self.input);
-        self.start += self.work(&input[self.start..], server, order);
+        let mut input = std::mem::take(&mut self.input);
+        input.advance(self.work(input.waiting(), server, order));
         self.input = input;
-        self.forget_taken();
     }
 
     /// Takes the result of an ordered command. Results come with ascending numbers; where one is left
@@ -295,7 +293,7 @@ impl RedisConnection {
     /// Answers bytes that are no command, behind which nothing can be understood.
     #[cold]
     fn refuse(&mut self, error: ProtocolError) {
-        // What is refused only until the password is said is refused in words of its own.
+        // What is refused only until the password is given is refused in words of its own.
         let text = match error.fault {
             RespFault::Arguments(_) if !self.session.authenticated => {
                 "ERR Protocol error: unauthenticated multibulk length".into()
@@ -379,18 +377,6 @@ impl RedisConnection {
             transaction.failed = true;
         }
         self.queue.answer(|out| write_error(text, out));
-    }
-
-    /// Drops the input that was taken when that costs no more than it frees, and room of a rare size.
-    fn forget_taken(&mut self) {
-        if self.start == self.input.len() || self.session.closing {
-            self.input.clear();
-            self.input.shrink_to(IDLE_BYTES_MAX);
-            self.start = 0;
-        } else if self.start > self.input.len() / 2 {
-            self.input.drain(..self.start);
-            self.start = 0;
-        }
     }
 }
 

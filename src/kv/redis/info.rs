@@ -97,7 +97,7 @@ fn human(bytes: u64) -> String {
     }
 }
 
-/// What a reply has said is in the journals of a majority.
+/// Persistence: what a reply confirms is in the journals of a majority.
 fn persistence(_: &ServerInfo) -> Vec<(&'static str, String)> {
     vec![
         ("loading", "0".into()),
@@ -125,7 +125,7 @@ fn stats(server: &ServerInfo) -> Vec<(&'static str, String)> {
 fn replication(server: &ServerInfo) -> Vec<(&'static str, String)> {
     vec![
         ("role", "master".into()),
-        ("connected_slaves", server.heard.to_string()),
+        ("connected_slaves", server.peers_present.to_string()),
         ("master_repl_offset", server.executed.to_string()),
     ]
 }

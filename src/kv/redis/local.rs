@@ -5,7 +5,7 @@ use crate::kv::service::{self, CheckError, Row};
 
 use super::session::{self, Ask, Session};
 use super::writer::ReplyWriter;
-use super::{client, config, describe, diagnosis, hello, info};
+use super::{client, config, describe, hello, info};
 
 /// A command that is no command of the service.
 pub(super) struct Local {
@@ -14,7 +14,7 @@ pub(super) struct Local {
     /// As in Redis: how many arguments, the name counted; or, below zero, how many at least.
     pub(super) arity: i8,
     pub(super) action: Action,
-    /// Whether a client may send it before it has said the password.
+    /// Whether a client may send it before it has given the password.
     pub(super) before_auth: bool,
 }
 
@@ -56,12 +56,12 @@ pub(super) static TABLE: &[Local] = &[
     local("exec", 1, Action::Exec),
     open("hello", -1, Action::Answer(hello::hello)),
     local("info", -1, Action::Answer(info::info)),
-    local("latency", -2, Action::Answer(diagnosis::latency)),
+    local("latency", -2, Action::Answer(config::latency)),
     local("multi", 1, Action::Multi),
     open("quit", -1, Action::Reset(session::quit)),
     open("reset", 1, Action::Reset(session::reset)),
     local("select", 2, Action::Answer(session::select)),
-    local("slowlog", -2, Action::Answer(diagnosis::slowlog)),
+    local("slowlog", -2, Action::Answer(config::slowlog)),
     local("unwatch", 1, Action::Unwatch),
     local("wait", 3, Action::Answer(session::wait)),
     local("watch", -2, Action::Watch),
@@ -94,7 +94,6 @@ pub(super) fn find(command: &Command<'_>) -> Result<Target, CheckError> {
 impl Local {
     /// Whether `count` arguments, the name counted, are right.
     pub(super) fn takes(&self, count: usize) -> bool {
-        let arity = usize::from(self.arity.unsigned_abs());
-        if self.arity < 0 { count >= arity } else { count == arity }
+        service::takes(self.arity, count)
     }
 }

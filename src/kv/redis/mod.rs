@@ -31,7 +31,6 @@ mod client_list;
 mod config;
 mod connection;
 mod describe;
-mod diagnosis;
 mod hello;
 mod info;
 mod local;
@@ -50,11 +49,11 @@ const REDIS_VERSION: &str = "7.0.15";
 /// Settings that all connections of a server share.
 #[derive(Clone)]
 pub struct RedisSettings {
-    /// What a client has to say before it is served.
+    /// The password that a client has to give before it is served.
     pub password: Option<Vec<u8>>,
     /// What a client may send.
     pub limits: RespLimits,
-    /// What a client may send before it has said the password.
+    /// What a client may send before it has given the password.
     pub limits_before_auth: RespLimits,
     /// How many commands of a client the log may hold without a reply.
     pub in_flight_max: u64,
@@ -99,8 +98,8 @@ pub struct ServerInfo {
     pub replicas: usize,
     /// How many of them decide together.
     pub quorum: usize,
-    /// How many of the others this one hears.
-    pub heard: usize,
+    /// How many of the others this one receives messages from.
+    pub peers_present: usize,
     /// The view that the replica is in.
     pub view: View,
     /// Who leads that view.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::kv::resp::write_error;
 use crate::kv::service::Shape;
+use crate::model::buffer::ByteQueue;
 
 use super::resp3;
 
@@ -56,7 +57,7 @@ impl Silence {
 enum Open {
     /// So many ordered commands.
     Ordered(u64, Form),
-    /// So many bytes of `held`, the replies to commands that the connection has answered itself.
+    /// So many bytes of `pending`, the replies to commands that the connection has answered itself.
     Answered(usize),
 }
 
@@ -68,12 +69,10 @@ enum Open {
 pub(super) struct Queue {
     open: VecDeque<Open>,
     transactions: VecDeque<Vec<Shape>>,
-    /// Replies behind ones still open; those before `held_start` are gone.
-    held: Vec<u8>,
-    held_start: usize,
-    /// Bytes for the client; those before `sent` are on their way.
-    output: Vec<u8>,
-    sent: usize,
+    /// Replies behind ones still open.
+    pending: ByteQueue<IDLE_BYTES_MAX>,
+    /// Bytes for the client.
+    output: ByteQueue<IDLE_BYTES_MAX>,
     /// The number of the next ordered command, and of the first that is open.
     next: u64,
     oldest: u64,
@@ -84,10 +83,8 @@ impl Queue {
         Self {
             open: VecDeque::new(),
             transactions: VecDeque::new(),
-            held: Vec::new(),
-            held_start: 0,
-            output: Vec::new(),
-            sent: 0,
+            pending: ByteQueue::default(),
+            output: ByteQueue::default(),
             next: 1,
             oldest: 1,
         }
@@ -110,18 +107,17 @@ impl Queue {
 
     /// How many bytes wait for their reader or for the replies before them.
     pub(super) fn bytes(&self) -> usize {
-        self.output().len() + self.held.len() - self.held_start
+        self.output.len() + self.pending.len()
     }
 
     /// The bytes to write to the client.
     pub(super) fn output(&self) -> &[u8] {
-        &self.output[self.sent..]
+        self.output.waiting()
     }
 
     /// Notes that the first `count` bytes of the output were written.
     pub(super) fn sent(&mut self, count: usize) {
-        self.sent = (self.sent + count).min(self.output.len());
-        release(&mut self.output, &mut self.sent);
+        self.output.advance(count);
     }
 
     /// Numbers a command that only the log can answer.
@@ -144,11 +140,11 @@ impl Queue {
     /// Answers a command at once, behind all before it.
     pub(super) fn answer(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         if self.open.is_empty() {
-            return write(&mut self.output);
+            return write(self.output.tail());
         }
-        let start = self.held.len();
-        write(&mut self.held);
-        let bytes = self.held.len() - start;
+        let start = self.pending.len();
+        write(self.pending.tail());
+        let bytes = self.pending.len() - start;
         match self.open.back_mut() {
             Some(Open::Answered(before)) => *before += bytes,
             _ => self.open.push_back(Open::Answered(bytes)),
@@ -160,9 +156,9 @@ impl Queue {
         while self.oldest < number.min(self.next) {
             let Some(form) = self.take() else { break };
             if form == Form::Transaction {
-                self.transactions.pop_front();
+                self.take_shapes();
             }
-            write_error(why.text(), &mut self.output);
+            write_error(why.text(), self.output.tail());
             self.flush();
         }
     }
@@ -172,26 +168,34 @@ impl Queue {
     #[inline]
     pub(super) fn reply(&mut self, result: &[u8]) -> bool {
         let Some(form) = self.take() else { return false };
+        let shapes = if form == Form::Transaction { self.take_shapes() } else { Vec::new() };
+        let output = self.output.tail();
         match form {
-            Form::Resp2 => self.output.extend_from_slice(result),
-            Form::Resp3(shape) => resp3::convert(result, shape, &mut self.output),
-            Form::Transaction => {
-                let shapes = self.transactions.pop_front().unwrap_or_default();
-                resp3::convert_each(result, &shapes, &mut self.output);
-            }
-            Form::Watch if result.starts_with(b"-") => self.output.extend_from_slice(result),
-            Form::Watch => self.output.extend_from_slice(b"+OK\r\n"),
+            Form::Resp2 => output.extend_from_slice(result),
+            Form::Resp3(shape) => resp3::convert(result, shape, output),
+            Form::Transaction => resp3::convert_each(result, &shapes, output),
+            Form::Watch if result.starts_with(b"-") => output.extend_from_slice(result),
+            Form::Watch => output.extend_from_slice(b"+OK\r\n"),
         }
         self.flush();
         form == Form::Watch
+    }
+
+    /// The shapes of the replies of the oldest transaction.
+    fn take_shapes(&mut self) -> Vec<Shape> {
+        let shapes = self.transactions.pop_front();
+        assert!(shapes.is_some(), "an open transaction has its shapes");
+        shapes.unwrap_or_default()
     }
 
     /// Takes the oldest ordered command, which is the first entry: what is answered does not stay
     /// there.
     #[inline]
     fn take(&mut self) -> Option<Form> {
-        let Some(Open::Ordered(count, form)) = self.open.front_mut() else { return None };
-        let form = *form;
+        let (count, form) = match self.open.front_mut()? {
+            Open::Ordered(count, form) => (count, *form),
+            Open::Answered(_) => panic!("a reply does not wait when none before it is open"),
+        };
         *count -= 1;
         if *count == 0 {
             self.open.pop_front();
@@ -203,24 +207,10 @@ impl Queue {
     /// Lets the replies go that have no open command before them.
     fn flush(&mut self) {
         while let Some(Open::Answered(bytes)) = self.open.front() {
-            let end = self.held_start + bytes;
-            self.output.extend_from_slice(&self.held[self.held_start..end]);
-            self.held_start = end;
+            self.output.tail().extend_from_slice(&self.pending.waiting()[..*bytes]);
+            self.pending.advance(*bytes);
             self.open.pop_front();
         }
-        release(&mut self.held, &mut self.held_start);
-    }
-}
-
-/// Forgets the bytes before `start` when that costs no more than it frees, and room of a rare size.
-fn release(bytes: &mut Vec<u8>, start: &mut usize) {
-    if *start == bytes.len() {
-        bytes.clear();
-        bytes.shrink_to(IDLE_BYTES_MAX);
-        *start = 0;
-    } else if *start > IDLE_BYTES_MAX && *start > bytes.len() / 2 {
-        bytes.drain(..*start);
-        *start = 0;
     }
 }
 
@@ -292,7 +282,7 @@ mod tests {
         assert_eq!(queue.output().len(), 1 << 19);
         queue.sent(1 << 19);
 
-        assert!(queue.output.capacity() <= IDLE_BYTES_MAX);
+        assert!(queue.output.tail().capacity() <= IDLE_BYTES_MAX);
     }
 
     /// What happens to a queue.
@@ -359,5 +349,22 @@ mod tests {
             let due: Vec<Vec<u8>> = replies.into_iter().map_while(|reply| reply).collect();
             prop_assert!(due.concat() == read);
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "an open transaction has its shapes")]
+    fn a_transaction_cannot_lose_its_shapes() {
+        let mut queue = Queue::new();
+        queue.order_transaction(vec![Shape::Plain]);
+        queue.transactions.clear();
+        queue.reply(b"*1\r\n+OK\r\n");
+    }
+
+    #[test]
+    #[should_panic(expected = "a reply does not wait when none before it is open")]
+    fn a_reply_cannot_wait_for_nothing() {
+        let mut queue = Queue::new();
+        queue.open.push_back(Open::Answered(1));
+        queue.reply(b"+OK\r\n");
     }
 }

@@ -21,7 +21,7 @@ const WATCHED_BYTES_MAX: usize = 128 << 10;
 const OVERHEAD_WORDS: usize = 2 + 2 * WATCHED_MAX;
 const OVERHEAD_BYTES: usize = WATCHED_BYTES_MAX + WATCHED_MAX * 48 + 64;
 
-/// What EXEC does in the place of a queued command.
+/// The part of EXEC that stands for a queued command.
 pub(super) enum Step {
     /// It is ordered with the others; this is the shape of its reply.
     Ordered(Shape),

@@ -25,7 +25,6 @@ use std::fmt;
 use thiserror::Error;
 
 mod inline;
-mod length;
 mod number;
 mod parse;
 mod reply;
@@ -42,7 +41,7 @@ pub use write::{
 /// How deep the arrays of a reply may nest. Commands do not nest at all.
 pub const REPLY_DEPTH_MAX: usize = 32;
 
-/// What a peer may ask us to hold, at most.
+/// Limits on what a peer can make us hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RespLimits {
     /// Arguments of one command, its name among them.
@@ -69,7 +68,7 @@ impl Default for RespLimits {
     }
 }
 
-/// How far a parser came.
+/// The progress of a parser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parsed<T> {
     /// The input starts with a whole value.
@@ -99,7 +98,7 @@ pub struct ProtocolError {
     pub fault: RespFault,
 }
 
-/// What can be wrong with RESP bytes; prints in Redis's words where Redis has them.
+/// A fault of RESP bytes; prints in Redis's words where Redis has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RespFault {
     /// An array's length is no number, out of range or not ended by CRLF.

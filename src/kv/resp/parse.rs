@@ -2,7 +2,7 @@
 
 use std::ops::{Index, Range};
 
-use super::length::{length, lenient_length};
+use super::number::{length, lenient_length};
 use super::{Parsed, ProtocolError, RespFault, RespLimits, inline, write_command};
 
 /// The fewest bytes an argument takes: `$0`, CRLF, and CRLF again.
@@ -23,7 +23,7 @@ pub struct Arguments {
 
 /// A parsed command: its arguments, the name first, borrowed from the input.
 ///
-/// One without arguments is a blank line or an empty array; servers pass over it without a reply.
+/// One without arguments is a blank line or an empty array; servers skip it without a reply.
 #[derive(Clone, Copy, Debug)]
 pub struct Command<'a> {
     bytes: &'a [u8],
@@ -32,7 +32,7 @@ pub struct Command<'a> {
     canonical: Option<&'a [u8]>,
 }
 
-/// How closely arrays are read.
+/// The strictness with which arrays are read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reading {
     /// Each command has one spelling.
@@ -136,7 +136,7 @@ fn array(
     let Some((count, mut at)) = length(input, 1, RespFault::MultibulkLength)? else {
         return Ok(Parsed::Incomplete { needed: input.len() + 1 });
     };
-    // Redis passes over arrays of length zero and below.
+    // Redis skips arrays of length zero and below.
     let count = usize::try_from(count).unwrap_or(0);
     if count > limits.arguments_max {
         return Err(RespFault::Arguments(limits.arguments_max).at(1));

@@ -1,7 +1,7 @@
 //! Replies out of bytes, for clients and for those who check what a cluster said.
 
 use super::{
-    Parsed, ProtocolError, REPLY_DEPTH_MAX, RespFault, RespLimits, integer, length::length,
+    Parsed, ProtocolError, REPLY_DEPTH_MAX, RespFault, RespLimits, integer, number::length,
     write_array, write_bulk, write_integer, write_null, write_null_array,
 };
 
@@ -63,7 +63,7 @@ impl RespReply {
     }
 }
 
-/// Why a parse went no further.
+/// A reason for which a parse went no further.
 enum Stop {
     /// The input has to reach this many bytes.
     Incomplete(usize),

@@ -1,4 +1,4 @@
-//! Writing commands and replies; every function appends to `out`.
+//! Writers of commands and replies; every function appends to `out`.
 
 use super::write_decimal;
 

@@ -9,7 +9,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table;
 
 use super::bytes::Bytes;
-use super::lots;
+use super::random::spread;
 use super::store::Entry;
 
 /// How many parts there are: so many that one of ten million keys is copied in well below a millisecond. A
@@ -20,13 +20,13 @@ const PARTS_BITS: u32 = 12;
 /// Keys of one part, with what they stand for.
 type Part = HashTable<(Bytes, Entry)>;
 
-/// Where a key is: the high bits say in which part, which is also how a walk over all keys goes.
+/// The place of a key: the high bits say in which part, which is also how a walk over all keys goes.
 #[derive(Clone, Copy)]
 struct Spot(u64);
 
 impl Spot {
     fn of(key: &[u8]) -> Self {
-        Self(lots::spread(key))
+        Self(spread(key))
     }
 
     fn part(self) -> usize {
@@ -44,7 +44,7 @@ pub(super) fn part_of(key: &[u8]) -> usize {
     Spot::of(key).part()
 }
 
-/// The part of the keys with this [spread](lots::spread).
+/// The part of the keys with this [spread](fn@spread).
 pub(super) fn part_at(spread: u64) -> usize {
     Spot(spread).part()
 }
@@ -72,7 +72,7 @@ impl Default for Entries {
     }
 }
 
-/// What holds a key, or would.
+/// The entry of a key, or room for one.
 pub(super) enum Place<'e> {
     Taken(&'e mut Entry),
     Free(Free<'e>),

@@ -1,4 +1,4 @@
-//! Which keys expire, and when: the one index that lets expiry happen at its time.
+//! The index of keys by the time of their expiry, which lets it happen at that time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,17 +29,21 @@ impl Expiries {
         if from_ms == to_ms {
             return;
         }
-        if from_ms != NEVER
-            && let Some(keys) = self.by_time_ms.get_mut(&from_ms)
-        {
-            self.keys -= usize::from(keys.remove(key));
-            if keys.is_empty() {
+        if from_ms != NEVER {
+            let left = self.by_time_ms.get_mut(&from_ms).and_then(|keys| {
+                let known = keys.remove(key);
+                known.then_some(keys.len())
+            });
+            assert!(left.is_some(), "a key leaves the time at which it was to expire");
+            self.keys -= 1;
+            if left == Some(0) {
                 self.by_time_ms.remove(&from_ms);
             }
         }
         if to_ms != NEVER {
-            let new = self.by_time_ms.entry(to_ms).or_default().insert(key.into());
-            self.keys += usize::from(new);
+            let is_new = self.by_time_ms.entry(to_ms).or_default().insert(key.into());
+            assert!(is_new, "a key expires once");
+            self.keys += 1;
         }
         self.look_ahead();
     }
@@ -103,5 +107,19 @@ mod tests {
         assert_eq!(expiries.count_due(20), 1);
         expiries.shift(b"k", 20, NEVER);
         assert_eq!(expiries, Expiries::default());
+    }
+
+    #[test]
+    #[should_panic(expected = "a key leaves the time at which it was to expire")]
+    fn a_key_cannot_leave_a_time_at_which_it_is_not() {
+        Expiries::default().shift(b"k", 10, 20);
+    }
+
+    #[test]
+    #[should_panic(expected = "a key expires once")]
+    fn a_key_cannot_expire_twice_at_a_time() {
+        let mut expiries = Expiries::default();
+        expiries.shift(b"k", NEVER, 10);
+        expiries.shift(b"k", NEVER, 10);
     }
 }

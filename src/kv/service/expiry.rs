@@ -1,11 +1,11 @@
-//! When keys expire: setting, asking and taking back the time.
+//! Expiry of keys: EXPIRE, PERSIST, TTL and their relatives.
 
 use crate::kv::resp::{integer, write_integer};
 
 use super::store::{Entry, Store};
 use super::{Call, Done, NEVER, Refusal};
 
-/// What a time given by a client counts, and from when.
+/// The unit of a time given by a client, and its origin.
 #[derive(Clone, Copy)]
 pub(super) struct Unit {
     ms: i64,

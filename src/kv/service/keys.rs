@@ -2,7 +2,7 @@
 
 use crate::kv::resp::{integer, write_array, write_bulk, write_integer, write_ok, write_simple};
 
-use super::lots::Lots;
+use super::random::SlotRandom;
 use super::replies::{write_bulks, write_option};
 use super::store::Store;
 use super::{Call, Done, Refusal, glob};
@@ -70,7 +70,7 @@ pub(super) fn flush(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> 
 /// Walks over all keys: an order of keys that allowed less would cost every SET.
 pub(super) fn randomkey(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let keys = store.unordered(call.now_ms).map(|(key, _)| key);
-    write_option(Lots::of(call.slot).one_of(keys), reply);
+    write_option(SlotRandom::of(call.slot).one_of(keys), reply);
     Ok(())
 }
 

@@ -1,8 +1,10 @@
-//! Lists, pushed and popped at both ends.
+//! Lists, pushed and popped at both ends, searched, and moved between.
 
 use std::ops::Range;
 
-use crate::kv::resp::{integer, write_integer, write_null, write_null_array, write_ok};
+use crate::kv::resp::{
+    integer, write_array, write_integer, write_null, write_null_array, write_ok,
+};
 
 use super::replies::{write_bulks, write_option};
 use super::store::{List, Store};
@@ -26,6 +28,37 @@ pub(super) fn range(start: i64, stop: i64, length: usize) -> Range<usize> {
     start..end.max(start)
 }
 
+/// An end of a list.
+#[derive(Clone, Copy)]
+enum End {
+    Head,
+    Tail,
+}
+
+impl End {
+    fn parse(word: &[u8]) -> Result<Self, Refusal> {
+        match word.to_ascii_lowercase().as_slice() {
+            b"left" => Ok(Self::Head),
+            b"right" => Ok(Self::Tail),
+            _ => Err(Refusal::SYNTAX),
+        }
+    }
+
+    fn pop(self, list: &mut List) -> Option<Box<[u8]>> {
+        match self {
+            Self::Head => list.pop_front(),
+            Self::Tail => list.pop_back(),
+        }
+    }
+
+    fn push(self, list: &mut List, element: Box<[u8]>) {
+        match self {
+            Self::Head => list.push_front(element),
+            Self::Tail => list.push_back(element),
+        }
+    }
+}
+
 pub(super) fn lpush(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let list = store.get_or_new::<List>(call.key())?;
     call.from(2).for_each(|element| list.push_front(element.into()));
@@ -33,19 +66,23 @@ pub(super) fn lpush(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> 
     Ok(())
 }
 
-/// LPUSHX: no list is made.
 pub(super) fn lpushx(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    if list(store, call)?.is_some() {
-        return lpush(store, call, reply);
-    }
-    write_integer(0, reply);
-    Ok(())
+    if_there(store, call, lpush, reply)
 }
 
-/// RPUSHX: no list is made.
 pub(super) fn rpushx(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    if_there(store, call, rpush, reply)
+}
+
+/// Pushes, but makes no list.
+fn if_there(
+    store: &mut Store,
+    call: &Call<'_>,
+    push: fn(&mut Store, &Call<'_>, &mut Vec<u8>) -> Done,
+    reply: &mut Vec<u8>,
+) -> Done {
     if list(store, call)?.is_some() {
-        return rpush(store, call, reply);
+        return push(store, call, reply);
     }
     write_integer(0, reply);
     Ok(())
@@ -59,29 +96,16 @@ pub(super) fn rpush(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> 
 }
 
 pub(super) fn lpop(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let walk = |list: &List, count, reply: &mut Vec<u8>| {
-        write_bulks(list.iter().take(count).map(|element| &element[..]), reply)
-    };
-    pop(store, call, reply, List::pop_front, walk)
+    pop(store, call, End::Head, reply)
 }
 
 pub(super) fn rpop(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let walk = |list: &List, count, reply: &mut Vec<u8>| {
-        write_bulks(list.iter().rev().take(count).map(|element| &element[..]), reply)
-    };
-    pop(store, call, reply, List::pop_back, walk)
+    pop(store, call, End::Tail, reply)
 }
 
-/// Pops from the end that `take` takes from; `walk` writes what it would take.
-fn pop(
-    store: &mut Store,
-    call: &Call<'_>,
-    reply: &mut Vec<u8>,
-    take: impl Fn(&mut List) -> Option<Box<[u8]>>,
-    walk: impl Fn(&List, usize, &mut Vec<u8>) -> Done,
-) -> Done {
+fn pop(store: &mut Store, call: &Call<'_>, end: End, reply: &mut Vec<u8>) -> Done {
     if call.len() == 2 {
-        let popped = store.edit(call.key(), |list: &mut List| take(list))?.flatten();
+        let popped = store.edit(call.key(), |list: &mut List| end.pop(list))?.flatten();
         write_option(popped.as_deref(), reply);
         return Ok(());
     }
@@ -94,9 +118,12 @@ fn pop(
         write_null_array(reply);
         return Ok(());
     };
-    let count = count.min(list.len());
-    walk(list, count, reply)?;
-    store.edit(call.key(), |list: &mut List| (0..count).map_while(|_| take(list)).count())?;
+    let elements = list.iter().map(|element| &element[..]);
+    match end {
+        End::Head => write_bulks(elements.take(count), reply)?,
+        End::Tail => write_bulks(elements.rev().take(count), reply)?,
+    }
+    store.edit(call.key(), |list: &mut List| (0..count).map_while(|_| end.pop(list)).count())?;
     Ok(())
 }
 
@@ -151,12 +178,12 @@ pub(super) fn lrem(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
         let found = list.iter().filter(|element| ***element == *unwanted).count();
         let most = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
         let removed = if count == 0 { found } else { found.min(most) };
-        let passed_over = if count < 0 { found - removed } else { 0 };
+        let skipped = if count < 0 { found - removed } else { 0 };
         let mut seen = 0;
         list.retain(|element| {
             let matches = **element == *unwanted;
             seen += usize::from(matches);
-            !(matches && seen > passed_over && seen <= passed_over + removed)
+            !(matches && seen > skipped && seen <= skipped + removed)
         });
         removed
     })?;
@@ -164,75 +191,132 @@ pub(super) fn lrem(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kv::service::tests::check_replies;
+pub(super) fn linsert(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    let behind = match call.argument(2).to_ascii_lowercase().as_slice() {
+        b"before" => 0,
+        b"after" => 1,
+        _ => return Err(Refusal::SYNTAX),
+    };
+    let inserted = store.edit(call.key(), |list: &mut List| {
+        let pivot = list.iter().position(|element| **element == *call.argument(3))?;
+        list.insert(pivot + behind, call.argument(4).into());
+        Some(list.len() as i64)
+    })?;
+    write_integer(inserted.map_or(0, |length| length.unwrap_or(-1)), reply);
+    Ok(())
+}
 
-    #[test]
-    fn lists_grow_and_shrink_at_both_ends() {
-        check_replies(&[
-            ("RPUSH l c d", ":2"),
-            ("LPUSH l b a", ":4"),
-            ("LRANGE l 0 -1", "[$a $b $c $d]"),
-            ("LLEN l", ":4"),
-            ("LPOP l", "$a"),
-            ("RPOP l", "$d"),
-            ("RPOP l 0", "[]"),
-            ("RPOP l 5", "[$c $b]"),
-            ("EXISTS l", ":0"),
-            ("LPUSHX l a", ":0"),
-            ("RPUSHX l a", ":0"),
-            ("LPOP l", "$-"),
-            ("LPOP l 1", "[-]"),
-            ("LPOP l -1", "-ERR value is out of range, must be positive"),
-            ("LPOP l 1 2", "-ERR wrong number of arguments for 'lpop' command"),
-        ]);
+pub(super) fn lmove(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    let (from, to) = (End::parse(call.argument(3))?, End::parse(call.argument(4))?);
+    shift(store, call, (from, to), reply)
+}
+
+pub(super) fn rpoplpush(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    shift(store, call, (End::Tail, End::Head), reply)
+}
+
+/// Moves an element from one end of a list to an end of a list.
+fn shift(store: &mut Store, call: &Call<'_>, (from, to): (End, End), reply: &mut Vec<u8>) -> Done {
+    if list(store, call)?.is_none() {
+        write_null(reply);
+        return Ok(());
     }
-
-    #[test]
-    fn elements_are_read_and_set_by_place() {
-        check_replies(&[
-            ("RPUSH l a b c", ":3"),
-            ("LINDEX l 0", "$a"),
-            ("LINDEX l -1", "$c"),
-            ("LINDEX l 3", "$-"),
-            ("LINDEX l -4", "$-"),
-            ("LSET l -1 z", "+OK"),
-            ("LSET l 3 z", "-ERR index out of range"),
-            ("LSET none 0 z", "-ERR no such key"),
-            ("LRANGE l 1 100", "[$b $z]"),
-            ("LRANGE l 2 1", "[]"),
-            ("LTRIM l 1 1", "+OK"),
-            ("LRANGE l 0 -1", "[$b]"),
-            ("LTRIM l 5 9", "+OK"),
-            ("EXISTS l", ":0"),
-        ]);
-    }
-
-    #[test]
-    fn equal_elements_are_removed_from_the_side_asked_for() {
-        for (count, removed, left) in [
-            ("2", ":2", "[$b $b $a]"),
-            ("-2", ":2", "[$a $b $b]"),
-            ("0", ":3", "[$b $b]"),
-            ("-9223372036854775808", ":3", "[$b $b]"),
-        ] {
-            check_replies(&[
-                ("RPUSH l a b a b a", ":5"),
-                (&format!("LREM l {count} a"), removed),
-                ("LRANGE l 0 -1", left),
-            ]);
+    store.get::<List>(call.argument(2), call.now_ms)?;
+    let rotates = call.key() == call.argument(2);
+    let element = store.edit(call.key(), |list: &mut List| {
+        let element = from.pop(list)?;
+        if rotates {
+            to.push(list, element.clone());
         }
+        Some(element)
+    })?;
+    let Some(element) = element.flatten() else { return Ok(()) };
+    write_option(Some(&element), reply);
+    if !rotates {
+        to.push(store.get_or_new::<List>(call.argument(2))?, element);
+    }
+    Ok(())
+}
+
+/// The options of LPOS.
+struct Search {
+    rank: i64,
+    count: Option<usize>,
+    most: usize,
+}
+
+impl Search {
+    fn parse(call: &Call<'_>) -> Result<Self, Refusal> {
+        let mut search = Self { rank: 1, count: None, most: usize::MAX };
+        let mut words = call.from(3);
+        while let Some(word) = words.next() {
+            let number = words.next().ok_or(Refusal::SYNTAX)?;
+            let number = integer(number);
+            let positive = |said| {
+                let number = number.and_then(|number| usize::try_from(number).ok());
+                number.ok_or(Refusal::Text(said))
+            };
+            match word.to_ascii_lowercase().as_slice() {
+                b"rank" => match number.ok_or(Refusal::NOT_INTEGER)? {
+                    0 => {
+                        return Err(Refusal::Text(
+                            "ERR RANK can't be zero: use 1 to start from the first match, 2 from \
+                             the second ... or use negative to start from the end of the list",
+                        ));
+                    }
+                    i64::MIN => {
+                        return Err(Refusal::Text(
+                            "ERR value is out of range, value must between -9223372036854775807 \
+                             and 9223372036854775807",
+                        ));
+                    }
+                    rank => search.rank = rank,
+                },
+                b"count" => search.count = Some(positive("ERR COUNT can't be negative")?),
+                b"maxlen" => search.most = positive("ERR MAXLEN can't be negative")?,
+                _ => return Err(Refusal::SYNTAX),
+            }
+        }
+        if search.most == 0 {
+            search.most = usize::MAX;
+        }
+        Ok(search)
     }
 
-    #[test]
-    fn ranges_stay_within_the_list_whatever_the_numbers() {
-        for start in [i64::MIN, -4, -1, 0, 1, 4, i64::MAX] {
-            for stop in [i64::MIN, -4, -1, 0, 1, 4, i64::MAX] {
-                let range = range(start, stop, 3);
-                assert!(range.start <= range.end && range.end <= 3, "{start} {stop}");
-            }
+    /// The places of `element` in `list`.
+    fn find(&self, list: &List, element: &[u8]) -> Vec<usize> {
+        let skipped = usize::try_from(self.rank.unsigned_abs() - 1).unwrap_or(usize::MAX);
+        let count = match self.count {
+            Some(0) => usize::MAX,
+            Some(count) => count,
+            None => 1,
+        };
+        let is_it = |place: &usize| *list[*place] == *element;
+        let places = 0..list.len();
+        if self.rank > 0 {
+            places.take(self.most).filter(is_it).skip(skipped).take(count).collect()
+        } else {
+            let places = places.rev().take(self.most);
+            places.filter(is_it).skip(skipped).take(count).collect()
         }
     }
 }
+
+pub(super) fn lpos(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    let search = Search::parse(call)?;
+    let places =
+        list(store, call)?.map_or_else(Vec::new, |list| search.find(list, call.argument(2)));
+    if search.count.is_some() {
+        write_array(places.len(), reply);
+        places.iter().for_each(|place| write_integer(*place as i64, reply));
+        return Ok(());
+    }
+    match places.first() {
+        Some(place) => write_integer(*place as i64, reply),
+        None => write_null(reply),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@
 //! - Time is the time the replicas agreed on, [`At::time_ms`], and never goes back. A key whose
 //!   expiry has come is gone at once, not when someone looks.
 //! - What Redis answers in no particular order, KEYS, HGETALL, SMEMBERS and their like, comes sorted.
-//! - RANDOMKEY and SPOP draw from the slot, so a client can foresee them.
+//! - RANDOMKEY, SPOP and SRANDMEMBER draw by the slot, so a client can foresee them.
 //! - SCAN walks in the order of a hash, and a part of it ends early when it is long.
 //! - Scores are shown with the fewest digits that give them back, as in Redis 7.2 and later; minus zero
 //!   is zero. INCRBYFLOAT and HINCRBYFLOAT add in 64 bits, where Redis has 80 on some machines: digits may
@@ -43,13 +43,11 @@ mod glob;
 mod hashes;
 mod keys;
 mod lists;
-mod looking;
-mod lots;
-mod moving;
+mod object;
+mod random;
 mod replies;
 mod scan;
 mod sets;
-mod setting;
 mod shape;
 mod snapshot;
 mod store;
@@ -61,7 +59,7 @@ mod zset;
 
 pub use glob::matches;
 pub use shape::Shape;
-pub use table::{Row, commands, find};
+pub use table::{Row, commands, find, takes};
 
 /// The longest string, in bytes; Redis has 512 MiB. No longer one fits a command, and APPEND and
 /// SETRANGE refuse to make one.
@@ -183,6 +181,7 @@ fn run(store: &mut Store, row: &Row, call: &Call<'_>, reply: &mut Vec<u8>) {
         reply.truncate(start);
         refusal.write(call, reply);
     }
+    assert!(reply.len() > start, "{} gives a reply", row.name);
 }
 
 /// Two services are equal when their states are.
@@ -350,10 +349,10 @@ impl<'a> Call<'a> {
     }
 }
 
-/// What a handler says: its reply is written, or nothing has changed and this is why.
+/// The outcome of a handler: its reply is written, or nothing has changed for this reason.
 type Done = Result<(), Refusal>;
 
-/// Why a command changes nothing.
+/// A reason for which a command changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Refusal {
     /// The whole text of the error.

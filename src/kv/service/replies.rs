@@ -4,7 +4,7 @@ use crate::kv::resp::{write_array, write_bulk, write_null};
 
 use super::{Done, REPLY_BYTES_MAX, Refusal};
 
-/// What a bulk string takes besides its bytes, at most: type, length and two line ends.
+/// Bytes that a bulk string takes besides its own, at most: type, length and two line ends.
 pub(super) const BULK_OVERHEAD_BYTES: usize = 16;
 
 /// Appends an array of bulk strings, unless it would be too long. The items are walked over twice,

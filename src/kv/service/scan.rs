@@ -12,7 +12,7 @@ use super::entries::{self, PARTS};
 use super::replies::{BULK_OVERHEAD_BYTES, write_bulks};
 use super::store::{Hash, Set, Store};
 use super::zset::Zset;
-use super::{Call, Done, Refusal, floats, glob, lots};
+use super::{Call, Done, Refusal, floats, glob, random};
 
 /// What a score takes, at most.
 const SCORE_BYTES: usize = 24;
@@ -26,7 +26,7 @@ const PART_BYTES_MAX: usize = 1 << 20;
 /// How many a client is given that does not say.
 const COUNT: usize = 10;
 
-/// What a client asks for behind the cursor.
+/// The options that a client gives behind the cursor.
 struct Asked<'a> {
     cursor: u64,
     count: usize,
@@ -122,9 +122,9 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// Where a name stands in the walk. Cursors of 48 bits are numbers to every client.
+/// The place of a name in the walk. Cursors of 48 bits are numbers to every client.
 fn place(name: &[u8]) -> u64 {
-    lots::spread(name) >> CURSOR_SHIFT
+    random::spread(name) >> CURSOR_SHIFT
 }
 
 const CURSOR_SHIFT: u32 = 16;
@@ -152,7 +152,7 @@ pub(super) fn scan(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done 
     // As many parts of the map as hold what is asked for, and one key more to go on from.
     let mut keys = Vec::new();
     for part in part_at(asked.cursor)..PARTS {
-        let live = store.entries().part(part).filter(|(_, entry)| entry.is_live(call.now_ms));
+        let live = store.part(part, call.now_ms);
         keys.extend(live.filter(|(key, _)| place(key) >= asked.cursor));
         if keys.len() > asked.count {
             break;

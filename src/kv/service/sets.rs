@@ -1,15 +1,15 @@
-//! Sets, whose members come sorted.
+//! Sets, whose members come sorted: changed, combined, and drawn from.
 
 use std::collections::BTreeSet;
 
-use crate::kv::resp::{integer, write_integer};
+use crate::kv::resp::{integer, write_array, write_integer};
 
-use super::lots::Lots;
-use super::replies::{write_bulks, write_option};
+use super::random::SlotRandom;
+use super::replies::{BULK_OVERHEAD_BYTES, write_bulks, write_option};
 use super::store::{Set, Store};
-use super::{Call, Done, Refusal};
+use super::{Call, Done, REPLY_BYTES_MAX, Refusal};
 
-pub(super) fn set<'s>(store: &'s Store, call: &Call<'_>) -> Result<Option<&'s Set>, Refusal> {
+fn set<'s>(store: &'s Store, call: &Call<'_>) -> Result<Option<&'s Set>, Refusal> {
     store.get::<Set>(call.key(), call.now_ms)
 }
 
@@ -72,15 +72,15 @@ pub(super) fn spop(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
 }
 
 /// Draws up to `count` members, each choice of so many being as likely as any other.
-pub(super) fn draw(set: &Set, count: usize, slot: u64) -> Vec<Box<[u8]>> {
-    let mut lots = Lots::of(slot);
+fn draw(set: &Set, count: usize, slot: u64) -> Vec<Box<[u8]>> {
+    let mut random = SlotRandom::of(slot);
     let (mut wanted, mut left) = (count.min(set.len()), set.len());
     let mut drawn = Vec::with_capacity(wanted);
     for member in set {
         if wanted == 0 {
             break;
         }
-        if lots.below(left) < wanted {
+        if random.below(left) < wanted {
             drawn.push(member.clone());
             wanted -= 1;
         }
@@ -102,7 +102,7 @@ fn sets<'s, 'a>(
     keys.into_iter().map(|key| store.get::<Set>(key, call.now_ms)).collect()
 }
 
-pub(super) fn intersection<'s, 'a>(
+fn intersection<'s, 'a>(
     store: &'s Store,
     call: &Call<'_>,
     keys: impl Iterator<Item = &'a [u8]>,
@@ -115,7 +115,7 @@ pub(super) fn intersection<'s, 'a>(
     Ok(members.filter(|member| sets.iter().all(|set| set.contains(*member))).collect())
 }
 
-pub(super) fn union<'s, 'a>(
+fn union<'s, 'a>(
     store: &'s Store,
     call: &Call<'_>,
     keys: impl Iterator<Item = &'a [u8]>,
@@ -125,7 +125,7 @@ pub(super) fn union<'s, 'a>(
 }
 
 /// The members of the set under `first` that are in none of the others.
-pub(super) fn difference<'s, 'a>(
+fn difference<'s, 'a>(
     store: &'s Store,
     call: &Call<'_>,
     first: &[u8],
@@ -158,6 +158,107 @@ pub(super) fn sunion(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Don
 pub(super) fn sdiff(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let left = difference(store, call, call.key(), call.from(2))?;
     write_bulks(left.iter().copied(), reply)
+}
+
+pub(super) fn smove(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    let (to, member) = (call.argument(2), call.argument(3));
+    let Some(from) = set(store, call)? else {
+        write_integer(0, reply);
+        return Ok(());
+    };
+    store.get::<Set>(to, call.now_ms)?;
+    let moves = from.contains(member);
+    if moves && call.key() != to {
+        store.edit(call.key(), |set: &mut Set| set.remove(member))?;
+        store.get_or_new::<Set>(to)?.insert(member.into());
+    }
+    write_integer(moves.into(), reply);
+    Ok(())
+}
+
+pub(super) fn sinterstore(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    let members = owned(intersection(store, call, call.from(2))?.into_iter());
+    keep(store, call, members, reply)
+}
+
+pub(super) fn sunionstore(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    let members = owned(union(store, call, call.from(2))?.into_iter());
+    keep(store, call, members, reply)
+}
+
+pub(super) fn sdiffstore(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    let members = owned(difference(store, call, call.argument(2), call.from(3))?.into_iter());
+    keep(store, call, members, reply)
+}
+
+fn owned<'s>(members: impl Iterator<Item = &'s [u8]>) -> Set {
+    members.map(Box::from).collect()
+}
+
+/// Makes the first key this set, whatever it was before.
+fn keep(store: &mut Store, call: &Call<'_>, members: Set, reply: &mut Vec<u8>) -> Done {
+    store.remove(call.key());
+    write_integer(members.len() as i64, reply);
+    if !members.is_empty() {
+        *store.get_or_new::<Set>(call.key())? = members;
+    }
+    Ok(())
+}
+
+pub(super) fn sintercard(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    let count = integer(call.argument(1)).and_then(|count| usize::try_from(count).ok());
+    let count = count.filter(|count| *count > 0);
+    let count = count.ok_or(Refusal::Text("ERR numkeys should be greater than 0"))?;
+    if count > call.len() - 2 {
+        return Err(Refusal::Text("ERR Number of keys can't be greater than number of args"));
+    }
+    let limit = match (call.len() - 2 - count, call.argument(2 + count)) {
+        (0, _) => 0,
+        (2, word) if word.eq_ignore_ascii_case(b"limit") => {
+            let limit = integer(call.argument(3 + count)).and_then(|limit| limit.try_into().ok());
+            limit.ok_or(Refusal::Text("ERR LIMIT can't be negative"))?
+        }
+        _ => return Err(Refusal::SYNTAX),
+    };
+    let shared = intersection(store, call, call.from(2).take(count))?.len();
+    let shared = if limit == 0 { shared } else { shared.min(limit) };
+    write_integer(shared as i64, reply);
+    Ok(())
+}
+
+pub(super) fn smismember(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    let set = set(store, call)?;
+    write_array(call.len() - 2, reply);
+    for member in call.from(2) {
+        write_integer(set.is_some_and(|set| set.contains(member)).into(), reply);
+    }
+    Ok(())
+}
+
+/// Draws members by the slot and leaves them there; with a count below zero each time anew.
+pub(super) fn srandmember(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    if call.len() > 3 {
+        return Err(Refusal::SYNTAX);
+    }
+    let set = set(store, call)?;
+    if call.len() == 2 {
+        let drawn = set.map_or_else(Vec::new, |set| draw(set, 1, call.slot));
+        write_option(drawn.first().map(|member| &member[..]), reply);
+        return Ok(());
+    }
+    let count = call.integer(2)?;
+    let Some(set) = set else { return write_bulks(std::iter::empty(), reply) };
+    if let Ok(count) = usize::try_from(count) {
+        let drawn = draw(set, count, call.slot);
+        return write_bulks(drawn.iter().map(|member| &member[..]), reply);
+    }
+    let members: Vec<&[u8]> = set.iter().map(|member| &member[..]).collect();
+    let count = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
+    let mut random = SlotRandom::of(call.slot);
+    // No more are drawn than would be refused.
+    let count = count.min(REPLY_BYTES_MAX / BULK_OVERHEAD_BYTES + 1);
+    let drawn: Vec<_> = (0..count).map(|_| members[random.below(members.len())]).collect();
+    write_bulks(drawn.into_iter(), reply)
 }
 
 #[cfg(test)]
@@ -249,5 +350,33 @@ mod tests {
         }
 
         assert!(times.iter().all(|times| (230..=370).contains(times)), "{times:?}");
+    }
+
+    #[test]
+    fn sets_are_kept_under_another_key() {
+        check_replies(&[
+            ("SADD a 1 2 3", ":3"),
+            ("SADD b 2 3 4", ":3"),
+            ("SINTERSTORE c a b", ":2"),
+            ("SMEMBERS c", "[$2 $3]"),
+            ("SUNIONSTORE c a b", ":4"),
+            ("SDIFFSTORE a a b", ":1"),
+            ("SMEMBERS a", "[$1]"),
+            ("SINTERSTORE c a b", ":0"),
+            ("EXISTS c", ":0"),
+            ("SINTERCARD 2 b b LIMIT 2", ":2"),
+            ("SINTERCARD 1 b", ":3"),
+            ("SINTERCARD 0 b", "-ERR numkeys should be greater than 0"),
+            ("SINTERCARD 3 b", "-ERR Number of keys can't be greater than number of args"),
+            ("SMISMEMBER b 1 2", "[:0 :1]"),
+            ("SMOVE a b 1", ":1"),
+            ("SMOVE a b 1", ":0"),
+            ("EXISTS a", ":0"),
+            ("SCARD b", ":4"),
+            ("SRANDMEMBER none", "$-"),
+            ("SRANDMEMBER b 9", "[$1 $2 $3 $4]"),
+            ("SRANDMEMBER none 5", "[]"),
+            ("SCARD b", ":4"),
+        ]);
     }
 }

@@ -1,9 +1,9 @@
-//! What a reply holds, for those who show it in RESP3. The service itself always answers in RESP2,
+//! The meaning of a reply, for those who show it in RESP3. The service itself always answers in RESP2,
 //! where a map, a set and a list are all arrays, and a score is a string.
 
 use crate::kv::resp::Command;
 
-/// What the values of a RESP2 reply mean.
+/// The meaning of the values of a RESP2 reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// No more than they say.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Refusal;
 use super::bytes::Bytes;
-use super::entries::{Entries, Place};
+use super::entries::{Entries, PARTS, Place};
 use super::expiries::{Expiries, NEVER};
 use super::watched::Watched;
 use super::zset::Zset;
@@ -31,7 +31,7 @@ pub(super) enum Value {
     Zset(Arc<Zset>),
 }
 
-/// What a key stands for.
+/// The value of a key, and its expiry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) value: Value,
@@ -59,7 +59,7 @@ pub(super) struct Store {
     clock_ms: u64,
 }
 
-/// What an edit did, so that a key counts as modified only if it was.
+/// The result of an edit, so that a key counts as modified only if it was.
 pub(super) trait Change {
     fn is_change(&self) -> bool;
 }
@@ -124,7 +124,8 @@ impl Store {
     fn drop_expired(&mut self) {
         while let Some(keys) = self.expiries.take_due(self.clock_ms) {
             for key in keys {
-                self.entries.remove(&key);
+                let gone = self.entries.remove(&key);
+                assert!(gone.is_some(), "a key that expires is there");
                 self.watched.modify(&key);
             }
         }
@@ -142,12 +143,19 @@ impl Store {
 
     /// How many keys there are after the last [`advance`](Self::advance), and how many of them expire.
     pub(super) fn counts(&self) -> (usize, usize) {
-        (self.entries.len(), self.expiries.len())
+        let (keys, expiring) = (self.entries.len(), self.expiries.len());
+        assert!(expiring <= keys, "{expiring} of {keys} keys cannot expire");
+        (keys, expiring)
     }
 
     /// The keys and entries at `now_ms`, in an order that must not be shown.
     pub(super) fn unordered(&self, now_ms: u64) -> impl Iterator<Item = (&[u8], &Entry)> {
-        self.entries.iter().filter(move |(_, entry)| entry.is_live(now_ms))
+        (0..PARTS).flat_map(move |part| self.part(part, now_ms))
+    }
+
+    /// The keys and entries at `now_ms` in one part of the map, in an order that must not be shown.
+    pub(super) fn part(&self, part: usize, now_ms: u64) -> impl Iterator<Item = (&[u8], &Entry)> {
+        self.entries.part(part).filter(move |(_, entry)| entry.is_live(now_ms))
     }
 
     /// All entries as the map holds them.
@@ -360,5 +368,21 @@ mod tests {
         store.edit(b"k", |set: &mut Set| set.clear()).unwrap();
 
         assert_eq!(store, Store::default());
+    }
+
+    #[test]
+    #[should_panic(expected = "1 of 0 keys cannot expire")]
+    fn no_more_keys_expire_than_there_are() {
+        let mut store = Store::default();
+        store.expiries.shift(b"k", NEVER, 10);
+        store.counts();
+    }
+
+    #[test]
+    #[should_panic(expected = "a key that expires is there")]
+    fn a_key_that_is_gone_does_not_expire() {
+        let mut store = Store::default();
+        store.expiries.shift(b"k", NEVER, 10);
+        store.advance(10);
     }
 }

@@ -6,6 +6,8 @@ use super::replies::{write_option, write_options};
 use super::store::{Store, Text};
 use super::{Call, Done, NEVER, REPLY_BYTES_MAX, Refusal, STRING_BYTES_MAX, floats};
 
+pub(super) mod set;
+
 fn text<'s>(store: &'s Store, call: &Call<'_>) -> Result<Option<&'s [u8]>, Refusal> {
     Ok(store.get::<Text>(call.key(), call.now_ms)?.map(|text| &text[..]))
 }

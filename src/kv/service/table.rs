@@ -1,16 +1,14 @@
-//! The commands: their names, how many arguments they take, and who runs them.
+//! The table of commands: names, numbers of arguments, and handlers.
 
 use crate::kv::resp::Command;
 
 use super::shape::{self, Shape, ShapeOf};
 use super::store::Store;
-use super::zset::{changing, popping, range, reading};
-use super::{
-    Call, Done, expiry, hashes, keys, lists, looking, moving, scan, sets, setting, strings,
-    transaction,
-};
+use super::strings::{self, set};
+use super::zset::{add, range, remove, score};
+use super::{Call, Done, expiry, hashes, keys, lists, object, scan, sets, transaction};
 
-/// What runs a command. The kind says whether it may change the state.
+/// The function that runs a command. The kind says whether it may change the state.
 #[derive(Clone, Copy)]
 pub(super) enum Handler {
     Read(fn(&Store, &Call<'_>, &mut Vec<u8>) -> Done),
@@ -29,7 +27,7 @@ pub struct Row {
     kind: Kind,
 }
 
-/// Who may send a command, and what it needs.
+/// The senders that a command is for, and its needs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// Anyone; it works on keys or on the clock.
@@ -88,8 +86,7 @@ impl Row {
     #[inline]
     #[must_use]
     pub fn takes(&self, count: usize) -> bool {
-        let arity = usize::from(self.arity.unsigned_abs());
-        if self.arity < 0 { count >= arity } else { count == arity }
+        takes(self.arity, count)
     }
 
     const fn keys_at(mut self, first: i8, last: i8, step: i8) -> Self {
@@ -122,6 +119,14 @@ impl Row {
     }
 }
 
+/// Whether a command of this [arity](Row::arity) takes `count` arguments, the name counted.
+#[inline]
+#[must_use]
+pub fn takes(arity: i8, count: usize) -> bool {
+    let least = usize::from(arity.unsigned_abs());
+    if arity < 0 { count >= least } else { count == least }
+}
+
 /// The commands that clients may send, sorted by name.
 pub fn commands() -> impl Iterator<Item = &'static Row> {
     TABLE.iter().filter(|row| !row.is_internal())
@@ -142,7 +147,7 @@ pub fn find(name: &[u8]) -> Option<&'static Row> {
     }
 }
 
-/// Where each row is, by the [`spot`] of its name or, if that was taken, the next free one. More than
+/// The place of each row, by the [`spot`] of its name or, if that was taken, the next free one. More than
 /// half of it is empty, so that a search is short, and ends.
 static INDEX: [u8; 512] = index();
 
@@ -213,9 +218,9 @@ static TABLE: &[Row] = &[
     write("flushdb", -1, keys::flush).keyless(),
     read("get", 2, strings::get),
     write("getdel", 2, strings::getdel),
-    write("getex", -2, setting::getex),
+    write("getex", -2, set::getex),
     read("getrange", 4, strings::getrange),
-    write("getset", 3, setting::getset),
+    write("getset", 3, set::getset),
     write("hdel", -3, hashes::hdel),
     read("hexists", 3, hashes::hexists),
     read("hget", 3, hashes::hget),
@@ -236,59 +241,59 @@ static TABLE: &[Row] = &[
     write("incrbyfloat", 3, strings::incrbyfloat),
     read("keys", 2, keys::keys).keyless(),
     read("lindex", 3, lists::lindex),
-    write("linsert", 5, moving::linsert),
+    write("linsert", 5, lists::linsert),
     read("llen", 2, lists::llen),
-    write("lmove", 5, moving::lmove).keys_at(1, 2, 1),
+    write("lmove", 5, lists::lmove).keys_at(1, 2, 1),
     write("lpop", -2, lists::lpop),
-    read("lpos", -3, moving::lpos),
+    read("lpos", -3, lists::lpos),
     write("lpush", -3, lists::lpush),
     write("lpushx", -3, lists::lpushx),
     read("lrange", 4, lists::lrange),
     write("lrem", 4, lists::lrem),
     write("lset", 4, lists::lset),
     write("ltrim", 4, lists::ltrim),
-    read("memory", -2, looking::memory).keys_at(2, 2, 1),
+    read("memory", -2, object::memory).keys_at(2, 2, 1),
     read("mget", -2, strings::mget).many_keys(),
-    write("mset", -3, setting::mset).keys_at(1, -1, 2),
-    write("msetnx", -3, setting::msetnx).keys_at(1, -1, 2),
-    read("object", -2, looking::object).keys_at(2, 2, 1),
+    write("mset", -3, set::mset).keys_at(1, -1, 2),
+    write("msetnx", -3, set::msetnx).keys_at(1, -1, 2),
+    read("object", -2, object::object).keys_at(2, 2, 1),
     write("persist", 2, expiry::persist),
     write("pexpire", -3, expiry::pexpire),
     write("pexpireat", -3, expiry::pexpireat),
     read("pexpiretime", 2, expiry::pexpiretime),
     read("ping", -1, keys::ping).stateless(),
-    write("psetex", 4, setting::psetex),
+    write("psetex", 4, set::psetex),
     read("pttl", 2, expiry::pttl),
     read("randomkey", 1, keys::randomkey).keyless(),
     write("rename", 3, keys::rename).keys_at(1, 2, 1),
     write("renamenx", 3, keys::renamenx).keys_at(1, 2, 1),
     write("rpop", -2, lists::rpop),
-    write("rpoplpush", 3, moving::rpoplpush).keys_at(1, 2, 1),
+    write("rpoplpush", 3, lists::rpoplpush).keys_at(1, 2, 1),
     write("rpush", -3, lists::rpush),
     write("rpushx", -3, lists::rpushx),
     write("sadd", -3, sets::sadd),
     read("scan", -2, scan::scan).keyless(),
     read("scard", 2, sets::scard),
     read("sdiff", -2, sets::sdiff).many_keys().shaped(shape::set),
-    write("sdiffstore", -3, moving::sdiffstore).many_keys(),
-    write("set", -3, setting::set),
-    write("setex", 4, setting::setex),
-    write("setnx", 3, setting::setnx),
+    write("sdiffstore", -3, sets::sdiffstore).many_keys(),
+    write("set", -3, set::set),
+    write("setex", 4, set::setex),
+    write("setnx", 3, set::setnx),
     write("setrange", 4, strings::setrange),
     read("sinter", -2, sets::sinter).many_keys().shaped(shape::set),
-    read("sintercard", -3, moving::sintercard).keys_at(2, -1, 1),
-    write("sinterstore", -3, moving::sinterstore).many_keys(),
+    read("sintercard", -3, sets::sintercard).keys_at(2, -1, 1),
+    write("sinterstore", -3, sets::sinterstore).many_keys(),
     read("sismember", 3, sets::sismember),
     read("smembers", 2, sets::smembers).shaped(shape::set),
-    read("smismember", -3, moving::smismember),
-    write("smove", 4, moving::smove).keys_at(1, 2, 1),
+    read("smismember", -3, sets::smismember),
+    write("smove", 4, sets::smove).keys_at(1, 2, 1),
     write("spop", -2, sets::spop).shaped(shape::set_if_counted),
-    read("srandmember", -2, moving::srandmember),
+    read("srandmember", -2, sets::srandmember),
     write("srem", -3, sets::srem),
     read("sscan", -3, scan::sscan),
     read("strlen", 2, strings::strlen),
     read("sunion", -2, sets::sunion).many_keys().shaped(shape::set),
-    write("sunionstore", -3, moving::sunionstore).many_keys(),
+    write("sunionstore", -3, sets::sunionstore).many_keys(),
     read("time", 1, keys::time).keyless(),
     read("touch", -2, keys::exists).many_keys(),
     write("transaction", -2, transaction::transaction).internal(),
@@ -296,29 +301,35 @@ static TABLE: &[Row] = &[
     read("type", 2, keys::kind),
     write("unlink", -2, keys::del).many_keys(),
     write("versions", -2, transaction::versions).internal(),
-    write("zadd", -4, changing::zadd).shaped(shape::double_if_increment),
-    read("zcard", 2, reading::zcard),
-    read("zcount", 4, reading::zcount),
-    write("zincrby", 4, changing::zincrby).shaped(shape::double),
-    read("zlexcount", 4, reading::zlexcount),
-    read("zmscore", -3, reading::zmscore).shaped(shape::double),
-    write("zpopmax", -2, popping::zpopmax).shaped(shape::scored_if_counted),
-    write("zpopmin", -2, popping::zpopmin).shaped(shape::scored_if_counted),
+    write("zadd", -4, add::zadd).shaped(shape::double_if_increment),
+    read("zcard", 2, score::zcard),
+    read("zcount", 4, score::zcount),
+    write("zincrby", 4, add::zincrby).shaped(shape::double),
+    read("zlexcount", 4, score::zlexcount),
+    read("zmscore", -3, score::zmscore).shaped(shape::double),
+    write("zpopmax", -2, remove::zpopmax).shaped(shape::scored_if_counted),
+    write("zpopmin", -2, remove::zpopmin).shaped(shape::scored_if_counted),
     read("zrange", -4, range::zrange).shaped(shape::scored_if_asked),
     read("zrangebylex", -4, range::zrangebylex),
     read("zrangebyscore", -4, range::zrangebyscore).shaped(shape::scored_if_asked),
-    read("zrank", 3, reading::zrank),
-    write("zrem", -3, popping::zrem),
-    write("zremrangebylex", 4, popping::zremrangebylex),
-    write("zremrangebyrank", 4, popping::zremrangebyrank),
-    write("zremrangebyscore", 4, popping::zremrangebyscore),
+    read("zrank", 3, score::zrank),
+    write("zrem", -3, remove::zrem),
+    write("zremrangebylex", 4, remove::zremrangebylex),
+    write("zremrangebyrank", 4, remove::zremrangebyrank),
+    write("zremrangebyscore", 4, remove::zremrangebyscore),
     read("zrevrange", -4, range::zrevrange).shaped(shape::scored_if_asked),
     read("zrevrangebylex", -4, range::zrevrangebylex),
     read("zrevrangebyscore", -4, range::zrevrangebyscore).shaped(shape::scored_if_asked),
-    read("zrevrank", 3, reading::zrevrank),
+    read("zrevrank", 3, score::zrevrank),
     read("zscan", -3, scan::zscan),
-    read("zscore", 3, reading::zscore).shaped(shape::double),
+    read("zscore", 3, score::zscore).shaped(shape::double),
 ];
+
+/// A command of this name that does nothing and answers nothing, which none may.
+#[cfg(test)]
+pub(super) const fn mute(name: &'static str) -> Row {
+    read(name, 2, |_, _, _| Ok(()))
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,4 @@
-//! What holds for all commands, and the short notation in which their tests are written.
+//! Tests of rules for all commands, and the short notation in which tests are written.
 
 use super::*;
 use crate::kv::resp::{RespReply, write_command};
@@ -173,4 +173,16 @@ fn snapshots_do_not_show_how_the_state_was_reached() {
     ]);
 
     assert_eq!(straight, roundabout);
+}
+
+#[test]
+#[should_panic(expected = "get gives a reply")]
+fn a_command_cannot_stay_without_a_reply() {
+    let row = table::mute("get");
+    let mut room = Arguments::default();
+    let Ok(Parsed::Complete { value, .. }) = room.parse(b"GET k\n", &RespLimits::default()) else {
+        panic!("the command is complete");
+    };
+    let call = Call { slot: 1, now_ms: 0, name: "get", arguments: value };
+    run(&mut Store::default(), &row, &call, &mut Vec::new());
 }

@@ -1,4 +1,4 @@
-//! Which keys somebody watches, so that EXEC can tell whether they were modified.
+//! Watched keys, so that EXEC can tell whether they were modified.
 
 use std::collections::BTreeMap;
 
@@ -84,6 +84,8 @@ impl Watched {
         self.versions.insert(key.into(), version);
         self.by_version.insert(version, key.into());
         self.bytes += key.len();
+        let is_unique = self.versions.len() == self.by_version.len();
+        assert!(is_unique, "each watched key has one version, and each version one key");
     }
 
     /// Whether `key` is watched.
@@ -126,5 +128,13 @@ mod tests {
         watched.watch(&large[1..]);
         watched.watch(&large[2..]);
         assert!(watched.versions.len() == 2 && watched.bytes <= BYTES_MAX);
+    }
+
+    #[test]
+    #[should_panic(expected = "each watched key has one version")]
+    fn a_version_without_a_key_is_noticed() {
+        let mut watched = Watched::default();
+        watched.by_version.insert(9, b"stray"[..].into());
+        watched.watch(b"k");
     }
 }

@@ -38,7 +38,7 @@ impl RedisConnection {
                 .as_ref()
                 .map(|transaction| (transaction.len(), transaction.bytes())),
             watched: self.watches.keys(),
-            input_bytes: self.input.len() - self.start,
+            input_bytes: self.input.len(),
             output_bytes: self.queue.bytes(),
         };
         client::described(&self.session, &waiting, now_ms)

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-pub(super) mod changing;
-pub(super) mod popping;
+pub(super) mod add;
 pub(super) mod range;
-pub(super) mod reading;
+pub(super) mod remove;
+pub(super) mod score;
 
 /// The most members of a block. Small enough that shifting its members costs about what finding the
 /// place does, and large enough that the blocks of a million members are counted in a microsecond.
@@ -56,6 +56,7 @@ impl Zset {
 
     /// Gives `member` this score, whether it is there or not. The score is a number.
     pub(super) fn insert(&mut self, member: &[u8], score: f64) {
+        assert!(!score.is_nan(), "a score is a number");
         // Zero has one form, so that equal states have equal bytes.
         let score = score + 0.0;
         let member = match self.scores.get_key_value_mut(member) {
@@ -170,7 +171,9 @@ impl Zset {
         let is_before = |other: &Scored| other.compare(score, member).is_lt();
         let at = self.blocks.partition_point(|block| block.last().is_some_and(is_before));
         let block = &mut self.blocks[at];
-        block.remove(block.partition_point(is_before));
+        let gone = block.remove(block.partition_point(is_before));
+        let is_same = gone.compare(score, member).is_eq();
+        assert!(is_same, "the order has a member where its score says");
         self.lengths[at] -= 1;
         if block.is_empty() {
             self.blocks.remove(at);
@@ -275,5 +278,21 @@ mod tests {
         zset.remove_range(0..1000);
 
         assert!(zset == Zset::default() && zset.blocks.is_empty() && zset.lengths.is_empty());
+    }
+
+    #[test]
+    #[should_panic(expected = "a score is a number")]
+    fn what_is_no_number_is_no_score() {
+        Zset::default().insert(b"m", f64::NAN);
+    }
+
+    #[test]
+    #[should_panic(expected = "the order has a member where its score says")]
+    fn a_member_whose_score_was_changed_behind_its_back_is_noticed() {
+        let mut zset = Zset::default();
+        zset.insert(b"a", 1.0);
+        zset.insert(b"b", 2.0);
+        zset.scores.insert(b"a"[..].into(), 1.5);
+        zset.remove(b"a");
     }
 }

@@ -1,4 +1,4 @@
-//! Sorted sets: ranges by rank, by score and by member.
+//! Ranges of sorted sets by rank, by score and by member.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use crate::kv::service::replies::write_bulks;
 use crate::kv::service::store::Store;
 use crate::kv::service::{Call, Done, Refusal, floats};
 
-use super::reading::zset;
+use super::score::zset;
 use super::{Scored, Zset};
 
 /// Scores from one bound to another, each of which may be left out.
@@ -49,8 +49,8 @@ pub(super) struct LexRange<'a> {
 enum Bound<'a> {
     Least,
     Most,
-    At(&'a [u8]),
-    Beside(&'a [u8]),
+    Included(&'a [u8]),
+    Excluded(&'a [u8]),
 }
 
 impl<'a> LexRange<'a> {
@@ -58,8 +58,8 @@ impl<'a> LexRange<'a> {
         let bound = |text: &'a [u8]| match text {
             b"-" => Ok(Bound::Least),
             b"+" => Ok(Bound::Most),
-            [b'[', rest @ ..] => Ok(Bound::At(rest)),
-            [b'(', rest @ ..] => Ok(Bound::Beside(rest)),
+            [b'[', rest @ ..] => Ok(Bound::Included(rest)),
+            [b'(', rest @ ..] => Ok(Bound::Excluded(rest)),
             _ => Err(Refusal::Text("ERR min or max not valid string range item")),
         };
         Ok(Self { min: bound(min)?, max: bound(max)? })
@@ -69,20 +69,20 @@ impl<'a> LexRange<'a> {
         let start = zset.rank_where(|one| match self.min {
             Bound::Least => false,
             Bound::Most => true,
-            Bound::At(member) => *one.member < *member,
-            Bound::Beside(member) => *one.member <= *member,
+            Bound::Included(member) => *one.member < *member,
+            Bound::Excluded(member) => *one.member <= *member,
         });
         let end = zset.rank_where(|one| match self.max {
             Bound::Least => false,
             Bound::Most => true,
-            Bound::At(member) => *one.member <= *member,
-            Bound::Beside(member) => *one.member < *member,
+            Bound::Included(member) => *one.member <= *member,
+            Bound::Excluded(member) => *one.member < *member,
         });
         start..end.max(start)
     }
 }
 
-/// What the bounds of a range count.
+/// The measure that the bounds of a range are given in.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum By {
     Rank,

@@ -1,40 +1,30 @@
-//! Drawing lots that every replica draws alike: the slot is the only chance there is.
+//! Deterministic randomness, seeded by the slot, and a hash of names that is the same for ever.
 
-/// A sequence of numbers that look random and follow from the slot.
+use crate::model::random::{SplitMix64, mix};
+
+/// Numbers that look random and follow from the slot.
 ///
-/// They reach replies and the state, so they must stay the same in every version of the program:
-/// this is SplitMix64, written out.
-pub(super) struct Lots(u64);
+/// They reach replies and the state, so they must stay the same in every version of the program.
+pub(super) struct SlotRandom(SplitMix64);
 
-impl Lots {
-    /// The sequence of a slot.
+impl SlotRandom {
+    /// The numbers of a slot.
     pub(super) fn of(slot: u64) -> Self {
-        Self(slot)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mix(self.0)
+        Self(SplitMix64::new(slot))
     }
 
     /// Draws a number below `count`, which is above zero. The lowest are preferred, by no more than
     /// `count` in 2^64.
     pub(super) fn below(&mut self, count: usize) -> usize {
-        (self.next() % count.max(1) as u64) as usize
+        (self.0.number() % count.max(1) as u64) as usize
     }
 
     /// Draws one of `keys`, in whatever order they come, in one pass and without copying them: the
     /// one whose hash, mixed with the slot, is least.
     pub(super) fn one_of<'a>(&mut self, keys: impl Iterator<Item = &'a [u8]>) -> Option<&'a [u8]> {
-        let draw = self.next();
+        let draw = self.0.number();
         keys.min_by_key(|key| (mix(hash(key) ^ draw), *key))
     }
-}
-
-fn mix(number: u64) -> u64 {
-    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
 }
 
 /// A number for a name, evenly spread and the same for ever.
@@ -54,10 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lots_stay_the_same_for_ever() {
-        let mut lots = Lots::of(0);
-
-        assert_eq!(lots.next(), 0xe220_a839_7b1d_cdaf);
+    fn the_hash_stays_the_same_for_ever() {
         assert_eq!(hash(b"foobar"), 0x8594_4171_f739_67e8);
     }
 
@@ -66,8 +53,8 @@ mod tests {
         let keys: Vec<_> = (0..100u8).map(|key| [key]).collect();
 
         for slot in 0..100 {
-            let forth = Lots::of(slot).one_of(keys.iter().map(|key| &key[..]));
-            let back = Lots::of(slot).one_of(keys.iter().rev().map(|key| &key[..]));
+            let forth = SlotRandom::of(slot).one_of(keys.iter().map(|key| &key[..]));
+            let back = SlotRandom::of(slot).one_of(keys.iter().rev().map(|key| &key[..]));
             assert_eq!(forth, back);
         }
     }
@@ -78,7 +65,7 @@ mod tests {
         let mut drawn = [0; 10];
 
         for slot in 0..1000 {
-            let key = Lots::of(slot).one_of(keys.iter().map(|key| &key[..])).unwrap();
+            let key = SlotRandom::of(slot).one_of(keys.iter().map(|key| &key[..])).unwrap();
             drawn[usize::from(key[0])] += 1;
         }
 

@@ -1,11 +1,11 @@
-//! Sorted sets: giving scores and changing them.
+//! Additions to sorted sets: ZADD and ZINCRBY.
 
 use crate::kv::resp::{write_integer, write_null};
 use crate::kv::service::store::Store;
 use crate::kv::service::{Call, Done, Refusal, floats};
 
 use super::Zset;
-use super::reading::{write_score, zset};
+use super::score::{write_score, zset};
 
 /// The options of ZADD.
 #[derive(Default)]
@@ -18,8 +18,8 @@ struct Options {
     increment: bool,
 }
 
-/// What ZADD is to do about one member.
-enum Deed {
+/// The change that ZADD makes to one member.
+enum Update {
     Nothing,
     Add(f64),
     Change(f64),
@@ -65,20 +65,20 @@ impl Options {
         Ok(())
     }
 
-    /// What becomes of a member with the score `old`, if it is there.
-    fn deed(&self, old: Option<f64>, score: f64) -> Result<Deed, Refusal> {
+    /// The change to a member with the score `old`, if it is there.
+    fn update(&self, old: Option<f64>, score: f64) -> Result<Update, Refusal> {
         let Some(old) = old else {
-            return Ok(if self.only_old { Deed::Nothing } else { Deed::Add(score) });
+            return Ok(if self.only_old { Update::Nothing } else { Update::Add(score) });
         };
         if self.only_new {
-            return Ok(Deed::Nothing);
+            return Ok(Update::Nothing);
         }
         let new = if self.increment { old + score } else { score };
         if new.is_nan() {
             return Err(Refusal::Text("ERR resulting score is not a number (NaN)"));
         }
         let unwanted = (self.only_greater && new <= old) || (self.only_less && new >= old);
-        Ok(if unwanted { Deed::Nothing } else { Deed::Change(new) })
+        Ok(if unwanted { Update::Nothing } else { Update::Change(new) })
     }
 }
 
@@ -110,13 +110,13 @@ pub(in crate::kv::service) fn zadd(
     let (mut added, mut changed) = (0, 0);
     for (score, member) in call.pairs(first)? {
         let old = zset.score(member);
-        match options.deed(old, floats::argument(score)?)? {
-            Deed::Nothing => {}
-            Deed::Add(score) => {
+        match options.update(old, floats::argument(score)?)? {
+            Update::Nothing => {}
+            Update::Add(score) => {
                 zset.insert(member, score);
                 added += 1;
             }
-            Deed::Change(score) => {
+            Update::Change(score) => {
                 changed += i64::from(old != Some(score));
                 zset.insert(member, score);
             }
@@ -147,9 +147,9 @@ fn increment(
 ) -> Done {
     let by = floats::argument(by)?;
     let old = zset(store, call)?.and_then(|zset| zset.score(member));
-    match options.deed(old, by)? {
-        Deed::Nothing => write_null(reply),
-        Deed::Add(score) | Deed::Change(score) => {
+    match options.update(old, by)? {
+        Update::Nothing => write_null(reply),
+        Update::Add(score) | Update::Change(score) => {
             store.look_up_or_new::<Zset>(call.key())?.insert(member, score);
             if old != Some(score) {
                 store.modified(call.key());

@@ -1,4 +1,4 @@
-//! OBJECT and MEMORY: what is told of a value beside itself.
+//! OBJECT and MEMORY: the encoding and the size of a value.
 //!
 //! Encodings are those that Redis would use for such a value; here each kind of value has one.
 

@@ -2,10 +2,10 @@
 
 use crate::kv::resp::{write_integer, write_null, write_ok};
 
-use super::expiry::{Unit, deadline_ms};
-use super::replies::write_option;
-use super::store::{Store, Text};
-use super::{Call, Done, NEVER, Refusal};
+use crate::kv::service::expiry::{Unit, deadline_ms};
+use crate::kv::service::replies::write_option;
+use crate::kv::service::store::{Store, Text};
+use crate::kv::service::{Call, Done, NEVER, Refusal};
 
 /// The options of SET and GETEX.
 #[derive(Default)]
@@ -57,7 +57,7 @@ impl<'a> Options<'a> {
     }
 }
 
-pub(super) fn set(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+pub(in crate::kv::service) fn set(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let (key, text) = (call.key(), call.argument(2));
     if call.len() == 3 {
         store.set(key, text, NEVER);
@@ -92,11 +92,19 @@ fn set_until(store: &mut Store, call: &Call<'_>, text: &[u8], expires_ms: u64) {
     }
 }
 
-pub(super) fn setex(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+pub(in crate::kv::service) fn setex(
+    store: &mut Store,
+    call: &Call<'_>,
+    reply: &mut Vec<u8>,
+) -> Done {
     set_with_expiry(store, call, Unit::SECONDS, reply)
 }
 
-pub(super) fn psetex(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+pub(in crate::kv::service) fn psetex(
+    store: &mut Store,
+    call: &Call<'_>,
+    reply: &mut Vec<u8>,
+) -> Done {
     set_with_expiry(store, call, Unit::MILLISECONDS, reply)
 }
 
@@ -107,7 +115,11 @@ fn set_with_expiry(store: &mut Store, call: &Call<'_>, unit: Unit, reply: &mut V
     Ok(())
 }
 
-pub(super) fn getset(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+pub(in crate::kv::service) fn getset(
+    store: &mut Store,
+    call: &Call<'_>,
+    reply: &mut Vec<u8>,
+) -> Done {
     let old = store.get::<Text>(call.key(), call.now_ms)?;
     write_option(old.map(|old| &old[..]), reply);
     store.set(call.key(), call.argument(2), NEVER);
@@ -115,7 +127,11 @@ pub(super) fn getset(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) ->
 }
 
 /// GETEX: reads a string and may change when it expires.
-pub(super) fn getex(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+pub(in crate::kv::service) fn getex(
+    store: &mut Store,
+    call: &Call<'_>,
+    reply: &mut Vec<u8>,
+) -> Done {
     let options = Options::parse(call, 2)?;
     let refused = options.only_if_absent
         || options.only_if_present
@@ -139,7 +155,11 @@ pub(super) fn getex(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> 
     Ok(())
 }
 
-pub(super) fn setnx(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+pub(in crate::kv::service) fn setnx(
+    store: &mut Store,
+    call: &Call<'_>,
+    reply: &mut Vec<u8>,
+) -> Done {
     let absent = store.entry(call.key(), call.now_ms).is_none();
     if absent {
         store.set(call.key(), call.argument(2), NEVER);
@@ -148,7 +168,11 @@ pub(super) fn setnx(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> 
     Ok(())
 }
 
-pub(super) fn mset(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+pub(in crate::kv::service) fn mset(
+    store: &mut Store,
+    call: &Call<'_>,
+    reply: &mut Vec<u8>,
+) -> Done {
     for (key, text) in call.pairs(1)? {
         store.set(key, text, NEVER);
     }
@@ -156,7 +180,11 @@ pub(super) fn mset(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
     Ok(())
 }
 
-pub(super) fn msetnx(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+pub(in crate::kv::service) fn msetnx(
+    store: &mut Store,
+    call: &Call<'_>,
+    reply: &mut Vec<u8>,
+) -> Done {
     let absent = call.pairs(1)?.all(|(key, _)| store.entry(key, call.now_ms).is_none());
     if absent {
         for (key, text) in call.pairs(1)? {

@@ -1,4 +1,4 @@
-//! Sorted sets: scores, ranks and counts.
+//! Scores, ranks and counts of sorted sets.
 
 use crate::kv::resp::{write_bulk, write_integer, write_null};
 use crate::kv::service::replies::{write_option, write_options};

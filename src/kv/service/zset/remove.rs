@@ -1,4 +1,4 @@
-//! Sorted sets: taking members out.
+//! Removals from sorted sets: ZREM, ZPOPMIN, ZREMRANGEBYRANK and their relatives.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use crate::kv::service::{Call, Done, Refusal};
 
 use super::Zset;
 use super::range::{LexRange, ScoreRange, write_scored};
-use super::reading::zset;
+use super::score::zset;
 
 pub(in crate::kv::service) fn zrem(
     store: &mut Store,

@@ -1,4 +1,4 @@
-//! A cluster's files and processes: settings, keys, and who starts what has ended.
+//! A cluster's files and processes: settings, keys, and a supervisor that restarts replicas.
 
 pub mod settings;
 #[allow(clippy::disallowed_types, reason = "certificates are valid from now on")]

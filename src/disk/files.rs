@@ -4,13 +4,13 @@
 //! and are readable by their owner only; what else lies in the directory is left alone.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Disk;
+use super::{Disk, LockFile};
 use crate::model::checkpoint::Source;
 use crate::model::error::Error;
 
@@ -21,7 +21,7 @@ pub struct Files {
     /// To sync names.
     directory: File,
     /// Held as long as this lives; without it nothing may be changed.
-    lock: Option<File>,
+    lock: Option<LockFile>,
     /// What has been written to.
     open: BTreeMap<String, Grown>,
 }
@@ -50,6 +50,8 @@ struct Opened {
 }
 
 const LOCK: &str = "lock";
+/// The access that files are made with.
+const MODE: u32 = 0o600;
 
 impl Files {
     /// Makes a directory, if there is none, and opens it.
@@ -75,12 +77,10 @@ impl Files {
     pub fn open(path: &Path) -> Result<Self, Error> {
         let directory = File::open(path).map_err(Error::file("open directory", path))?;
         let name = path.join(LOCK);
-        let lock = create().open(&name).map_err(Error::file("open", &name))?;
-        let lock = hold(lock).map_err(|refused| match refused {
-            Refused::Held(holder) => {
-                Error::Locked { directory: path.display().to_string(), holder }
-            }
-            Refused::Failed(error) => Error::file("lock", &name)(error),
+        let lock = LockFile::take(&name, MODE).map_err(Error::file("lock", &name))?;
+        let lock = lock.map_err(|process| {
+            let directory = path.display().to_string();
+            Error::Locked { directory, holder: in_words(&process) }
         })?;
         Ok(Self { path: path.to_owned(), directory, lock: Some(lock), open: BTreeMap::new() })
     }
@@ -88,11 +88,7 @@ impl Files {
     /// The process that uses a directory, in words; nothing if none does.
     #[must_use]
     pub fn holder(path: &Path) -> Option<String> {
-        let mut lock = File::open(path.join(LOCK)).ok()?;
-        match lock.try_lock_shared() {
-            Err(TryLockError::WouldBlock) => Some(holder(&mut lock)),
-            _ => None,
-        }
+        LockFile::holder(&path.join(LOCK)).ok()?.map(|process| in_words(&process))
     }
 
     /// Opens a directory to look into it, whoever uses it.
@@ -262,36 +258,10 @@ impl Source for Opened {
 /// How a file is opened that may not be there yet.
 fn create() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    options.read(true).write(true).create(true).truncate(false).mode(MODE);
     options
 }
 
-/// Why a lock was not given.
-enum Refused {
-    Held(String),
-    Failed(io::Error),
-}
-
-/// Takes the lock, and leaves the number of this process there for whoever is refused.
-fn hold(mut lock: File) -> Result<File, Refused> {
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            return Err(Refused::Held(holder(&mut lock)));
-        }
-        Err(TryLockError::Error(error)) => return Err(Refused::Failed(error)),
-    }
-    lock.set_len(0).map_err(Refused::Failed)?;
-    writeln!(lock, "{}", std::process::id()).map_err(Refused::Failed)?;
-    Ok(lock)
-}
-
-/// Who has left its number in a lock.
-fn holder(lock: &mut File) -> String {
-    let mut holder = String::new();
-    let _ = lock.read_to_string(&mut holder);
-    match holder.trim() {
-        "" => "a process".to_owned(),
-        holder => format!("process {holder}"),
-    }
+fn in_words(process: &str) -> String {
+    if process.is_empty() { "a process".to_owned() } else { format!("process {process}") }
 }

@@ -1,4 +1,4 @@
-//! What must survive a crash.
+//! The disk: a journal and checkpoints, which survive a crash.
 //!
 //! A replica has a [`Store`]: a journal of records, and its latest checkpoints. The store works on a
 //! [`Disk`], which is small enough for the simulator to tear, lose, corrupt and fill it; the code that
@@ -16,6 +16,7 @@ mod frame;
 mod inspect;
 #[allow(clippy::disallowed_methods, reason = "an edge: has a thread, and times its syncs")]
 mod journal;
+mod lock;
 mod memory;
 mod meter;
 pub(crate) mod names;
@@ -39,12 +40,13 @@ pub use inspect::{
     CheckpointLine, RecordKind, RecordLine, Verified, checkpoints, is_anybodys, owner, records,
 };
 pub use journal::{Journal, Wake};
+pub use lock::LockFile;
 pub use memory::MemoryDisk;
 pub use meter::{DiskMeter, SyncTimes};
 pub use recovery::Recovered;
 pub use store::Store;
 
-/// What a turn leaves for the disk. `R` is the protocol's record.
+/// A change that a turn leaves for the disk. `R` is the protocol's record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Durable<R> {
     /// A record that only the next one of its kind replaces.
@@ -55,8 +57,8 @@ pub enum Durable<R> {
     Checkpoint(Cut),
     /// Slots below this one need not be kept.
     Forget(Slot),
-    /// All slots from `from` on and below `to` are decided, and their records say what they hold. Nothing
-    /// said rests on this, and it goes to the disk with the next record: a replica that starts again
+    /// All slots from `from` on and below `to` are decided, and their records say what they hold. No
+    /// message rests on this, and it goes to the disk with the next record: a replica that starts again
     /// knows by it what it need not learn.
     Decided {
         /// The first of these slots.

@@ -73,7 +73,7 @@ fn of(log: &str, now_ms: u64) -> LastWords {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deploy::supervisor::{Lock, runs};
+    use crate::deploy::supervisor::{lock, runs};
     use std::time::{Duration, SystemTime};
 
     const SERVING: &str = r#"{"timestamp":"x","level":"INFO","message":"serving","replica":1}"#;
@@ -105,7 +105,7 @@ mod tests {
         fs::create_dir(&home).unwrap();
         fs::write(home.join(TROUBLE), "ends again and again\n").unwrap();
         let trouble = || last_words(&home, runs(cluster.path()), 0).trouble;
-        let supervisor = Lock::take(cluster.path()).unwrap();
+        let supervisor = lock(cluster.path()).unwrap();
 
         assert_eq!(trouble().as_deref(), Some("ends again and again"));
         fs::create_dir(home.join("data")).unwrap();

@@ -16,7 +16,7 @@ use crate::deploy::settings::{
     self, Addresses, ClusterSettings, DIRECTORY, Layers, NodeSettings, PREFIX,
 };
 use crate::deploy::setup::replica_home;
-use crate::deploy::supervisor::{Lock, PID, Supervisor, TROUBLE, signals};
+use crate::deploy::supervisor::{PID, Supervisor, TROUBLE, lock, signals};
 use crate::disk::Files;
 use crate::model::error::{Error, in_shell};
 use crate::model::types::ReplicaId;
@@ -36,7 +36,7 @@ pub(super) fn run(
         check_ports(replicas.map(|each| (ReplicaId(each as u16), plan.addresses(each))))?;
         super::make(&plan, false)?;
     }
-    let _lock = Lock::take(directory)?;
+    let _lock = lock(directory)?;
     let (n, nodes) = read(directory, set)?;
     agree(wishes, n, &nodes)?;
     check_ports(nodes.iter().map(|node| (node.config.me, node.listen)))

@@ -1,55 +1,27 @@
-//! One supervisor a cluster, and how to find it.
+//! The lock of a supervisor, of which a cluster has one at a time, and the way to find it.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, Write};
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::disk::LockFile;
 use crate::model::error::Error;
 
 const FILE: &str = "up.pid";
 
-/// Held by the process that runs the cluster in a directory. The system lets go of it when the process
-/// ends, however it ends, so what an old process has left in the file misleads nobody.
-#[derive(Debug)]
-pub struct Lock {
-    file: File,
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // Not removed: who has it open already would hold another file than the next. And let go of in so
-        // many words: a child between its fork and its program holds it, too.
-        let _ = self.file.set_len(0).and_then(|()| self.file.unlock());
-    }
-}
-
-impl Lock {
-    /// Takes the lock of a directory.
-    ///
-    /// # Errors
-    /// [`Error::Running`] when another process holds it, or what the system says.
-    pub fn take(directory: &Path) -> Result<Self, Error> {
-        let fail = Error::file("use", &directory.join(FILE));
-        let mut file = open(directory).map_err(&fail)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let pid = read(&mut file).map_err(&fail)?;
-                let directory = directory.display().to_string();
-                return Err(Error::Running { directory, pid });
-            }
-            Err(TryLockError::Error(error)) => return Err(fail(error)),
-        }
-        let write = |file: &mut File| {
-            file.set_len(0)?;
-            writeln!(file, "{}", std::process::id())
-        };
-        write(&mut file).map_err(&fail)?;
-        Ok(Self { file })
-    }
+/// Takes the lock of the process that runs the cluster in a directory.
+///
+/// # Errors
+/// [`Error::Running`] when another process holds it, or what the system says.
+pub fn lock(directory: &Path) -> Result<LockFile, Error> {
+    let path = directory.join(FILE);
+    let taken = LockFile::take(&path, 0o666).map_err(Error::file("use", &path))?;
+    taken.map_err(|pid| {
+        let directory = directory.display().to_string();
+        Error::Running { directory, pid }
+    })
 }
 
 /// Asks the process that runs the cluster in a directory to end, and waits until it has. Answers its
@@ -58,20 +30,15 @@ impl Lock {
 /// # Errors
 /// [`Error::StillRunning`] when it has not ended in time, or what the system says.
 pub fn stop(directory: &Path, timeout: Duration) -> Result<Option<String>, Error> {
-    let fail = Error::file("use", &directory.join(FILE));
-    if !directory.join(FILE).exists() {
-        return Ok(None);
-    }
-    let mut file = open(directory).map_err(&fail)?;
-    if !is_held(&file).map_err(&fail)? {
-        return Ok(None);
-    }
-    let pid = read(&mut file).map_err(&fail)?;
+    let path = directory.join(FILE);
+    let fail = Error::file("use", &path);
+    let holder = || LockFile::holder(&path).map_err(&fail);
+    let Some(pid) = holder()? else { return Ok(None) };
     let number = pid.parse().ok().and_then(Pid::from_raw);
     let number = number.ok_or_else(|| fail(io::ErrorKind::InvalidData.into()))?;
     kill_process(number, Signal::TERM).map_err(|error| fail(error.into()))?;
     let until = Instant::now() + timeout;
-    while is_held(&file).map_err(&fail)? {
+    while holder()?.is_some() {
         if Instant::now() >= until {
             return Err(Error::StillRunning { pid, waited_s: timeout.as_secs() });
         }
@@ -83,27 +50,7 @@ pub fn stop(directory: &Path, timeout: Duration) -> Result<Option<String>, Error
 /// Whether a process runs the cluster in a directory.
 pub fn runs(directory: &Path) -> bool {
     // Who may not look at the lock knows of no such process.
-    File::open(directory.join(FILE)).and_then(|file| is_held(&file)).unwrap_or_default()
-}
-
-fn open(directory: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).open(directory.join(FILE))
-}
-
-fn read(file: &mut File) -> io::Result<String> {
-    let mut text = String::new();
-    file.rewind()?;
-    file.read_to_string(&mut text)?;
-    Ok(text.trim_end().to_owned())
-}
-
-fn is_held(file: &File) -> io::Result<bool> {
-    match file.try_lock_shared() {
-        Ok(()) => file.unlock().map(|()| false),
-        Err(TryLockError::WouldBlock) => Ok(true),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
+    LockFile::holder(&directory.join(FILE)).is_ok_and(|holder| holder.is_some())
 }
 
 #[cfg(test)]
@@ -113,16 +60,16 @@ mod tests {
     #[test]
     fn a_second_supervisor_is_refused_with_the_number_of_the_first() {
         let directory = tempfile::tempdir().unwrap();
-        let lock = Lock::take(directory.path()).unwrap();
+        let held = lock(directory.path()).unwrap();
 
-        let refused = Lock::take(directory.path());
+        let refused = lock(directory.path());
 
         assert!(matches!(refused, Err(Error::Running { pid, .. })
                 if pid == std::process::id().to_string()));
         assert!(runs(directory.path()));
-        drop(lock);
+        drop(held);
         assert!(!runs(directory.path()));
-        Lock::take(directory.path()).unwrap();
+        lock(directory.path()).unwrap();
     }
 
     #[test]

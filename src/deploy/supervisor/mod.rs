@@ -1,13 +1,12 @@
-//! Runs the replicas of a cluster on one machine as processes, and starts again what dies.
+//! A supervisor: runs the replicas of a cluster on one machine as processes, and restarts those that die.
 //!
 //! The supervisor is one loop that waits for a signal, the end of a child being one, or for the time to
 //! start a child again. Children have a process group of their own, so a Ctrl-C reaches them through the
 //! supervisor only. They hold the reading end of a pipe whose other end the supervisor holds, and end
 //! when it closes: however the supervisor ends, no child outlives it.
 
-mod ending;
+mod exit;
 mod lock;
-mod patience;
 #[cfg(test)]
 mod tests;
 mod trouble;
@@ -25,23 +24,22 @@ use signal_hook::iterator::Signals;
 
 use crate::model::error::Error;
 
-pub use ending::{Fate, ProcessExit};
-pub use lock::{Lock, runs, stop};
-pub use patience::RestartDelay;
+pub use exit::{Fate, ProcessExit, RestartDelay};
+pub use lock::{lock, runs, stop};
 pub use trouble::FILE as TROUBLE;
 use trouble::Trouble;
 
 /// The file in the directory of a replica that holds the number of its process, while it has one.
 pub const PID: &str = "pid";
 
-/// Takes what is wrong with a child, or nothing once nothing is.
+/// A taker of what is wrong with a child, or of nothing once nothing is.
 pub type Keep<'a> = dyn Fn(usize, Option<&str>) + 'a;
 
-/// What is run.
+/// The children to be run, and those who are told of them.
 pub struct Supervisor<'a> {
     /// The command of each child.
     pub command: Box<dyn FnMut(usize) -> Result<Command, Error> + 'a>,
-    /// The last thing a child said, to be repeated where it is not started again.
+    /// The last error that a child reported, to be repeated where it is not started again.
     pub last_words: Box<dyn Fn(usize) -> Option<String> + 'a>,
     /// Who is told what happens, a line each.
     pub tell: Box<dyn FnMut(&str) + 'a>,
@@ -119,7 +117,7 @@ impl Supervisor<'_> {
     /// # Errors
     /// A child that cannot be started, or [`Error::AllEnded`].
     pub fn run(&mut self, n: usize, signals: &Receiver<i32>) -> Result<(), Error> {
-        let mut patience = vec![RestartDelay::default(); n];
+        let mut delays = vec![RestartDelay::default(); n];
         let mut troubles = vec![Trouble::default(); n];
         (0..n).for_each(|index| (self.keep)(index, None));
         let mut replicas = Vec::new();
@@ -134,7 +132,7 @@ impl Supervisor<'_> {
                     (self.tell)(&format!("stopping all replicas{again}"));
                     return self.end(&mut replicas, signals);
                 }
-                _ => self.step(&mut replicas, &mut patience, &mut troubles)?,
+                _ => self.step(&mut replicas, &mut delays, &mut troubles)?,
             }
             if replicas.iter().all(Replica::has_ended) {
                 return Err(Error::AllEnded { n, code: common_code(&replicas) });
@@ -154,7 +152,7 @@ impl Supervisor<'_> {
     fn step(
         &mut self,
         replicas: &mut [Replica],
-        patience: &mut [RestartDelay],
+        delays: &mut [RestartDelay],
         troubles: &mut [Trouble],
     ) -> Result<(), Error> {
         for (index, replica) in replicas.iter_mut().enumerate() {
@@ -169,7 +167,7 @@ impl Supervisor<'_> {
                     };
                     (self.note_pid)(index, None);
                     let (lived, ending) = (since.elapsed(), ProcessExit::from(status));
-                    let pause = patience[index].after(lived);
+                    let pause = delays[index].after(lived);
                     *replica = self.next(index, ending, pause);
                     self.note(index, ending, lived, trouble);
                 }
@@ -184,7 +182,7 @@ impl Supervisor<'_> {
                                 (self.keep)(index, Some(&what));
                                 (self.tell)(&format!("replica {index} {what}"));
                             }
-                            let pause = patience[index].after(Duration::ZERO);
+                            let pause = delays[index].after(Duration::ZERO);
                             Replica::Waits { until: Instant::now() + pause }
                         }
                     };
@@ -206,7 +204,7 @@ impl Supervisor<'_> {
             }
             Fate::Stay(why) => {
                 (self.tell)(&format!("replica {index} ended: {ending}; not started again: {why}"));
-                // One that was killed has said nothing of it.
+                // One that was killed has reported nothing.
                 if matches!(ending, ProcessExit::Code(_)) {
                     self.repeat_last_words(index);
                 }

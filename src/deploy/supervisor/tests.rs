@@ -118,8 +118,8 @@ fn what_ends_for_the_same_reason_again_and_again_is_told_once_in_words() {
     let (lines, kept, outcome) = watch(&["exit 1", "sleep 60"], "in 1600 ms", true);
 
     outcome.unwrap();
-    let words = "ends again and again for the same reason, exit code 1: these; it is tried again every few \
-                 seconds, so mend what it says";
+    let words = "ends again and again for the same reason, exit code 1: these; it is restarted every \
+                 few seconds: fix the cause";
     let told = lines.iter().filter(|line| line.ends_with(words)).count();
     assert_eq!(told, 1, "{lines:#?}");
     assert_eq!(kept, [(0, words.to_owned())]);

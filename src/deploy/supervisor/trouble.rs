@@ -1,9 +1,8 @@
-//! What a child ends of, again and again.
+//! The trouble of a child that ends again and again.
 
 use std::time::Duration;
 
-use super::ending::{Fate, ProcessExit};
-use super::patience::RestartDelay;
+use super::exit::{Fate, ProcessExit, RestartDelay};
 
 /// The file in the directory of a replica that says, in one line of text, what is wrong with it: why it
 /// ended and is not started again, or why it ends again and again; and what helps. There is none while
@@ -13,7 +12,7 @@ pub const FILE: &str = "trouble";
 /// Owns what is known of the ends of one child.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trouble {
-    /// How it ended last and what it said last, and how often that was the same in a row.
+    /// How it ended last and what it reported last, and how often that was the same in a row.
     last: Option<(ProcessExit, Option<String>)>,
     times: u32,
     kept: bool,
@@ -23,7 +22,7 @@ impl Trouble {
     /// Ends for the same reason after which that is worth a word.
     const TIMES: u32 = 3;
 
-    /// Notes an end after a life of this length; what is to be said of it, if that is worth a word.
+    /// Notes an end after a life of this length; what is to be reported, if anything.
     pub fn on_end(
         &mut self,
         ending: ProcessExit,
@@ -50,14 +49,14 @@ impl Trouble {
         Some(format!("{said}; {}", ending.remedy(durable)))
     }
 
-    /// Notes why it could not even be started; what is to be said of that, if it is news.
+    /// Notes why it could not even be started; what is to be reported, if it is news.
     pub fn on_failure(&mut self, why: &str) -> Option<String> {
         let end = (ProcessExit::Code(1), Some(why.to_owned()));
         if self.last.as_ref() == Some(&end) {
             return None;
         }
         (self.last, self.times, self.kept) = (Some(end), 0, true);
-        Some(format!("cannot be started, and is tried again: {why}"))
+        Some(format!("cannot be started, and is tried again every few seconds: {why}"))
     }
 
     /// It has lived long: nothing is wrong. Says whether that is news.
@@ -75,7 +74,7 @@ impl Trouble {
     }
 }
 
-/// What was said, without the name of the program.
+/// The words without the name of the program.
 fn plain(words: &str) -> &str {
     words.strip_prefix("taraflow: ").unwrap_or(words)
 }
@@ -98,8 +97,8 @@ mod tests {
         assert_eq!(
             end("taraflow: cannot open it", short).as_deref(),
             Some(
-                "ends again and again for the same reason, exit code 1: cannot open it; it is tried again \
-                 every few seconds, so mend what it says"
+                "ends again and again for the same reason, exit code 1: cannot open it; it is \
+                 restarted every few seconds: fix the cause"
             )
         );
         assert_eq!(end("taraflow: cannot open it", short), None, "it has been said");

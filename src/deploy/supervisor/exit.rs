@@ -1,15 +1,16 @@
-//! How a process ended, and what that means.
+//! The end of a process: its cause, its consequence, and the delay before a restart.
 
 use std::fmt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use crate::model::exit::{BUG, INTEGRITY, USAGE};
 
 /// The signal by which a process ends itself.
 const ABORT: i32 = signal_hook::consts::SIGABRT;
 
-/// How a process ended.
+/// The way in which a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProcessExit {
     /// By itself, with this code.
@@ -18,7 +19,7 @@ pub enum ProcessExit {
     Signal(i32),
 }
 
-/// What follows from it.
+/// The consequence of an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It is started again.
@@ -34,38 +35,40 @@ impl ProcessExit {
     pub fn fate(self, durable: bool) -> Fate {
         match self {
             Self::Code(code) if code == i32::from(USAGE) => {
-                Fate::Stay("its settings cannot be used; put them right")
+                Fate::Stay("its settings are invalid: correct them")
             }
             Self::Code(code) if code == i32::from(INTEGRITY) => {
-                Fate::Stay("its data is not what it left")
+                Fate::Stay("its data is damaged, or not its own")
             }
-            _ if !durable => Fate::Stay("it kept nothing, and has forgotten what it voted for"),
+            _ if !durable => {
+                Fate::Stay("it keeps nothing on disk, and has forgotten what it voted for")
+            }
             _ => Fate::Restart,
         }
     }
-}
 
-impl ProcessExit {
     /// What helps.
     pub(super) fn remedy(self, durable: bool) -> &'static str {
         match (self, self.fate(durable)) {
             (Self::Code(code), Fate::Stay(_)) if code == i32::from(USAGE) => {
-                "put its settings right, which `taraflow config check` tests; then `taraflow node --config` with \
-                 it runs it beside the others, or `taraflow cluster down` and `taraflow cluster up` run all anew"
+                "correct its settings, which `taraflow config check` tests; then run it beside the others with \
+                 `taraflow node --config` and its node.toml, or restart all with `taraflow cluster down` and \
+                 `taraflow cluster up`"
             }
             (Self::Code(code), Fate::Stay(_)) if code == i32::from(INTEGRITY) => {
-                "if a file or directory was only moved, put that very one back; then `taraflow node --config` with its \
-                 node.toml runs it beside the others, or `taraflow cluster down` and `taraflow cluster up` run all anew"
+                "if a file or directory was only moved, put that very one back; then run it beside the others \
+                 with `taraflow node --config` and its node.toml, or restart all with `taraflow cluster down` and \
+                 `taraflow cluster up`"
             }
             (_, Fate::Stay(_)) => {
-                "what only memory held is lost: make a new cluster, or keep data on disk"
+                "its data in memory is lost: make a new cluster, or keep data on disk"
             }
-            (Self::Signal(ABORT), _) => "it ended itself: its log may say why",
+            (Self::Signal(ABORT), _) => "it aborted: its log may say why",
             (Self::Signal(_), _) => {
-                "find out who kills it: the system does where memory is short, and says so in its own log"
+                "find out what kills it: the system does when memory is short, and says so in its own log"
             }
-            _ if self.is_bug() => "its log holds a record of it: please report that",
-            _ => "it is tried again every few seconds, so mend what it says",
+            _ if self.is_bug() => "its log holds a record of the bug: please report it",
+            _ => "it is restarted every few seconds: fix the cause",
         }
     }
 
@@ -95,6 +98,36 @@ impl fmt::Display for ProcessExit {
     }
 }
 
+/// The delay before a process that died is started again: twice as long after each early death, up
+/// to a limit.
+#[derive(Clone, Debug)]
+pub struct RestartDelay {
+    next: Duration,
+}
+
+impl Default for RestartDelay {
+    fn default() -> Self {
+        Self { next: Self::FIRST }
+    }
+}
+
+impl RestartDelay {
+    const FIRST: Duration = Duration::from_millis(100);
+    const LONGEST: Duration = Duration::from_secs(5);
+    /// Who has lived as long as this begins anew.
+    pub(super) const LONG_LIFE: Duration = Duration::from_secs(10);
+
+    /// The pause after a life of this length.
+    pub fn after(&mut self, lived: Duration) -> Duration {
+        if lived >= Self::LONG_LIFE {
+            self.next = Self::FIRST;
+        }
+        let pause = self.next;
+        self.next = (pause * 2).min(Self::LONGEST);
+        pause
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,5 +145,17 @@ mod tests {
     #[test]
     fn what_kept_nothing_is_not_started_again() {
         assert!(matches!(ProcessExit::Signal(9).fate(false), Fate::Stay(_)));
+    }
+
+    #[test]
+    fn the_delay_doubles_up_to_a_limit_and_begins_anew_after_a_long_life() {
+        let mut delay = RestartDelay::default();
+        let early = Duration::from_secs(1);
+
+        let pauses: Vec<u128> = (0..8).map(|_| delay.after(early).as_millis()).collect();
+
+        assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+        assert_eq!(delay.after(Duration::from_secs(10)).as_millis(), 100);
+        assert_eq!(delay.after(early).as_millis(), 200);
     }
 }

@@ -251,7 +251,7 @@ fn a_variable_that_is_no_setting_is_refused() {
     assert_eq!(output.status.code(), Some(2));
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(answer["ok"], false);
-    assert!(answer["error"].as_str().unwrap().contains("TARAFLOW_CLIENTS_MAX: no setting"));
+    assert!(answer["error"].as_str().unwrap().contains("TARAFLOW_CLIENTS_MAX: not a setting"));
 }
 
 #[test]

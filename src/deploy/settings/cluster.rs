@@ -1,8 +1,9 @@
-//! `cluster.toml`: what is the same on all nodes.
+//! `cluster.toml`: the settings that are the same on all nodes.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::limits::{self, LIMITS};
 use super::source::{Found, Layers, Source};
 use super::{Endpoint, ReplicaEndpoints, ToleranceOf};
 use crate::links::hello::Shared;
@@ -12,25 +13,7 @@ use crate::model::error::{Problem, Problems};
 use crate::model::quorum::Tolerance;
 use crate::model::types::ReplicaId;
 
-/// The limits in `cluster.toml`, which are no settings of a node.
-pub(super) const LIMITS: [&str; 14] = [
-    "limits.tick_ms",
-    "limits.gossip_every_ms",
-    "limits.retry_after_ms",
-    "limits.suspect_after_ms",
-    "limits.checkpoint_every",
-    "limits.checkpoint_bytes",
-    "limits.window",
-    "limits.window_bytes",
-    "limits.batches_in_flight",
-    "limits.batch_requests_max",
-    "limits.batch_bytes_max",
-    "limits.client_window",
-    "limits.sessions_max",
-    "limits.chunk_bytes",
-];
-
-/// A cluster: who is in it, and what all agree on.
+/// A cluster: its replicas, and the settings that all of them share.
 #[derive(Clone, Debug)]
 pub struct ClusterSettings {
     /// A number drawn when the cluster was made.
@@ -76,7 +59,7 @@ impl ClusterSettings {
             Tolerance::default()
         });
         let replicas = replicas(&mut source);
-        let config = limits(&mut source, replicas.len(), tolerance);
+        let config = config(&mut source, replicas.len(), tolerance);
         let place = path.display().to_string();
         let (found, mut problems) = source.finish(&super::node::NAMES, "node.toml");
         problems.0.extend(shared(&replicas, &place));
@@ -93,39 +76,11 @@ impl ClusterSettings {
     /// these can be changed one node at a time. Addresses are nobody else's matter.
     #[must_use]
     pub fn shared(&self) -> Shared {
-        let Config { checkpoint_every, checkpoint_bytes, window, .. } = self.config;
-        let Config { client_window, sessions_max, .. } = self.config;
-        let Config { batch_requests_max, batch_bytes_max, .. } = self.config;
-        let Config { command_bytes_max, chunk_bytes, .. } = self.config;
-        let Config { tick_ms, gossip_every_ms, retry_after_ms, suspect_after_ms, .. } = self.config;
-        let Config { window_bytes, batches_in_flight, .. } = self.config;
-        let binding = [
-            ("format", Self::FORMAT),
-            ("the number of replicas", self.replicas.len() as u64),
-            ("limits.checkpoint_every", checkpoint_every),
-            ("limits.checkpoint_bytes", checkpoint_bytes as u64),
-            ("limits.window", window),
-            ("limits.client_window", client_window),
-            ("limits.sessions_max", sessions_max as u64),
-            ("limits.batch_requests_max", batch_requests_max as u64),
-            ("limits.batch_bytes_max", batch_bytes_max as u64),
-            ("limits.command_bytes_max", command_bytes_max as u64),
-            ("limits.chunk_bytes", chunk_bytes as u64),
-        ];
-        let other = [
-            ("limits.tick_ms", tick_ms),
-            ("limits.gossip_every_ms", gossip_every_ms),
-            ("limits.retry_after_ms", retry_after_ms),
-            ("limits.suspect_after_ms", suspect_after_ms),
-            ("limits.window_bytes", window_bytes as u64),
-            ("limits.batches_in_flight", batches_in_flight as u64),
-        ];
-        Shared { binding: named(&binding), other: named(&other) }
+        let mut binding = limits::named(&self.config, true);
+        binding.insert("format".to_owned(), Self::FORMAT);
+        binding.insert("the number of replicas".to_owned(), self.replicas.len() as u64);
+        Shared { binding, other: limits::named(&self.config, false) }
     }
-}
-
-fn named(settings: &[(&str, u64)]) -> BTreeMap<String, u64> {
-    settings.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect()
 }
 
 fn replicas(source: &mut Source<'_>) -> Vec<ReplicaEndpoints> {
@@ -154,47 +109,28 @@ fn replicas(source: &mut Source<'_>) -> Vec<ReplicaEndpoints> {
 fn endpoint(source: &mut Source<'_>, name: &str, field: &str) -> Option<Endpoint> {
     let endpoint: Endpoint = source.required(name)?;
     if endpoint.port() == 0 {
-        source.problem(name, format!("`{name}` is {endpoint}, and nobody is reached at port 0"));
+        source.problem(
+            name,
+            format!("`{name}` is {endpoint}, and port 0 cannot be reached: write the port"),
+        );
     } else if endpoint.is_unspecified() {
         let what = format!(
-            "`{name}` is {endpoint}, at which no other machine reaches this one: write its name or \
-             address here, and `{field} = \"{endpoint}\"` under [listen] in its node.toml; that is \
-             `listen.{field}`"
+            "`{name}` is {endpoint}, which other machines cannot connect to: write this machine's \
+             name or address here, and `{field} = \"{endpoint}\"` under [listen] in its node.toml \
+             (`listen.{field}`)"
         );
         source.problem(name, what);
     }
     Some(endpoint)
 }
 
-fn limits(source: &mut Source<'_>, n: usize, tolerance: Tolerance) -> Config {
+fn config(source: &mut Source<'_>, n: usize, tolerance: Tolerance) -> Config {
     let mut config = Config { tolerance, ..Config::new(ReplicaId(0), n) };
     let count = source.tables("replicas");
-    config.tick_ms = source.within("limits.tick_ms", config.tick_ms, 1..=1_000);
-    config.gossip_every_ms =
-        source.within("limits.gossip_every_ms", config.gossip_every_ms, 1..=10_000);
-    config.retry_after_ms =
-        source.within("limits.retry_after_ms", config.retry_after_ms, 1..=60_000);
-    config.suspect_after_ms =
-        source.within("limits.suspect_after_ms", config.suspect_after_ms, 10..=600_000);
-    config.checkpoint_every =
-        source.within("limits.checkpoint_every", config.checkpoint_every, 1..=1 << 32);
-    config.checkpoint_bytes =
-        source.within("limits.checkpoint_bytes", config.checkpoint_bytes, 1 << 10..=64 << 30);
-    config.window = source.within("limits.window", config.window, 2..=1 << 20);
-    config.window_bytes =
-        source.within("limits.window_bytes", config.window_bytes, 1 << 10..=256 << 30);
-    config.batches_in_flight =
-        source.within("limits.batches_in_flight", config.batches_in_flight, 1..=1_024);
-    config.batch_requests_max =
-        source.within("limits.batch_requests_max", config.batch_requests_max, 1..=1 << 20);
-    config.batch_bytes_max =
-        source.within("limits.batch_bytes_max", config.batch_bytes_max, 1 << 10..=256 << 20);
-    config.command_bytes_max =
-        source.within("limits.command_bytes_max", config.command_bytes_max, 1 << 10..=256 << 20);
-    config.client_window = source.within("limits.client_window", config.client_window, 1..=65_536);
-    config.sessions_max = source.within("limits.sessions_max", config.sessions_max, 1..=10_000_000);
-    config.chunk_bytes =
-        source.within("limits.chunk_bytes", config.chunk_bytes, 1 << 10..=256 << 20);
+    for limit in LIMITS {
+        let value = source.within(limit.name, (limit.get)(&config), limit.range.clone());
+        (limit.set)(&mut config, value);
+    }
     match config.check() {
         Err(Error::Settings(Problems(problems))) => {
             for Problem { place, what } in problems {

@@ -1,4 +1,4 @@
-//! Where something is reached.
+//! Endpoints: hosts, by address or name, with a port.
 
 use std::fmt;
 use std::io;
@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::value::Kind;
+use super::source::Kind;
 
 /// A host, by its address or by a name that is looked up, and a port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,7 +23,7 @@ enum Host {
 }
 
 impl Endpoint {
-    /// What connects to nobody, in place of a name that means nothing here.
+    /// An address that connects to nobody, in place of a name that is unknown here.
     pub const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
     /// The port.

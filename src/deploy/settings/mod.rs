@@ -1,4 +1,4 @@
-//! What a process of a cluster is told: two files, the environment and the command line.
+//! Settings of a process of a cluster: two files, the environment and the command line.
 //!
 //! `cluster.toml` is the same on all nodes: who the replicas are, and what they must agree on. Nothing
 //! overrides it, because replicas that differ in it would part without noticing; [what is shared](ClusterSettings::shared)
@@ -9,13 +9,12 @@
 
 mod cluster;
 mod endpoint;
+mod limits;
 mod node;
-mod rules;
 mod secret;
 mod source;
 #[cfg(test)]
 mod tests;
-mod value;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -84,7 +83,7 @@ impl NodeSettings {
     }
 }
 
-/// Where a replica is reached.
+/// The endpoints at which a replica is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicaEndpoints {
     /// By the other replicas.
@@ -103,7 +102,7 @@ impl ReplicaEndpoints {
     }
 }
 
-/// Where a node listens.
+/// The addresses at which a node listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Addresses {
     /// For the other replicas.

@@ -1,4 +1,4 @@
-//! `node.toml`: what is a node's own.
+//! `node.toml`: the settings of one node.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -7,16 +7,15 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::cluster::{ClusterSettings, LIMITS};
-use super::rules;
+use super::cluster::ClusterSettings;
+use super::limits::LIMITS;
 use super::secret::{Secret, secret_file};
-use super::source::{Found, Layers, Source};
-use super::value::Kind;
+use super::source::{Found, Kind, Layers, Source};
 use super::{Addresses, Endpoint, NodeSettings, ReplicaEndpoints, ToleranceOf};
-use crate::links::tls::TlsFiles;
+use crate::links::tls::{CLIENT, Tls, TlsFiles, Unusable, name_of};
 use crate::model::config::Config;
-use crate::model::error::Error;
-use crate::model::error::Problems;
+use crate::model::error::{Error, Problems};
+use crate::model::quorum::Votes;
 use crate::model::types::ReplicaId;
 use crate::observe::frame::Level;
 
@@ -35,13 +34,13 @@ pub(super) const NAMES: [&str; 11] = [
     "observe",
 ];
 
-/// How the replicas of a cluster talk to each other.
+/// The security of the links between replicas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum LinkSecurity {
     /// Encrypted, and both ends prove who they are.
     Tls,
-    /// As it is.
+    /// Neither encrypted nor authenticated.
     Plain,
 }
 
@@ -132,13 +131,14 @@ pub fn read(
     let mine = cluster.as_ref().and_then(|cluster| member(&mut source, id?, cluster));
     let mut node = Node::read(&mut source, mine);
     if let Some(cluster) = &cluster {
-        rules::check(&mut source, cluster, &node);
+        check_exposure(&mut source, cluster, &node);
     }
     if let (Some(id), Some(tls)) = (id, &node.tls) {
-        rules::check_keys(&mut source, ReplicaId(id), tls);
+        check_keys(&mut source, ReplicaId(id), tls);
     }
+    let limits: Vec<_> = LIMITS.iter().map(|limit| limit.name).collect();
     let (mut found, mut problems) =
-        source.finish(&LIMITS, "cluster.toml, which is the same on all nodes");
+        source.finish(&limits, "cluster.toml, which is the same on all nodes");
     found.extend(of_cluster);
     problems.0.extend(wrong_in_cluster.0);
     if let (Some(unknown), true) = (node.unknown.take(), problems.0.is_empty()) {
@@ -162,7 +162,7 @@ fn member(source: &mut Source<'_>, id: u16, cluster: &ClusterSettings) -> Option
     mine.cloned()
 }
 
-/// What the file says, under what overrides it.
+/// The settings of the file and of what overrides it.
 pub(super) struct Node {
     data: Option<PathBuf>,
     gather_bytes_max: usize,
@@ -230,6 +230,58 @@ impl Node {
     }
 }
 
+/// Notes keys with which no link could be made.
+fn check_keys(source: &mut Source<'_>, me: ReplicaId, files: &TlsFiles) {
+    let tls = match Tls::load(files) {
+        Ok(tls) => tls,
+        Err(Unusable { setting, why }) => return source.problem(setting, why),
+    };
+    let (mine, path) = (name_of(me), files.cert.display());
+    if tls.names(&mine) {
+        return;
+    }
+    let others = (0..Votes::REPLICAS_MAX as u16).map(ReplicaId);
+    let other = others.map(name_of).chain([CLIENT.to_owned()]).find(|name| tls.names(name));
+    let whose = other.map_or(String::new(), |name| format!(", but {name}'s"));
+    let what = format!("the certificate {path} is not {mine}'s{whose}: use this replica's own");
+    source.problem("tls.cert", what);
+}
+
+/// Notes each address that would be open to more than it should be. A replica takes what reaches its
+/// links for its peers' word, and what reaches its clients' port for commands, so nothing that other
+/// machines can reach is open by accident.
+fn check_exposure(source: &mut Source<'_>, cluster: &ClusterSettings, node: &Node) {
+    let Some(listen) = node.listen else { return };
+    if node.transport == LinkSecurity::Plain {
+        let own = Endpoint::from(listen.links);
+        let mut all = cluster.replicas.iter().map(|replica| &replica.links).chain([&own]);
+        if let Some(address) = all.find(|address| !address.is_loopback()) {
+            let what = format!(
+                "plain links are only for replicas on one machine, but {address} is not a loopback \
+                 address: set tls.ca, tls.cert and tls.key, and remove `links = \"plain\"`"
+            );
+            source.problem("links", what);
+        }
+    }
+    if !listen.clients.ip().is_loopback() && node.password.is_none() {
+        let what = format!(
+            "the clients' port {} is reachable from other machines and has no password: set \
+             clients.password_file",
+            listen.clients
+        );
+        source.problem("listen.clients", what);
+    }
+    if !listen.admin.ip().is_loopback() && node.token.is_none() {
+        let what = format!(
+            "the admin port {} is reachable from other machines and has no authentication: set \
+             admin.token_file, or listen.admin to a loopback address, like 127.0.0.1:{}",
+            listen.admin,
+            listen.admin.port()
+        );
+        source.problem("listen.admin", what);
+    }
+}
+
 /// The directory of journal and checkpoints; none without a disk.
 fn data(source: &mut Source<'_>) -> Option<PathBuf> {
     let memory = source.or("memory", false);
@@ -285,7 +337,7 @@ fn tls(source: &mut Source<'_>, transport: LinkSecurity) -> Option<TlsFiles> {
             return None;
         }
         let Some(path) = path else {
-            // What is empty has been said to be.
+            // An empty path has been reported already.
             if source.layer(name) == Layers::NOBODY {
                 let what = format!(
                     "`{name}` is missing: links need tls.ca, tls.cert and tls.key, or, if all \
@@ -318,7 +370,10 @@ fn secret(source: &mut Source<'_>, name: &str, what: &str) -> Option<Secret> {
     match secret_file(&path) {
         Ok(text) => match text.lines().next().filter(|line| !line.is_empty()) {
             Some(line) => return Some(Secret::new(line.to_owned())),
-            None => source.problem(name, format!("{} has no {what} in it", path.display())),
+            None => source.problem(
+                name,
+                format!("{} contains no {what}: write it on the first line", path.display()),
+            ),
         },
         Err(what) => source.problem(name, what),
     }
@@ -332,7 +387,7 @@ fn token(source: &mut Source<'_>) -> Option<Secret> {
     let printable = token.bytes().all(|letter| letter.is_ascii_graphic());
     if token.len() < TOKEN_BYTES_MIN || !printable {
         let what = format!(
-            "the token must be {TOKEN_BYTES_MIN} or more letters and digits, as of `openssl rand -hex 32`"
+            "the token must be {TOKEN_BYTES_MIN} or more letters and digits, such as `openssl rand -hex 32` prints"
         );
         source.problem(NAME, what);
         return None;

@@ -42,7 +42,7 @@ pub fn secret_file(path: &Path) -> Result<String, String> {
     let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(format!(
-            "{shown} holds a secret and others than its owner may use it (mode {mode:04o}); run \
+            "{shown} contains a secret that users other than its owner can access (mode {mode:04o}): run \
              `chmod 600 {shown}`"
         ));
     }

@@ -1,22 +1,23 @@
-//! A file of settings under what overrides it.
+//! A file of settings, and the flags and variables that override it.
 //!
 //! A setting is known because it is asked for, so a name need be written once. What was never asked for
 //! is unknown, and refused with the name that was probably meant.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Display};
 use std::fs;
+use std::net::SocketAddr;
 use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use toml::Value;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::value::Kind;
 use crate::model::error::{Problem, Problems};
 
-/// What comes before a file.
+/// Overrides of a file: flags and environment.
 #[derive(Clone, Debug, Default)]
 pub struct Layers {
     /// Settings from the command line: name, value, and the flag as it was written.
@@ -26,11 +27,11 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// How far away a setting is of which nobody has said anything.
+    /// How far away a setting is that is set nowhere.
     pub(super) const NOBODY: u8 = 3;
 }
 
-/// Where a value came from.
+/// The place that a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// The command line.
@@ -39,7 +40,7 @@ pub enum Origin {
     Environment(String),
     /// A file, at a line and a column.
     File(PathBuf, usize, usize),
-    /// Nobody has said anything.
+    /// It is set nowhere.
     Default,
 }
 
@@ -54,7 +55,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A setting, as it was found.
+/// A setting as it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// Its name, the tables it stands in first.
@@ -65,7 +66,7 @@ pub struct Found {
     pub origin: Origin,
 }
 
-/// A file being read.
+/// A file of settings that is being read.
 pub(super) struct Source<'a> {
     path: &'a Path,
     text: String,
@@ -275,15 +276,45 @@ impl<'a> Source<'a> {
             let there = elsewhere.iter().find(|setting| variable(setting) == *name);
             let what = match (there, nearest(name, &known)) {
                 (Some(setting), _) => format!("`{setting}` belongs in {other}: write it there"),
-                (None, Some(meant)) => format!("no setting; did you mean {meant}?"),
-                (None, None) => "no setting; remove it from the environment".to_owned(),
+                (None, Some(meant)) => format!("not a setting; did you mean {meant}?"),
+                (None, None) => "not a setting; remove it from the environment".to_owned(),
             };
             self.problems.push(Problem::new(name, what));
         }
     }
 }
 
-/// What the names of all our variables begin with.
+/// A type that a setting can have. `config print` shows what it prints as.
+pub(super) trait Kind: DeserializeOwned + Display {
+    /// The text to write instead of one that is no such value.
+    const WANTED: &'static str;
+}
+
+impl Kind for u64 {
+    const WANTED: &'static str = "a whole number";
+}
+
+impl Kind for usize {
+    const WANTED: &'static str = "a whole number";
+}
+
+impl Kind for u16 {
+    const WANTED: &'static str = "a whole number below 65536";
+}
+
+impl Kind for bool {
+    const WANTED: &'static str = "true or false";
+}
+
+impl Kind for String {
+    const WANTED: &'static str = "a text in quotes";
+}
+
+impl Kind for SocketAddr {
+    const WANTED: &'static str = "an IP address and a port in quotes, like \"127.0.0.1:7000\"";
+}
+
+/// The beginning of the names of all our variables.
 pub const PREFIX: &str = "TARAFLOW_";
 /// The one that is no setting of a node: the directory of the cluster that commands are about.
 pub const DIRECTORY: &str = "TARAFLOW_DIR";

@@ -436,7 +436,7 @@ fn variables_of_the_environment_that_are_no_settings_are_refused() {
     };
     assert_eq!(
         problem("TARAFLOW_LIMITS_CLIENT_MAX"),
-        "TARAFLOW_LIMITS_CLIENT_MAX: no setting; did you mean TARAFLOW_LIMITS_CLIENTS_MAX?"
+        "TARAFLOW_LIMITS_CLIENT_MAX: not a setting; did you mean TARAFLOW_LIMITS_CLIENTS_MAX?"
     );
     assert!(problem("TARAFLOW_LIMITS_WINDOW").contains("belongs in cluster.toml"));
     assert!(problem("TARAFLOW_FROBNICATE").contains("remove it from the environment"));

@@ -1,4 +1,4 @@
-//! Makes the directory of a new cluster.
+//! The directory of a new cluster, and its making.
 //!
 //! ```text
 //! cluster.toml                  the same on all nodes

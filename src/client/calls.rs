@@ -1,4 +1,4 @@
-//! A client: a [session](Session) and a transport to the replicas.
+//! A client: a [session](Session) driven over a transport to the replicas.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use crate::model::batch::Replies;
 use crate::model::error::Error;
 use crate::model::types::{ClientId, Millis, ReplicaId};
 
-/// The way to the replicas. A client is connected to one replica at a time.
+/// A transport to the replicas. A client is connected to one replica at a time.
 pub trait Transport: Send {
     /// Milliseconds on a clock that never goes back.
     fn now(&self) -> Millis;
@@ -30,7 +30,7 @@ pub trait Transport: Send {
     fn hang_up(&mut self);
 }
 
-/// What came of sending.
+/// The outcome of sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sending {
     /// It is on its way.
@@ -48,7 +48,7 @@ pub enum Sending {
 pub struct Client {
     transport: Box<dyn Transport>,
     session: Session,
-    /// How long it waits before it says that an outcome is unknown.
+    /// How long it waits before it reports an outcome as unknown.
     deadline: Duration,
     /// What has just arrived.
     replies: Vec<Replies>,

@@ -1,4 +1,4 @@
-//! The client's half of exactly-once.
+//! The native client: sessions, in which each request takes effect once.
 //!
 //! A [`Session`] is what a client knows, without a thread, a clock or a connection. A [`Client`] drives
 //! one through a [`Transport`], which leads to the replicas: by channels in an embedded cluster, by TCP to

@@ -1,11 +1,11 @@
-//! A client's session: what it has asked, what is answered, and what must be sent again, and where.
+//! A client's session: its open requests, their answers, and the replica that they are sent to.
 //!
 //! No thread, no clock and no connection: whoever has these asks [`Session::to_send`] what to send to
 //! [`Session::target`], and tells the session what came of it. A session speaks to one replica at a
 //! time. When that one fails it sends all that is open to the next, in the order in which it was
 //! asked; so the requests of a session take effect in that order, each once, however often they are
 //! sent. A request is [answered](RequestOutcome::Done), or its outcome is [unknown](RequestOutcome::Unknown): what
-//! has been sent may take effect as long as the session lives, so it is never said to have failed.
+//! has been sent may take effect as long as the session lives, so it is never reported as failed.
 
 use std::collections::VecDeque;
 
@@ -13,7 +13,7 @@ use crate::links::client_messages::ClientLimits;
 use crate::model::batch::{Answer, Packer, Reply, Request, Requests};
 use crate::model::types::{ClientId, Millis, ReplicaId};
 
-/// Why a request cannot be taken now. It has not been sent and takes no effect.
+/// A reason for which a request cannot be taken now. It has not been sent and takes no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SubmitError {
     /// The session is not open yet.
@@ -31,7 +31,7 @@ pub enum SubmitError {
     },
 }
 
-/// What came of a request.
+/// The outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestOutcome<'a> {
     /// It has taken effect once, and this is the application's reply.
@@ -42,7 +42,7 @@ pub enum RequestOutcome<'a> {
     Unknown,
 }
 
-/// What is to be sent next, in full.
+/// Requests to be sent together.
 #[derive(Clone, Debug)]
 pub struct Pack {
     /// The requests, all of this session.
@@ -60,7 +60,7 @@ enum Stage {
     Closed,
 }
 
-/// How a request stands that is taken.
+/// The state of a request that is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
     Waits,
@@ -94,7 +94,7 @@ pub struct Session {
     /// How many of `packs` the target has been sent.
     sent: usize,
     /// When the target last answered, or was first asked for what is open.
-    heard_at: Millis,
+    answered_at: Millis,
     patience_ms: Millis,
     /// Replicas in a row that could not be reached at all.
     broken: u32,
@@ -117,7 +117,7 @@ impl Session {
             packer: Packer::default(),
             packs: VecDeque::new(),
             sent: 0,
-            heard_at: 0,
+            answered_at: 0,
             patience_ms: limits.retry_after_ms,
             broken: 0,
             resume_at: 0,
@@ -173,8 +173,14 @@ impl Session {
             && *standing == Standing::Waits
         {
             *standing = Standing::GivenUp;
-            self.waited_for -= 1;
+            self.on_wait_ended();
         }
+    }
+
+    /// Somebody who waited for an answer waits no longer.
+    fn on_wait_ended(&mut self) {
+        assert!(self.waited_for > 0, "a request that is waited for is counted");
+        self.waited_for -= 1;
     }
 
     fn standing(&mut self, number: u64) -> Option<&mut Standing> {
@@ -243,15 +249,19 @@ impl Session {
     }
 
     /// The pack that was [to be sent](Session::to_send) is on its way.
+    ///
+    /// # Panics
+    /// When there was none.
     pub fn was_sent(&mut self, now: Millis) {
         match &mut self.stage {
             Stage::Opening { asked } => {
                 *asked = true;
-                self.heard_at = now;
+                self.answered_at = now;
             }
             _ => {
+                assert!(self.sent < self.packs.len(), "only a pack that was to be sent can be");
                 if self.sent == 0 {
-                    self.heard_at = now;
+                    self.answered_at = now;
                 }
                 self.sent += 1;
             }
@@ -269,7 +279,7 @@ impl Session {
         {
             if reply.client.0 == self.nonce {
                 self.stage = Stage::Open(id);
-                self.heard(now);
+                self.on_answer(now);
             }
             return None;
         }
@@ -282,10 +292,10 @@ impl Session {
                 if before == Standing::Answered {
                     return None;
                 }
-                self.heard(now);
+                self.on_answer(now);
                 self.advance();
                 (before == Standing::Waits).then(|| {
-                    self.waited_for -= 1;
+                    self.on_wait_ended();
                     let outcome = match reply.answer {
                         Answer::Done(result) => RequestOutcome::Done(result),
                         _ => RequestOutcome::Told,
@@ -308,7 +318,7 @@ impl Session {
             let standing = self.taken.pop_front()?;
             self.low += 1;
             if standing == Standing::Waits {
-                self.waited_for -= 1;
+                self.on_wait_ended();
                 return Some((self.low, RequestOutcome::Unknown));
             }
         }
@@ -318,7 +328,7 @@ impl Session {
     /// Turns to the next replica when this one has been silent for too long.
     pub fn on_tick(&mut self, now: Millis) {
         let waits = self.sent > 0 || self.stage == Stage::Opening { asked: true };
-        if waits && now.saturating_sub(self.heard_at) >= self.patience_ms {
+        if waits && now.saturating_sub(self.answered_at) >= self.patience_ms {
             self.patience_ms = (2 * self.patience_ms).min(self.limits.retry_after_ms_max);
             self.turn_to_next(now);
         }
@@ -344,14 +354,14 @@ impl Session {
     fn turn_to_next(&mut self, now: Millis) {
         self.target = ReplicaId((self.target.0 + 1) % self.limits.replicas as u16);
         self.sent = 0;
-        self.heard_at = now;
+        self.answered_at = now;
         if let Stage::Opening { asked } = &mut self.stage {
             *asked = false;
         }
     }
 
-    fn heard(&mut self, now: Millis) {
-        self.heard_at = now;
+    fn on_answer(&mut self, now: Millis) {
+        self.answered_at = now;
         self.patience_ms = self.limits.retry_after_ms;
         self.broken = 0;
     }
@@ -370,6 +380,8 @@ impl Session {
     fn pack(&mut self) {
         if !self.packer.is_empty() {
             let last = self.low + self.taken.len() as u64;
+            let follows = self.packs.back().is_none_or(|before| before.last < last);
+            assert!(follows, "packs hold requests in the order of their numbers");
             self.packs.push_back(Sent { last, requests: self.packer.finish() });
         }
     }

@@ -1,4 +1,4 @@
-//! The way to the replicas of a cluster of processes: TCP.
+//! Transport to the replicas of a cluster of processes: TCP.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use crate::model::clock::Clock;
 use crate::model::error::Error;
 use crate::model::types::{ClientId, Millis, ReplicaId};
 
-/// Which cluster, and how it is reached.
+/// A cluster, and the way to reach it.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// The links address of each replica, in the order of their numbers.
@@ -26,11 +26,11 @@ pub struct Target {
     pub tls: Option<Tls>,
     /// The cluster's number, if it is known; another one's replicas are refused then.
     pub cluster: Option<u64>,
-    /// How long a request waits before its outcome is said to be unknown.
+    /// How long a request waits before its outcome is reported as unknown.
     pub deadline: Duration,
 }
 
-/// A transport to replicas that are processes.
+/// A transport to replicas that are processes, over TCP.
 pub struct TcpTransport {
     target: Target,
     clock: Clock,
@@ -102,7 +102,7 @@ impl Target {
                 }
             }
             if never == n && n > 0 {
-                return Err(Error::Invalid(format!("no replica lets this client in: {fault}")));
+                return Err(Error::Invalid(format!("every replica refuses this client: {fault}")));
             }
             if Instant::now() >= until {
                 break;

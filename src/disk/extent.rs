@@ -62,6 +62,9 @@ impl Extent {
     ///
     /// # Errors
     /// What the disk says.
+    ///
+    /// # Panics
+    /// When it reaches less far than before: what was durable stays so.
     pub fn advance(
         &mut self,
         disk: &mut dyn Disk,
@@ -69,7 +72,9 @@ impl Extent {
         to: (u64, u64, u64),
     ) -> std::io::Result<()> {
         let (incarnation, segment, length) = to;
-        if (self.incarnation, self.segment, self.length) == to {
+        let before = (self.incarnation, self.segment, self.length);
+        assert!(to >= before, "what was durable stays so: {to:?} after {before:?}");
+        if before == to {
             return Ok(());
         }
         let further = Self { count: self.count + 1, incarnation, segment, length };
@@ -160,6 +165,16 @@ mod tests {
         disk.set_full(false);
         extent.advance(&mut disk.clone(), OWNER, (1, 7, 30)).unwrap();
         assert_eq!(Extent::read(&disk.read(FILE).unwrap(), OWNER).unwrap().length, 30);
+    }
+
+    #[test]
+    #[should_panic(expected = "what was durable stays so")]
+    fn a_journal_does_not_become_shorter() {
+        let mut disk = MemoryDisk::default();
+        let mut extent = Extent::of_new(20);
+        disk.append(FILE, &extent.file(OWNER)).unwrap();
+
+        extent.advance(&mut disk, OWNER, (0, 0, 19)).unwrap();
     }
 
     #[test]

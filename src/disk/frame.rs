@@ -17,7 +17,7 @@ use crate::model::types::ReplicaId;
 /// Bytes before a payload.
 pub(super) const HEAD: usize = 16;
 
-/// Where records are written or read.
+/// The owner and the file of records that are written or read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     pub owner: Identity,
@@ -44,14 +44,24 @@ impl Place {
 
     /// Appends a record to `bytes`, which will stand at `base` in a file of which `durable` bytes are
     /// synced.
+    ///
+    /// # Panics
+    /// When the payload is empty, which reads as the end of the file, or has 4 GiB or more.
     pub(super) fn write(self, bytes: &mut Vec<u8>, base: u64, durable: u64, payload: &[u8]) {
+        assert!(!payload.is_empty(), "a record holds something: an empty one reads as the end");
+        let length = u32::try_from(payload.len()).expect("a record has less than 4 GiB");
         let start = bytes.len();
-        bytes.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&length.to_le_bytes());
         bytes.extend_from_slice(&[0; 4]);
         bytes.extend_from_slice(&durable.to_le_bytes());
         bytes.extend_from_slice(payload);
         let checksum = self.checksum(base + start as u64, &bytes[start + 8..]);
         bytes[start + 4..start + 8].copy_from_slice(&checksum.to_le_bytes());
+        debug_assert!(
+            self.read_at(&bytes[start..], base + start as u64)
+                .is_ok_and(|read| read.payload == payload && read.durable == durable),
+            "a record reads as it was written"
+        );
     }
 
     /// The record at `offset`.
@@ -59,7 +69,11 @@ impl Place {
     /// # Errors
     /// What stands there, if it is not a whole and sound one.
     pub(super) fn read(self, bytes: &[u8], offset: usize) -> Result<Frame<'_>, Unsound> {
-        let rest = bytes.get(offset..).unwrap_or_default();
+        self.read_at(bytes.get(offset..).unwrap_or_default(), offset as u64)
+    }
+
+    /// The record that `rest` begins with, which stands at `offset` in the file.
+    fn read_at(self, rest: &[u8], offset: u64) -> Result<Frame<'_>, Unsound> {
         let short = Unsound::Short(rest.len());
         let head: &[u8; HEAD] = rest.first_chunk().ok_or(short)?;
         let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]);
@@ -69,7 +83,7 @@ impl Place {
         if length == 0 {
             return Err(Unsound::Empty);
         }
-        let computed = self.checksum(offset as u64, &rest[8..end]);
+        let computed = self.checksum(offset, &rest[8..end]);
         if computed != written {
             return Err(Unsound::Checksum { written, computed });
         }
@@ -80,7 +94,7 @@ impl Place {
     /// Whether a sound record after `offset` says that `offset` was durable when it was written.
     ///
     /// A checksum is computed only where the mark is one that a record at that place could carry, so
-    /// that a long torn end is passed over at the speed of memory.
+    /// that a long torn end is skipped at the speed of memory.
     pub(super) fn was_durable(self, bytes: &[u8], offset: usize) -> bool {
         let later = offset + 1..bytes.len().saturating_sub(HEAD - 1);
         let vouches = |at: &usize| {
@@ -99,7 +113,7 @@ pub(super) struct Frame<'a> {
     pub durable: u64,
 }
 
-/// Why bytes are no record.
+/// A reason for which bytes are no record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unsound {
     /// The file ends inside its head.
@@ -125,5 +139,16 @@ impl fmt::Display for Unsound {
                 write!(f, "the checksum {written:08x} on bytes whose checksum is {computed:08x}")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "a record holds something")]
+    fn a_record_of_nothing_is_not_written() {
+        Place::of_header(0).write(&mut Vec::new(), 0, 0, b"");
     }
 }

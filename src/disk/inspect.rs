@@ -1,4 +1,4 @@
-//! Looks into a replica's files without changing them, whether it runs or not.
+//! A look into a replica's files that changes nothing, whether the replica runs or not.
 
 use std::io;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::model::checkpoint::Digest;
 use crate::model::error::Error;
 use crate::model::types::{Slot, View};
 
-/// What a protocol's record is called, and the view it speaks of.
+/// The name of a protocol's record, and the view it speaks of.
 #[derive(Clone, Copy, Debug)]
 pub struct RecordKind {
     /// Its name.
@@ -41,7 +41,7 @@ pub struct RecordLine {
     pub bytes: u64,
 }
 
-/// What a whole journal amounts to.
+/// The summary of a whole journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// Whose it is.
@@ -225,7 +225,7 @@ struct Look {
     end: Ending,
 }
 
-/// What is in it.
+/// The contents of a segment.
 struct Seen {
     number: u64,
     follows: Option<Follows>,

@@ -37,7 +37,7 @@ enum Job<R> {
     Flush(Sender<()>),
 }
 
-/// What the thread publishes.
+/// The facts that the thread publishes.
 #[derive(Default)]
 struct Seen {
     synced: AtomicU64,
@@ -188,7 +188,7 @@ impl Drop for End {
     }
 }
 
-/// What lives on the thread.
+/// The part that lives on the thread.
 struct Writer<R> {
     /// Dropped first, so that whoever waits for an answer in vain finds why.
     end: End,
@@ -258,6 +258,7 @@ impl<R: Serialize> Writer<R> {
     fn take(&mut self, job: Job<R>) {
         match job {
             Job::Turn(turn, durable) => {
+                assert!(turn > self.turn, "turns come in their order: {turn} after {}", self.turn);
                 self.turn = turn;
                 self.store.queue(durable);
             }
@@ -290,5 +291,28 @@ impl<R: Serialize> Writer<R> {
                 Err(RecvTimeoutError::Disconnected) => return Ok(false),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::{Identity, MemoryDisk, ProtocolName};
+
+    #[test]
+    #[should_panic(expected = "turns come in their order")]
+    fn a_turn_cannot_be_handed_over_twice() {
+        let owner =
+            Identity { cluster: 1, replica: ReplicaId(0), protocol: ProtocolName::of("tara") };
+        let mut disk = MemoryDisk::default();
+        Store::create(&mut disk, owner).unwrap();
+        let (store, _) = Store::open::<u64>(Box::new(disk), owner).unwrap();
+        let mut journal = Journal::<u64>::start(store, owner.replica, Box::new(|| {})).unwrap();
+
+        journal.hand(2, Vec::new()).unwrap();
+        journal.hand(2, Vec::new()).unwrap();
+
+        // The thread's panic is passed on once it has ended.
+        (0..1_000).for_each(|_| drop(journal.flush()));
     }
 }

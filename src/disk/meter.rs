@@ -18,7 +18,7 @@ pub struct DiskMeter {
     syncing: AtomicBool,
 }
 
-/// How long it took to make groups of turns durable.
+/// The time it took to make groups of turns durable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SyncTimes {
     /// The time of each group.

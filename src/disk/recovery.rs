@@ -1,4 +1,4 @@
-//! How a replica's disk begins, and what a replica finds there when it starts.
+//! Creation of a replica's disk, and recovery from it when the replica starts.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,7 +14,7 @@ use crate::model::checkpoint::Checkpoint;
 use crate::model::error::Error;
 use crate::model::types::Slot;
 
-/// What a replica finds on its disk when it starts.
+/// The contents of a replica's disk when it starts.
 #[derive(Clone, Debug)]
 pub struct Recovered<R> {
     /// How often the replica has started, this time included: from 1.
@@ -75,7 +75,7 @@ impl Store {
         make_file(disk, owner, &names::segment(0), &header)
     }
 
-    /// Opens the disk of `owner`, passes over what a crash tore, and notes that the replica starts.
+    /// Opens the disk of `owner`, skips what a crash tore, and notes that the replica starts.
     ///
     /// An older copy of all files of a replica, put back in their place, looks like the disk it once was,
     /// and cannot be told from it: never restore one.
@@ -115,7 +115,7 @@ impl Store {
     }
 }
 
-/// What a disk holds, of which nothing is missing.
+/// The contents of a disk of which nothing is missing.
 pub(super) struct Found<R> {
     pub journal: Journal<R>,
     pub checkpoints: Checkpoints,

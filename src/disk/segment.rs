@@ -87,7 +87,7 @@ impl Header {
     }
 }
 
-/// What a journal record says.
+/// A record of the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Entry<R> {
     /// The replica started for this time.
@@ -104,7 +104,7 @@ pub(super) enum Entry<R> {
     Decided(Slot, Slot),
 }
 
-/// What a segment says of those before it, so that none of them can go, or become shorter, unseen.
+/// A segment's note of those before it, so that none of them can go, or become shorter, unseen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Follows {
     /// The number of the segment before it.
@@ -115,7 +115,7 @@ pub(super) struct Follows {
     pub reach: Slot,
 }
 
-/// What is wrong inside a file.
+/// A fault inside a file.
 #[derive(Clone, Debug)]
 pub(super) struct Broken {
     pub offset: u64,
@@ -131,7 +131,7 @@ pub(super) struct Segment<'a> {
     pub end: Ending,
 }
 
-/// How a segment ends.
+/// The end of a segment.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Ending {
     /// It was complete with so many bytes before the next was begun. What may follow does not count.
@@ -140,7 +140,7 @@ pub(super) enum Ending {
     Open { durable: u64 },
 }
 
-/// Where a record stands.
+/// The place of a record.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct At {
     pub offset: u64,
@@ -150,7 +150,7 @@ pub(super) struct At {
     pub durable: u64,
 }
 
-/// What stands at a place of a segment.
+/// The contents of a segment at some place.
 #[derive(Debug)]
 pub(super) enum Found<'a> {
     /// A sound record.

@@ -1,7 +1,7 @@
 //! A replica's journal and checkpoints on a [`Disk`].
 //!
 //! A turn's records are one append. A sync covers all that was appended before it. A new checkpoint is
-//! written beside the old one, a piece with every append, and renamed; the journal goes on in a new
+//! written under a temporary name, a piece with every append, and renamed; the journal goes on in a new
 //! segment, and segments that only speak of forgotten slots are removed, each step only after the one
 //! before it is durable.
 
@@ -75,7 +75,7 @@ pub struct Store {
     meter: Arc<DiskMeter>,
 }
 
-/// What a disk holds when a store is assembled on it.
+/// The contents of a disk when a store is assembled on it.
 pub(super) struct Past {
     pub extent: Extent,
     /// How often the replica has started, this time included.
@@ -372,12 +372,15 @@ impl Store {
         if let Some(Step::Append { file, base, bytes }) = self.pending.back_mut()
             && *file == name
         {
+            let end = *base + bytes.len() as u64;
+            assert_eq!(end, self.length, "a record begins where the one before it ended");
             place.write(bytes, *base, self.durable, entry);
             self.length = *base + bytes.len() as u64;
             return;
         }
         let mut bytes = Vec::with_capacity(entry.len() + HEAD);
         let base = self.length;
+        assert!(base >= self.durable, "no durable byte is written over");
         place.write(&mut bytes, base, self.durable, entry);
         self.length += bytes.len() as u64;
         self.pending.push_back(Step::Append { file: name, base, bytes });
@@ -422,3 +425,6 @@ impl Store {
         self.push_decided();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! Whether a journal is whole: which of its segments count, and whether all of them are there.
+//! The check that a journal is whole: which of its segments count, and whether all are there.
 //!
 //! Each segment says which one it goes on from, how many bytes of that one count, and of which slots it
 //! and those before it speak. So from the newest one on, each is found and its length is known; where the
@@ -18,7 +18,7 @@ use super::{Disk, Identity, disk_error, encode, names};
 use crate::model::error::Error;
 use crate::model::types::Slot;
 
-/// What the segments of a disk hold.
+/// The contents of all segments of a disk.
 pub(super) struct Journal<R> {
     pub extent: Extent,
     /// How often the replica has started, this time included.
@@ -40,7 +40,7 @@ pub(super) struct Journal<R> {
     pub unsynced: Vec<(Slot, Vec<u8>)>,
 }
 
-/// What one segment holds.
+/// The contents of one segment.
 struct Part<R> {
     number: u64,
     /// How often the replica had started.

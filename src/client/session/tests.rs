@@ -135,3 +135,30 @@ fn the_outcome_of_what_was_open_in_a_closed_session_is_unknown() {
     assert_eq!(session.next_unknown(), None);
     assert_eq!(session.submit(b"a"), Err(SubmitError::Closed));
 }
+
+#[test]
+#[should_panic(expected = "a request that is waited for is counted")]
+fn a_request_cannot_be_answered_that_nobody_has_counted() {
+    let mut session = opened();
+    session.submit(b"a").unwrap();
+    send_all(&mut session, 0);
+    session.waited_for = 0;
+    done(&mut session, 1);
+}
+
+#[test]
+#[should_panic(expected = "only a pack that was to be sent can be")]
+fn nothing_can_be_sent_that_was_not_to_be_sent() {
+    opened().was_sent(0);
+}
+
+#[test]
+#[should_panic(expected = "packs hold requests in the order of their numbers")]
+fn packs_cannot_be_out_of_order() {
+    let mut session = opened();
+    session.submit(b"a").unwrap();
+    send_all(&mut session, 0);
+    session.packs[0].last = 9;
+    session.submit(b"b").unwrap();
+    session.to_send(0);
+}

@@ -143,7 +143,7 @@ fn an_older_segment_ends_where_its_records_do() {
     assert!(matches!(older.look(start), Ok(Found::End)), "what follows does not count");
 }
 
-/// A torn end may be long and look like records: it is passed over all the same.
+/// A torn end may be long and look like records: it is skipped all the same.
 #[test]
 fn a_torn_end_of_64_mib_is_passed_over_in_a_moment() {
     let mut sample = sample();

@@ -1,4 +1,4 @@
-//! What leaves the disk, and when.
+//! Removal of files, in time and on a full disk.
 
 use super::{Step, Store};
 use crate::disk::{disk_error, names};
@@ -25,6 +25,7 @@ impl Store {
     /// Removes segments before `segment` that only speak of forgotten slots. That they are forgotten must
     /// be durable, and so must the beginning of `segment`, which repeats what else they hold.
     pub(super) fn remove_forgotten(&mut self, segment: u64) -> Result<(), Error> {
+        assert!(segment <= self.segment, "the segment that grows stays");
         while let Some(oldest) = self.old.first_entry() {
             if *oldest.get() > self.forgotten || *oldest.key() >= segment {
                 return Ok(());

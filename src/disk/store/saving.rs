@@ -1,4 +1,4 @@
-//! A checkpoint on its way to the disk, piece by piece, so that records need not wait for all of it.
+//! A checkpoint being saved, piece by piece, so that records need not wait for all of it.
 //!
 //! What becomes bytes here is frozen: the replica executes further meanwhile. The header, which names the
 //! digest, comes last, in the room left for it.
@@ -19,19 +19,21 @@ pub(super) struct Saving {
     /// Bytes that are not in the file yet, but for the first `taken` of them.
     bytes: Vec<u8>,
     taken: usize,
-    /// How long the file is.
+    /// How long the file is, and the room in it for the header.
     written: u64,
+    pub(super) head_bytes: u64,
     is_headed: bool,
 }
 
 impl Saving {
-    fn new(cut: Cut) -> Self {
+    pub(super) fn new(cut: Cut) -> Self {
         let (hasher, bytes) = (Hasher::default(), Vec::new());
-        Self { cut, part: 0, hasher, bytes, taken: 0, written: 0, is_headed: false }
+        let (written, head_bytes) = (0, 0);
+        Self { cut, part: 0, hasher, bytes, taken: 0, written, head_bytes, is_headed: false }
     }
 
     /// What comes next in the file, at most `most` bytes.
-    fn piece(&mut self, most: usize) -> &[u8] {
+    pub(super) fn piece(&mut self, most: usize) -> &[u8] {
         while self.bytes.len() - self.taken < most && self.part < self.cut.state.parts() {
             self.bytes.drain(..std::mem::take(&mut self.taken));
             let start = self.bytes.len();
@@ -47,8 +49,10 @@ impl Saving {
     }
 
     /// A piece of so many bytes has come into the file.
-    fn on_written(&mut self, bytes: usize) {
+    pub(super) fn on_written(&mut self, bytes: usize) {
         self.taken += bytes;
+        let is_there = self.taken <= self.bytes.len();
+        assert!(is_there, "no more of a state can be written than was made of it");
         self.written += bytes as u64;
     }
 
@@ -92,7 +96,7 @@ impl Store {
             let bytes = checkpoints::head(saving.cut.slot, Digest([0; 32]), self.owner);
             let length = bytes.len() as u64;
             self.take_or_make_room(&Step::Append { file: file.clone(), base: 0, bytes })?;
-            saving.written = length;
+            (saving.written, saving.head_bytes) = (length, length);
         }
         let bytes = saving.piece(self.piece_bytes).to_vec();
         let (base, count) = (saving.written, bytes.len());
@@ -107,8 +111,10 @@ impl Store {
         Ok(())
     }
 
-    fn write_head(&mut self, file: &str, saving: &Saving) -> Result<(), Error> {
+    pub(super) fn write_head(&mut self, file: &str, saving: &Saving) -> Result<(), Error> {
         let head = checkpoints::head(saving.cut.slot, saving.hasher.digest(), self.owner);
+        let fits = head.len() as u64 == saving.head_bytes;
+        assert!(fits, "the header of a checkpoint fits the room left for it");
         loop {
             match self.disk.overwrite(file, 0, &head) {
                 // Some file systems write elsewhere what is written over.
@@ -133,6 +139,8 @@ impl Store {
             return Ok(());
         };
         let slot = saved.cut.slot;
+        let is_newest = self.checkpoints.back().is_none_or(|last| *last < slot);
+        assert!(is_newest, "checkpoints are named in their order");
         let file = names::checkpoint(slot);
         let owner = self.owner;
         let failed = |doing| move |e| disk_error(owner, doing, &names::checkpoint(slot), e);

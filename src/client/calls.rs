@@ -43,8 +43,8 @@ pub enum Sending {
 
 /// Asks a cluster to do things, each exactly once.
 ///
-/// It speaks to one replica and turns to the next when that one is gone or silent. Requests take effect
-/// in the order in which they were submitted.
+/// It speaks to one replica and turns to the next when that one is gone or silent. Requests take
+/// effect in the order in which they were submitted.
 pub struct Client {
     transport: Box<dyn Transport>,
     session: Session,
@@ -60,8 +60,8 @@ impl Client {
     /// How often a waiting client looks at the time.
     const TICK: Duration = Duration::from_millis(10);
 
-    /// A client that asks for `session` through `transport`, and says that an outcome is unknown when none is
-    /// known after `deadline`.
+    /// A client that asks for `session` through `transport`, and says that an outcome is unknown
+    /// when none is known after `deadline`.
     #[must_use]
     pub fn new(transport: Box<dyn Transport>, session: Session, deadline: Duration) -> Self {
         Self { transport, session, deadline, replies: Vec::new(), answers: VecDeque::new() }
@@ -94,8 +94,8 @@ impl Client {
     /// Has `command` applied once, and waits for the reply.
     ///
     /// # Errors
-    /// [`Error::Unknown`] when there is no answer in time, or never will be: it may take effect, once.
-    /// Otherwise as [`Client::submit`].
+    /// [`Error::Unknown`] when there is no answer in time, or never will be: it may take effect,
+    /// once. Otherwise as [`Client::submit`].
     pub fn call(&mut self, command: &[u8]) -> Result<Vec<u8>, Error> {
         let number = self.submit(command)?;
         let until = Instant::now() + self.deadline;
@@ -187,8 +187,8 @@ impl Client {
         self.answers = answers;
     }
 
-    /// Sends what has been submitted, waits for answers at most so long, and hands over all that have
-    /// come. Answers how many. This is the way for many requests: no answer is copied.
+    /// Sends what has been submitted, waits for answers at most so long, and hands over all that
+    /// have come. Answers how many. This is the way for many requests: no answer is copied.
     pub fn receive(
         &mut self,
         patience: Duration,

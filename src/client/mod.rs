@@ -1,8 +1,8 @@
 //! The native client: sessions, in which each request takes effect once.
 //!
-//! A [`Session`] is what a client knows, without a thread, a clock or a connection. A [`Client`] drives
-//! one through a [`Transport`], which leads to the replicas: by channels in an embedded cluster, by TCP to
-//! one of [processes](TcpTransport).
+//! A [`Session`] is what a client knows, without a thread, a clock or a connection. A [`Client`]
+//! drives one through a [`Transport`], which leads to the replicas: by channels in an embedded
+//! cluster, by TCP to one of [processes](TcpTransport).
 
 mod calls;
 mod session;

@@ -1,11 +1,12 @@
 //! A client's session: its open requests, their answers, and the replica that they are sent to.
 //!
-//! No thread, no clock and no connection: whoever has these asks [`Session::to_send`] what to send to
-//! [`Session::target`], and tells the session what came of it. A session speaks to one replica at a
-//! time. When that one fails it sends all that is open to the next, in the order in which it was
-//! asked; so the requests of a session take effect in that order, each once, however often they are
-//! sent. A request is [answered](RequestOutcome::Done), or its outcome is [unknown](RequestOutcome::Unknown): what
-//! has been sent may take effect as long as the session lives, so it is never reported as failed.
+//! No thread, no clock and no connection: whoever has these asks [`Session::to_send`] what to send
+//! to [`Session::target`], and tells the session what came of it. A session speaks to one replica
+//! at a time. When that one fails it sends all that is open to the next, in the order in which it
+//! was asked; so the requests of a session take effect in that order, each once, however often they
+//! are sent. A request is [answered](RequestOutcome::Done), or its outcome is
+//! [unknown](RequestOutcome::Unknown): what has been sent may take effect as long as the session
+//! lives, so it is never reported as failed.
 
 use std::collections::VecDeque;
 
@@ -124,8 +125,8 @@ impl Session {
         }
     }
 
-    /// A session taken up again: it is open, and of its requests those up to `answered` need not be sent
-    /// again. The others must be, in their order: they take effect once.
+    /// A session taken up again: it is open, and of its requests those up to `answered` need not be
+    /// sent again. The others must be, in their order: they take effect once.
     #[must_use]
     pub fn resume(limits: ClientLimits, first: ReplicaId, id: ClientId, answered: u64) -> Self {
         let session = Self::new(limits, first, 0);
@@ -166,8 +167,8 @@ impl Session {
         Some(self.low + 1 + at as u64)
     }
 
-    /// The caller waits for this answer no longer, and will not be told it. The request may still take
-    /// effect.
+    /// The caller waits for this answer no longer, and will not be told it. The request may still
+    /// take effect.
     pub fn give_up(&mut self, number: u64) {
         if let Some(standing) = self.standing(number)
             && *standing == Standing::Waits
@@ -225,7 +226,8 @@ impl Session {
         Ok(number)
     }
 
-    /// What the [target](Session::target) is to be sent now. Say [`Session::was_sent`] when it has been.
+    /// What the [target](Session::target) is to be sent now. Say [`Session::was_sent`] when it has
+    /// been.
     pub fn to_send(&mut self, now: Millis) -> Option<Pack> {
         if now < self.resume_at {
             return None;

@@ -60,7 +60,8 @@ impl Target {
         Ok(Client::new(Box::new(transport), session, self.deadline))
     }
 
-    /// A client that takes up a session again: of its requests those up to `answered` are not needed.
+    /// A client that takes up a session again: of its requests those up to `answered` are not
+    /// needed.
     ///
     /// # Errors
     /// As [`Target::connect`].
@@ -92,7 +93,7 @@ impl Target {
                 Ok(limits) => {
                     let (known, needed) = (self.replicas.len(), limits.replicas);
                     let what = format!(
-                        "the cluster has {needed} replicas, and {known} addresses are given; name all"
+                        "the cluster has {needed} replicas, but {known} addresses are given: name all"
                     );
                     return Err(Error::Invalid(what));
                 }

@@ -1,10 +1,10 @@
 //! The extent of a journal: how far it is known to reach on the disk, in a file of its own.
 //!
-//! A journal that somebody has cut reads like one whose end a crash has torn, and an empty one like one
-//! that was never begun. So each sync of the journal is followed by a note of what it covered, written
-//! over the older one of two. The notes are not synced themselves: after a crash of the machine they may
-//! say less than what is true, never more. The file is made with the disk; that it is there says that a
-//! life may have begun.
+//! A journal that somebody has cut reads like one whose end a crash has torn, and an empty one like
+//! one that was never begun. So each sync of the journal is followed by a note of what it covered,
+//! written over the older one of two. The notes are not synced themselves: after a crash of the
+//! machine they may say less than what is true, never more. The file is made with the disk; that it
+//! is there says that a life may have begun.
 
 use serde::{Deserialize, Serialize};
 
@@ -80,8 +80,8 @@ impl Extent {
         let further = Self { count: self.count + 1, incarnation, segment, length };
         let (offset, bytes) = further.note(owner);
         match disk.overwrite(FILE, offset, &bytes) {
-            // Some disks want room even for this. A note that says less than is true does no harm, so the
-            // next one makes up for it.
+            // Some disks want room even for this. A note that says less than is true does no harm,
+            // so the next one makes up for it.
             Err(error) if is_full(&error) => Ok(()),
             outcome => outcome.map(|()| *self = further),
         }

@@ -1,7 +1,7 @@
 //! A disk that is a directory.
 //!
-//! Only one process may have it, which holds the lock of the file `lock` there. Files that grow stay open,
-//! and are readable by their owner only; what else lies in the directory is left alone.
+//! Only one process may have it, which holds the lock of the file `lock` there. Files that grow
+//! stay open, and are readable by their owner only; what else lies in the directory is left alone.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -193,8 +193,8 @@ impl Disk for Files {
         let grown = self.known(file)?;
         let (from, to) = (grown.prepared.max(grown.end), grown.end + bytes);
         if from < to {
-            // Reserved blocks would not do: the first write to one changes what the file system knows of
-            // the file, and the sync of that is what takes time.
+            // Reserved blocks would not do: the first write to one changes what the file system
+            // knows of the file, and the sync of that is what takes time.
             grown.file.write_all_at(&vec![0; (to - from) as usize], from)?;
             grown.prepared = to;
         }

@@ -4,10 +4,10 @@
 //!  length u32 │ checksum u32 │ durable u64 │ payload        (little endian)
 //! ```
 //!
-//! The checksum covers the owner, the file, the place in the file and all that follows, so a record that
-//! was flipped, cut, or came to lie somewhere else does not read as one. `durable` says how much of the
-//! file was synced when the record was written: an unsound place before that has rotted, one after it
-//! may have been torn by a crash.
+//! The checksum covers the owner, the file, the place in the file and all that follows, so a record
+//! that was flipped, cut, or came to lie somewhere else does not read as one. `durable` says how
+//! much of the file was synced when the record was written: an unsound place before that has
+//! rotted, one after it may have been torn by a crash.
 
 use std::fmt;
 
@@ -26,8 +26,8 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The place of the header of a file, which says whose the file is: one must be able to read that
-    /// of a file that is somebody else's.
+    /// The place of the header of a file, which says whose the file is: one must be able to read
+    /// that of a file that is somebody else's.
     pub(super) fn of_header(file: u64) -> Self {
         let nobody = ProtocolName::of("");
         Self { owner: Identity { cluster: 0, replica: ReplicaId(0), protocol: nobody }, file }
@@ -42,8 +42,8 @@ impl Place {
         hasher.finalize()
     }
 
-    /// Appends a record to `bytes`, which will stand at `base` in a file of which `durable` bytes are
-    /// synced.
+    /// Appends a record to `bytes`, which will stand at `base` in a file of which `durable` bytes
+    /// are synced.
     ///
     /// # Panics
     /// When the payload is empty, which reads as the end of the file, or has 4 GiB or more.
@@ -93,8 +93,8 @@ impl Place {
 
     /// Whether a sound record after `offset` says that `offset` was durable when it was written.
     ///
-    /// A checksum is computed only where the mark is one that a record at that place could carry, so
-    /// that a long torn end is skipped at the speed of memory.
+    /// A checksum is computed only where the mark is one that a record at that place could carry,
+    /// so that a long torn end is skipped at the speed of memory.
     pub(super) fn was_durable(self, bytes: &[u8], offset: usize) -> bool {
         let later = offset + 1..bytes.len().saturating_sub(HEAD - 1);
         let vouches = |at: &usize| {

@@ -71,12 +71,12 @@ pub struct CheckpointLine {
     pub damage: Option<String>,
 }
 
-/// Hands every record of a journal to `each`, oldest first, and judges all the files beside it. What is
-/// being written while one looks is not among them.
+/// Hands every record of a journal to `each`, oldest first, and judges all the files with it.
+/// What is being written while one looks is not among them.
 ///
 /// # Errors
-/// [`Error::Integrity`] at the first damage, with file and offset, after the records before it, and where
-/// something is missing that should be there; and what `each` or the disk says.
+/// [`Error::Integrity`] at the first damage, with file and offset, after the records before it, and
+/// where something is missing that should be there; and what `each` or the disk says.
 pub fn records<R: Serialize + DeserializeOwned>(
     disk: &dyn Disk,
     kind: impl Fn(&R) -> RecordKind,
@@ -236,8 +236,8 @@ struct Seen {
 }
 
 impl Look {
-    /// Reads of a growing file may see late bytes and miss early ones, so damage counts when a second
-    /// read finds the same bytes.
+    /// Reads of a growing file may see late bytes and miss early ones, so damage counts when a
+    /// second read finds the same bytes.
     const READS_MAX: usize = 5;
 
     /// Reads the segment; nothing, if its replica has removed it meanwhile.

@@ -1,9 +1,9 @@
 //! A store on a thread of its own, so that a replica works while its disk does.
 //!
-//! Turns are handed over with their numbers. The thread takes all that wait, appends them as one write,
-//! syncs once, and publishes the number of the last. With each such group goes a piece of the checkpoint
-//! that is on its way, and while there is one the thread does not wait for turns. While the disk is full
-//! it tries again; after any other error it ends, and the replica must, too.
+//! Turns are handed over with their numbers. The thread takes all that wait, appends them as one
+//! write, syncs once, and publishes the number of the last. With each such group goes a piece of
+//! the checkpoint that is on its way, and while there is one the thread does not wait for turns.
+//! While the disk is full it tries again; after any other error it ends, and the replica must, too.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,8 +18,8 @@ use crate::model::checkpoint::Checkpoint;
 use crate::model::error::Error;
 use crate::model::types::ReplicaId;
 
-/// Called on the journal's thread when there is something to see: turns or a checkpoint are durable, the
-/// disk is full or has room again, or the thread has ended.
+/// Called on the journal's thread when there is something to see: turns or a checkpoint are
+/// durable, the disk is full or has room again, or the thread has ended.
 pub type Wake = Box<dyn Fn() + Send>;
 
 /// A store on a thread of its own. Dropping it waits for what has been handed over.
@@ -163,7 +163,8 @@ impl<R> Drop for Journal<R> {
     fn drop(&mut self) {
         drop(self.jobs.take());
         if let Some(thread) = self.thread.take() {
-            // Nobody is left who could be told of an error, and nothing that depends on it can leave.
+            // Nobody is left who could be told of an error, and nothing that depends on it can
+            // leave.
             let _ = thread.join();
         }
     }
@@ -266,8 +267,8 @@ impl<R: Serialize> Writer<R> {
         }
     }
 
-    /// Appends all that has been taken, however long the disk is full. Says whether it has done so: when
-    /// the replica ends, it stops trying.
+    /// Appends all that has been taken, however long the disk is full. Says whether it has done so:
+    /// when the replica ends, it stops trying.
     fn append(&mut self) -> Result<bool, Error> {
         let seen = Arc::clone(&self.end.seen);
         loop {

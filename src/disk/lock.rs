@@ -7,14 +7,14 @@ use std::path::Path;
 
 /// A lock that this process holds.
 ///
-/// The system releases it when the process ends, however it ends, so a number that an old process has
-/// left in the file misleads nobody.
+/// The system releases it when the process ends, however it ends, so a number that an old process
+/// has left in the file misleads nobody.
 #[derive(Debug)]
 pub struct LockFile(File);
 
 impl LockFile {
-    /// Takes the lock in the file at `path`, which is made with `mode` if there is none; or says which
-    /// process holds it.
+    /// Takes the lock in the file at `path`, which is made with `mode` if there is none; or says
+    /// which process holds it.
     ///
     /// # Errors
     /// What the system says.
@@ -32,7 +32,8 @@ impl LockFile {
         Ok(Ok(Self(file)))
     }
 
-    /// The number of the process that holds the lock at `path`, if one does; empty if it has just begun.
+    /// The number of the process that holds the lock at `path`, if one does; empty if it has just
+    /// begun.
     ///
     /// # Errors
     /// What the system says. That there is no such file is no error.
@@ -51,8 +52,9 @@ impl LockFile {
 
 impl Drop for LockFile {
     fn drop(&mut self) {
-        // The file stays: who has it open already would lock another one than the next. And unlocked it
-        // is in so many words, since a child between its fork and its program holds the lock, too.
+        // The file stays: who has it open already would lock another one than the next. And
+        // unlocked it is in so many words, since a child between its fork and its program holds the
+        // lock, too.
         let _ = self.0.set_len(0).and_then(|()| self.0.unlock());
     }
 }

@@ -74,8 +74,8 @@ impl DiskMeter {
 }
 
 impl SyncTimes {
-    /// The groups since an earlier moment: how many there were, what half of them took no more than, and
-    /// what 99 of 100 did, in microseconds, at most a quarter too high.
+    /// The groups since an earlier moment: how many there were, what half of them took no more
+    /// than, and what 99 of 100 did, in microseconds, at most a quarter too high.
     #[must_use]
     pub fn since(&self, before: &Self) -> (u64, u64, u64) {
         let buckets: Vec<_> = self.groups.beyond(&before.groups).collect();

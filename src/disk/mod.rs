@@ -1,13 +1,13 @@
 //! The disk: a journal and checkpoints, which survive a crash.
 //!
-//! A replica has a [`Store`]: a journal of records, and its latest checkpoints. The store works on a
-//! [`Disk`], which is small enough for the simulator to tear, lose, corrupt and fill it; the code that
-//! must cope with that is the same everywhere. In a process of its own a replica has its disk in
-//! [`Files`] and its store on a thread, a [`Journal`].
+//! A replica has a [`Store`]: a journal of records, and its latest checkpoints. The store works on
+//! a [`Disk`], which is small enough for the simulator to tear, lose, corrupt and fill it; the code
+//! that must cope with that is the same everywhere. In a process of its own a replica has its disk
+//! in [`Files`] and its store on a thread, a [`Journal`].
 //!
-//! A disk gets its owner when it is [made](Store::create), and is refused by anybody else; and so is one
-//! from which something has gone since. What it cannot tell is its age: an older copy of all of a
-//! replica's files is a replica that has forgotten its votes.
+//! A disk gets its owner when it is [made](Store::create), and is refused by anybody else; and so
+//! is one from which something has gone since. What it cannot tell is its age: an older copy of all
+//! of a replica's files is a replica that has forgotten its votes.
 
 mod checkpoints;
 mod extent;
@@ -57,9 +57,9 @@ pub enum Durable<R> {
     Checkpoint(Cut),
     /// Slots below this one need not be kept.
     Forget(Slot),
-    /// All slots from `from` on and below `to` are decided, and their records say what they hold. No
-    /// message rests on this, and it goes to the disk with the next record: a replica that starts again
-    /// knows by it what it need not learn.
+    /// All slots from `from` on and below `to` are decided, and their records say what they hold.
+    /// No message rests on this, and it goes to the disk with the next record: a replica that
+    /// starts again knows by it what it need not learn.
     Decided {
         /// The first of these slots.
         from: Slot,
@@ -120,8 +120,9 @@ impl fmt::Debug for ProtocolName {
 
 /// Named files that grow at their end.
 ///
-/// What a successful [`Disk::sync`] covered survives a crash. Without it, any part of what was appended
-/// may be lost or damaged, and without [`Disk::sync_names`] so may creations, renames and removals.
+/// What a successful [`Disk::sync`] covered survives a crash. Without it, any part of what was
+/// appended may be lost or damaged, and without [`Disk::sync_names`] so may creations, renames and
+/// removals.
 pub trait Disk: Send {
     /// The names of all files, sorted.
     ///
@@ -154,8 +155,8 @@ pub trait Disk: Send {
     /// Adds bytes to the end of a file, which it makes if need be.
     ///
     /// # Errors
-    /// [`io::ErrorKind::StorageFull`] when there is no room, perhaps after part of the bytes; or what
-    /// the disk says.
+    /// [`io::ErrorKind::StorageFull`] when there is no room, perhaps after part of the bytes; or
+    /// what the disk says.
     fn append(&mut self, file: &str, bytes: &[u8]) -> io::Result<()>;
 
     /// Cuts a file to a length, and what was made ready after it.
@@ -164,15 +165,15 @@ pub trait Disk: Send {
     /// What the disk says.
     fn truncate(&mut self, file: &str, length: u64) -> io::Result<()>;
 
-    /// Writes over bytes of a file, whose size stays. After a crash each 512 bytes of the file, from its
-    /// beginning, are as before or as written.
+    /// Writes over bytes of a file, whose size stays. After a crash each 512 bytes of the file,
+    /// from its beginning, are as before or as written.
     ///
     /// # Errors
     /// What the disk says.
     fn overwrite(&mut self, file: &str, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
-    /// Makes blocks ready for the next `bytes` that are appended, as zeros that follow the end of the file
-    /// without being part of it. After a crash they may be found there.
+    /// Makes blocks ready for the next `bytes` that are appended, as zeros that follow the end of
+    /// the file without being part of it. After a crash they may be found there.
     ///
     /// # Errors
     /// What the disk says; [`io::ErrorKind::StorageFull`] does no harm.

@@ -45,18 +45,20 @@ impl<R> Recovered<R> {
 }
 
 impl Store {
-    /// Makes an empty disk that of `owner`, once in the life of a replica and before its first start.
+    /// Makes an empty disk that of `owner`, once in the life of a replica and before its first
+    /// start.
     ///
-    /// A disk that has lost everything looks like one that never held anything, and a replica that has
-    /// forgotten its votes must not vote again. So a first life is never guessed: whoever makes a
-    /// cluster says it here, and [`Store::open`] refuses a disk that does not hold what was made.
+    /// A disk that has lost everything looks like one that never held anything, and a replica that
+    /// has forgotten its votes must not vote again. So a first life is never guessed: whoever makes
+    /// a cluster says it here, and [`Store::open`] refuses a disk that does not hold what was made.
     ///
     /// # Errors
     /// [`Error::Taken`] when the disk holds files of a replica; [`Error::Disk`] when it fails.
     pub fn create(disk: &mut dyn Disk, owner: Identity) -> Result<(), Error> {
         let all = disk.list().map_err(|e| disk_error(owner, "list", "the directory", e))?;
         let taken = names::taken(&all).or_else(|| {
-            // Where only the extent of a journal that was never begun is found, the making was cut short.
+            // Where only the extent of a journal that was never begun is found, the making was cut
+            // short.
             let bytes = disk.read(extent::FILE).ok()?;
             let never = Extent::read(&bytes, owner).is_ok_and(|extent| extent.incarnation == 0);
             (!never).then(|| extent::FILE.to_owned())
@@ -77,13 +79,13 @@ impl Store {
 
     /// Opens the disk of `owner`, skips what a crash tore, and notes that the replica starts.
     ///
-    /// An older copy of all files of a replica, put back in their place, looks like the disk it once was,
-    /// and cannot be told from it: never restore one.
+    /// An older copy of all files of a replica, put back in their place, looks like the disk it
+    /// once was, and cannot be told from it: never restore one.
     ///
     /// # Errors
-    /// [`Error::Empty`] when nothing of a replica is there. [`Error::Damaged`] when something is wrong
-    /// that a crash does not explain, or has gone, with file and offset; nothing has been changed then.
-    /// [`Error::Disk`] when the disk fails.
+    /// [`Error::Empty`] when nothing of a replica is there. [`Error::Damaged`] when something is
+    /// wrong that a crash does not explain, or has gone, with file and offset; nothing has been
+    /// changed then. [`Error::Disk`] when the disk fails.
     pub fn open<R: Serialize + DeserializeOwned>(
         mut disk: Box<dyn Disk>,
         owner: Identity,

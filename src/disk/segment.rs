@@ -134,9 +134,11 @@ pub(super) struct Segment<'a> {
 /// The end of a segment.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Ending {
-    /// It was complete with so many bytes before the next was begun. What may follow does not count.
+    /// It was complete with so many bytes before the next was begun. What may follow does not
+    /// count.
     At(u64),
-    /// It grows, and may end in a torn record or in zeros; but so many bytes are known to be durable.
+    /// It grows, and may end in a torn record or in zeros; but so many bytes are known to be
+    /// durable.
     Open { durable: u64 },
 }
 

@@ -1,9 +1,9 @@
 //! A replica's journal and checkpoints on a [`Disk`].
 //!
-//! A turn's records are one append. A sync covers all that was appended before it. A new checkpoint is
-//! written under a temporary name, a piece with every append, and renamed; the journal goes on in a new
-//! segment, and segments that only speak of forgotten slots are removed, each step only after the one
-//! before it is durable.
+//! A turn's records are one append. A sync covers all that was appended before it. A new checkpoint
+//! is written under a temporary name, a piece with every append, and renamed; the journal goes on
+//! in a new segment, and segments that only speak of forgotten slots are removed, each step only
+//! after the one before it is durable.
 
 mod room;
 mod saving;
@@ -107,8 +107,8 @@ enum Step {
 const KEPT: usize = 2;
 /// Bytes of a segment; only a record of half that size may make it longer.
 const SEGMENT_BYTES_MAX: u64 = 64 << 20;
-/// Bytes of blocks made ready at a time. A sync that finds its blocks ready takes about two thirds of
-/// the time.
+/// Bytes of blocks made ready at a time. A sync that finds its blocks ready takes about two thirds
+/// of the time.
 const AHEAD: u64 = 256 << 10;
 /// Bytes of a checkpoint in a piece: as much as a disk syncs in a few milliseconds.
 const PIECE_BYTES: usize = 1 << 20;
@@ -159,7 +159,8 @@ impl Store {
         self.piece_bytes = bytes;
     }
 
-    /// Takes what a turn leaves for the disk and appends it. Durable it is only after [`Store::sync`].
+    /// Takes what a turn leaves for the disk and appends it. Durable it is only after
+    /// [`Store::sync`].
     ///
     /// # Errors
     /// [`Error::Disk`]. When the disk is full ([`is_full`](Error::is_full)) nothing is lost: call
@@ -201,8 +202,8 @@ impl Store {
         }
     }
 
-    /// Does what is still to be done to the files, and writes a piece of the checkpoint on its way. On a
-    /// full disk it first removes what may go.
+    /// Does what is still to be done to the files, and writes a piece of the checkpoint on its way.
+    /// On a full disk it first removes what may go.
     ///
     /// # Errors
     /// As [`Store::write`].
@@ -331,8 +332,8 @@ impl Store {
         Ok(())
     }
 
-    /// Has the blocks of the next records ready, while records are small: large ones are not held up by
-    /// the blocks they need.
+    /// Has the blocks of the next records ready, while records are small: large ones are not held
+    /// up by the blocks they need.
     fn prepare(&mut self) -> Result<(), Error> {
         let grown = self.length - self.durable;
         if grown == 0 || grown > AHEAD / 8 || self.length + AHEAD / 8 < self.prepared {

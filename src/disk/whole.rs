@@ -1,9 +1,9 @@
 //! The check that a journal is whole: which of its segments count, and whether all are there.
 //!
-//! Each segment says which one it goes on from, how many bytes of that one count, and of which slots it
-//! and those before it speak. So from the newest one on, each is found and its length is known; where the
-//! line ends, all that came before must have been forgotten. How far the newest one reached is in the
-//! [extent](super::extent).
+//! Each segment says which one it goes on from, how many bytes of that one count, and of which
+//! slots it and those before it speak. So from the newest one on, each is found and its length is
+//! known; where the line ends, all that came before must have been forgotten. How far the newest
+//! one reached is in the [extent](super::extent).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,8 +54,8 @@ struct Part<R> {
 /// Reads the journal of `owner`.
 ///
 /// # Errors
-/// [`Error::Empty`] when there is none and never was; [`Error::Damaged`] when something of it is wrong
-/// or missing that a crash does not explain; [`Error::Disk`].
+/// [`Error::Empty`] when there is none and never was; [`Error::Damaged`] when something of it is
+/// wrong or missing that a crash does not explain; [`Error::Disk`].
 pub(super) fn read<R: Serialize + DeserializeOwned>(
     disk: &dyn Disk,
     owner: Identity,
@@ -68,8 +68,8 @@ pub(super) fn read<R: Serialize + DeserializeOwned>(
     let mut room = Vec::new();
     let present = names::segments(names);
     for &number in present.iter().rev() {
-        // While nothing says that what was written anew into a later one has come on the disk, it counts
-        // where it stood before.
+        // While nothing says that what was written anew into a later one has come on the disk, it
+        // counts where it stood before.
         let is_vouched = parts.iter().any(|part: &Part<R>| part.durable > 0);
         let end = match next {
             Some(next) if next.segment == number => Ending::At(next.length),
@@ -242,8 +242,8 @@ impl<R: Serialize + DeserializeOwned> Journal<R> {
                 journal.follows = Some(Follows { segment: number, length, reach });
                 journal.unsynced = part.unsynced();
             } else {
-                // Nothing says that the start which began it came to an end: what it wrote, and wrote anew,
-                // is written again.
+                // Nothing says that the start which began it came to an end: what it wrote, and
+                // wrote anew, is written again.
                 journal.stale.push(number);
                 journal.follows = journal.follows.or(part.follows);
                 let late = part.unsynced().into_iter();
@@ -272,8 +272,8 @@ impl<R: Serialize + DeserializeOwned> Journal<R> {
         }
     }
 
-    /// Whether what came before the oldest segment was forgotten, and the replica has not started more
-    /// often than the journal knows.
+    /// Whether what came before the oldest segment was forgotten, and the replica has not started
+    /// more often than the journal knows.
     fn check_beginning(&self, owner: Identity, before: Option<Follows>) -> Result<(), Error> {
         if let Some(before) = before.filter(|before| before.reach > self.forgotten) {
             return Err(missing_segment(owner, before.segment));

@@ -17,8 +17,8 @@ const BLOCK_BYTES: usize = 64 << 10;
 
 /// Commands out of a stream of bytes, one at a time.
 ///
-/// Holds no more than one command and one block of the input. Stops at the first error: what follows
-/// it could not be told apart.
+/// Holds no more than one command and one block of the input. Stops at the first error: what
+/// follows it could not be told apart.
 ///
 /// ```
 /// use taraflow::kv::command_file::CommandReader;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::links::Fault;
 use crate::model::types::Millis;
 
-/// Lines in the log about single connections until the next summary: whoever connects a thousand times
-/// a second must not fill the disk.
+/// Lines in the log about single connections until the next summary: whoever connects a thousand
+/// times a second must not fill the disk.
 const LINES_MAX: usize = 10;
 /// How often what was left out is summed up.
 const SUMMARY_EVERY_MS: Millis = 10_000;
@@ -19,8 +19,8 @@ pub struct Faults {
     /// When lines were last counted anew, and how many there would have been since.
     since: Millis,
     lines: u64,
-    /// What has been logged since then, and of which machine: who connects again and again for the same reason
-    /// is one line.
+    /// What has been logged since then, and of which machine: who connects again and again for the
+    /// same reason is one line.
     logged: BTreeSet<(String, String)>,
 }
 
@@ -30,7 +30,8 @@ impl Faults {
         Self { port, counts: BTreeMap::new(), since: 0, lines: 0, logged: BTreeSet::new() }
     }
 
-    /// Notes why the connection of `from` is given up. That a peer closes it is nothing to be logged.
+    /// Notes why the connection of `from` is given up. That a peer closes it is nothing to be
+    /// logged.
     pub fn note(&mut self, fault: &Fault, from: &str) {
         *self.counts.entry(fault.kind()).or_default() += 1;
         if matches!(fault, Fault::Closed) {

@@ -75,8 +75,8 @@ impl Inbox {
 
 /// Frames on their way out: those that are whole, and one that is being written.
 ///
-/// They are kept apart, so that nothing of a frame can leave before its head says how long it is, and
-/// what leaves moves nothing that is being written.
+/// They are kept apart, so that nothing of a frame can leave before its head says how long it is,
+/// and what leaves moves nothing that is being written.
 #[derive(Debug, Default)]
 pub struct Outbox {
     /// Whole frames.
@@ -300,7 +300,8 @@ mod tests {
             let (mut outbox, mut inbox) = (Outbox::default(), Inbox::new(1 << 30));
             let (mut written, mut arrived): (Vec<Vec<u8>>, Vec<Vec<u8>>) = Default::default();
             let mut open = None;
-            for (number, step) in steps.into_iter().chain([Step::End, Step::Leave(1000)]).enumerate() {
+            let steps = steps.into_iter().chain([Step::End, Step::Leave(1000)]);
+            for (number, step) in steps.enumerate() {
                 match step {
                     Step::Begin if open.is_none() => {
                         outbox.begin();
@@ -329,7 +330,8 @@ mod tests {
                 prop_assert_eq!(outbox.open_bytes(), open.as_ref().map_or(0, Vec::len));
             }
             prop_assert!(outbox.is_empty());
-            prop_assert!(written == arrived, "{} written, {} arrived", written.len(), arrived.len());
+            let counts = (written.len(), arrived.len());
+            prop_assert!(written == arrived, "written and arrived: {counts:?}");
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The handshake: who speaks, to whom, and under which settings.
 //!
-//! The end that dials says [`Hello`]; the other answers [`HelloReply`]. A replica is let in only with the
-//! same cluster, replicated settings, protocol and version; a client may come from anywhere that has a
-//! valid certificate, or reaches a plain port.
+//! The end that dials says [`Hello`]; the other answers [`HelloReply`]. A replica is let in only
+//! with the same cluster, replicated settings, protocol and version; a client may come from
+//! anywhere that has a valid certificate, or reaches a plain port.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,11 +22,11 @@ pub const HELLO_BYTES_MAX: usize = 4096;
 /// Settings that replicas share.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shared {
-    /// What the replicated state and the sizes of messages depend on: replicas that differ in one of them
-    /// must not exchange a message.
+    /// What the replicated state and the sizes of messages depend on: replicas that differ in one
+    /// of them must not exchange a message.
     pub binding: BTreeMap<String, u64>,
-    /// Paces and limits of one's own. They are to be changed one node at a time, so replicas may differ for
-    /// a while.
+    /// Paces and limits of one's own. They are to be changed one node at a time, so replicas may
+    /// differ for a while.
     pub other: BTreeMap<String, u64>,
 }
 
@@ -81,7 +81,8 @@ impl Hello {
         Self { magic: MAGIC, version: VERSION, from, to, cluster, common }
     }
 
-    /// Why replica `me` of a cluster with `n` replicas and these settings does not let it in, if so.
+    /// Why replica `me` of a cluster with `n` replicas and these settings does not let it in, if
+    /// so.
     #[must_use]
     pub fn objection(&self, me: ReplicaId, n: usize, common: &Common) -> Option<String> {
         if self.magic != MAGIC {
@@ -112,7 +113,8 @@ impl Hello {
         (!differ.is_empty()).then(|| format!("cluster.toml must be the same: {differ}"))
     }
 
-    /// Settings of a replica that has been let in and of replica `me` that differ, in words, if some do.
+    /// Settings of a replica that has been let in and of replica `me` that differ, in words, if
+    /// some do.
     #[must_use]
     pub fn differs(&self, me: ReplicaId, common: &Common) -> Option<String> {
         let (Peer::Replica(from), Some(theirs)) = (self.from, &self.common) else { return None };

@@ -2,10 +2,10 @@
 //!
 //! A link carries frames one way between replicas (each end dials the other), both ways between a
 //! client and a replica. It begins with a [handshake](hello) that binds it to cluster, settings,
-//! protocol and the two ends; with TLS the certificate says who the peer is. All sockets are driven by
-//! the thread that uses them and never block it. What comes in is untrusted until it is decoded: a
-//! length is checked before anything is reserved, and any fault ends the connection, which its owner
-//! makes anew.
+//! protocol and the two ends; with TLS the certificate says who the peer is. All sockets are driven
+//! by the thread that uses them and never block it. What comes in is untrusted until it is decoded:
+//! a length is checked before anything is reserved, and any fault ends the connection, which its
+//! owner makes anew.
 
 pub mod client_messages;
 pub mod dropped;
@@ -26,12 +26,13 @@ use serde_bytes::ByteBuf;
 pub enum Carried<M> {
     /// A message of its protocol.
     Message(M),
-    /// A [frame](crate::observe::frame::Frame), as JSON, so that replicas of different versions can show
-    /// each other what both know.
+    /// A [frame](crate::observe::frame::Frame), as JSON, so that replicas of different versions can
+    /// show each other what both know.
     Frame(ByteBuf),
 }
 
-/// The reason for which a connection was given up. The words are for people, [`Fault::kind`] for counting.
+/// The reason for which a connection was given up. The words are for people, [`Fault::kind`] for
+/// counting.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {

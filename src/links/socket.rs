@@ -12,8 +12,9 @@ use rustls::{ClientConnection, Connection, ServerConnection};
 use super::Fault;
 use super::tls::{Accepting, Dialling};
 
-/// How long what was sent to whom we have dialled may go without a sign that it has arrived. The system
-/// would wait a quarter of an hour for a machine that is gone, and after a cut as long again as it took.
+/// How long what was sent to whom we have dialled may go without a sign that it has arrived. The
+/// system would wait a quarter of an hour for a machine that is gone, and after a cut as long again
+/// as it took.
 const LOST_AFTER_MS: u32 = 5_000;
 /// After how long a silence the system asks whether the other machine is still there.
 const ASK_AFTER: Duration = Duration::from_secs(60);
@@ -78,7 +79,8 @@ impl Socket {
     }
 
     fn new(tcp: mio::net::TcpStream, tls: Option<Connection>) -> Self {
-        // A vote that waits for company would cost a round trip; failing to say so costs nothing else.
+        // A vote that waits for company would cost a round trip; failing to say so costs nothing
+        // else.
         let _ = tcp.set_nodelay(true);
         // Nor does a machine that has vanished say so.
         let _ = sockopt::set_socket_keepalive(&tcp, true);
@@ -170,8 +172,8 @@ impl Socket {
     /// Adds what has arrived to `to`, at most `limit` bytes and a piece more.
     ///
     /// # Errors
-    /// [`Fault::Closed`] when the other end has closed, or what is wrong; what was read before is in
-    /// `to` either way.
+    /// [`Fault::Closed`] when the other end has closed, or what is wrong; what was read before is
+    /// in `to` either way.
     pub fn read(
         &mut self,
         to: &mut Vec<u8>,
@@ -206,8 +208,8 @@ impl Socket {
         Ok(())
     }
 
-    /// Finds out by the first bytes whether only one of the two ends speaks TLS. What is written from then
-    /// on leaves in the clear, so that the other end can be told why.
+    /// Finds out by the first bytes whether only one of the two ends speaks TLS. What is written
+    /// from then on leaves in the clear, so that the other end can be told why.
     fn compare(&mut self, scratch: &mut Scratch) -> Result<(), Fault> {
         let mut first = [0; 3];
         let count = match self.tcp.peek(&mut first) {
@@ -290,8 +292,8 @@ fn read_plain(tls: &mut Connection, to: &mut Vec<u8>, scratch: &mut Scratch) -> 
     }
 }
 
-/// Whether a connection that begins like this carries TLS: an alert or a handshake, and the version. As the
-/// length of a frame they would be more than any peer's first may have.
+/// Whether a connection that begins like this carries TLS: an alert or a handshake, and the
+/// version. As the length of a frame they would be more than any peer's first may have.
 fn is_tls(first: [u8; 3]) -> bool {
     matches!(first, [0x15 | 0x16, 3, 1..=4])
 }

@@ -71,9 +71,10 @@ impl ClusterSettings {
         }
     }
 
-    /// What replicas compare when they meet: what the replicated state and the sizes of messages depend on,
-    /// in which they must not differ, and their paces and limits, in which they may for a while, so that
-    /// these can be changed one node at a time. Addresses are nobody else's matter.
+    /// What replicas compare when they meet: what the replicated state and the sizes of messages
+    /// depend on, in which they must not differ, and their paces and limits, in which they may for
+    /// a while, so that these can be changed one node at a time. Addresses are nobody else's
+    /// matter.
     #[must_use]
     pub fn shared(&self) -> Shared {
         let mut binding = limits::named(&self.config, true);
@@ -145,8 +146,8 @@ fn config(source: &mut Source<'_>, n: usize, tolerance: Tolerance) -> Config {
     config
 }
 
-/// Addresses that two would listen on. A replica that others reach over the network may be on a machine
-/// of its own, and its loopback addresses then are, too.
+/// Addresses that two would listen on. A replica that others reach over the network may be on a
+/// machine of its own, and its loopback addresses then are, too.
 fn shared(replicas: &[ReplicaEndpoints], place: &str) -> Vec<Problem> {
     let mut owners = BTreeMap::new();
     let mut problems = Vec::new();

@@ -10,8 +10,8 @@ pub(super) struct Limit {
     /// Its full name in the file.
     pub name: &'static str,
     /// Whether replicas that differ in it must not exchange a message: the replicated state or the
-    /// sizes of messages depend on it. The others are paces, which may differ while nodes are changed
-    /// one by one.
+    /// sizes of messages depend on it. The others are paces, which may differ while nodes are
+    /// changed one by one.
     binds: bool,
     pub range: RangeInclusive<u64>,
     pub get: fn(&Config) -> u64,

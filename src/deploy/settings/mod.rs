@@ -1,11 +1,11 @@
 //! Settings of a process of a cluster: two files, the environment and the command line.
 //!
-//! `cluster.toml` is the same on all nodes: who the replicas are, and what they must agree on. Nothing
-//! overrides it, because replicas that differ in it would part without noticing; [what is shared](ClusterSettings::shared)
-//! is compared when they meet. `node.toml` is a node's own: where its data and keys are. Each of its
-//! settings may also come from the environment or the command line; the nearest wins: flag,
-//! environment, file, default. [`Found`] says which it was. Secrets come from files only, because the
-//! environment and the command line of a process are no secret.
+//! `cluster.toml` is the same on all nodes: who the replicas are, and what they must agree on.
+//! Nothing overrides it, because replicas that differ in it would part without noticing; [what is
+//! shared](ClusterSettings::shared) is compared when they meet. `node.toml` is a node's own: where
+//! its data and keys are. Each of its settings may also come from the environment or the command
+//! line; the nearest wins: flag, environment, file, default. [`Found`] says which it was. Secrets
+//! come from files only, because the environment and the command line of a process are no secret.
 
 mod cluster;
 mod endpoint;
@@ -34,7 +34,8 @@ pub use secret::{Secret, secret_file};
 pub(crate) use source::nearest;
 pub use source::{DIRECTORY, Found, Layers, Origin, PREFIX};
 
-/// Tells what replicas tolerate that speak the protocol of a name, or that there is no such protocol.
+/// Tells what replicas tolerate that speak the protocol of a name, or that there is no such
+/// protocol.
 pub type ToleranceOf = fn(&str) -> Result<Tolerance, Error>;
 
 /// The settings of one node, read and checked.
@@ -64,7 +65,8 @@ pub struct NodeSettings {
     pub redis: bool,
     /// What clients must say before anything else.
     pub password: Option<Secret>,
-    /// What whoever asks the admin port must show; none: nothing, and the port is for this machine only.
+    /// What whoever asks the admin port must show; none: nothing, and the port is for this machine
+    /// only.
     pub token: Option<Secret>,
     /// Client connections at a time; one more is refused.
     pub clients_max: usize,

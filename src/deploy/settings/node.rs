@@ -101,8 +101,8 @@ impl Kind for Level {
     const WANTED: &'static str = "\"off\", \"basic\", \"full\" or \"all\"";
 }
 
-/// Reads a node's file, the cluster's file it names, and what overrides the former; and says where each
-/// value came from. `tolerance` knows the protocols.
+/// Reads a node's file, the cluster's file it names, and what overrides the former; and says where
+/// each value came from. `tolerance` knows the protocols.
 ///
 /// # Errors
 /// [`Error::Settings`] with all that is wrong.
@@ -122,7 +122,7 @@ pub fn read(
     let id = source.required::<u16>("id");
     let cluster = source.required::<String>("cluster");
     let cluster = cluster
-        .map(|written| ClusterSettings::read(&source.beside("cluster", written.into()), tolerance));
+        .map(|written| ClusterSettings::read(&source.resolve("cluster", written.into()), tolerance));
     let (cluster, of_cluster, wrong_in_cluster) = match cluster {
         Some(Ok((cluster, found))) => (Some(cluster), found, Problems::default()),
         Some(Err(problems)) => (None, Vec::new(), problems),
@@ -247,9 +247,9 @@ fn check_keys(source: &mut Source<'_>, me: ReplicaId, files: &TlsFiles) {
     source.problem("tls.cert", what);
 }
 
-/// Notes each address that would be open to more than it should be. A replica takes what reaches its
-/// links for its peers' word, and what reaches its clients' port for commands, so nothing that other
-/// machines can reach is open by accident.
+/// Notes each address that would be open to more than it should be. A replica takes what reaches
+/// its links for its peers' word, and what reaches its clients' port for commands, so nothing that
+/// other machines can reach is open by accident.
 fn check_exposure(source: &mut Source<'_>, cluster: &ClusterSettings, node: &Node) {
     let Some(listen) = node.listen else { return };
     if node.transport == LinkSecurity::Plain {
@@ -289,7 +289,7 @@ fn data(source: &mut Source<'_>) -> Option<PathBuf> {
     if !memory {
         return written.or_else(|| {
             let default = source.or("data", "data".to_owned());
-            Some(source.beside("data", default.into()))
+            Some(source.resolve("data", default.into()))
         });
     }
     match source.layer("data").cmp(&source.layer("memory")) {
@@ -302,7 +302,8 @@ fn data(source: &mut Source<'_>) -> Option<PathBuf> {
     None
 }
 
-/// Where to listen: where others reach this node, unless it is told otherwise; and why that is not known.
+/// Where to listen: where others reach this node, unless it is told otherwise; and why that is not
+/// known.
 fn listen(
     source: &mut Source<'_>,
     mine: Option<ReplicaEndpoints>,
@@ -387,7 +388,8 @@ fn token(source: &mut Source<'_>) -> Option<Secret> {
     let printable = token.bytes().all(|letter| letter.is_ascii_graphic());
     if token.len() < TOKEN_BYTES_MIN || !printable {
         let what = format!(
-            "the token must be {TOKEN_BYTES_MIN} or more letters and digits, such as `openssl rand -hex 32` prints"
+            "the token must be {TOKEN_BYTES_MIN} or more letters and digits, such as \
+             `openssl rand -hex 32` prints"
         );
         source.problem(NAME, what);
         return None;

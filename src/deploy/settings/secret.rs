@@ -42,8 +42,8 @@ pub fn secret_file(path: &Path) -> Result<String, String> {
     let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(format!(
-            "{shown} contains a secret that users other than its owner can access (mode {mode:04o}): run \
-             `chmod 600 {shown}`"
+            "{shown} contains a secret that users other than its owner can access (mode {mode:04o}): \
+             run `chmod 600 {shown}`"
         ));
     }
     fs::read_to_string(path).map_err(|error| format!("cannot read {shown}: {error}"))

@@ -1,7 +1,7 @@
 //! A file of settings, and the flags and variables that override it.
 //!
-//! A setting is known because it is asked for, so a name need be written once. What was never asked for
-//! is unknown, and refused with the name that was probably meant.
+//! A setting is known because it is asked for, so a name need be written once. What was never asked
+//! for is unknown, and refused with the name that was probably meant.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
@@ -182,7 +182,8 @@ impl<'a> Source<'a> {
         })
     }
 
-    /// The value of a number, or what it is when nobody says anything; noted as wrong out of its range.
+    /// The value of a number, or what it is when nobody says anything; noted as wrong out of its
+    /// range.
     pub fn within<T: Kind + Copy + PartialOrd>(
         &mut self,
         name: &str,
@@ -215,11 +216,11 @@ impl<'a> Source<'a> {
             self.problem(name, format!("`{name}` must be a path, and is empty"));
             return None;
         }
-        Some(self.beside(name, written.into()))
+        Some(self.resolve(name, written.into()))
     }
 
     /// `written`, seen from the place where the setting stands.
-    pub fn beside(&self, name: &str, written: PathBuf) -> PathBuf {
+    pub fn resolve(&self, name: &str, written: PathBuf) -> PathBuf {
         match self.found.iter().find(|found| found.name == name).map(|found| &found.origin) {
             Some(Origin::Flag(_) | Origin::Environment(_)) => written,
             _ => self.path.parent().unwrap_or(Path::new("")).join(written),
@@ -243,8 +244,8 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// What was found, and all that is wrong, the names nobody asked for included; `elsewhere` are those of
-    /// another file, which has a name.
+    /// What was found, and all that is wrong, the names nobody asked for included; `elsewhere` are
+    /// those of another file, which has a name.
     pub fn finish(mut self, elsewhere: &[&str], other: &str) -> (Vec<Found>, Problems) {
         let mut strange = Vec::new();
         for (name, (_, place)) in &self.values {

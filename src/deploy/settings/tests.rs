@@ -417,8 +417,8 @@ fn addresses_at_which_nobody_can_be_reached_are_refused() {
 fn a_setting_in_the_wrong_file_is_told_which_it_belongs_in() {
     let mut files = Files::new();
     files.flag("limits.window", "5");
-    let said = "--set limits.window=5: `limits.window` belongs in cluster.toml, which is the same on all \
-                nodes: write it there";
+    let said = "--set limits.window=5: `limits.window` belongs in cluster.toml, which is the same \
+                on all nodes: write it there";
     assert_eq!(files.problem(), said);
 
     files.layers = Layers::default();

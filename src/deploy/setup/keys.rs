@@ -12,8 +12,8 @@ use crate::model::error::Error;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const TEN_YEARS: Duration = Duration::from_secs(3653 * 24 * 60 * 60);
 
-/// Signs the certificates of one cluster. Replicas trust nobody else, so those of another cluster are
-/// strangers.
+/// Signs the certificates of one cluster. Replicas trust nobody else, so those of another cluster
+/// are strangers.
 pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 /// A certificate and its private key, as PEM.

@@ -7,8 +7,9 @@
 //! replica-0/                    node.toml  cert.pem  key.pem  data/
 //! ```
 //!
-//! `replica-0/`, `cluster.toml` and `ca.pem`, laid out like this, are all that a machine needs. What
-//! exists is never written over. `cluster.toml` is written last: where it stands, the rest does too.
+//! `replica-0/`, `cluster.toml` and `ca.pem`, laid out like this, are all that a machine needs.
+//! What exists is never written over. `cluster.toml` is written last: where it stands, the rest
+//! does too.
 
 mod keys;
 mod texts;
@@ -69,7 +70,8 @@ impl Item {
 }
 
 impl Plan {
-    /// Where replica `index` listens: clients on the base port and up, links 100 and admin 200 above.
+    /// Where replica `index` listens: clients on the base port and up, links 100 and admin 200
+    /// above.
     #[must_use]
     pub fn addresses(&self, index: usize) -> Addresses {
         let port = |above: usize| {

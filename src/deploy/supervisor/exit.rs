@@ -29,8 +29,8 @@ pub enum Fate {
 }
 
 impl ProcessExit {
-    /// Whether a process that ended so is started again: not if it would only end again, and not if it
-    /// has forgotten what it promised.
+    /// Whether a process that ended so is started again: not if it would only end again, and not if
+    /// it has forgotten what it promised.
     #[must_use]
     pub fn fate(self, durable: bool) -> Fate {
         match self {
@@ -51,21 +51,22 @@ impl ProcessExit {
     pub(super) fn remedy(self, durable: bool) -> &'static str {
         match (self, self.fate(durable)) {
             (Self::Code(code), Fate::Stay(_)) if code == i32::from(USAGE) => {
-                "correct its settings, which `taraflow config check` tests; then run it beside the others with \
-                 `taraflow node --config` and its node.toml, or restart all with `taraflow cluster down` and \
-                 `taraflow cluster up`"
+                "correct its settings, which `taraflow config check` tests; then start it alone with \
+                 `taraflow node --config` and its node.toml, or restart all with `taraflow cluster \
+                 down` and `taraflow cluster up`"
             }
             (Self::Code(code), Fate::Stay(_)) if code == i32::from(INTEGRITY) => {
-                "if a file or directory was only moved, put that very one back; then run it beside the others \
-                 with `taraflow node --config` and its node.toml, or restart all with `taraflow cluster down` and \
-                 `taraflow cluster up`"
+                "if a file or directory was only moved, put that very one back; then start it alone \
+                 with `taraflow node --config` and its node.toml, or restart all with `taraflow \
+                 cluster down` and `taraflow cluster up`"
             }
             (_, Fate::Stay(_)) => {
                 "its data in memory is lost: make a new cluster, or keep data on disk"
             }
             (Self::Signal(ABORT), _) => "it aborted: its log may say why",
             (Self::Signal(_), _) => {
-                "find out what kills it: the system does when memory is short, and says so in its own log"
+                "find out what kills it: the system does when memory is short, and says so in its \
+                 own log"
             }
             _ if self.is_bug() => "its log holds a record of the bug: please report it",
             _ => "it is restarted every few seconds: fix the cause",

@@ -24,8 +24,8 @@ pub fn lock(directory: &Path) -> Result<LockFile, Error> {
     })
 }
 
-/// Asks the process that runs the cluster in a directory to end, and waits until it has. Answers its
-/// number, or nothing if there is none.
+/// Asks the process that runs the cluster in a directory to end, and waits until it has. Answers
+/// its number, or nothing if there is none.
 ///
 /// # Errors
 /// [`Error::StillRunning`] when it has not ended in time, or what the system says.

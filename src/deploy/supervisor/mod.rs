@@ -1,9 +1,10 @@
-//! A supervisor: runs the replicas of a cluster on one machine as processes, and restarts those that die.
+//! A supervisor: runs the replicas of a cluster on one machine as processes, and restarts those
+//! that die.
 //!
-//! The supervisor is one loop that waits for a signal, the end of a child being one, or for the time to
-//! start a child again. Children have a process group of their own, so a Ctrl-C reaches them through the
-//! supervisor only. They hold the reading end of a pipe whose other end the supervisor holds, and end
-//! when it closes: however the supervisor ends, no child outlives it.
+//! The supervisor is one loop that waits for a signal, the end of a child being one, or for the
+//! time to start a child again. Children have a process group of their own, so a Ctrl-C reaches
+//! them through the supervisor only. They hold the reading end of a pipe whose other end the
+//! supervisor holds, and end when it closes: however the supervisor ends, no child outlives it.
 
 mod exit;
 mod lock;

@@ -11,7 +11,8 @@ fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs shell scripts under a supervisor, and sends it a signal at each line that has `until` in it.
+/// Runs shell scripts under a supervisor, and sends it a signal at each line that has `until` in
+/// it.
 fn supervise(scripts: &[&str], until: &str, durable: bool) -> (Vec<String>, Result<(), Error>) {
     let (lines, _, outcome) = watch(scripts, until, durable);
     (lines, outcome)
@@ -118,8 +119,8 @@ fn what_ends_for_the_same_reason_again_and_again_is_told_once_in_words() {
     let (lines, kept, outcome) = watch(&["exit 1", "sleep 60"], "in 1600 ms", true);
 
     outcome.unwrap();
-    let words = "ends again and again for the same reason, exit code 1: these; it is restarted every \
-                 few seconds: fix the cause";
+    let words = "ends again and again for the same reason, exit code 1: these; it is restarted \
+                 every few seconds: fix the cause";
     let told = lines.iter().filter(|line| line.ends_with(words)).count();
     assert_eq!(told, 1, "{lines:#?}");
     assert_eq!(kept, [(0, words.to_owned())]);

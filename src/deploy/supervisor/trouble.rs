@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::exit::{Fate, ProcessExit, RestartDelay};
 
-/// The file in the directory of a replica that says, in one line of text, what is wrong with it: why it
-/// ended and is not started again, or why it ends again and again; and what helps. There is none while
-/// nothing is.
+/// The file in the directory of a replica that says, in one line of text, what is wrong with it:
+/// why it ended and is not started again, or why it ends again and again; and what helps. There is
+/// none while nothing is.
 pub const FILE: &str = "trouble";
 
 /// Owns what is known of the ends of one child.

@@ -22,8 +22,9 @@ impl Store {
         Ok(())
     }
 
-    /// Removes segments before `segment` that only speak of forgotten slots. That they are forgotten must
-    /// be durable, and so must the beginning of `segment`, which repeats what else they hold.
+    /// Removes segments before `segment` that only speak of forgotten slots. That they are
+    /// forgotten must be durable, and so must the beginning of `segment`, which repeats what else
+    /// they hold.
     pub(super) fn remove_forgotten(&mut self, segment: u64) -> Result<(), Error> {
         assert!(segment <= self.segment, "the segment that grows stays");
         while let Some(oldest) = self.old.first_entry() {
@@ -49,9 +50,9 @@ impl Store {
         Ok(spare || self.forget_early()?)
     }
 
-    /// Segments of forgotten slots may go once it is durable that they may, and so is the beginning of a
-    /// segment after them. The record that says so may be written already; or it is among those that
-    /// wait, and with only those before it, it may fit where all do not.
+    /// Segments of forgotten slots may go once it is durable that they may, and so is the beginning
+    /// of a segment after them. The record that says so may be written already; or it is among
+    /// those that wait, and with only those before it, it may fit where all do not.
     fn forget_early(&mut self) -> Result<bool, Error> {
         let (segment, end) = self.forgot;
         let oldest = self.old.first_key_value();
@@ -68,7 +69,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Appends of what waits only what comes before `end` of a segment. Says whether that much is there.
+    /// Appends of what waits only what comes before `end` of a segment. Says whether that much is
+    /// there.
     fn append_up_to(&mut self, segment: u64, end: u64) -> Result<bool, Error> {
         let name = names::segment(segment);
         let waits = |step: &Step| match step {

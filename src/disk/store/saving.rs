@@ -1,7 +1,7 @@
 //! A checkpoint being saved, piece by piece, so that records need not wait for all of it.
 //!
-//! What becomes bytes here is frozen: the replica executes further meanwhile. The header, which names the
-//! digest, comes last, in the room left for it.
+//! What becomes bytes here is frozen: the replica executes further meanwhile. The header, which
+//! names the digest, comes last, in the room left for it.
 
 use std::sync::Arc;
 
@@ -74,8 +74,8 @@ impl Store {
         self.end_segment();
     }
 
-    /// Appends the next piece; one for which there is no room is tried again with the next records, which
-    /// may well fit: what they let leave is perhaps what frees the disk.
+    /// Appends the next piece; one for which there is no room is tried again with the next records,
+    /// which may well fit: what they let leave is perhaps what frees the disk.
     pub(super) fn append_piece(&mut self) -> Result<(), Error> {
         let Some(mut saving) = self.saving.pop_front() else { return Ok(()) };
         let outcome = self.go_on_with(&mut saving);

@@ -1,7 +1,7 @@
 //! The clients of an embedded replica: their channels, and what they ask.
 //!
-//! When too much has gathered, the replica reads no more from its clients, and their bounded channel
-//! holds them up.
+//! When too much has gathered, the replica reads no more from its clients, and their bounded
+//! channel holds them up.
 
 use std::collections::HashMap;
 

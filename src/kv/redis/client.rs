@@ -8,8 +8,8 @@ use super::local::Local;
 use super::session::{Ask, Session};
 use super::writer::ReplyWriter;
 
-/// The subcommands, as `CLIENT INFO` shows them, with how many arguments they take at least and at most,
-/// both names counted.
+/// The subcommands, as `CLIENT INFO` shows them, with how many arguments they take at least and at
+/// most, both names counted.
 const SUBCOMMANDS: [(&str, usize, usize); 16] = [
     ("client|caching", 3, 3),
     ("client|getname", 2, 2),
@@ -167,8 +167,8 @@ pub(super) fn described(session: &Session, waiting: &Waiting, now_ms: u64) -> Li
         waiting.queued.map_or((-1, 0), |(commands, bytes)| (commands as i64, bytes));
     let (qbuf, omem) = (waiting.input_bytes, waiting.output_bytes);
     let line = format!(
-        "id={} addr={} laddr={} name={} age={} idle={} flags={} db=0 sub=0 psub=0 ssub=0 multi={queued} \
-         watch={} qbuf={qbuf} multi-mem={queued_bytes} obl={omem} oll=0 omem={omem} tot-mem={} \
+        "id={} addr={} laddr={} name={} age={} idle={} flags={} db=0 sub=0 psub=0 \
+         ssub=0 multi={queued} watch={} qbuf={qbuf} multi-mem={queued_bytes} obl={omem} oll=0 omem={omem} tot-mem={} \
          events=r cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}\n",
         session.id,
         session.address,

@@ -1,5 +1,5 @@
-//! CONFIG, SLOWLOG and LATENCY, which clients and dashboards ask for. Settings are read once, when the
-//! server starts; what is slow, and where, `taraflow doctor`, `inspect` and `trace` tell.
+//! CONFIG, SLOWLOG and LATENCY, which clients and dashboards ask for. Settings are read once, when
+//! the server starts; what is slow, and where, `taraflow doctor`, `inspect` and `trace` tell.
 
 use crate::kv::service::{STRING_BYTES_MAX, matches};
 

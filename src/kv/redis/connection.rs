@@ -20,8 +20,9 @@ mod listing;
 /// Room kept for input when there is none.
 const IDLE_BYTES_MAX: usize = 64 << 10;
 
-/// A part of a command is looked at whenever it grows while it has no more bytes than this, so that a
-/// fault in it is told at once; a longer one only when it may be whole, lest many small parts cost much.
+/// A part of a command is looked at whenever it grows while it has no more bytes than this, so that
+/// a fault in it is told at once; a longer one only when it may be whole, lest many small parts
+/// cost much.
 const LOOKED_AT_BYTES_MAX: usize = 4 << 10;
 
 /// One client's connection.
@@ -84,8 +85,8 @@ pub enum Offence {
 enum Stall {
     /// Too many are open, or their replies are not read.
     Full,
-    /// The reply to an ordered command must be known first: to WATCH, when the next is EXEC, and to an
-    /// EXEC that the connection has a part in.
+    /// The reply to an ordered command must be known first: to WATCH, when the next is EXEC, and to
+    /// an EXEC that the connection has a part in.
     Reply,
     /// It must be told which other connections there are.
     Listing,
@@ -155,8 +156,8 @@ impl RedisConnection {
         self.input = input;
     }
 
-    /// Takes the result of an ordered command. Results come with ascending numbers; where one is left
-    /// out the reply was lost, and one that was answered already is ignored.
+    /// Takes the result of an ordered command. Results come with ascending numbers; where one is
+    /// left out the reply was lost, and one that was answered already is ignored.
     #[inline]
     pub fn on_reply(&mut self, number: u64, result: &[u8]) {
         if self.queue.oldest().is_none_or(|oldest| number < oldest) {
@@ -185,8 +186,8 @@ impl RedisConnection {
         self.give_up(number.saturating_add(1), Silence::Lost);
     }
 
-    /// Stops waiting for ordered command `number`, which was executed, and whose reply was too much to
-    /// be kept.
+    /// Stops waiting for ordered command `number`, which was executed, and whose reply was too much
+    /// to be kept.
     pub fn drop_reply(&mut self, number: u64) {
         self.give_up(number, Silence::Lost);
         self.give_up(number.saturating_add(1), Silence::Dropped);

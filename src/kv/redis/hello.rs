@@ -16,8 +16,8 @@ const HELLO_NEEDS_AUTH: &str = "NOAUTH HELLO must be called with the client alre
                                 to authenticate the client and select the RESP protocol version at \
                                 the same time";
 
-/// Whether these are the user and the password. Hashes are compared, in a time that does not depend on
-/// where they differ.
+/// Whether these are the user and the password. Hashes are compared, in a time that does not depend
+/// on where they differ.
 fn is_right(settings: &RedisSettings, user: &[u8], password: &[u8]) -> bool {
     let right = match &settings.password {
         Some(right) => blake3::hash(right) == blake3::hash(password),

@@ -1,4 +1,5 @@
-//! INFO: the server, in Redis's sections and names where it has them. What is not known is left out.
+//! INFO: the server, in Redis's sections and names where it has them. What is not known is left
+//! out.
 
 use std::fmt::Write;
 

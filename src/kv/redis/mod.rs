@@ -1,24 +1,26 @@
 //! The Redis edge: one client's connection, without its socket.
 //!
-//! A [`RedisConnection`] is fed the bytes that arrive. It answers what needs no state itself, PING, HELLO, CONFIG
-//! and their like, hands on what only the log can answer, and brings the replies into the order of the
-//! commands. It owns no socket, no clock and no thread.
+//! A [`RedisConnection`] is fed the bytes that arrive. It answers what needs no state itself, PING,
+//! HELLO, CONFIG and their like, hands on what only the log can answer, and brings the replies into
+//! the order of the commands. It owns no socket, no clock and no thread.
 //!
-//! What a client notices, beside what the [key-value service](crate::kv::service) says of itself:
+//! What a client notices, besides what the [key-value service](crate::kv::service) says of itself:
 //!
-//! - A command whose reply is lost is answered with an error that begins with `UNKNOWN`: it may have
-//!   been executed or not.
-//! - MULTI queues in the connection, and EXEC is one command in the order. What the connection answers itself,
-//!   SELECT, CLIENT, INFO and their like, it does when the replies of the others have come.
-//! - WATCH asks the log for a version of each key, which ends with the next modification. The replicas
-//!   remember some 65,000 watched keys; whoever watches one that had to be forgotten is told by EXEC that
-//!   it was modified.
-//! - WAIT answers at once with the number of replicas that may fail: no command is answered before one
-//!   more than that hold it.
-//! - What looks like an HTTP request, a command called `POST` or `Host:`, ends the connection, as in Redis.
-//! - Bytes that no command begins with are refused as soon as they have come. Redis waits for the end of
-//!   a line that was ended by a newline alone, and for ever for one that holds a zero byte, which is a byte
-//!   like others here.
+//! - A command whose reply is lost is answered with an error that begins with `UNKNOWN`: it may
+//!   have been executed or not.
+//! - MULTI queues in the connection, and EXEC is one command in the order. What the connection
+//!   answers itself, SELECT, CLIENT, INFO and their like, it does when the replies of the others
+//!   have come.
+//! - WATCH asks the log for a version of each key, which ends with the next modification. The
+//!   replicas remember some 65,000 watched keys; whoever watches one that had to be forgotten is
+//!   told by EXEC that it was modified.
+//! - WAIT answers at once with the number of replicas that may fail: no command is answered before
+//!   one more than that hold it.
+//! - What looks like an HTTP request, a command called `POST` or `Host:`, ends the connection, as
+//!   in Redis.
+//! - Bytes that no command begins with are refused as soon as they have come. Redis waits for the
+//!   end of a line that was ended by a newline alone, and for ever for one that holds a zero byte,
+//!   which is a byte like others here.
 //! - There is one database, and one user, `default`.
 
 use std::sync::Arc;
@@ -62,8 +64,8 @@ pub struct RedisSettings {
 }
 
 impl RedisSettings {
-    /// The usual ones, with this password and commands of at most so many bytes, if that is less than
-    /// the [service](crate::kv::service) takes.
+    /// The usual ones, with this password and commands of at most so many bytes, if that is less
+    /// than the [service](crate::kv::service) takes.
     #[must_use]
     pub fn new(password: Option<Vec<u8>>, command_bytes_max: usize) -> Self {
         let limits = RespLimits::default();
@@ -122,7 +124,8 @@ pub struct ServerInfo {
     pub usage: Usage,
     /// What has gone through the clients' port.
     pub traffic: Traffic,
-    /// All connections of Redis clients, for a connection that [wants](RedisConnection::wants_listing) to know.
+    /// All connections of Redis clients, for a connection that
+    /// [wants](RedisConnection::wants_listing) to know.
     pub connections: Arc<Vec<ListedConnection>>,
 }
 

@@ -31,7 +31,7 @@ pub(super) enum Silence {
     Lost,
     /// None has come in time.
     Late,
-    /// It was too long, with those to the commands beside it.
+    /// It was too long, together with those to the commands sent at once.
     Dropped,
 }
 

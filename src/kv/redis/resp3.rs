@@ -1,4 +1,5 @@
-//! RESP3 out of RESP2: the service answers in RESP2, and what a reply means is known by its command.
+//! RESP3 out of RESP2: the service answers in RESP2, and what a reply means is known by its
+//! command.
 
 use crate::kv::resp::integer;
 use crate::kv::service::Shape;

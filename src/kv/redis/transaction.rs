@@ -17,7 +17,8 @@ const COMMANDS_MAX: usize = 10_000;
 const WATCHED_MAX: usize = 1000;
 const WATCHED_BYTES_MAX: usize = 128 << 10;
 
-/// What EXEC takes beside the queued commands: headers, and the watched keys with their versions.
+/// The room that EXEC takes besides the queued commands: headers, and the watched keys with their
+/// versions.
 const OVERHEAD_WORDS: usize = 2 + 2 * WATCHED_MAX;
 const OVERHEAD_BYTES: usize = WATCHED_BYTES_MAX + WATCHED_MAX * 48 + 64;
 
@@ -25,7 +26,8 @@ const OVERHEAD_BYTES: usize = WATCHED_BYTES_MAX + WATCHED_MAX * 48 + 64;
 pub(super) enum Step {
     /// It is ordered with the others; this is the shape of its reply.
     Ordered(Shape),
-    /// The connection answers it, when the replies of the others are known. With its words, in RESP.
+    /// The connection answers it, when the replies of the others are known. With its words, in
+    /// RESP.
     Local(&'static Local, Vec<u8>),
 }
 

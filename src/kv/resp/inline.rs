@@ -4,10 +4,10 @@ use super::{ProtocolError, RespFault, RespLimits};
 
 /// Splits `line`, which has no line end, into words by Redis's rules.
 ///
-/// The words go to `text` one behind the other, and their places in it to `spans`. Double quotes know
-/// `\n \r \t \b \a \\ \" \xHH`, single quotes only `\'`; a closing quote ends the word, so white
-/// space or the end of the line must follow. Unlike Redis, which ends the line at a zero byte, we
-/// take zero for a byte like others.
+/// The words go to `text` one behind the other, and their places in it to `spans`. Double quotes
+/// know `\n \r \t \b \a \\ \" \xHH`, single quotes only `\'`; a closing quote ends the word, so
+/// white space or the end of the line must follow. Unlike Redis, which ends the line at a zero
+/// byte, we take zero for a byte like others.
 pub(super) fn split(
     line: &[u8],
     limits: &RespLimits,

@@ -1,9 +1,9 @@
 //! RESP, the wire format of Redis, as a server and its clients need it.
 //!
 //! Commands come as arrays of bulk strings or as inline text ([`Arguments::parse`]); replies are
-//! RESP2 values (the `write_*` functions, and [`RespReply`] for the reading side). The bytes read here
-//! come from anyone: every length is checked against [`RespLimits`] and against the bytes present
-//! before it is used, and a command is looked at in place, not copied.
+//! RESP2 values (the `write_*` functions, and [`RespReply`] for the reading side). The bytes read
+//! here come from anyone: every length is checked against [`RespLimits`] and against the bytes
+//! present before it is used, and a command is looked at in place, not copied.
 //!
 //! Parsing a prefix gives either [`Parsed::Incomplete`] or exactly what the whole input gives, so a
 //! connection may call the parser whenever it likes.

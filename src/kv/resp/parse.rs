@@ -37,8 +37,8 @@ pub struct Command<'a> {
 enum Reading {
     /// Each command has one spelling.
     Strict,
-    /// As a server of Redis reads: of the two bytes behind a length only the first is looked at, and of
-    /// those behind an argument none.
+    /// As a server of Redis reads: of the two bytes behind a length only the first is looked at,
+    /// and of those behind an argument none.
     Lenient,
 }
 
@@ -59,8 +59,8 @@ impl Arguments {
         self.read(input, limits, Reading::Strict)
     }
 
-    /// Parses as [`parse`](Self::parse) does, and takes also what a server of Redis takes: line ends that
-    /// are not quite. Such a command is not [canonical](Command::canonical).
+    /// Parses as [`parse`](Self::parse) does, and takes also what a server of Redis takes: line
+    /// ends that are not quite. Such a command is not [canonical](Command::canonical).
     ///
     /// # Errors
     ///
@@ -120,7 +120,8 @@ impl Arguments {
     }
 }
 
-/// Walks over an array of bulk strings and notes where each is; says whether it is in its canonical form.
+/// Walks over an array of bulk strings and notes where each is; says whether it is in its canonical
+/// form.
 fn array(
     input: &[u8],
     limits: &RespLimits,

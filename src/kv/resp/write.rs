@@ -26,8 +26,8 @@ pub fn write_ok(out: &mut Vec<u8>) {
     out.extend_from_slice(b"+OK\r\n");
 }
 
-/// Appends an error; `text` begins with its code, as in `ERR syntax error`. CR and LF, which a client
-/// may have put into what is quoted here, become spaces.
+/// Appends an error; `text` begins with its code, as in `ERR syntax error`. CR and LF, which a
+/// client may have put into what is quoted here, become spaces.
 pub fn write_error(text: &[u8], out: &mut Vec<u8>) {
     write_line(b'-', text, out);
 }

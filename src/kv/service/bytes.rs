@@ -20,8 +20,8 @@ pub(super) enum Bytes {
 }
 
 impl Bytes {
-    /// Becomes a copy of `new`. Allocates only if `new` is longer than anything it was before, or its room
-    /// is shared.
+    /// Becomes a copy of `new`. Allocates only if `new` is longer than anything it was before, or
+    /// its room is shared.
     pub(super) fn overwrite(&mut self, new: &[u8]) {
         match self {
             Self::Long(length, room)

@@ -1,7 +1,7 @@
 //! The map of all keys, in parts that a frozen copy shares until they change.
 //!
-//! To freeze the map takes as long as it has parts. Whoever changes a part that is shared copies it first:
-//! its keys and short values, and no more of the long ones than who holds them.
+//! To freeze the map takes as long as it has parts. Whoever changes a part that is shared copies it
+//! first: its keys and short values, and no more of the long ones than who holds them.
 
 use std::sync::Arc;
 
@@ -12,15 +12,16 @@ use super::bytes::Bytes;
 use super::random::spread;
 use super::store::Entry;
 
-/// How many parts there are: so many that one of ten million keys is copied in well below a millisecond. A
-/// snapshot is in the order of the parts, so it stays the same for ever.
+/// How many parts there are: so many that one of ten million keys is copied in well below a
+/// millisecond. A snapshot is in the order of the parts, so it stays the same for ever.
 pub(super) const PARTS: usize = 1 << PARTS_BITS;
 const PARTS_BITS: u32 = 12;
 
 /// Keys of one part, with what they stand for.
 type Part = HashTable<(Bytes, Entry)>;
 
-/// The place of a key: the high bits say in which part, which is also how a walk over all keys goes.
+/// The place of a key: the high bits say in which part, which is also how a walk over all keys
+/// goes.
 #[derive(Clone, Copy)]
 struct Spot(u64);
 
@@ -55,8 +56,8 @@ fn hash(entry: &(Bytes, Entry)) -> u64 {
 
 /// All keys and what they stand for.
 ///
-/// Its order is never shown but part by part: within a part it depends on how the part grew, which a
-/// restored replica does not share.
+/// Its order is never shown but part by part: within a part it depends on how the part grew, which
+/// a restored replica does not share.
 #[derive(Clone, Debug)]
 pub(super) struct Entries {
     /// An empty part is none.
@@ -110,7 +111,8 @@ impl Entries {
     pub(super) fn place(&mut self, key: &[u8]) -> Place<'_> {
         let spot = Spot::of(key);
         let part = self.parts[spot.part()].get_or_insert_with(|| {
-            // A state that is restored fills part after part; no part is then made larger time and again.
+            // A state that is restored fills part after part; no part is then made larger time and
+            // again.
             let usual = self.keys.checked_div(self.used).unwrap_or(0);
             self.used += 1;
             Arc::new(Part::with_capacity(usual))

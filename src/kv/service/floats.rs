@@ -1,5 +1,5 @@
-//! Numbers with a fraction, as Redis reads and writes them. One text gives one number and one number
-//! one text, on every machine.
+//! Numbers with a fraction, as Redis reads and writes them. One text gives one number and one
+//! number one text, on every machine.
 
 use super::Refusal;
 
@@ -26,8 +26,8 @@ pub(super) fn argument(text: &[u8]) -> Result<f64, Refusal> {
     float(text).ok_or(Refusal::NOT_FLOAT)
 }
 
-/// A number as a reply shows it: the fewest digits that give it back, and an exponent where `%.17g` of
-/// C has one.
+/// A number as a reply shows it: the fewest digits that give it back, and an exponent where `%.17g`
+/// of C has one.
 pub(super) fn shown(number: f64) -> String {
     if number.is_infinite() {
         return if number > 0.0 { "inf" } else { "-inf" }.into();
@@ -43,7 +43,8 @@ pub(super) fn shown(number: f64) -> String {
     }
 }
 
-/// A number as INCRBYFLOAT stores it: never with an exponent, and a whole number with all its digits.
+/// A number as INCRBYFLOAT stores it: never with an exponent, and a whole number with all its
+/// digits.
 pub(super) fn stored(number: f64) -> String {
     let number = number + 0.0;
     if number.fract() == 0.0 { format!("{number:.0}") } else { format!("{number}") }

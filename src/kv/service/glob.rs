@@ -6,8 +6,8 @@ pub(super) const PATTERN_BYTES_MAX: usize = 1024;
 /// Whether `text` matches `pattern` by Redis's rules: `*`, `?`, `[abc]`, `[^a-z]`, and `\` before a
 /// byte that stands for itself.
 ///
-/// Only the last `*` is ever tried again, so the time is at most the product of the lengths, whereas
-/// trying all of them would let a short pattern hold up the replica for ever.
+/// Only the last `*` is ever tried again, so the time is at most the product of the lengths,
+/// whereas trying all of them would let a short pattern hold up the replica for ever.
 #[must_use]
 pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at, mut rest) = (pattern, text);
@@ -45,8 +45,8 @@ fn step<'a>(pattern: &'a [u8], byte: Option<&u8>) -> Option<&'a [u8]> {
     }
 }
 
-/// Whether `byte` is in the class whose `[` was taken, and what follows its `]`. As in Redis a class
-/// that is not closed reaches to the pattern's end.
+/// Whether `byte` is in the class whose `[` was taken, and what follows its `]`. As in Redis a
+/// class that is not closed reaches to the pattern's end.
 fn in_class(class: &[u8], byte: u8) -> (bool, &[u8]) {
     let (negated, mut rest) = match class {
         [b'^', rest @ ..] => (true, rest),

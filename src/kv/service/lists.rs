@@ -170,8 +170,8 @@ pub(super) fn ltrim(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> 
     Ok(())
 }
 
-/// Removes the elements that equal the argument: the first so many, the last so many if the count is
-/// below zero, or all if it is zero.
+/// Removes the elements that equal the argument: the first so many, the last so many if the count
+/// is below zero, or all if it is zero.
 pub(super) fn lrem(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let (count, unwanted) = (call.integer(2)?, call.argument(3));
     let removed = store.edit(call.key(), |list: &mut List| {

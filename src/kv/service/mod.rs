@@ -5,12 +5,14 @@
 //!
 //! - Time is the time the replicas agreed on, [`At::time_ms`], and never goes back. A key whose
 //!   expiry has come is gone at once, not when someone looks.
-//! - What Redis answers in no particular order, KEYS, HGETALL, SMEMBERS and their like, comes sorted.
+//! - What Redis answers in no particular order, KEYS, HGETALL, SMEMBERS and their like, comes
+//!   sorted.
 //! - RANDOMKEY, SPOP and SRANDMEMBER draw by the slot, so a client can foresee them.
 //! - SCAN walks in the order of a hash, and a part of it ends early when it is long.
-//! - Scores are shown with the fewest digits that give them back, as in Redis 7.2 and later; minus zero
-//!   is zero. INCRBYFLOAT and HINCRBYFLOAT add in 64 bits, where Redis has 80 on some machines: digits may
-//!   differ from the seventeenth on, and what does not fit 64 bits, above 1.8e308, is refused.
+//! - Scores are shown with the fewest digits that give them back, as in Redis 7.2 and later; minus
+//!   zero is zero. INCRBYFLOAT and HINCRBYFLOAT add in 64 bits, where Redis has 80 on some
+//!   machines: digits may differ from the seventeenth on, and what does not fit 64 bits, above
+//!   1.8e308, is refused.
 //! - A string has at most [`STRING_BYTES_MAX`], a reply at most [`REPLY_BYTES_MAX`] bytes.
 //!
 //! The hash that finds keys has a fixed seed, for speed and for repeatable runs. A client that may
@@ -65,9 +67,9 @@ pub use table::{Row, commands, find, takes};
 /// SETRANGE refuse to make one.
 pub const STRING_BYTES_MAX: usize = 16 << 20;
 
-/// The longest reply, in bytes. A command that would be answered with more gets an error instead and
-/// changes nothing. A transaction stops to run its commands when their replies are longer than this, so
-/// all of them have at most twice as many bytes, and those of its errors.
+/// The longest reply, in bytes. A command that would be answered with more gets an error instead
+/// and changes nothing. A transaction stops to run its commands when their replies are longer than
+/// this, so all of them have at most twice as many bytes, and those of its errors.
 pub const REPLY_BYTES_MAX: usize = 32 << 20;
 
 /// The key-value service.
@@ -195,8 +197,8 @@ impl PartialEq for KeyValue {
 ///
 /// # Errors
 ///
-/// [`CheckError`] when the command would be refused whatever the state is: it is no RESP, unknown, or
-/// has a wrong number of arguments.
+/// [`CheckError`] when the command would be refused whatever the state is: it is no RESP, unknown,
+/// or has a wrong number of arguments.
 ///
 /// ```
 /// use taraflow::kv::service::check;

@@ -7,10 +7,10 @@ use crate::kv::resp::{integer, write_bulk, write_integer, write_null};
 use super::store::{Entry, Store, Value};
 use super::{Call, Done, Refusal};
 
-/// What a key and its entry take beside the bytes of key and value.
+/// Bytes that a key and its entry take besides the bytes of key and value.
 const ENTRY_BYTES: usize = 72;
 
-/// What an element of a collection takes beside its bytes, near enough.
+/// Bytes that an element of a collection takes besides its own, near enough.
 const ELEMENT_BYTES: usize = 24;
 
 /// The most elements, and bytes of each, that Redis keeps in its compact form.

@@ -1,10 +1,10 @@
 //! SCAN and its relatives: a walk in parts that the next command goes on with.
 //!
-//! The order is that of a hash which is fixed for ever, and the cursor is the hash to go on from; so a
-//! walk meets everything that is there from its beginning to its end exactly once, whatever else comes
-//! and goes, on whichever replica. Keys lie in this order, near enough; of the elements of a collection
-//! each part looks at all, which is why it has no less than a share of the whole, however few a client
-//! asks for.
+//! The order is that of a hash which is fixed for ever, and the cursor is the hash to go on from;
+//! so a walk meets everything that is there from its beginning to its end exactly once, whatever
+//! else comes and goes, on whichever replica. Keys lie in this order, near enough; of the elements
+//! of a collection each part looks at all, which is why it has no less than a share of the whole,
+//! however few a client asks for.
 
 use crate::kv::resp::{integer, write_array, write_bulk, write_decimal};
 
@@ -63,8 +63,8 @@ impl<'a> Asked<'a> {
     }
 
     /// The next part of `names`, in whose order nothing lies, and the cursor behind it, zero at the
-    /// end. The pattern is not looked at, so that the parts are of a size; `weight` says how many bytes
-    /// are told beside a name.
+    /// end. The pattern is not looked at, so that the parts are of a size; `weight` says how many
+    /// bytes are told beside a name.
     fn part<'s, T>(
         &self,
         names: impl Iterator<Item = (&'s [u8], T)>,
@@ -129,7 +129,8 @@ fn place(name: &[u8]) -> u64 {
 
 const CURSOR_SHIFT: u32 = 16;
 
-/// The part of the map in which a walk goes on; behind all of them for a cursor that none has given.
+/// The part of the map in which a walk goes on; behind all of them for a cursor that none has
+/// given.
 fn part_at(cursor: u64) -> usize {
     let spread = cursor.checked_mul(1 << CURSOR_SHIFT);
     spread.map_or(PARTS, entries::part_at)

@@ -1,5 +1,5 @@
-//! The meaning of a reply, for those who show it in RESP3. The service itself always answers in RESP2,
-//! where a map, a set and a list are all arrays, and a score is a string.
+//! The meaning of a reply, for those who show it in RESP3. The service itself always answers in
+//! RESP2, where a map, a set and a list are all arrays, and a score is a string.
 
 use crate::kv::resp::Command;
 

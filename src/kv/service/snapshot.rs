@@ -15,8 +15,8 @@
 //!             sorted sets (score, member) ascending
 //! ```
 //!
-//! Before version 3 all keys were ascending, and version 1 had no watched keys; both are still read.
-//! `bytes` are a u32 length and what it counts; numbers are little-endian, scores in 64 bits.
+//! Before version 3 all keys were ascending, and version 1 had no watched keys; both are still
+//! read. `bytes` are a u32 length and what it counts; numbers are little-endian, scores in 64 bits.
 
 use crate::model::app::Frozen;
 

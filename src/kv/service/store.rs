@@ -20,8 +20,8 @@ pub(super) type Hash = BTreeMap<Box<[u8]>, Vec<u8>>;
 /// A set value; members are kept in byte order for the same reason.
 pub(super) type Set = BTreeSet<Box<[u8]>>;
 
-/// A value of one of the kinds. Collections are never empty: their key goes with the last element. Those
-/// that a frozen copy shares are copied before they change.
+/// A value of one of the kinds. Collections are never empty: their key goes with the last element.
+/// Those that a frozen copy shares are copied before they change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     Text(Text),
@@ -49,7 +49,8 @@ impl Entry {
 /// All keys, with the clock that decides which of them have expired.
 ///
 /// After [`advance`](Self::advance) the map holds no expired key, so what is in it, and with it a
-/// snapshot, depends only on the commands applied and their times. A clone shares what neither changes.
+/// snapshot, depends only on the commands applied and their times. A clone shares what neither
+/// changes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Store {
     entries: Entries,
@@ -141,7 +142,8 @@ impl Store {
         self.entries.len() - self.expiries.count_due(now_ms)
     }
 
-    /// How many keys there are after the last [`advance`](Self::advance), and how many of them expire.
+    /// How many keys there are after the last [`advance`](Self::advance), and how many of them
+    /// expire.
     pub(super) fn counts(&self) -> (usize, usize) {
         let (keys, expiring) = (self.entries.len(), self.expiries.len());
         assert!(expiring <= keys, "{expiring} of {keys} keys cannot expire");
@@ -173,16 +175,16 @@ impl Store {
         entry.map(|entry| K::of(&entry.value).ok_or(Refusal::WRONG_TYPE)).transpose()
     }
 
-    /// The value of `key`, an empty one if there was none. The caller puts something into it, or changes
-    /// it.
+    /// The value of `key`, an empty one if there was none. The caller puts something into it, or
+    /// changes it.
     pub(super) fn get_or_new<K: Kind>(&mut self, key: &[u8]) -> Result<&mut K, Refusal> {
         let value = look_up_or_new(&mut self.entries, key)?;
         self.watched.modify(key);
         Ok(value)
     }
 
-    /// The value of `key`, an empty one if there was none. The caller puts something into it, unless it
-    /// is there already, and says so by [`modified`](Self::modified).
+    /// The value of `key`, an empty one if there was none. The caller puts something into it,
+    /// unless it is there already, and says so by [`modified`](Self::modified).
     pub(super) fn look_up_or_new<K: Kind>(&mut self, key: &[u8]) -> Result<&mut K, Refusal> {
         look_up_or_new(&mut self.entries, key)
     }

@@ -147,8 +147,8 @@ pub fn find(name: &[u8]) -> Option<&'static Row> {
     }
 }
 
-/// The place of each row, by the [`spot`] of its name or, if that was taken, the next free one. More than
-/// half of it is empty, so that a search is short, and ends.
+/// The place of each row, by the [`spot`] of its name or, if that was taken, the next free one.
+/// More than half of it is empty, so that a search is short, and ends.
 static INDEX: [u8; 512] = index();
 
 const EMPTY: u8 = u8::MAX;

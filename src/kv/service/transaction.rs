@@ -6,9 +6,9 @@
 //! ```
 //!
 //! `watched` says how many keys follow, each with the version it had; `count` how many words the
-//! next command has. If a key was modified since it had that version, the answer is the null array and
-//! nothing is done. Else all commands are run, at one place in the order, and the answer is the array of
-//! their replies. As in Redis one that is refused does not stop those behind it.
+//! next command has. If a key was modified since it had that version, the answer is the null array
+//! and nothing is done. Else all commands are run, at one place in the order, and the answer is the
+//! array of their replies. As in Redis one that is refused does not stop those behind it.
 
 use crate::kv::resp::{Command, integer, write_array, write_integer, write_null_array};
 

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-/// The most keys that are remembered, and their bytes. Those watched longest ago are forgotten first;
-/// whoever still watches one of these finds it modified.
+/// The most keys that are remembered, and their bytes. Those watched longest ago are forgotten
+/// first; whoever still watches one of these finds it modified.
 const KEYS_MAX: usize = 1 << 16;
 const BYTES_MAX: usize = 8 << 20;
 
 /// The keys that were watched and have not been modified since, each with a version.
 ///
-/// A modification forgets the key, and no version is given twice; so a key still has a version if and
-/// only if it was not modified since it got it. Keys that do not exist are watched like others, and a
-/// key that nobody watches costs nothing.
+/// A modification forgets the key, and no version is given twice; so a key still has a version if
+/// and only if it was not modified since it got it. Keys that do not exist are watched like others,
+/// and a key that nobody watches costs nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Watched {
     versions: BTreeMap<Box<[u8]>, u64>,

@@ -1,5 +1,5 @@
-//! The state of a connection for CLIENT LIST, and the conditions under which its next command has to
-//! wait for such a list.
+//! The state of a connection for CLIENT LIST, and the conditions under which its next command has
+//! to wait for such a list.
 
 use crate::kv::resp::Command;
 
@@ -9,8 +9,8 @@ use super::super::{ListedConnection, ServerInfo, client};
 use super::{Listing, RedisConnection, Stall};
 
 impl RedisConnection {
-    /// Notes who the client is: its address, the one it has dialled, and when it came, in milliseconds
-    /// of the server's life.
+    /// Notes who the client is: its address, the one it has dialled, and when it came, in
+    /// milliseconds of the server's life.
     pub fn introduce(&mut self, address: String, dialled: String, now_ms: u64) {
         self.session.address = address;
         self.session.dialled = dialled;

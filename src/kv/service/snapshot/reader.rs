@@ -10,8 +10,8 @@ use crate::kv::service::watched::Watched;
 use crate::kv::service::zset::Zset;
 use crate::model::app::Damaged;
 
-/// Reads what a [`Snapshot`](super::Snapshot) has written, and nothing else: a second form of a state would have a second
-/// digest.
+/// Reads what a [`Snapshot`](super::Snapshot) has written, and nothing else: a second form of a
+/// state would have a second digest.
 pub(in crate::kv::service) fn read(snapshot: &mut dyn Read) -> Result<Store, Damaged> {
     let mut from = Reader { from: snapshot, room: vec![0; ROOM_BYTES], taken: 0, filled: 0, at: 0 };
     let version = from.byte("version 3")?;
@@ -85,8 +85,8 @@ impl Reader<'_> {
         Ok(taken)
     }
 
-    /// Reads until `count` bytes are there, or the end has come. However much is asked for, the room is at
-    /// most twice what comes.
+    /// Reads until `count` bytes are there, or the end has come. However much is asked for, the
+    /// room is at most twice what comes.
     fn fill(&mut self, count: usize) -> Result<bool, Damaged> {
         self.room.copy_within(self.taken..self.filled, 0);
         self.filled -= self.taken;

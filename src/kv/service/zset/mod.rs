@@ -32,8 +32,9 @@ impl Scored {
 
 /// A sorted set value.
 ///
-/// The order is kept in blocks, none of them empty. Beside them are their lengths, in one piece, so
-/// that a rank is a sum over few bytes. The map finds a member's score; its own order is never shown.
+/// The order is kept in blocks, none of them empty. Along with them go their lengths, in one piece,
+/// so that a rank is a sum over few bytes. The map finds a member's score; its own order is never
+/// shown.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Zset {
     scores: HashMap<Arc<[u8]>, f64, FixedState>,
@@ -135,8 +136,8 @@ impl Zset {
         self.lengths[..block].iter().map(|length| *length as usize).sum()
     }
 
-    /// The block that holds this rank, and the place in it; behind the last for the rank that is the
-    /// length.
+    /// The block that holds this rank, and the place in it; behind the last for the rank that is
+    /// the length.
     fn place_of(&self, rank: usize) -> (usize, usize) {
         let mut left = rank;
         for (block, length) in self.lengths.iter().enumerate() {

@@ -139,7 +139,10 @@ fn what_the_line_answers_itself_is_not_done_when_a_watched_key_was_modified() {
 fn commands_behind_exec_wait_for_what_it_changes() {
     let mut client = client();
 
-    client.send("MULTI\r\nGET k\r\nCLIENT SETNAME me\r\nHELLO 3\r\nGET k\r\nEXEC\r\nCLIENT GETNAME\r\nGET k\r\n");
+    client.send(
+        "MULTI\r\nGET k\r\nCLIENT SETNAME me\r\nHELLO 3\r\nGET k\r\nEXEC\r\n\
+         CLIENT GETNAME\r\nGET k\r\n",
+    );
     assert_eq!(client.ordered.len(), 1);
     assert!(client.line.is_full() && !client.line.is_ready());
     client.settle();

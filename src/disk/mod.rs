@@ -68,8 +68,9 @@ pub enum Durable<R> {
     },
 }
 
-/// The owner of files. Cluster and replica are part of every checksum, so a file that came from another
-/// of these does not read as one's own; the protocol, whose records only it can read, is in each header.
+/// The owner of files. Cluster and replica are part of every checksum, so a file that came from
+/// another of these does not read as one's own; the protocol, whose records only it can read, is in
+/// each header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// A number drawn when the cluster was made.

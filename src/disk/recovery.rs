@@ -8,7 +8,7 @@ use super::extent::{self, Extent};
 use super::frame::Place;
 use super::segment::{Broken, Header};
 use super::store::{Past, Store};
-use super::whole::{self, Journal};
+use super::whole::{self, JournalContents};
 use super::{Disk, Identity, disk_error, encode, names};
 use crate::model::checkpoint::Checkpoint;
 use crate::model::error::Error;
@@ -91,9 +91,10 @@ impl Store {
         owner: Identity,
     ) -> Result<(Self, Recovered<R>), Error> {
         let names = disk.list().map_err(|e| disk_error(owner, "list", "the directory", e))?;
-        let Found { journal, checkpoints, slots, decided } = read(disk.as_ref(), owner, &names)?;
+        let DiskContents { journal, checkpoints, slots, decided } =
+            read(disk.as_ref(), owner, &names)?;
         let Checkpoints { newest: checkpoint, sound, unsound, .. } = checkpoints;
-        let Journal { extent, incarnation, newest, forgotten, follows, .. } = journal;
+        let JournalContents { extent, incarnation, newest, forgotten, follows, .. } = journal;
         // From here on the disk is changed.
         for name in names.iter().filter(|name| names::is_unfinished(name)).chain(&unsound) {
             disk.remove(name).map_err(|e| disk_error(owner, "remove", name, e))?;
@@ -118,8 +119,8 @@ impl Store {
 }
 
 /// The contents of a disk of which nothing is missing.
-pub(super) struct Found<R> {
-    pub journal: Journal<R>,
+pub(super) struct DiskContents<R> {
+    pub journal: JournalContents<R>,
     pub checkpoints: Checkpoints,
     /// The records about slots that no checkpoint covers.
     pub slots: Vec<(Slot, R)>,
@@ -135,7 +136,7 @@ pub(super) fn read<R: Serialize + DeserializeOwned>(
     disk: &dyn Disk,
     owner: Identity,
     names: &[String],
-) -> Result<Found<R>, Error> {
+) -> Result<DiskContents<R>, Error> {
     let mut journal = whole::read::<R>(disk, owner, names)?;
     let checkpoints = checkpoints::find(disk, names, owner)?;
     let covered = checkpoints.newest.as_ref().map_or(Slot(0), |checkpoint| checkpoint.slot);
@@ -150,7 +151,7 @@ pub(super) fn read<R: Serialize + DeserializeOwned>(
     };
     whole::check_decided(covered, decided, &slots)
         .map_err(|broken| damaged(owner, names::segment(journal.last), broken))?;
-    Ok(Found { journal, checkpoints, slots, decided })
+    Ok(DiskContents { journal, checkpoints, slots, decided })
 }
 
 /// Makes a file with these bytes, durable as a whole or not at all.

@@ -19,7 +19,7 @@ use crate::model::error::Error;
 use crate::model::types::Slot;
 
 /// The contents of all segments of a disk.
-pub(super) struct Journal<R> {
+pub(super) struct JournalContents<R> {
     pub extent: Extent,
     /// How often the replica has started, this time included.
     pub incarnation: u64,
@@ -60,7 +60,7 @@ pub(super) fn read<R: Serialize + DeserializeOwned>(
     disk: &dyn Disk,
     owner: Identity,
     names: &[String],
-) -> Result<Journal<R>, Error> {
+) -> Result<JournalContents<R>, Error> {
     let extent = read_extent(disk, owner, names)?;
     let mut parts = Vec::new();
     let mut stale = Vec::new();
@@ -95,7 +95,8 @@ pub(super) fn read<R: Serialize + DeserializeOwned>(
         return Err(missing_segment(owner, extent.segment));
     }
     parts.reverse();
-    let journal = Journal::of(extent, parts, stale, present.last().copied().unwrap_or_default());
+    let journal =
+        JournalContents::of(extent, parts, stale, present.last().copied().unwrap_or_default());
     journal.check_beginning(owner, next)?;
     Ok(journal)
 }
@@ -216,7 +217,7 @@ impl<R: Serialize + DeserializeOwned> Part<R> {
     }
 }
 
-impl<R: Serialize + DeserializeOwned> Journal<R> {
+impl<R: Serialize + DeserializeOwned> JournalContents<R> {
     fn of(extent: Extent, parts: Vec<Part<R>>, stale: Vec<u64>, last: u64) -> Self {
         let mut journal = Self {
             extent,

@@ -43,7 +43,7 @@ pub enum Fault {
     #[error("the peer closed the connection")]
     Closed,
     /// A frame says that it is longer than any may be.
-    #[error("a frame of {length} bytes, and {limit} are allowed")]
+    #[error("a frame of {length} bytes, where at most {limit} are allowed")]
     TooLong {
         /// What its head says.
         length: usize,
@@ -51,7 +51,7 @@ pub enum Fault {
         limit: usize,
     },
     /// The bytes of a frame are not what was sent.
-    #[error("a frame whose checksum does not fit")]
+    #[error("a frame with a wrong checksum")]
     Checksum,
     /// A frame was repeated or left out.
     #[error("frame {found} where frame {expected} was due")]
@@ -71,7 +71,7 @@ pub enum Fault {
     #[error("{0}")]
     Mismatch(String),
     /// The handshake, or a frame once begun, took too long.
-    #[error("too slow")]
+    #[error("the handshake or a frame took too long")]
     Slow,
     /// The peer has taken nothing of what waits for it, or not answered the handshake.
     #[error("no byte was taken for {} s", waited_ms / 1_000)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::limits::{self, LIMITS};
-use super::source::{Found, Layers, Source};
+use super::source::{Found, Layers, SettingsFile};
 use super::{Endpoint, ReplicaEndpoints, ToleranceOf};
 use crate::links::hello::Shared;
 use crate::model::config::Config;
@@ -36,7 +36,8 @@ impl ClusterSettings {
     /// All that is wrong with it.
     pub fn read(path: &Path, tolerance: ToleranceOf) -> Result<(Self, Vec<Found>), Problems> {
         let layers = Layers::default();
-        let mut source = Source::open(path, &layers).map_err(|problem| Problems(vec![problem]))?;
+        let mut source =
+            SettingsFile::open(path, &layers).map_err(|problem| Problems(vec![problem]))?;
         let format = source.required::<u64>("format");
         if let Some(format) = format.filter(|format| *format != Self::FORMAT) {
             let known = Self::FORMAT;
@@ -84,7 +85,7 @@ impl ClusterSettings {
     }
 }
 
-fn replicas(source: &mut Source<'_>) -> Vec<ReplicaEndpoints> {
+fn replicas(source: &mut SettingsFile<'_>) -> Vec<ReplicaEndpoints> {
     let mut replicas = Vec::new();
     let count = source.tables("replicas");
     if count == 0 {
@@ -107,7 +108,7 @@ fn replicas(source: &mut Source<'_>) -> Vec<ReplicaEndpoints> {
 }
 
 /// Where others reach one port of a replica.
-fn endpoint(source: &mut Source<'_>, name: &str, field: &str) -> Option<Endpoint> {
+fn endpoint(source: &mut SettingsFile<'_>, name: &str, field: &str) -> Option<Endpoint> {
     let endpoint: Endpoint = source.required(name)?;
     if endpoint.port() == 0 {
         source.problem(
@@ -125,7 +126,7 @@ fn endpoint(source: &mut Source<'_>, name: &str, field: &str) -> Option<Endpoint
     Some(endpoint)
 }
 
-fn config(source: &mut Source<'_>, n: usize, tolerance: Tolerance) -> Config {
+fn config(source: &mut SettingsFile<'_>, n: usize, tolerance: Tolerance) -> Config {
     let mut config = Config { tolerance, ..Config::new(ReplicaId(0), n) };
     let count = source.tables("replicas");
     for limit in LIMITS {

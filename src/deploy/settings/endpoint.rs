@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::source::Kind;
+use super::source::SettingValue;
 
 /// A host, by its address or by a name that is looked up, and a port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -132,7 +132,7 @@ impl<'de> Deserialize<'de> for Endpoint {
     }
 }
 
-impl Kind for Endpoint {
+impl SettingValue for Endpoint {
     const WANTED: &'static str =
         "a host and a port in quotes, like \"127.0.0.1:7000\" or \"db-1.example.org:7000\"";
 }

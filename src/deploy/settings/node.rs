@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::cluster::ClusterSettings;
 use super::limits::LIMITS;
 use super::secret::{Secret, secret_file};
-use super::source::{Found, Kind, Layers, Source};
+use super::source::{Found, Layers, SettingValue, SettingsFile};
 use super::{Addresses, Endpoint, NodeSettings, ReplicaEndpoints, ToleranceOf};
 use crate::links::tls::{CLIENT, Tls, TlsFiles, Unusable, name_of};
 use crate::model::config::Config;
@@ -50,7 +50,7 @@ impl fmt::Display for LinkSecurity {
     }
 }
 
-impl Kind for LinkSecurity {
+impl SettingValue for LinkSecurity {
     const WANTED: &'static str = "\"tls\" or \"plain\"";
 }
 
@@ -82,7 +82,7 @@ impl fmt::Display for LogLevel {
     }
 }
 
-impl Kind for LogLevel {
+impl SettingValue for LogLevel {
     const WANTED: &'static str = "\"error\", \"warn\", \"info\", \"debug\" or \"trace\"";
 }
 
@@ -97,7 +97,7 @@ impl fmt::Display for Level {
     }
 }
 
-impl Kind for Level {
+impl SettingValue for Level {
     const WANTED: &'static str = "\"off\", \"basic\", \"full\" or \"all\"";
 }
 
@@ -118,18 +118,19 @@ pub fn read(
         )));
     }
     let fail = |problem| Error::Settings(Problems(vec![problem]));
-    let mut source = Source::open(path, layers).map_err(fail)?;
+    let mut source = SettingsFile::open(path, layers).map_err(fail)?;
     let id = source.required::<u16>("id");
     let cluster = source.required::<String>("cluster");
-    let cluster = cluster
-        .map(|written| ClusterSettings::read(&source.resolve("cluster", written.into()), tolerance));
+    let cluster = cluster.map(|written| {
+        ClusterSettings::read(&source.resolve("cluster", written.into()), tolerance)
+    });
     let (cluster, of_cluster, wrong_in_cluster) = match cluster {
         Some(Ok((cluster, found))) => (Some(cluster), found, Problems::default()),
         Some(Err(problems)) => (None, Vec::new(), problems),
         None => (None, Vec::new(), Problems::default()),
     };
     let mine = cluster.as_ref().and_then(|cluster| member(&mut source, id?, cluster));
-    let mut node = Node::read(&mut source, mine);
+    let mut node = NodeFile::read(&mut source, mine);
     if let Some(cluster) = &cluster {
         check_exposure(&mut source, cluster, &node);
     }
@@ -153,7 +154,11 @@ pub fn read(
 }
 
 /// The addresses of replica `id`.
-fn member(source: &mut Source<'_>, id: u16, cluster: &ClusterSettings) -> Option<ReplicaEndpoints> {
+fn member(
+    source: &mut SettingsFile<'_>,
+    id: u16,
+    cluster: &ClusterSettings,
+) -> Option<ReplicaEndpoints> {
     let mine = cluster.replicas.get(id as usize);
     if mine.is_none() {
         let last = cluster.replicas.len() - 1;
@@ -163,7 +168,7 @@ fn member(source: &mut Source<'_>, id: u16, cluster: &ClusterSettings) -> Option
 }
 
 /// The settings of the file and of what overrides it.
-pub(super) struct Node {
+pub(super) struct NodeFile {
     data: Option<PathBuf>,
     gather_bytes_max: usize,
     clients_max: usize,
@@ -179,10 +184,10 @@ pub(super) struct Node {
     pub token: Option<Secret>,
 }
 
-impl Node {
+impl NodeFile {
     const CLIENTS_MAX: usize = 8_000;
 
-    fn read(source: &mut Source<'_>, mine: Option<ReplicaEndpoints>) -> Self {
+    fn read(source: &mut SettingsFile<'_>, mine: Option<ReplicaEndpoints>) -> Self {
         let transport = source.or("links", LinkSecurity::Tls);
         let gather_bytes_max = Config::new(ReplicaId(0), 3).gather_bytes_max;
         let (listen, unknown) = listen(source, mine);
@@ -231,7 +236,7 @@ impl Node {
 }
 
 /// Notes keys with which no link could be made.
-fn check_keys(source: &mut Source<'_>, me: ReplicaId, files: &TlsFiles) {
+fn check_keys(source: &mut SettingsFile<'_>, me: ReplicaId, files: &TlsFiles) {
     let tls = match Tls::load(files) {
         Ok(tls) => tls,
         Err(Unusable { setting, why }) => return source.problem(setting, why),
@@ -250,7 +255,7 @@ fn check_keys(source: &mut Source<'_>, me: ReplicaId, files: &TlsFiles) {
 /// Notes each address that would be open to more than it should be. A replica takes what reaches
 /// its links for its peers' word, and what reaches its clients' port for commands, so nothing that
 /// other machines can reach is open by accident.
-fn check_exposure(source: &mut Source<'_>, cluster: &ClusterSettings, node: &Node) {
+fn check_exposure(source: &mut SettingsFile<'_>, cluster: &ClusterSettings, node: &NodeFile) {
     let Some(listen) = node.listen else { return };
     if node.transport == LinkSecurity::Plain {
         let own = Endpoint::from(listen.links);
@@ -283,7 +288,7 @@ fn check_exposure(source: &mut Source<'_>, cluster: &ClusterSettings, node: &Nod
 }
 
 /// The directory of journal and checkpoints; none without a disk.
-fn data(source: &mut Source<'_>) -> Option<PathBuf> {
+fn data(source: &mut SettingsFile<'_>) -> Option<PathBuf> {
     let memory = source.or("memory", false);
     let written = source.path("data");
     if !memory {
@@ -305,7 +310,7 @@ fn data(source: &mut Source<'_>) -> Option<PathBuf> {
 /// Where to listen: where others reach this node, unless it is told otherwise; and why that is not
 /// known.
 fn listen(
-    source: &mut Source<'_>,
+    source: &mut SettingsFile<'_>,
     mine: Option<ReplicaEndpoints>,
 ) -> (Option<Addresses>, Option<Error>) {
     let mut unknown = None;
@@ -331,7 +336,7 @@ fn listen(
 }
 
 /// The keys of the links, all of them or none.
-fn tls(source: &mut Source<'_>, transport: LinkSecurity) -> Option<TlsFiles> {
+fn tls(source: &mut SettingsFile<'_>, transport: LinkSecurity) -> Option<TlsFiles> {
     let mut path = |name| {
         let path = source.path(name);
         if transport == LinkSecurity::Plain {
@@ -366,7 +371,7 @@ fn public_file(path: &Path) -> Result<String, String> {
 }
 
 /// The first line of a file that holds a secret; `what` it is.
-fn secret(source: &mut Source<'_>, name: &str, what: &str) -> Option<Secret> {
+fn secret(source: &mut SettingsFile<'_>, name: &str, what: &str) -> Option<Secret> {
     let path = source.path(name)?;
     match secret_file(&path) {
         Ok(text) => match text.lines().next().filter(|line| !line.is_empty()) {
@@ -382,7 +387,7 @@ fn secret(source: &mut Source<'_>, name: &str, what: &str) -> Option<Secret> {
 }
 
 /// What whoever asks the admin port must show.
-fn token(source: &mut Source<'_>) -> Option<Secret> {
+fn token(source: &mut SettingsFile<'_>) -> Option<Secret> {
     const NAME: &str = "admin.token_file";
     let token = secret(source, NAME, "token")?;
     let printable = token.bytes().all(|letter| letter.is_ascii_graphic());

@@ -67,7 +67,7 @@ pub struct Found {
 }
 
 /// A file of settings that is being read.
-pub(super) struct Source<'a> {
+pub(super) struct SettingsFile<'a> {
     path: &'a Path,
     text: String,
     values: BTreeMap<String, (Value, Range<usize>)>,
@@ -77,7 +77,7 @@ pub(super) struct Source<'a> {
     problems: Vec<Problem>,
 }
 
-impl<'a> Source<'a> {
+impl<'a> SettingsFile<'a> {
     /// Reads the file. What is no TOML at all is the only problem then.
     pub fn open(path: &'a Path, layers: &'a Layers) -> Result<Self, Problem> {
         let text = fs::read_to_string(path).map_err(|error| {
@@ -138,7 +138,7 @@ impl<'a> Source<'a> {
     }
 
     /// The value of a setting, from the nearest layer that has it.
-    pub fn optional<T: Kind>(&mut self, name: &str) -> Option<T> {
+    pub fn optional<T: SettingValue>(&mut self, name: &str) -> Option<T> {
         self.asked.push(name.to_owned());
         let (value, origin): (Option<T>, Origin) = self.nearest_layer(name)?;
         match value {
@@ -154,7 +154,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    fn nearest_layer<T: Kind>(&self, name: &str) -> Option<(Option<T>, Origin)> {
+    fn nearest_layer<T: SettingValue>(&self, name: &str) -> Option<(Option<T>, Origin)> {
         let mut flags = self.layers.flags.iter().rev();
         if let Some((_, value, flag)) = flags.find(|(flagged, _, _)| flagged == name) {
             return Some((from_text(value), Origin::Flag(flag.clone())));
@@ -172,7 +172,7 @@ impl<'a> Source<'a> {
     }
 
     /// The value of a setting that may be left out.
-    pub fn or<T: Kind>(&mut self, name: &str, default: T) -> T {
+    pub fn or<T: SettingValue>(&mut self, name: &str, default: T) -> T {
         let problems = self.problems.len();
         self.optional(name).unwrap_or_else(|| {
             if self.problems.len() == problems {
@@ -184,7 +184,7 @@ impl<'a> Source<'a> {
 
     /// The value of a number, or what it is when nobody says anything; noted as wrong out of its
     /// range.
-    pub fn within<T: Kind + Copy + PartialOrd>(
+    pub fn within<T: SettingValue + Copy + PartialOrd>(
         &mut self,
         name: &str,
         default: T,
@@ -200,7 +200,7 @@ impl<'a> Source<'a> {
     }
 
     /// The value of a setting that must be there.
-    pub fn required<T: Kind>(&mut self, name: &str) -> Option<T> {
+    pub fn required<T: SettingValue>(&mut self, name: &str) -> Option<T> {
         let problems = self.problems.len();
         let value = self.optional(name);
         if value.is_none() && self.problems.len() == problems {
@@ -286,32 +286,32 @@ impl<'a> Source<'a> {
 }
 
 /// A type that a setting can have. `config print` shows what it prints as.
-pub(super) trait Kind: DeserializeOwned + Display {
+pub(super) trait SettingValue: DeserializeOwned + Display {
     /// The text to write instead of one that is no such value.
     const WANTED: &'static str;
 }
 
-impl Kind for u64 {
+impl SettingValue for u64 {
     const WANTED: &'static str = "a whole number";
 }
 
-impl Kind for usize {
+impl SettingValue for usize {
     const WANTED: &'static str = "a whole number";
 }
 
-impl Kind for u16 {
+impl SettingValue for u16 {
     const WANTED: &'static str = "a whole number below 65536";
 }
 
-impl Kind for bool {
+impl SettingValue for bool {
     const WANTED: &'static str = "true or false";
 }
 
-impl Kind for String {
+impl SettingValue for String {
     const WANTED: &'static str = "a text in quotes";
 }
 
-impl Kind for SocketAddr {
+impl SettingValue for SocketAddr {
     const WANTED: &'static str = "an IP address and a port in quotes, like \"127.0.0.1:7000\"";
 }
 
@@ -333,7 +333,7 @@ fn unknown(name: &str, known: &[String]) -> String {
 }
 
 /// A value as a shell gives it: text needs no quotes.
-fn from_text<T: Kind>(text: &str) -> Option<T> {
+fn from_text<T: SettingValue>(text: &str) -> Option<T> {
     let parsed = ValueDeserializer::parse(text).ok().and_then(|value| T::deserialize(value).ok());
     parsed.or_else(|| T::deserialize(Value::String(text.to_owned())).ok())
 }

@@ -1,7 +1,8 @@
 //! Expiry of keys: EXPIRE, PERSIST, TTL and their relatives.
 
-use crate::kv::resp::{integer, write_integer};
+use crate::kv::resp::integer;
 
+use super::replies::integer_reply;
 use super::store::{Entry, Store};
 use super::{Call, Done, NEVER, Refusal};
 
@@ -99,8 +100,7 @@ fn expire_in(store: &mut Store, call: &Call<'_>, unit: Unit, reply: &mut Vec<u8>
     if acts {
         store.expire(call.key(), new_ms);
     }
-    write_integer(acts.into(), reply);
-    Ok(())
+    integer_reply(acts, reply)
 }
 
 pub(super) fn persist(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -108,8 +108,7 @@ pub(super) fn persist(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -
     if acts {
         store.expire(call.key(), NEVER);
     }
-    write_integer(acts.into(), reply);
-    Ok(())
+    integer_reply(acts, reply)
 }
 
 pub(super) fn ttl(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -143,8 +142,7 @@ fn write_left(
         Some(Entry { expires_ms: NEVER, .. }) => -1,
         Some(entry) => unit(entry.expires_ms - call.now_ms) as i64,
     };
-    write_integer(left, reply);
-    Ok(())
+    integer_reply(left, reply)
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Hashes: fields with values under one key.
 
-use crate::kv::resp::{integer, write_bulk, write_decimal, write_integer, write_ok};
+use crate::kv::resp::{integer, write_bulk, write_decimal};
 
 use super::bytes::overwrite;
-use super::replies::{write_bulks, write_option, write_options};
+use super::replies::{integer_reply, ok_reply, option_reply, write_bulks, write_options};
 use super::store::{Hash, Store};
 use super::{Call, Done, Refusal, floats};
 
@@ -24,8 +24,7 @@ pub(super) fn hset(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
             }
         }
     }
-    write_integer(new, reply);
-    Ok(())
+    integer_reply(new, reply)
 }
 
 pub(super) fn hsetnx(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -34,14 +33,12 @@ pub(super) fn hsetnx(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) ->
         let hash = store.get_or_new::<Hash>(call.key())?;
         hash.insert(call.argument(2).into(), call.argument(3).to_vec());
     }
-    write_integer(absent.into(), reply);
-    Ok(())
+    integer_reply(absent, reply)
 }
 
 pub(super) fn hget(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let value = hash(store, call)?.and_then(|hash| hash.get(call.argument(2)));
-    write_option(value.map(Vec::as_slice), reply);
-    Ok(())
+    option_reply(value.map(Vec::as_slice), reply)
 }
 
 pub(super) fn hmget(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -64,22 +61,19 @@ pub(super) fn hvals(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done
 }
 
 pub(super) fn hlen(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    write_integer(hash(store, call)?.map_or(0, Hash::len) as i64, reply);
-    Ok(())
+    integer_reply(hash(store, call)?.map_or(0, Hash::len), reply)
 }
 
 pub(super) fn hexists(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let there = hash(store, call)?.is_some_and(|hash| hash.contains_key(call.argument(2)));
-    write_integer(there.into(), reply);
-    Ok(())
+    integer_reply(there, reply)
 }
 
 pub(super) fn hdel(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let removed = store.edit(call.key(), |hash: &mut Hash| {
         call.from(2).filter(|field| hash.remove(*field).is_some()).count()
     })?;
-    write_integer(removed.unwrap_or(0) as i64, reply);
-    Ok(())
+    integer_reply(removed.unwrap_or(0), reply)
 }
 
 pub(super) fn hincrby(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -93,8 +87,7 @@ pub(super) fn hincrby(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -
     let value = hash.entry(call.argument(2).into()).or_default();
     value.clear();
     write_decimal(new, value);
-    write_integer(new, reply);
-    Ok(())
+    integer_reply(new, reply)
 }
 
 /// HMSET: HSET with a reply of its own.
@@ -102,14 +95,12 @@ pub(super) fn hmset(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> 
     let start = reply.len();
     hset(store, call, reply)?;
     reply.truncate(start);
-    write_ok(reply);
-    Ok(())
+    ok_reply(reply)
 }
 
 pub(super) fn hstrlen(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let value = hash(store, call)?.and_then(|hash| hash.get(call.argument(2)));
-    write_integer(value.map_or(0, Vec::len) as i64, reply);
-    Ok(())
+    integer_reply(value.map_or(0, Vec::len), reply)
 }
 
 pub(super) fn hincrbyfloat(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {

@@ -1,9 +1,9 @@
 //! Keys of whatever kind, and what needs no key at all.
 
-use crate::kv::resp::{integer, write_array, write_bulk, write_integer, write_ok, write_simple};
+use crate::kv::resp::{integer, write_array, write_bulk, write_integer, write_simple};
 
 use super::random::SlotRandom;
-use super::replies::{write_bulks, write_option};
+use super::replies::{integer_reply, ok_reply, option_reply, write_bulks};
 use super::store::Store;
 use super::{Call, Done, Refusal, glob};
 
@@ -23,14 +23,12 @@ pub(super) fn echo(_: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
 
 pub(super) fn del(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let removed = call.from(1).filter(|key| store.remove(key).is_some()).count();
-    write_integer(removed as i64, reply);
-    Ok(())
+    integer_reply(removed, reply)
 }
 
 pub(super) fn exists(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let there = call.from(1).filter(|key| store.entry(key, call.now_ms).is_some()).count();
-    write_integer(there as i64, reply);
-    Ok(())
+    integer_reply(there, reply)
 }
 
 pub(super) fn kind(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -51,8 +49,7 @@ pub(super) fn keys(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done 
 }
 
 pub(super) fn dbsize(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    write_integer(store.len(call.now_ms) as i64, reply);
-    Ok(())
+    integer_reply(store.len(call.now_ms), reply)
 }
 
 /// FLUSHALL and FLUSHDB: there is one database.
@@ -63,15 +60,13 @@ pub(super) fn flush(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> 
         return Err(Refusal::SYNTAX);
     }
     store.clear();
-    write_ok(reply);
-    Ok(())
+    ok_reply(reply)
 }
 
 /// Walks over all keys: an order of keys that allowed less would cost every SET.
 pub(super) fn randomkey(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let keys = store.unordered(call.now_ms).map(|(key, _)| key);
-    write_option(SlotRandom::of(call.slot).one_of(keys), reply);
-    Ok(())
+    option_reply(SlotRandom::of(call.slot).one_of(keys), reply)
 }
 
 pub(super) fn rename(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -84,8 +79,7 @@ pub(super) fn rename(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) ->
     {
         store.insert(to, entry);
     }
-    write_ok(reply);
-    Ok(())
+    ok_reply(reply)
 }
 
 pub(super) fn renamenx(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -97,8 +91,7 @@ pub(super) fn renamenx(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) 
     if free && let Some(entry) = store.remove(from) {
         store.insert(to, entry);
     }
-    write_integer(free.into(), reply);
-    Ok(())
+    integer_reply(free, reply)
 }
 
 pub(super) fn copy(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {

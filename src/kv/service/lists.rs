@@ -2,11 +2,9 @@
 
 use std::ops::Range;
 
-use crate::kv::resp::{
-    integer, write_array, write_integer, write_null, write_null_array, write_ok,
-};
+use crate::kv::resp::{integer, write_array, write_integer, write_null, write_null_array};
 
-use super::replies::{write_bulks, write_option};
+use super::replies::{integer_reply, ok_reply, option_reply, write_bulks, write_option};
 use super::store::{List, Store};
 use super::{Call, Done, Refusal};
 
@@ -62,8 +60,7 @@ impl End {
 pub(super) fn lpush(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let list = store.get_or_new::<List>(call.key())?;
     call.from(2).for_each(|element| list.push_front(element.into()));
-    write_integer(list.len() as i64, reply);
-    Ok(())
+    integer_reply(list.len(), reply)
 }
 
 pub(super) fn lpushx(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -84,15 +81,13 @@ fn if_there(
     if list(store, call)?.is_some() {
         return push(store, call, reply);
     }
-    write_integer(0, reply);
-    Ok(())
+    integer_reply(0, reply)
 }
 
 pub(super) fn rpush(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let list = store.get_or_new::<List>(call.key())?;
     list.extend(call.from(2).map(Box::from));
-    write_integer(list.len() as i64, reply);
-    Ok(())
+    integer_reply(list.len(), reply)
 }
 
 pub(super) fn lpop(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -106,8 +101,7 @@ pub(super) fn rpop(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
 fn pop(store: &mut Store, call: &Call<'_>, end: End, reply: &mut Vec<u8>) -> Done {
     if call.len() == 2 {
         let popped = store.edit(call.key(), |list: &mut List| end.pop(list))?.flatten();
-        write_option(popped.as_deref(), reply);
-        return Ok(());
+        return option_reply(popped.as_deref(), reply);
     }
     if call.len() > 3 {
         return Err(Refusal::Arity);
@@ -128,8 +122,7 @@ fn pop(store: &mut Store, call: &Call<'_>, end: End, reply: &mut Vec<u8>) -> Don
 }
 
 pub(super) fn llen(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    write_integer(list(store, call)?.map_or(0, List::len) as i64, reply);
-    Ok(())
+    integer_reply(list(store, call)?.map_or(0, List::len), reply)
 }
 
 pub(super) fn lrange(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -146,8 +139,7 @@ pub(super) fn lindex(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Don
         return Ok(());
     };
     let place = place(call.integer(2)?, list.len());
-    write_option(place.and_then(|place| list.get(place)).map(|element| &element[..]), reply);
-    Ok(())
+    option_reply(place.and_then(|place| list.get(place)).map(|element| &element[..]), reply)
 }
 
 pub(super) fn lset(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -155,8 +147,7 @@ pub(super) fn lset(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
     let place = place(call.integer(2)?, length);
     let place = place.ok_or(Refusal::Text("ERR index out of range"))?;
     store.edit(call.key(), |list: &mut List| list[place] = call.argument(3).into())?;
-    write_ok(reply);
-    Ok(())
+    ok_reply(reply)
 }
 
 pub(super) fn ltrim(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -166,8 +157,7 @@ pub(super) fn ltrim(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> 
         list.truncate(kept.end);
         list.drain(..kept.start);
     })?;
-    write_ok(reply);
-    Ok(())
+    ok_reply(reply)
 }
 
 /// Removes the elements that equal the argument: the first so many, the last so many if the count
@@ -187,8 +177,7 @@ pub(super) fn lrem(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
         });
         removed
     })?;
-    write_integer(removed.unwrap_or(0) as i64, reply);
-    Ok(())
+    integer_reply(removed.unwrap_or(0), reply)
 }
 
 pub(super) fn linsert(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -202,8 +191,7 @@ pub(super) fn linsert(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -
         list.insert(pivot + behind, call.argument(4).into());
         Some(list.len() as i64)
     })?;
-    write_integer(inserted.map_or(0, |length| length.unwrap_or(-1)), reply);
-    Ok(())
+    integer_reply(inserted.map_or(0, |length| length.unwrap_or(-1)), reply)
 }
 
 pub(super) fn lmove(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {

@@ -1,11 +1,29 @@
 //! Replies of many values, within their limit.
 
-use crate::kv::resp::{write_array, write_bulk, write_null};
+use crate::kv::resp::{write_array, write_bulk, write_integer, write_null, write_ok};
 
 use super::{Done, REPLY_BYTES_MAX, Refusal};
 
 /// Bytes that a bulk string takes besides its own, at most: type, length and two line ends.
 pub(super) const BULK_OVERHEAD_BYTES: usize = 16;
+
+/// Answers with an integer.
+pub(super) fn integer_reply(number: impl TryInto<i64>, reply: &mut Vec<u8>) -> Done {
+    write_integer(number.try_into().unwrap_or(i64::MAX), reply);
+    Ok(())
+}
+
+/// Answers with a bulk string, or null if there is no value.
+pub(super) fn option_reply(item: Option<&[u8]>, reply: &mut Vec<u8>) -> Done {
+    write_option(item, reply);
+    Ok(())
+}
+
+/// Answers that it is done.
+pub(super) fn ok_reply(reply: &mut Vec<u8>) -> Done {
+    write_ok(reply);
+    Ok(())
+}
 
 /// Appends an array of bulk strings, unless it would be too long. The items are walked over twice,
 /// so that nothing is written, and nothing has to be changed, before the limit is checked.

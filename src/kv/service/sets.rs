@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::kv::resp::{integer, write_array, write_integer};
 
 use super::random::SlotRandom;
-use super::replies::{BULK_OVERHEAD_BYTES, write_bulks, write_option};
+use super::replies::{BULK_OVERHEAD_BYTES, integer_reply, option_reply, write_bulks, write_option};
 use super::store::{Set, Store};
 use super::{Call, Done, REPLY_BYTES_MAX, Refusal};
 
@@ -21,22 +21,19 @@ pub(super) fn sadd(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
     if added > 0 {
         store.modified(call.key());
     }
-    write_integer(added as i64, reply);
-    Ok(())
+    integer_reply(added, reply)
 }
 
 pub(super) fn srem(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let removed = store.edit(call.key(), |set: &mut Set| {
         call.from(2).filter(|member| set.remove(*member)).count()
     })?;
-    write_integer(removed.unwrap_or(0) as i64, reply);
-    Ok(())
+    integer_reply(removed.unwrap_or(0), reply)
 }
 
 pub(super) fn sismember(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let there = set(store, call)?.is_some_and(|set| set.contains(call.argument(2)));
-    write_integer(there.into(), reply);
-    Ok(())
+    integer_reply(there, reply)
 }
 
 pub(super) fn smembers(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -44,8 +41,7 @@ pub(super) fn smembers(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
 }
 
 pub(super) fn scard(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    write_integer(set(store, call)?.map_or(0, Set::len) as i64, reply);
-    Ok(())
+    integer_reply(set(store, call)?.map_or(0, Set::len), reply)
 }
 
 /// Draws members by the slot and removes them. Walks over the set once, however many it draws.
@@ -163,8 +159,7 @@ pub(super) fn sdiff(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done
 pub(super) fn smove(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let (to, member) = (call.argument(2), call.argument(3));
     let Some(from) = set(store, call)? else {
-        write_integer(0, reply);
-        return Ok(());
+        return integer_reply(0, reply);
     };
     store.get::<Set>(to, call.now_ms)?;
     let moves = from.contains(member);
@@ -172,8 +167,7 @@ pub(super) fn smove(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> 
         store.edit(call.key(), |set: &mut Set| set.remove(member))?;
         store.get_or_new::<Set>(to)?.insert(member.into());
     }
-    write_integer(moves.into(), reply);
-    Ok(())
+    integer_reply(moves, reply)
 }
 
 pub(super) fn sinterstore(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -222,8 +216,7 @@ pub(super) fn sintercard(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) ->
     };
     let shared = intersection(store, call, call.from(2).take(count))?.len();
     let shared = if limit == 0 { shared } else { shared.min(limit) };
-    write_integer(shared as i64, reply);
-    Ok(())
+    integer_reply(shared, reply)
 }
 
 pub(super) fn smismember(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -243,8 +236,7 @@ pub(super) fn srandmember(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -
     let set = set(store, call)?;
     if call.len() == 2 {
         let drawn = set.map_or_else(Vec::new, |set| draw(set, 1, call.slot));
-        write_option(drawn.first().map(|member| &member[..]), reply);
-        return Ok(());
+        return option_reply(drawn.first().map(|member| &member[..]), reply);
     }
     let count = call.integer(2)?;
     let Some(set) = set else { return write_bulks(std::iter::empty(), reply) };

@@ -2,7 +2,7 @@
 
 use crate::kv::resp::{integer, write_bulk, write_integer};
 
-use super::replies::{write_option, write_options};
+use super::replies::{integer_reply, option_reply, write_option, write_options};
 use super::store::{Store, Text};
 use super::{Call, Done, NEVER, REPLY_BYTES_MAX, Refusal, STRING_BYTES_MAX, floats};
 
@@ -13,8 +13,7 @@ fn text<'s>(store: &'s Store, call: &Call<'_>) -> Result<Option<&'s [u8]>, Refus
 }
 
 pub(super) fn get(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    write_option(text(store, call)?, reply);
-    Ok(())
+    option_reply(text(store, call)?, reply)
 }
 
 pub(super) fn getdel(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -30,8 +29,7 @@ pub(super) fn mget(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done 
 }
 
 pub(super) fn strlen(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    write_integer(text(store, call)?.map_or(0, <[u8]>::len) as i64, reply);
-    Ok(())
+    integer_reply(text(store, call)?.map_or(0, <[u8]>::len), reply)
 }
 
 pub(super) fn getrange(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -47,8 +45,7 @@ pub(super) fn getrange(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
         let (start, stop) = (from_start(start), from_start(stop).min(length - 1));
         if start > stop { 0..0 } else { start as usize..stop as usize + 1 }
     };
-    write_option(text.get(range), reply);
-    Ok(())
+    option_reply(text.get(range), reply)
 }
 
 pub(super) fn append(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -59,8 +56,7 @@ pub(super) fn append(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) ->
     }
     let text = store.get_or_new::<Text>(call.key())?;
     text.append(tail);
-    write_integer(text.len() as i64, reply);
-    Ok(())
+    integer_reply(text.len(), reply)
 }
 
 pub(super) fn setrange(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -70,8 +66,7 @@ pub(super) fn setrange(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) 
     };
     let old = text(store, call)?.map_or(0, <[u8]>::len);
     if part.is_empty() {
-        write_integer(old as i64, reply);
-        return Ok(());
+        return integer_reply(old, reply);
     }
     let end = offset.saturating_add(part.len());
     if end > STRING_BYTES_MAX {
@@ -80,8 +75,7 @@ pub(super) fn setrange(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) 
     let text = store.get_or_new::<Text>(call.key())?;
     text.resize(text.len().max(end));
     text[offset..end].copy_from_slice(part);
-    write_integer(text.len() as i64, reply);
-    Ok(())
+    integer_reply(text.len(), reply)
 }
 
 pub(super) fn incr(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {

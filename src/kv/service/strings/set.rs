@@ -1,9 +1,9 @@
 //! SET and its relatives, which replace whatever a key was before.
 
-use crate::kv::resp::{write_integer, write_null, write_ok};
+use crate::kv::resp::{write_null, write_ok};
 
 use crate::kv::service::expiry::{Unit, deadline_ms};
-use crate::kv::service::replies::write_option;
+use crate::kv::service::replies::{integer_reply, ok_reply, write_option};
 use crate::kv::service::store::{Store, Text};
 use crate::kv::service::{Call, Done, NEVER, Refusal};
 
@@ -57,12 +57,11 @@ impl<'a> Options<'a> {
     }
 }
 
-pub(in crate::kv::service) fn set(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+pub(crate) fn set(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let (key, text) = (call.key(), call.argument(2));
     if call.len() == 3 {
         store.set(key, text, NEVER);
-        write_ok(reply);
-        return Ok(());
+        return ok_reply(reply);
     }
     let options = Options::parse(call, 3)?;
     let expires_ms = options.expires_ms(call)?;
@@ -92,34 +91,21 @@ fn set_until(store: &mut Store, call: &Call<'_>, text: &[u8], expires_ms: u64) {
     }
 }
 
-pub(in crate::kv::service) fn setex(
-    store: &mut Store,
-    call: &Call<'_>,
-    reply: &mut Vec<u8>,
-) -> Done {
+pub(crate) fn setex(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     set_with_expiry(store, call, Unit::SECONDS, reply)
 }
 
-pub(in crate::kv::service) fn psetex(
-    store: &mut Store,
-    call: &Call<'_>,
-    reply: &mut Vec<u8>,
-) -> Done {
+pub(crate) fn psetex(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     set_with_expiry(store, call, Unit::MILLISECONDS, reply)
 }
 
 fn set_with_expiry(store: &mut Store, call: &Call<'_>, unit: Unit, reply: &mut Vec<u8>) -> Done {
     let expires_ms = deadline_ms(call.argument(2), unit, call.now_ms)?;
     set_until(store, call, call.argument(3), expires_ms);
-    write_ok(reply);
-    Ok(())
+    ok_reply(reply)
 }
 
-pub(in crate::kv::service) fn getset(
-    store: &mut Store,
-    call: &Call<'_>,
-    reply: &mut Vec<u8>,
-) -> Done {
+pub(crate) fn getset(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let old = store.get::<Text>(call.key(), call.now_ms)?;
     write_option(old.map(|old| &old[..]), reply);
     store.set(call.key(), call.argument(2), NEVER);
@@ -127,11 +113,7 @@ pub(in crate::kv::service) fn getset(
 }
 
 /// GETEX: reads a string and may change when it expires.
-pub(in crate::kv::service) fn getex(
-    store: &mut Store,
-    call: &Call<'_>,
-    reply: &mut Vec<u8>,
-) -> Done {
+pub(crate) fn getex(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let options = Options::parse(call, 2)?;
     let refused = options.only_if_absent
         || options.only_if_present
@@ -155,44 +137,29 @@ pub(in crate::kv::service) fn getex(
     Ok(())
 }
 
-pub(in crate::kv::service) fn setnx(
-    store: &mut Store,
-    call: &Call<'_>,
-    reply: &mut Vec<u8>,
-) -> Done {
+pub(crate) fn setnx(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let absent = store.entry(call.key(), call.now_ms).is_none();
     if absent {
         store.set(call.key(), call.argument(2), NEVER);
     }
-    write_integer(absent.into(), reply);
-    Ok(())
+    integer_reply(absent, reply)
 }
 
-pub(in crate::kv::service) fn mset(
-    store: &mut Store,
-    call: &Call<'_>,
-    reply: &mut Vec<u8>,
-) -> Done {
+pub(crate) fn mset(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     for (key, text) in call.pairs(1)? {
         store.set(key, text, NEVER);
     }
-    write_ok(reply);
-    Ok(())
+    ok_reply(reply)
 }
 
-pub(in crate::kv::service) fn msetnx(
-    store: &mut Store,
-    call: &Call<'_>,
-    reply: &mut Vec<u8>,
-) -> Done {
+pub(crate) fn msetnx(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let absent = call.pairs(1)?.all(|(key, _)| store.entry(key, call.now_ms).is_none());
     if absent {
         for (key, text) in call.pairs(1)? {
             store.set(key, text, NEVER);
         }
     }
-    write_integer(absent.into(), reply);
-    Ok(())
+    integer_reply(absent, reply)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Additions to sorted sets: ZADD and ZINCRBY.
 
-use crate::kv::resp::{write_integer, write_null};
+use crate::kv::resp::write_null;
+use crate::kv::service::replies::integer_reply;
 use crate::kv::service::store::Store;
 use crate::kv::service::{Call, Done, Refusal, floats};
 
@@ -82,11 +83,7 @@ impl Options {
     }
 }
 
-pub(in crate::kv::service) fn zadd(
-    store: &mut Store,
-    call: &Call<'_>,
-    reply: &mut Vec<u8>,
-) -> Done {
+pub(crate) fn zadd(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let (options, first) = Options::parse(call)?;
     // All scores are read before one is given.
     for score in call.from(first).step_by(2) {
@@ -103,8 +100,7 @@ pub(in crate::kv::service) fn zadd(
     }
     let old = zset(store, call)?;
     if options.only_old && old.is_none() {
-        write_integer(0, reply);
-        return Ok(());
+        return integer_reply(0, reply);
     }
     let zset = store.look_up_or_new::<Zset>(call.key())?;
     let (mut added, mut changed) = (0, 0);
@@ -125,15 +121,10 @@ pub(in crate::kv::service) fn zadd(
     if added + changed > 0 {
         store.modified(call.key());
     }
-    write_integer(if options.count_changed { added + changed } else { added }, reply);
-    Ok(())
+    integer_reply(if options.count_changed { added + changed } else { added }, reply)
 }
 
-pub(in crate::kv::service) fn zincrby(
-    store: &mut Store,
-    call: &Call<'_>,
-    reply: &mut Vec<u8>,
-) -> Done {
+pub(crate) fn zincrby(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let options = Options { increment: true, ..Options::default() };
     increment(store, call, &options, (call.argument(2), call.argument(3)), reply)
 }

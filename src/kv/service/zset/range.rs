@@ -211,47 +211,27 @@ pub(super) fn write_scored<'s>(
     write_bulks(pairs.flat_map(|(one, score)| [&one.member[..], score.as_bytes()]), reply)
 }
 
-pub(in crate::kv::service) fn zrange(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+pub(crate) fn zrange(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     Asked::parse(call, By::Rank, false, false)?.answer(store, call, reply)
 }
 
-pub(in crate::kv::service) fn zrevrange(
-    store: &Store,
-    call: &Call<'_>,
-    reply: &mut Vec<u8>,
-) -> Done {
+pub(crate) fn zrevrange(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     Asked::parse(call, By::Rank, true, true)?.answer(store, call, reply)
 }
 
-pub(in crate::kv::service) fn zrangebyscore(
-    store: &Store,
-    call: &Call<'_>,
-    reply: &mut Vec<u8>,
-) -> Done {
+pub(crate) fn zrangebyscore(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     Asked::parse(call, By::Score, false, true)?.answer(store, call, reply)
 }
 
-pub(in crate::kv::service) fn zrevrangebyscore(
-    store: &Store,
-    call: &Call<'_>,
-    reply: &mut Vec<u8>,
-) -> Done {
+pub(crate) fn zrevrangebyscore(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     Asked::parse(call, By::Score, true, true)?.answer(store, call, reply)
 }
 
-pub(in crate::kv::service) fn zrangebylex(
-    store: &Store,
-    call: &Call<'_>,
-    reply: &mut Vec<u8>,
-) -> Done {
+pub(crate) fn zrangebylex(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     Asked::parse(call, By::Lex, false, true)?.answer(store, call, reply)
 }
 
-pub(in crate::kv::service) fn zrevrangebylex(
-    store: &Store,
-    call: &Call<'_>,
-    reply: &mut Vec<u8>,
-) -> Done {
+pub(crate) fn zrevrangebylex(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     Asked::parse(call, By::Lex, true, true)?.answer(store, call, reply)
 }
 

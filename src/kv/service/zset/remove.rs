@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use crate::kv::resp::{integer, write_integer};
+use crate::kv::resp::integer;
 use crate::kv::service::lists::range as range_of_places;
+use crate::kv::service::replies::integer_reply;
 use crate::kv::service::store::Store;
 use crate::kv::service::{Call, Done, Refusal};
 
@@ -11,23 +12,14 @@ use super::Zset;
 use super::range::{LexRange, ScoreRange, write_scored};
 use super::score::zset;
 
-pub(in crate::kv::service) fn zrem(
-    store: &mut Store,
-    call: &Call<'_>,
-    reply: &mut Vec<u8>,
-) -> Done {
+pub(crate) fn zrem(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let removed = store.edit(call.key(), |zset: &mut Zset| {
         call.from(2).filter(|member| zset.remove(member)).count()
     })?;
-    write_integer(removed.unwrap_or(0) as i64, reply);
-    Ok(())
+    integer_reply(removed.unwrap_or(0), reply)
 }
 
-pub(in crate::kv::service) fn zpopmin(
-    store: &mut Store,
-    call: &Call<'_>,
-    reply: &mut Vec<u8>,
-) -> Done {
+pub(crate) fn zpopmin(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let count = pop_count(call)?;
     let zset = zset(store, call)?;
     let ranks = 0..count.min(zset.map_or(0, Zset::len));
@@ -35,11 +27,7 @@ pub(in crate::kv::service) fn zpopmin(
     remove(store, call, |_| ranks.clone()).map(|_| ())
 }
 
-pub(in crate::kv::service) fn zpopmax(
-    store: &mut Store,
-    call: &Call<'_>,
-    reply: &mut Vec<u8>,
-) -> Done {
+pub(crate) fn zpopmax(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let count = pop_count(call)?;
     let zset = zset(store, call)?;
     let length = zset.map_or(0, Zset::len);
@@ -59,37 +47,22 @@ fn pop_count(call: &Call<'_>) -> Result<usize, Refusal> {
     }
 }
 
-pub(in crate::kv::service) fn zremrangebyrank(
-    store: &mut Store,
-    call: &Call<'_>,
-    reply: &mut Vec<u8>,
-) -> Done {
+pub(crate) fn zremrangebyrank(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let (start, stop) = (call.integer(2)?, call.integer(3)?);
     let removed = remove(store, call, |zset| range_of_places(start, stop, zset.len()))?;
-    write_integer(removed as i64, reply);
-    Ok(())
+    integer_reply(removed, reply)
 }
 
-pub(in crate::kv::service) fn zremrangebyscore(
-    store: &mut Store,
-    call: &Call<'_>,
-    reply: &mut Vec<u8>,
-) -> Done {
+pub(crate) fn zremrangebyscore(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let range = ScoreRange::parse(call.argument(2), call.argument(3))?;
     let removed = remove(store, call, |zset| range.ranks(zset))?;
-    write_integer(removed as i64, reply);
-    Ok(())
+    integer_reply(removed, reply)
 }
 
-pub(in crate::kv::service) fn zremrangebylex(
-    store: &mut Store,
-    call: &Call<'_>,
-    reply: &mut Vec<u8>,
-) -> Done {
+pub(crate) fn zremrangebylex(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let range = LexRange::parse(call.argument(2), call.argument(3))?;
     let removed = remove(store, call, |zset| range.ranks(zset))?;
-    write_integer(removed as i64, reply);
-    Ok(())
+    integer_reply(removed, reply)
 }
 
 /// Takes out the members with the ranks that `ranks` finds; returns how many.

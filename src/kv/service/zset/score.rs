@@ -1,47 +1,38 @@
 //! Scores, ranks and counts of sorted sets.
 
 use crate::kv::resp::{write_bulk, write_integer, write_null};
-use crate::kv::service::replies::{write_option, write_options};
+use crate::kv::service::replies::{integer_reply, option_reply, write_options};
 use crate::kv::service::store::Store;
 use crate::kv::service::{Call, Done, Refusal, floats};
 
 use super::Zset;
 use super::range::{LexRange, ScoreRange};
 
-pub(in crate::kv::service) fn zset<'s>(
-    store: &'s Store,
-    call: &Call<'_>,
-) -> Result<Option<&'s Zset>, Refusal> {
+pub(crate) fn zset<'s>(store: &'s Store, call: &Call<'_>) -> Result<Option<&'s Zset>, Refusal> {
     store.get::<Zset>(call.key(), call.now_ms)
 }
 
-pub(in crate::kv::service) fn zcard(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    write_integer(zset(store, call)?.map_or(0, Zset::len) as i64, reply);
-    Ok(())
+pub(crate) fn zcard(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    integer_reply(zset(store, call)?.map_or(0, Zset::len), reply)
 }
 
-pub(in crate::kv::service) fn zscore(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+pub(crate) fn zscore(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let score = zset(store, call)?.and_then(|zset| zset.score(call.argument(2)));
-    write_option(score.map(floats::shown).as_deref().map(str::as_bytes), reply);
-    Ok(())
+    option_reply(score.map(floats::shown).as_deref().map(str::as_bytes), reply)
 }
 
-pub(in crate::kv::service) fn zmscore(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+pub(crate) fn zmscore(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let zset = zset(store, call)?;
     let scores = call.from(2).map(|member| zset?.score(member).map(floats::shown));
     let scores: Vec<_> = scores.collect();
     write_options(scores.iter().map(|score| score.as_deref().map(str::as_bytes)), reply)
 }
 
-pub(in crate::kv::service) fn zrank(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+pub(crate) fn zrank(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     write_rank(store, call, |rank, _| rank, reply)
 }
 
-pub(in crate::kv::service) fn zrevrank(
-    store: &Store,
-    call: &Call<'_>,
-    reply: &mut Vec<u8>,
-) -> Done {
+pub(crate) fn zrevrank(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     write_rank(store, call, |rank, length| length - 1 - rank, reply)
 }
 
@@ -60,22 +51,16 @@ fn write_rank(
     Ok(())
 }
 
-pub(in crate::kv::service) fn zcount(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+pub(crate) fn zcount(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let range = ScoreRange::parse(call.argument(2), call.argument(3))?;
     let count = zset(store, call)?.map_or(0, |zset| range.ranks(zset).len());
-    write_integer(count as i64, reply);
-    Ok(())
+    integer_reply(count, reply)
 }
 
-pub(in crate::kv::service) fn zlexcount(
-    store: &Store,
-    call: &Call<'_>,
-    reply: &mut Vec<u8>,
-) -> Done {
+pub(crate) fn zlexcount(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let range = LexRange::parse(call.argument(2), call.argument(3))?;
     let count = zset(store, call)?.map_or(0, |zset| range.ranks(zset).len());
-    write_integer(count as i64, reply);
-    Ok(())
+    integer_reply(count, reply)
 }
 
 /// Appends a score.

@@ -9,6 +9,7 @@ use super::log::DataDirArgs;
 use super::output::{OutputForm, print, print_json, print_with, write_json};
 use crate::cli::outcome::Failure;
 use crate::disk::{CheckpointLine, checkpoints};
+use crate::model::error::Error;
 
 /// The checkpoints in a replica's data directory, whether the replica runs or not; nothing is changed.
 #[derive(Debug, Args)]
@@ -43,7 +44,7 @@ struct ListArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// [`Failure::Integrity`] if a checkpoint does not verify.
+/// [`Error::Integrity`] if a checkpoint does not verify.
 pub(super) fn run(args: &CheckpointArgs) -> Result<(), Failure> {
     match &args.verb {
         Verb::List(args) => print_with(|out| list(args, out)),
@@ -52,7 +53,7 @@ pub(super) fn run(args: &CheckpointArgs) -> Result<(), Failure> {
             let damage = found.iter().find_map(|line| line.damage.clone());
             let damage = damage.or_else(|| missing(&args.place));
             say_verdict(&found, damage.as_deref(), args.output)?;
-            damage.map_or(Ok(()), |damage| Err(Failure::Integrity(damage)))
+            damage.map_or(Ok(()), |damage| Err(Failure::integrity(damage)))
         }
     }
 }
@@ -60,7 +61,7 @@ pub(super) fn run(args: &CheckpointArgs) -> Result<(), Failure> {
 /// That the journal needs a checkpoint which is not there, if that is all that is wrong with it.
 fn missing(place: &DataDirArgs) -> Option<String> {
     match place.records(&mut |_| Ok(())) {
-        Err(Failure::Integrity(why)) if why.starts_with("checkpoint-") => Some(why),
+        Err(Failure::Library(Error::Integrity(why))) if why.starts_with("checkpoint-") => Some(why),
         _ => None,
     }
 }

@@ -61,7 +61,7 @@ pub(super) struct DataDirArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// [`Failure::Integrity`] if something is damaged.
+/// [`Error::Integrity`] if something is damaged.
 pub(super) fn run(args: &LogArgs) -> Result<(), Failure> {
     match &args.verb {
         Verb::Inspect(args) => print_with(|out| inspect(args, out)),

@@ -134,9 +134,6 @@ pub(super) enum Failure {
         /// How long it was waited for.
         waited_s: u64,
     },
-    /// An answer, an effect or a state is not what it must be.
-    #[error("{0}")]
-    Integrity(String),
     /// The simulator found a rule broken.
     #[error(
         "rules are broken in {violations} of {seeds} worlds; the first is seed {first}: `taraflow sim \
@@ -175,15 +172,19 @@ impl Failure {
             Self::Names(_) | Self::Silent { .. } => exit::UNREACHABLE,
             Self::NoQuorum { .. } => exit::UNAVAILABLE,
             Self::Stalled { .. } | Self::Unfinished { .. } => exit::UNKNOWN,
-            Self::Unsound { .. }
-            | Self::Foreign { .. }
-            | Self::Integrity(_)
-            | Self::Violations { .. } => exit::INTEGRITY,
+            Self::Unsound { .. } | Self::Foreign { .. } | Self::Violations { .. } => {
+                exit::INTEGRITY
+            }
             Self::Reported { code } => *code,
             Self::Port { .. } | Self::Forgotten { .. } | Self::Replied | Self::Behind { .. } => {
                 exit::FAILED
             }
         }
+    }
+
+    /// An answer, an effect or a state is not what it must be.
+    pub fn integrity(what: String) -> Self {
+        Error::Integrity(what).into()
     }
 
     /// The end of a command that has printed what is wrong, if anything is.

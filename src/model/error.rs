@@ -263,7 +263,7 @@ pub enum Error {
         /// The exit code of each, if it was the same.
         code: Option<u8>,
     },
-    /// The files of a replica are not what they must be.
+    /// A file, an answer, an effect or a state is not what it must be.
     #[error("{0}")]
     Integrity(String),
 }

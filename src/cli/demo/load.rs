@@ -140,7 +140,7 @@ impl Load {
                 Some(answered) if !*answered => *answered = true,
                 _ => {
                     let said = format!("request {number} was answered twice or never asked");
-                    wrong = Some(Failure::Integrity(said));
+                    wrong = Some(Failure::integrity(said));
                 }
             }
             while sent.front().is_some_and(|(last, _)| *last < number) {
@@ -180,7 +180,7 @@ impl Load {
                 let (reply, shown) = (reply?, expected.to_string());
                 let right = format!("${}\r\n{shown}\r\n", shown.len()).into_bytes();
                 if (answered, &reply) != (number, &right) {
-                    return Err(Failure::Integrity(format!(
+                    return Err(Failure::integrity(format!(
                         "counter {} was incremented {shown} times and shows {}",
                         key.escape_ascii(),
                         reply.escape_ascii()

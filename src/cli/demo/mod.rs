@@ -214,19 +214,19 @@ impl Play {
             if let Some((replica, why)) =
                 statuses.iter().find_map(|(r, status)| Some((r, status.failed.clone()?)))
             {
-                return Err(Failure::Integrity(format!("replica {replica} has failed: {why}")));
+                return Err(Failure::integrity(format!("replica {replica} has failed: {why}")));
             }
             let mut diverged = statuses.iter().flat_map(|(_, status)| &status.diverged);
             if let Some((slot, replica)) = diverged.next() {
                 let said = format!("replica {replica} reports another state at slot {slot}");
-                return Err(Failure::Integrity(said));
+                return Err(Failure::integrity(said));
             }
             let digests: Vec<_> = statuses.iter().filter_map(|(_, status)| status.digest).collect();
             let same_slot = digests.windows(2).all(|pair| pair[0].0 == pair[1].0);
             if same_slot && digests.len() == statuses.len() {
                 let same = digests.windows(2).all(|pair| pair[0].1 == pair[1].1);
                 let said = || "the replicas' states differ at the same slot".to_owned();
-                return if same { Ok(()) } else { Err(Failure::Integrity(said())) };
+                return if same { Ok(()) } else { Err(Failure::integrity(said())) };
             }
             if Instant::now() >= until {
                 let waited_s = Self::SILENCE.as_secs();

@@ -252,7 +252,7 @@ fn damaged(name: &str, place: usize, line: &[u8], frames: usize) -> Failure {
         Ok(_) => "something follows its end".to_owned(),
         Err(error) => format!("there should be a frame: {error}"),
     };
-    Failure::Integrity(format!("{name} is damaged in line {place}: {what}"))
+    Failure::integrity(format!("{name} is damaged in line {place}: {what}"))
 }
 
 #[cfg(test)]

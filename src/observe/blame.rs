@@ -26,15 +26,22 @@ impl Blame {
 #[must_use]
 pub fn words(wait: &Wait) -> String {
     match wait {
-        Wait::Nothing => "waits for nothing".to_owned(),
-        Wait::Role(role) => format!("waits for {role}"),
-        Wait::Proposal(who) => format!("waits for replica {who} to propose"),
-        Wait::Word { what, of } | Wait::ToLead { what, of } => {
-            format!("has not received the {}", whose(what, of))
-        }
-        Wait::Slots(of) => format!("waits for decided slots of {}", replicas(of)),
-        Wait::Saving => "waits for its disk to save a checkpoint".to_owned(),
-        Wait::Other(what) => format!("waits for {what}"),
+        Wait::Word { .. } | Wait::ToLead { .. } => format!("has not received {}", awaited(wait)),
+        _ => format!("waits for {}", awaited(wait)),
+    }
+}
+
+/// What is waited for, with its replicas: `the vote of replica 2`.
+#[must_use]
+pub fn awaited(wait: &Wait) -> String {
+    match wait {
+        Wait::Nothing => "nothing".to_owned(),
+        Wait::Role(role) => role.clone(),
+        Wait::Proposal(who) => format!("the proposal of replica {who}"),
+        Wait::Word { what, of } | Wait::ToLead { what, of } => format!("the {}", whose(what, of)),
+        Wait::Slots(of) => format!("decided slots of {}", replicas(of)),
+        Wait::Saving => "its disk to save a checkpoint".to_owned(),
+        Wait::Other(what) => what.to_string(),
     }
 }
 

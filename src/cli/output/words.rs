@@ -1,7 +1,5 @@
-//! Figures and waits in words, as all listings show them.
+//! Figures and states in words, as all tables show them.
 
-use crate::model::events::Wait;
-use crate::model::types::ReplicaId;
 use crate::observe::findings::Severity;
 use crate::observe::frame::{Held, Hold, Input};
 use crate::observe::scene::Sighting;
@@ -36,31 +34,6 @@ pub(in crate::cli) fn amount(count: f64) -> String {
 pub(in crate::cli) fn time_of_day(at_us: u64) -> String {
     let (ms, s) = (at_us / 1_000, at_us / 1_000_000);
     format!("{:02}:{:02}:{:02}.{:03}", s / 3600 % 24, s / 60 % 60, s % 60, ms % 1_000)
-}
-
-/// What a role waits for, in words; nothing if for nothing.
-pub(in crate::cli) fn waiting(wait: &Wait) -> String {
-    match wait {
-        Wait::Nothing => String::new(),
-        Wait::Role(role) => format!("what {role} holds"),
-        Wait::Proposal(leader) => format!("the proposal of replica {leader}"),
-        Wait::Word { what, of } | Wait::ToLead { what, of } => from(&format!("the {what}"), of),
-        Wait::Slots(of) => from("the decided slots", of),
-        Wait::Saving => "the disk, which saves a checkpoint".to_owned(),
-        Wait::Other(what) => what.to_string(),
-    }
-}
-
-fn from(what: &str, replicas: &[ReplicaId]) -> String {
-    match replicas {
-        [] => format!("{what} of any replica"),
-        [one] => format!("{what} of replica {one}"),
-        more => {
-            let names: Vec<_> = more.iter().map(ReplicaId::to_string).collect();
-            let s = if what.ends_with('s') { "" } else { "s" };
-            format!("{what}{s} of replicas {}", names.join(", "))
-        }
-    }
 }
 
 /// An input of an operator, and who holds it back, as timely logs it.
@@ -142,17 +115,6 @@ mod tests {
             amounts.map(amount),
             ["0", "0", "0.4", "10.0", "400", "1.0k", "12.3k", "4.5M", "2.0G"]
         );
-    }
-
-    #[test]
-    fn what_is_waited_for_is_said_with_its_replicas() {
-        let votes = |of: &[u16]| {
-            waiting(&Wait::for_word("vote", of.iter().copied().map(ReplicaId).collect()))
-        };
-
-        assert_eq!(votes(&[2]), "the vote of replica 2");
-        assert_eq!(votes(&[1, 2]), "the votes of replicas 1, 2");
-        assert_eq!(waiting(&Wait::Nothing), "");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::cli::output::listing::{Cell, Column, Listing, ListingRow, Mark};
 use crate::cli::output::words;
 use crate::model::events::Wait;
+use crate::observe::blame::awaited;
 use crate::observe::frame::{Frame, Operator, RoleHolding};
 
 /// A wait that somebody should look at: all roles wait for a moment now and then.
@@ -88,7 +89,7 @@ pub(super) fn wait(holding: &RoleHolding) -> String {
     if holding.wait == Wait::Nothing || idles(holding) {
         return String::new();
     }
-    let what = words::waiting(&holding.wait);
+    let what = awaited(&holding.wait);
     // Where it has only just begun to wait, or time is not taken, there is nothing to tell.
     match holding.waited_us {
         0 => what,

@@ -3,8 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::layout::{Layout, Sizes, layout};
-use super::{EdgeKind, OperatorGraph, OperatorKind};
+use super::{EdgeKind, OperatorKind};
 
 /// A point: how far from the left and how far from the top, in pixels.
 pub type PicturePoint = (f64, f64);
@@ -67,59 +66,21 @@ pub struct Head {
     pub down: bool,
 }
 
-impl OperatorGraph {
-    /// The graph with a place for everything.
-    ///
-    /// ```
-    /// use taraflow::model::config::Config;
-    /// use taraflow::model::types::ReplicaId;
-    ///
-    /// let config = Config::new(ReplicaId(0), 3);
-    /// let graph = taraflow::observe::graph::graph(&config, taraflow::dataflows::tara::dataflow);
-    /// assert_eq!(graph.picture().nodes.len(), graph.operators.len());
-    /// ```
-    #[must_use]
-    pub fn picture(&self) -> Picture {
-        Picture::of(layout(self, Sizes::BOARD))
-    }
-}
-
 impl Picture {
-    fn of(layout: Layout<'_>) -> Self {
-        let nodes = layout.nodes.iter().map(|node| PictureNode {
-            name: node.operator.name.clone(),
-            kind: node.operator.kind,
-            x: tenth(node.x),
-            y: tenth(node.y),
-            width: tenth(node.width),
-        });
-        let nets = layout.nets.into_iter().map(|net| {
-            let (label, places) = net.label.unzip();
-            Net {
-                from: net.from.to_owned(),
-                to: net.to.into_iter().map(str::to_owned).collect(),
-                kind: net.kind,
-                label: label.map(str::to_owned),
-                places: places.into_iter().flatten().map(place).collect(),
-                curves: net.curves.iter().map(|c| (place(c.from), place(c.to))).collect(),
-                heads: net.heads.iter().map(|&(at, down)| Head { at: place(at), down }).collect(),
-            }
-        });
-        Self {
-            width: tenth(layout.width),
-            height: tenth(layout.height),
-            node_height: Sizes::BOARD.node_height,
-            nodes: nodes.collect(),
-            nets: nets.collect(),
+    /// The same to a tenth of a pixel, which is finer than any screen.
+    pub(super) fn rounded(mut self) -> Self {
+        let round = |length: &mut f64| *length = (*length * 10.0).round() / 10.0;
+        [&mut self.width, &mut self.height].into_iter().for_each(round);
+        for PictureNode { x, y, width, .. } in &mut self.nodes {
+            [x, y, width].into_iter().for_each(round);
         }
+        for net in &mut self.nets {
+            let heads = net.heads.iter_mut().map(|head| &mut head.at);
+            let ends = net.curves.iter_mut().flat_map(|(from, to)| [from, to]);
+            for (x, y) in net.places.iter_mut().chain(heads).chain(ends) {
+                [x, y].into_iter().for_each(round);
+            }
+        }
+        self
     }
-}
-
-fn place((x, y): PicturePoint) -> PicturePoint {
-    (tenth(x), tenth(y))
-}
-
-/// A tenth of a pixel is finer than any screen.
-fn tenth(length: f64) -> f64 {
-    (length * 10.0).round() / 10.0
 }

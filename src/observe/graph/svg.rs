@@ -5,7 +5,8 @@
 
 use std::fmt::{Arguments, Write};
 
-use super::layout::{Curve, HEAD_LENGTH, Layout, Net, Sizes, layout};
+use super::layout::{HEAD_LENGTH, Sizes, layout};
+use super::picture::{Head, Net, Picture, PicturePoint};
 use super::{EdgeKind, OperatorGraph, OperatorKind};
 
 /// The height of an operator.
@@ -85,7 +86,7 @@ impl Page {
     }
 
     /// Edges first, then what must not be crossed: labels and operators.
-    fn graph(&mut self, layout: &Layout<'_>) {
+    fn graph(&mut self, layout: &Picture) {
         for net in &layout.nets {
             self.net(net);
         }
@@ -93,7 +94,7 @@ impl Page {
             self.labels(net);
         }
         for node in &layout.nodes {
-            let (class, round) = match node.operator.kind {
+            let (class, round) = match node.kind {
                 OperatorKind::Role => ("role", 5.0),
                 OperatorKind::Router => ("post", 5.0),
                 OperatorKind::Boundary => ("door", NODE_HEIGHT / 2.0),
@@ -105,17 +106,17 @@ impl Page {
                 node.width,
                 node.x,
                 node.y + 4.5,
-                escaped(&node.operator.name),
+                escaped(&node.name),
             ));
         }
     }
 
-    fn net(&mut self, net: &Net<'_>) {
+    fn net(&mut self, net: &Net) {
         let path: String = net.curves.iter().map(path_of).collect();
         self.line(format_args!("<g class=\"{}\">", class(net.kind)));
         self.stroke(net.kind, &path);
         let half = if net.kind == EdgeKind::Link { 5.0 } else { 4.0 };
-        for ((x, y), down) in &net.heads {
+        for Head { at: (x, y), down } in &net.heads {
             let back = if *down { y - HEAD_LENGTH } else { y + HEAD_LENGTH };
             self.line(format_args!(
                 "<polygon points=\"{x:.1},{y:.1} {:.1},{back:.1} {:.1},{back:.1}\"/>",
@@ -136,10 +137,10 @@ impl Page {
         }
     }
 
-    fn labels(&mut self, net: &Net<'_>) {
-        let Some((text, places)) = &net.label else { return };
+    fn labels(&mut self, net: &Net) {
+        let Some(text) = &net.label else { return };
         let width = text.chars().count() as f64 * LABEL_WIDTH + 4.0;
-        for (x, y) in places {
+        for (x, y) in &net.places {
             self.line(format_args!(
                 "<g class=\"{}\"><rect class=\"paper\" x=\"{:.1}\" y=\"{:.1}\" width=\"{width:.1}\" \
                  height=\"{LABEL_HEIGHT}\"/><text x=\"{x:.1}\" y=\"{:.1}\">{}</text></g>",
@@ -179,8 +180,7 @@ fn class(kind: EdgeKind) -> &'static str {
 }
 
 /// Upright at both ends; straight if they are one above the other.
-fn path_of(curve: &Curve) -> String {
-    let ((x, y), (to_x, to_y)) = (curve.from, curve.to);
+fn path_of(((x, y), (to_x, to_y)): &(PicturePoint, PicturePoint)) -> String {
     if (x - to_x).abs() < 0.5 {
         return format!("M{x:.1} {y:.1}L{to_x:.1} {to_y:.1}");
     }

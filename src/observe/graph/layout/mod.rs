@@ -14,6 +14,7 @@ mod sizes;
 
 use std::collections::BTreeMap;
 
+use super::picture::{Head, Net, Picture, PictureNode};
 use super::{EdgeKind, GraphOperator, OperatorGraph};
 pub(super) use sizes::Sizes;
 
@@ -23,43 +24,6 @@ pub(super) const HEAD_LENGTH: f64 = 9.0;
 const PORT_STEP: f64 = 14.0;
 /// Pixels from the middle of a label at which an edge turns back to its writer.
 const TURN: f64 = 9.0;
-
-/// A picture, but for its style. All lengths are in pixels, and the origin is the upper left
-/// corner.
-pub(super) struct Layout<'a> {
-    pub width: f64,
-    pub height: f64,
-    pub nodes: Vec<Node<'a>>,
-    pub nets: Vec<Net<'a>>,
-}
-
-/// An operator and its middle.
-pub(super) struct Node<'a> {
-    pub operator: &'a GraphOperator,
-    pub x: f64,
-    pub y: f64,
-    pub width: f64,
-}
-
-/// All edges of one stream.
-pub(super) struct Net<'a> {
-    /// Who writes.
-    pub from: &'a str,
-    /// Who reads.
-    pub to: Vec<&'a str>,
-    pub kind: EdgeKind,
-    pub curves: Vec<Curve>,
-    /// The label and the middles of the places where it stands.
-    pub label: Option<(&'a str, Vec<(f64, f64)>)>,
-    /// The points of its arrowheads, and whether they point down.
-    pub heads: Vec<((f64, f64), bool)>,
-}
-
-/// A piece of an edge. It leaves `from` and reaches `to` upright; `from` is the upper end.
-pub(super) struct Curve {
-    pub from: (f64, f64),
-    pub to: (f64, f64),
-}
 
 /// What takes up room in a layer: an operator, or an edge on its way through.
 struct Spot {
@@ -78,13 +42,13 @@ struct Piece {
     upper: usize,
     lower: usize,
     net: usize,
-    head: Head,
+    head: Tip,
     /// How far from the middle of its spots it begins and ends.
     ports: (f64, f64),
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Head {
+enum Tip {
     None,
     Up,
     Down,
@@ -101,8 +65,26 @@ struct Sketch {
 /// A stream: its writer, kind and label.
 type Stream<'a> = (usize, EdgeKind, Option<&'a str>);
 
-/// Lays out `graph` with things as large as `sizes` says.
-pub(super) fn layout(graph: &OperatorGraph, sizes: Sizes) -> Layout<'_> {
+impl OperatorGraph {
+    /// The graph with a place for everything.
+    ///
+    /// ```
+    /// use taraflow::model::config::Config;
+    /// use taraflow::model::types::ReplicaId;
+    ///
+    /// let config = Config::new(ReplicaId(0), 3);
+    /// let graph = taraflow::observe::graph::graph(&config, taraflow::dataflows::tara::dataflow);
+    /// assert_eq!(graph.picture().nodes.len(), graph.operators.len());
+    /// ```
+    #[must_use]
+    pub fn picture(&self) -> Picture {
+        layout(self, Sizes::BOARD).rounded()
+    }
+}
+
+/// Lays out `graph` with things as large as `sizes` says. All lengths are in pixels, and the
+/// origin is the upper left corner.
+pub(super) fn layout(graph: &OperatorGraph, sizes: Sizes) -> Picture {
     let index: BTreeMap<&str, usize> =
         graph.operators.iter().enumerate().map(|(at, o)| (o.name.as_str(), at)).collect();
     let mut streams: BTreeMap<Stream<'_>, Vec<usize>> = BTreeMap::new();
@@ -143,12 +125,12 @@ impl Sketch {
         self.spots.len() - 1
     }
 
-    fn join(&mut self, upper: usize, lower: usize, net: usize, head: Head) {
+    fn join(&mut self, upper: usize, lower: usize, net: usize, head: Tip) {
         self.join_beside(upper, lower, net, head, 0.0);
     }
 
     /// Joins two spots, `aside` pixels from the middle of the lower one.
-    fn join_beside(&mut self, upper: usize, lower: usize, net: usize, head: Head, aside: f64) {
+    fn join_beside(&mut self, upper: usize, lower: usize, net: usize, head: Tip, aside: f64) {
         self.pieces.push(Piece { upper, lower, net, head, ports: (0.0, aside) });
     }
 
@@ -172,23 +154,23 @@ impl Sketch {
             let trunk = self.trunk(net, stream.2, (start + 1)..(end.max(start + 2)));
             // What goes back to the writer itself is not drawn upon what leaves it.
             let aside = if down.contains(&writer) { TURN } else { 0.0 };
-            self.join_beside(writer, trunk[0], net, Head::None, -aside);
-            trunk.windows(2).for_each(|two| self.join(two[0], two[1], net, Head::None));
+            self.join_beside(writer, trunk[0], net, Tip::None, -aside);
+            trunk.windows(2).for_each(|two| self.join(two[0], two[1], net, Tip::None));
             for reader in down {
                 match layer(self, &reader) - start {
-                    0 => self.join_beside(reader, trunk[0], net, Head::Up, aside),
-                    below => self.join(trunk[below - 2], reader, net, Head::Down),
+                    0 => self.join_beside(reader, trunk[0], net, Tip::Up, aside),
+                    below => self.join(trunk[below - 2], reader, net, Tip::Down),
                 }
             }
         }
         if let Some(end) = up.iter().map(|reader| layer(self, reader)).min() {
             let trunk = self.trunk(net, stream.2, (end + 1..start).rev());
-            self.join(trunk[0], writer, net, Head::None);
-            trunk.windows(2).for_each(|two| self.join(two[1], two[0], net, Head::None));
+            self.join(trunk[0], writer, net, Tip::None);
+            trunk.windows(2).for_each(|two| self.join(two[1], two[0], net, Tip::None));
             for reader in up {
                 match start - layer(self, &reader) {
-                    0 => self.join(trunk[0], reader, net, Head::Down),
-                    above => self.join(reader, trunk[above - 2], net, Head::Up),
+                    0 => self.join(trunk[0], reader, net, Tip::Down),
+                    above => self.join(reader, trunk[above - 2], net, Tip::Up),
                 }
             }
         }
@@ -260,25 +242,22 @@ impl Sketch {
         sides.into_iter().map(|(above, below)| above && below).collect()
     }
 
-    fn finish<'a>(
-        self,
-        graph: &'a OperatorGraph,
-        streams: BTreeMap<Stream<'a>, Vec<usize>>,
-    ) -> Layout<'a> {
-        let name = |at: usize| graph.operators[at].name.as_str();
+    fn finish(self, graph: &OperatorGraph, streams: BTreeMap<Stream<'_>, Vec<usize>>) -> Picture {
+        let name = |at: usize| graph.operators[at].name.clone();
         let sizes = self.sizes;
         let (middles, height) = self.heights();
         let left = self.spots.iter().map(|s| s.x - s.width / 2.0).fold(f64::INFINITY, f64::min);
         let right = self.spots.iter().map(|s| s.x + s.width / 2.0).fold(0.0, f64::max);
         let shift = MARGIN - if left.is_finite() { left } else { 0.0 };
-        let mut nets: Vec<Net<'a>> = streams
+        let mut nets: Vec<Net> = streams
             .into_iter()
             .map(|((from, kind, label), to)| Net {
                 from: name(from),
                 to: to.into_iter().map(name).collect(),
                 kind,
+                label: label.map(str::to_owned),
+                places: Vec::new(),
                 curves: Vec::new(),
-                label: label.map(|text| (text, Vec::new())),
                 heads: Vec::new(),
             })
             .collect();
@@ -287,41 +266,42 @@ impl Sketch {
         for (at, spot) in self.spots.iter().enumerate() {
             let (x, y) = (spot.x + shift, middles[spot.layer]);
             if let Some(node) = spot.node {
-                nodes.push(Node { operator: &graph.operators[node], x, y, width: spot.width });
+                let GraphOperator { name, kind, .. } = graph.operators[node].clone();
+                nodes.push(PictureNode { name, kind, x, y, width: spot.width });
                 continue;
             }
             let net = &mut nets[spot.net];
             let half = sizes.layer_height(spot.layer) / 2.0;
             // Straight through its layer, so that it cannot touch what stands beside it.
             if passes[at] {
-                net.curves.push(Curve { from: (x, y - half), to: (x, y + half) });
+                net.curves.push(((x, y - half), (x, y + half)));
             }
-            if let Some((_, places)) = net.label.as_mut().filter(|_| spot.label) {
-                places.push((x, y));
+            if spot.label {
+                net.places.push((x, y));
             }
         }
         for piece in &self.pieces {
             let (from, to) = self.ends(piece);
             let layer = self.spots[piece.upper].layer;
-            let from = (from + shift, middles[layer] + sizes.layer_height(layer) / 2.0);
-            let to = (to + shift, middles[layer + 1] - sizes.layer_height(layer + 1) / 2.0);
+            let mut from = (from + shift, middles[layer] + sizes.layer_height(layer) / 2.0);
+            let mut to = (to + shift, middles[layer + 1] - sizes.layer_height(layer + 1) / 2.0);
             let net = &mut nets[piece.net];
-            let mut curve = Curve { from, to };
             // A line ends inside its arrowhead, whose point is finer than the line.
             match piece.head {
-                Head::None => {}
-                Head::Up => {
-                    curve.from.1 += HEAD_LENGTH / 2.0;
-                    net.heads.push((from, false));
+                Tip::None => {}
+                Tip::Up => {
+                    net.heads.push(Head { at: from, down: false });
+                    from.1 += HEAD_LENGTH / 2.0;
                 }
-                Head::Down => {
-                    curve.to.1 -= HEAD_LENGTH / 2.0;
-                    net.heads.push((to, true));
+                Tip::Down => {
+                    net.heads.push(Head { at: to, down: true });
+                    to.1 -= HEAD_LENGTH / 2.0;
                 }
             }
-            net.curves.push(curve);
+            net.curves.push((from, to));
         }
-        Layout { width: right + shift + MARGIN, height, nodes, nets }
+        let (width, node_height) = (right + shift + MARGIN, sizes.node_height);
+        Picture { width, height, node_height, nodes, nets }
     }
 }
 

@@ -1,5 +1,5 @@
-//! The client edge of a replica, whatever its connections are made of: gathers requests into batches,
-//! and finds out whom a reply is for.
+//! The client edge of a replica, whatever its connections are made of: gathers requests into
+//! batches, and finds out whom a reply is for.
 
 mod gather;
 mod routes;

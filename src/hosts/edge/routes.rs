@@ -1,4 +1,4 @@
-//! Which connection a client was last heard on.
+//! Routes: the connection a client was last received on.
 
 use std::collections::HashMap;
 

@@ -9,7 +9,8 @@ use crate::links::tls::{self, Tls};
 use crate::model::config::Config;
 use crate::model::types::ReplicaId;
 
-/// What is told to an end that does not speak TLS where it must, and to one that does where it must not.
+/// What is told to an end that does not speak TLS where it must, and to one that does where it must
+/// not.
 const WANTS_TLS: &str = "this cluster's links use TLS, and the other end does not: a client needs --dir, or \
                          --ca, --cert and --key; a replica needs tls.ca, tls.cert and tls.key";
 const NO_TLS: &str = "this cluster's links are plain, and the other end uses TLS: a client leaves --ca, \
@@ -43,8 +44,8 @@ impl AcceptConfig {
         HelloReply::Mismatch(why.to_owned())
     }
 
-    /// Lets in whoever may come in, and tells the others why not. Of a replica it is said in what its settings
-    /// differ from ours, if they do.
+    /// Lets in whoever may come in, and tells the others why not. Of a replica it is said in what
+    /// its settings differ from ours, if they do.
     pub(super) fn receive(
         &self,
         hello: Result<Hello, String>,

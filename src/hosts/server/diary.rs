@@ -1,4 +1,4 @@
-//! What a replica logs of its disk and its checkpoints.
+//! A replica's log lines about its disk and its checkpoints.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,8 @@ const CUT_MAX: usize = 16;
 #[derive(Debug, Default)]
 pub struct Diary {
     full_since: Option<Millis>,
-    /// How many syncs were done when the one under way began, when that was, and whether it was told.
+    /// How many syncs were done when the one under way began, when that was, and whether it was
+    /// told.
     syncing: Option<(u64, Millis, bool)>,
     /// When checkpoints that are not stable were cut.
     cut_at: BTreeMap<Slot, Millis>,

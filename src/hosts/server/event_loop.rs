@@ -16,8 +16,8 @@ use crate::hosts::edge::{Gather, Routes};
 use crate::hosts::server::diary::Diary;
 use crate::hosts::server::home::Home;
 use crate::hosts::server::inbound::{InboundConnections, Received};
-use crate::hosts::server::lines::Lines;
 use crate::hosts::server::peers::Peers;
+use crate::hosts::server::redis_connections::RedisConnections;
 use crate::hosts::showing::Showing;
 use crate::links::socket::Scratch;
 use crate::model::batch::Replies;
@@ -34,7 +34,8 @@ use crate::observe::report::{HostReport, present};
 pub const WAKER: Token = Token(64);
 const LINKS: Token = Token(65);
 const CLIENTS: Token = Token(66);
-/// Connections that came in are numbered from here; links that were dialled have their peer's number.
+/// Connections that came in are numbered from here; links that were dialled have their peer's
+/// number.
 const FIRST_CONNECTION: u64 = 128;
 
 /// The parts of an event loop.
@@ -47,7 +48,7 @@ pub struct EventLoopParts<M: Clone + 'static, R: Clone + 'static> {
     pub clients: Option<TcpListener>,
     pub peers: Peers,
     pub inbound: InboundConnections<M>,
-    pub lines: Lines,
+    pub redis: RedisConnections,
     pub showing: Showing,
     /// One for each replica of the cluster, for the frames that the others send.
     pub boards: Vec<Board>,
@@ -150,7 +151,7 @@ where
             || (can_submit && !self.gather.is_empty())
             || self.accept_pending.contains(&true)
             || self.parts.inbound.is_busy(held)
-            || self.parts.lines.is_busy(lines_held);
+            || self.parts.redis.is_busy(lines_held);
         let patience = match busy {
             true => Duration::ZERO,
             false => self.next_tick.saturating_sub(self.parts.clock.elapsed()),
@@ -165,7 +166,7 @@ where
     }
 
     fn take_events(&mut self, events: &Events, now: Millis) {
-        let EventLoopParts { poll, peers, inbound, lines, config, .. } = &mut self.parts;
+        let EventLoopParts { poll, peers, inbound, redis, config, .. } = &mut self.parts;
         for event in events {
             match event.token() {
                 WAKER => {}
@@ -177,7 +178,7 @@ where
                 }
                 Token(id) => {
                     let id = id as u64;
-                    let _known = inbound.on_event(id, event) || lines.on_event(id, event);
+                    let _known = inbound.on_event(id, event) || redis.on_event(id, event);
                 }
             }
         }
@@ -189,7 +190,7 @@ where
 
     fn accept(&mut self, now: Millis) {
         for (at, accept_pending) in self.accept_pending.iter_mut().enumerate() {
-            let EventLoopParts { poll, links, clients, inbound, lines, .. } = &mut self.parts;
+            let EventLoopParts { poll, links, clients, inbound, redis, .. } = &mut self.parts;
             let listener = if at == 0 { Some(&*links) } else { clients.as_ref() };
             let Some(listener) = listener else { continue };
             for _ in 0..Self::ACCEPTS_A_TURN {
@@ -205,7 +206,7 @@ where
                                 let received = &mut self.received;
                                 inbound.on_accept(id, socket, now, poll.registry(), received);
                             }
-                            _ => lines.on_accept(id, socket, now, poll.registry()),
+                            _ => redis.on_accept(id, socket, now, poll.registry()),
                         }
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => *accept_pending = false,
@@ -223,11 +224,11 @@ where
 
     fn read(&mut self, now: Millis) {
         let (held, lines_held) = (self.clients_wait(), self.lines_wait());
-        let EventLoopParts { poll, peers, inbound, lines, node, config, .. } = &mut self.parts;
+        let EventLoopParts { poll, peers, inbound, redis, node, config, .. } = &mut self.parts;
         let Self { received, scratch, gather, routes, .. } = self;
         let room = if held { 0 } else { config.gather_bytes_max.saturating_sub(gather.bytes()) };
         inbound.read(room, now, scratch, poll.registry(), received);
-        lines.read(lines_held, scratch, gather);
+        redis.read(lines_held, scratch, gather);
         let drops = node.must_drop_input();
         for (from, messages) in received.messages.drain(..).filter(|_| !drops) {
             node.deliver(from, messages);
@@ -252,7 +253,7 @@ where
             return Ok(());
         }
         self.next_tick = elapsed + Duration::from_millis(self.parts.config.tick_ms);
-        let EventLoopParts { poll, peers, inbound, lines, node, ending, showing, home, .. } =
+        let EventLoopParts { poll, peers, inbound, redis, node, ending, showing, home, .. } =
             &mut self.parts;
         home.as_ref().map_or(Ok(()), Home::check)?;
         self.diary.on_tick(now, node.is_full(), node.meter().map(|meter| &**meter));
@@ -260,13 +261,13 @@ where
         showing.on_tick(node);
         peers.on_tick(now, poll.registry());
         inbound.on_tick(now, poll.registry(), &mut self.received);
-        lines.on_tick(now);
+        redis.on_tick(now);
         self.accept_pending = [self.deadline.is_none(); 2];
         if self.deadline.is_none() && ending.load(Ordering::Relaxed) {
             tracing::info!("stopping: handing leadership over and finishing open requests");
             self.deadline = Some(elapsed + Self::DRAIN);
             node.replica().resign();
-            lines.drain();
+            redis.drain();
         }
         self.publish(now);
         Ok(())
@@ -277,8 +278,9 @@ where
         self.gather.is_full() || self.parts.node.is_fenced()
     }
 
-    /// The same for Redis clients. While the disk is full they are read for as long as there is room for what
-    /// they ask: much is answered without the log, and of the rest they are told that no answer came in time.
+    /// The same for Redis clients. While the disk is full they are read for as long as there is
+    /// room for what they ask: much is answered without the log, and of the rest they are told that
+    /// no answer came in time.
     fn lines_wait(&self) -> bool {
         let node = &self.parts.node;
         self.gather.is_full() || (node.is_fenced() && !node.is_full())
@@ -297,15 +299,15 @@ where
     }
 
     fn send(&mut self, now: Millis) {
-        let EventLoopParts { poll, peers, inbound, lines, node, .. } = &mut self.parts;
+        let EventLoopParts { poll, peers, inbound, redis, node, .. } = &mut self.parts;
         let mut ready = node.take_ready();
         peers.say(&mut ready.messages, &mut self.own);
         peers.flush(now, poll.registry());
         for replies in ready.replies {
-            answer(replies, &self.routes, inbound, lines);
+            answer(replies, &self.routes, inbound, redis);
         }
         inbound.flush(now, poll.registry(), &mut self.received);
-        lines.flush(now);
+        redis.flush(now);
         for id in self.received.gone.drain(..) {
             self.routes.forget(id);
         }
@@ -337,11 +339,11 @@ where
     }
 
     fn publish(&mut self, now: Millis) {
-        let EventLoopParts { config, node, peers, inbound, lines, showing, clock, .. } =
+        let EventLoopParts { config, node, peers, inbound, redis, showing, clock, .. } =
             &mut self.parts;
         let idle_for = |at| clock.elapsed().saturating_sub(at);
         let heard = present(inbound.heard_at(), now, config.present_ms()) - 1;
-        lines.describe(&self.status, heard, clock.elapsed());
+        redis.describe(&self.status, heard, clock.elapsed());
         showing.report(HostReport {
             up_for: clock.elapsed(),
             idle_for: self.status.executed_at.map(idle_for),
@@ -353,10 +355,10 @@ where
             executed_by: inbound.executed_by().clone(),
             differ: inbound.differ().clone(),
             native_clients: inbound.clients(),
-            redis_clients: lines.clients(),
-            refused: lines.refused(),
-            unknown: lines.unknown(),
-            faults: inbound.faults().with(lines.faults()),
+            redis_clients: redis.clients(),
+            refused: redis.refused(),
+            unknown: redis.unknown(),
+            faults: inbound.faults().with(redis.faults()),
             syncs: node.meter().map(|meter| (meter.syncs(), meter.sync_times())),
             full: node.is_full(),
             ..HostReport::of(config, self.status.clone(), now)
@@ -368,7 +370,7 @@ where
         let Some(deadline) = self.deadline else { return false };
         let idle = self.gather.is_empty()
             && self.parts.node.replica().room() >= self.parts.config.batches_in_flight
-            && self.parts.lines.is_settled();
+            && self.parts.redis.is_settled();
         idle || self.is_alone(now) || self.parts.clock.elapsed() >= deadline
     }
 
@@ -386,17 +388,17 @@ where
     }
 }
 
-/// Hands the answers of a batch to those who asked: sessions by their routes, lines by their names.
+/// Hands the answers of a batch to those who asked: sessions by their routes, Redis connections by their names.
 fn answer<M: DeserializeOwned>(
     replies: Replies,
     routes: &Routes,
     inbound: &mut InboundConnections<M>,
-    lines: &mut Lines,
+    redis: &mut RedisConnections,
 ) {
-    if lines.answer(&replies) {
+    if redis.answer(&replies) {
         return;
     }
-    // Not all of them were for lines.
+    // Not all of them were for redis.
     routes.sort(replies, |id, replies| inbound.answer(id, replies));
 }
 

@@ -1,4 +1,4 @@
-//! Whether the directory of a replica is there, and stays.
+//! Presence of the directory of a replica, checked again and again.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -11,7 +11,8 @@ use crate::deploy::settings::NodeSettings;
 use crate::model::error::Error;
 use crate::model::types::ReplicaId;
 
-/// Refuses a replica whose directory is not there or holds no journal: it has forgotten what it voted for.
+/// Refuses a replica whose directory is not there or holds no journal: it has forgotten what it
+/// voted for.
 ///
 /// # Errors
 /// [`Error::Gone`] and [`Error::Empty`], or what the system says.
@@ -28,8 +29,8 @@ pub fn check(settings: &NodeSettings) -> Result<(), Error> {
     }
 }
 
-/// Watches the directory of a replica that runs. Its files stay open when they are removed, so that nothing
-/// that is written there says so; and what is written there then is lost.
+/// Watches the directory of a replica that runs. Its files stay open when they are removed, so that
+/// nothing that is written there says so; and what is written there then is lost.
 pub(super) struct Home {
     replica: ReplicaId,
     path: PathBuf,
@@ -39,7 +40,8 @@ pub(super) struct Home {
 impl Home {
     const EVERY: Duration = Duration::from_secs(1);
 
-    /// Watches the directory at `path` from now on, on a thread of its own: a disk may take its time.
+    /// Watches the directory at `path` from now on, on a thread of its own: a disk may take its
+    /// time.
     ///
     /// # Errors
     /// What the system says.
@@ -94,7 +96,8 @@ fn number(path: &Path) -> io::Result<(u64, u64)> {
     fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
-/// What has become of the directory, if it is not what it was. A system that gives no answer says nothing.
+/// What has become of the directory, if it is not what it was. A system that gives no answer says
+/// nothing.
 fn fault(path: &Path, mine: (u64, u64)) -> Option<&'static str> {
     let missing =
         |error: &io::Error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);

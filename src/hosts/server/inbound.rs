@@ -32,8 +32,8 @@ const SILENCE_MS: Millis = 10_000;
 /// The longest payload a replica with these settings sends.
 #[must_use]
 pub fn frame_bytes_max(config: &Config) -> usize {
-    // A frame ends after FRAME_BYTES; its last message may hold a batch and a chunk, or say of each slot of
-    // a window what was accepted for it.
+    // A frame ends after FRAME_BYTES; its last message may hold a batch and a chunk, or say of each
+    // slot of a window what was accepted for it.
     let values = 2 * pack_bytes_max(config) + config.chunk_bytes;
     let account = config.window as usize * SLOT_BYTES;
     FRAME_BYTES + values.max(account) + SHOWN_BYTES_MAX
@@ -77,7 +77,8 @@ impl<M> Received<M> {
     }
 }
 
-/// Checks of the messages of replicas before they reach the graph; see [`Protocol`](crate::engine::protocol::Protocol).
+/// Checks of the messages of replicas before they reach the graph; see
+/// [`Protocol`](crate::engine::protocol::Protocol).
 pub struct MessageChecks<M> {
     pub plausible: fn(&M, &Config) -> bool,
     pub executed: fn(&M) -> Option<Slot>,
@@ -214,8 +215,8 @@ impl<M: DeserializeOwned> InboundConnections<M> {
         }
     }
 
-    /// Takes note of who a connection has said to be. A replica that dials again has given up the link it
-    /// had before, whether or not that has been noticed here.
+    /// Takes note of who a connection has said to be. A replica that dials again has given up the
+    /// link it had before, whether or not that has been noticed here.
     fn note_stage(&mut self, id: u64, registry: &Registry, received: &mut Received<M>) {
         let Some(Inbound { stage, .. }) = self.inbound.get(&id) else { return };
         if matches!(stage, Stage::Greeting) {
@@ -340,7 +341,8 @@ impl<M: DeserializeOwned> InboundConnections<M> {
         self.faults.on_tick(now);
     }
 
-    /// Ends a connection whose other end is no match, and tells that end why if it has not been told.
+    /// Ends a connection whose other end is no match, and tells that end why if it has not been
+    /// told.
     fn turn_away(
         &mut self,
         id: u64,
@@ -397,8 +399,8 @@ impl<M: DeserializeOwned> InboundConnections<M> {
 }
 
 impl AcceptConfig {
-    /// Whether a connection is not read for now: clients while they all wait, and one that does not take its
-    /// answers.
+    /// Whether a connection is not read for now: clients while they all wait, and one that does not
+    /// take its answers.
     fn lets_wait(&self, connection: &Inbound, clients_wait: bool) -> bool {
         let full = connection.outbox.len() > self.outbox_bytes_max;
         matches!(connection.stage, Stage::Client) && (clients_wait || full)

@@ -1,21 +1,21 @@
 //! A replica as a process: its worker, its sockets and its clients on one thread, its journal on
 //! another.
 //!
-//! The thread that owns the timely worker drives all sockets between turns: it waits until one is ready
-//! or the clock ticks, takes what has arrived, gives the replica a turn, and sends what may leave. It
-//! never spins and never waits for a peer or a client; every queue has a bound, and whoever fills one is
-//! not read until there is room, or is dropped to catch-up.
+//! The thread that owns the timely worker drives all sockets between turns: it waits until one is
+//! ready or the clock ticks, takes what has arrived, gives the replica a turn, and sends what may
+//! leave. It never spins and never waits for a peer or a client; every queue has a bound, and
+//! whoever fills one is not read until there is room, or is dropped to catch-up.
 
 mod accept;
-mod client;
 mod diary;
 mod event_loop;
 mod home;
 mod inbound;
-mod lines;
 mod log;
 mod names;
 mod peers;
+mod redis_connections;
+mod redis_socket;
 mod usage;
 
 use std::path::PathBuf;
@@ -46,8 +46,8 @@ use accept::AcceptConfig;
 use event_loop::{EventLoop, EventLoopParts, WAKER, listen};
 use home::Home;
 use inbound::{InboundConnections, MessageChecks};
-use lines::Lines;
 use peers::{LinkConfig, Peers};
+use redis_connections::RedisConnections;
 
 pub use home::check as check_home;
 pub use inbound::frame_bytes_max;
@@ -138,7 +138,7 @@ where
         clients,
         peers: Peers::new(dialling, &settings.peers)?,
         inbound: InboundConnections::new(accept, checks),
-        lines: lines(settings, census.unwrap_or_default()),
+        redis: redis_connections(settings, census.unwrap_or_default()),
         showing: Showing::new(
             boards[config.me.0 as usize].clone(),
             bounds(settings),
@@ -163,7 +163,7 @@ where
     event_loop.run()
 }
 
-fn lines(settings: &NodeSettings, census: Arc<Census>) -> Lines {
+fn redis_connections(settings: &NodeSettings, census: Arc<Census>) -> RedisConnections {
     let password = settings.password.as_ref().map(|secret| secret.as_bytes().to_vec());
     let spoken = redis::RedisSettings::new(password, settings.config.command_bytes_max);
     let world = redis::ServerInfo {
@@ -174,5 +174,5 @@ fn lines(settings: &NodeSettings, census: Arc<Census>) -> Lines {
         clients_max: settings.clients_max,
         ..redis::ServerInfo::default()
     };
-    Lines::new(spoken, world, census, ANSWER_WITHIN_MS)
+    RedisConnections::new(spoken, world, census, ANSWER_WITHIN_MS)
 }

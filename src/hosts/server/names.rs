@@ -1,4 +1,4 @@
-//! What the names of other machines mean, looked up away from the replica's thread.
+//! Lookup of other machines' names, away from the replica's thread.
 
 use std::collections::BTreeMap;
 use std::io;

@@ -1,8 +1,8 @@
 //! The links to the other replicas: dialled, kept, dialled again.
 //!
-//! A link carries what this replica's turns say, a frame a turn, and nothing back but the welcome. It
-//! never waits for its peer: what finds it down or full is dropped, for catch-up to repair, and the
-//! other links do not notice.
+//! A link carries what this replica's turns say, a frame a turn, and nothing back but the welcome.
+//! It never waits for its peer: what finds it down or full is dropped, for catch-up to repair, and
+//! the other links do not notice.
 
 #[cfg(test)]
 mod tests;
@@ -32,7 +32,8 @@ pub const FRAME_BYTES: usize = 1 << 20;
 pub const SHOWN_BYTES_MAX: usize = 512 << 10;
 /// How long a peer may take to let us in, or to take anything of what waits for it.
 pub const PATIENCE_MS: Millis = 3_000;
-/// If a replica looks after its links so late, it has stood still itself, as when it restores a large state.
+/// If a replica looks after its links so late, it has stood still itself, as when it restores a
+/// large state.
 const STANDSTILL_MS: Millis = 500;
 const RETRY_MS: Millis = 50;
 const RETRY_MS_MAX: Millis = 1_000;
@@ -128,7 +129,8 @@ impl Peers {
         }
     }
 
-    /// Dials a peer at the next tick, which has come in itself: it is there, however long it was not.
+    /// Dials a peer at the next tick, which has come in itself: it is there, however long it was
+    /// not.
     pub fn expect(&mut self, peer: ReplicaId) {
         let mut links = self.links.iter_mut().filter(|link| link.peer == peer);
         if let Some(State::Down { retry_at }) = links.next().map(|link| &mut link.state) {
@@ -301,8 +303,8 @@ impl Link {
     }
 
     fn add(&mut self, message: &[u8], limit: usize) {
-        // Whatever its size, a message finds room where nothing waits: one that never fitted would be sent
-        // again for ever.
+        // Whatever its size, a message finds room where nothing waits: one that never fitted would
+        // be sent again for ever.
         let fits = self.queued() == 0 || self.queued() + message.len() <= limit;
         if !self.status.up || !fits {
             self.status.dropped += 1;

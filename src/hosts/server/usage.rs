@@ -1,4 +1,4 @@
-//! What the process takes of its machine, as the system tells it; nothing where it does not.
+//! The process's share of its machine, as the system tells it; nothing where it does not.
 
 use std::fs;
 
@@ -16,8 +16,8 @@ pub fn usage() -> Usage {
         kib.unwrap_or(0) << 10
     };
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The name of the program, in parentheses, may hold spaces; user and system time are the twelfth and
-    // thirteenth fields behind it.
+    // The name of the program, in parentheses, may hold spaces; user and system time are the
+    // twelfth and thirteenth fields behind it.
     let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
     let ms = |at: usize| {
         let ticks = fields.split_whitespace().nth(at).and_then(|field| field.parse::<u64>().ok());

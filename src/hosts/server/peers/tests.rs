@@ -1,4 +1,4 @@
-//! What a link takes, and what it drops.
+//! Tests of links: messages they take, and messages they drop.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! One client that speaks Redis's protocol.
+//! The connection of one client that speaks Redis's protocol.
 
 use std::collections::VecDeque;
 
@@ -8,19 +8,19 @@ use crate::links::Fault;
 use crate::links::socket::Socket;
 use crate::model::types::Millis;
 
-/// Bytes of replies that may wait for one client before further ones are dropped, whatever it had asked
-/// before it was full: more than the longest reply of a transaction.
+/// Bytes of replies that may wait for one client before further ones are dropped, whatever it had
+/// asked before it was full: more than the longest reply of a transaction.
 const OUTPUT_BYTES_MAX: usize = 96 << 20;
 const _: () = assert!(OUTPUT_BYTES_MAX > 2 * REPLY_BYTES_MAX);
 /// How often it is noted what clients have asked for, to find what waits too long.
 const NOTED_EVERY_MS: Millis = 100;
-/// How long a client that was told why its connection ends may go on to send, in all and between two
-/// pieces. Were it closed at once, the system would throw away what it has not read yet.
+/// How long a client that was told why its connection ends may go on to send, in all and between
+/// two pieces. Were it closed at once, the system would throw away what it has not read yet.
 const LINGER_MS: Millis = 60_000;
 const LINGER_SILENT_MS: Millis = 5_000;
 
 /// A connection, and what is to be known of it.
-pub struct Client {
+pub struct RedisSocket {
     pub stream: Socket,
     /// Its address, also when it has gone.
     pub peer: String,
@@ -32,11 +32,11 @@ pub struct Client {
     /// When it last took something, or had nothing to take.
     pub moved_at: Millis,
     /// Once it was told why its connection ends.
-    pub ending: Option<Ending>,
+    pub ending: Option<Lingering>,
 }
 
 /// A connection that ends when its client has sent all.
-pub struct Ending {
+pub struct Lingering {
     since: Millis,
     heard_at: Millis,
     /// Whether something has been read since.
@@ -55,7 +55,7 @@ pub fn fault_of(offence: Option<Offence>) -> Fault {
     }
 }
 
-impl Client {
+impl RedisSocket {
     /// One that has just come.
     pub fn new(stream: Socket, line: RedisConnection, now: Millis) -> Self {
         let (peer, noted) = (stream.peer(), VecDeque::new());
@@ -108,7 +108,7 @@ impl Client {
         }
         let ending = self.ending.get_or_insert_with(|| {
             self.stream.end_writing();
-            Ending { since: now, heard_at: now, is_heard: false }
+            Lingering { since: now, heard_at: now, is_heard: false }
         });
         if std::mem::take(&mut ending.is_heard) {
             ending.heard_at = now;

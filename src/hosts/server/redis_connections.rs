@@ -1,4 +1,4 @@
-//! The clients that speak Redis's protocol.
+//! Connections of clients that speak Redis's protocol.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use mio::net::TcpStream;
 use mio::{Registry, Token};
 
 use crate::hosts::edge::Gather;
-use crate::hosts::server::client::{Client, fault_of};
+use crate::hosts::server::redis_socket::{RedisSocket, fault_of};
 use crate::hosts::server::usage::usage;
 use crate::kv::redis::{RedisConnection, RedisSettings, ServerInfo};
 use crate::links::Fault;
@@ -30,7 +30,7 @@ const PATIENCE_MS: Millis = 30_000;
 const COUNTED_EVERY_MS: u64 = 1_000;
 
 /// Owns the connections of Redis clients.
-pub struct Lines {
+pub struct RedisConnections {
     settings: Arc<RedisSettings>,
     world: ServerInfo,
     census: Arc<Census>,
@@ -38,7 +38,7 @@ pub struct Lines {
     counted: (u64, u64),
     /// How long a request may wait before its client is told that the outcome is unknown.
     answer_within_ms: Millis,
-    clients: BTreeMap<u64, Client>,
+    clients: BTreeMap<u64, RedisSocket>,
     /// Those that may have sent something that is not read, or have something to be sent.
     busy: BTreeSet<u64>,
     /// The client to be read first, so that those before it cannot take all the room there is.
@@ -53,7 +53,7 @@ pub struct Lines {
     unknown: Tally,
 }
 
-impl Lines {
+impl RedisConnections {
     /// Nobody yet.
     pub fn new(
         settings: RedisSettings,
@@ -97,7 +97,7 @@ impl Lines {
         let mut line = RedisConnection::new(id, Arc::clone(&self.settings));
         line.introduce(stream.peer(), stream.own(), self.world.uptime_ms);
         self.world.traffic.connections += 1;
-        let client = Client::new(stream, line, now);
+        let client = RedisSocket::new(stream, line, now);
         self.clients.insert(id, client);
     }
 
@@ -113,7 +113,7 @@ impl Lines {
     pub fn is_busy(&self, held: bool) -> bool {
         !held
             && !self.draining
-            && self.busy.iter().any(|id| self.clients.get(id).is_some_and(Client::has_work))
+            && self.busy.iter().any(|id| self.clients.get(id).is_some_and(RedisSocket::has_work))
     }
 
     /// Reads what has arrived, and gathers what is for the log; nothing while `held`.
@@ -132,7 +132,7 @@ impl Lines {
                 ending.is_heard |= !self.bytes.is_empty();
                 continue;
             }
-            let Client { stream, line, asked, .. } = client;
+            let RedisSocket { stream, line, asked, .. } = client;
             let mut outcome = Ok(());
             if stream.is_readable() && !line.is_full() {
                 outcome = stream.read(&mut self.bytes, READ_BYTES, scratch);
@@ -165,10 +165,10 @@ impl Lines {
         }
     }
 
-    /// Hands out those answers of a batch that are for lines; says whether all of them are.
+    /// Hands out those answers of a batch that are for Redis connections; says whether all of them are.
     pub fn answer(&mut self, replies: &Replies) -> bool {
         let mut all = true;
-        let mut current: Option<(u64, &mut Client)> = None;
+        let mut current: Option<(u64, &mut RedisSocket)> = None;
         for reply in replies.iter() {
             let Some(id) = reply.client.line() else {
                 all = false;
@@ -305,7 +305,7 @@ impl Lines {
 
     /// Tells those that want to know which connections there are.
     fn tell_who_is_there(&mut self) {
-        let asks = |client: &Client| client.line.wants_listing();
+        let asks = |client: &RedisSocket| client.line.wants_listing();
         if !self.clients.values().any(asks) {
             return;
         }

@@ -10,7 +10,7 @@ use comfy_table::Table;
 use hdrhistogram::Histogram;
 use taraflow::client::RequestOutcome;
 use taraflow::dataflows::tara;
-use taraflow::hosts::embedded::{Client, Cluster, Settings};
+use taraflow::hosts::embedded::{Client, Cluster, EmbeddedSettings, Storage};
 use taraflow::kv::resp::write_command;
 use taraflow::kv::service::KeyValue;
 use taraflow::model::types::ReplicaId;
@@ -48,11 +48,10 @@ fn main() {
 }
 
 fn run(n: usize, value: usize, outstanding: usize, time: Duration) -> Vec<String> {
-    let mut settings = Settings::new(n);
-    settings.durable = false;
+    let mut settings = EmbeddedSettings::new(n);
+    settings.storage = Storage::None;
     settings.config.client_window = outstanding as u64;
-    let cluster = Cluster::start(settings, tara::PROTOCOL, || Box::new(KeyValue::default()))
-        .expect("it starts");
+    let cluster = Cluster::start(settings, tara::PROTOCOL, KeyValue::default).expect("it starts");
     let commands: Vec<Vec<u8>> = (0..KEYS).map(|key| set(key, value)).collect();
     let mut load = Load::new(cluster.client(), outstanding, &commands);
     load.run(time / 4);

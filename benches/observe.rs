@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use comfy_table::Table;
 use taraflow::client::RequestOutcome;
 use taraflow::dataflows::tara;
-use taraflow::hosts::embedded::{Client, Cluster, Settings};
+use taraflow::hosts::embedded::{Client, Cluster, EmbeddedSettings};
 use taraflow::kv::resp::write_command;
 use taraflow::kv::service::KeyValue;
 use taraflow::observe::frame::Level;
@@ -59,11 +59,10 @@ fn median(of: &mut [f64]) -> f64 {
 
 /// Requests a second, of a client that keeps so many open.
 fn run(level: Level, outstanding: usize, time: Duration) -> f64 {
-    let mut settings = Settings::new(3);
+    let mut settings = EmbeddedSettings::new(3);
     settings.observe = level;
     settings.config.client_window = outstanding as u64;
-    let cluster = Cluster::start(settings, tara::PROTOCOL, || Box::new(KeyValue::default()))
-        .expect("it starts");
+    let cluster = Cluster::start(settings, tara::PROTOCOL, KeyValue::default).expect("it starts");
     let mut client = cluster.client();
     let mut command = Vec::new();
     let words: [&[u8]; 3] = [b"SET", b"key:000001", b"sixteen bytes..."];

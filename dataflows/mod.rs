@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::deploy::settings::NodeSettings;
 use crate::disk::{self, Disk, RecordLine, Verified};
 use crate::engine::protocol::Protocol;
-use crate::hosts::embedded::{self, Cluster};
+use crate::hosts::embedded::{Application, Cluster, EmbeddedSettings};
 use crate::hosts::server;
 use crate::hosts::simulation::{self, Outcome, Subject, World};
 use crate::model::app::StateMachine;
@@ -65,9 +65,6 @@ pub fn graph(name: &str) -> Option<OperatorGraph> {
     Some(protocol.graph(&Config::new(ReplicaId(0), n)))
 }
 
-/// Makes an application for each life of a replica.
-pub type Application = dyn Fn() -> Box<dyn StateMachine> + Send + Sync;
-
 /// A protocol whatever its messages and records are. A [`Protocol`] is one.
 pub trait AnyProtocol: Sync {
     /// Its name.
@@ -99,7 +96,7 @@ pub trait AnyProtocol: Sync {
     ///
     /// # Errors
     /// See [`Cluster::start`].
-    fn embed(&self, settings: embedded::Settings, app: Arc<Application>) -> Result<Cluster, Error>;
+    fn embed(&self, settings: EmbeddedSettings, app: Arc<Application>) -> Result<Cluster, Error>;
 
     /// Runs a replica as a process until `ending` is set.
     ///
@@ -156,8 +153,8 @@ where
         )
     }
 
-    fn embed(&self, settings: embedded::Settings, app: Arc<Application>) -> Result<Cluster, Error> {
-        Cluster::start(settings, *self, move || app())
+    fn embed(&self, settings: EmbeddedSettings, app: Arc<Application>) -> Result<Cluster, Error> {
+        Cluster::start_any(settings, *self, app)
     }
 
     fn serve(

@@ -5,19 +5,19 @@
 //! simulator, as threads of one process, and as processes over sockets.
 //!
 //! ```
-//! use taraflow::kv::service::KeyValue;
 //! use taraflow::dataflows::tara;
-//! use taraflow::hosts::embedded::{Cluster, Settings};
+//! use taraflow::kv::service::KeyValue;
+//! use taraflow::{Cluster, EmbeddedSettings};
 //!
-//! let service = || Box::new(KeyValue::default()) as _;
-//! let mut cluster = Cluster::start(Settings::new(3), tara::PROTOCOL, service)?;
+//! let settings = EmbeddedSettings::new(3);
+//! let mut cluster = Cluster::start(settings, tara::PROTOCOL, KeyValue::default)?;
 //! let mut client = cluster.client();
 //! client.call(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n")?;
 //!
 //! let leader = cluster.leader().unwrap_or_default();
 //! cluster.kill(leader);
 //! assert_eq!(client.call(b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n")?, b"$1\r\nv\r\n");
-//! # Ok::<(), taraflow::model::error::Error>(())
+//! # Ok::<(), taraflow::Error>(())
 //! ```
 //!
 //! # Where things are
@@ -67,7 +67,7 @@ pub mod web;
 
 pub use cli::run;
 pub use client::{Client, Target};
-pub use hosts::embedded::Cluster;
+pub use hosts::embedded::{Cluster, EmbeddedSettings, Storage};
 pub use model::app::{At, Damaged, StateMachine};
 pub use model::error::Error;
 

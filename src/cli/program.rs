@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use clap::Command;
 
 use crate::cli::outcome::Failure;
-use crate::dataflows::Application;
+use crate::hosts::embedded::Application;
 
 /// The name under which texts are written.
 const OWN: &str = "taraflow";

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use taraflow::dataflows::tara;
-use taraflow::hosts::embedded::{Cluster, Settings};
+use taraflow::hosts::embedded::{Cluster, EmbeddedSettings};
 use taraflow::kv::resp::write_command;
 use taraflow::kv::service::KeyValue;
 use taraflow::model::types::ReplicaId;
@@ -46,11 +46,10 @@ fn served(requests: u64, outstanding: u64) -> (Cluster, Vec<Arc<Frame>>) {
 }
 
 fn served_at(level: Level, requests: u64, outstanding: u64) -> (Cluster, Vec<Arc<Frame>>) {
-    let mut settings = Settings::new(3);
+    let mut settings = EmbeddedSettings::new(3);
     settings.observe = level;
     settings.config.client_window = outstanding;
-    let cluster =
-        Cluster::start(settings, tara::PROTOCOL, || Box::new(KeyValue::default())).unwrap();
+    let cluster = Cluster::start(settings, tara::PROTOCOL, KeyValue::default).unwrap();
     let mut client = cluster.client();
     let mut command = Vec::new();
     write_command([&b"INCR"[..], b"counter"].into_iter(), &mut command);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use taraflow::client::RequestOutcome;
 use taraflow::dataflows::tara;
-use taraflow::hosts::embedded::{Client, Cluster, Settings, Status};
+use taraflow::hosts::embedded::{Client, Cluster, EmbeddedSettings, Status, Storage};
 use taraflow::kv::resp::write_command;
 use taraflow::kv::service::KeyValue;
 use taraflow::model::checkpoint::Digest;
@@ -15,16 +15,16 @@ use taraflow::model::types::{ReplicaId, Slot};
 /// More than anything here takes on a loaded machine.
 const LONG: Duration = Duration::from_secs(60);
 
-fn settings(n: usize) -> Settings {
-    let mut settings = Settings::new(n);
+fn settings(n: usize) -> EmbeddedSettings {
+    let mut settings = EmbeddedSettings::new(n);
     settings.config.checkpoint_every = 20;
     settings.config.window = 80;
     settings.deadline = LONG;
     settings
 }
 
-fn started(settings: Settings) -> Cluster {
-    Cluster::start(settings, tara::PROTOCOL, || Box::new(KeyValue::default())).unwrap()
+fn started(settings: EmbeddedSettings) -> Cluster {
+    Cluster::start(settings, tara::PROTOCOL, KeyValue::default).unwrap()
 }
 
 fn command(words: &[&str]) -> Vec<u8> {
@@ -259,10 +259,39 @@ fn a_follower_that_was_paused_catches_up() {
 #[test]
 fn a_replica_without_a_disk_is_not_restarted() {
     let mut settings = settings(3);
-    settings.durable = false;
+    settings.storage = Storage::None;
     let mut cluster = started(settings);
     cluster.kill(ReplicaId(1));
     assert!(matches!(cluster.restart(ReplicaId(1)), Err(Error::NoDisk { .. })));
+}
+
+#[test]
+fn a_cluster_on_a_directory_goes_on_where_it_was() {
+    let home = tempfile::tempdir().unwrap();
+    let directory = home.path().join("cluster");
+    let on_directory =
+        |n| EmbeddedSettings { storage: Storage::Directory(directory.clone()), ..settings(n) };
+    let mut cluster = started(on_directory(3));
+    let mut client = cluster.client();
+    increment(&mut client, 300, 16, 3, |at| {
+        if at == 100 {
+            cluster.kill(cluster.leader().unwrap());
+        }
+    });
+
+    replicas(&cluster).for_each(|replica| cluster.kill(replica));
+    replicas(&cluster).for_each(|replica| cluster.restart(replica).unwrap());
+    assert_counted(&mut client, 300, 3);
+    drop(cluster);
+    let cluster = started(on_directory(3));
+    assert_counted(&mut cluster.client(), 300, 3);
+    assert_equal(&digests(&cluster));
+
+    let again = Cluster::start(on_directory(3), tara::PROTOCOL, KeyValue::default);
+    assert!(matches!(again.err(), Some(Error::Locked { .. })), "two clusters on a directory");
+    drop(cluster);
+    let larger = Cluster::start(on_directory(5), tara::PROTOCOL, KeyValue::default);
+    assert!(matches!(larger.err(), Some(Error::Usage(_))), "the directory is that of three");
 }
 
 #[test]

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use super::report::DemoReport;
 use crate::cli::outcome::Failure;
-use crate::disk::Disk;
 use crate::hosts::embedded::Cluster;
 use crate::model::error::Error;
 use crate::model::types::ReplicaId;
@@ -35,7 +34,7 @@ impl KeptFiles {
         for replica in (0..cluster.replicas() as u16).map(ReplicaId) {
             let directory = self.0.join(format!("replica-{replica}"));
             fs::create_dir(&directory).map_err(Error::file("make directory", &directory))?;
-            let disk = cluster.disk(replica);
+            let disk = cluster.disk(replica)?;
             for name in disk.list().map_err(Error::file("read the disk for", &directory))? {
                 let path = directory.join(&name);
                 let bytes = disk.read(&name).map_err(Error::file("read the disk for", &path))?;

@@ -21,7 +21,7 @@ use super::args::{at_least_one, whole};
 use super::output::{OutputForm, print};
 use super::program::Program;
 use crate::cli::outcome::Failure;
-use crate::hosts::embedded::{Cluster, Settings, Status};
+use crate::hosts::embedded::{Cluster, EmbeddedSettings, Status};
 use crate::model::types::ReplicaId;
 
 use faults::{DemoFaults, KillAt};
@@ -101,7 +101,7 @@ impl Demo {
         let (watcher, seen) = bounded(1024);
         let protocol = self.spoken.protocol()?;
         let replicas = self.replicas.unwrap_or(protocol.tolerance().smallest());
-        let mut settings = Settings::new(replicas);
+        let mut settings = EmbeddedSettings::new(replicas);
         settings.config.tolerance = protocol.tolerance();
         settings.config.client_window = self.outstanding;
         settings.config.batch_bytes_max = 4 << 20;

@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use crate::cli::outcome::Failure;
 use crate::cli::told_to_end;
 use crate::dataflows;
-use crate::hosts::embedded::{Client, Cluster, Settings};
+use crate::hosts::embedded::{Client, Cluster, EmbeddedSettings};
 use crate::kv::resp::write_command;
 use crate::model::error::Error;
 use crate::model::types::ReplicaId;
@@ -26,8 +26,8 @@ const ORDERS_MAX: usize = 16;
 /// Has `embed` run a cluster with these settings, and runs a steady load and a page to watch it on, until
 /// Ctrl-C.
 pub(super) fn run(
-    embed: impl FnOnce(Settings) -> Result<Cluster, Failure>,
-    settings: Settings,
+    embed: impl FnOnce(EmbeddedSettings) -> Result<Cluster, Failure>,
+    settings: EmbeddedSettings,
     port: u16,
 ) -> Result<(), Failure> {
     let ending = told_to_end()?;

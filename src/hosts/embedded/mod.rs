@@ -1,7 +1,7 @@
 //! A cluster of replicas as threads of one process.
 //!
-//! Each replica has a thread, on it a timely worker of its own, and a disk in memory that outlives the
-//! thread. Links are bounded channels: a turn's messages to a peer are one send, and what finds a
+//! Each replica has a thread, on it a timely worker of its own, and a disk that outlives the thread: in
+//! memory, or in a directory that a later cluster goes on from ([`Storage`]). Links are bounded channels: a turn's messages to a peer are one send, and what finds a
 //! peer dead or its link full is dropped, for catch-up to repair. Nobody spins, and nobody waits for a
 //! peer. Replicas can be [killed](Cluster::kill), [paused](Cluster::pause) and
 //! [restarted](Cluster::restart).
@@ -9,18 +9,19 @@
 mod edge;
 mod links;
 mod replica;
+mod storage;
 mod transport;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, never};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::client::Session;
-use crate::disk::{Disk, Identity, MemoryDisk, ProtocolName, Store};
+use crate::disk::{Disk, Files, Wake};
 use crate::engine::node::Node;
 use crate::engine::protocol::Protocol;
 use crate::hosts::showing::Showing;
@@ -40,18 +41,20 @@ use crate::observe::status::Bounds;
 use edge::EdgeRequest;
 use links::Post;
 use replica::{Control, Life, Lines, Names};
+use storage::Disks;
 use transport::ChannelTransport;
 
 pub use crate::client::Client;
 pub use crate::observe::counters::{Seen, Status};
+pub use storage::Storage;
 
-/// How a cluster is made.
+/// Settings of an embedded cluster.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct EmbeddedSettings {
     /// The settings of every replica but for its own number.
     pub config: Config,
-    /// Whether replicas have a disk, in memory, and so may be restarted.
-    pub durable: bool,
+    /// Where replicas keep what must survive them. With it they may be restarted.
+    pub storage: Storage,
     /// How closely the replicas are watched.
     pub observe: Level,
     /// Bytes of messages from one replica to another that may wait.
@@ -62,13 +65,13 @@ pub struct Settings {
     pub deadline: Duration,
 }
 
-impl Settings {
+impl EmbeddedSettings {
     /// The defaults for `n` replicas.
     #[must_use]
     pub fn new(n: usize) -> Self {
         Self {
             config: Config::new(ReplicaId(0), n),
-            durable: true,
+            storage: Storage::default(),
             observe: Level::default(),
             link_bytes_max: 16 << 20,
             watcher: None,
@@ -77,15 +80,9 @@ impl Settings {
     }
 }
 
-/// The number of a cluster whose disks nobody else can reach.
-const CLUSTER: u64 = 1;
+/// What makes a state machine, for each life of a replica.
+pub type Application = dyn Fn() -> Box<dyn StateMachine> + Send + Sync;
 
-/// Whose the disk of a replica is.
-fn owner<M: Clone, R: Clone>(protocol: &Protocol<M, R>, replica: ReplicaId) -> Identity {
-    Identity { cluster: CLUSTER, replica, protocol: ProtocolName::of(protocol.name) }
-}
-
-type Application = dyn Fn() -> Box<dyn StateMachine> + Send + Sync;
 type Spawn = dyn Fn(ReplicaId) -> Result<Thread, Error> + Send + Sync;
 
 /// The thread of a replica that lives or lived.
@@ -123,11 +120,10 @@ struct Shared {
 /// A running cluster; dropping it ends all replicas.
 pub struct Cluster {
     shared: Arc<Shared>,
-    durable: bool,
     quorum: usize,
     bounds: Bounds,
     threads: Vec<Thread>,
-    disks: Vec<MemoryDisk>,
+    disks: Arc<Disks>,
     spawn: Box<Spawn>,
     dropped: Box<dyn Fn(ReplicaId) -> u64 + Send + Sync>,
 }
@@ -136,18 +132,35 @@ impl Cluster {
     /// Packs of clients that may wait for a replica.
     const REQUESTS_MAX: usize = 64;
 
-    /// Starts replicas that speak `protocol` and apply what they agree on to what `application` makes.
+    /// Starts replicas that speak `protocol` and apply what they agree on to what `service` makes.
     ///
     /// # Errors
-    /// What is wrong with the settings.
-    pub fn start<M, R>(
-        mut settings: Settings,
+    /// What is wrong with the settings or with the disks.
+    pub fn start<M, R, S>(
+        settings: EmbeddedSettings,
         protocol: Protocol<M, R>,
-        application: impl Fn() -> Box<dyn StateMachine> + Send + Sync + 'static,
+        service: impl Fn() -> S + Send + Sync + 'static,
     ) -> Result<Self, Error>
     where
         M: Clone + Send + 'static,
-        R: Clone + Serialize + DeserializeOwned + 'static,
+        R: Clone + Serialize + DeserializeOwned + Send + 'static,
+        S: StateMachine,
+    {
+        Self::start_any(settings, protocol, Arc::new(move || Box::new(service())))
+    }
+
+    /// The same for a service whose type is not known.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub fn start_any<M, R>(
+        mut settings: EmbeddedSettings,
+        protocol: Protocol<M, R>,
+        application: Arc<Application>,
+    ) -> Result<Self, Error>
+    where
+        M: Clone + Send + 'static,
+        R: Clone + Serialize + DeserializeOwned + Send + 'static,
     {
         settings.config.tolerance = protocol.tolerance;
         settings.config.check()?;
@@ -162,24 +175,20 @@ impl Cluster {
             limits: ClientLimits::of(&settings.config),
             deadline: settings.deadline,
         });
-        let mut disks: Vec<MemoryDisk> = (0..n).map(|_| MemoryDisk::default()).collect();
-        let durable = settings.durable;
-        for (disk, me) in disks.iter_mut().zip(0..).filter(|_| durable) {
-            Store::create(disk, owner(&protocol, ReplicaId(me)))?;
-        }
+        let disks = Arc::new(Disks::prepare(&settings.storage, &settings.config, protocol.name)?);
         let home = Home {
             settings,
             protocol,
-            application: Arc::new(application),
+            application,
             post: Arc::clone(&post),
             shared: Arc::clone(&shared),
-            disks: disks.clone(),
+            disks: Arc::clone(&disks),
         };
         let bounds = home.bounds();
         let spawn = Box::new(move |me| home.spawn(me));
         let dropped = Box::new(move |replica| post.dropped(replica));
         let threads = Vec::new();
-        let mut cluster = Self { shared, durable, quorum, bounds, threads, disks, spawn, dropped };
+        let mut cluster = Self { shared, quorum, bounds, threads, disks, spawn, dropped };
         for me in (0..n as u16).map(ReplicaId) {
             let thread = (cluster.spawn)(me)?;
             cluster.threads.push(thread);
@@ -285,7 +294,7 @@ impl Cluster {
     /// # Errors
     /// [`Error::NoDisk`] when the cluster has no disks, or what is wrong with the disk.
     pub fn restart(&mut self, replica: ReplicaId) -> Result<(), Error> {
-        if !self.durable {
+        if !self.disks.are_durable() {
             return Err(Error::NoDisk { replica });
         }
         self.kill(replica);
@@ -293,10 +302,12 @@ impl Cluster {
         Ok(())
     }
 
-    /// The disk of a replica.
-    #[must_use]
-    pub fn disk(&self, replica: ReplicaId) -> &MemoryDisk {
-        &self.disks[replica.0 as usize]
+    /// The disk of a replica, to look into.
+    ///
+    /// # Errors
+    /// [`Error::NoDisk`] when the cluster has no disks, or what the system says.
+    pub fn disk(&self, replica: ReplicaId) -> Result<Box<dyn Disk>, Error> {
+        self.disks.look(replica)
     }
 }
 
@@ -314,25 +325,25 @@ impl Drop for Cluster {
 
 /// What the threads of a cluster are made from.
 struct Home<M: Clone + 'static, R: Clone + 'static> {
-    settings: Settings,
+    settings: EmbeddedSettings,
     protocol: Protocol<M, R>,
     application: Arc<Application>,
     post: Arc<Post<M>>,
     shared: Arc<Shared>,
-    disks: Vec<MemoryDisk>,
+    disks: Arc<Disks>,
 }
 
 impl<M, R> Home<M, R>
 where
     M: Clone + Send + 'static,
-    R: Clone + Serialize + DeserializeOwned + 'static,
+    R: Clone + Serialize + DeserializeOwned + Send + 'static,
 {
     fn bounds(&self) -> Bounds {
         Bounds {
-            cluster: format!("{CLUSTER:016x}"),
+            cluster: format!("{:016x}", self.disks.cluster),
             protocol: self.protocol.name.to_owned(),
             suspect_after_ms: self.settings.config.suspect_after_ms,
-            durable: self.settings.durable,
+            durable: self.disks.are_durable(),
             clients_max: Cluster::REQUESTS_MAX,
             waiting_bytes_max: self.settings.config.gather_bytes_max,
         }
@@ -341,9 +352,18 @@ where
     /// Starts the thread of a replica, and waits until the replica stands.
     fn spawn(&self, me: ReplicaId) -> Result<Thread, Error> {
         let config = Config { me, ..self.settings.config.clone() };
-        let disk = self.disks[me.0 as usize].clone();
-        let own = owner(&self.protocol, me);
-        let disk = self.settings.durable.then(|| (Box::new(disk) as Box<dyn Disk>, own));
+        let (disks, owner) = (Arc::clone(&self.disks), self.disks.owner(me));
+        let (woken, wake) = match self.disks.directory(me) {
+            None => (never(), None),
+            Some(directory) => {
+                let (wake, woken) = bounded(1);
+                let wake: Wake = Box::new(move || {
+                    // That it is to be woken already is as good.
+                    let _ = wake.try_send(());
+                });
+                (woken, Some((directory, wake)))
+            }
+        };
         let (requests, received) = bounded(Cluster::REQUESTS_MAX);
         let (control, controlled) = bounded(16);
         let (started, starting) = bounded(1);
@@ -352,6 +372,7 @@ where
             inbox: self.post.open(me),
             requests: received,
             control: controlled,
+            woken,
             board: self.shared.boards[me.0 as usize].clone(),
             watcher: self.settings.watcher.clone(),
             clock: self.shared.clock,
@@ -363,7 +384,17 @@ where
         let live = move |held: Sender<EdgeRequest>| {
             let mut end = end;
             let (worker, observer) = Monitor::of_new_worker(level, &config, protocol, clock);
-            let node = Node::start_on(worker, &config, disk, application(), protocol.dataflow);
+            let (service, dataflow) = (application(), protocol.dataflow);
+            let node = match wake {
+                None => {
+                    let disk = disks.look(me).ok().map(|disk| (disk, owner));
+                    Node::start_on(worker, &config, disk, service, dataflow)
+                }
+                Some((directory, wake)) => Files::open(&directory).and_then(|files| {
+                    let disk = (Box::new(files) as Box<dyn Disk>, owner);
+                    Node::start_with_journal(worker, &config, disk, wake, service, dataflow)
+                }),
+            };
             let mut node = match node {
                 Ok(node) => node,
                 Err(error) => return drop(started.send(Err(error))),

@@ -36,6 +36,8 @@ pub(super) struct Lines<M> {
     pub inbox: Receiver<Parcel<M>>,
     pub requests: Receiver<EdgeRequest>,
     pub control: Receiver<Control>,
+    /// Filled when the thread of the disk has something to tell.
+    pub woken: Receiver<()>,
     pub board: Board,
     pub watcher: Option<Sender<Seen>>,
     pub clock: Clock,
@@ -151,6 +153,7 @@ where
                     self.edge.on_request(request);
                 }
             }
+            recv(self.lines.woken) -> _ => {}
             recv(self.lines.control) -> control => return match control {
                 Ok(control) => self.obey(control),
                 Err(_) => true,
@@ -216,7 +219,9 @@ where
             self.executed_by.insert(parcel.from, slot);
         }
         self.messages_in += parcel.messages.len() as u64;
-        self.node.deliver(parcel.from, parcel.messages);
+        if !self.node.must_drop_input() {
+            self.node.deliver(parcel.from, parcel.messages);
+        }
     }
 
     fn tick(&mut self) {

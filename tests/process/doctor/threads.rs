@@ -1,12 +1,13 @@
 //! Failures in replicas that are threads of this process: those of the application.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
 use taraflow::dataflows::tara;
-use taraflow::hosts::embedded::{Client, Cluster, Settings};
+use taraflow::hosts::embedded::{Client, Cluster, EmbeddedSettings};
 use taraflow::model::app::StateMachine;
 use taraflow::model::config::Config;
 use taraflow::model::types::ReplicaId;
@@ -18,18 +19,16 @@ use crate::support::cluster::{PATIENCE, get, wait_until};
 
 /// Three replicas, of which number `i` runs the `i`-th application that is made.
 fn start(
-    settings: Settings,
+    settings: EmbeddedSettings,
     application: impl Fn(usize) -> Box<dyn StateMachine> + Send + Sync + 'static,
 ) -> Cluster {
     let made = AtomicUsize::new(0);
-    Cluster::start(settings, tara::PROTOCOL, move || {
-        application(made.fetch_add(1, Ordering::Relaxed))
-    })
-    .unwrap()
+    let application = move || application(made.fetch_add(1, Ordering::Relaxed));
+    Cluster::start_any(settings, tara::PROTOCOL, Arc::new(application)).unwrap()
 }
 
 /// A port on which the cluster is shown, as replica `me` sees it.
-fn show(cluster: &Cluster, settings: &Settings, me: u16) -> SocketAddr {
+fn show(cluster: &Cluster, settings: &EmbeddedSettings, me: u16) -> SocketAddr {
     let admin = Admin::bind(([127, 0, 0, 1], 0).into()).unwrap();
     let address = admin.address();
     let replicas = (0..cluster.replicas() as u16).map(ReplicaId);
@@ -53,7 +52,7 @@ fn call(client: &mut Client) {
 
 #[test]
 fn an_operator_that_does_not_come_back_is_named_with_its_replica() {
-    let settings = Settings { deadline: PATIENCE, ..Settings::new(3) };
+    let settings = EmbeddedSettings { deadline: PATIENCE, ..EmbeddedSettings::new(3) };
     let gates = [Gate::default(), Gate::default(), Gate::default()];
     let own = gates.clone();
     let cluster = start(settings.clone(), move |index| Box::new(Counter::behind(&own[index])) as _);
@@ -98,7 +97,7 @@ fn an_operator_that_does_not_come_back_is_named_with_its_replica() {
 
 #[test]
 fn a_state_machine_that_is_not_deterministic_is_named_with_its_replica() {
-    let mut settings = Settings { deadline: PATIENCE, ..Settings::new(3) };
+    let mut settings = EmbeddedSettings { deadline: PATIENCE, ..EmbeddedSettings::new(3) };
     settings.config.checkpoint_every = 16;
     let own_way = |index: usize| {
         let step = if index == 2 { 3 } else { 1 };
@@ -119,7 +118,7 @@ fn a_state_machine_that_is_not_deterministic_is_named_with_its_replica() {
 
 #[test]
 fn a_replica_whose_application_is_slow_is_behind_because_of_that_operator() {
-    let mut settings = Settings { deadline: PATIENCE, ..Settings::new(3) };
+    let mut settings = EmbeddedSettings { deadline: PATIENCE, ..EmbeddedSettings::new(3) };
     settings.config.checkpoint_every = 16;
     let slow = |index: usize| {
         let takes = Duration::from_millis(30 * u64::from(index == 2));

@@ -20,6 +20,8 @@
 //! # Ok::<(), taraflow::Error>(())
 //! ```
 //!
+//! To have a state machine of your own replicated, as processes or like this, read the [`guide`].
+//!
 //! # Where things are
 //!
 //! In the order in which they rest on each other; no room knows one below it in this list, which a test
@@ -66,10 +68,23 @@ pub mod observe;
 pub mod web;
 
 pub use cli::run;
-pub use client::{Client, Target};
+pub use client::{AsyncClient, Client, Target};
 pub use hosts::embedded::{Cluster, EmbeddedSettings, Storage};
+pub use links::tls::TlsFiles;
 pub use model::app::{At, Damaged, StateMachine};
 pub use model::error::Error;
+
+/// The way to the cluster of processes whose files are in `directory`: the addresses in its `cluster.toml`, with
+/// the client's keys beside it.
+///
+/// # Errors
+/// Which file cannot be used, or which host name is not known.
+pub fn target(directory: impl AsRef<std::path::Path>) -> Result<Target, Error> {
+    deploy::target(directory.as_ref(), dataflows::tolerance)
+}
+
+#[doc = include_str!("../docs/library.md")]
+pub mod guide {}
 
 /// The README's example, kept true.
 #[cfg(doctest)]

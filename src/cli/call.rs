@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use clap::Args;
 
-use super::connect::{ConnectArgs, nonce};
+use super::connect::ConnectArgs;
 use super::output::print_with;
 use crate::cli::outcome::Failure;
 
@@ -31,7 +31,7 @@ pub(super) struct CallArgs {
 /// # Errors
 /// Why there is no reply.
 pub(super) fn run(args: &CallArgs) -> Result<(), Failure> {
-    let mut client = args.reach.target()?.connect(nonce()?)?;
+    let mut client = args.reach.target()?.connect()?;
     let mut reply = client.call(args.text.as_bytes())?;
     reply.push(b'\n');
     print_with(|out| Ok(out.write_all(&reply)?))

@@ -11,11 +11,7 @@ use super::args::whole;
 use super::ask::resolve;
 use crate::cli::outcome::Failure;
 use crate::client::Target;
-use crate::dataflows;
-use crate::deploy::settings::{ClusterSettings, look_up_all};
 use crate::links::tls::TlsFiles;
-use crate::links::tls::{CLIENT, Tls};
-use crate::model::error::Error;
 
 /// Arguments that name a cluster and the keys to it.
 #[derive(Debug, Args)]
@@ -51,59 +47,22 @@ impl ConnectArgs {
     /// # Errors
     /// Which file cannot be used.
     pub fn target(&self) -> Result<Target, Failure> {
-        let (replicas, cluster, files) = match &self.addr[..] {
-            [_, ..] => (self.addr.clone(), None, self.files()),
+        let target = match &self.addr[..] {
+            [_, ..] => {
+                let target = Target::new(self.addr.clone());
+                self.files().map_or(Ok(target.clone()), |files| target.with_keys(&files))?
+            }
             [] => {
                 let dir = args::directory(self.dir.as_deref());
                 args::expect_cluster(&dir)?;
-                let (cluster, _) =
-                    ClusterSettings::read(&dir.join("cluster.toml"), dataflows::tolerance)
-                        .map_err(Error::Settings)?;
-                let file = |name| dir.join(name);
-                let files = TlsFiles {
-                    ca: file("ca.pem"),
-                    cert: file("client.pem"),
-                    key: file("client-key.pem"),
-                };
-                // A cluster with plain links has none.
-                let files = files.ca.exists().then_some(files);
-                let links = look_up_all(cluster.replicas.iter().map(|replica| &replica.links));
-                (links.map_err(Failure::Names)?, Some(cluster.id), files)
+                crate::target(&dir)?
             }
         };
-        let tls = files.as_ref().map(keys).transpose()?;
-        Ok(Target { replicas, tls, cluster, deadline: self.patience() })
+        Ok(Target { deadline: self.patience(), ..target })
     }
 
     fn files(&self) -> Option<TlsFiles> {
         let (ca, cert, key) = (self.ca.clone()?, self.cert.clone()?, self.key.clone()?);
         Some(TlsFiles { ca, cert, key })
     }
-}
-
-/// The keys of a client.
-fn keys(files: &TlsFiles) -> Result<Tls, Failure> {
-    if let Some(missing) = [&files.cert, &files.key].into_iter().find(|path| !path.exists()) {
-        let missing = missing.display();
-        return Err(Failure::Usage(format!(
-            "there is no {missing}, and this cluster's links use TLS: copy client.pem and client-key.pem \
-             from where the cluster was made"
-        )));
-    }
-    let tls = Tls::load(files).map_err(Error::from)?;
-    if tls.names(CLIENT) {
-        return Ok(tls);
-    }
-    let cert = files.cert.display();
-    Err(Failure::Usage(format!(
-        "the certificate {cert} is not a client's: use client.pem and its key"
-    )))
-}
-
-/// A number that no other client uses at this time.
-///
-/// # Errors
-/// When the system has no random numbers.
-pub(super) fn nonce() -> Result<u64, Failure> {
-    getrandom::u64().map_err(|error| Error::Keys(error.to_string()).into())
 }

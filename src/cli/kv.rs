@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::connect::{ConnectArgs, nonce};
+use super::connect::ConnectArgs;
 use super::output::{OutputForm, print_with};
 use super::reply::write_reply;
 use crate::cli::outcome::Failure;
@@ -59,7 +59,7 @@ pub(super) fn run(args: &KvArgs) -> Result<(), Failure> {
     let mut command = Vec::new();
     write_command(words.iter().copied(), &mut command);
     service::check(&command).map_err(|refused| refuse(&refused.to_string(), &args.command))?;
-    let mut client = args.reach.target()?.connect(nonce()?)?;
+    let mut client = args.reach.target()?.connect()?;
     let reply = client.call(&command)?;
     print_with(|out| Ok(write_reply(out, args.output, 1, &reply)?))?;
     if reply.starts_with(b"-") { Err(Failure::Replied) } else { Ok(()) }

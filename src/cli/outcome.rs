@@ -16,9 +16,6 @@ pub(super) enum Failure {
     /// The command line or an input cannot be used.
     #[error("{0}")]
     Usage(String),
-    /// No host of a cluster is known here.
-    #[error("{0}")]
-    Names(io::Error),
     /// A replica would not start with its data.
     #[error("replica {replica}: {damage}. {KEEP_DOWN}")]
     Unsound {
@@ -169,7 +166,7 @@ impl Failure {
         match self {
             Self::Library(error) => of_library(error),
             Self::Usage(_) => exit::USAGE,
-            Self::Names(_) | Self::Silent { .. } => exit::UNREACHABLE,
+            Self::Silent { .. } => exit::UNREACHABLE,
             Self::NoQuorum { .. } => exit::UNAVAILABLE,
             Self::Stalled { .. } | Self::Unfinished { .. } => exit::UNKNOWN,
             Self::Unsound { .. } | Self::Foreign { .. } | Self::Violations { .. } => {
@@ -203,7 +200,7 @@ fn of_library(error: &Error) -> u8 {
         | Error::Invalid(_)
         | Error::Taken { .. }
         | Error::Protocol { .. } => exit::USAGE,
-        Error::Connect { .. } => exit::UNREACHABLE,
+        Error::Connect { .. } | Error::Names(_) => exit::UNREACHABLE,
         Error::Busy | Error::NoSession { .. } => exit::UNAVAILABLE,
         Error::AllEnded { code: Some(code), .. } => *code,
         Error::Unknown { .. } => exit::UNKNOWN,

@@ -177,12 +177,7 @@ impl Client {
     fn wait(&mut self, until: Instant) {
         let mut answers = std::mem::take(&mut self.answers);
         self.receive(until.saturating_duration_since(Instant::now()), |number, outcome| {
-            let result = match outcome {
-                RequestOutcome::Done(reply) => Ok(reply.to_vec()),
-                RequestOutcome::Told => Err(Error::Told { number }),
-                RequestOutcome::Unknown => Err(Error::Unknown { number }),
-            };
-            answers.push_back((number, result));
+            answers.push_back((number, outcome.into_result(number)));
         });
         self.answers = answers;
     }
@@ -196,23 +191,8 @@ impl Client {
     ) -> usize {
         let until = Instant::now() + patience;
         loop {
-            self.flush();
-            let left = until.saturating_duration_since(Instant::now()).min(Self::TICK);
-            let mut replies = std::mem::take(&mut self.replies);
-            if self.transport.connected().is_none() {
-                std::thread::park_timeout(left.min(Duration::from_millis(1)));
-            } else if !self.transport.receive(left, &mut replies) {
-                self.hang_up();
-            }
-            let now = self.transport.now();
-            let mut count = self.take(now, &replies, &mut take);
-            replies.clear();
-            self.replies = replies;
-            self.session.on_tick(now);
-            while let Some((number, outcome)) = self.session.next_unknown() {
-                take(number, outcome);
-                count += 1;
-            }
+            let left = until.saturating_duration_since(Instant::now());
+            let count = self.step(left.min(Self::TICK), &mut take);
             if count > 0 || Instant::now() >= until {
                 return count;
             }
@@ -222,6 +202,36 @@ impl Client {
                 return 0;
             }
         }
+    }
+
+    /// The same, but that it does not wait again when something else than an answer ends the wait.
+    pub(super) fn step(
+        &mut self,
+        patience: Duration,
+        take: &mut impl FnMut(u64, RequestOutcome<'_>),
+    ) -> usize {
+        self.flush();
+        let mut replies = std::mem::take(&mut self.replies);
+        if self.transport.connected().is_none() {
+            std::thread::park_timeout(patience.min(Duration::from_millis(1)));
+        } else if !self.transport.receive(patience, &mut replies) {
+            self.hang_up();
+        }
+        let now = self.transport.now();
+        let mut count = self.take(now, &replies, take);
+        replies.clear();
+        self.replies = replies;
+        self.session.on_tick(now);
+        while let Some((number, outcome)) = self.session.next_unknown() {
+            take(number, outcome);
+            count += 1;
+        }
+        count
+    }
+
+    /// The caller waits for this answer no longer.
+    pub(super) fn give_up(&mut self, number: u64) {
+        self.session.give_up(number);
     }
 
     fn take(

@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 
 use crate::links::client_messages::ClientLimits;
 use crate::model::batch::{Answer, Packer, Reply, Request, Requests};
+use crate::model::error::Error;
 use crate::model::types::{ClientId, Millis, ReplicaId};
 
 /// A reason for which a request cannot be taken now. It has not been sent and takes no effect.
@@ -41,6 +42,20 @@ pub enum RequestOutcome<'a> {
     Told,
     /// The session was closed: it may have taken effect once, or not.
     Unknown,
+}
+
+impl RequestOutcome<'_> {
+    /// The reply to the request of this number, or why there is none.
+    ///
+    /// # Errors
+    /// [`Error::Told`] or [`Error::Unknown`].
+    pub fn into_result(self, number: u64) -> Result<Vec<u8>, Error> {
+        match self {
+            Self::Done(reply) => Ok(reply.to_vec()),
+            Self::Told => Err(Error::Told { number }),
+            Self::Unknown => Err(Error::Unknown { number }),
+        }
+    }
 }
 
 /// Requests to be sent together.

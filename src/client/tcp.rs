@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use mio::{Events, Poll, Token};
+use mio::{Events, Poll, Token, Waker};
 
 use super::{Client, Pack, Sending, Session, Transport};
 use crate::links::Fault;
@@ -11,7 +11,7 @@ use crate::links::client_messages::{ClientLimits, ClientRequest, ServerReply};
 use crate::links::frame::{Inbox, Outbox};
 use crate::links::hello::{HELLO_BYTES_MAX, Hello, HelloReply};
 use crate::links::socket::{Scratch, Socket};
-use crate::links::tls::Tls;
+use crate::links::tls::{CLIENT, Tls, TlsFiles};
 use crate::model::batch::Replies;
 use crate::model::clock::Clock;
 use crate::model::error::Error;
@@ -48,16 +48,61 @@ struct Connection {
 }
 
 impl Target {
+    /// The cluster whose replicas have these links addresses, in the order of their numbers: its links are
+    /// plain, and requests wait for 30 s.
+    #[must_use]
+    pub fn new(replicas: Vec<SocketAddr>) -> Self {
+        Self { replicas, tls: None, cluster: None, deadline: Duration::from_secs(30) }
+    }
+
+    /// The same with links that use TLS, with the keys of a client.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when these are no client's keys, or what is wrong with the files.
+    pub fn with_keys(self, files: &TlsFiles) -> Result<Self, Error> {
+        if let Some(missing) = [&files.cert, &files.key].into_iter().find(|path| !path.exists()) {
+            let missing = missing.display();
+            return Err(Error::Invalid(format!(
+                "there is no {missing}, and this cluster's links use TLS: copy client.pem and \
+                 client-key.pem from where the cluster was made"
+            )));
+        }
+        let tls = Tls::load(files)?;
+        if tls.names(CLIENT) {
+            return Ok(Self { tls: Some(tls), ..self });
+        }
+        let cert = files.cert.display();
+        Err(Error::Invalid(format!(
+            "the certificate {cert} is not a client's: use client.pem and its key"
+        )))
+    }
+
     /// A client with a new session.
     ///
     /// # Errors
     /// [`Error::Connect`] when no replica can be reached within the deadline.
-    pub fn connect(&self, nonce: u64) -> Result<Client, Error> {
+    pub fn connect(&self) -> Result<Client, Error> {
+        let (transport, session) = self.open_session()?;
+        Ok(Client::new(Box::new(transport), session, self.deadline))
+    }
+
+    /// The same, and what ends its waits from another thread.
+    pub(super) fn connect_waking(&self) -> Result<(Client, Waker), Error> {
+        let (transport, session) = self.open_session()?;
+        let waker = Waker::new(transport.poll.registry(), TcpTransport::WAKER);
+        let mut client = Client::new(Box::new(transport), session, self.deadline);
+        client.connect()?;
+        Ok((client, waker.map_err(Error::System)?))
+    }
+
+    fn open_session(&self) -> Result<(TcpTransport, Session), Error> {
+        // A number that no other client uses at this time.
+        let nonce = getrandom::u64().map_err(|error| Error::Keys(error.to_string()))?;
         let first = ReplicaId((nonce % self.replicas.len().max(1) as u64) as u16);
         let (transport, limits) = self.open(first)?;
         // A name with the highest bit set is that of a connection.
         let session = Session::new(limits, transport.connected_or(first), nonce >> 1);
-        Ok(Client::new(Box::new(transport), session, self.deadline))
+        Ok((transport, session))
     }
 
     /// A client that takes up a session again: of its requests those up to `answered` are not
@@ -123,7 +168,8 @@ impl TcpTransport {
     const OUTBOX_BYTES_MAX: usize = 4 << 20;
     /// The longest frame of a replica: the replies of a turn.
     const FRAME_BYTES_MAX: usize = 256 << 20;
-    const TOKEN: Token = Token(0);
+    const SOCKET: Token = Token(0);
+    const WAKER: Token = Token(1);
 
     fn connected_or(&self, otherwise: ReplicaId) -> ReplicaId {
         self.connection.as_ref().map_or(otherwise, |connection| connection.to)
@@ -134,7 +180,7 @@ impl TcpTransport {
         let address = self.target.replicas[to.0 as usize];
         let tls = self.target.tls.as_ref().map(|tls| tls.dialling(to));
         let mut stream = Socket::dial(address, tls)?;
-        stream.register(self.poll.registry(), Self::TOKEN)?;
+        stream.register(self.poll.registry(), Self::SOCKET)?;
         let mut outbox = Outbox::default();
         outbox.put(&Hello::of_client(Some(to), self.target.cluster));
         let inbox = Inbox::new(HELLO_BYTES_MAX);
@@ -171,7 +217,8 @@ impl TcpTransport {
             return Err(error.into());
         }
         if let Some(connection) = &mut self.connection {
-            self.events.iter().for_each(|event| connection.stream.on_event(event));
+            let events = self.events.iter().filter(|event| event.token() == Self::SOCKET);
+            events.for_each(|event| connection.stream.on_event(event));
         }
         Ok(())
     }

@@ -167,6 +167,9 @@ pub enum Error {
         /// What was wrong with the last one tried.
         fault: String,
     },
+    /// No host of a cluster is known here.
+    #[error("{0}")]
+    Names(std::io::Error),
     /// The window stayed full; the request has not been sent.
     #[error("no answer came while as many requests were open as a session may have; not sent")]
     Busy,

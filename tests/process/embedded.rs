@@ -291,7 +291,7 @@ fn a_cluster_on_a_directory_goes_on_where_it_was() {
     assert!(matches!(again.err(), Some(Error::Locked { .. })), "two clusters on a directory");
     drop(cluster);
     let larger = Cluster::start(on_directory(5), tara::PROTOCOL, KeyValue::default);
-    assert!(matches!(larger.err(), Some(Error::Usage(_))), "the directory is that of three");
+    assert!(matches!(larger.err(), Some(Error::Invalid(_))), "the directory is that of three");
 }
 
 #[test]

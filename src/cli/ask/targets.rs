@@ -89,7 +89,7 @@ impl Targets {
             show(&token)?;
         }
         let admins = look_up_all(cluster.replicas.iter().map(|replica| &replica.admin));
-        let admins = admins.map_err(Failure::Names)?;
+        let admins = admins.map_err(Error::Names)?;
         let replicas: Vec<_> = (0..).map(|number| Some(ReplicaId(number))).zip(admins).collect();
         let n = Some(replicas.len());
         let (cluster, directory) = (format!("{:016x}", cluster.id), Some(dir.to_owned()));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, unbounded};
 
 use crate::cli::outcome::Failure;
-use crate::client::{Client, RequestOutcome, Target};
+use crate::client::{Client, Target};
 use crate::kv::resp::{Arguments, Parsed, RespLimits};
 use crate::model::error::Error;
 use crate::model::types::ClientId;
@@ -52,10 +52,10 @@ impl Lanes {
     ///
     /// # Errors
     /// Why one cannot be opened.
-    pub fn open(target: &Target, count: u16, nonce: u64) -> Result<Self, Failure> {
+    pub fn open(target: &Target, count: u16) -> Result<Self, Failure> {
         let mut lanes = Self::planned(count as usize);
-        for (at, lane) in (0u64..).zip(&mut lanes.lanes) {
-            let mut client = target.connect(nonce.wrapping_add(at << 1))?;
+        for lane in &mut lanes.lanes {
+            let mut client = target.connect()?;
             client.connect()?;
             lane.session = client.session();
             lane.start(client, lanes.answer.clone())?;
@@ -151,11 +151,7 @@ impl Run {
                 let found =
                     open.get_mut((number - first) as usize).and_then(|(_, taken)| taken.take());
                 let Some((index, command)) = found else { return };
-                let reply = match outcome {
-                    RequestOutcome::Done(reply) => Ok(reply.to_vec()),
-                    RequestOutcome::Told => Err(Error::Told { number }),
-                    RequestOutcome::Unknown => Err(Error::Unknown { number }),
-                };
+                let reply = outcome.into_result(number);
                 // Nobody waits for answers when the command has ended.
                 let _ = answers.send(Answered { index, command, reply });
             });

@@ -16,7 +16,7 @@ use clap::Args;
 use crossbeam_channel::RecvTimeoutError;
 use indicatif::HumanCount;
 
-use super::connect::{ConnectArgs, nonce};
+use super::connect::ConnectArgs;
 use super::output::OutputForm;
 use super::reply::{write_note, write_reply};
 use super::told_to_end;
@@ -75,7 +75,7 @@ pub(super) fn run(args: &SubmitArgs) -> Result<(), Failure> {
     let place = SessionFile::of(args.session.as_ref(), &args.input);
     let kept = place.read()?;
     let lanes = match &kept {
-        None => Lanes::open(&target, args.connections, nonce()?)?,
+        None => Lanes::open(&target, args.connections)?,
         Some(kept) => Lanes::planned(kept.sessions.len()),
     };
     let sessions = kept.as_ref().map_or_else(|| lanes.sessions(), |kept| kept.sessions.clone());

@@ -44,7 +44,7 @@ impl Disks {
     /// Makes those of a cluster with these settings, or finds those that a directory holds.
     ///
     /// # Errors
-    /// [`Error::Usage`] where the directory is another cluster's, or what the disks say.
+    /// [`Error::Invalid`] where the directory is another cluster's, or what the disks say.
     pub fn prepare(storage: &Storage, config: &Config, protocol: &str) -> Result<Self, Error> {
         let name = ProtocolName::of(protocol);
         let unreachable = Self { kind: Kind::None, cluster: Self::UNREACHABLE, protocol: name };
@@ -122,7 +122,7 @@ fn find_or_make(directory: &Path, config: &Config, protocol: &str) -> Result<u64
     let (replicas, spoken) = (cluster.replicas.len(), &cluster.protocol);
     if replicas != n || spoken != protocol {
         let directory = directory.display();
-        return Err(Error::Usage(format!(
+        return Err(Error::Invalid(format!(
             "the cluster in {directory} has {replicas} replicas that speak {spoken}, and one of {n} that \
              speak {protocol} was asked for"
         )));

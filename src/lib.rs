@@ -1,8 +1,8 @@
 //! Stream-based state-machine replication on timely dataflow.
 //!
-//! A replication protocol is a dataflow graph: clients' requests, ordering, execution, checkpoints and view
-//! changes are operators, and every arrow of the protocol's figure is a stream. The same graph runs in a
-//! simulator, as threads of one process, and as processes over sockets.
+//! A replication protocol is a dataflow graph: clients' requests, ordering, execution, checkpoints
+//! and view changes are operators, and every arrow of the protocol's figure is a stream. The same
+//! graph runs in a simulator, as threads of one process, and as processes over sockets.
 //!
 //! ```
 //! use taraflow::dataflows::tara;
@@ -24,8 +24,8 @@
 //!
 //! # Where things are
 //!
-//! In the order in which they rest on each other; no room knows one below it in this list, which a test
-//! checks:
+//! In the order in which they rest on each other; no room knows one below it in this list, which a
+//! test checks:
 //!
 //! - [`model`]: words of the field, such as slots, views, quorums and batches; and the trait of a replicated
 //!   service, [`StateMachine`](model::app::StateMachine).
@@ -74,8 +74,8 @@ pub use links::tls::TlsFiles;
 pub use model::app::{At, Damaged, StateMachine};
 pub use model::error::Error;
 
-/// The way to the cluster of processes whose files are in `directory`: the addresses in its `cluster.toml`, with
-/// the client's keys beside it.
+/// The way to the cluster of processes whose files are in `directory`: the addresses in its
+/// `cluster.toml`, with the client's keys beside it.
 ///
 /// # Errors
 /// Which file cannot be used, or which host name is not known.

@@ -1,7 +1,7 @@
 //! The command line, a file a command.
 
-// What is said goes through `say`, and what is answered through a locked standard output: a closed pipe or a
-// full disk must not end a process with a panic.
+// What is said goes through `say`, and what is answered through a locked standard output: a closed
+// pipe or a full disk must not end a process with a panic.
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
 /// Says a line to people on standard error. Whether anybody reads it changes nothing.
@@ -114,8 +114,8 @@ enum Command {
     Completions(completions::CompletionsArgs),
 }
 
-/// What is set once SIGTERM or SIGINT has come. The second one ends the process at once, which loses nothing
-/// that was answered.
+/// What is set once SIGTERM or SIGINT has come. The second one ends the process at once, which
+/// loses nothing that was answered.
 fn told_to_end() -> io::Result<Arc<AtomicBool>> {
     let ending = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
@@ -125,11 +125,12 @@ fn told_to_end() -> io::Result<Arc<AtomicBool>> {
     Ok(ending)
 }
 
-/// Makes a program of a state machine: does what the command line of this process says, about clusters that
-/// replicate what `service` makes.
+/// Makes a program of a state machine: does what the command line of this process says, about
+/// clusters that replicate what `service` makes.
 ///
-/// The program has all of taraflow's commands. `cluster up` runs replicas as processes of the same program,
-/// with sessions, TLS between them and a page; `call` asks them, `status` and `doctor` say how they are.
+/// The program has all of taraflow's commands. `cluster up` runs replicas as processes of the same
+/// program, with sessions, TLS between them and a page; `call` asks them, `status` and `doctor` say
+/// how they are.
 ///
 /// ```no_run
 /// use std::process::ExitCode;
@@ -181,8 +182,8 @@ fn refuse(error: &clap::Error) -> ExitCode {
 }
 
 impl Cli {
-    /// Runs the command of this name, says on standard error what it could not do, and answers what to tell
-    /// the caller of the process.
+    /// Runs the command of this name, says on standard error what it could not do, and answers what
+    /// to tell the caller of the process.
     fn run(&self, name: &str, program: &Program) -> ExitCode {
         let outcome = program.expect(name).and_then(|()| self.run_for(program));
         match outcome {

@@ -1,7 +1,8 @@
-//! The program these commands belong to: its name, and the state machine that its clusters replicate.
+//! The program these commands belong to: its name, and the state machine that its clusters
+//! replicate.
 //!
-//! The commands are the same for every state machine, but for a few that speak Redis's language, and one in
-//! their place.
+//! The commands are the same for every state machine, but for a few that speak Redis's language,
+//! and one in their place.
 
 use std::borrow::Cow;
 use std::path::Path;

@@ -1,9 +1,9 @@
 //! The client of asynchronous callers, whatever their runtime.
 //!
-//! A [`Client`] on a thread of its own does the work, and completes the futures that wait for it. So a
-//! caller that blocks needs no runtime, one that does not may have any, and the rules of a session are
-//! followed in one place. A thread for each client is what that costs; a client takes as many requests
-//! at a time as its session's window.
+//! A [`Client`] on a thread of its own does the work, and completes the futures that wait for it.
+//! So a caller that blocks needs no runtime, one that does not may have any, and the rules of a
+//! session are followed in one place. A thread for each client is what that costs; a client takes
+//! as many requests at a time as its session's window.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use crate::model::error::Error;
 
 /// Asks a cluster of processes to do things, each exactly once, on behalf of any number of tasks.
 ///
-/// Copies share a session. Requests take effect in the order in which their futures are first polled.
-/// A future that is dropped is not waited for; its request may take effect.
+/// Copies share a session. Requests take effect in the order in which their futures are first
+/// polled. A future that is dropped is not waited for; its request may take effect.
 #[derive(Clone)]
 pub struct AsyncClient {
     calls: mpsc::Sender<Call>,
@@ -38,7 +38,7 @@ impl AsyncClient {
     /// Connects to a cluster, and opens a session there.
     ///
     /// # Errors
-    /// As [`Target::connect`] and [`Client::connect`], or [`Error::System`] when there is no thread.
+    /// As [`Target::connect`] and [`Client::connect`], or [`Error::System`] without a thread.
     pub async fn connect(target: Target) -> Result<Self, Error> {
         let (opened, opening) = oneshot::channel();
         let run = move || match target.connect_waking() {

@@ -7,8 +7,8 @@ use crate::client::Target;
 use crate::links::tls::TlsFiles;
 use crate::model::error::Error;
 
-/// How the cluster in `directory` is reached: by the addresses in its `cluster.toml`, with the client's keys
-/// beside it. Resolves host names. `tolerance` knows the protocols.
+/// How the cluster in `directory` is reached: by the addresses in its `cluster.toml`, with the
+/// client's keys beside it. Resolves host names. `tolerance` knows the protocols.
 ///
 /// # Errors
 /// Which file cannot be used, or which name is not known.

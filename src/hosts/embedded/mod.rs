@@ -1,9 +1,10 @@
 //! A cluster of replicas as threads of one process.
 //!
-//! Each replica has a thread, on it a timely worker of its own, and a disk that outlives the thread: in
-//! memory, or in a directory that a later cluster goes on from ([`Storage`]). Links are bounded channels: a turn's messages to a peer are one send, and what finds a
-//! peer dead or its link full is dropped, for catch-up to repair. Nobody spins, and nobody waits for a
-//! peer. Replicas can be [killed](Cluster::kill), [paused](Cluster::pause) and
+//! Each replica has a thread, on it a timely worker of its own, and a disk that outlives the
+//! thread: in memory, or in a directory that a later cluster goes on from ([`Storage`]). Links are
+//! bounded channels: a turn's messages to a peer are one send, and what finds a peer dead or its
+//! link full is dropped, for catch-up to repair. Nobody spins, and nobody waits for a peer.
+//! Replicas can be [killed](Cluster::kill), [paused](Cluster::pause) and
 //! [restarted](Cluster::restart).
 
 mod edge;

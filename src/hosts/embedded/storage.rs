@@ -18,8 +18,8 @@ pub enum Storage {
     /// In memory, as long as the cluster lives.
     #[default]
     Memory,
-    /// In this directory, which is made if need be: a cluster that is started again on it goes on where it
-    /// was. It is laid out as that of a cluster of processes, with plain links.
+    /// In this directory, which is made if need be: a cluster that is started again on it goes on
+    /// where it was. It is laid out as that of a cluster of processes, with plain links.
     Directory(PathBuf),
 }
 

@@ -28,7 +28,7 @@
 //! test checks:
 //!
 //! - [`model`]: words of the field, such as slots, views, quorums and batches; and the trait of a replicated
-//!   service, [`StateMachine`](model::app::StateMachine).
+//!   service, [`StateMachine`].
 //! - [`disk`]: what survives, the journal and the checkpoints.
 //! - [`links`]: what travels, frames, handshake and TLS between processes.
 //! - [`kv`]: the key-value service, Redis's wire format, a Redis client's connection.

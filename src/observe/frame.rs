@@ -236,7 +236,7 @@ pub struct Spread {
     pub max_us: u64,
 }
 
-/// What a role has not let go of; see [`events::RoleHolding`](crate::model::events::RoleHolding).
+/// What a role has not let go of; see [`events::Holding`](crate::model::events::Holding).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RoleHolding {
     /// The role, by its operator's name.

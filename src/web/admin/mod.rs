@@ -1,7 +1,7 @@
 //! The admin port: an HTTP API about one replica and its cluster.
 //!
 //! Whoever asks is served by a thread of its own and sees what the replica's thread has put on its
-//! [`Board`]; nothing that happens here can hold the replica up. Without a token the port is for this machine
+//! [`Board`](crate::observe::board::Board); nothing that happens here can hold the replica up. Without a token the port is for this machine
 //! only. Every question is a GET; only an embedded cluster takes orders, with POST.
 
 mod answer;

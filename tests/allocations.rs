@@ -1,85 +1,71 @@
-//! What agreement allocates does not depend on how many requests a batch holds.
-#![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
+//! Allocations of agreement, which do not depend on how many requests a batch holds.
+//!
+//! A program of its own: its allocator counts for all of it, whatever runs beside.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use taraflow::dataflows::tara::{Message, Promise, dataflow};
+#[path = "support/lockstep.rs"]
+mod lockstep;
+
+use lockstep::{Director, Lockstep, TaraNode, batch};
+use taraflow::dataflows::tara::dataflow;
 use taraflow::engine::node::Node;
 use taraflow::model::app::Nothing;
-use taraflow::model::batch::{Packer, Request, Requests};
+use taraflow::model::batch::{Replies, Requests};
 use taraflow::model::config::Config;
-use taraflow::model::types::{ClientId, ReplicaId, To};
+use taraflow::model::types::{ClientId, ReplicaId};
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
-/// Three replicas in memory, and what they have said to each other.
-struct Trio {
-    nodes: Vec<Node<Message, Promise>>,
+/// Counts replies.
+#[derive(Default)]
+struct Counting {
     replies: usize,
 }
 
-impl Trio {
-    fn start() -> Self {
-        let start = |me| {
-            let config = Config::new(ReplicaId(me), 3);
-            Node::start(&config, None, Box::new(Nothing), dataflow).unwrap()
-        };
-        Self { nodes: (0..3).map(start).collect(), replies: 0 }
-    }
-
-    /// Has one batch proposed by a follower, and lets all work until nobody has anything to say.
-    fn agree(&mut self, requests: Requests) {
-        self.nodes[1].replica().submit(requests, 1);
-        let mut moved = true;
-        while moved {
-            moved = false;
-            for from in 0..3 {
-                self.nodes[from].turn().unwrap();
-                let said = self.nodes[from].take_ready();
-                self.nodes[from].take_events();
-                self.replies += said.replies.iter().map(|replies| replies.len()).sum::<usize>();
-                let from = ReplicaId(from as u16);
-                for (to, message) in said.messages {
-                    moved = true;
-                    self.deliver(from, to, message);
-                }
-            }
-        }
-    }
-
-    fn deliver(&mut self, from: ReplicaId, to: To, message: Message) {
-        for peer in to.replicas(from, 3) {
-            self.nodes[usize::from(peer.0)].replica().deliver(from, [message.clone()]);
-        }
+impl Director for Counting {
+    fn on_replies(&mut self, _at: ReplicaId, replies: &Replies) {
+        self.replies += replies.len();
     }
 }
 
-/// Requests of sixteen bytes, each of a line of its own, as a busy Redis port packs them.
-fn batch(count: u64) -> Requests {
-    let mut packer = Packer::default();
-    for line in 0..count {
-        let client = ClientId::of_line(line);
-        packer.push(Request { client, number: 1, acknowledged: 0, command: b"0123456789abcdef" });
-    }
-    packer.finish()
+/// Three replicas in memory.
+fn start() -> Lockstep<Counting> {
+    let start = |me| -> Option<TaraNode> {
+        let config = Config::new(ReplicaId(me), 3);
+        Some(Node::start(&config, None, Box::new(Nothing), dataflow).unwrap())
+    };
+    Lockstep { nodes: (0..3).map(start).collect(), director: Counting::default() }
+}
+
+/// Has one batch proposed by a follower, and lets all work until nobody has anything to send.
+fn agree(trio: &mut Lockstep<Counting>, requests: Requests) {
+    trio.nodes[1].as_mut().unwrap().submit(requests, 1);
+    trio.settle();
+}
+
+/// Requests of sixteen bytes, each of a connection of its own, as a busy Redis port packs them.
+fn requests(count: u64) -> Requests {
+    batch((0..count).map(|number| (ClientId::of_line(number), 1, &b"0123456789abcdef"[..])))
 }
 
 /// Allocations while three replicas agree on one batch of `count` requests and execute it.
-fn allocations(trio: &mut Trio, count: u64) -> u64 {
-    let (requests, before) = (batch(count), trio.replies);
+fn allocations(trio: &mut Lockstep<Counting>, count: u64) -> u64 {
+    let (requests, before) = (requests(count), trio.director.replies);
     let blocks = dhat::HeapStats::get().total_blocks;
-    trio.agree(requests);
+    agree(trio, requests);
     let blocks = dhat::HeapStats::get().total_blocks - blocks;
-    assert_eq!((trio.replies - before) as u64, count, "all are answered");
+    assert_eq!((trio.director.replies - before) as u64, count, "all are answered");
     blocks
 }
 
 #[test]
 fn a_request_costs_no_allocation_on_its_way_through_three_replicas() {
     let _profiler = dhat::Profiler::builder().testing().build();
-    let mut trio = Trio::start();
+    let mut trio = start();
     // Until buffers have their sizes.
     for _ in 0..20 {
-        trio.agree(batch(4096));
+        agree(&mut trio, requests(4096));
     }
 
     let (few, many) = (allocations(&mut trio, 4), allocations(&mut trio, 4096));

@@ -5,6 +5,8 @@
     reason = "a test fails by panicking, and waits for threads and processes"
 )]
 
+#[path = "../support/lockstep.rs"]
+mod lockstep;
 #[allow(dead_code, reason = "`process` uses all of it")]
 #[path = "../support/processes/mod.rs"]
 mod support;

@@ -1,4 +1,4 @@
-//! A seed is a run: the same one in every process, in every build.
+//! Determinism: a seed is the same run in every process and in every build.
 
 use std::process::Command;
 

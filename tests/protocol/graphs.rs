@@ -1,4 +1,4 @@
-//! Each protocol's graph is the one drawn in its file, and pictures of it show all of it.
+//! Graphs of the protocols, against the figures in their files, and pictures that show all of them.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,8 @@
 //! The protocols in the simulator, and on links that obey a test.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "../support/onlooker.rs"]
+#[path = "../support/lockstep.rs"]
+mod lockstep;
 mod onlooker;
 
 mod bounds;

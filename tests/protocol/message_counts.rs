@@ -1,9 +1,9 @@
-//! How many messages a slot costs when nothing fails, exactly.
+//! The messages that a slot costs when nothing fails, counted.
 //!
 //! The roles of a replica share a machine and only the leader is forwarded to, so of the paper's
-//! `(F + 1) + (2F + 1) + (2F + 1)^2 + (2F + 1)` messages a slot, with `n = 2F + 1`, there cross a link:
-//! one REQUEST at most, `n - 1` PROPOSE, `n (n - 1)` COMMIT, and no REPLY. Each replica's COMMIT to itself
-//! goes out and comes back as well, because it waits for the disk.
+//! `(F + 1) + (2F + 1) + (2F + 1)^2 + (2F + 1)` messages a slot, with `n = 2F + 1`, there cross a
+//! link: one REQUEST at most, `n - 1` PROPOSE, `n (n - 1)` COMMIT, and no REPLY. Each replica's
+//! COMMIT to itself goes out and comes back as well, because it waits for the disk.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -1,4 +1,5 @@
-//! How many bytes cross the links when all replicas come back: what somebody lacks, once, and words.
+//! Bytes that cross the links when all replicas come back: what somebody lacks, once, and few
+//! others.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +32,8 @@ impl Seen {
         self.crossing.values().sum()
     }
 
-    /// Bytes of values that are not on the disk of a replica that should have them, over all replicas.
+    /// Bytes of values that are not on the disk of a replica that should have them, over all
+    /// replicas.
     fn lacked(&self) -> usize {
         let lacks = |found: &BTreeSet<Slot>| {
             let missing = self.slots.iter().filter(|(slot, _)| !found.contains(slot));
@@ -80,8 +82,8 @@ fn settings(n: usize, us_per_kb: Micros) -> WorldSettings {
     settings
 }
 
-/// Lets a world work while `away` hear nothing, ends all when everything is answered, and has all come
-/// back. Says what was seen since then.
+/// Lets a world work while `away` hear nothing, ends all when everything is answered, and has all
+/// come back. Says what was seen since then.
 fn return_of_all(seed: u64, settings: WorldSettings, away: &[u16]) -> Seen {
     SEEN.take();
     let n = settings.config.n;
@@ -107,8 +109,8 @@ fn return_of_all(seed: u64, settings: WorldSettings, away: &[u16]) -> Seen {
     SEEN.take()
 }
 
-/// Accounts, votes, the gossip of two seconds, and the last slot or two, of which nobody had noted that
-/// they are decided: of each replica.
+/// Accounts, votes, the gossip of two seconds, and the last slot or two, of which nobody had noted
+/// that they are decided: of each replica.
 const WORDS: usize = 50_000;
 
 #[test]

@@ -1,4 +1,4 @@
-//! What a replica that was away fetches.
+//! Transfers to a replica that was away.
 
 use taraflow::dataflows::tara::Message;
 use taraflow::engine::operators::catch_up::CatchUp;
@@ -38,7 +38,7 @@ fn away_for(config: Config, bytes: usize) -> Trio {
         trio.until_executed(index, count, &format!("{bytes} bytes"));
     }
     trio.pass(500);
-    trio.said.clear();
+    trio.forget_sent();
     trio.revive(2);
     trio.until_executed(2, count, &format!("{bytes} bytes"));
     trio
@@ -51,10 +51,10 @@ fn decided_slots_are_fetched_a_chunk_at_a_time() {
         let config = Config { checkpoint_every: 1 << 10, window: 1 << 11, ..small() };
         let trio = away_for(config, bytes);
 
-        let told = trio.said_of(decided);
+        let told = trio.sent_of(decided);
         assert!(told.iter().all(|(_, but_last)| *but_last < chunk), "{bytes} bytes");
         assert!(told.len() >= bytes.div_ceil(chunk + VALUE_BYTES), "{} for {bytes}", told.len());
-        assert!(trio.said_of(piece).is_empty(), "{bytes} bytes");
+        assert!(trio.sent_of(piece).is_empty(), "{bytes} bytes");
     }
 }
 
@@ -66,7 +66,7 @@ fn a_checkpoint_is_fetched_a_chunk_at_a_time() {
         let config = Config { checkpoint_every: 4, window: 8, ..small() };
         let trio = away_for(config, bytes);
 
-        let pieces: Vec<_> = trio.said_of(piece).into_iter().map(|(_, piece)| piece).collect();
+        let pieces: Vec<_> = trio.sent_of(piece).into_iter().map(|(_, piece)| piece).collect();
         assert!(pieces.iter().all(|(_, bytes)| *bytes <= chunk), "{pieces:?}");
         let fetched: usize = pieces.iter().map(|(_, bytes)| bytes).sum();
         assert!(fetched > bytes / 2 && pieces.len() >= bytes / 2 / chunk, "{pieces:?}");

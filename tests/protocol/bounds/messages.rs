@@ -31,7 +31,8 @@ fn value(bytes: usize, requests: usize) -> Value {
     Some(Batch { id, time_ms: LATE, requests: packer.finish() })
 }
 
-/// An account of so many slots of which no two that follow each other were accepted in the same view.
+/// An account of so many slots of which no two that follow each other were accepted in the same
+/// view.
 fn account(slots: u64) -> Vec<Run> {
     let run = |slot| Run { first: Slot(LATE + slot), count: 1, view: View(LATE + slot % 2) };
     (0..slots).map(run).collect()

@@ -1,5 +1,6 @@
-//! What grows with load or with the past, at half its bound, at the bound, and at four times of it: nothing
-//! stops there. These are the rows of "Amounts and bounds" in `ARCHITECTURE.md`, and where each is tried:
+//! Amounts that grow with load or with the past, at half their bound, at it, and at four times of
+//! it: nothing stops there. These are the rows of "Amounts and bounds" in `ARCHITECTURE.md`, and
+//! where each is tried:
 //!
 //! | what grows | where |
 //! |--|--|

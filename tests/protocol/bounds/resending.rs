@@ -1,10 +1,10 @@
-//! What is sent again when nothing is heard.
+//! Messages sent again when no answer comes.
 
 use taraflow::dataflows::tara::Message;
 use taraflow::model::config::Config;
 use taraflow::model::types::Millis;
 
-use super::trio::{Passing, Trio, around, small};
+use super::trio::{Sent, Trio, around, small};
 
 /// Nobody is suspected while a test looks on.
 fn patient() -> Config {
@@ -26,18 +26,19 @@ fn batch_forwarded(message: &Message) -> Option<u64> {
 }
 
 /// What was said to replica `to`, and when, grouped by that.
-fn groups(said: Vec<(Passing, u64)>, to: u16) -> Vec<(Millis, Vec<u64>)> {
+fn groups(said: Vec<(Sent, u64)>, to: u16) -> Vec<(Millis, Vec<u64>)> {
     let mut groups: Vec<(Millis, Vec<u64>)> = Vec::new();
-    for (passing, number) in said.into_iter().filter(|(passing, _)| passing.to == to) {
+    for (sent, number) in said.into_iter().filter(|(sent, _)| sent.to == to) {
         match groups.last_mut() {
-            Some((at, numbers)) if *at == passing.at => numbers.push(number),
-            _ => groups.push((passing.at, vec![number])),
+            Some((at, numbers)) if *at == sent.at => numbers.push(number),
+            _ => groups.push((sent.at, vec![number])),
         }
     }
     groups
 }
 
-/// Each but the first, which may come at once after idle times, comes after twice the time of the one before.
+/// Each but the first, which may come at once after idle times, comes after twice the time of the
+/// one before.
 fn slow_down(groups: &[(Millis, Vec<u64>)], config: &Config) {
     let waits: Vec<_> = groups.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
     assert!(waits.len() >= 4, "{waits:?}");
@@ -51,11 +52,11 @@ fn slow_down(groups: &[(Millis, Vec<u64>)], config: &Config) {
 fn eight_proposals_are_sent_again_at_a_time_the_lowest_slots_first_and_all_get_through() {
     for open in around(8) {
         let mut trio = Trio::start(patient(), 16);
-        trio.arrives = |passing| slot_proposed(&passing.message).is_none();
+        trio.deliver_if(|sent| slot_proposed(&sent.message).is_none());
         trio.submit(0, open);
         trio.pass(1_600);
 
-        let groups = groups(trio.said_of(slot_proposed), 1);
+        let groups = groups(trio.sent_of(slot_proposed), 1);
         let (first, again) = groups.split_first().unwrap();
         assert_eq!(first.1, (0..open as u64).collect::<Vec<_>>());
         for (_, slots) in again {
@@ -63,7 +64,7 @@ fn eight_proposals_are_sent_again_at_a_time_the_lowest_slots_first_and_all_get_t
         }
         slow_down(&groups, &patient());
 
-        trio.arrives = |_| true;
+        trio.deliver_if(|_| true);
         trio.until_executed(1, open, &format!("{open} open"));
     }
 }
@@ -80,17 +81,17 @@ fn proposals_sent_again_at_a_time_are_a_chunk_however_large_and_one_at_least() {
             ..patient()
         };
         let mut trio = Trio::start(config, bytes);
-        trio.arrives = |passing| slot_proposed(&passing.message).is_none();
+        trio.deliver_if(|sent| slot_proposed(&sent.message).is_none());
         trio.submit(0, 6);
-        trio.said.clear();
+        trio.forget_sent();
         trio.pass(1_000);
 
-        let said = trio.said_of(slot_proposed);
+        let said = trio.sent_of(slot_proposed);
         let weight = said[0].0.bytes();
         for (_, slots) in groups(said, 1) {
             assert_eq!(slots.len(), chunk.div_ceil(weight), "of {bytes} bytes");
         }
-        trio.arrives = |_| true;
+        trio.deliver_if(|_| true);
         trio.until_executed(1, 6, &format!("of {bytes} bytes"));
     }
 }
@@ -100,17 +101,17 @@ fn a_source_sends_again_what_is_in_flight_and_the_rest_follows_in_order() {
     let config = Config { batches_in_flight: 4, ..patient() };
     for asked in around(config.batches_in_flight) {
         let mut trio = Trio::start(config.clone(), 16);
-        trio.arrives = |passing| batch_forwarded(&passing.message).is_none();
+        trio.deliver_if(|sent| batch_forwarded(&sent.message).is_none());
         trio.submit(1, asked);
         trio.pass(1_600);
 
-        let groups = groups(trio.said_of(batch_forwarded), 0);
+        let groups = groups(trio.sent_of(batch_forwarded), 0);
         for (_, batches) in &groups {
             assert_eq!(batches.len(), asked.min(4), "{asked} asked");
         }
         slow_down(&groups, &config);
 
-        trio.arrives = |_| true;
+        trio.deliver_if(|_| true);
         trio.until_executed(1, asked, &format!("{asked} asked"));
         trio.until_executed(0, asked, &format!("{asked} asked"));
     }

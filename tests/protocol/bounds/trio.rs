@@ -1,16 +1,19 @@
-//! Three replicas on one thread whose links obey the test.
+//! Three replicas with disks in lock step, to which a test gives commands, time and links as it
+//! likes.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use taraflow::dataflows::tara::{Message, Promise, dataflow, message_weight};
+use taraflow::dataflows::tara::{Message, dataflow, message_weight};
 use taraflow::disk::{Disk, Identity, MemoryDisk, ProtocolName, Store};
 use taraflow::engine::node::Node;
 use taraflow::model::app::{At, Damaged, StateMachine};
-use taraflow::model::batch::{Packer, Request, Requests};
+use taraflow::model::batch::Requests;
 use taraflow::model::config::Config;
 use taraflow::model::types::{ClientId, Millis, ReplicaId};
+
+use crate::lockstep::{Director, Lockstep, Passing, TaraNode, batch};
 
 pub const CLUSTER: u64 = 7;
 
@@ -18,15 +21,15 @@ fn owner(replica: ReplicaId) -> Identity {
     Identity { cluster: CLUSTER, replica, protocol: ProtocolName::of("tara") }
 }
 
-/// A message on its way, or lost.
+/// A message that was sent to another replica, whether it has arrived or not.
 #[derive(Clone, Debug)]
-pub struct Passing {
+pub struct Sent {
     pub at: Millis,
     pub to: u16,
     pub message: Message,
 }
 
-impl Passing {
+impl Sent {
     /// Near enough what it takes on a link.
     pub fn bytes(&self) -> usize {
         message_weight(&self.message)
@@ -51,41 +54,59 @@ impl StateMachine for Keeping {
     }
 }
 
-/// A replica that lives.
-struct Living {
-    node: Node<Message, Promise>,
-    state: Rc<RefCell<Vec<u8>>>,
+/// What the test has said, and what was sent since it asked last.
+struct Script {
+    now: Millis,
+    /// The batches for which a replica has no room yet.
+    waiting: [VecDeque<Requests>; 3],
+    arrives: fn(&Sent) -> bool,
+    sent: Vec<Sent>,
 }
 
-/// Three replicas, and the batches that wait for each to have room.
+impl Director for Script {
+    fn works(&mut self, at: ReplicaId, node: &mut TaraNode) -> bool {
+        let waiting = &mut self.waiting[usize::from(at.0)];
+        while node.replica().room() > 0
+            && let Some(requests) = waiting.pop_front()
+        {
+            node.submit(requests, self.now);
+        }
+        true
+    }
+
+    fn arrives(&mut self, passing: &Passing) -> bool {
+        let Passing { from, to, message } = passing;
+        if from == to {
+            return true;
+        }
+        self.sent.push(Sent { at: self.now, to: to.0, message: message.clone() });
+        self.sent.last().is_some_and(self.arrives)
+    }
+}
+
+/// Three replicas, their disks, and what each has executed.
 pub struct Trio {
     config: Config,
-    living: Vec<Option<Living>>,
-    pub disks: Vec<MemoryDisk>,
-    waiting: Vec<VecDeque<Requests>>,
-    now: Millis,
+    lockstep: Lockstep<Script>,
+    states: [Rc<RefCell<Vec<u8>>>; 3],
+    pub disks: [MemoryDisk; 3],
     submitted: u64,
     command_bytes: usize,
-    /// What becomes of a message between two replicas.
-    pub arrives: fn(&Passing) -> bool,
-    /// All that was said to others, whether it has arrived or not.
-    pub said: Vec<Passing>,
 }
 
 impl Trio {
     /// Three that have just started, with batches of one command of so many bytes.
     pub fn start(config: Config, command_bytes: usize) -> Self {
         config.check().unwrap();
+        let script =
+            Script { now: 0, waiting: Default::default(), arrives: |_| true, sent: Vec::new() };
         let mut trio = Self {
             config,
-            living: (0..3).map(|_| None).collect(),
-            disks: (0..3).map(|_| MemoryDisk::default()).collect(),
-            waiting: vec![VecDeque::new(); 3],
-            now: 0,
+            lockstep: Lockstep { nodes: (0..3).map(|_| None).collect(), director: script },
+            states: Default::default(),
+            disks: Default::default(),
             submitted: 0,
             command_bytes,
-            arrives: |_| true,
-            said: Vec::new(),
         };
         for (replica, disk) in (0..).map(ReplicaId).zip(&mut trio.disks) {
             Store::create(disk, owner(replica)).unwrap();
@@ -98,103 +119,68 @@ impl Trio {
     /// Starts a replica from its disk.
     pub fn revive(&mut self, index: u16) {
         let config = Config { me: ReplicaId(index), ..self.config.clone() };
-        let state = Rc::new(RefCell::new(Vec::new()));
-        let disk: Box<dyn Disk> = Box::new(self.disks[usize::from(index)].clone());
-        let application = Box::new(Keeping(Rc::clone(&state)));
-        let node =
-            Node::start(&config, Some((disk, owner(config.me))), application, dataflow).unwrap();
-        self.living[usize::from(index)] = Some(Living { node, state });
+        let index = usize::from(index);
+        let disk: Box<dyn Disk> = Box::new(self.disks[index].clone());
+        self.states[index] = Rc::default();
+        let application = Box::new(Keeping(Rc::clone(&self.states[index])));
+        let disk = Some((disk, owner(config.me)));
+        let node = Node::start(&config, disk, application, dataflow).unwrap();
+        self.lockstep.nodes[index] = Some(node);
     }
 
     /// Ends a replica, with all it has not written.
     pub fn kill(&mut self, index: u16) {
-        self.living[usize::from(index)] = None;
-        self.waiting[usize::from(index)].clear();
+        self.lockstep.nodes[usize::from(index)] = None;
+        self.lockstep.director.waiting[usize::from(index)].clear();
     }
 
-    /// Gives a replica batches of one command each, numbered on; those for which it has no room wait.
+    /// Chooses the messages between two replicas that arrive from now on; at first all do.
+    pub fn deliver_if(&mut self, arrives: fn(&Sent) -> bool) {
+        self.lockstep.director.arrives = arrives;
+    }
+
+    /// Gives a replica batches of one command each, numbered on; those for which it has no room
+    /// wait.
     pub fn submit(&mut self, index: u16, count: usize) {
         for _ in 0..count {
             let mut command = self.submitted.to_le_bytes().to_vec();
             command.resize(self.command_bytes, 0);
-            let client = ClientId::of_line(1);
-            let mut packer = Packer::default();
             self.submitted += 1;
-            let number = self.submitted;
-            packer.push(Request { client, number, acknowledged: 0, command: &command });
-            self.waiting[usize::from(index)].push_back(packer.finish());
+            let requests = batch([(ClientId::of_line(1), self.submitted, &command[..])]);
+            self.lockstep.director.waiting[usize::from(index)].push_back(requests);
         }
-        self.settle();
+        self.lockstep.settle();
     }
 
     /// Lets time pass.
     pub fn pass(&mut self, ms: Millis) {
-        let until = self.now + ms;
-        while self.now < until {
-            self.now += self.config.tick_ms;
-            for living in self.living.iter_mut().flatten() {
-                living.node.tick(self.now);
+        let until = self.now() + ms;
+        while self.now() < until {
+            self.lockstep.director.now += self.config.tick_ms;
+            let now = self.now();
+            for node in self.lockstep.nodes.iter_mut().flatten() {
+                node.tick(now);
             }
-            self.settle();
+            self.lockstep.settle();
         }
+    }
+
+    fn now(&self) -> Millis {
+        self.lockstep.director.now
     }
 
     /// Lets time pass until something holds, for a minute at most.
     pub fn until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
-        let end = self.now + 60_000;
+        let end = self.now() + 60_000;
         while !holds(self) {
-            assert!(self.now < end, "not within a minute: {what}");
+            assert!(self.now() < end, "not within a minute: {what}");
             self.pass(self.config.tick_ms);
-        }
-    }
-
-    /// Lets all work until nobody has anything to do.
-    fn settle(&mut self) {
-        let mut moved = true;
-        while moved {
-            // By turns, so that none falls behind.
-            moved = (0..3).filter(|from| self.turn(*from)).count() > 0;
-        }
-    }
-
-    fn turn(&mut self, from: u16) -> bool {
-        let index = usize::from(from);
-        let Some(living) = self.living[index].as_mut() else { return false };
-        while living.node.replica().room() > 0
-            && let Some(requests) = self.waiting[index].pop_front()
-        {
-            living.node.replica().submit(requests, self.now);
-        }
-        living.node.turn().unwrap();
-        if let Some(turn) = living.node.sync_wanted() {
-            living.node.sync(turn).unwrap();
-        }
-        let said = living.node.take_ready();
-        living.node.take_events();
-        let moved = !said.messages.is_empty();
-        for (to, message) in said.messages {
-            for to in to.replicas(ReplicaId(from), 3) {
-                self.deliver(from, to.0, message.clone());
-            }
-        }
-        moved
-    }
-
-    fn deliver(&mut self, from: u16, to: u16, message: Message) {
-        let passing = Passing { at: self.now, to, message: message.clone() };
-        let arrives = from == to || (self.arrives)(&passing);
-        if from != to {
-            self.said.push(passing);
-        }
-        if arrives && let Some(living) = self.living[usize::from(to)].as_mut() {
-            living.node.replica().deliver(ReplicaId(from), [message]);
         }
     }
 
     /// The numbers of the commands that a replica has executed, in that order.
     pub fn executed(&self, index: u16) -> Vec<u64> {
-        let living = self.living[usize::from(index)].as_ref().unwrap();
-        let state = living.state.borrow();
+        let state = self.states[usize::from(index)].borrow();
         let number = |command: &[u8]| u64::from_le_bytes(command[..8].try_into().unwrap());
         state.chunks(self.command_bytes).map(number).collect()
     }
@@ -207,14 +193,20 @@ impl Trio {
         assert!(self.executed(index) == all, "{what}: {:?}", self.executed(index));
     }
 
-    /// Those of the messages said to others of which `kind` makes something.
-    pub fn said_of<T>(&self, kind: impl Fn(&Message) -> Option<T>) -> Vec<(Passing, T)> {
-        let each = |passing: &Passing| Some((passing.clone(), kind(&passing.message)?));
-        self.said.iter().filter_map(each).collect()
+    /// Those of the messages sent to others of which `kind` makes something.
+    pub fn sent_of<T>(&self, kind: impl Fn(&Message) -> Option<T>) -> Vec<(Sent, T)> {
+        let each = |sent: &Sent| Some((sent.clone(), kind(&sent.message)?));
+        self.lockstep.director.sent.iter().filter_map(each).collect()
+    }
+
+    /// Forgets what was sent so far.
+    pub fn forget_sent(&mut self) {
+        self.lockstep.director.sent.clear();
     }
 }
 
-/// Small amounts, so that four times a bound is little; nobody is suspected unless a test is about that.
+/// Small amounts, so that four times a bound is little; nobody is suspected unless a test is about
+/// that.
 pub fn small() -> Config {
     Config {
         batches_in_flight: 4,

@@ -1,14 +1,14 @@
-//! What a new leader is told, and asks for.
+//! Accounts for a new leader, and the values it asks for.
 
 use taraflow::dataflows::tara::Message;
 use taraflow::model::batch::weight;
 use taraflow::model::config::Config;
 use taraflow::model::types::View;
 
-use super::trio::{Passing, Trio, around, small};
+use super::trio::{Sent, Trio, around, small};
 
-fn is_vote(passing: &Passing) -> bool {
-    matches!(passing.message, Message::Commit(_))
+fn is_vote(sent: &Sent) -> bool {
+    matches!(sent.message, Message::Commit(_))
 }
 
 /// Slots from the first to behind the last that an account speaks of, with its view.
@@ -40,17 +40,17 @@ fn an_account_of_up_to_a_window_is_one_message_and_what_it_names_is_executed() {
         let config = Config { batches_in_flight: 4 * window, ..small() };
         let mut trio = Trio::start(config, 16);
         // Nothing is decided, and all is accepted.
-        trio.arrives = |passing| !is_vote(passing);
+        trio.deliver_if(|sent| !is_vote(sent));
         trio.submit(0, asked);
         trio.kill(0);
         let accepted = asked.min(window);
 
-        trio.arrives = |_| true;
+        trio.deliver_if(|_| true);
         for index in [1, 2] {
             trio.until_executed(index, accepted, &format!("{asked} asked"));
         }
 
-        let accounts = trio.said_of(account);
+        let accounts = trio.sent_of(account);
         assert!(!accounts.is_empty());
         for (_, (view, slots)) in accounts {
             assert_eq!(slots, accepted as u64, "in view {view}, {asked} asked");
@@ -63,11 +63,11 @@ fn values_come_to_a_new_leader_a_chunk_at_a_time() {
     for bytes in around(small().chunk_bytes) {
         let mut trio = Trio::start(many_in_flight(), VALUE_BYTES);
         // What is proposed reaches only a replica that does not lead next, and its votes nobody.
-        trio.arrives = |passing| match &passing.message {
-            Message::Propose(_) => passing.to == 2,
+        trio.deliver_if(|sent| match &sent.message {
+            Message::Propose(_) => sent.to == 2,
             Message::Commit(_) => false,
             _ => true,
-        };
+        });
         supplies_are_chunks(&mut trio, bytes);
     }
 }
@@ -76,11 +76,11 @@ fn values_come_to_a_new_leader_a_chunk_at_a_time() {
 fn values_come_to_a_committer_that_lacks_them_a_chunk_at_a_time() {
     for bytes in around(small().chunk_bytes) {
         let mut trio = Trio::start(many_in_flight(), VALUE_BYTES);
-        trio.arrives = |passing| match &passing.message {
-            Message::Propose(_) => passing.to == 1,
+        trio.deliver_if(|sent| match &sent.message {
+            Message::Propose(_) => sent.to == 1,
             Message::Commit(_) => false,
             _ => true,
-        };
+        });
         supplies_are_chunks(&mut trio, bytes);
     }
 }
@@ -96,16 +96,16 @@ fn supplies_are_chunks(trio: &mut Trio, bytes: usize) {
     let (count, chunk) = (bytes / VALUE_BYTES, small().chunk_bytes);
     trio.submit(0, count);
     trio.kill(0);
-    trio.arrives = |_| true;
+    trio.deliver_if(|_| true);
     for index in [1, 2] {
         trio.until_executed(index, count, &format!("{bytes} bytes"));
     }
 
-    let supplies = trio.said_of(supplied);
+    let supplies = trio.sent_of(supplied);
     let values: usize = supplies.iter().map(|(_, (values, _))| values).sum();
     assert_eq!(values, count, "each value once, {bytes} bytes");
     assert!(supplies.iter().all(|(_, (_, but_last))| *but_last < chunk), "{bytes} bytes");
     let least = bytes.div_ceil(chunk + VALUE_BYTES);
     assert!((least..=2 * least).contains(&supplies.len()), "{} for {bytes}", supplies.len());
-    assert!(trio.said_of(account).iter().all(|(_, (view, _))| *view > View(0)));
+    assert!(trio.sent_of(account).iter().all(|(_, (view, _))| *view > View(0)));
 }

@@ -1,14 +1,14 @@
-//! How far a leader goes ahead of the stable checkpoint, and what that leaves on the disks.
+//! The window: slots and bytes ahead of the stable checkpoint, and what they leave on the disks.
 
 use taraflow::dataflows::tara::Message;
 use taraflow::disk::{Disk, MemoryDisk};
 use taraflow::model::batch::Value;
 use taraflow::model::config::Config;
 
-use super::trio::{Passing, Trio, around, small};
+use super::trio::{Sent, Trio, around, small};
 
-fn is_report(passing: &Passing) -> bool {
-    matches!(passing.message, Message::Report(_))
+fn is_report(sent: &Sent) -> bool {
+    matches!(sent.message, Message::Report(_))
 }
 
 fn value(message: &Message) -> Option<(u64, Value)> {
@@ -23,15 +23,15 @@ fn nothing_is_proposed_beyond_the_window_and_all_is_once_a_checkpoint_is_stable(
     let window = small().window as usize;
     for asked in around(window) {
         let mut trio = Trio::start(small(), 16);
-        trio.arrives = |passing| !is_report(passing);
+        trio.deliver_if(|sent| !is_report(sent));
         trio.submit(0, asked);
         trio.pass(5_000);
 
-        let furthest = trio.said_of(value).into_iter().map(|(_, (slot, _))| slot).max();
+        let furthest = trio.sent_of(value).into_iter().map(|(_, (slot, _))| slot).max();
         assert_eq!(furthest, Some(asked.min(window) as u64 - 1), "{asked} asked");
         assert_eq!(trio.executed(0).len(), asked.min(window));
 
-        trio.arrives = |_| true;
+        trio.deliver_if(|_| true);
         for index in 0..3 {
             trio.until_executed(index, asked, &format!("{asked} asked"));
         }
@@ -57,13 +57,13 @@ fn no_more_bytes_are_proposed_than_the_window_takes_and_all_are_once_a_checkpoin
     let (config, bytes) = heavy();
     for asked in around(16) {
         let mut trio = Trio::start(config.clone(), bytes);
-        trio.arrives = |passing| !is_report(passing);
+        trio.deliver_if(|sent| !is_report(sent));
         trio.submit(0, asked);
         trio.pass(5_000);
 
         assert_eq!(trio.executed(0).len(), asked.min(16), "{asked} asked");
 
-        trio.arrives = |_| true;
+        trio.deliver_if(|_| true);
         for index in 0..3 {
             trio.until_executed(index, asked, &format!("{asked} asked"));
         }
@@ -99,7 +99,8 @@ fn a_journal_is_no_longer_than_its_window_whatever_was_written_and_a_start_adds_
             trio.until_executed(index, asked, &format!("started again, {asked} asked"));
         }
         let after: Vec<_> = trio.disks.iter().map(journal).collect();
-        // What was in flight may be learned from another replica, for nothing has said that it is decided.
+        // What was in flight may be learned from another replica, for nothing has said that it is
+        // decided.
         let new = 1_024 + config.batches_in_flight * (bytes + 1_024);
         let grown = before.iter().zip(&after).all(|(before, after)| *after < before + new);
         assert!(grown, "{before:?} became {after:?}, {asked} asked");

@@ -1,5 +1,5 @@
-//! Mutants of what is known of the past: marks of what is decided, renewals, what is needed for them, and
-//! whether a disk has one.
+//! Mutants of what is known of the past: marks of what is decided, renewals, what is needed for
+//! them, and whether a disk has one.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

@@ -1,13 +1,14 @@
-//! Mutants: Tara and the common parts with one rule switched off at a time. The simulator must notice
-//! each within its budget of seeds, and must find nothing on the same seeds when all rules are on.
+//! Mutants: Tara and the common parts with one rule switched off at a time. The simulator must
+//! notice each within its budget of seeds, and must find nothing on the same seeds when all rules
+//! are on.
 //!
-//! The rate of a mutant is how many of a hundred seeds notice it. A budget is five times the mean number
-//! of seeds that takes (1 / rate), and ten at least: a change of the protocol draws every run anew, and
-//! then misses a mutant by chance once in a hundred and fifty times. Those that few seeds of the swarm
-//! notice have a world of their own in which their rule is needed more often.
+//! The rate of a mutant is how many of a hundred seeds notice it. A budget is five times the mean
+//! number of seeds that takes (1 / rate), and ten at least: a change of the protocol draws every
+//! run anew, and then misses a mutant by chance once in a hundred and fifty times. Those that few
+//! seeds of the swarm notice have a world of their own in which their rule is needed more often.
 //!
-//! Not here, because no stream leads past them, and noticed all the same when the line that holds the
-//! rule is changed:
+//! Not here, because no stream leads past them, and noticed all the same when the line that holds
+//! the rule is changed:
 //! - A batch is applied before an earlier one of its source, or a life not from its first: G4, in
 //!   `scenarios` (`a_hole_is_filled...`, `a_life_is_applied...`), and in three seeds of a hundred.
 //! - The session used last is closed instead of the one silent longest: G3, in one seed of ten.
@@ -15,34 +16,35 @@
 //!   `scenarios/checkpoints.rs`.
 //! - Requests of a replica that has fallen silent raise suspicion: `scenarios/patience.rs`.
 //!
-//! Not here, because another rule stands behind them, and nothing that a client could see depends on
-//! them:
-//! - A committer that restarts could pass over the views of what it has accepted: it has entered each of
-//!   them before, on its disk.
-//! - It could accept below what it has executed: whatever is proposed there in a later view is what was
-//!   decided (T2). It would cost room in its journal.
-//! - A leader could go on when it has heard of a higher view: who has left its view refuses it, and who
-//!   has not may still decide with it.
-//! - It could take for proposed what it has proposed in an earlier view it led: its own committer has
-//!   accepted that, and accounts for it when it leads again. Only what a noop has displaced waits for the
-//!   leader after it.
-//! - Accounts, wishes for a view, reports and what is fetched could leave before the disk has what the
-//!   turn has left: an account waits for its view to be on the disk, and what it is of was written before
-//!   that; a wish promises nothing, a report is of a checkpoint that has been saved, and what is fetched
-//!   is decided. Whether what may leave early leaves before what may not is all the same: links reorder.
-//! - The observer could announce a view again, or a lower one: the committer refuses it, and G9 watches
-//!   the committer.
-//! - Reports that differ could count for each other: without a broken machine none do, and with one it is
-//!   said (`Event::Diverged`). Unit tests of the checkpointer hold the rule.
+//! Not here, because another rule stands behind them, and nothing that a client could see depends
+//! on them:
+//! - A committer that restarts could pass over the views of what it has accepted: it has entered
+//!   each of them before, on its disk.
+//! - It could accept below what it has executed: whatever is proposed there in a later view is what
+//!   was decided (T2). It would cost room in its journal.
+//! - A leader could go on when it has heard of a higher view: who has left its view refuses it, and
+//!   who has not may still decide with it.
+//! - It could take for proposed what it has proposed in an earlier view it led: its own committer
+//!   has accepted that, and accounts for it when it leads again. Only what a noop has displaced
+//!   waits for the leader after it.
+//! - Accounts, wishes for a view, reports and what is fetched could leave before the disk has what
+//!   the turn has left: an account waits for its view to be on the disk, and what it is of was
+//!   written before that; a wish promises nothing, a report is of a checkpoint that has been saved,
+//!   and what is fetched is decided. Whether what may leave early leaves before what may not is all
+//!   the same: links reorder.
+//! - The observer could announce a view again, or a lower one: the committer refuses it, and G9
+//!   watches the committer.
+//! - Reports that differ could count for each other: without a broken machine none do, and with one
+//!   it is said (`Event::Diverged`). Unit tests of the checkpointer hold the rule.
 //! - A report, a proposal, a vote or an account could be said once, however often it is lost, and a
-//!   source could wait for its patience when the view changes. The report of the next checkpoint stands
-//!   in for the one before, a slot or a view that does not come on has the leader replaced, and the
-//!   patience of a source is short. They are said again for the sake of speed; `scenarios` has the case
-//!   where nobody hears a report for two seconds.
+//!   source could wait for its patience when the view changes. The report of the next checkpoint
+//!   stands in for the one before, a slot or a view that does not come on has the leader replaced,
+//!   and the patience of a source is short. They are said again for the sake of speed; `scenarios`
+//!   has the case where nobody hears a report for two seconds.
 //!
-//! `cargo test --release --test protocol mutants -- --nocapture` prints which seed notices which mutant by what;
-//! `-- --ignored --nocapture measured_rates` measures the rates. Both look at those mutants only whose
-//! names hold a word of the variable `MUTANTS`, if there is one.
+//! `cargo test --release --test protocol mutants -- --nocapture` prints which seed notices which
+//! mutant by what; `-- --ignored --nocapture measured_rates` measures the rates. Both look at those
+//! mutants only whose names hold a word of the variable `MUTANTS`, if there is one.
 
 mod disks;
 mod history;

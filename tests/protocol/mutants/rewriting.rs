@@ -1,4 +1,4 @@
-//! How a rule is switched off without a hook in the product: a protocol is a function from streams to
+//! Rules switched off without a hook in the product: a protocol is a function from streams to
 //! streams, so a mutant is the same function with what flows in or out rewritten.
 
 use std::rc::Rc;
@@ -81,8 +81,8 @@ pub fn remembering(memory: fn(&mut Recovered<Promise>)) -> Subject {
     })
 }
 
-/// Tara in which messages for which `counts_twice` holds are heard once more, as if another replica had
-/// said the same.
+/// Tara in which messages for which `counts_twice` holds are heard once more, as if another replica
+/// had said the same.
 pub fn counting_twice(counts_twice: fn(&Message) -> bool) -> Subject {
     hearing(move |config| {
         let Config { me, n, .. } = *config;

@@ -20,8 +20,8 @@ fn repacked(requests: &Requests, mut change: impl FnMut(&mut Request<'_>)) -> Re
     packer.finish()
 }
 
-/// G3: a request is known again only at the replica it was first sent to. Needs a client window `n` times
-/// as wide.
+/// G3: a request is known again only at the replica it was first sent to. Needs a client window `n`
+/// times as wide.
 pub fn a_request_sent_to_two_replicas_takes_effect_twice() -> Subject {
     redrawn(|mut inputs, config| {
         let (n, me) = (config.n as u64, u64::from(config.me.0));
@@ -59,7 +59,8 @@ pub fn only_the_highest_number_of_a_client_is_kept() -> Subject {
     })
 }
 
-/// G4: a batch is lost on its way to the source, and those after it are numbered as if it had not been.
+/// G4: a batch is lost on its way to the source, and those after it are numbered as if it had not
+/// been.
 pub fn a_batch_is_missing_among_those_of_its_source() -> Subject {
     asking(|| {
         let mut count = 0_u64;

@@ -143,8 +143,8 @@ pub fn a_wish_for_a_view_is_said_once() -> Subject {
     })
 }
 
-/// TA-6: whoever sees nothing executed for as long as the first leader would be given asks for the next
-/// view, however many there have been.
+/// TA-6: whoever sees nothing executed for as long as the first leader would be given asks for the
+/// next view, however many there have been.
 pub fn patience_never_doubles() -> Subject {
     redrawn(|inputs, config| {
         let moved = Rc::new(Cell::new((0, View(0))));

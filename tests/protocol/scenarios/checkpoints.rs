@@ -11,8 +11,8 @@ use taraflow::model::types::ReplicaId;
 
 use super::{MS, SECOND, World, end, front, run, settings, world};
 
-/// A checkpoint is cut at every slot, so that the newest ends where the log does, and nothing comes after
-/// it that could carry it along.
+/// A checkpoint is cut at every slot, so that the newest ends where the log does, and nothing comes
+/// after it that could carry it along.
 #[test]
 fn a_checkpoint_at_the_very_end_of_the_log_is_taken_over_at_once() {
     for seed in 0..5 {

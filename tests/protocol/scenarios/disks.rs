@@ -5,8 +5,8 @@ use taraflow::model::types::ReplicaId;
 
 use super::{MS, SECOND, end, run, settings, world};
 
-/// the replica dies within the first dozen things it asks of its disk, so between an append and its
-/// sync as well.
+/// the replica dies within the first dozen things it asks of its disk, so between an append
+/// and its sync as well.
 #[test]
 fn a_replica_killed_between_write_and_sync_breaks_no_word() {
     for victim in [0, 1].map(ReplicaId) {
@@ -25,8 +25,8 @@ fn a_replica_killed_between_write_and_sync_breaks_no_word() {
     }
 }
 
-/// T1: what it proposed in its first life must not leave before its disk knows of that life, or it leads the
-/// same view again.
+/// T1: what it proposed in its first life must not leave before its disk knows of that life, or it
+/// leads the same view again.
 #[test]
 fn a_leader_killed_before_its_first_sync_has_said_nothing() {
     for seed in 0..20 {
@@ -59,7 +59,8 @@ fn a_replica_killed_between_sync_and_send_breaks_no_word() {
     }
 }
 
-/// X-4 and bug (d): what it misses is in nobody's journal any more; it takes a checkpoint from another.
+/// X-4 and bug (d): what it misses is in nobody's journal any more; it takes a checkpoint from
+/// another.
 #[test]
 fn a_replica_away_past_the_horizon_takes_over_a_checkpoint() {
     for (seed, n) in [(0, 3), (1, 3), (2, 5)] {
@@ -78,7 +79,8 @@ fn a_replica_away_past_the_horizon_takes_over_a_checkpoint() {
     }
 }
 
-/// Bug (d): the leader and the replica behind are the only ones up, and the leader has no journal of it.
+/// Bug (d): the leader and the replica behind are the only ones up, and the leader has no journal
+/// of it.
 #[test]
 fn a_checkpoint_comes_from_whoever_has_it() {
     for seed in 0..3 {

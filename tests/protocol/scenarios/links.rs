@@ -2,7 +2,8 @@
 
 use super::{MS, SECOND, end, run, settings, world};
 
-/// a fifth of the messages lost, a fifth twice, all out of order, and a partition that comes and goes.
+/// a fifth of the messages lost, a fifth twice, all out of order, and a partition that comes
+/// and goes.
 #[test]
 fn all_is_answered_after_loss_repetition_reordering_and_a_flapping_partition() {
     for (seed, n) in [(0, 3), (1, 3), (2, 5), (3, 5), (4, 7)] {

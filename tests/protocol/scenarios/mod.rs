@@ -1,14 +1,15 @@
-//! Scripted misfortunes: what must hold when exactly this goes wrong. The swarm of seeds finds what nobody
-//! thought of; these find again what somebody did.
+//! Scripted misfortunes: what must hold when exactly this goes wrong. The swarm of seeds finds what
+//! nobody thought of; these find again what somebody did.
 //!
-//! From the catalogue of cases: are in `links.rs` and `slowness.rs`, X-2 and X-4 in `disks.rs`,
-//! X-3 and TA-a to TA-d in `view_changes.rs` (TA-b and TA-c are mutants). TA-e, three idle partitions of
-//! four, has no counterpart: it asks that a merge of several logs is fed noops by those with nothing to
-//! say, and here one log orders everything, so that nobody waits for a log that is silent.
+//! From the catalogue of cases: are in `links.rs` and `slowness.rs`, X-2 and X-4 in
+//! `disks.rs`, X-3 and TA-a to TA-d in `view_changes.rs` (TA-b and TA-c are mutants). TA-e, three
+//! idle partitions of four, has no counterpart: it asks that a merge of several logs is fed noops
+//! by those with nothing to say, and here one log orders everything, so that nobody waits for a log
+//! that is silent.
 //!
-//! The bugs of the earlier port: (a) a slot accepted by one committer only, (c) holes filled with noops,
-//! (e) lost feedback: `view_changes.rs`; (b) a stale record, (f) only the highest number of a client kept:
-//! mutants; (d) a checkpoint looked for on the own disk only: `disks.rs`.
+//! The bugs of the earlier port: (a) a slot accepted by one committer only, (c) holes filled with
+//! noops, (e) lost feedback: `view_changes.rs`; (b) a stale record, (f) only the highest number of
+//! a client kept: mutants; (d) a checkpoint looked for on the own disk only: `disks.rs`.
 
 mod checkpoints;
 mod disks;

@@ -38,8 +38,8 @@ fn for_requests_of_a_replica_that_is_gone_no_leader_is_suspected() {
     }
 }
 
-/// TA-10: each replica in turn has led, has proposed what the clients of one replica ask, and has lost it
-/// to the noop of the leader after it. Whoever leads next must not take it for proposed.
+/// TA-10: each replica in turn has led, has proposed what the clients of one replica ask, and has
+/// lost it to the noop of the leader after it. Whoever leads next must not take it for proposed.
 #[test]
 fn what_every_leader_has_proposed_in_vain_is_proposed_again() {
     for seed in 0..5 {

@@ -28,8 +28,8 @@ fn a_follower_a_hundred_times_slower_costs_the_others_a_fifth_at_most() {
     }
 }
 
-/// A slow leader is nobody's suspect while it keeps going, and ten times is bearable: about a tenth is
-/// lost. A hundred times costs three fifths.
+/// A slow leader is nobody's suspect while it keeps going, and ten times is bearable: about a tenth
+/// is lost. A hundred times costs three fifths.
 #[test]
 fn a_leader_ten_times_slower_costs_half_at_most() {
     for seed in 0..5 {
@@ -41,8 +41,8 @@ fn a_leader_ten_times_slower_costs_half_at_most() {
     }
 }
 
-/// A follower stands still for ten minutes: what waits for it is bounded, the others' disks do not grow,
-/// and it goes on from a checkpoint of theirs.
+/// A follower stands still for ten minutes: what waits for it is bounded, the others' disks do not
+/// grow, and it goes on from a checkpoint of theirs.
 #[test]
 fn a_follower_that_pauses_for_ten_minutes_fills_no_memory_and_no_disk() {
     let mut settings = settings(3, 601 * SECOND, 20_000);

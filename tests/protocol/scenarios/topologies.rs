@@ -1,4 +1,5 @@
-//! Clusters that are connected only in part, where the usual leader is of no use and someone else would be.
+//! Clusters that are connected only in part, where the usual leader is of no use and someone else
+//! would be.
 
 use taraflow::model::types::ReplicaId;
 
@@ -7,7 +8,8 @@ use super::{MS, Micros, SECOND, World, end, front, run, settings, world};
 const SEEDS: u64 = 3;
 /// Ten times the patience of a controller.
 const PATIENCE: Micros = 10 * 300 * MS;
-/// How long things must be quiet afterwards: a third of the minute in which three leaders are allowed.
+/// How long things must be quiet afterwards: a third of the minute in which three leaders are
+/// allowed.
 const QUIET: Micros = 20 * SECOND;
 
 /// Cuts all links for which `is_linked` does not hold, either way.
@@ -16,7 +18,8 @@ fn leave_only(world: &mut World, is_linked: fn(u16, u16) -> bool) {
     world.links().cut(until, |from, to| !is_linked(from.0.min(to.0), from.0.max(to.0)));
 }
 
-/// The cluster decides something within ten patiences, and then changes its leader once at the most.
+/// The cluster decides something within ten patiences, and then changes its leader once at the
+/// most.
 fn goes_on(mut world: World, n: usize, case: &str) {
     run(&mut world, 100 * MS);
     let before = front(&world, n);

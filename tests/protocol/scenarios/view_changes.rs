@@ -62,8 +62,8 @@ fn a_hole_is_filled_with_a_noop_that_executes_everywhere() {
     }
 }
 
-/// The hole is where the first batch of a replica's new life was; the batches after it are accepted, and
-/// must not be applied before it.
+/// The hole is where the first batch of a replica's new life was; the batches after it are
+/// accepted, and must not be applied before it.
 #[test]
 fn a_life_is_applied_from_its_first_batch_on() {
     for seed in 0..5 {
@@ -94,7 +94,8 @@ fn a_life_is_applied_from_its_first_batch_on() {
     }
 }
 
-/// TA-d and bug (e), for views: a replica without which there is no quorum hears no wish for a view.
+/// TA-d and bug (e), for views: a replica without which there is no quorum hears no wish for a
+/// view.
 #[test]
 fn wishes_for_a_view_that_one_replica_missed_reach_it_later() {
     for seed in 0..5 {
@@ -137,8 +138,8 @@ fn reports_that_were_missed_arrive_later() {
     }
 }
 
-/// requests are with the replica that led when it was cut off, are sent to others, executed there,
-/// and then once more for the replica that comes back; twice over.
+/// requests are with the replica that led when it was cut off, are sent to others, executed
+/// there, and then once more for the replica that comes back; twice over.
 #[test]
 fn a_request_sent_again_across_two_view_changes_has_one_reply() {
     for seed in 0..5 {

@@ -10,8 +10,8 @@ use taraflow::model::config::Config;
 use taraflow::model::events::Event;
 use taraflow::model::types::{ReplicaId, To};
 
-/// Somebody who looks on. An oracle is made by a function without an environment, so what is seen goes to a
-/// place of the thread: each test runs on one of its own.
+/// Somebody who looks on. An oracle is made by a function without an environment, so what is seen
+/// goes to a place of the thread: each test runs on one of its own.
 pub trait Onlooker: 'static {
     /// A replica starts from this.
     fn on_start(_me: ReplicaId, _recovered: &Recovered<Promise>) {}

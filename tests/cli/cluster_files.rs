@@ -4,22 +4,22 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::time::Duration;
 
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
 use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyUsage, anchor_from_trusted_cert};
 
-fn taraflow(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_taraflow"));
-    command.env_remove("TARAFLOW_DIR");
-    command.args(arguments).output().unwrap()
+use crate::support::taraflow;
+
+fn run(arguments: &[&str]) -> Output {
+    taraflow().args(arguments).output().unwrap()
 }
 
 /// What the command says on standard error, once its exit code is found to be `code`.
 fn said(arguments: &[&str], code: i32) -> String {
-    let output = taraflow(arguments);
+    let output = run(arguments);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(code), "{said}");
     said
@@ -45,7 +45,7 @@ fn init_makes_files_that_can_be_used_and_secrets_that_only_the_owner_can_read() 
     for replica in 0..5 {
         let home = Path::new(&directory).join(format!("replica-{replica}"));
         let node = home.join("node.toml").display().to_string();
-        assert_eq!(taraflow(&["config", "check", "--config", &node]).stdout, b"ok\n");
+        assert_eq!(run(&["config", "check", "--config", &node]).stdout, b"ok\n");
         assert_eq!(mode(&home.join("key.pem")), 0o600);
         assert!(home.join("data").is_dir());
     }
@@ -69,7 +69,7 @@ fn init_writes_over_nothing() {
 #[test]
 fn a_dry_run_names_what_init_makes_and_makes_nothing() {
     let (_parent, directory) = place();
-    let dry = taraflow(&["cluster", "init", "--dir", &directory, "--dry-run"]);
+    let dry = run(&["cluster", "init", "--dir", &directory, "--dry-run"]);
     assert!(!Path::new(&directory).exists());
 
     said(&["cluster", "init", "--dir", &directory], 0);
@@ -146,7 +146,7 @@ fn a_replica_can_be_moved_with_its_directory_the_settings_and_the_authority() {
 
     let node = moved.path().join("replica-2/node.toml").display().to_string();
 
-    assert_eq!(taraflow(&["config", "check", "--config", &node]).stdout, b"ok\n");
+    assert_eq!(run(&["config", "check", "--config", &node]).stdout, b"ok\n");
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn config_says_where_each_value_came_from() {
     said(&["cluster", "init", "--dir", &directory, "--plain", "--memory"], 0);
     let node = format!("{directory}/replica-1/node.toml");
 
-    let mut command = Command::new(env!("CARGO_BIN_EXE_taraflow"));
+    let mut command = taraflow();
     command.args(["config", "print", "--origin", "--config", &node, "--log", "warn"]);
     let output = command.env("TARAFLOW_LIMITS_CLIENTS_MAX", "5").output().unwrap();
 
@@ -223,7 +223,7 @@ fn a_directory_without_a_cluster_is_refused_with_the_command_that_makes_one() {
 fn the_directory_comes_from_the_environment_or_is_the_usual_one() {
     let parent = tempfile::tempdir().unwrap();
     let run = |variable: Option<&str>, arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_taraflow"));
+        let mut command = taraflow();
         command.args(arguments).current_dir(&parent).env_remove("TARAFLOW_DIR");
         command.envs(variable.map(|value| ("TARAFLOW_DIR", value))).output().unwrap()
     };
@@ -244,7 +244,7 @@ fn a_variable_that_is_no_setting_is_refused() {
     said(&["cluster", "init", "--dir", &directory], 0);
     let node = format!("{directory}/replica-0/node.toml");
 
-    let mut command = Command::new(env!("CARGO_BIN_EXE_taraflow"));
+    let mut command = taraflow();
     command.args(["config", "check", "-o", "json", "--config", &node]);
     let output = command.env("TARAFLOW_CLIENTS_MAX", "5").output().unwrap();
 
@@ -277,13 +277,14 @@ fn hosts_may_be_names() {
     fs::write(&path, text.replace("127.0.0.1:48121", "no-such-host.invalid:48121")).unwrap();
 
     let node = |replica: u16| format!("{directory}/replica-{replica}/node.toml");
-    assert_eq!(taraflow(&["config", "check", "--config", &node(0)]).stdout, b"ok\n");
+    assert_eq!(run(&["config", "check", "--config", &node(0)]).stdout, b"ok\n");
     let text = said(&["config", "check", "--config", &node(1)], 1);
     assert!(text.contains("cannot look up no-such-host.invalid:48121"), "{text}");
     assert!(text.contains("listen.links"), "{text}");
 }
 
-/// What `config check` says of replica 0 in `directory`, which has to be the word of `node` as well.
+/// What `config check` says of replica 0 in `directory`, which has to be the word of `node` as
+/// well.
 fn refused(directory: &str, code: i32) -> String {
     let node = format!("{directory}/replica-0/node.toml");
     let check = said(&["config", "check", "--config", &node], code);

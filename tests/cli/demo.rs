@@ -2,12 +2,14 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 use serde_json::Value;
 
+use crate::support::taraflow;
+
 fn demo(arguments: &[&str], input: &[u8]) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_taraflow"))
+    let mut child = taraflow()
         .arg("demo")
         .args(arguments)
         .stdin(Stdio::piped())

@@ -4,13 +4,15 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Stdio};
 
-use crate::support::cluster::{PATIENCE, free_ports, taraflow, wait_until};
+use crate::support::site::Ports;
+use crate::support::{PATIENCE, taraflow, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 struct Demo {
     process: Child,
     address: SocketAddr,
+    _ports: Ports,
 }
 
 impl Drop for Demo {
@@ -23,11 +25,12 @@ impl Drop for Demo {
 
 impl Demo {
     fn start() -> Self {
-        let port = free_ports(3);
+        let ports = Ports::free(3);
+        let port = ports.base;
         let mut command = taraflow();
         command.args(["demo", "--open", "--port", &port.to_string()]).env_remove("DISPLAY");
         let process = command.stderr(Stdio::null()).spawn().unwrap();
-        let demo = Self { process, address: ([127, 0, 0, 1], port).into() };
+        let demo = Self { process, address: ([127, 0, 0, 1], port).into(), _ports: ports };
         wait_until("it answers", || demo.ask("GET", "/v1/scene", "").is_some());
         demo
     }

@@ -1,12 +1,15 @@
 //! `taraflow log` and `taraflow checkpoint` on a replica's data directory.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use taraflow::dataflows::tara::{Promise, Proposal};
 use taraflow::disk::{Durable, Files, Identity, ProtocolName, Store};
 use taraflow::model::checkpoint::Cut;
 use taraflow::model::types::{ReplicaId, Slot, View};
+
+use crate::support::files::{flip, newest};
+use crate::support::taraflow;
 
 const OWNER: Identity =
     Identity { cluster: 0xabc, replica: ReplicaId(1), protocol: ProtocolName::of("tara") };
@@ -22,7 +25,7 @@ fn running(test: &str) -> (PathBuf, Store) {
 }
 
 fn running_as(test: &str, owner: Identity) -> (PathBuf, Store) {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("looking-{test}"));
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("disk-commands-{test}"));
     let _ = std::fs::remove_dir_all(&path);
     let mut files = Files::make(&path).unwrap();
     Store::create(&mut files, owner).unwrap();
@@ -37,32 +40,18 @@ fn running_as(test: &str, owner: Identity) -> (PathBuf, Store) {
     (path, store)
 }
 
-fn taraflow(arguments: &[&str], directory: &Path) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_taraflow"));
-    command.args(arguments).arg(directory).output().unwrap()
+fn run(arguments: &[&str], directory: &Path) -> Output {
+    taraflow().args(arguments).arg(directory).output().unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// The newest file whose name begins so.
-fn newest(directory: &Path, prefix: &str) -> PathBuf {
-    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    let named = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(prefix);
-    entries.filter(named).max().unwrap()
-}
-
-fn flip(file: &Path, byte: usize) {
-    let mut bytes = std::fs::read(file).unwrap();
-    bytes[byte] ^= 4;
-    std::fs::write(file, bytes).unwrap();
-}
-
 #[test]
 fn the_journal_of_a_running_replica_is_listed_record_by_record() {
     let (path, _store) = running("inspect");
-    let output = taraflow(&["log", "inspect", "-o", "json"], &path);
+    let output = run(&["log", "inspect", "-o", "json"], &path);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let lines: Vec<serde_json::Value> =
         text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -74,7 +63,7 @@ fn the_journal_of_a_running_replica_is_listed_record_by_record() {
     };
     assert!(lines.windows(2).all(|pair| end(&pair[0]) == pair[1]["offset"].as_u64().unwrap()));
 
-    let table = text(&taraflow(&["log", "inspect"], &path).stdout);
+    let table = text(&run(&["log", "inspect"], &path).stdout);
     assert_eq!(table.lines().count(), 7, "{table}");
 }
 
@@ -86,7 +75,7 @@ fn a_record_that_is_being_written_is_no_damage() {
     // The last record ends in a zero: it accepts nothing.
     let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 2;
     std::fs::write(&file, [&bytes[..end], &[9; 30], &bytes[end..]].concat()).unwrap();
-    let output = taraflow(&["log", "verify"], &path);
+    let output = run(&["log", "verify"], &path);
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(
         text(&output.stdout).contains("replica 1 of cluster 0000000000000abc: 6 records in 1 file")
@@ -99,7 +88,7 @@ fn a_flip_in_a_record_is_named_with_file_and_offset() {
     drop(store);
     let file = newest(&path, "journal-");
     flip(&file, 60);
-    let output = taraflow(&["log", "verify"], &path);
+    let output = run(&["log", "verify"], &path);
     assert_eq!(output.status.code(), Some(7));
     let said = text(&output.stderr);
     let name = file.file_name().unwrap().to_str().unwrap();
@@ -110,16 +99,16 @@ fn a_flip_in_a_record_is_named_with_file_and_offset() {
 #[test]
 fn a_flip_in_a_checkpoint_is_named_and_the_journal_that_needs_it_is_not_whole() {
     let (path, _store) = running("checkpoint");
-    let listed = text(&taraflow(&["checkpoint", "list"], &path).stdout);
+    let listed = text(&run(&["checkpoint", "list"], &path).stdout);
     assert!(listed.contains("checkpoint-0000000000000002") && listed.lines().count() == 2);
-    assert!(taraflow(&["checkpoint", "verify"], &path).status.success());
+    assert!(run(&["checkpoint", "verify"], &path).status.success());
 
     let file = newest(&path, "checkpoint-");
-    flip(&file, std::fs::metadata(&file).unwrap().len() as usize - 1);
-    let output = taraflow(&["checkpoint", "verify"], &path);
+    flip(&file, std::fs::metadata(&file).unwrap().len() - 1);
+    let output = run(&["checkpoint", "verify"], &path);
     assert_eq!(output.status.code(), Some(7));
     assert!(text(&output.stderr).contains("expected a state whose digest is"));
-    assert_eq!(taraflow(&["log", "verify"], &path).status.code(), Some(7));
+    assert_eq!(run(&["log", "verify"], &path).status.code(), Some(7));
 }
 
 #[test]
@@ -127,7 +116,7 @@ fn a_checkpoint_of_another_replica_is_no_checkpoint_of_this_one() {
     let (path, _store) = running("own");
     let (other, _other) = running_as("foreign", Identity { replica: ReplicaId(0), ..OWNER });
     std::fs::copy(newest(&other, "checkpoint-"), newest(&path, "checkpoint-")).unwrap();
-    let output = taraflow(&["checkpoint", "verify"], &path);
+    let output = run(&["checkpoint", "verify"], &path);
     assert_eq!(output.status.code(), Some(7));
     let said = text(&output.stderr);
     assert!(
@@ -140,7 +129,7 @@ fn a_checkpoint_of_another_replica_is_no_checkpoint_of_this_one() {
 fn verdicts_are_objects_for_programs() {
     let (path, _store) = running("objects");
     let verdict = |what: &str, code: i32| -> serde_json::Value {
-        let output = taraflow(&[what, "verify", "-o", "json"], &path);
+        let output = run(&[what, "verify", "-o", "json"], &path);
         assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
     };
@@ -149,7 +138,7 @@ fn verdicts_are_objects_for_programs() {
     assert_eq!(verdict("checkpoint", 0)["checkpoints"], 1);
 
     let file = newest(&path, "checkpoint-");
-    flip(&file, std::fs::metadata(&file).unwrap().len() as usize - 1);
+    flip(&file, std::fs::metadata(&file).unwrap().len() - 1);
 
     assert_eq!(verdict("log", 7)["sound"], false);
     let damaged = verdict("checkpoint", 7);
@@ -159,11 +148,11 @@ fn verdicts_are_objects_for_programs() {
 
 #[test]
 fn a_directory_of_something_else_is_a_mistake_of_who_names_it() {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("looking-empty");
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("disk-commands-empty");
     std::fs::create_dir_all(&path).unwrap();
     for what in ["log", "checkpoint"] {
         for place in [path.clone(), path.join("missing")] {
-            let output = taraflow(&[what, "verify"], &place);
+            let output = run(&[what, "verify"], &place);
             assert_eq!(output.status.code(), Some(2));
             let said = text(&output.stderr);
             assert!(said.contains(place.to_str().unwrap()), "{said}");
@@ -174,7 +163,7 @@ fn a_directory_of_something_else_is_a_mistake_of_who_names_it() {
 #[test]
 fn data_without_its_journal_or_the_checkpoint_that_the_journal_needs_is_not_sound() {
     let verify = |what: &str, path: &Path| {
-        let output = taraflow(&[what, "verify"], path);
+        let output = run(&[what, "verify"], path);
         (output.status.code(), text(&output.stderr))
     };
     let (path, store) = running("without-checkpoint");

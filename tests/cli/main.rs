@@ -5,7 +5,7 @@
     reason = "a test fails by panicking, and waits for threads and processes"
 )]
 
-#[allow(dead_code, reason = "`process` uses all of it")]
+#[allow(dead_code, unused_imports, reason = "all of it is used by `process`")]
 #[path = "../support/processes/mod.rs"]
 mod support;
 

@@ -1,4 +1,4 @@
-//! What ships, and what must not.
+//! The package that ships: its dependencies and its symbols.
 
 use std::process::Command;
 

@@ -1,9 +1,11 @@
 //! `taraflow sim` as a user runs it.
 
-use std::process::{Command, Output};
+use std::process::Output;
+
+use crate::support::taraflow;
 
 fn sim(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_taraflow")).arg("sim").args(arguments).output().unwrap()
+    taraflow().arg("sim").args(arguments).output().unwrap()
 }
 
 #[test]
@@ -55,7 +57,7 @@ fn a_recorded_world_is_read_by_inspect_and_doctor_and_is_a_page() {
     let home = tempfile::tempdir().unwrap();
     let (trace, page) = (home.path().join("trace"), home.path().join("page.html"));
     let run = |args: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_taraflow")).args(args).output().unwrap();
+        let output = taraflow().args(args).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (output.status.code(), text(&output.stdout) + &text(&output.stderr))
     };

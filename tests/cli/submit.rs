@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Stdio;
 
-use crate::support::cluster::{Cluster, taraflow, wait_until};
+use crate::support::{Cluster, taraflow, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 
 #[test]

@@ -1,8 +1,7 @@
-//! What is shown of a cluster agrees with what was done to it.
+//! Frames of embedded clusters, against what was done to them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use taraflow::dataflows::tara;
 use taraflow::hosts::embedded::{Cluster, EmbeddedSettings};
@@ -12,19 +11,7 @@ use taraflow::model::types::ReplicaId;
 use taraflow::observe::frame::{Frame, Hold, Level, Operator};
 use taraflow::observe::graph::EdgeKind;
 
-/// More than anything here takes on a loaded machine.
-const LONG: Duration = Duration::from_secs(60);
-
-fn until<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + LONG;
-    loop {
-        if let Some(found) = find() {
-            return found;
-        }
-        assert!(Instant::now() < end, "{what}");
-        std::thread::park_timeout(Duration::from_millis(5));
-    }
-}
+use crate::support::{PATIENCE, wait_for, wait_until};
 
 fn operator<'a>(frame: &'a Frame, name: &str) -> &'a Operator {
     frame.operators.iter().find(|operator| operator.name == name).unwrap()
@@ -33,11 +20,11 @@ fn operator<'a>(frame: &'a Frame, name: &str) -> &'a Operator {
 /// The frames of all replicas, once each has executed `slots` slots and says so.
 fn frames(cluster: &Cluster, requests: u64) -> Vec<Arc<Frame>> {
     let replicas = || (0..cluster.replicas() as u16).map(ReplicaId);
-    until("all replicas show what was executed", || {
+    wait_for("all replicas show what was executed", || {
         replicas().for_each(|replica| cluster.look(replica));
         let frames: Vec<_> = replicas().filter_map(|replica| cluster.frame(replica)).collect();
         let all = frames.iter().filter(|frame| frame.status.requests == requests).count();
-        (all == cluster.replicas()).then_some(frames)
+        (all == cluster.replicas()).then_some(frames).ok_or_else(|| format!("{all} do"))
     })
 }
 
@@ -60,7 +47,7 @@ fn served_at(level: Level, requests: u64, outstanding: u64) -> (Cluster, Vec<Arc
             client.submit(&command).unwrap();
             sent += 1;
         }
-        client.receive(LONG, |_, _| done += 1);
+        client.receive(PATIENCE, |_, _| done += 1);
     }
     // The client's session is a request of its own.
     let frames = frames(&cluster, requests + 1);
@@ -157,7 +144,7 @@ fn a_replica_that_is_not_watched_still_shows_how_it_stands() {
         assert_eq!((frame.level, frame.operators.len()), (Level::Off, 0));
         assert!(frame.status.executed.0 > 0);
     }
-    until("nothing is wrong", || cluster.scene().findings.is_empty().then_some(()));
+    wait_until("nothing is wrong", || cluster.scene().findings.is_empty());
 }
 
 #[test]
@@ -187,22 +174,23 @@ fn the_life_of_a_slot_is_remembered_by_every_replica() {
 #[test]
 fn a_replica_that_has_ended_is_found_to_be_away_and_two_are_no_quorum() {
     let (mut cluster, _frames) = served(10, 1);
-    until("nothing is wrong", || cluster.scene().findings.is_empty().then_some(()));
+    wait_until("nothing is wrong", || cluster.scene().findings.is_empty());
 
     cluster.kill(ReplicaId(2));
     // Once the others have not heard it for a second.
     let found = |cluster: &Cluster, text: &str| {
         let findings = cluster.scene().findings;
-        findings.into_iter().next().filter(|worst| worst.text == text)
+        let worst = findings.first().filter(|worst| worst.text == text).cloned();
+        worst.ok_or_else(|| format!("{findings:#?}"))
     };
-    until("it is away", || found(&cluster, "replica 2 does not take part: it has ended"));
+    wait_for("it is away", || found(&cluster, "replica 2 does not take part: it has ended"));
 
     cluster.kill(ReplicaId(1));
     let text = "no quorum: 1 of 3 replicas are there, and 2 are needed";
-    let finding = until("there is no quorum", || found(&cluster, text));
+    let finding = wait_for("there is no quorum", || found(&cluster, text));
     assert_eq!(finding.because[0], "missing: replicas 1 and 2");
 
     cluster.restart(ReplicaId(1)).unwrap();
     cluster.restart(ReplicaId(2)).unwrap();
-    until("nothing is wrong any more", || cluster.scene().findings.is_empty().then_some(()));
+    wait_until("nothing is wrong any more", || cluster.scene().findings.is_empty());
 }

@@ -1,4 +1,4 @@
-//! Status, findings, figures and the page: views of a cluster that agree with what was done to it.
+//! Views of a cluster, which agree with what was done to it: status, findings, figures, the page.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -7,13 +7,15 @@
 
 #[path = "../support/lockstep.rs"]
 mod lockstep;
-#[allow(dead_code, reason = "`process` uses all of it")]
+#[allow(dead_code, unused_imports, reason = "all of it is used by `process`")]
 #[path = "../support/processes/mod.rs"]
 mod support;
 
+mod answers;
 mod frames;
 mod inspect;
 mod metrics;
 mod page;
+mod schema;
 mod stalls;
 mod status;

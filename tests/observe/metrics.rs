@@ -1,9 +1,10 @@
-//! Prometheus can read the figures of a node, and alerts and dashboard ask for figures that there are.
+//! Figures of a node as Prometheus reads them, and the alerts and the dashboard that ask for them.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use crate::support::cluster::{Cluster, get, wait_until};
+use crate::support::http::get;
+use crate::support::{Cluster, wait_until};
 use openmetrics_parser::openmetrics::parse_openmetrics;
 use taraflow::web::admin::{ALERTS, DASHBOARD};
 

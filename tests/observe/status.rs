@@ -1,42 +1,31 @@
-//! What replicas say about themselves, and what `taraflow status` makes of it.
+//! The admin port's answers about a replica, and what `taraflow status` makes of them.
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::process::Output;
 use std::time::{Duration, Instant};
 
-use crate::support::cluster::{Cluster, answer, get, taraflow, wait_until};
-use serde_json::Value;
-
-fn code(answer: &str) -> &str {
-    answer.split(' ').nth(1).unwrap_or_default()
-}
-
-fn body(answer: &str) -> Value {
-    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
-}
+use crate::answers::{self, body, code};
+use crate::support::http::{answer, get};
+use crate::support::{Cluster, init, taraflow, wait_until};
 
 fn status(cluster: &Cluster, more: &[&str]) -> Output {
     taraflow().args(["status", "--dir"]).arg(cluster.directory()).args(more).output().unwrap()
-}
-
-fn overview(cluster: &Cluster) -> Value {
-    serde_json::from_slice(&status(cluster, &["-o", "json"]).stdout).unwrap()
 }
 
 #[test]
 fn a_killed_replica_is_shown_and_the_others_serve_on() {
     // In memory, so that nobody starts it again.
     let cluster = Cluster::start(3, &["--memory"]);
-    wait_until("the cluster is healthy", || overview(&cluster)["verdict"] == "healthy");
-    let leader = overview(&cluster)["replicas"][0]["status"]["leader"].as_u64().unwrap();
+    wait_until("the cluster is healthy", || cluster.overview()["verdict"] == "healthy");
+    let leader = cluster.overview()["replicas"][0]["status"]["leader"].as_u64().unwrap();
     let survivor = usize::from(leader == 0);
 
     cluster.kill(leader as usize);
     wait_until("a write goes through without the leader", || cluster.serves(survivor));
     wait_until("the others see that it is gone", || {
         let link =
-            &overview(&cluster)["replicas"][survivor]["status"]["links"][leader as usize / 2];
+            &cluster.overview()["replicas"][survivor]["status"]["links"][leader as usize / 2];
         link["peer"] == leader && link["up"] == false
     });
 
@@ -54,7 +43,7 @@ fn a_killed_replica_is_shown_and_the_others_serve_on() {
     assert!(text.contains("once stopped, it cannot rejoin"), "{text}");
     assert!(text.ends_with("2 of 3 replicas work; none of them may fail\n"), "{text}");
     wait_until("another leads by its own word", || {
-        let now = &overview(&cluster)["replicas"][survivor]["status"];
+        let now = &cluster.overview()["replicas"][survivor]["status"];
         now["leader"] != leader && now["view"].as_u64() > Some(0)
     });
 }
@@ -62,7 +51,7 @@ fn a_killed_replica_is_shown_and_the_others_serve_on() {
 #[test]
 fn a_replica_that_does_not_answer_does_not_count_as_working_from_the_first_question_on() {
     let cluster = Cluster::start(3, &[]);
-    wait_until("the cluster is healthy", || overview(&cluster)["verdict"] == "healthy");
+    wait_until("the cluster is healthy", || cluster.overview()["verdict"] == "healthy");
 
     cluster.pause(2);
     let said = status(&cluster, &[]);
@@ -77,7 +66,7 @@ fn a_replica_that_does_not_answer_does_not_count_as_working_from_the_first_quest
 fn replicas_that_hang_are_not_waited_for_and_exit_codes_say_how_many_are_left() {
     let cluster = Cluster::start(3, &[]);
     let code = |more: &[&str]| status(&cluster, more).status.code();
-    wait_until("the cluster is healthy", || overview(&cluster)["verdict"] == "healthy");
+    wait_until("the cluster is healthy", || cluster.overview()["verdict"] == "healthy");
 
     cluster.pause(0);
     cluster.pause(1);
@@ -86,14 +75,14 @@ fn replicas_that_hang_are_not_waited_for_and_exit_codes_say_how_many_are_left() 
     });
     let ready = body(&get(cluster.admin(2), "/readyz"));
     assert_eq!(ready["reasons"][0]["code"], "no_quorum");
-    assert_eq!(self::code(&get(cluster.admin(2), "/livez")), "200");
+    assert_eq!(answers::code(&get(cluster.admin(2), "/livez")), "200");
     cluster.pause(2);
     assert_eq!(code(&["--timeout", "0.3"]), Some(3));
 
     for replica in 0..3 {
         cluster.resume(replica);
     }
-    wait_until("the cluster is healthy again", || overview(&cluster)["verdict"] == "healthy");
+    wait_until("the cluster is healthy again", || cluster.overview()["verdict"] == "healthy");
     assert_eq!(code(&[]), Some(0));
 }
 
@@ -101,10 +90,10 @@ fn replicas_that_hang_are_not_waited_for_and_exit_codes_say_how_many_are_left() 
 fn a_replica_that_has_returned_says_how_often_it_has_started() {
     let cluster = Cluster::start(3, &[]);
     let starts = || {
-        let status = overview(&cluster)["replicas"][1]["status"].clone();
+        let status = cluster.status(1);
         (
             status["starts"].as_u64(),
-            status["executed"] == overview(&cluster)["replicas"][0]["status"]["executed"],
+            status["executed"] == cluster.overview()["replicas"][0]["status"]["executed"],
         )
     };
     wait_until("the second start", || starts().0.is_some());
@@ -118,7 +107,7 @@ fn a_replica_that_has_returned_says_how_often_it_has_started() {
 #[test]
 fn who_leads_is_known_from_the_first_start_on_and_after_a_return() {
     let cluster = Cluster::start(3, &[]);
-    let see = |index: usize| overview(&cluster)["replicas"][index]["status"].clone();
+    let see = |index: usize| cluster.status(index);
     wait_until("the first leader says so", || see(0)["role"] == "leader");
     cluster.kill(0);
     wait_until("another leads", || cluster.serves(2) && see(1)["role"] == "leader");
@@ -199,8 +188,7 @@ fn those_who_ask_slowly_or_in_crowds_do_not_keep_others_from_asking() {
 fn a_taken_admin_port_is_said_before_the_disk_is_opened() {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("cluster");
-    let made = taraflow().args(["cluster", "init", "--dir"]).arg(&dir).output().unwrap();
-    assert!(made.status.success());
+    init(&dir, &[]);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let node = dir.join("replica-0/node.toml");

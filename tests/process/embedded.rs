@@ -12,14 +12,13 @@ use taraflow::model::checkpoint::Digest;
 use taraflow::model::error::Error;
 use taraflow::model::types::{ReplicaId, Slot};
 
-/// More than anything here takes on a loaded machine.
-const LONG: Duration = Duration::from_secs(60);
+use crate::support::{PATIENCE, wait_until};
 
 fn settings(n: usize) -> EmbeddedSettings {
     let mut settings = EmbeddedSettings::new(n);
     settings.config.checkpoint_every = 20;
     settings.config.window = 80;
-    settings.deadline = LONG;
+    settings.deadline = PATIENCE;
     settings
 }
 
@@ -37,20 +36,10 @@ fn replicas(cluster: &Cluster) -> impl Iterator<Item = ReplicaId> + use<> {
     (0..cluster.replicas() as u16).map(ReplicaId)
 }
 
-/// Waits until `holds`, and fails when it does not in good time.
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + LONG;
-    while !holds() {
-        assert!(Instant::now() < end, "{what}");
-        std::thread::yield_now();
-        std::thread::park_timeout(Duration::from_millis(2));
-    }
-}
-
 /// The digests of all replicas, once all have executed the same slots.
 fn digests(cluster: &Cluster) -> BTreeMap<ReplicaId, (Slot, Digest)> {
     let mut found = BTreeMap::new();
-    until("all replicas executed the same slots", || {
+    wait_until("all replicas executed the same slots", || {
         replicas(cluster).for_each(|replica| cluster.look(replica));
         let digest = |replica| Some((replica, cluster.status(replica).digest?));
         found = replicas(cluster).filter_map(digest).collect();
@@ -66,8 +55,8 @@ fn assert_equal(digests: &BTreeMap<ReplicaId, (Slot, Digest)>) {
     assert!(digests.values().all(|digest| Some(digest) == first), "{digests:?}");
 }
 
-/// Increments `keys` counters in turn, `count` times in all, with up to `outstanding` open, and calls
-/// `at` before each request. Asserts that each number is answered once.
+/// Increments `keys` counters in turn, `count` times in all, with up to `outstanding` open, and
+/// calls `at` before each request. Asserts that each number is answered once.
 fn increment(
     client: &mut Client,
     count: usize,
@@ -79,7 +68,7 @@ fn increment(
     let mut first = None;
     let mut done = 0;
     let mut asked = 0;
-    let end = Instant::now() + LONG;
+    let end = Instant::now() + PATIENCE;
     while done < count {
         while asked < count && client.open() < outstanding && client.room() > 0 {
             at(asked);
@@ -205,7 +194,7 @@ fn two_of_three_replicas_killed_is_an_error_that_says_unknown_and_no_hang() {
 
     // It was not lost: with a majority it takes effect.
     cluster.restart(ReplicaId(1)).unwrap();
-    until("the cluster serves again", || client.call(&command(&["PING"])).is_ok());
+    wait_until("the cluster serves again", || client.call(&command(&["PING"])).is_ok());
     assert_eq!(client.call(&command(&["GET", "k"])).unwrap(), b"$1\r\nw\r\n");
 }
 
@@ -237,7 +226,7 @@ fn a_paused_follower_holds_up_nobody_and_its_links_stay_bounded() {
     let paused = replicas(&cluster)
         .find(|replica| Some(*replica) != cluster.leader() && *replica != client.target())
         .unwrap();
-    cluster.pause(paused, LONG);
+    cluster.pause(paused, PATIENCE);
     let count = 20_000;
     increment(&mut client, count, 48, 3, |_| {});
     assert!(cluster.dropped(paused) > 0, "the link to replica {paused} was never full");

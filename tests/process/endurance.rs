@@ -1,12 +1,13 @@
-//! A long load, and an end of all replicas under it. What takes minutes is left out unless asked for.
+//! A long load, and an end of all replicas under it. The tests that take minutes run only when
+//! asked for.
 
-use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::support::cluster::{Cluster, wait_until};
+use crate::support::{Cluster, wait_until};
+use crate::support::{machine, system};
 use taraflow::model::config::Config;
 use taraflow::model::types::ReplicaId;
 
@@ -62,21 +63,19 @@ impl Load {
 
 /// The memory of a replica, in bytes.
 fn memory(cluster: &Cluster, index: usize) -> usize {
-    let path = format!("/proc/{}/status", cluster.pid(index).unwrap().as_raw_nonzero());
-    let status = fs::read_to_string(path).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
+    system::memory(cluster.pid(index).unwrap())
 }
 
 #[test]
 #[ignore = "takes ten minutes; `cargo test --test process -- --ignored --nocapture endurance::memory`"]
 fn memory_stays_below_the_limits_while_a_follower_is_stopped() {
+    let _alone = machine::alone();
     let seconds =
         std::env::var("TARAFLOW_ENDURANCE_SECONDS").map_or(600, |text| text.parse().unwrap());
     let mut cluster = Cluster::start(3, &[]);
     let config = Config::new(ReplicaId(0), 3);
-    // Batches above the stable checkpoint, what waits for two peers, what clients wait with, the table of
-    // 100,000 keys and two checkpoints of it; and 64 MiB.
+    // Batches above the stable checkpoint, what waits for two peers, what clients wait with, the
+    // table of 100,000 keys and two checkpoints of it; and 64 MiB.
     let state = 3 * KEYS as usize * 150;
     let most = config.window_bytes + 2 * 32 * MIB + config.gather_bytes_max + state + 64 * MIB;
 
@@ -116,6 +115,7 @@ fn memory_stays_below_the_limits_while_a_follower_is_stopped() {
 #[test]
 #[ignore = "takes a minute; `cargo test --test process -- --ignored --nocapture endurance::return`"]
 fn a_return_after_ten_million_requests_takes_no_longer_than_after_one() {
+    let _alone = machine::alone();
     let cluster = Cluster::start(3, &[]);
     let mut took = Vec::new();
     let mut total = 0;
@@ -154,7 +154,8 @@ impl Burst {
         value
     }
 
-    /// Writes keys from `first` on through one connection, until it breaks. How many were acknowledged.
+    /// Writes keys from `first` on through one connection, until it breaks. How many were
+    /// acknowledged.
     fn write(self, address: SocketAddr, first: u64, acknowledged: &AtomicU64) -> u64 {
         let mut socket = TcpStream::connect(address).unwrap();
         // A batch, so that no regime waits for its clients.
@@ -183,7 +184,8 @@ impl Burst {
         }
     }
 
-    /// Kills all replicas once all keys are acknowledged, while clients write on, and starts them again.
+    /// Kills all replicas once all keys are acknowledged, while clients write on, and starts them
+    /// again.
     fn survives_a_kill_of_all(self) {
         const CLIENTS: u64 = 4;
         let mut cluster = Cluster::start(3, &[]);
@@ -248,6 +250,7 @@ fn values(address: SocketAddr, keys: &[u64]) -> io::Result<Vec<String>> {
 
 #[test]
 fn after_a_kill_of_all_the_cluster_serves_with_every_acknowledged_key_whatever_its_size() {
+    let _alone = machine::alone();
     for (keys, bytes) in [(200_000, 32), (30_000, 1 << 10), (1_000, 64 << 10)] {
         Burst { keys, bytes }.survives_a_kill_of_all();
     }
@@ -256,6 +259,7 @@ fn after_a_kill_of_all_the_cluster_serves_with_every_acknowledged_key_whatever_i
 #[test]
 #[ignore = "takes minutes; `cargo test --test process -- --ignored --nocapture endurance::kill`"]
 fn after_millions_of_requests_and_a_kill_of_all_the_cluster_serves_with_every_key() {
+    let _alone = machine::alone();
     for (keys, bytes) in [(2_000_000, 32), (300_000, 1 << 10), (4_000, 64 << 10)] {
         Burst { keys, bytes }.survives_a_kill_of_all();
     }

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -12,9 +12,10 @@ use futures_util::future::join3;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use taraflow::{AsyncClient, Error};
-use tempfile::TempDir;
 
-use crate::support::cluster::{free_ports, wait_for_word, wait_until};
+use crate::support::command::without_settings;
+use crate::support::site::Site;
+use crate::support::{told, wait_for, wait_until};
 
 /// The example. Whoever builds all tests builds it beside them.
 fn counter() -> Command {
@@ -24,48 +25,43 @@ fn counter() -> Command {
         let built = Command::new(env!("CARGO")).args(["build", "--example", "counter"]).status();
         assert!(built.unwrap().success());
     }
-    let mut command = Command::new(path);
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("TARAFLOW_") {
-            command.env_remove(name);
-        }
-    }
-    command
+    without_settings(path)
 }
 
 /// `counter cluster up` and its replicas. They end, by force, when it is dropped.
 struct Counter {
-    home: TempDir,
+    site: Site,
     supervisor: Child,
 }
 
 impl Counter {
     fn start() -> Self {
-        let home = tempfile::tempdir().unwrap();
+        let site = Site::new(3);
         let mut up = counter();
-        up.args(["cluster", "up", "--base-port", &free_ports(3).to_string(), "--dir"]);
-        let said = fs::File::create(home.path().join("said")).unwrap();
-        let supervisor = up.arg(home.path().join("cluster")).stdin(Stdio::null()).stderr(said);
+        up.args(["cluster", "up", "--base-port", &site.base_port().to_string(), "--dir"]);
+        let said = fs::File::create(site.path().join("said")).unwrap();
+        let supervisor = up.arg(site.directory()).stdin(Stdio::null()).stderr(said);
         let supervisor = supervisor.spawn().unwrap();
-        let cluster = Self { home, supervisor };
-        wait_for_word("all is well", || cluster.doctor().1);
+        let cluster = Self { site, supervisor };
+        wait_for("all is well", || cluster.doctor().1);
         cluster
     }
 
     fn directory(&self) -> PathBuf {
-        self.home.path().join("cluster")
+        self.site.directory()
     }
 
-    fn ask(&self, arguments: &[&str]) -> (ExitStatus, String) {
-        let output = counter().args(arguments).arg("--dir").arg(self.directory()).output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        (output.status, text + &String::from_utf8(output.stderr).unwrap())
+    fn ask(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let mut command = counter();
+        command.args(arguments).arg("--dir").arg(self.directory());
+        let (code, out, said) = told(command.output().unwrap());
+        (code, out + &said)
     }
 
     /// What the doctor answers with; an error is what it says of a cluster that is not well.
     fn doctor(&self) -> (Option<i32>, Result<(), String>) {
-        let (status, text) = self.ask(&["doctor"]);
-        (status.code(), if status.success() { Ok(()) } else { Err(text) })
+        let (code, text) = self.ask(&["doctor"]);
+        (code, if code == Some(0) { Ok(()) } else { Err(text) })
     }
 
     fn leader(&self) -> usize {
@@ -89,7 +85,7 @@ impl Drop for Counter {
         let _ = self.supervisor.wait();
         (0..3).for_each(|replica| self.kill(replica));
         if thread::panicking() {
-            eprintln!("{}", fs::read_to_string(self.home.path().join("said")).unwrap());
+            eprintln!("{}", fs::read_to_string(self.site.path().join("said")).unwrap());
         }
     }
 }
@@ -151,18 +147,18 @@ fn a_state_machine_of_ones_own_counts_each_call_once_whatever_is_killed() {
     let (code, _) = cluster.doctor();
     assert!(matches!(code, Some(0 | 4 | 5)), "the doctor answers with {code:?}");
     more(100);
-    wait_for_word("all is well again", || cluster.doctor().1);
+    wait_for("all is well again", || cluster.doctor().1);
     (0..3).for_each(|replica| cluster.kill(replica));
     more(100);
-    wait_for_word("all is well after the end of all", || cluster.doctor().1);
+    wait_for("all is well after the end of all", || cluster.doctor().1);
     stop.store(true, Ordering::Relaxed);
 
     let mut sums: Vec<u64> =
         callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect();
     sums.sort_unstable();
     assert!(sums.iter().copied().eq(1..=sums.len() as u64), "each sum is told once: {sums:?}");
-    let (status, text) = cluster.ask(&["call", "1"]);
-    assert!(status.success());
+    let (code, text) = cluster.ask(&["call", "1"]);
+    assert_eq!(code, Some(0), "{text}");
     assert_eq!(text.trim().parse(), Ok(sums.len() + 1));
 }
 

@@ -1,12 +1,15 @@
-//! Those who do not fit the cluster they dial: they are told so at once, and the log is not filled.
+//! Clients that do not fit the cluster they dial: they are told so at once, and the log is not
+//! filled.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
-use crate::support::cluster::{Cluster, get, taraflow, wait_until};
+use crate::support::http::get;
+use crate::support::{Cluster, init, taraflow, wait_until};
 
-/// What a client says that may wait for half a minute, once it is found to have ended with code 2 long before.
+/// What a client says that may wait for half a minute, once it is found to have ended with code 2
+/// long before.
 fn refused(arguments: &[&str]) -> String {
     let begun = Instant::now();
     let Output { status, stderr, .. } = taraflow().arg("kv").args(arguments).output().unwrap();
@@ -41,8 +44,7 @@ fn a_client_with_keys_is_told_that_the_links_are_plain() {
     let plain = Cluster::start(3, &["--plain"]);
     let keys = tempfile::tempdir().unwrap();
     let home = keys.path().join("cluster");
-    let made = taraflow().args(["cluster", "init", "--dir"]).arg(&home).output().unwrap();
-    assert!(made.status.success());
+    init(&home, &[]);
     let file = |name: &str| home.join(name).display().to_string();
     let (ca, cert, key) = (file("ca.pem"), file("client.pem"), file("client-key.pem"));
     let keys = ["--ca", &ca, "--cert", &cert, "--key", &key];
@@ -65,8 +67,7 @@ fn a_client_of_another_cluster_is_told_so() {
     let cluster = Cluster::start(3, &[]);
     let other = tempfile::tempdir().unwrap();
     let home = other.path().join("cluster");
-    let made = taraflow().args(["cluster", "init", "--dir"]).arg(&home).output().unwrap();
-    assert!(made.status.success());
+    init(&home, &[]);
     let file = |name: &str| home.join(name).display().to_string();
     let (ca, cert, key) = (file("ca.pem"), file("client.pem"), file("client-key.pem"));
 

@@ -1,13 +1,14 @@
-//! Much data, an end, a start, a damaged file: what happens to every cluster.
+//! Ordinary restarts: much data, an end, a start, a damaged file.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::support::cluster::{Cluster, PATIENCE, taraflow, wait_until};
+use crate::support::files::newest;
+use crate::support::machine;
+use crate::support::{Cluster, PATIENCE, taraflow, wait_until};
 
 /// Writes `count` keys through replica 0, in pipelines, and reads all the answers.
 fn burst(cluster: &Cluster, count: usize, value: &str) {
@@ -30,6 +31,7 @@ const BURST: usize = 300_000;
 
 #[test]
 fn a_burst_and_an_end_in_order_leave_a_cluster_that_serves_again_with_every_key() {
+    let _alone = machine::alone();
     let mut cluster = Cluster::start(3, &[]);
     burst(&cluster, BURST, &"x".repeat(100));
     cluster.end();
@@ -40,6 +42,7 @@ fn a_burst_and_an_end_in_order_leave_a_cluster_that_serves_again_with_every_key(
 
 #[test]
 fn a_burst_and_a_kill_of_all_leave_a_cluster_that_serves_again_with_every_key() {
+    let _alone = machine::alone();
     for replicas in [3, 5] {
         let mut cluster = Cluster::start(replicas, &[]);
         burst(&cluster, BURST, &"x".repeat(100));
@@ -51,13 +54,6 @@ fn a_burst_and_a_kill_of_all_leave_a_cluster_that_serves_again_with_every_key() 
         assert_eq!(cluster.keys(1), BURST + 1);
         wait_until("all do", || (0..replicas).all(|index| cluster.serves(index)));
     }
-}
-
-/// The newest file whose name begins so.
-fn newest(directory: &Path, prefix: &str) -> PathBuf {
-    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    let named = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(prefix);
-    entries.filter(named).max().unwrap()
 }
 
 #[test]

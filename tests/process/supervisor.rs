@@ -1,10 +1,10 @@
-//! Replicas that die and return, as processes.
+//! Replicas under `cluster up`: those that return, those that must not, and their logs.
 
 use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::support::cluster::{Cluster, taraflow, wait_until};
+use crate::support::{Cluster, taraflow, wait_until};
 use rustix::process::{Signal, kill_process};
 
 #[test]

@@ -1,5 +1,5 @@
-//! What holds for a client's line whatever arrives: how the bytes are cut does not matter, and every
-//! command gets one reply.
+//! Properties of a client's connection, whatever arrives: how the bytes are cut does not matter,
+//! and every command gets one reply.
 
 use std::sync::Arc;
 
@@ -54,8 +54,8 @@ fn input() -> impl Strategy<Value = Vec<u8>> {
     vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
 
-/// Feeds the parts to a line whose log answers at once; returns all that it says, whether it ends, and
-/// how many commands were ordered.
+/// Feeds the parts to a line whose log answers at once; returns all that it says, whether it ends,
+/// and how many commands were ordered.
 fn run<'a>(
     settings: &Arc<RedisSettings>,
     parts: impl Iterator<Item = &'a [u8]>,

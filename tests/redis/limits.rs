@@ -1,11 +1,11 @@
-//! What a cluster of processes takes and gives at once: large values, many arguments, long replies.
+//! Limits of what a cluster of processes takes and gives at once: large values, many arguments,
+//! long replies.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::support::cluster::{Cluster, wait_until};
+use crate::support::{Cluster, machine, wait_until};
 use taraflow::kv::resp::{Parsed, RespLimits, RespReply, write_command};
 
 /// How long a build without optimizations may take for much.
@@ -13,13 +13,6 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The largest value there may be.
 const LARGE: usize = 16 << 20;
-
-/// Each of these takes what the machine has.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// One client's connection.
 struct Redis(TcpStream);
@@ -90,7 +83,7 @@ fn ok() -> RespReply {
 
 #[test]
 fn large_values_are_taken_replicated_and_survive_a_restart_of_all() {
-    let _alone = alone();
+    let _alone = machine::alone();
     let cluster = Cluster::start(3, &["--plain"]);
     let value = vec![b'x'; LARGE];
     // If it is not known in time what came of it, it is on its way.
@@ -115,7 +108,7 @@ fn large_values_are_taken_replicated_and_survive_a_restart_of_all() {
 
 #[test]
 fn what_is_too_large_is_told_its_limit_and_never_reset() {
-    let _alone = alone();
+    let _alone = machine::alone();
     let cluster = Cluster::start(3, &["--plain"]);
     let text = |reply| match reply {
         RespReply::Error(text) => String::from_utf8(text).unwrap(),
@@ -142,7 +135,7 @@ fn what_is_too_large_is_told_its_limit_and_never_reset() {
 
 #[test]
 fn many_arguments_are_taken_and_long_replies_given() {
-    let _alone = alone();
+    let _alone = machine::alone();
     let cluster = Cluster::start(3, &["--plain"]);
     let keys: Vec<_> = (0..60_000).map(|key| format!("key:{key:06}")).collect();
     let words = |name: &'static str| [name].into_iter().map(str::as_bytes);
@@ -197,7 +190,7 @@ fn many_arguments_are_taken_and_long_replies_given() {
 
 #[test]
 fn an_outcome_is_called_unknown_after_five_seconds() {
-    let _alone = alone();
+    let _alone = machine::alone();
     let cluster = Cluster::start(3, &["--plain"]);
     let mut client = Redis::dial(&cluster, 0);
     assert_eq!(client.ask(&[b"SET", b"k", b"v"]), ok());

@@ -6,7 +6,7 @@
     reason = "a test fails by panicking, and talks to other programs in real time"
 )]
 
-#[allow(dead_code, reason = "`process` uses all of it")]
+#[allow(dead_code, unused_imports, reason = "all of it is used by `process`")]
 #[path = "../support/processes/mod.rs"]
 mod support;
 

@@ -1,4 +1,4 @@
-//! What holds for RESP whatever the bytes: round trips, prefixes, and no panic.
+//! Properties of RESP, whatever the bytes: round trips, prefixes, and no panic.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -26,8 +26,8 @@ fn parse(input: &[u8], limits: &RespLimits) -> Result<Parsed<Words>, ProtocolErr
     })
 }
 
-/// Parses every prefix of `input`, as if it came byte by byte: each gives what the whole input gives,
-/// or asks for more, and for no more than the whole input needs.
+/// Parses every prefix of `input`, as if it came byte by byte: each gives what the whole input
+/// gives, or asks for more, and for no more than the whole input needs.
 fn check_prefixes<T: PartialEq + std::fmt::Debug>(
     input: &[u8],
     parse: impl Fn(&[u8]) -> Result<Parsed<T>, ProtocolError>,

@@ -1,4 +1,4 @@
-//! What holds for the key-value service whatever the commands: replicas and restored copies agree,
+//! Properties of the key-value service, whatever the commands: replicas and restored copies agree,
 //! and no bytes make it panic.
 
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Every file of a replica's disk, harmed in every way somebody thinks of: nothing that was on the disk
-//! goes unmissed.
+//! Every file of a replica's disk, harmed in every way somebody thinks of: nothing that was on the
+//! disk goes unmissed.
 
 use taraflow::disk::{Disk, Durable, Identity, MemoryDisk, ProtocolName, Recovered, Store};
 use taraflow::model::checkpoint::{Cut, Digest};
@@ -53,8 +53,8 @@ fn copy(disk: &MemoryDisk) -> MemoryDisk {
     copy
 }
 
-/// A disk as its replica leaves it: just made and started once; with three lives' segments and what is
-/// known to be decided; or after checkpoints, with what came before them gone.
+/// A disk as its replica leaves it: just made and started once; with three lives' segments and what
+/// is known to be decided; or after checkpoints, with what came before them gone.
 fn disks() -> Vec<(&'static str, MemoryDisk, MemoryDisk)> {
     let mut young = MemoryDisk::default();
     Store::create(&mut young, OWNER).unwrap();
@@ -194,8 +194,8 @@ fn a_file_of_another_replica_or_cluster_is_refused() {
     }
 }
 
-/// The machine crashes, so that the file `extent` says less than is true; and the next start dies with its
-/// first bytes half written.
+/// The machine crashes, so that the file `extent` says less than is true; and the next start dies
+/// with its first bytes half written.
 #[test]
 fn what_a_start_writes_anew_counts_where_it_stood_until_it_is_on_the_disk() {
     let mut disk = MemoryDisk::default();

@@ -1,4 +1,5 @@
-//! No bytes from outside make a decoder panic: files of a replica, frames of a link, settings.
+//! Decoders of bytes from outside, which never panic: files of a replica, frames of a link,
+//! settings.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What every disk must do alike: memory, the simulator's, and a directory.
+//! Behaviour that all disks share: memory, the simulator's, and a directory.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;

@@ -20,9 +20,9 @@ const ME: ReplicaId = ReplicaId(0);
 /// Bytes of a checkpoint.
 const CHECKPOINT: usize = 10_000;
 
-/// Repeats every number it hears, and writes the even ones down. Those from a thousand on rest on the
-/// newest record only, which is written by those from two thousand on; those from three thousand on are
-/// checkpoints.
+/// Repeats every number it hears, and writes the even ones down. Those from a thousand on rest on
+/// the newest record only, which is written by those from two thousand on; those from three
+/// thousand on are checkpoints.
 fn echo<'s>(inputs: Inputs<'s, u64, String>, _: &Config) -> Outputs<'s, u64, String> {
     let mut role = Role::new("echo", inputs.messages.scope(), ());
     let (say, messages) = role.output();

@@ -1,13 +1,12 @@
-//! What the commands say of a cluster of processes.
+//! The commands against a cluster of processes.
 
 use serde_json::Value;
 
-use super::told;
-use crate::support::cluster::{Cluster, taraflow, wait_until};
+use crate::support::{Cluster, taraflow, told, wait_until};
 
 /// What a command says of the cluster, where, and with which exit code.
 fn ask(cluster: &Cluster, words: &[&str]) -> (Option<i32>, String, String) {
-    told(&taraflow().args(words).arg("--dir").arg(cluster.directory()).output().unwrap())
+    told(taraflow().args(words).arg("--dir").arg(cluster.directory()).output().unwrap())
 }
 
 fn json(cluster: &Cluster, words: &[&str]) -> Value {
@@ -81,9 +80,7 @@ fn one_replica_s_port_is_enough_to_see_all_of_them() {
     let address = cluster.admin(1).to_string();
     let look = |words: &[&str]| {
         let mut command = taraflow();
-        told(
-            &command.args(words).args(["--addr", &address]).env("COLUMNS", "200").output().unwrap(),
-        )
+        told(command.args(words).args(["--addr", &address]).env("COLUMNS", "200").output().unwrap())
     };
 
     wait_until("it has heard of the others", || {

@@ -6,21 +6,15 @@ mod terminal;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::process::Output;
 use std::time::{Duration, Instant};
 
-use crate::support::cluster::taraflow;
+use crate::support::{taraflow, told};
 use serde_json::{Value, json};
 use stub::Stub;
 
 /// What a command that asks at `address` says, where, and with which exit code.
 fn ask(words: &[&str], address: SocketAddr) -> (Option<i32>, String, String) {
-    told(&taraflow().args(words).args(["--addr", &address.to_string()]).output().unwrap())
-}
-
-fn told(output: &Output) -> (Option<i32>, String, String) {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    (output.status.code(), text(&output.stdout), text(&output.stderr))
+    told(taraflow().args(words).args(["--addr", &address.to_string()]).output().unwrap())
 }
 
 /// An address where whoever asks is told `bytes`, and then nothing more.
@@ -135,7 +129,7 @@ fn a_recorded_run_is_shown_at_any_moment() {
     let whole = lines.join("\n") + "\n";
     let look = |text: &str, words: &[&str]| {
         std::fs::write(&path, text).unwrap();
-        told(&taraflow().args(words).arg("--recording").arg(&path).output().unwrap())
+        told(taraflow().args(words).arg("--recording").arg(&path).output().unwrap())
     };
     let number = |words: &[&str]| {
         let (_, json, _) = look(&whole, words);

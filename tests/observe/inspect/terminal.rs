@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::json;
 
 use super::stub::{self, Stub};
-use crate::support::cluster::{Cluster, wait_until};
+use crate::support::{Cluster, wait_until};
 
 /// A terminal of 80 columns and 24 lines that belongs to this test, and ends with it.
 struct Terminal {

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::machine::{self, Turn};
+
 /// Options that keep the browser to itself: no network of its own, nothing kept, nothing asked.
 const OPTIONS: [&str; 9] = [
     "--headless",
@@ -27,12 +29,13 @@ const OPTIONS: [&str; 9] = [
 /// How long a page may take to show something on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A browser with one page. It ends when it is dropped.
+/// A browser with one page, which takes what the machine has. It ends when it is dropped.
 pub struct Browser {
     driver: Child,
     port: u16,
     session: String,
     _profile: TempDir,
+    _alone: Turn,
 }
 
 /// A window, whether the system is dark, and how many pixels of a picture one of the page becomes.
@@ -54,6 +57,7 @@ pub const README: Look = Look { scale: 0.75, ..LIGHT };
 
 impl Browser {
     pub fn start() -> Self {
+        let alone = machine::alone();
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -75,7 +79,8 @@ impl Browser {
             "goog:loggingPrefs": { "browser": "ALL" },
         });
         let port = port.expect("chromedriver names its port");
-        let mut browser = Self { driver, port, session: String::new(), _profile: profile };
+        let mut browser =
+            Self { driver, port, session: String::new(), _profile: profile, _alone: alone };
         let begun =
             browser.ask("POST", "/session", &json!({"capabilities": {"alwaysMatch": wanted}}));
         browser.session = format!("/session/{}", begun["sessionId"].as_str().unwrap());

@@ -19,7 +19,8 @@ pub fn graph() -> OperatorGraph {
     tara::PROTOCOL.graph(&Config::new(ReplicaId(0), 3))
 }
 
-/// The frame of `replica` that is the one with this `number`, a quarter of a second after the one before.
+/// The frame of `replica` that is the one with this `number`, a quarter of a second after the one
+/// before.
 ///
 /// View 1 begins with frame 20, and replica 2 votes late.
 pub fn frame(replica: u64, number: u64) -> Frame {

@@ -1,13 +1,13 @@
 //! The page of a real cluster of processes.
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::cluster::Cluster;
+use crate::answers::body;
+use crate::support::http::get;
+use crate::support::{Cluster, machine};
 use browser::{Browser, DARK, LIGHT, README};
 use serde_json::Value;
 
@@ -16,13 +16,8 @@ use super::browser;
 /// How soon the page must show that another replica leads.
 const SHOWN_WITHIN: Duration = Duration::from_secs(3);
 
-fn ask(address: SocketAddr, path: &str) -> Option<Value> {
-    let mut socket = TcpStream::connect(address).ok()?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n");
-    socket.write_all(request.as_bytes()).ok()?;
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).ok()?;
-    serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+fn latest_frame(cluster: &Cluster, replica: usize) -> Value {
+    body(&get(cluster.admin(replica), "/v1/frame"))
 }
 
 /// The names of a frame's operators that are not timely's own.
@@ -50,6 +45,7 @@ fn work(cluster: &Cluster, replica: usize, ending: &AtomicBool) {
 #[test]
 #[ignore = "needs Chromium"]
 fn a_killed_leader_is_seen_and_the_next_view_shown_at_once() {
+    let _alone = machine::alone();
     let cluster = Cluster::start(3, &[]);
     let ending = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -87,7 +83,7 @@ fn watch(cluster: &Cluster) {
     let witness = open_at_a_follower(&browser, cluster);
     browser.press("a");
     browser.wait("document.querySelectorAll('#graph .node').length > 15");
-    let frame = ask(cluster.admin(witness), "/v1/frame").unwrap();
+    let frame = latest_frame(cluster, witness);
     assert_eq!(drawn(&browser), operators(&frame));
     browser.press("a");
     // Enough for the charts to show something.
@@ -109,7 +105,7 @@ fn watch(cluster: &Cluster) {
     browser.screenshot("readme");
 
     let old = leader(&browser).expect("somebody leads");
-    let view = &ask(cluster.admin(witness), "/v1/frame").unwrap()["status"]["view"];
+    let view = &latest_frame(cluster, witness)["status"]["view"];
     let next = format!(
         "[...document.querySelectorAll('#cluster .card[data-state=leader] .view')].some(shown => \
          Number(shown.innerText.replace(/\\D/g, '')) > {view})"

@@ -1,4 +1,4 @@
-//! A node that is none: it serves the page, and tells it what a test wants.
+//! A stand-in for a node: it serves the page, and tells it what a test wants.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};

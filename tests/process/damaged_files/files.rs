@@ -1,4 +1,4 @@
-//! Which files a replica has, and what is done to them.
+//! The files of a replica, and all that is done to them.
 
 use std::fmt;
 use std::fs;
@@ -105,13 +105,4 @@ impl fmt::Display for Case {
         let name = self.path.file_name().unwrap_or_default();
         write!(f, "{} ({}): {}", self.kind, Path::new(name).display(), self.harm)
     }
-}
-
-/// The files of a data directory whose names begin so, oldest first.
-pub fn named(data: &Path, prefix: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(data).unwrap().map(|entry| entry.unwrap().path());
-    let fits = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(prefix);
-    let mut paths: Vec<_> = entries.filter(fits).collect();
-    paths.sort();
-    paths
 }

@@ -8,17 +8,20 @@ use serde_json::Value;
 use taraflow::kv::resp::RespReply;
 use tempfile::TempDir;
 
-use super::files::{Case, Subject, named};
-use super::{Outcome, copy};
-use crate::support::cluster::{taraflow, wait_until};
+use super::Outcome;
+use super::files::{Case, Subject};
+use crate::support::files::{copy, named};
 use crate::support::nodes::{Nodes, REPLICAS};
-use crate::support::requests::Line;
+use crate::support::redis::RedisConnection;
+use crate::support::{taraflow, wait_until};
 
-/// A cluster that has had four lives, its files as the last one left them, and what they are exchanged for.
+/// A cluster that has had four lives, its files as the last one left them, and what they are
+/// exchanged for.
 pub struct Lives {
     nodes: Nodes,
     keys: usize,
-    /// The files of this cluster, those in the middle of its last life, and those of another cluster.
+    /// The files of this cluster, those in the middle of its last life, and those of another
+    /// cluster.
     kept: TempDir,
     older: TempDir,
     other: TempDir,
@@ -57,7 +60,8 @@ impl Lives {
         let (foreign, older) = (of(&self.other, who), of(&self.older, who));
         let mut subjects = Vec::new();
         let data = self.data(who);
-        // In a directory of journal and checkpoints, the counterpart of a file is at the same place in a row.
+        // In a directory of journal and checkpoints, the counterpart of a file is at the same place
+        // in a row.
         let mut add = |kind, prefix: &str, chosen: &dyn Fn(usize) -> Option<usize>| {
             let at = |data: &Path| {
                 let files = named(data, prefix);
@@ -154,7 +158,7 @@ impl Lives {
         let names = (0..self.keys).map(|key| format!("key:{key}"));
         let words: Vec<_> = std::iter::once("MGET".to_owned()).chain(names).collect();
         let words: Vec<_> = words.iter().map(String::as_str).collect();
-        let found = Line::to(self.nodes.clients(index)).patient().ask(&words);
+        let found = RedisConnection::to(self.nodes.clients(index)).patient().ask(&words);
         let values = (0..self.keys).map(|key| RespReply::Bulk(Some(key.to_string().into())));
         assert_eq!(
             found,
@@ -185,8 +189,8 @@ impl Lives {
     }
 }
 
-/// A cluster's four lives. Its files are kept at two places: in the middle of the last life, if that is
-/// wanted, and after it. How many keys were acknowledged.
+/// A cluster's four lives. Its files are kept at two places: in the middle of the last life, if
+/// that is wanted, and after it. How many keys were acknowledged.
 fn live(checkpoint_every: u64, half_way: Option<&Path>, end: &Path) -> (Nodes, usize) {
     let mut nodes = Nodes::make(false, checkpoint_every);
     let mut keys = 0..0;
@@ -212,9 +216,9 @@ fn live(checkpoint_every: u64, half_way: Option<&Path>, end: &Path) -> (Nodes, u
 }
 
 fn write(nodes: &Nodes, keys: Range<usize>) {
-    let mut line = Line::to(nodes.clients(0)).patient();
+    let mut redis = RedisConnection::to(nodes.clients(0)).patient();
     for key in keys {
-        let said = line.ask(&["SET", &format!("key:{key}"), &key.to_string()]);
+        let said = redis.ask(&["SET", &format!("key:{key}"), &key.to_string()]);
         assert_eq!(said, Some(RespReply::Simple(b"OK".to_vec())));
     }
 }

@@ -1,16 +1,16 @@
-//! Every file a replica has, harmed in every way, under a cluster of processes: the replica serves with all
-//! that was acknowledged, or it alone refuses to start, in words that help, and all commands agree.
+//! Every file a replica has, harmed in every way, under a cluster of processes: the replica serves
+//! with all that was acknowledged, or it alone refuses to start, in words that help, and all
+//! commands agree.
 //!
-//! What is not tried, since nothing can notice it: an older copy of all of a replica's data at once.
+//! Not tried, since nothing can notice it: an older copy of all of a replica's data at once.
 
 mod files;
 mod lives;
 
-use std::fs;
 use std::path::Path;
 
-use crate::support::cluster::{taraflow, wait_for_word};
 use crate::support::nodes::REPLICAS;
+use crate::support::{taraflow, told, wait_for};
 use files::Case;
 use lives::Lives;
 use serde_json::Value;
@@ -80,7 +80,8 @@ fn start(lives: &mut Lives, who: usize, case: &Case) -> Outcome {
             assert_eq!(checked.0, code, "{case}: {}", checked.1);
             if case.is_data() {
                 assert_eq!(verified.0, Some(7), "{case}: {}", verified.1);
-                // Whose data it is, is guessed by who only looks; so another file may be wrong to him.
+                // Whose data it is, is guessed by who only looks; so another file may be wrong to
+                // him.
                 assert!(case.names_what_is_wrong(&checked.1), "{case}: {}", checked.1);
             } else {
                 assert_eq!(checked.1, format!("taraflow: {why}\n"), "{case}");
@@ -104,7 +105,7 @@ fn start(lives: &mut Lives, who: usize, case: &Case) -> Outcome {
 
 /// Waits until the doctor ends with this code.
 fn doctor_ends_with(code: i32, lives: &Lives, what: &str) {
-    wait_for_word(what, || match doctor(lives) {
+    wait_for(what, || match doctor(lives) {
         (Some(found), _) if found == code => Ok(()),
         (_, said) => Err(said),
     });
@@ -116,20 +117,6 @@ fn doctor(lives: &Lives) -> (Option<i32>, String) {
 
 /// What a command says of a place, and its exit code.
 fn tell(words: &[&str], place: &Path) -> (Option<i32>, String) {
-    let output = taraflow().args(words).arg(place).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout) + &text(output.stderr))
-}
-
-/// Copies all files in a directory, and in those below it.
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy(&entry.path(), &to),
-            false => drop(fs::copy(entry.path(), to).unwrap()),
-        }
-    }
+    let (code, out, said) = told(taraflow().args(words).arg(place).output().unwrap());
+    (code, out + &said)
 }

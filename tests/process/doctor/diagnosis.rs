@@ -1,4 +1,4 @@
-//! What `taraflow doctor` says of a cluster.
+//! `taraflow doctor`, as a test asks it.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::cluster::{PATIENCE, taraflow};
+use crate::support::{PATIENCE, taraflow};
 
 /// Whom it asks.
 pub struct Doctor {

@@ -23,7 +23,8 @@ impl Gate {
     }
 }
 
-/// Opens gates in the end, however that comes: a cluster is dropped once its threads have come back.
+/// Opens gates in the end, however that comes: a cluster is dropped once its threads have come
+/// back.
 pub struct Opened<'a>(pub &'a [Gate]);
 
 impl Drop for Opened<'_> {

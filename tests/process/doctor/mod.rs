@@ -1,4 +1,4 @@
-//! Failures are planted in clusters that run, and `taraflow doctor` must name the cause of each.
+//! Failures planted in clusters that run: `taraflow doctor` must name the cause of each.
 
 mod diagnosis;
 mod machines;

@@ -9,8 +9,8 @@ use rustix::process::Signal;
 use super::diagnosis::Doctor;
 use super::machines::Raised;
 use crate::support::nodes::Nodes;
-use crate::support::proxy::Weather;
-use crate::support::requests::Line;
+use crate::support::proxy::Condition;
+use crate::support::redis::RedisConnection;
 use crate::support::shim::Shim;
 
 /// Three replicas of which nothing is wrong.
@@ -22,9 +22,9 @@ fn start() -> (Nodes, Doctor) {
 }
 
 /// Changes the links of which `chosen` holds, by the replicas they lead from and to.
-fn weather(nodes: &Nodes, weather: Weather, chosen: impl Fn(usize, usize) -> bool) {
+fn set_links(nodes: &Nodes, condition: Condition, chosen: impl Fn(usize, usize) -> bool) {
     for proxy in nodes.proxies().iter().filter(|proxy| chosen(proxy.from, proxy.to)) {
-        proxy.set(weather);
+        proxy.set(condition);
     }
 }
 
@@ -34,9 +34,9 @@ fn under_load(nodes: &Nodes, index: usize, bytes: usize, work: impl FnOnce()) {
     thread::scope(|scope| {
         let _over = Raised(&over);
         scope.spawn(|| {
-            let (mut line, value) = (Line::to(address), "x".repeat(bytes));
+            let (mut redis, value) = (RedisConnection::to(address), "x".repeat(bytes));
             while !over.load(Ordering::Relaxed) {
-                let _ = line.ask(&["SET", "load", &value]);
+                let _ = redis.ask(&["SET", "load", &value]);
                 thread::sleep(Duration::from_millis(1));
             }
         });
@@ -70,12 +70,12 @@ fn a_peer_that_takes_nothing_is_named_while_the_queue_for_it_fills() {
     let (nodes, doctor) = start();
 
     under_load(&nodes, 0, 1 << 19, || {
-        weather(&nodes, Weather::Stuck, |from, to| (from, to) == (0, 2));
+        set_links(&nodes, Condition::Stuck, |from, to| (from, to) == (0, 2));
         doctor.until(5, &["the link from replica 0 to replica 2 is nearly full: "]);
         let said = doctor.until(5, &["the link from replica 0 to replica 2 is down"]);
         assert!(said.contains("last fault: no byte was taken for 3 s"), "{said}");
     });
-    weather(&nodes, Weather::Fair, |_, _| true);
+    set_links(&nodes, Condition::Sound, |_, _| true);
     doctor.until_well();
 }
 
@@ -110,7 +110,7 @@ fn of_two_replicas_left_the_one_whose_votes_are_lost_is_named_with_its_link() {
     let (mut nodes, doctor) = start();
     nodes.kill(2);
 
-    weather(&nodes, Weather::Cut, |from, to| (from, to) == (1, 0));
+    set_links(&nodes, Condition::Cut, |from, to| (from, to) == (1, 0));
 
     under_load(&nodes, 0, 10, || {
         let deaf = "replica 0 does not hear replica 1: the link from there is down (last fault: ";
@@ -124,16 +124,16 @@ fn a_replica_that_hears_nobody_is_told_from_one_that_nobody_hears() {
     let (nodes, doctor) = start();
 
     under_load(&nodes, 0, 10, || {
-        weather(&nodes, Weather::Cut, |_, to| to == 2);
+        set_links(&nodes, Condition::Cut, |_, to| to == 2);
         let deaf = "replica 2 does not hear replica 0: the link from there is down";
         doctor.until(5, &["replica 2 is cut off, and ", "behind: it hears 0 of the 2 other", deaf]);
 
-        weather(&nodes, Weather::Fair, |_, to| to == 2);
-        weather(&nodes, Weather::Cut, |from, _| from == 2);
+        set_links(&nodes, Condition::Sound, |_, to| to == 2);
+        set_links(&nodes, Condition::Cut, |from, _| from == 2);
         let words = ["replica 2 is ", "slots behind, and has not moved for ", "they do not hear"];
         let said = doctor.until(5, &words);
         assert!(said.contains("catch_up waits for decided slots of replicas 0 and 1"), "{said}");
     });
-    weather(&nodes, Weather::Fair, |_, _| true);
+    set_links(&nodes, Condition::Sound, |_, _| true);
     doctor.until_well();
 }

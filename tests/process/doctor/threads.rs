@@ -15,7 +15,8 @@ use taraflow::web::admin::{Admin, AdminConfig};
 
 use super::diagnosis::Doctor;
 use super::machines::{Counter, Gate, Opened, Raised};
-use crate::support::cluster::{PATIENCE, get, wait_until};
+use crate::support::http::get;
+use crate::support::{PATIENCE, wait_until};
 
 /// Three replicas, of which number `i` runs the `i`-th application that is made.
 fn start(

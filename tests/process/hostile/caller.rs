@@ -1,6 +1,5 @@
 //! Somebody who dials a replica and keeps to no rules.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -12,7 +11,8 @@ use taraflow::links::frame::{Inbox, Outbox};
 use taraflow::links::hello::{Common, Hello, HelloReply};
 use taraflow::model::types::ReplicaId;
 
-use crate::support::cluster::{Cluster, PATIENCE, wait_until};
+use crate::support::system;
+use crate::support::{Cluster, PATIENCE, wait_until};
 
 /// A plain connection.
 pub struct Caller {
@@ -35,7 +35,8 @@ impl Caller {
         Self::welcomed(address, &Hello::of_client(None, None))
     }
 
-    /// Dials replica 0 and is let in as `replica`, which a plain link cannot tell from the true one.
+    /// Dials replica 0 and is let in as `replica`, which a plain link cannot tell from the true
+    /// one.
     pub fn replica(cluster: &Cluster, replica: u16) -> Self {
         let hello = Hello::of_replica(ReplicaId(replica), ReplicaId(0), &common(cluster));
         Self::welcomed(cluster.links(0), &hello)
@@ -134,26 +135,14 @@ impl Health {
     }
 
     /// The memory of replica `index`, in MiB.
-    pub fn memory(&self, index: usize) -> u64 {
-        let path = format!("/proc/{}/status", self.pids[index].as_raw_nonzero());
-        let status = fs::read_to_string(path).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() >> 10
+    pub fn memory(&self, index: usize) -> usize {
+        system::memory(self.pids[index]) >> 20
     }
 
     /// The processor time that replica `index` takes while `during` passes, of one core.
     pub fn load(&self, index: usize, during: Duration) -> f64 {
-        let before = self.processor_time(index);
+        let before = system::processor_time(self.pids[index]);
         std::thread::sleep(during);
-        (self.processor_time(index) - before) / during.as_secs_f64()
-    }
-
-    fn processor_time(&self, index: usize) -> f64 {
-        let path = format!("/proc/{}/stat", self.pids[index].as_raw_nonzero());
-        let stat = fs::read_to_string(path).unwrap();
-        let (_, fields) = stat.rsplit_once(')').unwrap();
-        let fields: Vec<&str> = fields.split_whitespace().collect();
-        let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum();
-        ticks as f64 / 100.0
+        (system::processor_time(self.pids[index]) - before) / during.as_secs_f64()
     }
 }

@@ -1,4 +1,4 @@
-//! Too many, too slow, too greedy.
+//! Connections that are too many, too slow, or too greedy.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -10,7 +10,8 @@ use taraflow::model::batch::{Answer, Packer, Request};
 use taraflow::model::types::ClientId;
 
 use super::caller::{Caller, Health};
-use crate::support::cluster::{Cluster, wait_until};
+use crate::support::machine;
+use crate::support::{Cluster, wait_until};
 
 /// Lets this process have as many connections as the system allows.
 fn allow_crowds() {
@@ -39,6 +40,7 @@ fn p99(cluster: &Cluster) -> Duration {
 
 #[test]
 fn a_crowd_that_says_nothing_or_says_it_slowly_holds_up_nobody() {
+    let _alone = machine::alone();
     allow_crowds();
     let cluster = Cluster::start(3, &["--plain"]);
     let health = Health::of(&cluster);

@@ -17,7 +17,7 @@ use taraflow::model::checkpoint::Checkpoint;
 use taraflow::model::types::{ClientId, ReplicaId, Slot, View};
 
 use super::caller::{Caller, Health, common};
-use crate::support::cluster::{Cluster, wait_until};
+use crate::support::{Cluster, wait_until};
 
 /// Pseudo-random numbers: the same on every run.
 struct Dice(u64);

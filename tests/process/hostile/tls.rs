@@ -3,7 +3,6 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Arc;
 
 use rustls::crypto::ring;
@@ -16,7 +15,7 @@ use taraflow::links::tls::name_of;
 use taraflow::model::types::ReplicaId;
 
 use super::caller::{Caller, Health, common};
-use crate::support::cluster::{Cluster, PATIENCE, taraflow, wait_until};
+use crate::support::{Cluster, PATIENCE, init, wait_until};
 
 /// A certificate and its key.
 type Papers = (PathBuf, PathBuf);
@@ -25,8 +24,8 @@ fn papers(directory: &Path, certificate: &str, key: &str) -> Option<Papers> {
     Some((directory.join(certificate), directory.join(key)))
 }
 
-/// Says `hello` to replica 0 with `papers`, and what came back; nothing when the connection was ended
-/// without a word.
+/// Says `hello` to replica 0 with `papers`, and what came back; nothing when the connection was
+/// ended without a word.
 fn say(cluster: &Cluster, papers: Option<Papers>, hello: &Hello) -> Option<HelloReply> {
     let authority = cluster.directory().join("ca.pem");
     let mut roots = RootCertStore::empty();
@@ -71,13 +70,7 @@ fn only_the_certificate_of_whom_one_says_to_be_opens_the_door() {
     let home = cluster.directory();
     let foreign = tempfile::tempdir().unwrap();
     let foreign = foreign.path().join("cluster");
-    let made = taraflow()
-        .args(["cluster", "init", "--dir"])
-        .arg(&foreign)
-        .stdout(Stdio::null())
-        .status()
-        .unwrap();
-    assert!(made.success());
+    init(&foreign, &[]);
     let client = Hello::of_client(None, None);
     let replica = |index| Hello::of_replica(ReplicaId(index), ReplicaId(0), &common(&cluster));
     let of_client = || papers(&home, "client.pem", "client-key.pem");

@@ -1,5 +1,5 @@
-//! Everything at once: what clients have seen is what one copy would have told them, and all replicas
-//! end up with the same state.
+//! Everything at once: what clients have seen is what one copy would have told them, and all
+//! replicas end up with the same state.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,9 +14,9 @@ use taraflow::kv::resp::RespReply;
 use super::clients::{APPENDED, Client, KEYS, is_counter, name, seen, settle_appends};
 use super::faults::Nemesis;
 use super::submits::count_until;
-use crate::support::cluster::taraflow;
 use crate::support::nodes::{Nodes, REPLICAS};
-use crate::support::requests::Line;
+use crate::support::redis::RedisConnection;
+use crate::support::taraflow;
 
 const CLIENTS: u64 = 6;
 
@@ -49,13 +49,13 @@ impl Run {
         let history = told_by_all(&nodes, history, began);
         assert_eq!(check(&history), Verdict::Linearizable, "seed {seed}");
         no_increment_is_lost_or_done_twice(&history);
-        let total = Line::to(nodes.clients(0)).patient().ask(&["GET", "submitted"]);
+        let total = RedisConnection::to(nodes.clients(0)).patient().ask(&["GET", "submitted"]);
         assert_eq!(total, Some(RespReply::Bulk(Some(submitted.to_string().into_bytes()))));
         states_are_equal(&mut nodes);
     }
 
-    /// Does what the nemesis likes to replicas that work, and heals them; what clients have seen meanwhile,
-    /// and how many commands `submit` has submitted.
+    /// Does what the nemesis likes to replicas that work, and heals them; what clients have seen
+    /// meanwhile, and how many commands `submit` has submitted.
     fn disturb(
         &self,
         nodes: &mut Nodes,
@@ -100,10 +100,10 @@ fn told_by_all(nodes: &Nodes, mut history: Vec<Operation>, began: Instant) -> Ve
     let mut told: BTreeMap<u64, RespReply> = BTreeMap::new();
     let now = began.elapsed().as_nanos() as u64;
     for index in 0..REPLICAS {
-        let mut line = Line::to(nodes.clients(index)).patient();
+        let mut redis = RedisConnection::to(nodes.clients(index)).patient();
         for key in 0..KEYS {
             let call = began.elapsed().as_nanos() as u64;
-            let reply = line.ask(&["GET", &name(key)]).unwrap();
+            let reply = redis.ask(&["GET", &name(key)]).unwrap();
             let seen = seen(Action::Get, reply.clone());
             let answer = Some((began.elapsed().as_nanos() as u64, seen));
             history.push(Operation { key, call, action: Action::Get, answer });
@@ -148,7 +148,8 @@ fn no_increment_is_lost_or_done_twice(history: &[Operation]) {
     }
 }
 
-/// Ends all replicas, and looks at what they leave: sound journals, and equal digests at equal slots.
+/// Ends all replicas, and looks at what they leave: sound journals, and equal digests at equal
+/// slots.
 fn states_are_equal(nodes: &mut Nodes) {
     let mut digests: BTreeMap<u64, Vec<Value>> = BTreeMap::new();
     for index in 0..REPLICAS {

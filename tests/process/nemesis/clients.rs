@@ -11,7 +11,7 @@ use taraflow::hosts::simulation::linearizability::{
 };
 use taraflow::kv::resp::RespReply;
 
-use crate::support::requests::Line;
+use crate::support::redis::RedisConnection;
 
 /// Keys that hold texts, counters after them, and one that is only appended to.
 const TEXTS: u64 = 3;
@@ -46,12 +46,12 @@ impl Client<'_> {
 
     /// Asks until it is enough; all it asked, and saw.
     pub fn run(mut self) -> Vec<Operation> {
-        let mut line = Line::to(*self.random.pick(&self.replicas));
+        let mut redis = RedisConnection::to(*self.random.pick(&self.replicas));
         let mut history = Vec::new();
         while !self.enough.load(Ordering::Relaxed) {
             thread::sleep(Self::THOUGHT);
-            if self.random.chance(20_000) || !line.is_connected() {
-                line = Line::to(*self.random.pick(&self.replicas));
+            if self.random.chance(20_000) || !redis.is_connected() {
+                redis = RedisConnection::to(*self.random.pick(&self.replicas));
                 continue;
             }
             let key = self.random.below(KEYS);
@@ -59,10 +59,10 @@ impl Client<'_> {
             let (action, words) = draw(key, &token, &mut self.random);
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
             let call = self.now();
-            let reply = line.ask(&words);
+            let reply = redis.ask(&words);
             let answer = reply.map(|reply| (self.now(), seen(action, reply)));
             if answer.is_none() {
-                line = Line::to(*self.random.pick(&self.replicas));
+                redis = RedisConnection::to(*self.random.pick(&self.replicas));
             }
             history.push(Operation { key, call, action, answer });
         }
@@ -92,9 +92,10 @@ fn draw(key: u64, token: &str, random: &mut Random) -> (Action, Vec<String>) {
     (action, words)
 }
 
-/// Settles what became of appends without an answer, for which the checker would have to try all ways. The
-/// key is only ever appended to, and no two tokens are the same, so what it holds in the end, before `now`,
-/// tells of each whether it took effect, and what its client would have been told.
+/// Settles what became of appends without an answer, for which the checker would have to try all
+/// ways. The key is only ever appended to, and no two tokens are the same, so what it holds in the
+/// end, before `now`, tells of each whether it took effect, and what its client would have been
+/// told.
 pub fn settle_appends(history: &mut Vec<Operation>, held: &str, now: u64) {
     let mut length = 0;
     let mut effects = Vec::new();

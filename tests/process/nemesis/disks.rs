@@ -7,24 +7,24 @@ use std::time::{Duration, Instant};
 
 use taraflow::kv::resp::RespReply;
 
-use crate::support::cluster::wait_until;
 use crate::support::nodes::{Nodes, REPLICAS};
-use crate::support::requests::Line;
+use crate::support::redis::RedisConnection;
 use crate::support::shim::Shim;
+use crate::support::wait_until;
 
 /// How soon a replica must be of use again once its disk has room.
 const RESUMES_WITHIN: Duration = Duration::from_secs(10);
 
 /// Counts up by one; says what the counter holds then, if that is known.
-fn increment(line: &mut Line) -> Option<i64> {
-    match line.ask(&["INCR", "counter"])? {
+fn increment(redis: &mut RedisConnection) -> Option<i64> {
+    match redis.ask(&["INCR", "counter"])? {
         RespReply::Integer(count) => Some(count),
         other => panic!("INCR was answered {other:?}"),
     }
 }
 
-/// Has the `count`-th sync of a replica fail while only it and one other are there, so that each answer
-/// depends on it; then leaves it alone with the third, which has seen nothing of that.
+/// Has the `count`-th sync of a replica fail while only it and one other are there, so that each
+/// answer depends on it; then leaves it alone with the third, which has seen nothing of that.
 fn a_sync_fails(nodes: &mut Nodes, shim: &Shim, count: u64) {
     let victim = count as usize % REPLICAS;
     let (witness, third) = ((victim + 1) % REPLICAS, (victim + 2) % REPLICAS);
@@ -33,11 +33,11 @@ fn a_sync_fails(nodes: &mut Nodes, shim: &Shim, count: u64) {
     shim.start(nodes, victim, Some(count));
 
     let (mut answered, mut asked) = (0, 0);
-    let mut lines = [victim, witness].map(|index| Line::to(nodes.clients(index)));
+    let mut both = [victim, witness].map(|index| RedisConnection::to(nodes.clients(index)));
     wait_until(&format!("sync {count} fails"), || {
-        for line in &mut lines {
-            asked += i64::from(line.is_connected());
-            answered = increment(line).unwrap_or(answered).max(answered);
+        for redis in &mut both {
+            asked += i64::from(redis.is_connected());
+            answered = increment(redis).unwrap_or(answered).max(answered);
         }
         nodes.has_ended(victim).is_some()
     });
@@ -48,8 +48,8 @@ fn a_sync_fails(nodes: &mut Nodes, shim: &Shim, count: u64) {
     nodes.start(third);
     nodes.all_serve();
 
-    let mut line = Line::to(nodes.clients(third)).patient();
-    let total = increment(&mut line).unwrap();
+    let mut redis = RedisConnection::to(nodes.clients(third)).patient();
+    let total = increment(&mut redis).unwrap();
     assert!(total > answered, "sync {count}: {answered} was answered, and it is {total}");
     eprintln!("sync {count}: {asked} asked, {answered} answered, then {total}");
     nodes.start(witness);
@@ -78,15 +78,15 @@ fn none_of_the_first_fifty_syncs_may_fail_unnoticed() {
 
 /// Counts while replica 0 waits for room and after; `fill` and `make_room` are done to its disk.
 fn a_disk_is_full_for_a_while(nodes: &mut Nodes, fill: impl FnOnce(), make_room: impl FnOnce()) {
-    let mut own = Line::to(nodes.clients(0));
-    let mut other = Line::to(nodes.clients(1)).patient();
+    let mut own = RedisConnection::to(nodes.clients(0));
+    let mut other = RedisConnection::to(nodes.clients(1)).patient();
     let before = increment(&mut own).unwrap();
     fill();
     wait_until("it is fenced", || {
         let _ = own.ask(&["SET", "ballast", &"x".repeat(1 << 16)]);
         nodes.status(0)["fenced"] == true
     });
-    let mut late = Line::to(nodes.clients(0)).patient();
+    let mut late = RedisConnection::to(nodes.clients(0)).patient();
     assert!(late.ask(&["PING"]).is_some(), "that needs no log");
     let asked = Instant::now();
     assert_eq!(late.ask(&["GET", "ballast"]), None);

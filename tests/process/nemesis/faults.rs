@@ -1,4 +1,4 @@
-//! What goes wrong during a run, drawn from a seed, and how it is put right.
+//! The faults of a run, drawn from a seed, and their repair.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitStatus;
@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use taraflow::hosts::simulation::Random;
 
 use crate::support::nodes::{Nodes, REPLICAS};
-use crate::support::proxy::{Mishap, Weather};
+use crate::support::proxy::{Condition, Mishap};
 use crate::support::shim::Shim;
 
 /// Owns what has gone wrong and is not put right.
@@ -25,8 +25,8 @@ pub struct Nemesis {
     /// Those on a disk one of whose syncs will fail, and when those without room have some again.
     failing: BTreeSet<usize>,
     full_until: BTreeMap<usize, Instant>,
-    /// When the sky clears over each link.
-    clear_at: BTreeMap<usize, Instant>,
+    /// When each link is sound again.
+    sound_at: BTreeMap<usize, Instant>,
     began: Instant,
     /// How often each kind of thing has gone wrong.
     pub acts: BTreeMap<&'static str, u64>,
@@ -44,7 +44,7 @@ impl Nemesis {
             shim: Shim::build(),
             failing: BTreeSet::new(),
             full_until: BTreeMap::new(),
-            clear_at: BTreeMap::new(),
+            sound_at: BTreeMap::new(),
             began: Instant::now(),
             acts: BTreeMap::new(),
         }
@@ -136,8 +136,8 @@ impl Nemesis {
         for (index, _) in self.full_until.extract_if(.., |_, until| is_over(*until)) {
             self.shim.iter().for_each(|shim| shim.fill(index, false));
         }
-        for (link, _) in self.clear_at.extract_if(.., |_, until| is_over(*until)) {
-            nodes.proxies()[link].set(Weather::Fair);
+        for (link, _) in self.sound_at.extract_if(.., |_, until| is_over(*until)) {
+            nodes.proxies()[link].set(Condition::Sound);
         }
     }
 
@@ -145,11 +145,11 @@ impl Nemesis {
         let victim = self.random.below(REPLICAS as u64) as usize;
         let links = nodes.proxies().len();
         let link = self.random.below(links as u64) as usize;
-        let weather = match self.random.below(4) {
-            0 => Weather::Slow(self.within(1..80)),
-            1 => Weather::Stuck,
-            2 => Weather::Lossy,
-            _ => Weather::Cut,
+        let condition = match self.random.below(4) {
+            0 => Condition::Slow(self.within(1..80)),
+            1 => Condition::Stuck,
+            2 => Condition::Lossy,
+            _ => Condition::Cut,
         };
         let between = |nodes: &Nodes, is_hit: &dyn Fn(usize, usize) -> bool| -> Vec<usize> {
             let proxies = nodes.proxies().iter().enumerate();
@@ -167,17 +167,17 @@ impl Nemesis {
             4..=5 => self.pause(nodes, victim, until),
             6 => {
                 let hit = between(nodes, &|from, to| from == victim || to == victim);
-                self.darken(nodes, &hit, weather, until, "isolated")
+                self.disturb(nodes, &hit, condition, until, "isolated")
             }
             7 => {
                 let hit = between(nodes, &|from, _| from == victim);
-                self.darken(nodes, &hit, weather, until, "mute")
+                self.disturb(nodes, &hit, condition, until, "mute")
             }
             8 => {
                 let hit = between(nodes, &|_, to| to == victim);
-                self.darken(nodes, &hit, weather, until, "deaf")
+                self.disturb(nodes, &hit, condition, until, "deaf")
             }
-            9 => self.darken(nodes, &[link], weather, until, "link"),
+            9 => self.disturb(nodes, &[link], condition, until, "link"),
             10..=11 => self.fill(victim, until),
             _ => {
                 let mishap = *self.random.pick(&[Mishap::Flip, Mishap::Close, Mishap::HalfOpen]);
@@ -187,21 +187,21 @@ impl Nemesis {
         };
         let lasts = until.saturating_duration_since(Instant::now()).as_millis();
         let at = self.began.elapsed().as_secs_f64();
-        eprintln!("[{at:.3} s] {act}: replica {victim}, link {link}, {weather:?}, {lasts} ms");
+        eprintln!("[{at:.3} s] {act}: replica {victim}, link {link}, {condition:?}, {lasts} ms");
         *self.acts.entry(act).or_default() += 1;
     }
 
-    fn darken(
+    fn disturb(
         &mut self,
         nodes: &Nodes,
         links: &[usize],
-        weather: Weather,
+        condition: Condition,
         until: Instant,
         act: &'static str,
     ) -> &'static str {
         for &link in links {
-            nodes.proxies()[link].set(weather);
-            self.clear_at.insert(link, until);
+            nodes.proxies()[link].set(condition);
+            self.sound_at.insert(link, until);
         }
         act
     }

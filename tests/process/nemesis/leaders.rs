@@ -1,4 +1,4 @@
-//! How long clients wait when a leader goes.
+//! The time that clients wait when a leader goes.
 
 use std::ops::AddAssign;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use taraflow::kv::resp::RespReply;
 
-use crate::support::cluster::wait_until;
+use crate::support::machine;
 use crate::support::nodes::{Nodes, REPLICAS};
-use crate::support::requests::Line;
+use crate::support::redis::RedisConnection;
+use crate::support::wait_until;
 
 /// How long a leader is waited for before it is suspected: the default.
 const SUSPECT_AFTER: Duration = Duration::from_millis(300);
@@ -28,15 +29,16 @@ impl AddAssign for Counts {
     }
 }
 
-/// Counts through each replica, one increment at a time, while `disturb` does what it does and a little
-/// longer. Says what became of that, and the longest time that one who asks replica `at` waited.
+/// Counts through each replica, one increment at a time, while `disturb` does what it does and a
+/// little longer. Says what became of that, and the longest time that one who asks replica `at`
+/// waited.
 fn counting(nodes: &mut Nodes, at: usize, disturb: impl FnOnce(&mut Nodes)) -> (Counts, Duration) {
     let enough = AtomicBool::new(false);
     let (mut counts, mut gap) = (Counts::default(), Duration::ZERO);
     thread::scope(|scope| {
         let spawn = |index: usize| {
-            let line = Line::to(nodes.clients(index)).patient();
-            scope.spawn(|| count(line, &enough))
+            let redis = RedisConnection::to(nodes.clients(index)).patient();
+            scope.spawn(|| count(redis, &enough))
         };
         let clients: Vec<_> = (0..REPLICAS).map(spawn).collect();
         thread::sleep(Duration::from_millis(200));
@@ -55,12 +57,12 @@ fn counting(nodes: &mut Nodes, at: usize, disturb: impl FnOnce(&mut Nodes)) -> (
     (counts, gap)
 }
 
-fn count(mut line: Line, enough: &AtomicBool) -> (Counts, Duration) {
+fn count(mut redis: RedisConnection, enough: &AtomicBool) -> (Counts, Duration) {
     let (mut counts, mut longest, mut heard_at) =
         (Counts::default(), Duration::ZERO, Instant::now());
     while !enough.load(Ordering::Relaxed) {
-        counts.asked += i64::from(line.is_connected());
-        if line.ask(&["INCR", "counter"]).is_some() {
+        counts.asked += i64::from(redis.is_connected());
+        if redis.ask(&["INCR", "counter"]).is_some() {
             counts.answered += 1;
             longest = longest.max(heard_at.elapsed());
             heard_at = Instant::now();
@@ -70,9 +72,11 @@ fn count(mut line: Line, enough: &AtomicBool) -> (Counts, Duration) {
     (counts, longest)
 }
 
-/// Has the leader go three times, and come back; the longest gap each time, seen at another replica. Says
-/// which of the three is between the others: this machine may be busy with other things for a while.
+/// Has the leader go three times, and come back; the longest gap each time, seen at another
+/// replica. Says which of the three is between the others: this machine may be busy with other
+/// things for a while.
 fn leaders_go(plain: bool, go: impl Fn(&mut Nodes, usize)) -> Duration {
+    let _alone = machine::alone();
     let mut nodes = Nodes::start_all(plain, 1000);
     let (mut counts, mut gaps) = (Counts::default(), Vec::new());
     for _ in 0..3 {
@@ -92,7 +96,7 @@ fn leaders_go(plain: bool, go: impl Fn(&mut Nodes, usize)) -> Duration {
 }
 
 fn counter(nodes: &Nodes, at: usize) -> i64 {
-    match Line::to(nodes.clients(at)).patient().ask(&["GET", "counter"]) {
+    match RedisConnection::to(nodes.clients(at)).patient().ask(&["GET", "counter"]) {
         Some(RespReply::Bulk(Some(text))) => String::from_utf8(text).unwrap().parse().unwrap(),
         other => panic!("the counter is {other:?}"),
     }

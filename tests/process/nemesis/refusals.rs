@@ -1,25 +1,18 @@
 //! Directories a replica must not start from.
 
-use std::fs::{self, OpenOptions};
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 
-use crate::support::cluster::{taraflow, wait_until};
+use crate::support::files::{copy, flip, named, newest};
 use crate::support::nodes::{Nodes, REPLICAS};
-use crate::support::requests::Line;
+use crate::support::redis::RedisConnection;
+use crate::support::{taraflow, wait_until};
 
 /// Writes through replica 0, enough for some checkpoints.
 fn work(nodes: &Nodes) {
-    let mut line = Line::to(nodes.clients(0)).patient();
+    let mut redis = RedisConnection::to(nodes.clients(0)).patient();
     for number in 0..60 {
-        assert!(line.ask(&["SET", &format!("key:{number}"), "value"]).is_some());
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+        assert!(redis.ask(&["SET", &format!("key:{number}"), "value"]).is_some());
     }
 }
 
@@ -86,30 +79,11 @@ fn two_processes_cannot_be_the_same_replica() {
     assert!(nodes.serves(1));
 }
 
-/// Flips a bit of a file.
-fn flip(file: &Path, at: u64) {
-    let file = OpenOptions::new().read(true).write(true).open(file).unwrap();
-    let mut byte = [0];
-    file.read_exact_at(&mut byte, at).unwrap();
-    file.write_all_at(&[byte[0] ^ 4], at).unwrap();
-}
-
-/// The files of a replica that begin with `prefix` and are whole.
-fn files(directory: &Path, prefix: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<PathBuf> = entries
-        .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(prefix))
-        .filter(|path| path.extension().is_none())
-        .collect();
-    files.sort();
-    files
-}
-
-/// Flips a bit in the newest of the replica's files that begin with `prefix`, so many sixteenths into what
-/// it holds, and starts it. Says whether it refused; where it does not, it must come to be where
-/// the others are.
+/// Flips a bit in the newest of the replica's files that begin with `prefix`, so many sixteenths
+/// into what it holds, and starts it. Says whether it refused; where it does not, it must come to
+/// be where the others are.
 fn is_refused(nodes: &mut Nodes, prefix: &str, sixteenths: u64) -> bool {
-    let file = files(&nodes.data(2), prefix).pop().unwrap();
+    let file = newest(&nodes.data(2), prefix);
     let held = fs::read(&file).unwrap().iter().rposition(|byte| *byte != 0).unwrap();
     let at = held as u64 * sixteenths / 16;
     flip(&file, at);
@@ -134,7 +108,7 @@ fn is_refused(nodes: &mut Nodes, prefix: &str, sixteenths: u64) -> bool {
 fn a_flipped_bit_is_refused_or_does_no_harm() {
     let mut nodes = Nodes::start_all(true, 16);
     work(&nodes);
-    wait_until("a checkpoint is saved", || !files(&nodes.data(2), "checkpoint-").is_empty());
+    wait_until("a checkpoint is saved", || !named(&nodes.data(2), "checkpoint-").is_empty());
     assert!(nodes.end(2).success());
 
     let mut refused = [0, 0];

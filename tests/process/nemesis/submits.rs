@@ -11,9 +11,9 @@ use std::time::Duration;
 use serde_json::Value;
 use taraflow::kv::resp::RespReply;
 
-use crate::support::cluster::{taraflow, wait_until};
 use crate::support::nodes::Nodes;
-use crate::support::requests::Line;
+use crate::support::redis::RedisConnection;
+use crate::support::{taraflow, wait_until};
 
 const COMMANDS: u64 = 60_000;
 
@@ -27,8 +27,8 @@ fn submit(nodes: &Nodes, home: &Path) -> Child {
     command.stdout(replies).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Has `submit` add one to a counter time and again, until it is enough. All of it must have been answered
-/// in the end, once; says how often that was.
+/// Has `submit` add one to a counter time and again, until it is enough. All of it must have been
+/// answered in the end, once; says how often that was.
 pub fn count_until(enough: &AtomicBool, cluster: &Path) -> u64 {
     let home = tempfile::tempdir().unwrap();
     let replies = home.path().join("replies");
@@ -80,13 +80,13 @@ fn commands_are_applied_once_though_leader_and_submit_are_killed() {
 
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
-    let total = Line::to(nodes.clients(2)).patient().ask(&["GET", "submitted"]);
+    let total = RedisConnection::to(nodes.clients(2)).patient().ask(&["GET", "submitted"]);
     assert_eq!(total, Some(RespReply::Bulk(Some(COMMANDS.to_string().into_bytes()))), "{said}");
     replies_are_in_order(&fs::read_to_string(home.path().join("replies")).unwrap(), at);
 }
 
-/// The replies of a run that was killed, the last of which may be cut off, and of one that began after
-/// `at` of them: each counts one further, or is said to have been told before.
+/// The replies of a run that was killed, the last of which may be cut off, and of one that began
+/// after `at` of them: each counts one further, or is said to have been told before.
 fn replies_are_in_order(replies: &str, at: u64) {
     let second = format!("{{\"n\":{},", at + 1);
     let begin = replies.rfind(&second).unwrap();

@@ -1,8 +1,8 @@
 //! The Redis edge against Redis itself: the same commands, compared byte for byte, and Redis's own
-//! clients against our line.
+//! clients against our edge.
 //!
-//! These need the programs of Redis 7.0 (`redis-server`, `redis-cli`, `redis-benchmark`), so they run
-//! only when asked: `cargo test --test redis -- --ignored against`.
+//! These need the programs of Redis 7.0 (`redis-server`, `redis-cli`, `redis-benchmark`), so they
+//! run only when asked: `cargo test --test redis -- --ignored against`.
 
 mod ours;
 mod script;
@@ -19,8 +19,8 @@ fn names_our_limit(expected: &[u8], said: &[u8]) -> bool {
     expected.starts_with(words) && said.starts_with(words)
 }
 
-/// Runs one script on both and compares every reply; the first differences are told together, as one
-/// often leads to others.
+/// Runs one script on both and compares every reply; the first differences are told together, as
+/// one often leads to others.
 fn compare(seed: u64, lines: impl Iterator<Item = String>) -> usize {
     let (mut theirs, mut ours) = (Theirs::start(), Ours::new());
     let (mut compared, mut differences) = (0, String::new());

@@ -1,4 +1,4 @@
-//! Our line before a key-value service, called directly and behind a socket.
+//! Our connection before a key-value service, called directly and behind a socket.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,8 +1,8 @@
 //! Commands to which Redis and we must say the same.
 //!
-//! Left out is what is documented to differ: the order of members, which is compared sorted, what is
-//! drawn by lot, cursors, fractions that 64 bits cannot hold, and how many keys there are while some
-//! have expired.
+//! Left out is what is documented to differ: the order of members, which is compared sorted, what
+//! is drawn by lot, cursors, fractions that 64 bits cannot hold, and how many keys there are while
+//! some have expired.
 
 /// What concerns the connection alone.
 pub const CONNECTION: &[&str] = &[

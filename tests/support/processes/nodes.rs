@@ -1,43 +1,46 @@
-//! Replicas as processes that a test starts, ends and starts again, each link between them through a
-//! proxy.
+//! Replicas as processes that a test starts, ends and starts again, each link between them through
+//! a proxy.
 
 use std::fs::{self, OpenOptions};
-use std::net::SocketAddr;
+use std::ops::Deref;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
-use tempfile::TempDir;
 
-use super::cluster::{free_ports, taraflow, wait_until};
+use super::command::{init, taraflow};
 use super::proxy::Proxy;
-use super::requests::Line;
+use super::site::Site;
+use super::wait::wait_until;
 
 /// How many replicas each cluster here has.
 pub const REPLICAS: usize = 3;
 
 /// A cluster whose replicas are children of this process. They end with it.
 pub struct Nodes {
-    home: TempDir,
-    base_port: u16,
+    site: Site,
     children: Vec<Option<Child>>,
     proxies: Vec<Proxy>,
+}
+
+impl Deref for Nodes {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        &self.site
+    }
 }
 
 impl Nodes {
     /// Makes a cluster that cuts a checkpoint after so many slots, and starts no replica.
     pub fn make(plain: bool, checkpoint_every: u64) -> Self {
-        let home = tempfile::tempdir().unwrap();
-        let base_port = free_ports(REPLICAS);
-        let mut init = taraflow();
-        init.args(["cluster", "init", "--base-port", &base_port.to_string(), "--dir"]);
-        init.arg(home.path().join("cluster")).args(plain.then_some("--plain"));
-        assert!(init.output().unwrap().status.success());
+        let site = Site::new(REPLICAS);
+        let port = site.base_port().to_string();
+        let options = ["--base-port", &port, "--plain"];
+        init(&site.directory(), if plain { &options } else { &options[..2] });
         let children = (0..REPLICAS).map(|_| None).collect();
-        let mut nodes = Self { home, base_port, children, proxies: Vec::new() };
+        let mut nodes = Self { site, children, proxies: Vec::new() };
         nodes.lay_links(checkpoint_every);
         nodes
     }
@@ -52,7 +55,8 @@ impl Nodes {
         nodes
     }
 
-    /// Gives each replica a `cluster.toml` of its own, in which the others are where a proxy listens.
+    /// Gives each replica a `cluster.toml` of its own, in which the others are where a proxy
+    /// listens.
     fn lay_links(&mut self, checkpoint_every: u64) {
         let path = self.directory().join("cluster.toml");
         let settings = format!("checkpoint_every = {checkpoint_every}\n");
@@ -65,35 +69,12 @@ impl Nodes {
                 own = own.replace(&self.links(to).to_string(), &proxy.address().to_string());
                 self.proxies.push(proxy);
             }
-            fs::write(self.home_of(from).join("cluster.toml"), own).unwrap();
-            let node = self.home_of(from).join("node.toml");
+            fs::write(self.home(from).join("cluster.toml"), own).unwrap();
+            let node = self.home(from).join("node.toml");
             let text =
                 fs::read_to_string(&node).unwrap().replace("../cluster.toml", "cluster.toml");
             fs::write(node, text).unwrap();
         }
-    }
-
-    /// The directory of the cluster.
-    pub fn directory(&self) -> PathBuf {
-        self.home.path().join("cluster")
-    }
-
-    fn home_of(&self, index: usize) -> PathBuf {
-        self.directory().join(format!("replica-{index}"))
-    }
-
-    /// Journal and checkpoints of replica `index`.
-    pub fn data(&self, index: usize) -> PathBuf {
-        self.home_of(index).join("data")
-    }
-
-    /// Where replica `index` serves Redis clients.
-    pub fn clients(&self, index: usize) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.base_port + index as u16))
-    }
-
-    fn links(&self, index: usize) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.base_port + 100 + index as u16))
     }
 
     /// The links between replicas.
@@ -103,11 +84,11 @@ impl Nodes {
 
     /// The command that replica `index` is.
     pub fn command(&self, index: usize) -> Command {
-        let log = self.home_of(index).join("log");
+        let log = self.home(index).join("log");
         let log = OpenOptions::new().create(true).append(true).open(log).unwrap();
         let mut command = taraflow();
         command.args(["node", "--while-stdin-is-open", "--config"]);
-        command.arg(self.home_of(index).join("node.toml"));
+        command.arg(self.home(index).join("node.toml"));
         // A Ctrl-C is for the test; they end when it does.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
         command
@@ -168,32 +149,14 @@ impl Nodes {
         }
     }
 
-    /// Whether a write through replica `index` is agreed on.
-    pub fn serves(&self, index: usize) -> bool {
-        let mut line = Line::to(self.clients(index));
-        line.ask(&["SET", "nodes:probe", "1"]).is_some()
-    }
-
-    /// How replica `index` says it is; null if it says nothing.
-    pub fn status(&self, index: usize) -> Value {
-        let status =
-            taraflow().args(["status", "-o", "json", "--dir"]).arg(self.directory()).output();
-        let seen: Value = serde_json::from_slice(&status.unwrap().stdout).unwrap_or_default();
-        seen["replicas"][index]["status"].clone()
-    }
-
     /// Waits until all replicas have executed the same.
     pub fn all_agree(&self) {
         wait_until("all replicas have executed the same", || {
-            let executed: Vec<Option<u64>> =
-                (0..REPLICAS).map(|index| self.status(index)["executed"].as_u64()).collect();
+            let overview = self.overview();
+            let executed = |index: usize| &overview["replicas"][index]["status"]["executed"];
+            let executed = [0, 1, 2].map(|index| executed(index).as_u64());
             executed[0].is_some() && executed.iter().all(|slot| *slot == executed[0])
         });
-    }
-
-    /// What replica `index` has logged.
-    pub fn log(&self, index: usize) -> String {
-        fs::read_to_string(self.home_of(index).join("log")).unwrap_or_default()
     }
 }
 
@@ -204,9 +167,7 @@ impl Drop for Nodes {
             let _ = child.wait();
         }
         if thread::panicking() {
-            for index in 0..REPLICAS {
-                eprintln!("replica {index} logged:\n{}", self.log(index));
-            }
+            self.show_logs();
         }
     }
 }

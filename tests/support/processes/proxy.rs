@@ -9,9 +9,9 @@ use std::time::Duration;
 
 /// How a link is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weather {
+pub enum Condition {
     /// As one wants it.
-    Fair,
+    Sound,
     /// Everything takes so long.
     Slow(Duration),
     /// What is sent is not taken, so that it piles up at the sender.
@@ -33,24 +33,24 @@ pub enum Mishap {
     HalfOpen,
 }
 
-/// The way from one replica to another. A link is dialled by whoever speaks on it; all that comes back is
-/// the welcome, and TLS.
+/// The way from one replica to another. A link is dialled by whoever speaks on it; all that comes
+/// back is the welcome, and TLS.
 pub struct Proxy {
     pub from: usize,
     pub to: usize,
     address: SocketAddr,
-    sky: Arc<Sky>,
+    shared: Arc<Shared>,
 }
 
 /// What the proxy's threads look at.
-struct Sky {
-    weather: Mutex<Weather>,
+struct Shared {
+    condition: Mutex<Condition>,
     mishap: Mutex<Option<Mishap>>,
     mishaps: AtomicU64,
     over: AtomicBool,
 }
 
-/// How long it may take until a change of the weather is noticed.
+/// How long it may take until a change of the condition is noticed.
 const GLANCE: Duration = Duration::from_millis(10);
 
 impl Proxy {
@@ -58,24 +58,26 @@ impl Proxy {
     pub fn start(from: usize, to: usize, target: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let sky = Arc::new(Sky {
-            weather: Mutex::new(Weather::Fair),
+        let own = Arc::new(Shared {
+            condition: Mutex::new(Condition::Sound),
             mishap: Mutex::new(None),
             mishaps: AtomicU64::new(0),
             over: AtomicBool::new(false),
         });
-        let shared = Arc::clone(&sky);
+        let shared = Arc::clone(&own);
         thread::spawn(move || {
             for near in listener.incoming() {
                 if shared.over.load(Ordering::Relaxed) {
                     return;
                 }
-                let (Ok(near), true) = (near, shared.weather() != Weather::Cut) else { continue };
-                let sky = Arc::clone(&shared);
-                thread::spawn(move || join(near, target, &sky));
+                let (Ok(near), true) = (near, shared.condition() != Condition::Cut) else {
+                    continue;
+                };
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || join(near, target, &shared));
             }
         });
-        Self { from, to, address, sky }
+        Self { from, to, address, shared: own }
     }
 
     /// Where it listens.
@@ -83,33 +85,33 @@ impl Proxy {
         self.address
     }
 
-    /// Changes the weather.
-    pub fn set(&self, weather: Weather) {
-        *self.sky.weather.lock().unwrap() = weather;
+    /// Changes the condition.
+    pub fn set(&self, condition: Condition) {
+        *self.shared.condition.lock().unwrap() = condition;
     }
 
     /// Has something happen to what is sent next.
     pub fn strike(&self, mishap: Mishap) {
-        *self.sky.mishap.lock().unwrap() = Some(mishap);
+        *self.shared.mishap.lock().unwrap() = Some(mishap);
     }
 
     /// How many mishaps there have been.
     pub fn mishaps(&self) -> u64 {
-        self.sky.mishaps.load(Ordering::Relaxed)
+        self.shared.mishaps.load(Ordering::Relaxed)
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.sky.over.store(true, Ordering::Relaxed);
+        self.shared.over.store(true, Ordering::Relaxed);
         // The listener waits for somebody.
         let _ = TcpStream::connect(self.address);
     }
 }
 
-impl Sky {
-    fn weather(&self) -> Weather {
-        *self.weather.lock().unwrap()
+impl Shared {
+    fn condition(&self) -> Condition {
+        *self.condition.lock().unwrap()
     }
 
     fn take_mishap(&self) -> Option<Mishap> {
@@ -120,26 +122,26 @@ impl Sky {
 }
 
 /// Joins the dialler to whom it means, until either hangs up or the link does it.
-fn join(near: TcpStream, target: SocketAddr, sky: &Arc<Sky>) {
+fn join(near: TcpStream, target: SocketAddr, shared: &Arc<Shared>) {
     let Ok(far) = TcpStream::connect(target) else { return };
     for socket in [&near, &far] {
         socket.set_read_timeout(Some(GLANCE)).unwrap();
         socket.set_nodelay(true).unwrap();
     }
     let (Ok(near_too), Ok(far_too)) = (near.try_clone(), far.try_clone()) else { return };
-    let watched = Arc::clone(sky);
+    let watched = Arc::clone(shared);
     // As long as there is a way back, the far end of a half-open connection is held.
     thread::spawn(move || carry(far_too, near_too, &watched, false));
-    carry(near, far, sky, true);
+    carry(near, far, shared, true);
 }
 
 /// Carries bytes one way until that ends. Mishaps happen on the way there.
-fn carry(mut from: TcpStream, mut to: TcpStream, sky: &Sky, there: bool) {
+fn carry(mut from: TcpStream, mut to: TcpStream, shared: &Shared, there: bool) {
     let (mut piece, mut lost) = (vec![0; 64 << 10], false);
-    while !sky.over.load(Ordering::Relaxed) {
-        match sky.weather() {
-            Weather::Cut => break,
-            Weather::Stuck => {
+    while !shared.over.load(Ordering::Relaxed) {
+        match shared.condition() {
+            Condition::Cut => break,
+            Condition::Stuck => {
                 thread::sleep(GLANCE);
                 continue;
             }
@@ -151,16 +153,16 @@ fn carry(mut from: TcpStream, mut to: TcpStream, sky: &Sky, there: bool) {
             Err(error) if is_timeout(&error) => continue,
             Err(_) => break,
         };
-        match sky.weather() {
-            Weather::Lossy => {
+        match shared.condition() {
+            Condition::Lossy => {
                 lost = true;
                 continue;
             }
             _ if lost => break,
-            Weather::Slow(by) => thread::sleep(by),
+            Condition::Slow(by) => thread::sleep(by),
             _ => {}
         }
-        match there.then(|| sky.take_mishap()).flatten() {
+        match there.then(|| shared.take_mishap()).flatten() {
             None => {}
             Some(Mishap::Flip) => piece[count / 2] ^= 0x10,
             Some(Mishap::Close) => break,

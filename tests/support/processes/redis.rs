@@ -7,13 +7,13 @@ use std::time::Duration;
 use taraflow::kv::resp::{Parsed, RespLimits, RespReply, write_command};
 
 /// A connection that is made anew when it is lost.
-pub struct Line {
+pub struct RedisConnection {
     address: SocketAddr,
     patience: Duration,
     socket: Option<TcpStream>,
 }
 
-impl Line {
+impl RedisConnection {
     /// How long an answer is waited for; a replica itself gives up later.
     const PATIENCE: Duration = Duration::from_secs(1);
 

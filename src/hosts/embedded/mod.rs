@@ -172,7 +172,7 @@ impl Cluster {
             boards: (0..n).map(|_| Board::default()).collect(),
             shown: (0..n).map(|_| board::Board::default()).collect(),
             clock: Clock::start(),
-            names: Names::default(),
+            names: Names::of(&settings.storage)?,
             limits: ClientLimits::of(&settings.config),
             deadline: settings.deadline,
         });

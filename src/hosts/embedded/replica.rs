@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::edge::{Edge, EdgeRequest};
 use super::links::{Links, Parcel, Post};
+use super::storage::Storage;
 use crate::engine::node::Node;
 use crate::hosts::showing::Showing;
 use crate::model::clock::Clock;
@@ -270,10 +271,24 @@ where
 }
 
 /// Names connections and nonces, each once in the life of a cluster.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Names(AtomicU64);
 
 impl Names {
+    /// Those of a cluster that is kept here. One that goes on where it was executes its journal
+    /// again, and answers whoever opened a session in an earlier life: no new client may have a
+    /// nonce of then.
+    pub fn of(storage: &Storage) -> Result<Self, Error> {
+        let first = match storage {
+            Storage::None | Storage::Memory => 0,
+            // Far below the names that Redis connections have.
+            Storage::Directory(_) => {
+                getrandom::u64().map_err(|error| Error::Keys(error.to_string()))? >> 2
+            }
+        };
+        Ok(Self(AtomicU64::new(first)))
+    }
+
     pub fn next(&self) -> u64 {
         self.0.fetch_add(1, Ordering::Relaxed)
     }

@@ -155,16 +155,16 @@ fn a_lost_connection_is_said_and_made_again() {
 
 #[test]
 #[ignore = "needs Chromium"]
-fn a_page_that_is_held_stays_as_it_is() {
+fn a_page_that_is_paused_stays_as_it_is() {
     let node = Stub::start();
     tell_frames(&node, 1..=3);
     let browser = Browser::start();
     browser.open(&node.url);
     browser.wait_text("#cluster", "view 0");
     browser.press(" ");
-    browser.wait_text("#connection", "held");
+    browser.wait_text("#connection", "paused");
     tell_frames(&node, 21..=21);
-    browser.screenshot("held");
+    browser.screenshot("paused");
     assert!(browser.text("#cluster").contains("view 0"));
     browser.press(" ");
     browser.wait_text("#cluster", "view 1");

@@ -9,17 +9,13 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::source::SettingValue;
 
-/// A host, by its address or by a name that is looked up, and a port.
+/// A host and a port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Endpoint {
-    host: Host,
-    port: u16,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Host {
-    Address(IpAddr),
-    Name(String),
+pub enum Endpoint {
+    /// The host by its address.
+    Address(SocketAddr),
+    /// The host by a name that is looked up.
+    Name(String, u16),
 }
 
 impl Endpoint {
@@ -29,16 +25,16 @@ impl Endpoint {
     /// The port.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        match self {
+            Self::Address(address) => address.port(),
+            Self::Name(_, port) => *port,
+        }
     }
 
     /// The address, if it need not be looked up.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
-        match self.host {
-            Host::Address(ip) => Some(SocketAddr::new(ip, self.port)),
-            Host::Name(_) => None,
-        }
+        if let Self::Address(address) = self { Some(*address) } else { None }
     }
 
     /// The address, looked up if need be. That may take as long as the system's resolver does.
@@ -46,32 +42,32 @@ impl Endpoint {
     /// # Errors
     /// What the resolver says.
     pub fn look_up(&self) -> io::Result<SocketAddr> {
-        match &self.host {
-            Host::Address(ip) => Ok(SocketAddr::new(*ip, self.port)),
-            Host::Name(name) => {
-                let mut found = (name.as_str(), self.port).to_socket_addrs()?;
+        match self {
+            Self::Address(address) => Ok(*address),
+            Self::Name(name, port) => {
+                let mut found = (name.as_str(), *port).to_socket_addrs()?;
                 found.next().ok_or_else(|| io::ErrorKind::NotFound.into())
             }
         }
     }
 
-    /// Whether only this machine can be meant.
+    /// Whether it can only be on this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        match &self.host {
-            Host::Address(ip) => ip.is_loopback(),
-            Host::Name(name) => name.eq_ignore_ascii_case("localhost"),
+        match self {
+            Self::Address(address) => address.ip().is_loopback(),
+            Self::Name(name, _) => name.eq_ignore_ascii_case("localhost"),
         }
     }
 
     /// Whether it names no machine in particular, as `0.0.0.0` does.
     #[must_use]
     pub fn is_unspecified(&self) -> bool {
-        matches!(self.host, Host::Address(ip) if ip.is_unspecified())
+        matches!(self, Self::Address(address) if address.ip().is_unspecified())
     }
 }
 
-/// The addresses of all of them; [`Endpoint::NOWHERE`] for those whose name means nothing here.
+/// The addresses of all of them; [`Endpoint::NOWHERE`] for those whose name cannot be resolved here.
 ///
 /// # Errors
 /// What the resolver says of the last one, if none of them is known.
@@ -94,7 +90,7 @@ pub fn look_up_all<'a>(
 
 impl From<SocketAddr> for Endpoint {
     fn from(address: SocketAddr) -> Self {
-        Self { host: Host::Address(address.ip()), port: address.port() }
+        Self::Address(address)
     }
 }
 
@@ -113,15 +109,15 @@ impl FromStr for Endpoint {
         if numeric || name.len() > 253 || !name.bytes().all(is_letter) {
             return Err(Self::WANTED);
         }
-        Ok(Self { host: Host::Name(name.to_owned()), port })
+        Ok(Self::Name(name.to_owned(), port))
     }
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.host {
-            Host::Address(ip) => SocketAddr::new(*ip, self.port).fmt(f),
-            Host::Name(name) => write!(f, "{name}:{}", self.port),
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Name(name, port) => write!(f, "{name}:{port}"),
         }
     }
 }

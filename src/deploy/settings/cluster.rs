@@ -8,8 +8,7 @@ use super::source::{Found, Layers, SettingsFile};
 use super::{Endpoint, ReplicaEndpoints, ToleranceOf};
 use crate::links::hello::Shared;
 use crate::model::config::Config;
-use crate::model::error::Error;
-use crate::model::error::{Problem, Problems};
+use crate::model::error::{Error, Problem, Problems};
 use crate::model::quorum::Tolerance;
 use crate::model::types::ReplicaId;
 
@@ -53,8 +52,7 @@ impl ClusterSettings {
             id
         });
         let protocol = source.required::<String>("protocol");
-        let tolerance =
-            protocol.as_deref().map(tolerance).unwrap_or_else(|| Ok(Tolerance::default()));
+        let tolerance = protocol.as_deref().map_or(Ok(Tolerance::default()), tolerance);
         let tolerance = tolerance.unwrap_or_else(|error| {
             source.problem("protocol", error.to_string());
             Tolerance::default()
@@ -111,10 +109,8 @@ fn replicas(source: &mut SettingsFile<'_>) -> Vec<ReplicaEndpoints> {
 fn endpoint(source: &mut SettingsFile<'_>, name: &str, field: &str) -> Option<Endpoint> {
     let endpoint: Endpoint = source.required(name)?;
     if endpoint.port() == 0 {
-        source.problem(
-            name,
-            format!("`{name}` is {endpoint}, and port 0 cannot be reached: write the port"),
-        );
+        let what = format!("`{name}` is {endpoint}, and port 0 cannot be reached: write the port");
+        source.problem(name, what);
     } else if endpoint.is_unspecified() {
         let what = format!(
             "`{name}` is {endpoint}, which other machines cannot connect to: write this machine's \

@@ -2,14 +2,14 @@
 
 use std::cmp::Ordering;
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use clap::ValueEnum;
+use serde::Deserialize;
 
 use super::cluster::ClusterSettings;
 use super::limits::LIMITS;
-use super::secret::{Secret, secret_file};
+use super::secret::{Secret, secret_file, text_file};
 use super::source::{Found, Layers, SettingValue, SettingsFile};
 use super::{Addresses, Endpoint, NodeSettings, ReplicaEndpoints, ToleranceOf};
 use crate::links::tls::{CLIENT, Tls, TlsFiles, Unusable, name_of};
@@ -34,8 +34,13 @@ pub(super) const NAMES: [&str; 11] = [
     "observe",
 ];
 
+/// The word for a value, in files and on the command line.
+fn word(value: &impl ValueEnum) -> String {
+    value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
 /// The security of the links between replicas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum LinkSecurity {
     /// Encrypted, and both ends prove who they are.
@@ -46,7 +51,7 @@ pub(super) enum LinkSecurity {
 
 impl fmt::Display for LinkSecurity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if *self == Self::Tls { "tls" } else { "plain" })
+        f.write_str(&word(self))
     }
 }
 
@@ -55,7 +60,7 @@ impl SettingValue for LinkSecurity {
 }
 
 /// The lowest level that is logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
     /// What ends the replica, or keeps it from serving.
@@ -72,13 +77,7 @@ pub enum LogLevel {
 
 impl fmt::Display for LogLevel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
-        })
+        f.write_str(&word(self))
     }
 }
 
@@ -88,12 +87,7 @@ impl SettingValue for LogLevel {
 
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Off => "off",
-            Self::Basic => "basic",
-            Self::Full => "full",
-            Self::All => "all",
-        })
+        f.write_str(&word(self))
     }
 }
 
@@ -127,31 +121,80 @@ pub fn read(
     let (cluster, of_cluster, wrong_in_cluster) = match cluster {
         Some(Ok((cluster, found))) => (Some(cluster), found, Problems::default()),
         Some(Err(problems)) => (None, Vec::new(), problems),
-        None => (None, Vec::new(), Problems::default()),
+        None => Default::default(),
     };
-    let mine = cluster.as_ref().and_then(|cluster| member(&mut source, id?, cluster));
-    let mut node = NodeFile::read(&mut source, mine);
-    if let Some(cluster) = &cluster {
-        check_exposure(&mut source, cluster, &node);
-    }
-    if let (Some(id), Some(tls)) = (id, &node.tls) {
-        check_keys(&mut source, ReplicaId(id), tls);
-    }
+    let settings = settings(&mut source, id, cluster);
     let limits: Vec<_> = LIMITS.iter().map(|limit| limit.name).collect();
     let (mut found, mut problems) =
         source.finish(&limits, "cluster.toml, which is the same on all nodes");
     found.extend(of_cluster);
     problems.0.extend(wrong_in_cluster.0);
-    if let (Some(unknown), true) = (node.unknown.take(), problems.0.is_empty()) {
-        return Err(unknown);
-    }
-    match (id, cluster, node.listen) {
-        (Some(id), Some(cluster), Some(listen)) if problems.0.is_empty() => {
-            Ok((node.settings(ReplicaId(id), listen, cluster), found))
-        }
+    match settings {
+        Ok(Some(settings)) if problems.0.is_empty() => Ok((settings, found)),
+        Err(unknown) if problems.0.is_empty() => Err(unknown),
         _ => Err(Error::Settings(problems)),
     }
 }
+
+/// The settings of replica `id`, if that, its cluster and its addresses are known. All of them are
+/// read and checked in any case, so that all that is wrong is reported at once.
+///
+/// # Errors
+/// [`Error::Lookup`] when the replica's own name, at which it is to listen, cannot be resolved.
+fn settings(
+    source: &mut SettingsFile<'_>,
+    id: Option<u16>,
+    cluster: Option<ClusterSettings>,
+) -> Result<Option<NodeSettings>, Error> {
+    let mine = id.zip(cluster.as_ref()).and_then(|(id, cluster)| member(source, id, cluster));
+    let security = source.or("links", LinkSecurity::Tls);
+    let listen = listen(source, mine);
+    let (data, tls) = (data(source), tls(source, security));
+    let password = secret(source, "clients.password_file", "password");
+    let token = token(source);
+    let gather_bytes_max = Config::new(ReplicaId(0), 3).gather_bytes_max;
+    let gather_bytes_max =
+        source.within("limits.gather_bytes_max", gather_bytes_max, 64 << 10..=16 << 30);
+    let clients_max = source.within("limits.clients_max", CLIENTS_MAX, 1..=1_000_000);
+    let redis = source.or("clients.redis", true);
+    let log = source.or("log.level", LogLevel::Info);
+    let observe = source.or("observe", Level::default());
+    if let (Some(cluster), Ok(Some(listen))) = (&cluster, &listen) {
+        if security == LinkSecurity::Plain {
+            check_plain_links(source, cluster, listen);
+        }
+        check_exposure(source, listen, password.is_some(), token.is_some());
+    }
+    let me = ReplicaId(id.unwrap_or_default());
+    if let (Some(_), Some(tls)) = (id, &tls) {
+        check_keys(source, me, tls);
+    }
+    let (Some(_), Some(cluster), Some(listen)) = (id, cluster, listen?) else { return Ok(None) };
+    let each = |of: fn(&ReplicaEndpoints) -> &Endpoint| {
+        cluster.replicas.iter().map(|replica| of(replica).clone()).collect()
+    };
+    Ok(Some(NodeSettings {
+        shared: cluster.shared(),
+        peers: each(|replica| &replica.links),
+        clients_of: each(|replica| &replica.clients),
+        admins: each(|replica| &replica.admin),
+        config: Config { me, gather_bytes_max, ..cluster.config },
+        protocol: cluster.protocol,
+        cluster: cluster.id,
+        data,
+        listen,
+        tls,
+        password,
+        token,
+        clients_max,
+        redis,
+        log,
+        observe,
+    }))
+}
+
+/// Clients at a time, unless the file says otherwise.
+const CLIENTS_MAX: usize = 8_000;
 
 /// The addresses of replica `id`.
 fn member(
@@ -165,74 +208,6 @@ fn member(
         source.problem("id", format!("there is no replica {id}; the cluster has 0 to {last}"));
     }
     mine.cloned()
-}
-
-/// The settings of the file and of what overrides it.
-pub(super) struct NodeFile {
-    data: Option<PathBuf>,
-    gather_bytes_max: usize,
-    clients_max: usize,
-    redis: bool,
-    log: LogLevel,
-    observe: Level,
-    pub listen: Option<Addresses>,
-    /// The own name that means nothing here, though it is where to listen.
-    unknown: Option<Error>,
-    pub transport: LinkSecurity,
-    pub tls: Option<TlsFiles>,
-    pub password: Option<Secret>,
-    pub token: Option<Secret>,
-}
-
-impl NodeFile {
-    const CLIENTS_MAX: usize = 8_000;
-
-    fn read(source: &mut SettingsFile<'_>, mine: Option<ReplicaEndpoints>) -> Self {
-        let transport = source.or("links", LinkSecurity::Tls);
-        let gather_bytes_max = Config::new(ReplicaId(0), 3).gather_bytes_max;
-        let (listen, unknown) = listen(source, mine);
-        Self {
-            data: data(source),
-            listen,
-            unknown,
-            transport,
-            tls: tls(source, transport),
-            password: secret(source, "clients.password_file", "password"),
-            token: token(source),
-            gather_bytes_max: source.within(
-                "limits.gather_bytes_max",
-                gather_bytes_max,
-                64 << 10..=16 << 30,
-            ),
-            clients_max: source.within("limits.clients_max", Self::CLIENTS_MAX, 1..=1_000_000),
-            redis: source.or("clients.redis", true),
-            log: source.or("log.level", LogLevel::Info),
-            observe: source.or("observe", Level::default()),
-        }
-    }
-
-    fn settings(self, me: ReplicaId, listen: Addresses, cluster: ClusterSettings) -> NodeSettings {
-        let each =
-            |of: fn(&ReplicaEndpoints) -> Endpoint| cluster.replicas.iter().map(of).collect();
-        NodeSettings {
-            shared: cluster.shared(),
-            peers: each(|replica| replica.links.clone()),
-            clients_of: each(|replica| replica.clients.clone()),
-            admins: each(|replica| replica.admin.clone()),
-            config: Config { me, gather_bytes_max: self.gather_bytes_max, ..cluster.config },
-            protocol: cluster.protocol,
-            cluster: cluster.id,
-            data: self.data,
-            listen,
-            tls: self.tls,
-            password: self.password,
-            token: self.token,
-            clients_max: self.clients_max,
-            redis: self.redis,
-            log: self.log,
-            observe: self.observe,
-        }
-    }
 }
 
 /// Notes keys with which no link could be made.
@@ -252,36 +227,40 @@ fn check_keys(source: &mut SettingsFile<'_>, me: ReplicaId, files: &TlsFiles) {
     source.problem("tls.cert", what);
 }
 
-/// Notes each address that would be open to more than it should be. A replica takes what reaches
-/// its links for its peers' word, and what reaches its clients' port for commands, so nothing that
-/// other machines can reach is open by accident.
-fn check_exposure(source: &mut SettingsFile<'_>, cluster: &ClusterSettings, node: &NodeFile) {
-    let Some(listen) = node.listen else { return };
-    if node.transport == LinkSecurity::Plain {
-        let own = Endpoint::from(listen.links);
-        let mut all = cluster.replicas.iter().map(|replica| &replica.links).chain([&own]);
-        if let Some(address) = all.find(|address| !address.is_loopback()) {
-            let what = format!(
-                "plain links are only for replicas on one machine, but {address} is not a loopback \
-                 address: set tls.ca, tls.cert and tls.key, and remove `links = \"plain\"`"
-            );
-            source.problem("links", what);
-        }
-    }
-    if !listen.clients.ip().is_loopback() && node.password.is_none() {
+/// Notes links that other machines could reach without proving who they are. A replica takes what
+/// reaches its links for its peers' messages.
+fn check_plain_links(source: &mut SettingsFile<'_>, cluster: &ClusterSettings, listen: &Addresses) {
+    let own = Endpoint::from(listen.links);
+    let mut all = cluster.replicas.iter().map(|replica| &replica.links).chain([&own]);
+    if let Some(address) = all.find(|address| !address.is_loopback()) {
         let what = format!(
-            "the clients' port {} is reachable from other machines and has no password: set \
-             clients.password_file",
-            listen.clients
+            "plain links are only for replicas on one machine, but {address} is not a loopback \
+             address: set tls.ca, tls.cert and tls.key, and remove `links = \"plain\"`"
+        );
+        source.problem("links", what);
+    }
+}
+
+/// Notes each port that other machines could use without a secret, so that none is open by
+/// accident.
+fn check_exposure(
+    source: &mut SettingsFile<'_>,
+    Addresses { clients, admin, .. }: &Addresses,
+    has_password: bool,
+    has_token: bool,
+) {
+    if !clients.ip().is_loopback() && !has_password {
+        let what = format!(
+            "the clients' port {clients} is reachable from other machines and has no password: \
+             set clients.password_file"
         );
         source.problem("listen.clients", what);
     }
-    if !listen.admin.ip().is_loopback() && node.token.is_none() {
+    if !admin.ip().is_loopback() && !has_token {
         let what = format!(
-            "the admin port {} is reachable from other machines and has no authentication: set \
-             admin.token_file, or listen.admin to a loopback address, like 127.0.0.1:{}",
-            listen.admin,
-            listen.admin.port()
+            "the admin port {admin} is reachable from other machines and has no authentication: \
+             set admin.token_file, or listen.admin to a loopback address, like 127.0.0.1:{}",
+            admin.port()
         );
         source.problem("listen.admin", what);
     }
@@ -307,39 +286,38 @@ fn data(source: &mut SettingsFile<'_>) -> Option<PathBuf> {
     None
 }
 
-/// Where to listen: where others reach this node, unless it is told otherwise; and why that is not
-/// known.
+/// The addresses at which to listen: those at which others reach this node, unless the settings say
+/// otherwise.
 fn listen(
     source: &mut SettingsFile<'_>,
     mine: Option<ReplicaEndpoints>,
-) -> (Option<Addresses>, Option<Error>) {
-    let mut unknown = None;
-    let mut address = |name: &'static str, of: fn(&ReplicaEndpoints) -> &Endpoint| {
+) -> Result<Option<Addresses>, Error> {
+    type Of = fn(&ReplicaEndpoints) -> &Endpoint;
+    let mut address = |name: &'static str, of: Of| -> Result<_, Error> {
         if source.is_said(name) {
-            return source.optional(name);
+            return Ok(source.optional(name));
         }
-        let endpoint = of(mine.as_ref()?);
-        match endpoint.look_up() {
-            Ok(address) => Some(source.or(name, address)),
-            Err(source) => {
-                let endpoint = endpoint.to_string();
-                unknown = Some(Error::Lookup { endpoint, setting: name, source });
-                None
-            }
-        }
+        let Some(endpoint) = mine.as_ref().map(of) else { return Ok(None) };
+        let unknown =
+            |source| Error::Lookup { endpoint: endpoint.to_string(), setting: name, source };
+        Ok(Some(source.or(name, endpoint.look_up().map_err(unknown)?)))
     };
+    // All are read before any is needed.
     let links = address("listen.links", |mine| &mine.links);
     let clients = address("listen.clients", |mine| &mine.clients);
-    let admin = address("listen.admin", |mine| &mine.admin);
-    let all = || Some(Addresses { links: links?, clients: clients?, admin: admin? });
-    (all(), unknown)
+    let (Some(admin), Some(clients), Some(links)) =
+        (address("listen.admin", |mine| &mine.admin)?, clients?, links?)
+    else {
+        return Ok(None);
+    };
+    Ok(Some(Addresses { links, clients, admin }))
 }
 
 /// The keys of the links, all of them or none.
-fn tls(source: &mut SettingsFile<'_>, transport: LinkSecurity) -> Option<TlsFiles> {
+fn tls(source: &mut SettingsFile<'_>, security: LinkSecurity) -> Option<TlsFiles> {
     let mut path = |name| {
         let path = source.path(name);
-        if transport == LinkSecurity::Plain {
+        if security == LinkSecurity::Plain {
             return None;
         }
         let Some(path) = path else {
@@ -353,7 +331,7 @@ fn tls(source: &mut SettingsFile<'_>, transport: LinkSecurity) -> Option<TlsFile
             }
             return None;
         };
-        let read = if name == "tls.key" { secret_file(&path) } else { public_file(&path) };
+        let read = if name == "tls.key" { secret_file(&path) } else { text_file(&path) };
         match read {
             Ok(_) => Some(path),
             Err(what) => {
@@ -364,10 +342,6 @@ fn tls(source: &mut SettingsFile<'_>, transport: LinkSecurity) -> Option<TlsFile
     };
     let (ca, cert, key) = (path("tls.ca"), path("tls.cert"), path("tls.key"));
     Some(TlsFiles { ca: ca?, cert: cert?, key: key? })
-}
-
-fn public_file(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
 /// The first line of a file that holds a secret; `what` it is.
@@ -386,7 +360,7 @@ fn secret(source: &mut SettingsFile<'_>, name: &str, what: &str) -> Option<Secre
     None
 }
 
-/// What whoever asks the admin port must show.
+/// The token that requests to the admin port must show.
 fn token(source: &mut SettingsFile<'_>) -> Option<Secret> {
     const NAME: &str = "admin.token_file";
     let token = secret(source, NAME, "token")?;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs;
+use std::io;
 use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -38,7 +39,7 @@ impl fmt::Debug for Secret {
 /// What is wrong with the file, and what to do.
 pub fn secret_file(path: &Path) -> Result<String, String> {
     let shown = path.display();
-    let metadata = fs::metadata(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
+    let metadata = fs::metadata(path).map_err(unreadable(path))?;
     let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(format!(
@@ -46,7 +47,16 @@ pub fn secret_file(path: &Path) -> Result<String, String> {
              run `chmod 600 {shown}`"
         ));
     }
-    fs::read_to_string(path).map_err(|error| format!("cannot read {shown}: {error}"))
+    text_file(path)
+}
+
+/// Reads a file that anybody may read.
+pub(super) fn text_file(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(unreadable(path))
+}
+
+fn unreadable(path: &Path) -> impl Fn(io::Error) -> String {
+    move |error| format!("cannot read {}: {error}", path.display())
 }
 
 #[cfg(test)]

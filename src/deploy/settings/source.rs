@@ -44,6 +44,16 @@ pub enum Origin {
     Default,
 }
 
+impl Origin {
+    /// The line and the column of a byte in the text of a file.
+    fn in_file(path: &Path, text: &str, offset: usize) -> Self {
+        let before = &text[..text.floor_char_boundary(offset)];
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        Self::File(path.to_owned(), line, column)
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -83,51 +93,39 @@ impl<'a> SettingsFile<'a> {
         let text = fs::read_to_string(path).map_err(|error| {
             Problem::new(path.display(), format!("cannot read this file of settings: {error}"))
         })?;
-        let mut source = Self {
-            path,
-            text,
-            values: BTreeMap::new(),
-            layers,
-            asked: Vec::new(),
-            found: Vec::new(),
-            problems: Vec::new(),
+        let (mut values, asked, found, problems) = Default::default();
+        let unreadable = |error: toml::de::Error| {
+            let origin = Origin::in_file(path, &text, error.span().unwrap_or_default().start);
+            Problem::new(origin, format!("not TOML: {}", error.message()))
         };
-        let mut values = BTreeMap::new();
-        match DeTable::parse(&source.text) {
-            Ok(table) => flatten("", table.get_ref(), &mut values),
-            Err(error) => {
-                let origin = source.origin(error.span().unwrap_or_default().start);
-                return Err(Problem::new(origin, format!("not TOML: {}", error.message())));
-            }
-        }
-        source.values = values;
-        Ok(source)
+        flatten("", DeTable::parse(&text).map_err(unreadable)?.get_ref(), &mut values);
+        Ok(Self { path, text, values, layers, asked, found, problems })
     }
 
     fn origin(&self, offset: usize) -> Origin {
-        let before = &self.text[..self.text.floor_char_boundary(offset)];
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        Origin::File(self.path.to_owned(), line, column)
+        Origin::in_file(self.path, &self.text, offset)
+    }
+
+    /// The place that the value of a setting came from, once that has been read.
+    fn origin_of(&self, name: &str) -> Option<&Origin> {
+        self.found.iter().find(|found| found.name == name).map(|found| &found.origin)
     }
 
     /// How many tables an array of tables has.
     pub fn tables(&self, name: &str) -> usize {
         let has = |index: &usize| {
             let prefix = format!("{name}[{index}].");
-            self.values
-                .range(prefix.clone()..)
-                .next()
-                .is_some_and(|(at, _)| at.starts_with(&prefix))
+            let next = self.values.range(prefix.clone()..).next();
+            next.is_some_and(|(at, _)| at.starts_with(&prefix))
         };
         (0..).take_while(has).count()
     }
 
     /// Where a setting stands; the file as a whole if it does not.
     pub fn place(&self, name: &str) -> String {
-        match self.found.iter().find(|found| found.name == name) {
-            Some(Found { origin: Origin::Default, .. }) | None => self.path.display().to_string(),
-            Some(found) => found.origin.to_string(),
+        match self.origin_of(name) {
+            Some(Origin::Default) | None => self.path.display().to_string(),
+            Some(origin) => origin.to_string(),
         }
     }
 
@@ -141,17 +139,14 @@ impl<'a> SettingsFile<'a> {
     pub fn optional<T: SettingValue>(&mut self, name: &str) -> Option<T> {
         self.asked.push(name.to_owned());
         let (value, origin): (Option<T>, Origin) = self.nearest_layer(name)?;
-        match value {
-            Some(value) => {
-                self.note(name, &value, origin);
-                Some(value)
-            }
+        match &value {
+            Some(value) => self.note(name, value, origin),
             None => {
-                let problem = Problem::new(origin, format!("`{name}` must be {}", T::WANTED));
-                self.problems.push(problem);
-                None
+                let what = format!("`{name}` must be {}", T::WANTED);
+                self.problems.push(Problem::new(origin, what));
             }
         }
+        value
     }
 
     fn nearest_layer<T: SettingValue>(&self, name: &str) -> Option<(Option<T>, Origin)> {
@@ -182,8 +177,7 @@ impl<'a> SettingsFile<'a> {
         })
     }
 
-    /// The value of a number, or what it is when nobody says anything; noted as wrong out of its
-    /// range.
+    /// The value of a number that may be left out; noted as wrong out of its range.
     pub fn within<T: SettingValue + Copy + PartialOrd>(
         &mut self,
         name: &str,
@@ -221,13 +215,13 @@ impl<'a> SettingsFile<'a> {
 
     /// `written`, seen from the place where the setting stands.
     pub fn resolve(&self, name: &str, written: PathBuf) -> PathBuf {
-        match self.found.iter().find(|found| found.name == name).map(|found| &found.origin) {
+        match self.origin_of(name) {
             Some(Origin::Flag(_) | Origin::Environment(_)) => written,
             _ => self.path.parent().unwrap_or(Path::new("")).join(written),
         }
     }
 
-    /// Whether anybody says anything about a setting, right or wrong.
+    /// Whether any layer has a setting, with a valid value or not.
     pub fn is_said(&self, name: &str) -> bool {
         self.layers.flags.iter().any(|(flagged, _, _)| flagged == name)
             || self.layers.environment.contains_key(&variable(name))
@@ -236,7 +230,7 @@ impl<'a> SettingsFile<'a> {
 
     /// How far away the layer is that a setting came from: the nearest is 0, none is the last.
     pub fn layer(&self, name: &str) -> u8 {
-        match self.found.iter().find(|found| found.name == name).map(|found| &found.origin) {
+        match self.origin_of(name) {
             Some(Origin::Flag(_)) => 0,
             Some(Origin::Environment(_)) => 1,
             Some(Origin::File(..)) => 2,
@@ -244,44 +238,35 @@ impl<'a> SettingsFile<'a> {
         }
     }
 
-    /// What was found, and all that is wrong, the names nobody asked for included; `elsewhere` are
-    /// those of another file, which has a name.
+    /// What was found, and all that is wrong, unknown names included; `elsewhere` are the names that
+    /// belong in the file called `other`.
     pub fn finish(mut self, elsewhere: &[&str], other: &str) -> (Vec<Found>, Problems) {
-        let mut strange = Vec::new();
-        for (name, (_, place)) in &self.values {
-            if !self.asked.contains(name) {
-                strange.push((self.origin(place.start).to_string(), name.clone()));
-            }
-        }
-        for (name, _, flag) in &self.layers.flags {
-            if !self.asked.contains(name) {
-                strange.push((flag.clone(), name.clone()));
-            }
-        }
-        for (place, name) in strange {
-            let what = match elsewhere.contains(&name.as_str()) {
-                true => format!("`{name}` belongs in {other}: write it there"),
-                false => unknown(&name, &self.asked),
-            };
-            self.problems.push(Problem::new(place, what));
-        }
-        self.strange_variables(elsewhere, other);
-        (self.found, Problems(self.problems))
-    }
-
-    /// Notes variables of the environment that would be settings and are none.
-    fn strange_variables(&mut self, elsewhere: &[&str], other: &str) {
+        let belongs = |name: &str| format!("`{name}` belongs in {other}: write it there");
+        let of_file = self.values.iter().map(|(name, (_, at))| (name, self.origin(at.start)));
+        let of_flags = self.layers.flags.iter();
+        let of_flags = of_flags.map(|(name, _, flag)| (name, Origin::Flag(flag.clone())));
+        let strange = of_file.chain(of_flags).filter(|(name, _)| !self.asked.contains(name));
+        let strange = strange.map(|(name, origin)| {
+            let known_there = elsewhere.contains(&name.as_str());
+            let what = if known_there { belongs(name) } else { unknown(name, &self.asked) };
+            Problem::new(origin, what)
+        });
+        // Variables of the environment that look like settings, and are none.
         let known: Vec<String> = self.asked.iter().map(|name| variable(name)).collect();
         let ours = self.layers.environment.keys().filter(|name| name.starts_with(PREFIX));
-        for name in ours.filter(|name| !known.contains(name) && *name != DIRECTORY) {
+        let ours = ours.filter(|name| !known.contains(name) && *name != DIRECTORY);
+        let variables = ours.map(|name| {
             let there = elsewhere.iter().find(|setting| variable(setting) == *name);
             let what = match (there, nearest(name, &known)) {
-                (Some(setting), _) => format!("`{setting}` belongs in {other}: write it there"),
+                (Some(setting), _) => belongs(setting),
                 (None, Some(meant)) => format!("not a setting; did you mean {meant}?"),
                 (None, None) => "not a setting; remove it from the environment".to_owned(),
             };
-            self.problems.push(Problem::new(name, what));
-        }
+            Problem::new(name, what)
+        });
+        let problems: Vec<_> = strange.chain(variables).collect();
+        self.problems.extend(problems);
+        (self.found, Problems(self.problems))
     }
 }
 

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use crate::deploy::settings::Addresses;
 use crate::disk::{Files, Identity, ProtocolName, Store};
+use crate::links::tls::{CLIENT, name_of};
 use crate::model::config::Config;
 use crate::model::error::Error;
 use crate::model::quorum::Tolerance;
@@ -51,22 +52,11 @@ pub struct Plan {
 /// A file or directory to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Item {
-    Directory(PathBuf),
-    Public(PathBuf, String),
-    Secret(PathBuf, String),
+    Directory,
+    Public(String),
+    Secret(String),
     /// A replica's journal, in which it has never voted.
-    Disk(PathBuf, Identity),
-}
-
-impl Item {
-    fn path(&self) -> &Path {
-        match self {
-            Self::Directory(path)
-            | Self::Public(path, _)
-            | Self::Secret(path, _)
-            | Self::Disk(path, _) => path,
-        }
-    }
+    Disk(Identity),
 }
 
 impl Plan {
@@ -95,8 +85,7 @@ impl Plan {
             let what = format!("--base-port {base}: must be from 1 to {last}");
             return Err(Error::Invalid(what));
         }
-        for path in self.paths() {
-            let path = self.directory.join(path);
+        for path in self.paths()? {
             if path.symlink_metadata().is_ok() {
                 let what = format!(
                     "{} exists already, and nothing is written over; choose another --dir, or \
@@ -109,27 +98,13 @@ impl Plan {
         Ok(())
     }
 
-    /// What the directory will hold, in the order in which it is made.
-    #[must_use]
-    pub fn paths(&self) -> Vec<PathBuf> {
-        let mut paths: Vec<PathBuf> = Vec::new();
-        if !self.plain {
-            paths.extend(
-                ["ca.pem", "ca-key.pem", "client.pem", "client-key.pem"].map(PathBuf::from),
-            );
-        }
-        for replica in 0..self.replicas {
-            let home = replica_home(replica);
-            paths.extend([home.clone(), home.join("node.toml")]);
-            if !self.plain {
-                paths.extend([home.join("cert.pem"), home.join("key.pem")]);
-            }
-            if !self.memory {
-                paths.push(home.join("data"));
-            }
-        }
-        paths.push(PathBuf::from("cluster.toml"));
-        paths
+    /// The files and directories of the cluster, in the order in which they are made.
+    ///
+    /// # Errors
+    /// [`Error::Keys`] when no keys can be made.
+    pub fn paths(&self) -> Result<Vec<PathBuf>, Error> {
+        let items = self.items(0)?;
+        Ok(items.into_iter().map(|(path, _)| self.directory.join(path)).collect())
     }
 
     /// Makes the cluster.
@@ -142,41 +117,39 @@ impl Plan {
         let items = self.items(id)?;
         let fail = |doing| Error::file(doing, &self.directory);
         fs::create_dir_all(&self.directory).map_err(fail("make directory"))?;
-        for item in &items {
-            make(&self.directory.join(item.path()), item)?;
+        for (path, item) in items {
+            make(&self.directory.join(path), &item)?;
         }
         File::open(&self.directory).and_then(|dir| dir.sync_all()).map_err(fail("sync directory"))
     }
 
-    fn items(&self, id: u64) -> Result<Vec<Item>, Error> {
-        let mut items = Vec::new();
-        let authority = if self.plain { None } else { Some(Authority::new(id)?) };
+    /// What the cluster of this number is made of.
+    fn items(&self, cluster: u64) -> Result<Vec<(PathBuf, Item)>, Error> {
+        let mut items: Vec<(PathBuf, Item)> = Vec::new();
+        let authority = if self.plain { None } else { Some(Authority::new(cluster)?) };
         if let Some(authority) = &authority {
-            items.push(Item::Public("ca.pem".into(), authority.certificate()));
-            items.push(Item::Secret("ca-key.pem".into(), authority.key()));
-            let client = authority.sign("client.taraflow")?;
-            items.push(Item::Public("client.pem".into(), client.certificate));
-            items.push(Item::Secret("client-key.pem".into(), client.key));
+            items.push(("ca.pem".into(), Item::Public(authority.certificate())));
+            items.push(("ca-key.pem".into(), Item::Secret(authority.key())));
+            let client = authority.sign(CLIENT)?;
+            items.push(("client.pem".into(), Item::Public(client.certificate)));
+            items.push(("client-key.pem".into(), Item::Secret(client.key)));
         }
-        for replica in 0..self.replicas {
-            let home = replica_home(replica);
-            items.push(Item::Directory(home.clone()));
-            items.push(Item::Public(home.join("node.toml"), texts::node(self, replica)));
+        for replica in (0..self.replicas as u16).map(ReplicaId) {
+            let home = replica_home(replica.0.into());
+            items.push((home.clone(), Item::Directory));
+            items.push((home.join("node.toml"), Item::Public(texts::node(self, replica))));
             if let Some(authority) = &authority {
-                let signed = authority.sign(&format!("replica-{replica}.taraflow"))?;
-                items.push(Item::Public(home.join("cert.pem"), signed.certificate));
-                items.push(Item::Secret(home.join("key.pem"), signed.key));
+                let signed = authority.sign(&name_of(replica))?;
+                items.push((home.join("cert.pem"), Item::Public(signed.certificate)));
+                items.push((home.join("key.pem"), Item::Secret(signed.key)));
             }
             if !self.memory {
-                let owner = Identity {
-                    cluster: id,
-                    replica: ReplicaId(replica as u16),
-                    protocol: ProtocolName::of(&self.protocol),
-                };
-                items.push(Item::Disk(home.join("data"), owner));
+                let protocol = ProtocolName::of(&self.protocol);
+                let owner = Identity { cluster, replica, protocol };
+                items.push((home.join("data"), Item::Disk(owner)));
             }
         }
-        items.push(Item::Public("cluster.toml".into(), texts::cluster(self, id)));
+        items.push(("cluster.toml".into(), Item::Public(texts::cluster(self, cluster))));
         Ok(items)
     }
 }
@@ -189,13 +162,13 @@ pub fn replica_home(replica: usize) -> PathBuf {
 
 fn make(path: &Path, item: &Item) -> Result<(), Error> {
     let (text, mode) = match item {
-        Item::Disk(_, owner) => return Store::create(&mut Files::make(path)?, *owner),
-        Item::Directory(_) => {
+        Item::Disk(owner) => return Store::create(&mut Files::make(path)?, *owner),
+        Item::Directory => {
             let made = DirBuilder::new().mode(0o700).create(path);
             return made.map_err(Error::file("make directory", path));
         }
-        Item::Public(_, text) => (text, 0o644),
-        Item::Secret(_, text) => (text, 0o600),
+        Item::Public(text) => (text, 0o644),
+        Item::Secret(text) => (text, 0o600),
     };
     let written = || {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;

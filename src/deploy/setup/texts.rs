@@ -36,11 +36,11 @@ pub(super) fn cluster(plan: &Plan, id: u64) -> String {
     text
 }
 
-/// `node.toml` of replica `index`.
-pub(super) fn node(plan: &Plan, index: usize) -> String {
+/// `node.toml` of a replica.
+pub(super) fn node(plan: &Plan, replica: ReplicaId) -> String {
     let mut text = format!(
         "# What is this node's own. Paths are seen from this file.\n\
-         id = {index}\n\
+         id = {replica}\n\
          cluster = \"../cluster.toml\"\n"
     );
     text += if plan.memory {

@@ -36,24 +36,31 @@ pub const PID: &str = "pid";
 /// A taker of what is wrong with a child, or of nothing once nothing is.
 pub type Keep<'a> = dyn Fn(usize, Option<&str>) + 'a;
 
-/// The children to be run, and those who are told of them.
+/// The children to be run, and where to report on them.
 pub struct Supervisor<'a> {
     /// The command of each child.
     pub command: Box<dyn FnMut(usize) -> Result<Command, Error> + 'a>,
     /// The last error that a child reported, to be repeated where it is not started again.
     pub last_words: Box<dyn Fn(usize) -> Option<String> + 'a>,
-    /// Who is told what happens, a line each.
+    /// Takes a line about each thing that happens.
     pub tell: Box<dyn FnMut(&str) + 'a>,
     /// Keeps what is wrong with a child where others read it, or that nothing is any more.
     pub keep: Box<Keep<'a>>,
-    /// Is told the number of the process of a child, or that it has none.
+    /// Takes the number of the process of a child, or that it has none.
     pub note_pid: Box<dyn Fn(usize, Option<u32>) + 'a>,
     /// Whether a child remembers what it promised, and so may return.
     pub durable: bool,
 }
 
-/// A child that runs, will run, or is given up.
-enum Replica {
+/// A child: what it does, and what is known of how it ended before.
+struct Replica {
+    state: State,
+    delay: RestartDelay,
+    trouble: Trouble,
+}
+
+/// Whether a child runs, will run, or is given up.
+enum State {
     Runs {
         child: Child,
         since: Instant,
@@ -67,14 +74,14 @@ enum Replica {
 
 impl Replica {
     fn has_ended(&self) -> bool {
-        matches!(self, Self::Ended(_))
+        matches!(self.state, State::Ended(_))
     }
 }
 
 /// The exit code with which all have ended, if that is one.
 fn common_code(replicas: &[Replica]) -> Option<u8> {
-    let code = |replica: &Replica| match replica {
-        Replica::Ended(Some(ProcessExit::Code(code))) => u8::try_from(*code).ok(),
+    let code = |replica: &Replica| match replica.state {
+        State::Ended(Some(ProcessExit::Code(code))) => u8::try_from(code).ok(),
         _ => None,
     };
     let first = code(replicas.first()?)?;
@@ -118,22 +125,20 @@ impl Supervisor<'_> {
     /// # Errors
     /// A child that cannot be started, or [`Error::AllEnded`].
     pub fn run(&mut self, n: usize, signals: &Receiver<i32>) -> Result<(), Error> {
-        let mut delays = vec![RestartDelay::default(); n];
-        let mut troubles = vec![Trouble::default(); n];
         (0..n).for_each(|index| (self.keep)(index, None));
         let mut replicas = Vec::new();
         for index in 0..n {
-            let started = self.start(index);
-            replicas.push(started?);
+            let (delay, trouble) = Default::default();
+            replicas.push(Replica { state: self.start(index)?, delay, trouble });
         }
         loop {
-            match wait(&replicas, &troubles, signals) {
+            match wait(&replicas, signals) {
                 Some(signal @ (SIGINT | SIGTERM | SIGHUP)) => {
                     let again = if signal == SIGINT { "; Ctrl-C again to kill them" } else { "" };
                     (self.tell)(&format!("stopping all replicas{again}"));
                     return self.end(&mut replicas, signals);
                 }
-                _ => self.step(&mut replicas, &mut delays, &mut troubles)?,
+                _ => self.step(&mut replicas)?,
             }
             if replicas.iter().all(Replica::has_ended) {
                 return Err(Error::AllEnded { n, code: common_code(&replicas) });
@@ -141,39 +146,34 @@ impl Supervisor<'_> {
         }
     }
 
-    fn start(&mut self, index: usize) -> Result<Replica, Error> {
+    fn start(&mut self, index: usize) -> Result<State, Error> {
         let mut command = (self.command)(index)?;
         let child = command.stdin(Stdio::piped()).process_group(0).spawn();
         let child = child.map_err(Error::file("run", Path::new(command.get_program())))?;
         (self.note_pid)(index, Some(child.id()));
-        Ok(Replica::Runs { child, since: Instant::now() })
+        Ok(State::Runs { child, since: Instant::now() })
     }
 
     /// Notes who has ended, and starts those whose time has come.
-    fn step(
-        &mut self,
-        replicas: &mut [Replica],
-        delays: &mut [RestartDelay],
-        troubles: &mut [Trouble],
-    ) -> Result<(), Error> {
-        for (index, replica) in replicas.iter_mut().enumerate() {
-            let trouble = &mut troubles[index];
-            match replica {
-                Replica::Runs { child, since } => {
-                    let Some(status) = child.try_wait()? else {
-                        if since.elapsed() >= RestartDelay::LONG_LIFE && trouble.pass() {
+    fn step(&mut self, replicas: &mut [Replica]) -> Result<(), Error> {
+        for (index, Replica { state, delay, trouble }) in replicas.iter_mut().enumerate() {
+            match state {
+                State::Runs { child, since } => {
+                    let status = child.try_wait()?;
+                    let lived = since.elapsed();
+                    let Some(status) = status else {
+                        if lived >= RestartDelay::LONG_LIFE && trouble.pass() {
                             (self.keep)(index, None);
                         }
                         continue;
                     };
                     (self.note_pid)(index, None);
-                    let (lived, ending) = (since.elapsed(), ProcessExit::from(status));
-                    let pause = delays[index].after(lived);
-                    *replica = self.next(index, ending, pause);
+                    let ending = ProcessExit::from(status);
+                    *state = self.next(index, ending, delay.after(lived));
                     self.note(index, ending, lived, trouble);
                 }
-                Replica::Waits { until } if *until <= Instant::now() => {
-                    *replica = match self.start(index) {
+                State::Waits { until } if *until <= Instant::now() => {
+                    *state = match self.start(index) {
                         Ok(started) => {
                             (self.tell)(&format!("replica {index} starts again"));
                             started
@@ -183,25 +183,24 @@ impl Supervisor<'_> {
                                 (self.keep)(index, Some(&what));
                                 (self.tell)(&format!("replica {index} {what}"));
                             }
-                            let pause = delays[index].after(Duration::ZERO);
-                            Replica::Waits { until: Instant::now() + pause }
+                            State::Waits { until: Instant::now() + delay.after(Duration::ZERO) }
                         }
                     };
                 }
-                Replica::Waits { .. } | Replica::Ended(_) => {}
+                State::Waits { .. } | State::Ended(_) => {}
             }
         }
         Ok(())
     }
 
     /// What becomes of a child that has ended.
-    fn next(&mut self, index: usize, ending: ProcessExit, pause: Duration) -> Replica {
+    fn next(&mut self, index: usize, ending: ProcessExit, pause: Duration) -> State {
         match ending.fate(self.durable) {
             Fate::Restart => {
                 let ms = pause.as_millis();
                 (self.tell)(&format!("replica {index} ended: {ending}; starts again in {ms} ms"));
                 self.say_why(index, ending);
-                Replica::Waits { until: Instant::now() + pause }
+                State::Waits { until: Instant::now() + pause }
             }
             Fate::Stay(why) => {
                 (self.tell)(&format!("replica {index} ended: {ending}; not started again: {why}"));
@@ -209,7 +208,7 @@ impl Supervisor<'_> {
                 if matches!(ending, ProcessExit::Code(_)) {
                     self.repeat_last_words(index);
                 }
-                Replica::Ended(Some(ending))
+                State::Ended(Some(ending))
             }
         }
     }
@@ -227,7 +226,7 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Says once what a child ends of again and again, and keeps it where others read it.
+    /// Reports once why a child ends again and again, and keeps that where others read it.
     fn note(&mut self, index: usize, ending: ProcessExit, lived: Duration, trouble: &mut Trouble) {
         let by_itself = matches!(ending, ProcessExit::Code(_));
         let words = by_itself.then(|| (self.last_words)(index)).flatten();
@@ -242,28 +241,30 @@ impl Supervisor<'_> {
     /// Asks all children to end, and waits for them; at another signal, ends them at once.
     fn end(&mut self, replicas: &mut [Replica], signals: &Receiver<i32>) -> Result<(), Error> {
         for replica in replicas.iter_mut() {
-            match replica {
-                Replica::Runs { child, .. } => ask_to_end(child)?,
-                Replica::Waits { .. } | Replica::Ended(_) => *replica = Replica::Ended(None),
+            // Nobody needs to know any more that it has recovered.
+            replica.trouble = Trouble::default();
+            match &replica.state {
+                State::Runs { child, .. } => ask_to_end(child)?,
+                State::Waits { .. } | State::Ended(_) => replica.state = State::Ended(None),
             }
         }
         loop {
             for (index, replica) in replicas.iter_mut().enumerate() {
-                let Replica::Runs { child, .. } = replica else { continue };
+                let State::Runs { child, .. } = &mut replica.state else { continue };
                 if let Some(status) = child.try_wait()? {
                     (self.note_pid)(index, None);
                     let ending = ProcessExit::from(status);
                     (self.tell)(&format!("replica {index} ended: {ending}"));
                     self.say_why(index, ending);
-                    *replica = Replica::Ended(None);
+                    replica.state = State::Ended(None);
                 }
             }
             if replicas.iter().all(Replica::has_ended) {
                 return Ok(());
             }
-            if let Some(SIGINT | SIGTERM | SIGHUP) = wait(replicas, &[], signals) {
+            if let Some(SIGINT | SIGTERM | SIGHUP) = wait(replicas, signals) {
                 for replica in replicas.iter_mut() {
-                    if let Replica::Runs { child, .. } = replica {
+                    if let State::Runs { child, .. } = &mut replica.state {
                         child.kill()?;
                     }
                 }
@@ -273,14 +274,14 @@ impl Supervisor<'_> {
 }
 
 /// Waits for a signal, or until the next child is to be started.
-fn wait(replicas: &[Replica], troubles: &[Trouble], signals: &Receiver<i32>) -> Option<i32> {
-    let starts = replicas.iter().enumerate().filter_map(|(index, replica)| match replica {
-        Replica::Waits { until } => Some(*until),
-        // Then it has got over what was wrong.
-        Replica::Runs { since, .. } if troubles.get(index).is_some_and(Trouble::is_kept) => {
-            Some(*since + RestartDelay::LONG_LIFE)
+fn wait(replicas: &[Replica], signals: &Receiver<i32>) -> Option<i32> {
+    let starts = replicas.iter().filter_map(|replica| match replica.state {
+        State::Waits { until } => Some(until),
+        // Then it has recovered.
+        State::Runs { since, .. } if replica.trouble.is_kept() => {
+            Some(since + RestartDelay::LONG_LIFE)
         }
-        Replica::Runs { .. } | Replica::Ended(_) => None,
+        State::Runs { .. } | State::Ended(_) => None,
     });
     let received = match starts.min() {
         Some(until) => signals.recv_deadline(until),
@@ -289,7 +290,7 @@ fn wait(replicas: &[Replica], troubles: &[Trouble], signals: &Receiver<i32>) -> 
     match received {
         Ok(signal) => Some(signal),
         Err(RecvTimeoutError::Timeout) => None,
-        // Nobody can say anything any more.
+        // No other signal can come.
         Err(RecvTimeoutError::Disconnected) => Some(SIGTERM),
     }
 }

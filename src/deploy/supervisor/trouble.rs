@@ -31,7 +31,9 @@ impl Trouble {
         durable: bool,
     ) -> Option<String> {
         let stays = ending.fate(durable) != Fate::Restart;
-        let why = words.clone().map_or(String::new(), |words| format!(": {}", plain(&words)));
+        // Without the name of the program.
+        let plain = |words: &String| format!(": {}", words.trim_start_matches("taraflow: "));
+        let why = words.as_ref().map_or(String::new(), plain);
         let end = (ending, words);
         if lived >= RestartDelay::LONG_LIFE || self.last.as_ref() != Some(&end) {
             self.times = 0;
@@ -72,11 +74,6 @@ impl Trouble {
     pub fn is_kept(&self) -> bool {
         self.kept
     }
-}
-
-/// The words without the name of the program.
-fn plain(words: &str) -> &str {
-    words.strip_prefix("taraflow: ").unwrap_or(words)
 }
 
 #[cfg(test)]

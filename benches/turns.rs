@@ -8,8 +8,9 @@
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use taraflow::dataflows::tara::{self, Commit, Message, Promise};
+use taraflow::dataflows::tara::{self, Commit, Message};
 use taraflow::engine::node::Node;
+use taraflow::engine::ordering::messages::Promise;
 use taraflow::engine::replica::Said;
 use taraflow::kv::resp::write_command;
 use taraflow::kv::service::KeyValue;

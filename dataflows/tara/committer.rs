@@ -1,23 +1,15 @@
-//! Committer: accepts proposals, and answers for them when the view changes (TA-4, TA-8, TA-12).
-//!
-//! It also keeps the account of what is known to be decided (`decided.rs`). A replica that starts
-//! again releases that before it hears from anybody.
+//! Committer: the acceptor of Tara's views, which votes to every learner (TA-4, TA-8, TA-12).
 
-use std::collections::BTreeMap;
-
-use crate::disk::{Durable, Recovered};
+use crate::disk::Durable;
 use crate::engine::operators::executor::Executed;
+use crate::engine::ordering::acceptor::{Acceptor, Vote};
+use crate::engine::ordering::messages::{Need, Promise, Proposal, Record, Renewal, Supply};
 use crate::engine::role::{Pulse, Role, Stream};
-use crate::model::batch::{Value, weight};
-use crate::model::config::Config;
-use crate::model::events::{Event, Holding, Wait};
-use crate::model::refused::{Refusal, Refused};
-use crate::model::types::{Millis, ReplicaId, Slot, View};
+use crate::model::batch::Value;
+use crate::model::events::Event;
+use crate::model::types::{ReplicaId, Slot, View};
 
-use super::decided::Decided;
-use super::lacking::Lacking;
-use super::messages::{Commit, Need, Promise, Proposal, Record, Renewal, Supply};
-use super::runs::{self, runs};
+use super::messages::Commit;
 
 /// The streams a committer reads.
 pub struct CommitterInputs<'s> {
@@ -63,9 +55,9 @@ pub struct CommitterStreams<'s> {
 pub fn committer<'s>(
     inputs: CommitterInputs<'s>,
     Pulse { clock, looks }: Pulse<'s>,
-    committer: Committer,
+    acceptor: Acceptor,
 ) -> CommitterStreams<'s> {
-    let mut role = Role::new("committer", clock.scope(), committer);
+    let mut role = Role::new("committer", clock.scope(), acceptor);
     let (vote, commits) = role.output();
     let (accept, accepted) = role.output();
     let (release, known) = role.output();
@@ -75,72 +67,72 @@ pub fn committer<'s>(
     let (enter, entered) = role.output();
     let (keep, durable) = role.output();
     let (tell, events) = role.output();
-    role.on_look(looks, tell.clone(), Committer::holding);
+    role.on_look(looks, tell.clone(), |acceptor| acceptor.holding("committer"));
     let (account_again, tell_first) = (account.clone(), tell.clone());
     let keep_view = keep.clone();
-    let leave = move |committer: &Committer, left: Option<View>| {
+    let leave = move |acceptor: &Acceptor, left: Option<View>| {
         if let Some(view) = left {
             keep_view.send([Durable::Newest(Promise::Entered(view))]);
             enter.send([view]);
-            tell.send([Event::EnteredView { view, leader: Some(committer.leader()) }]);
-            account.send([committer.record()]);
+            tell.send([Event::EnteredView { view, leader: Some(acceptor.leader()) }]);
+            account.send([acceptor.record()]);
         }
     };
     let keep_votes = keep.clone();
-    let vote_for = move |committer: &mut Committer, votes: Vec<Vote>| {
+    let vote_for = move |acceptor: &mut Acceptor, votes: Vec<Vote>| {
         for Vote { proposal, promise } in votes {
             if let Some(promise) = promise {
-                keep_votes.send(committer.mark());
+                keep_votes.send(acceptor.mark());
                 keep_votes.send([Durable::Slot(proposal.slot, promise)]);
             }
             vote.send([Commit { view: proposal.view, slot: proposal.slot }]);
             accept.send([proposal]);
         }
     };
-    role.on(inputs.executed, |committer, executed| committer.on_executed(executed.next));
+    role.on(inputs.executed, |acceptor, executed| acceptor.on_executed(executed.next));
     let learned = release.clone();
-    role.on(inputs.fetched, move |committer, (slot, value)| {
-        if let Some(promise) = committer.on_fetched(slot, &value) {
-            keep.send(committer.mark());
+    role.on(inputs.fetched, move |acceptor, (slot, value)| {
+        if let Some(promise) = acceptor.on_fetched(slot, &value) {
+            keep.send(acceptor.mark());
             keep.send([Durable::Slot(slot, promise)]);
             learned.send([(slot, value)]);
         }
     });
     let left = leave.clone();
-    role.on(inputs.views, move |committer, view| {
-        let view = committer.on_view(view);
-        left(committer, view);
+    role.on(inputs.views, move |acceptor, view| {
+        let view = acceptor.on_view(view);
+        left(acceptor, view);
     });
     let (left, voted) = (leave.clone(), vote_for.clone());
-    role.on(inputs.proposals, move |committer, proposal| {
-        let view = committer.on_view(proposal.view);
-        left(committer, view);
-        let votes = committer.on_proposal(proposal).into_iter().collect();
-        voted(committer, votes);
+    role.on(inputs.proposals, move |acceptor, proposal| {
+        let view = acceptor.on_view(proposal.view);
+        left(acceptor, view);
+        let votes = acceptor.on_proposal(proposal).into_iter().collect();
+        voted(acceptor, votes);
     });
     let (left, voted) = (leave, vote_for.clone());
-    role.on(inputs.renewals, move |committer, renewal| {
-        let view = committer.on_view(renewal.view);
-        left(committer, view);
-        let votes = committer.on_renewal(&renewal);
-        voted(committer, votes);
+    role.on(inputs.renewals, move |acceptor, renewal| {
+        let view = acceptor.on_view(renewal.view);
+        left(acceptor, view);
+        let votes = acceptor.on_renewal(&renewal);
+        voted(acceptor, votes);
     });
     let ask_on = ask.clone();
-    role.on(inputs.supplies, move |committer, supply| {
-        let (votes, need) = committer.on_supply(supply);
+    role.on(inputs.supplies, move |acceptor, supply| {
+        let (votes, need) = acceptor.on_supply(supply);
         ask_on.send(need);
-        vote_for(committer, votes);
+        vote_for(acceptor, votes);
     });
-    role.on(inputs.needs, move |committer, (from, need)| {
-        give.send(committer.on_need(&need).map(|supply| (from, supply)));
+    role.on(inputs.needs, move |acceptor, (from, need)| {
+        give.send(acceptor.on_need(&need).map(|supply| (from, supply)));
     });
     let mut starts = true;
-    role.on(clock, move |committer, now| {
-        account_again.send(committer.on_tick(now));
-        ask.send(committer.need_late());
+    role.on(clock, move |acceptor, now| {
+        account_again.send(acceptor.on_tick(now));
+        ask.send(acceptor.need_late());
         if std::mem::take(&mut starts) {
-            release.send(committer.decided.take_at_start());
-            let (view, leader) = (committer.view(), Some(committer.leader()));
+            release.send(acceptor.take_known_at_start());
+            let (view, leader) = (acceptor.view(), Some(acceptor.leader()));
             tell_first.send([Event::Started { view, leader }]);
         }
     });
@@ -157,249 +149,3 @@ pub fn committer<'s>(
         events,
     }
 }
-
-/// Owns the view and all that was accepted.
-///
-/// The two must not part: a committer that has answered for its slots in a new view must never
-/// again accept in an old one, or the new leader would miss a slot that an old one decided (T4).
-#[derive(Clone, Debug)]
-pub struct Committer {
-    n: usize,
-    window: u64,
-    retry_after_ms: Millis,
-    chunk_bytes: usize,
-    view: View,
-    /// What was accepted last for each slot from `executed` on.
-    accepted: BTreeMap<Slot, Proposal>,
-    lacking: Lacking,
-    executed: Slot,
-    decided: Decided,
-    /// Whether the leader of the view has been heard, so that it need not be told again.
-    led: bool,
-    said_at: Millis,
-    now: Millis,
-    refused: Refused,
-}
-
-/// A vote, and what must be on the disk before it leaves; nothing if it is there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Vote {
-    proposal: Proposal,
-    promise: Option<Promise>,
-}
-
-impl Committer {
-    /// A committer that goes on from what its disk held: its view and what it had accepted. It has
-    /// forgotten nothing it ever said, so it may vote at once (TA-12).
-    #[must_use]
-    pub fn new(recovered: &Recovered<Promise>, config: &Config) -> Self {
-        let covered = recovered.covered();
-        let mut view = View(0);
-        let mut accepted = BTreeMap::new();
-        let slots = recovered.slots.iter().map(|(_, promise)| promise);
-        for promise in recovered.newest.iter().chain(slots) {
-            view = remember(promise, &mut accepted).max(view);
-        }
-        let accepted = accepted.split_off(&covered);
-        Self {
-            n: config.n,
-            window: config.window,
-            retry_after_ms: config.retry_after_ms,
-            chunk_bytes: config.chunk_bytes,
-            view,
-            decided: Decided::new(recovered, &accepted),
-            accepted,
-            lacking: Lacking::new(config),
-            executed: covered,
-            led: recovered.newest.is_none(),
-            said_at: 0,
-            now: 0,
-            refused: Refused::default(),
-        }
-    }
-
-    /// The view it is in.
-    #[must_use]
-    pub fn view(&self) -> View {
-        self.view
-    }
-
-    fn leader(&self) -> ReplicaId {
-        self.view.leader(self.n)
-    }
-
-    /// A committer holds what it has accepted until that is executed.
-    fn holding(&self) -> Holding {
-        let slot = self.accepted.keys().next().copied();
-        let wait = match slot {
-            _ if !self.led || self.lacking.len() > 0 => Wait::Proposal(self.leader()),
-            Some(_) => Wait::for_role("learner"),
-            None => Wait::Nothing,
-        };
-        let held = (self.accepted.len() + self.lacking.len()) as u64;
-        Holding { slot, held, wait, refused: self.refused, ..Holding::nothing("committer") }
-    }
-
-    /// Leaves all views below `view`; answers `view` if it was in one of them.
-    fn on_view(&mut self, view: View) -> Option<View> {
-        (view > self.view).then(|| {
-            self.view = view;
-            self.led = false;
-            self.lacking.clear();
-            view
-        })
-    }
-
-    fn on_proposal(&mut self, proposal: Proposal) -> Option<Vote> {
-        let Proposal { view, slot, .. } = proposal;
-        if view < self.view {
-            self.refused.add(Refusal::StaleView);
-            return None;
-        }
-        self.led = true;
-        self.accept(slot, proposal)
-    }
-
-    fn accept(&mut self, slot: Slot, proposal: Proposal) -> Option<Vote> {
-        if !self.refused.admits(slot, self.executed, self.window) {
-            return None;
-        }
-        if self.accepted.get(&slot).is_some_and(|accepted| accepted.view == proposal.view) {
-            return Some(Vote { proposal, promise: None });
-        }
-        assert_eq!(proposal.view, self.view, "T4: it accepts in the view it is in");
-        self.lacking.remove(slot);
-        self.accepted.insert(slot, proposal.clone());
-        let promise = Some(Promise::Accepted(proposal.clone()));
-        Some(Vote { proposal, promise })
-    }
-
-    /// Accepts again what it had accepted in the view that the leader names for each slot; what it
-    /// had not, it lacks.
-    fn on_renewal(&mut self, renewal: &Renewal) -> Vec<Vote> {
-        let view = renewal.view;
-        if view < self.view {
-            self.refused.add(Refusal::StaleView);
-            return Vec::new();
-        }
-        self.led = true;
-        runs::each(&renewal.slots).filter_map(|(slot, from)| self.renew(slot, view, from)).collect()
-    }
-
-    fn renew(&mut self, slot: Slot, view: View, from: View) -> Option<Vote> {
-        if !self.refused.admits(slot, self.executed, self.window) {
-            return None;
-        }
-        let known = self.accepted.get_mut(&slot);
-        let Some(known) = known.filter(|known| known.view == from || known.view == view) else {
-            self.lacking.add(slot, self.now);
-            return None;
-        };
-        assert_eq!(view, self.view, "T4: it accepts in the view it is in");
-        let promise = (known.view == from).then_some(Promise::Renewed { slot, view, from });
-        known.view = view;
-        Some(Vote { proposal: known.clone(), promise })
-    }
-
-    /// Accepts what it was sent of what it lacks, and asks the leader, which has accepted all that
-    /// it has proposed, for the rest.
-    fn on_supply(&mut self, supply: Supply) -> (Vec<Vote>, Option<(ReplicaId, Need)>) {
-        let proposals = supply.proposals.into_iter();
-        let wanted =
-            proposals.filter(|own| own.view == self.view && self.lacking.contains(own.slot));
-        let wanted: Vec<Proposal> = wanted.collect();
-        let is_new = !wanted.is_empty();
-        let votes = wanted.into_iter().filter_map(|own| self.accept(own.slot, own)).collect();
-        let need = if is_new { self.lacking.on_supply(self.view, self.now) } else { None };
-        (votes, need.map(|need| (self.leader(), need)))
-    }
-
-    /// What others need and was accepted here in the view they name, as much as fits into a
-    /// message.
-    fn on_need(&self, need: &Need) -> Option<Supply> {
-        let mut bytes = 0;
-        let accepted = runs::each(&need.slots)
-            .filter_map(|(slot, view)| self.accepted.get(&slot).filter(|own| own.view == view));
-        let proposals = accepted.take_while(|own| {
-            let fits = bytes < self.chunk_bytes;
-            bytes += weight(&own.value);
-            fits
-        });
-        let proposals: Vec<Proposal> = proposals.cloned().collect();
-        (!proposals.is_empty()).then_some(Supply { proposals })
-    }
-
-    /// What another replica says to be decided; nothing if that is known.
-    fn on_fetched(&mut self, slot: Slot, value: &Value) -> Option<Promise> {
-        if slot < self.executed { None } else { self.decided.learn(slot, value) }
-    }
-
-    /// What is executed here is decided, and need not be answered for: the leader of a new view
-    /// proposes nothing below the highest such mark it hears of.
-    fn on_executed(&mut self, next: Slot) {
-        assert!(next >= self.executed, "execution went back from {} to {next}", self.executed);
-        self.decided.on_executed(self.executed, next, &self.accepted);
-        self.lacking.on_executed(next, self.now);
-        self.accepted = self.accepted.split_off(&next);
-        self.executed = next;
-    }
-
-    /// What the journal may note beside a record that it gets anyway.
-    fn mark(&mut self) -> Option<Durable<Promise>> {
-        self.decided.mark(self.executed)
-    }
-
-    /// What the journal says to be decided at a start.
-    #[must_use]
-    pub fn known_at_start(&self) -> &[(Slot, Value)] {
-        self.decided.at_start()
-    }
-
-    /// What it asks the leader for, if it has lacked something for a while.
-    fn need_late(&mut self) -> Option<(ReplicaId, Need)> {
-        let need = self.lacking.on_tick(self.view, self.now)?;
-        Some((self.leader(), need))
-    }
-
-    fn on_tick(&mut self, now: Millis) -> Option<Record> {
-        self.now = now;
-        if self.led || now.saturating_sub(self.said_at) < self.retry_after_ms {
-            return None;
-        }
-        self.said_at = now;
-        Some(self.record())
-    }
-
-    /// What was accepted in the views left behind.
-    fn record(&self) -> Record {
-        let first = self.accepted.keys().next();
-        assert!(first.is_none_or(|slot| *slot >= self.executed), "T4: it answers for all it keeps");
-        let accepted = self.accepted.values().map(|own| (own.slot, own.view));
-        Record { view: self.view, decided: self.executed, accepted: runs(accepted) }
-    }
-}
-
-/// Takes up what the journal says was promised; answers the view in which it was.
-fn remember(promise: &Promise, accepted: &mut BTreeMap<Slot, Proposal>) -> View {
-    match promise {
-        Promise::Entered(view) => *view,
-        Promise::Accepted(proposal) => {
-            let known = accepted.get(&proposal.slot);
-            if known.is_none_or(|known| known.view < proposal.view) {
-                accepted.insert(proposal.slot, proposal.clone());
-            }
-            proposal.view
-        }
-        Promise::Renewed { slot, view, from } => {
-            if let Some(known) = accepted.get_mut(slot).filter(|known| known.view == *from) {
-                known.view = *view;
-            }
-            *view
-        }
-        Promise::Learned { .. } => View(0),
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests;

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::disk::Recovered;
 use crate::engine::operators::checkpointer::Report;
+use crate::engine::ordering::messages::{Promise, Proposal, Record, Renewal, Supply};
+use crate::engine::ordering::runs;
 use crate::engine::protocol::Oracle;
 use crate::hosts::simulation::Subject;
 use crate::model::batch::{Value, weight};
@@ -13,9 +15,8 @@ use crate::model::events::Event;
 use crate::model::quorum::Votes;
 use crate::model::types::{ReplicaId, Slot, To, View};
 
-use super::runs;
 use super::standing::Standing;
-use super::{Commit, Message, Promise, Proposal, Record, Renewal, Supply};
+use super::{Commit, Message};
 
 /// Tara, to be simulated with the key-value service.
 #[must_use]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::engine::operators::executor::Executed;
+use crate::engine::ordering::messages::Proposal;
 use crate::engine::role::{Role, Stream};
 use crate::model::batch::Value;
 use crate::model::config::Config;
@@ -11,7 +12,7 @@ use crate::model::quorum::Votes;
 use crate::model::refused::{Refusal, Refused};
 use crate::model::types::{ReplicaId, Slot, View};
 
-use super::messages::{Commit, Proposal};
+use super::messages::Commit;
 
 /// Finds the slots for which `f + 1` committers have accepted the same proposal.
 pub fn learner<'s>(

@@ -42,8 +42,9 @@
 //! catch_up ~restored~> release
 //! ```
 //!
-//! Who owns what: the *view* and what was *accepted* belong to the [`committer`](mod@committer);
-//! the *next slot* to the [`proposer`](mod@proposer); the *votes* to the [`learner`](mod@learner);
+//! Who owns what: the *view* and what was *accepted* belong to the [`committer`](mod@committer),
+//! which is an [`acceptor`](crate::engine::ordering::acceptor); the *next slot* to the
+//! [`proposer`](crate::engine::ordering::proposer); the *votes* to the [`learner`](mod@learner);
 //! *application, sessions* and the progress of each source to the
 //! [`executor`](crate::engine::operators::executor); *suspicion* to the [`controller`](mod@controller); which checkpoint is
 //! *stable* to the [`checkpointer`](crate::engine::operators::checkpointer); open *client batches*
@@ -76,43 +77,39 @@
 
 pub mod committer;
 pub mod controller;
-mod decided;
 pub mod invariants;
-mod lacking;
 pub mod learner;
 mod messages;
 pub mod observer;
-pub mod proposer;
-pub mod recovery;
-pub mod runs;
 mod standing;
 
 use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::core::Concatenate;
 
 use crate::disk::Recovered;
+use crate::engine::operators::address::Addressing;
 use crate::engine::operators::catch_up::{self, catch_up};
 use crate::engine::operators::checkpointer::checkpointer;
 use crate::engine::operators::executor::executor;
 use crate::engine::operators::release::release;
 use crate::engine::operators::requests::{RequestSource, request_source};
+use crate::engine::ordering::acceptor::Acceptor;
+use crate::engine::ordering::messages::Promise;
+use crate::engine::ordering::proposer::{Proposer, proposer};
+use crate::engine::ordering::recovery::{Recovery, recovery};
 use crate::engine::protocol::Protocol;
 use crate::engine::replica::{Inputs, Outputs};
 use crate::engine::role::{connect, inlet};
 use crate::model::config::Config;
 use crate::model::quorum::Tolerance;
-use crate::model::types::Slot;
+use crate::model::types::{Slot, To};
 
-pub use messages::{
-    Commit, Message, Need, Promise, Proposal, Record, Renewal, Supply, ViewRequest, message_weight,
-};
+pub use messages::{Commit, Message, ViewRequest, message_weight};
 
-use committer::{Committer, committer};
+use committer::committer;
 use controller::{Controller, controller};
 use learner::{Learner, learner};
 use observer::observer;
-use proposer::{Proposer, proposer};
-use recovery::{Recovery, recovery};
 
 /// Tara, for its hosts.
 pub const PROTOCOL: Protocol<Message, Promise> = Protocol {
@@ -123,8 +120,8 @@ pub const PROTOCOL: Protocol<Message, Promise> = Protocol {
     plausible: messages::is_plausible,
     executed: messages::executed,
     step: messages::step,
-    kind: messages::kind,
-    kinds: &messages::KINDS,
+    kind: Message::kind,
+    kinds: Message::KINDS,
     record: Promise::kind,
     oracle: invariants::oracle,
 };
@@ -137,8 +134,8 @@ pub fn dataflow<'s>(
     let Inputs { graph, messages, requests, pulse, recovered, executor: mut state, host } = inputs;
     let looks = pulse.looks.clone();
     let start = Start::new(&recovered, config);
-    state.expect(start.committer.known_at_start());
-    let heard = messages::sort(messages);
+    state.expect(start.acceptor.known_at_start());
+    let received = messages::Received::sort(messages);
 
     // The edges that run against the figure's grain.
     let (entered_back, entered) = inlet(graph, "entered");
@@ -154,10 +151,10 @@ pub fn dataflow<'s>(
         executed.clone(),
         entered.clone(),
         pulse.clone(),
-        RequestSource::new(recovered.incarnation, start.committer.view(), config),
+        RequestSource::new(recovered.incarnation, start.acceptor.view(), config),
     );
     let proposing = proposer(
-        heard.forwards.concat(source.own),
+        received.forwards.concat(source.own),
         new_views,
         entered.clone(),
         executed.clone(),
@@ -165,26 +162,31 @@ pub fn dataflow<'s>(
         pulse.clone(),
         start.proposer,
     );
-    let (views, observing) = observer(heard.view_requests.clone(), looks.clone(), config);
+    let (views, observing) = observer(received.view_requests.clone(), looks.clone(), config);
     let committed = committer(
         committer::CommitterInputs {
             proposals: graph.concatenate([
                 proposing.proposals.clone(),
                 proposing.renewed,
-                heard.proposals,
+                received.proposals,
             ]),
-            renewals: heard.renewals,
-            supplies: heard.supplies.clone(),
-            needs: heard.needs,
+            renewals: received.renewals,
+            supplies: received.supplies.clone(),
+            needs: received.needs,
             views,
             fetched,
             executed: executed.clone(),
         },
         pulse.clone(),
-        start.committer,
+        start.acceptor,
     );
-    let (decided, learning) =
-        learner(committed.accepted, heard.commits, executed.clone(), looks.clone(), start.learner);
+    let (decided, learning) = learner(
+        committed.accepted,
+        received.commits,
+        executed.clone(),
+        looks.clone(),
+        start.learner,
+    );
     // Execution. From here on time is the slot.
     let decided = decided.concat(committed.known);
     let (ordered, releasing) = release(decided, restored, looks.clone(), "learner", start.slot);
@@ -193,13 +195,13 @@ pub fn dataflow<'s>(
         ordered,
         host.saved.clone(),
         stable,
-        heard.catch_up,
+        received.catch_up,
         pulse.clone(),
         catch_up::State::new(recovered.checkpoint.as_ref(), config),
     );
     let checkpoints = checkpointer(
         executing.cuts.concat(caught_up.cuts),
-        heard.reports,
+        received.reports,
         host.saved,
         pulse.clone(),
         recovered.checkpoint.as_ref(),
@@ -208,15 +210,15 @@ pub fn dataflow<'s>(
 
     // View change.
     let (view_requests, suspicions) = controller(
-        heard.announces,
+        received.announces,
         executed,
         entered,
-        heard.view_requests,
+        received.view_requests,
         host.resign,
         pulse.clone(),
         start.controller,
     );
-    let recovering = recovery(heard.records, heard.supplies, pulse, start.recovery);
+    let recovering = recovery(received.records, received.supplies, pulse, start.recovery);
 
     connect(committed.entered, entered_back);
     connect(executing.executed, executed_back);
@@ -225,20 +227,23 @@ pub fn dataflow<'s>(
     connect(caught_up.decided, fetched_back);
     connect(caught_up.restored, restored_back);
 
-    let messages = messages::address(messages::Said {
-        forwards: source.forwards,
-        announces: source.announces,
-        proposals: proposing.proposals,
-        renewals: proposing.renewals,
-        commits: committed.commits,
-        records: committed.records,
-        needs: committed.needs.concat(recovering.needs),
-        supplies: committed.supplies,
-        view_requests,
-        reports: checkpoints.reports,
-        catch_up: caught_up.messages,
-        n: config.n,
+    // A proposal reaches its own committer inside the replica; a vote to oneself goes out and comes
+    // back, because it counts only once it is on disk.
+    let n = config.n;
+    let mut sent = Addressing::new(graph);
+    sent.one(source.forwards, Message::Forward);
+    sent.all(source.announces, Message::Announce);
+    sent.others(proposing.proposals, Message::Propose);
+    sent.others(proposing.renewals, Message::Renew);
+    sent.all(committed.commits, Message::Commit);
+    sent.send(committed.records, move |record| {
+        (To::One(record.view.leader(n)), Message::Record(record))
     });
+    sent.one(committed.needs.concat(recovering.needs), Message::Need);
+    sent.one(committed.supplies, Message::Supply);
+    sent.all(view_requests, Message::View);
+    sent.all(checkpoints.reports, Message::Report);
+    sent.to(caught_up.messages, Message::CatchUp);
     let events = [
         source.events,
         proposing.events,
@@ -253,7 +258,7 @@ pub fn dataflow<'s>(
         recovering.events,
     ];
     Outputs {
-        messages,
+        messages: sent.build(),
         replies: executing.replies,
         durable: committed.durable.concat(checkpoints.durable),
         early: messages::is_early,
@@ -266,7 +271,7 @@ pub fn dataflow<'s>(
 struct Start {
     slot: Slot,
     proposer: Proposer,
-    committer: Committer,
+    acceptor: Acceptor,
     learner: Learner,
     controller: Controller,
     recovery: Recovery,
@@ -274,9 +279,9 @@ struct Start {
 
 impl Start {
     fn new(recovered: &Recovered<Promise>, config: &Config) -> Self {
-        let committer = Committer::new(recovered, config);
+        let acceptor = Acceptor::new(recovered, config);
         let slot = recovered.covered();
-        let view = committer.view();
+        let view = acceptor.view();
         let is_leader = view.leader(config.n) == config.me;
         let first_life = recovered.incarnation == 1;
         Self {
@@ -285,7 +290,7 @@ impl Start {
             learner: Learner::new(slot, config),
             controller: Controller::new(view, !first_life && is_leader, config),
             recovery: Recovery::new(view, config),
-            committer,
+            acceptor,
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use taraflow::dataflows::tara::{Promise, Proposal};
 use taraflow::disk::{Durable, Files, Identity, ProtocolName, Store};
+use taraflow::engine::ordering::messages::{Promise, Proposal};
 use taraflow::model::checkpoint::Cut;
 use taraflow::model::types::{ReplicaId, Slot, View};
 

@@ -2,8 +2,9 @@
 
 use std::marker::PhantomData;
 
-use taraflow::dataflows::tara::{Message, PROTOCOL, Promise};
+use taraflow::dataflows::tara::{Message, PROTOCOL};
 use taraflow::disk::Recovered;
+use taraflow::engine::ordering::messages::Promise;
 use taraflow::engine::protocol::{Oracle, Protocol};
 use taraflow::hosts::simulation::Subject;
 use taraflow::model::config::Config;

@@ -4,8 +4,9 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use taraflow::dataflows::tara::{Message, PROTOCOL, Promise};
+use taraflow::dataflows::tara::{Message, PROTOCOL};
 use taraflow::disk::Recovered;
+use taraflow::engine::ordering::messages::Promise;
 use taraflow::hosts::simulation::{Micros, World, WorldSettings};
 use taraflow::model::batch::weight;
 use taraflow::model::events::Event;

@@ -3,9 +3,10 @@
 
 use proptest::prelude::*;
 
-use taraflow::dataflows::tara::{Message, PROTOCOL, Promise};
+use taraflow::dataflows::tara::{Message, PROTOCOL};
 use taraflow::deploy::settings::ClusterSettings;
 use taraflow::disk::{Disk, Durable, Identity, MemoryDisk, ProtocolName, Store};
+use taraflow::engine::ordering::messages::Promise;
 use taraflow::kv::service::KeyValue;
 use taraflow::links::client_messages::{ClientRequest, ServerReply};
 use taraflow::links::frame::{Inbox, Outbox};

@@ -6,8 +6,9 @@
 //! come here count exactly (messages, batches, allocations), hand a batch of their own to a replica
 //! of their choice, do without disks, or lose a replica's own votes as well.
 
-use taraflow::dataflows::tara::{Message, Promise};
+use taraflow::dataflows::tara::Message;
 use taraflow::engine::node::Node;
+use taraflow::engine::ordering::messages::Promise;
 use taraflow::model::batch::{Packer, Replies, Request, Requests};
 use taraflow::model::events::Event;
 use taraflow::model::types::{ClientId, ReplicaId};

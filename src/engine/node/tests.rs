@@ -3,9 +3,10 @@
 
 use super::*;
 use crate::dataflows::tara;
+use crate::engine::ordering::messages::Promise;
 use crate::model::app::Nothing;
 
-fn node() -> Node<tara::Message, tara::Promise> {
+fn node() -> Node<tara::Message, Promise> {
     let config = Config::new(ReplicaId(0), 3);
     Node::start(&config, None, Box::new(Nothing), tara::dataflow).unwrap()
 }

@@ -27,6 +27,14 @@ pub struct Forward {
     pub oldest: u64,
 }
 
+impl Forward {
+    /// Whether it is within the ranges that a replica can have reached.
+    #[must_use]
+    pub fn is_plausible(&self, config: &Config) -> bool {
+        self.batch.is_plausible(config.n) && self.oldest <= self.batch.id.number
+    }
+}
+
 /// "My clients wait for everything up to this batch."
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Announce {

@@ -1,14 +1,13 @@
 //! Bytes and frames that nobody should send.
 
 use serde_bytes::ByteBuf;
-use taraflow::dataflows::tara::runs::Run;
-use taraflow::dataflows::tara::{
-    Commit, Message, Need, Proposal, Record, Renewal, Supply, ViewRequest,
-};
+use taraflow::dataflows::tara::{Commit, Message, ViewRequest};
 use taraflow::engine::operators::catch_up::CatchUp;
 use taraflow::engine::operators::checkpointer::Report;
 use taraflow::engine::operators::executor::Progress;
 use taraflow::engine::operators::requests::{Announce, Forward};
+use taraflow::engine::ordering::messages::{Need, Proposal, Record, Renewal, Supply};
+use taraflow::engine::ordering::runs::Run;
 use taraflow::links::client_messages::ClientRequest;
 use taraflow::links::frame::Outbox;
 use taraflow::links::hello::{Hello, HelloReply};

@@ -1,9 +1,10 @@
 //! The longest messages there are, in frames.
 
 use serde_bytes::ByteBuf;
-use taraflow::dataflows::tara::runs::Run;
-use taraflow::dataflows::tara::{Message, Proposal, Record, Renewal, Supply};
+use taraflow::dataflows::tara::Message;
 use taraflow::engine::operators::catch_up::CatchUp;
+use taraflow::engine::ordering::messages::{Proposal, Record, Renewal, Supply};
+use taraflow::engine::ordering::runs::Run;
 use taraflow::hosts::server::frame_bytes_max;
 use taraflow::links::Carried;
 use taraflow::model::batch::{Batch, BatchId, Packer, Request, Value};

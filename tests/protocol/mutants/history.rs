@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use taraflow::dataflows::tara::invariants::subject;
-use taraflow::dataflows::tara::runs::{each, runs};
-use taraflow::dataflows::tara::{Commit, Message, Promise, Proposal, dataflow};
+use taraflow::dataflows::tara::{Commit, Message, dataflow};
 use taraflow::disk::{Disk, Durable, Identity, Store};
+use taraflow::engine::ordering::messages::{Promise, Proposal};
+use taraflow::engine::ordering::runs::{each, runs};
 use taraflow::hosts::simulation::FaultyDisk;
 use taraflow::model::error::Error;
 use taraflow::model::types::{Slot, To, View};

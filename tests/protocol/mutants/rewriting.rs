@@ -4,8 +4,9 @@
 use std::rc::Rc;
 
 use taraflow::dataflows::tara::invariants::subject;
-use taraflow::dataflows::tara::{Message, Promise, dataflow};
+use taraflow::dataflows::tara::{Message, dataflow};
 use taraflow::disk::{Durable, Recovered};
+use taraflow::engine::ordering::messages::Promise;
 use taraflow::engine::replica::{Inputs, Outputs};
 use taraflow::engine::role::{Role, Stream};
 use taraflow::model::config::Config;

@@ -4,8 +4,9 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use taraflow::dataflows::tara::runs::{self, Run};
-use taraflow::dataflows::tara::{Message, Record, ViewRequest, dataflow};
+use taraflow::dataflows::tara::{Message, ViewRequest, dataflow};
+use taraflow::engine::ordering::messages::Record;
+use taraflow::engine::ordering::runs::{self, Run};
 use taraflow::model::events::Event;
 use taraflow::model::types::{Millis, ReplicaId, Slot, To, View};
 use timely::dataflow::operators::Concat;

@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use taraflow::dataflows::tara::{Commit, Message, Proposal, dataflow};
+use taraflow::dataflows::tara::{Commit, Message, dataflow};
+use taraflow::engine::ordering::messages::Proposal;
 use taraflow::engine::role::{connect, inlet};
 use taraflow::model::events::Event;
 use taraflow::model::types::{ReplicaId, Slot, To, View};

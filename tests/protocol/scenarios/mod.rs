@@ -19,8 +19,9 @@ mod slowness;
 mod topologies;
 mod view_changes;
 
+use taraflow::dataflows::tara::Message;
 use taraflow::dataflows::tara::invariants::subject;
-use taraflow::dataflows::tara::{Message, Promise};
+use taraflow::engine::ordering::messages::Promise;
 use taraflow::hosts::simulation::{Micros, Stats, WorldSettings};
 use taraflow::model::types::{ReplicaId, Slot};
 

@@ -1,6 +1,7 @@
 //! Leaders that die with their work half done.
 
-use taraflow::dataflows::tara::{Message, Proposal};
+use taraflow::dataflows::tara::Message;
+use taraflow::engine::ordering::messages::Proposal;
 use taraflow::model::types::{ReplicaId, Slot};
 
 use super::{MS, SECOND, end, front, run, settings, world};

@@ -1,0 +1,279 @@
+//! Acceptor: accepts proposals, and answers for them when the view changes.
+//!
+//! It also keeps the account of what is known to be decided (`decided.rs`). A replica that starts
+//! again releases that before it receives anything.
+
+use std::collections::BTreeMap;
+
+use crate::disk::{Durable, Recovered};
+use crate::model::batch::{Value, weight};
+use crate::model::config::Config;
+use crate::model::events::{Holding, Wait};
+use crate::model::refused::{Refusal, Refused};
+use crate::model::types::{Millis, ReplicaId, Slot, View};
+
+use super::decided::Decided;
+use super::lacking::Lacking;
+use super::messages::{Need, Promise, Proposal, Record, Renewal, Supply};
+use super::runs::{self, runs};
+
+/// Owns the view and all that was accepted.
+///
+/// The two must not part: an acceptor that has answered for its slots in a new view must never
+/// again accept in an old one, or the new leader would miss a slot that an old one decided (T4).
+#[derive(Clone, Debug)]
+pub struct Acceptor {
+    n: usize,
+    window: u64,
+    retry_after_ms: Millis,
+    chunk_bytes: usize,
+    view: View,
+    /// What was accepted last for each slot from `executed` on.
+    accepted: BTreeMap<Slot, Proposal>,
+    lacking: Lacking,
+    executed: Slot,
+    decided: Decided,
+    /// Whether the leader of the view has proposed, so that it need not have the record again.
+    led: bool,
+    /// When the record was last sent.
+    sent_at: Millis,
+    now: Millis,
+    refused: Refused,
+}
+
+/// A vote for a proposal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vote {
+    /// What was accepted.
+    pub proposal: Proposal,
+    /// What must be on the disk before the vote leaves; nothing if it is there.
+    pub promise: Option<Promise>,
+}
+
+impl Acceptor {
+    /// An acceptor that goes on from what its disk held: its view and what it had accepted. It has
+    /// forgotten nothing it ever sent, so it may vote at once (TA-12).
+    #[must_use]
+    pub fn new(recovered: &Recovered<Promise>, config: &Config) -> Self {
+        let covered = recovered.covered();
+        let mut view = View(0);
+        let mut accepted = BTreeMap::new();
+        let slots = recovered.slots.iter().map(|(_, promise)| promise);
+        for promise in recovered.newest.iter().chain(slots) {
+            view = remember(promise, &mut accepted).max(view);
+        }
+        let accepted = accepted.split_off(&covered);
+        Self {
+            n: config.n,
+            window: config.window,
+            retry_after_ms: config.retry_after_ms,
+            chunk_bytes: config.chunk_bytes,
+            view,
+            decided: Decided::new(recovered, &accepted),
+            accepted,
+            lacking: Lacking::new(config),
+            executed: covered,
+            led: recovered.newest.is_none(),
+            sent_at: 0,
+            now: 0,
+            refused: Refused::default(),
+        }
+    }
+
+    /// The view it is in.
+    #[must_use]
+    pub fn view(&self) -> View {
+        self.view
+    }
+
+    /// Who leads that view.
+    #[must_use]
+    pub fn leader(&self) -> ReplicaId {
+        self.view.leader(self.n)
+    }
+
+    /// The holding of `role`: an acceptor holds what it has accepted until that is executed.
+    #[must_use]
+    pub fn holding(&self, role: &'static str) -> Holding {
+        let slot = self.accepted.keys().next().copied();
+        let wait = match slot {
+            _ if !self.led || self.lacking.len() > 0 => Wait::Proposal(self.leader()),
+            Some(_) => Wait::for_role("learner"),
+            None => Wait::Nothing,
+        };
+        let held = (self.accepted.len() + self.lacking.len()) as u64;
+        Holding { slot, held, wait, refused: self.refused, ..Holding::nothing(role) }
+    }
+
+    /// Leaves all views below `view`; answers `view` if it was in one of them.
+    pub fn on_view(&mut self, view: View) -> Option<View> {
+        (view > self.view).then(|| {
+            self.view = view;
+            self.led = false;
+            self.lacking.clear();
+            view
+        })
+    }
+
+    /// Accepts a proposal of the view it is in.
+    pub fn on_proposal(&mut self, proposal: Proposal) -> Option<Vote> {
+        let Proposal { view, slot, .. } = proposal;
+        if view < self.view {
+            self.refused.add(Refusal::StaleView);
+            return None;
+        }
+        self.led = true;
+        self.accept(slot, proposal)
+    }
+
+    fn accept(&mut self, slot: Slot, proposal: Proposal) -> Option<Vote> {
+        if !self.refused.admits(slot, self.executed, self.window) {
+            return None;
+        }
+        if self.accepted.get(&slot).is_some_and(|accepted| accepted.view == proposal.view) {
+            return Some(Vote { proposal, promise: None });
+        }
+        assert_eq!(proposal.view, self.view, "T4: it accepts in the view it is in");
+        self.lacking.remove(slot);
+        self.accepted.insert(slot, proposal.clone());
+        let promise = Some(Promise::Accepted(proposal.clone()));
+        Some(Vote { proposal, promise })
+    }
+
+    /// Accepts again what it had accepted in the view that the leader names for each slot; what it
+    /// had not, it lacks.
+    pub fn on_renewal(&mut self, renewal: &Renewal) -> Vec<Vote> {
+        let view = renewal.view;
+        if view < self.view {
+            self.refused.add(Refusal::StaleView);
+            return Vec::new();
+        }
+        self.led = true;
+        runs::each(&renewal.slots).filter_map(|(slot, from)| self.renew(slot, view, from)).collect()
+    }
+
+    fn renew(&mut self, slot: Slot, view: View, from: View) -> Option<Vote> {
+        if !self.refused.admits(slot, self.executed, self.window) {
+            return None;
+        }
+        let known = self.accepted.get_mut(&slot);
+        let Some(known) = known.filter(|known| known.view == from || known.view == view) else {
+            self.lacking.add(slot, self.now);
+            return None;
+        };
+        assert_eq!(view, self.view, "T4: it accepts in the view it is in");
+        let promise = (known.view == from).then_some(Promise::Renewed { slot, view, from });
+        known.view = view;
+        Some(Vote { proposal: known.clone(), promise })
+    }
+
+    /// Accepts what it was sent of what it lacks, and asks the leader, which has accepted all that
+    /// it has proposed, for the rest.
+    pub fn on_supply(&mut self, supply: Supply) -> (Vec<Vote>, Option<(ReplicaId, Need)>) {
+        let proposals = supply.proposals.into_iter();
+        let wanted =
+            proposals.filter(|own| own.view == self.view && self.lacking.contains(own.slot));
+        let wanted: Vec<Proposal> = wanted.collect();
+        let is_new = !wanted.is_empty();
+        let votes = wanted.into_iter().filter_map(|own| self.accept(own.slot, own)).collect();
+        let need = if is_new { self.lacking.on_supply(self.view, self.now) } else { None };
+        (votes, need.map(|need| (self.leader(), need)))
+    }
+
+    /// What others need and was accepted here in the view they name, as much as fits into a
+    /// message.
+    #[must_use]
+    pub fn on_need(&self, need: &Need) -> Option<Supply> {
+        let mut bytes = 0;
+        let accepted = runs::each(&need.slots)
+            .filter_map(|(slot, view)| self.accepted.get(&slot).filter(|own| own.view == view));
+        let proposals = accepted.take_while(|own| {
+            let fits = bytes < self.chunk_bytes;
+            bytes += weight(&own.value);
+            fits
+        });
+        let proposals: Vec<Proposal> = proposals.cloned().collect();
+        (!proposals.is_empty()).then_some(Supply { proposals })
+    }
+
+    /// Learns of a decided slot from another replica; nothing if it is known.
+    pub fn on_fetched(&mut self, slot: Slot, value: &Value) -> Option<Promise> {
+        if slot < self.executed { None } else { self.decided.learn(slot, value) }
+    }
+
+    /// What is executed here is decided, and need not be answered for: the leader of a new view
+    /// proposes nothing below the highest such mark of the records.
+    pub fn on_executed(&mut self, next: Slot) {
+        assert!(next >= self.executed, "execution went back from {} to {next}", self.executed);
+        self.decided.on_executed(self.executed, next, &self.accepted);
+        self.lacking.on_executed(next, self.now);
+        self.accepted = self.accepted.split_off(&next);
+        self.executed = next;
+    }
+
+    /// What the journal may note beside a record that it gets anyway.
+    pub fn mark(&mut self) -> Option<Durable<Promise>> {
+        self.decided.mark(self.executed)
+    }
+
+    /// What the journal says to be decided at a start.
+    #[must_use]
+    pub fn known_at_start(&self) -> &[(Slot, Value)] {
+        self.decided.at_start()
+    }
+
+    /// The same, once.
+    pub fn take_known_at_start(&mut self) -> Vec<(Slot, Value)> {
+        self.decided.take_at_start()
+    }
+
+    /// What it asks the leader for, if it has lacked something for a while.
+    pub fn need_late(&mut self) -> Option<(ReplicaId, Need)> {
+        let need = self.lacking.on_tick(self.view, self.now)?;
+        Some((self.leader(), need))
+    }
+
+    /// Its record, as long as nothing was received of the leader of its view.
+    pub fn on_tick(&mut self, now: Millis) -> Option<Record> {
+        self.now = now;
+        if self.led || now.saturating_sub(self.sent_at) < self.retry_after_ms {
+            return None;
+        }
+        self.sent_at = now;
+        Some(self.record())
+    }
+
+    /// What was accepted in the views left behind.
+    #[must_use]
+    pub fn record(&self) -> Record {
+        let first = self.accepted.keys().next();
+        assert!(first.is_none_or(|slot| *slot >= self.executed), "T4: it answers for all it keeps");
+        let accepted = self.accepted.values().map(|own| (own.slot, own.view));
+        Record { view: self.view, decided: self.executed, accepted: runs(accepted) }
+    }
+}
+
+/// Takes up what the journal says was promised; answers the view in which it was.
+fn remember(promise: &Promise, accepted: &mut BTreeMap<Slot, Proposal>) -> View {
+    match promise {
+        Promise::Entered(view) => *view,
+        Promise::Accepted(proposal) => {
+            let known = accepted.get(&proposal.slot);
+            if known.is_none_or(|known| known.view < proposal.view) {
+                accepted.insert(proposal.slot, proposal.clone());
+            }
+            proposal.view
+        }
+        Promise::Renewed { slot, view, from } => {
+            if let Some(known) = accepted.get_mut(slot).filter(|known| known.view == *from) {
+                known.view = *view;
+            }
+            *view
+        }
+        Promise::Learned { .. } => View(0),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

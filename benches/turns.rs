@@ -1,8 +1,8 @@
-//! The cost of a turn of one Tara replica, in processor time, by how closely it is watched: nothing to do
-//! but the tick, one request, a full batch.
+//! The cost of a turn of one Tara replica, in processor time, by how closely it is watched: nothing
+//! to do but the tick, one request, a full batch.
 //!
-//! The replica leads a cluster of three whose followers exist only as their votes. A request takes the
-//! leader three turns: it proposes, hears votes, and has executed.
+//! The replica leads a cluster of three whose followers exist only as their votes. A request takes
+//! the leader three turns: it proposes, hears votes, and has executed.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a bench reads the clock")]
 
 use std::sync::OnceLock;
@@ -11,7 +11,7 @@ use std::time::Instant;
 use taraflow::dataflows::tara::{self, Commit, Message};
 use taraflow::engine::node::Node;
 use taraflow::engine::ordering::messages::Promise;
-use taraflow::engine::replica::Said;
+use taraflow::engine::replica::Outgoing;
 use taraflow::kv::resp::write_command;
 use taraflow::kv::service::KeyValue;
 use taraflow::model::batch::{Packer, Request, Requests};
@@ -76,7 +76,7 @@ fn processor_us() -> f64 {
 struct Leader {
     node: Node<Message, Promise>,
     number: u64,
-    said: Said<Message>,
+    outgoing: Outgoing<Message>,
     own: Vec<Message>,
 }
 
@@ -93,8 +93,8 @@ impl Leader {
         if let Some(observer) = observer {
             observer.watch(&mut node, protocol.step);
         }
-        let (number, said, own) = (0, Said::default(), Vec::new());
-        let mut leader = Self { node, number, said, own };
+        let (number, outgoing, own) = (0, Outgoing::default(), Vec::new());
+        let mut leader = Self { node, number, outgoing, own };
         let mut packer = Packer::default();
         let client = ClientId(0);
         packer.push(Request { client, number: 0, acknowledged: 0, command: b"" });
@@ -127,7 +127,7 @@ impl Leader {
             turns += 1;
             self.own.clear();
             let mut votes: Vec<Message> = Vec::new();
-            for (to, message) in self.said.messages.drain(..) {
+            for (to, message) in self.outgoing.messages.drain(..) {
                 match &message {
                     Message::Propose(proposal) => {
                         let (view, slot) = (proposal.view, proposal.slot);
@@ -141,8 +141,8 @@ impl Leader {
                     self.own.push(message);
                 }
             }
-            let answered = !self.said.replies.is_empty();
-            self.said.replies.clear();
+            let answered = !self.outgoing.replies.is_empty();
+            self.outgoing.replies.clear();
             self.node.deliver(ReplicaId(0), self.own.drain(..));
             for peer in [1, 2] {
                 self.node.deliver(ReplicaId(peer), votes.clone());
@@ -156,7 +156,7 @@ impl Leader {
 
     fn turn(&mut self) {
         self.node.turn().expect("no disk, no failure");
-        self.said = self.node.take_ready();
+        self.outgoing = self.node.take_ready();
         self.node.take_events();
     }
 }

@@ -35,7 +35,7 @@ pub struct CommitterStreams<'s> {
     pub commits: Stream<'s, Commit>,
     /// What the votes are for, to this replica's learner.
     pub accepted: Stream<'s, Proposal>,
-    /// Slots that are decided without a vote of now: by what the journal says, or another replica.
+    /// Slots decided without a new vote: by the journal, or by another replica.
     pub known: Stream<'s, (Slot, Value)>,
     /// Accounts of what was accepted, to the leader of a new view.
     pub records: Stream<'s, Record>,
@@ -66,15 +66,15 @@ pub fn committer<'s>(
     let (give, supplies) = role.output();
     let (enter, entered) = role.output();
     let (keep, durable) = role.output();
-    let (tell, events) = role.output();
-    role.on_look(looks, tell.clone(), |acceptor| acceptor.holding("committer"));
-    let (account_again, tell_first) = (account.clone(), tell.clone());
+    let (event, events) = role.output();
+    role.on_look(looks, event.clone(), |acceptor| acceptor.holding("committer"));
+    let (account_again, first_event) = (account.clone(), event.clone());
     let keep_view = keep.clone();
     let leave = move |acceptor: &Acceptor, left: Option<View>| {
         if let Some(view) = left {
             keep_view.send([Durable::Newest(Promise::Entered(view))]);
             enter.send([view]);
-            tell.send([Event::EnteredView { view, leader: Some(acceptor.leader()) }]);
+            event.send([Event::EnteredView { view, leader: Some(acceptor.leader()) }]);
             account.send([acceptor.record()]);
         }
     };
@@ -133,7 +133,7 @@ pub fn committer<'s>(
         if std::mem::take(&mut starts) {
             release.send(acceptor.take_known_at_start());
             let (view, leader) = (acceptor.view(), Some(acceptor.leader()));
-            tell_first.send([Event::Started { view, leader }]);
+            first_event.send([Event::Started { view, leader }]);
         }
     });
     role.build();

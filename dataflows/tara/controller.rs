@@ -1,5 +1,4 @@
-//! Controller: suspects a leader under which requests wait too long (TA-6), or that is not heard at
-//! all.
+//! Controller: suspects a leader under which requests wait too long (TA-6), or that is silent.
 
 use crate::engine::operators::executor::{Executed, Progress};
 use crate::engine::operators::requests::Announce;
@@ -22,16 +21,16 @@ pub fn controller<'s>(
 ) -> (Stream<'s, ViewRequest>, Stream<'s, Event>) {
     let mut role = Role::new("controller", clock.scope(), controller);
     let (ask, view_requests) = role.output();
-    let (tell, events) = role.output();
-    role.on_look(looks, tell.clone(), Controller::holding);
+    let (event, events) = role.output();
+    role.on_look(looks, event.clone(), Controller::holding);
     role.on(executed, |controller, executed| controller.on_executed(&executed));
     role.on(entered, Controller::on_entered);
     role.on(announces, |controller, (from, announce)| controller.on_announce(from, announce));
     role.on(requests, |controller, (from, request)| controller.on_request(from, request));
-    let tell_too = tell.clone();
-    role.on(resign, move |controller, ()| tell_too.send(controller.on_resign()));
+    let event_too = event.clone();
+    role.on(resign, move |controller, ()| event_too.send(controller.on_resign()));
     role.on(clock, move |controller, now| {
-        tell.send(controller.suspect(now));
+        event.send(controller.suspect(now));
         ask.send(controller.on_tick());
     });
     role.build();
@@ -54,19 +53,19 @@ pub struct Controller {
     /// too.
     views_lately: usize,
     entered_at: Millis,
-    /// When the leader's replica was last heard.
+    /// When the leader's controller last asked for anything.
     leader_at: Millis,
-    said_at: Millis,
-    said: View,
+    asked_at: Millis,
+    asked: View,
     now: Millis,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Source {
-    /// What its clients wait for, and when it last said so: a source that has fallen silent is not
+    /// What its clients wait for, and when it last announced that: a silent source is not
     /// waiting for anything that another leader could give it.
     target: Progress,
-    heard_at: Millis,
+    announced_at: Millis,
     /// What has been executed.
     actual: Progress,
     /// Since when it has been waiting without progress.
@@ -89,8 +88,8 @@ impl Controller {
             views_lately: 0,
             entered_at: 0,
             leader_at: 0,
-            said_at: 0,
-            said: entered,
+            asked_at: 0,
+            asked: entered,
             now: 0,
         }
     }
@@ -107,7 +106,7 @@ impl Controller {
     fn on_announce(&mut self, from: ReplicaId, announce: Announce) {
         if let Some(source) = self.sources.get_mut(from.0 as usize) {
             source.target = announce.target.max(source.target);
-            source.heard_at = self.now;
+            source.announced_at = self.now;
         }
     }
 
@@ -158,7 +157,7 @@ impl Controller {
     }
 
     fn suspect(&mut self, now: Millis) -> Option<Event> {
-        // Who has stood still has heard nobody meanwhile, and that is nobody's fault.
+        // A replica that stood still has received nothing meanwhile, and that is nobody's fault.
         if now.saturating_sub(self.now) > self.suspect_after_ms / 2 {
             self.leader_at = now;
         }
@@ -169,7 +168,7 @@ impl Controller {
             // before.
             let waits = source.target.number > 0
                 && source.target > source.actual
-                && now.saturating_sub(source.heard_at) <= fresh;
+                && now.saturating_sub(source.announced_at) <= fresh;
             source.since = if waits { source.since.or(Some(now)) } else { None };
         }
         let patience = self.patience_ms();
@@ -198,12 +197,12 @@ impl Controller {
 
     fn on_tick(&mut self) -> Option<ViewRequest> {
         let now = self.now;
-        let due = now.saturating_sub(self.said_at) >= self.gossip_every_ms;
-        if !due && self.said >= self.wanted {
+        let due = now.saturating_sub(self.asked_at) >= self.gossip_every_ms;
+        if !due && self.asked >= self.wanted {
             return None;
         }
-        self.said_at = now;
-        self.said = self.wanted;
+        self.asked_at = now;
+        self.asked = self.wanted;
         Some(ViewRequest { entered: self.entered, wanted: self.wanted })
     }
 

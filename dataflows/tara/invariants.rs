@@ -29,7 +29,7 @@ pub(super) fn oracle(config: &Config) -> Box<dyn Oracle<Message, Promise>> {
     Box::new(Invariants::new(config))
 }
 
-/// All that replicas have said, and what follows from it.
+/// All that replicas have sent, and what follows from it.
 struct Invariants {
     quorum: usize,
     window: u64,
@@ -207,7 +207,7 @@ impl Invariants {
 }
 
 impl Oracle<Message, Promise> for Invariants {
-    /// What a replica has said must be on its disk (TA-12).
+    /// What a replica has promised must be on its disk (TA-12).
     fn on_start(
         &mut self,
         me: ReplicaId,
@@ -259,7 +259,7 @@ impl Oracle<Message, Promise> for Invariants {
             view = view.max(own);
             votes.insert(slot, own);
         }
-        // What the journal says to be decided is released without a further vote.
+        // What the journal has as decided is released without a further vote.
         for slot in (start.0..recovered.decided.0).map(Slot).filter(|slot| !learned.contains(slot))
         {
             let own = votes.get(&slot).and_then(|own| accepted.get(&(slot, *own)).copied());

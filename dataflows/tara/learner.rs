@@ -24,9 +24,9 @@ pub fn learner<'s>(
 ) -> (Stream<'s, (Slot, Value)>, Stream<'s, Event>) {
     let mut role = Role::new("learner", commits.scope(), learner);
     let (decide, decided) = role.output();
-    let (tell, events) = role.output();
+    let (event, events) = role.output();
     let decide_too = decide.clone();
-    role.on_look(looks, tell, Learner::holding);
+    role.on_look(looks, event, Learner::holding);
     role.on(executed, |learner, executed| learner.on_executed(executed.next));
     role.on(accepted, move |learner, proposal| decide.send(learner.on_accepted(proposal)));
     role.on(commits, move |learner, (from, commit)| {
@@ -36,7 +36,7 @@ pub fn learner<'s>(
     (decided, events)
 }
 
-/// Owns the votes heard for slots not yet executed here.
+/// Owns the votes received for slots not yet executed here.
 #[derive(Clone, Debug)]
 pub struct Learner {
     n: usize,
@@ -58,7 +58,7 @@ struct Tally {
 }
 
 impl Learner {
-    /// A learner that has heard nothing.
+    /// A learner that has received nothing.
     #[must_use]
     pub fn new(executed: Slot, config: &Config) -> Self {
         let (n, quorum, window) = (config.n, config.quorum(), config.window);

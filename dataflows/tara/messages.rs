@@ -41,7 +41,7 @@ messages! {
 
 /// "In `view` I have accepted for `slot` what its leader proposed": a vote.
 ///
-/// It need not say what: in one view one value is proposed for a slot (T1).
+/// It need not name the value: in one view one value is proposed for a slot (T1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Commit {
     /// The view.
@@ -89,7 +89,7 @@ pub(super) fn is_early(message: &Message) -> bool {
     )
 }
 
-/// How far its sender has executed, if that is what a message says.
+/// How far its sender has executed, if a message carries that.
 pub(super) fn executed(message: &Message) -> Option<Slot> {
     match message {
         Message::CatchUp(CatchUp::Executed(slot)) => Some(*slot),

@@ -67,9 +67,9 @@
 //!   value crosses a link only to a committer that lacks it, a message at a time, when that one
 //!   asks.
 //! - What is executed, and known to be decided, is noted in the journal beside other records. A
-//!   replica that starts executes that much before it hears from anybody, so that after an end of
+//!   replica that starts executes that much before it receives anything, so that after an end of
 //!   all replicas only what was under way is agreed on again.
-//! - A leader of which nothing is heard is suspected though no request waits.
+//! - A silent leader is suspected though no request waits.
 //! - Every replica answers the clients on its own lines, so a reply crosses no link.
 //! - The edge from a proposer to its own committer is inside the replica. That is part of the
 //!   proof: a leader's proposal leaves only after its own committer has entered the view on disk,
@@ -230,6 +230,7 @@ pub fn dataflow<'s>(
     // A proposal reaches its own committer inside the replica; a vote to oneself goes out and comes
     // back, because it counts only once it is on disk.
     let n = config.n;
+    let needs = committed.needs.concat(recovering.needs);
     let mut sent = Addressing::new(graph);
     sent.one(source.forwards, Message::Forward);
     sent.all(source.announces, Message::Announce);
@@ -239,7 +240,7 @@ pub fn dataflow<'s>(
     sent.send(committed.records, move |record| {
         (To::One(record.view.leader(n)), Message::Record(record))
     });
-    sent.one(committed.needs.concat(recovering.needs), Message::Need);
+    sent.one(needs, Message::Need);
     sent.one(committed.supplies, Message::Supply);
     sent.all(view_requests, Message::View);
     sent.all(checkpoints.reports, Message::Report);

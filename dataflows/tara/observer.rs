@@ -1,8 +1,8 @@
 //! Observer: announces a view that `f + 1` controllers ask for (TA-7).
 //!
-//! `f + 1`, so that one confused controller cannot churn views. Who hears that another replica has
-//! entered a view follows at once, for then `f + 1` have asked (T7): in a cluster that is only
-//! partly connected not everyone hears `f + 1`.
+//! `f + 1`, so that one confused controller cannot churn views. A replica that learns that another
+//! has entered a view follows at once, for then `f + 1` have asked (T7): in a cluster that is only
+//! partly connected not every replica reaches `f + 1`.
 
 use crate::engine::role::{Role, Stream};
 use crate::model::config::Config;
@@ -20,8 +20,8 @@ pub fn observer<'s>(
 ) -> (Stream<'s, View>, Stream<'s, Event>) {
     let mut role = Role::new("observer", requests.scope(), Observer::new(config));
     let (enter, views) = role.output();
-    let (tell, events) = role.output();
-    role.on_look(looks, tell, Observer::holding);
+    let (event, events) = role.output();
+    role.on_look(looks, event, Observer::holding);
     role.on(requests, move |observer, (from, request)| {
         enter.send(observer.on_request(from, request));
     });

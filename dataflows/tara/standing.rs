@@ -11,11 +11,11 @@ use crate::model::types::{ReplicaId, View};
 
 use super::Message;
 
-/// Where all replicas stand, by what they say of it.
+/// The views of all replicas, by their messages and events.
 pub(super) struct Standing {
     n: usize,
     quorum: usize,
-    /// The view each has said in its present life to be in.
+    /// The view each has entered in its present life.
     entered: Vec<Option<View>>,
     /// The highest view each has voted in, or given an account for, in all its lives.
     spoken: Vec<View>,

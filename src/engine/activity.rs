@@ -1,7 +1,7 @@
 //! The present activity of a replica's thread, for the other threads of its process.
 //!
-//! A thread that does not come back from an operator puts up no more frames, and cannot say why. So
-//! it notes what it is about to do, and whoever looks at its board finds out for how long.
+//! A thread that does not come back from an operator publishes no more frames, and cannot report
+//! why. So it notes what it is about to do, and whoever looks at its board finds out for how long.
 
 use std::fmt;
 use std::sync::Arc;
@@ -144,7 +144,7 @@ impl Stuck {
 impl fmt::Display for Stuck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.for_us as f64 / 1e6;
-        // Long times are told anew less often.
+        // Long times are reported again less often.
         let tenths = usize::from(seconds < 10.0);
         match &self.operator {
             Some(_) if self.checkpoint => f.write_str("it has been cutting a checkpoint for")?,

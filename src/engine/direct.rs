@@ -44,7 +44,7 @@ impl Direct {
 pub enum Pusher<M> {
     /// Nothing is noted.
     Forward(Rc<RefCell<VecDeque<M>>>),
-    /// The worker is told.
+    /// The worker is notified.
     Noted(ThreadPusher<M>),
 }
 
@@ -52,7 +52,7 @@ pub enum Pusher<M> {
 pub enum Puller<M> {
     /// The queue, and the message that was taken from it last.
     Forward(Rc<RefCell<VecDeque<M>>>, Option<M>),
-    /// The worker is told.
+    /// The worker is notified.
     Noted(ThreadPuller<M>),
 }
 

@@ -1,6 +1,6 @@
 //! Meters of operators, which count for themselves.
 //!
-//! timely's own log tells more, and costs more: two readings of a clock each time an operator runs,
+//! timely's own log has more, and costs more: two readings of a clock each time an operator runs,
 //! and one for each batch of records (a turn of one request took 19.4 us with it and 14.8 without).
 //! So the operators of [`role`](crate::engine::role) count for themselves, and take the time of one
 //! turn in several. They offer their meters through the worker's log; where nobody has asked for

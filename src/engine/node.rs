@@ -1,14 +1,14 @@
 //! A replica with its disk: what may leave, and when.
 //!
-//! **Nothing said in a turn leaves before what it rests on is on the disk**, not even a vote to
+//! **Nothing sent in a turn leaves before what it rests on is on the disk**, not even a vote to
 //! oneself. It rests on all that this turn and earlier ones have left for the disk, with two
-//! exceptions. Replies tell what is decided, which the voters have on their disks. Messages that
+//! exceptions. Replies show what is decided, which the voters have on their disks. Messages that
 //! the protocol calls [early](Outputs::early) rest on the newest records only: so a leader's disk
 //! and its followers' work on the same proposal at the same time. Turns may follow each other while
-//! a sync is under way; what they say waits in line.
+//! a sync is under way; what they send waits in line.
 //!
-//! The disk is worked on in turns of the host's ([`Node::sync`]), or by a thread that tells the
-//! host when there is something to let go ([`Node::start_with_journal`]).
+//! The disk is worked on in turns of the host's ([`Node::sync`]), or by a thread that reports to
+//! the host when there is something to let go ([`Node::start_with_journal`]).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use timely::worker::Worker;
 
 use crate::disk::{Disk, DiskMeter, Durable, Identity, Journal, Recovered, Store, Wake};
 use crate::engine::operators::executor::Executor;
-use crate::engine::replica::{Inputs, Outputs, Replica, Said, timeless_worker};
+use crate::engine::replica::{Inputs, Outgoing, Outputs, Replica, timeless_worker};
 use crate::engine::watcher::Watcher;
 use crate::model::app::StateMachine;
 use crate::model::batch::Requests;
@@ -43,15 +43,15 @@ pub struct Node<M: Clone + 'static, R: Clone + 'static> {
     kept: u64,
     /// The last turn that left a [newest](Durable::Newest) record.
     kept_newest: u64,
-    /// What turns have said that may not leave yet, oldest first, each with the turn that must be
+    /// What turns have sent that may not leave yet, oldest first, each with the turn that must be
     /// durable before.
-    late: VecDeque<(u64, Said<M>)>,
+    late: VecDeque<(u64, Outgoing<M>)>,
     /// The same for what rests on the newest records only.
-    early: VecDeque<(u64, Said<M>)>,
-    ready: Said<M>,
+    early: VecDeque<(u64, Outgoing<M>)>,
+    ready: Outgoing<M>,
     events: Vec<Event>,
-    /// How many of them the watcher has been told.
-    told: usize,
+    /// How many of them the watcher has received.
+    notified: usize,
     /// Who watches, if somebody does.
     watcher: Option<Box<dyn Watcher<M>>>,
 }
@@ -190,9 +190,9 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
             kept_newest: start,
             late: VecDeque::new(),
             early: VecDeque::new(),
-            ready: Said::default(),
+            ready: Outgoing::default(),
             events: Vec::new(),
-            told: 0,
+            notified: 0,
             watcher: None,
         })
     }
@@ -225,11 +225,11 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// Hands the replica a batch of its clients' requests. Ask
     /// [`Replica::room`](crate::engine::replica::Replica::room) first.
     pub fn submit(&mut self, requests: Requests, now: Millis) {
-        self.tell(|watcher| watcher.on_submit());
+        self.notify(|watcher| watcher.on_submit());
         self.replica.submit(requests, now);
     }
 
-    /// Lets the roles see the time, unless the replica is fenced: what they would say could not
+    /// Lets the roles see the time, unless the replica is fenced: what they would send could not
     /// leave.
     pub fn tick(&mut self, now: Millis) {
         if !self.is_fenced() {
@@ -275,11 +275,11 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// [`Error::Disk`], after which the replica must stop. A full disk is no error here: the replica is
     /// [fenced](Node::is_fenced), and the next turn, or the journal's thread, tries again.
     pub fn turn(&mut self) -> Result<(), Error> {
-        let mut said = Said::default();
+        let mut outgoing = Outgoing::default();
         let mut durable = Vec::new();
         self.tell_saved();
-        self.tell(|watcher| watcher.on_turn());
-        self.replica.turn(&mut said, &mut durable, &mut self.events);
+        self.notify(|watcher| watcher.on_turn());
+        self.replica.turn(&mut outgoing, &mut durable, &mut self.events);
         self.note_events();
         self.turn += 1;
         let before = self.synced;
@@ -287,13 +287,13 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
             match record {
                 Durable::Newest(_) => (self.kept, self.kept_newest) = (self.turn, self.turn),
                 Durable::Slot(..) | Durable::Forget(_) => self.kept = self.turn,
-                // The replica is told when it is saved, and says nothing of it before; and nothing
+                // The replica is told when it is saved, and sends nothing of it before; and nothing
                 // rests on what is known to be decided.
                 Durable::Checkpoint(_) | Durable::Decided { .. } => {}
             }
         }
         if !durable.is_empty() {
-            self.tell(|watcher| watcher.on_disk_phase());
+            self.notify(|watcher| watcher.on_disk_phase());
         }
         self.synced = match &mut self.persistence {
             Persistence::None { saved } => {
@@ -321,12 +321,12 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         assert!(before <= self.synced && self.synced <= self.turn, "what is synced stays so");
         assert!(self.kept_newest <= self.kept && self.kept <= self.turn, "turns are in order");
         if self.kept > self.synced {
-            let late = self.replica.take_late(&mut said);
+            let late = self.replica.take_late(&mut outgoing);
             self.late.extend((!late.is_empty()).then_some((self.kept, late)));
         }
-        self.early.extend((!said.is_empty()).then_some((self.kept_newest, said)));
+        self.early.extend((!outgoing.is_empty()).then_some((self.kept_newest, outgoing)));
         self.let_go(self.synced);
-        self.tell(|watcher| watcher.on_turn_ended());
+        self.notify(|watcher| watcher.on_turn_ended());
         Ok(())
     }
 
@@ -347,12 +347,12 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         (store.is_dirty() && !store.is_blocked()).then_some(self.turn)
     }
 
-    /// Makes durable what has been appended, and lets go what was said up to `turn`.
+    /// Makes durable what has been appended, and releases what was sent up to `turn`.
     ///
     /// # Errors
     /// [`Error::Disk`], after which the replica must stop.
     pub fn sync(&mut self, turn: u64) -> Result<(), Error> {
-        self.tell(|watcher| watcher.on_disk());
+        self.notify(|watcher| watcher.on_disk());
         if let Persistence::Inline(store) = &mut self.persistence {
             store.sync()?;
             if store.is_saving() {
@@ -368,13 +368,13 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         Ok(())
     }
 
-    /// Waits until all that turns have left is on the disk, and lets go all they have said. For the
-    /// end of a replica: nothing else waits for a disk.
+    /// Waits until all that turns have left is on the disk, and releases all they have sent. For
+    /// the end of a replica: nothing else waits for a disk.
     ///
     /// # Errors
     /// [`Error::Disk`]: the disk is full, or has failed.
     pub fn flush(&mut self) -> Result<(), Error> {
-        self.tell(|watcher| watcher.on_disk());
+        self.notify(|watcher| watcher.on_disk());
         match &mut self.persistence {
             Persistence::None { .. } => {}
             Persistence::Inline(store) => {
@@ -400,17 +400,17 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     }
 
     /// What may leave now.
-    pub fn take_ready(&mut self) -> Said<M> {
+    pub fn take_ready(&mut self) -> Outgoing<M> {
         let sent = std::mem::take(&mut self.ready);
         if !sent.messages.is_empty() {
-            self.tell(|watcher| watcher.on_sent(&sent.messages));
+            self.notify(|watcher| watcher.on_sent(&sent.messages));
         }
         sent
     }
 
     /// What has happened since this was last asked.
     pub fn take_events(&mut self) -> Vec<Event> {
-        self.told = 0;
+        self.notified = 0;
         std::mem::take(&mut self.events)
     }
 
@@ -430,10 +430,10 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// Runs the worker until it has nothing left to do, for a watcher that has a dataflow on it.
     pub fn settle(&mut self) {
         self.replica.settle();
-        self.tell(|watcher| watcher.on_turn_ended());
+        self.notify(|watcher| watcher.on_turn_ended());
     }
 
-    fn tell(&mut self, what: impl FnOnce(&mut dyn Watcher<M>)) {
+    fn notify(&mut self, what: impl FnOnce(&mut dyn Watcher<M>)) {
         if let Some(watcher) = &mut self.watcher {
             what(watcher.as_mut());
         }
@@ -441,17 +441,17 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
 
     /// The disk has done what it was asked between turns.
     fn end_disk(&mut self) {
-        self.tell(|watcher| watcher.on_worked());
-        self.tell(|watcher| watcher.on_turn_ended());
+        self.notify(|watcher| watcher.on_worked());
+        self.notify(|watcher| watcher.on_turn_ended());
     }
 
     /// Tells the watcher what has happened in the turn. What roles hold is for nobody else.
     fn note_events(&mut self) {
         if let Some(watcher) = &mut self.watcher {
             watcher.on_worked();
-            self.events[self.told..].iter().for_each(|event| watcher.on_event(event));
+            self.events[self.notified..].iter().for_each(|event| watcher.on_event(event));
             self.events.retain(|event| !matches!(event, Event::Holds(_)));
-            self.told = self.events.len();
+            self.notified = self.events.len();
         }
     }
 
@@ -459,9 +459,9 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         assert!(turn <= self.synced, "nothing leaves before what it rests on is on the disk");
         // In this order whatever has waited stays before what has not.
         for waiting in [&mut self.late, &mut self.early] {
-            while let Some((_, mut said)) = waiting.pop_front_if(|(kept, _)| *kept <= turn) {
-                self.ready.messages.append(&mut said.messages);
-                self.ready.replies.append(&mut said.replies);
+            while let Some((_, mut outgoing)) = waiting.pop_front_if(|(kept, _)| *kept <= turn) {
+                self.ready.messages.append(&mut outgoing.messages);
+                self.ready.replies.append(&mut outgoing.replies);
             }
         }
     }

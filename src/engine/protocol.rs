@@ -20,7 +20,7 @@ pub struct Protocol<M: Clone + 'static, R: Clone + 'static> {
     /// Whether a message that came over a link can be one of a replica with these settings. What
     /// passes may be wrong, but breaks no arithmetic: slots, views and names are in their ranges.
     pub plausible: fn(&M, &Config) -> bool,
-    /// The first slot its sender has not executed, if that is what a message says.
+    /// The first slot its sender has not executed, if a message carries that.
     pub executed: fn(&M) -> Option<Slot>,
     /// The step in the life of a slot that a message is, if it is one.
     pub step: fn(&M) -> Option<Step>,
@@ -52,13 +52,13 @@ impl<M: Clone + 'static, R: Clone + 'static> Clone for Protocol<M, R> {
 
 impl<M: Clone + 'static, R: Clone + 'static> Copy for Protocol<M, R> {}
 
-/// A protocol's own invariants. An error names the rule and says what broke it. What is not written
+/// A protocol's own invariants. An error names the rule and what broke it. What is not written
 /// out holds no rule.
 pub trait Oracle<M, R> {
     /// A replica starts from what its disk holds; something there may have `rotten`.
     ///
     /// # Errors
-    /// What it had said and now does not know.
+    /// What it had sent and now does not know.
     fn on_start(
         &mut self,
         me: ReplicaId,

@@ -33,7 +33,7 @@ pub struct Inputs<'s, M: Clone + 'static, R> {
     pub recovered: Recovered<R>,
     /// What applies the ordered stream, standing where the disk left it.
     pub executor: Executor,
-    /// What single roles are told by the host.
+    /// What the host gives to single roles.
     pub host: HostStreams<'s>,
 }
 
@@ -53,7 +53,7 @@ pub struct Outputs<'s, M: Clone + 'static, R: Clone + 'static> {
     pub messages: Stream<'s, (To, M)>,
     /// Answers to this replica's clients: to what is decided, whatever this replica's disk holds.
     pub replies: Stream<'s, Replies>,
-    /// What must be on disk before anything said in the same turn leaves the replica, but for
+    /// What must be on disk before anything sent in the same turn leaves the replica, but for
     /// replies and for messages that are `early`.
     pub durable: Stream<'s, Durable<R>>,
     /// Whether a message rests on no record of this replica's but the [newest](Durable::Newest),
@@ -65,22 +65,22 @@ pub struct Outputs<'s, M: Clone + 'static, R: Clone + 'static> {
     pub events: Stream<'s, Event>,
 }
 
-/// What a turn has said.
+/// What a turn has outgoing.
 #[derive(Debug)]
-pub struct Said<M> {
+pub struct Outgoing<M> {
     /// Messages to replicas.
     pub messages: Vec<(To, M)>,
     /// Answers to clients.
     pub replies: Vec<Replies>,
 }
 
-impl<M> Default for Said<M> {
+impl<M> Default for Outgoing<M> {
     fn default() -> Self {
         Self { messages: Vec::new(), replies: Vec::new() }
     }
 }
 
-impl<M> Said<M> {
+impl<M> Outgoing<M> {
     /// Takes out the messages that must wait for records, those that are not `early`.
     fn take_late(&mut self, early: fn(&M) -> bool) -> Self {
         let (early, late) = self.messages.drain(..).partition(|(_, message)| early(message));
@@ -88,7 +88,7 @@ impl<M> Said<M> {
         Self { messages: late, replies: Vec::new() }
     }
 
-    /// Whether nothing has been said.
+    /// Whether nothing has been outgoing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.messages.is_empty() && self.replies.is_empty()
@@ -246,17 +246,17 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
         self.inlets.resign.send([()]);
     }
 
-    /// Lets the replica work until nothing is left of what it was given, and adds what it says,
+    /// Lets the replica work until nothing is left of what it was given, and adds what it sends,
     /// what must be durable before that, and what happened.
     pub fn turn(
         &mut self,
-        said: &mut Said<M>,
+        outgoing: &mut Outgoing<M>,
         durable: &mut Vec<Durable<R>>,
         events: &mut Vec<Event>,
     ) {
         self.settle();
-        self.outlets.messages.drain_into(&mut said.messages);
-        self.outlets.replies.drain_into(&mut said.replies);
+        self.outlets.messages.drain_into(&mut outgoing.messages);
+        self.outlets.replies.drain_into(&mut outgoing.replies);
         self.outlets.durable.drain_into(durable);
         self.outlets.events.drain_into(events);
         self.outlets.room.drain_into(&mut self.rooms);
@@ -265,9 +265,9 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
         }
     }
 
-    /// Takes out of what it has said the messages that must wait for records of the same turn.
-    pub fn take_late(&self, said: &mut Said<M>) -> Said<M> {
-        said.take_late(self.outlets.early)
+    /// Takes out of what it sends the messages that must wait for records of the same turn.
+    pub fn take_late(&self, outgoing: &mut Outgoing<M>) -> Outgoing<M> {
+        outgoing.take_late(self.outlets.early)
     }
 
     /// The worker, to look into its graph.

@@ -37,7 +37,7 @@ type Handler<S> = Box<dyn FnMut(&mut S, &mut [Box<dyn Flush>], &MutableAntichain
 
 /// An operator that owns one piece of protocol state.
 ///
-/// A role speaks only when spoken to: all it sends is caused by a record that arrived, and leaves
+/// A role is passive: all it sends is caused by a record that arrived, and leaves
 /// at that record's time. Inputs are drained in the order in which they were added; no rule of a
 /// protocol may depend on it.
 pub struct Role<'s, S> {
@@ -56,7 +56,7 @@ impl<'s, S: 'static> Role<'s, S> {
         Self { builder, meter, state, handlers: Vec::new(), ports: Vec::new() }
     }
 
-    /// What the operator tells of its work while it is at it.
+    /// What the operator reports of its work while it is at it.
     pub fn meter(&self) -> Metered {
         self.meter.clone()
     }
@@ -94,7 +94,7 @@ impl<'s, S: 'static> Role<'s, S> {
     }
 
     /// Calls `handle` for every record of the ordered stream `input`, slot after slot, once the
-    /// frontier says that nothing below or at its slot is still to come.
+    /// frontier shows that nothing below or at its slot is still to come.
     pub fn on_closed<D: Clone + 'static>(
         &mut self,
         input: Stream<'s, D>,
@@ -129,10 +129,10 @@ impl<'s, S: 'static> Role<'s, S> {
     pub fn on_look(
         &mut self,
         looks: Stream<'s, ()>,
-        tell: Port<Event>,
+        event: Port<Event>,
         holding: impl Fn(&S) -> Holding + 'static,
     ) {
-        self.on(looks, move |state, ()| tell.send([Event::Holds(holding(state))]));
+        self.on(looks, move |state, ()| event.send([Event::Holds(holding(state))]));
     }
 
     /// Installs the operator in its graph.
@@ -150,7 +150,7 @@ impl<'s, S: 'static> Role<'s, S> {
     }
 }
 
-/// Where a handler puts what it has to say.
+/// The place where a handler puts what it sends.
 #[derive(Debug)]
 pub struct Port<D>(Rc<RefCell<Vec<D>>>);
 

@@ -5,7 +5,7 @@ use timely::worker::Worker;
 use crate::model::events::Event;
 use crate::model::types::{ReplicaId, To};
 
-/// Whoever watches a node: told by it what its replica does, and never asked.
+/// An observer of a node: it receives what the replica does, and is never asked.
 ///
 /// All calls come from the replica's thread, which waits for them.
 pub trait Watcher<M> {

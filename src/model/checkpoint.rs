@@ -23,7 +23,7 @@ impl Digest {
     /// The digest of all that can be read, of which little is in memory at a time.
     ///
     /// # Errors
-    /// What the reader says.
+    /// The reader's errors.
     pub fn read(from: impl Read) -> io::Result<Self> {
         let mut hasher = Hasher::default();
         hasher.0.update_reader(from)?;
@@ -90,7 +90,7 @@ pub trait Source: Send + Sync {
     /// Fills `room` with the bytes at `offset`.
     ///
     /// # Errors
-    /// What the disk says, [`io::ErrorKind::NotFound`] if the file has been removed.
+    /// The disk's error, [`io::ErrorKind::NotFound`] if the file has been removed.
     fn read_at(&self, offset: u64, room: &mut [u8]) -> io::Result<()>;
 
     /// The same bytes, to stay until this is dropped though their file is removed.

@@ -50,7 +50,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Above this a command would come near the longest frame that its head can tell.
+    /// Above this a command would come near the longest frame that its head can hold.
     const COMMAND_BYTES_MAX: usize = 512 << 20;
 
     /// The defaults for replica `me` of `n`.
@@ -79,8 +79,8 @@ impl Config {
         }
     }
 
-    /// For how long a peer that has been heard counts as present: peers gossip, whatever else they
-    /// have to say.
+    /// For how long a peer counts as present after its last message: peers gossip, whatever else
+    /// they send.
     #[must_use]
     pub fn present_ms(&self) -> Millis {
         (10 * self.gossip_every_ms).max(1_000)

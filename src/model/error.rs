@@ -40,9 +40,9 @@ pub enum Error {
     Lookup {
         /// The host and its port.
         endpoint: String,
-        /// The setting that says it without a name.
+        /// The setting that gives it without a name.
         setting: &'static str,
-        /// What the resolver said.
+        /// The resolver's error.
         source: std::io::Error,
     },
     /// The disk answered with an error.
@@ -54,7 +54,7 @@ pub enum Error {
         doing: &'static str,
         /// The file concerned.
         file: String,
-        /// What the disk said.
+        /// The disk's error.
         source: std::io::Error,
     },
     /// A journal or checkpoint holds something that was never written there.
@@ -127,7 +127,7 @@ pub enum Error {
         replica: ReplicaId,
         /// The first slot that is not in it.
         slot: Slot,
-        /// What the application said.
+        /// The application's error.
         damaged: Damaged,
     },
     /// A replica without a disk has forgotten what it promised, and may not return.
@@ -144,13 +144,13 @@ pub enum Error {
     Thread {
         /// Whose thread.
         replica: ReplicaId,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// Replicas are there, and no session could be opened; nothing has been asked.
     #[error(
         "no session could be opened within {waited_ms} ms: requests are not answered, and `taraflow doctor` \
-         says why; nothing was sent"
+         shows why; nothing was sent"
     )]
     NoSession {
         /// How long it was tried, in milliseconds.
@@ -159,7 +159,7 @@ pub enum Error {
     /// No replica of a cluster of processes could be reached; nothing has been asked.
     #[error(
         "no replica could be reached within {waited_ms} ms: {fault}; nothing was sent. Does the cluster run? `taraflow \
-         status` says more"
+         status` shows more"
     )]
     Connect {
         /// How long it was tried, in milliseconds.
@@ -201,7 +201,7 @@ pub enum Error {
     Listen {
         /// The address.
         address: std::net::SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The result could not be written.
@@ -229,7 +229,7 @@ pub enum Error {
         doing: &'static str,
         /// Which.
         path: String,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The keys of a cluster could not be made.
@@ -301,7 +301,7 @@ pub(crate) fn damage(file: &str, offset: u64, expected: &str, found: &str) -> St
     }
 }
 
-/// Whether a disk says that it has no room.
+/// Whether an error of a disk is that it has no room.
 pub(crate) fn is_full(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded)

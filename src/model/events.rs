@@ -109,7 +109,7 @@ pub enum Suspicion {
         /// For how long nothing of that replica's has been executed, in milliseconds.
         waited_ms: Millis,
     },
-    /// Nothing is heard of the leader.
+    /// Nothing is received from the leader.
     Silent {
         /// For how long, in milliseconds.
         silent_ms: Millis,
@@ -120,7 +120,7 @@ pub enum Suspicion {
 
 /// What a role still has pending.
 ///
-/// In agreement time stands still, so no frontier tells how far it has come. Its progress is the
+/// In agreement time stands still, so no frontier shows how far it has come. Its progress is the
 /// lowest slot that each role still holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holding {
@@ -135,7 +135,7 @@ pub struct Holding {
     pub first: u64,
     /// What it waits for before it lets go of the first.
     pub wait: Wait,
-    /// What it has passed over since it started.
+    /// What it has rejected since it started.
     pub refused: Refused,
 }
 

@@ -1,4 +1,4 @@
-//! Fault models, and counting what replicas say.
+//! Fault models, and counting replicas that agree.
 
 use crate::model::types::ReplicaId;
 
@@ -62,7 +62,7 @@ impl Tolerance {
     }
 }
 
-/// The distinct replicas that said one thing.
+/// The distinct replicas that agree on one thing.
 ///
 /// A set and not a counter: a vote that arrives twice is one vote.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl Votes {
     /// Clusters are far smaller than this; [`Config`](crate::model::config::Config) checks it.
     pub const REPLICAS_MAX: usize = 63;
 
-    /// Adds the vote of `from`; says whether it is new. A number no replica can have is no vote.
+    /// Adds the vote of `from`; returns whether it is new. A number no replica can have is no vote.
     pub fn add(&mut self, from: ReplicaId) -> bool {
         let before = self.0;
         if usize::from(from.0) < Self::REPLICAS_MAX {
@@ -127,7 +127,7 @@ impl<V: Copy + Ord + Default> Watermark<V> {
     pub fn raise(&mut self, from: ReplicaId, value: V) -> Option<V> {
         let known = self.reached.get_mut(from.0 as usize)?;
         *known = value.max(*known);
-        // Sorted on a copy: the vector says who reached what.
+        // Sorted on a copy: the vector shows who reached what.
         let mut values = self.reached.clone();
         values.sort_unstable_by(|a, b| b.cmp(a));
         let agreed = values[self.quorum - 1];

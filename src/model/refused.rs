@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::types::Slot;
 
-/// Why a role passes over a message.
+/// The reason for which a role rejects a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// It is of a view that has been left.
@@ -14,11 +14,11 @@ pub enum Refusal {
     /// It is about a slot, or a batch, further ahead than anything is kept for.
     BeyondWindow,
     /// What it is about is decided, executed or on its way here: the last votes as a rule, and what
-    /// was said again.
+    /// was sent again.
     Late,
     /// It is not what is next.
     OutOfOrder,
-    /// Its bytes are not those it says they are.
+    /// Its bytes do not have the digest it names.
     Damaged,
 }
 
@@ -47,7 +47,7 @@ impl Refusal {
     }
 }
 
-/// How many messages a role has passed over since it started.
+/// The number of messages a role has rejected since it started, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused([u64; Refusal::ALL.len()]);
 
@@ -58,7 +58,7 @@ impl Refused {
     }
 
     /// Whether a message about `slot` is one for the `window` of slots from `next` on; one that is
-    /// not is passed over.
+    /// not is rejected.
     #[must_use]
     pub fn admits(&mut self, slot: Slot, next: Slot, window: u64) -> bool {
         let why = if slot < next {

@@ -3,7 +3,7 @@
 use crate::engine::role::{Graph, Port, Role, Stream};
 use crate::model::types::{ReplicaId, To};
 
-/// Collects what roles send, and says whom it is for. Written down, it is the table of a protocol's
+/// The messages of all roles with their receivers. Written down, it is the table of a protocol's
 /// messages and their receivers.
 pub struct Addressing<'s, M: Clone + 'static> {
     role: Role<'s, ()>,
@@ -44,7 +44,7 @@ impl<'s, M: Clone + 'static> Addressing<'s, M> {
         self.send(sent, move |(to, body)| (to, message(body)));
     }
 
-    /// Sends as `address` says.
+    /// Sends to whom `address` names.
     pub fn send<T: Clone + 'static>(
         &mut self,
         sent: Stream<'s, T>,

@@ -2,9 +2,10 @@
 //! pieces.
 //!
 //! Every replica keeps the decided slots since the stable checkpoint before the last, and on its
-//! disk the last two checkpoints. One that hears of a peer further on, and does not move by itself,
-//! asks that peer; the peer answers with slots while it has them, with its newest checkpoint when
-//! it has not. The asker sets the pace: it asks for the next piece when it has the last.
+//! disk the last two checkpoints. One that learns of a peer further on, and does not move by
+//! itself, asks that peer; the peer answers with slots while it has them, with its newest
+//! checkpoint when it has not. The asker sets the pace: it asks for the next piece when it has the
+//! last.
 
 use std::collections::VecDeque;
 use std::io;
@@ -23,7 +24,7 @@ use crate::model::events::{Event, Holding, Wait};
 use crate::model::refused::{Refusal, Refused};
 use crate::model::types::{Millis, ReplicaId, Slot, To, is_plausible};
 
-/// What replicas say to each other to catch up.
+/// Messages between replicas to catch up.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum CatchUp {
     /// "I have executed all slots below this one."
@@ -104,28 +105,28 @@ pub fn catch_up<'s>(
     state: State,
 ) -> CatchUpStreams<'s> {
     let mut role = Role::new("catch_up", clock.scope(), state);
-    let (say, out) = role.output();
+    let (out, sent) = role.output();
     let (learn, decided) = role.output();
     let (restore, restored) = role.output();
     let (save, cuts) = role.output();
-    let (tell, events) = role.output();
-    let say_too = say.clone();
-    role.on_look(looks, tell, State::holding);
+    let (event, events) = role.output();
+    let out_too = out.clone();
+    role.on_look(looks, event, State::holding);
     role.on(ordered, State::on_ordered);
     role.on(saved, State::on_saved);
     role.on(stable, State::on_stable);
     role.on(messages, move |state, (from, message)| match message {
         CatchUp::Executed(slot) => state.on_executed(from, slot),
-        CatchUp::Fetch { from: slot } => say.send(state.on_fetch(slot).map(|m| (To::One(from), m))),
+        CatchUp::Fetch { from: slot } => out.send(state.on_fetch(slot).map(|m| (To::One(from), m))),
         CatchUp::FetchPiece { slot, offset } => {
-            say.send(state.on_fetch_piece(slot, offset).map(|m| (To::One(from), m)));
+            out.send(state.on_fetch_piece(slot, offset).map(|m| (To::One(from), m)));
         }
         CatchUp::Decided { from: slot, values } => {
             learn.send(state.on_decided(slot, values));
         }
         CatchUp::Piece { slot, digest, total, offset, bytes } => {
             match state.on_piece(Piece { slot, digest, total, offset, bytes: bytes.into_vec() }) {
-                Taken::More(ask) => say.send([(To::One(from), ask)]),
+                Taken::More(ask) => out.send([(To::One(from), ask)]),
                 Taken::Whole(checkpoint, cut) => {
                     restore.send([checkpoint]);
                     save.send([cut]);
@@ -134,9 +135,9 @@ pub fn catch_up<'s>(
             }
         }
     });
-    role.on(clock, move |state, now| say_too.send(state.on_tick(now)));
+    role.on(clock, move |state, now| out_too.send(state.on_tick(now)));
     role.build();
-    CatchUpStreams { messages: out, decided, restored, cuts, events }
+    CatchUpStreams { messages: sent, decided, restored, cuts, events }
 }
 
 struct Piece {
@@ -383,15 +384,15 @@ impl State {
     fn on_tick(&mut self, now: Millis) -> Vec<(To, CatchUp)> {
         self.now = now;
         self.served.take_if(|(_, last)| now.saturating_sub(*last) > Self::SERVED_MS);
-        let mut said = Vec::new();
+        let mut sent = Vec::new();
         if now.saturating_sub(self.said_at) >= self.gossip_every_ms {
             self.said_at = now;
-            said.push((To::Others, CatchUp::Executed(self.next())));
+            sent.push((To::Others, CatchUp::Executed(self.next())));
         }
         if std::mem::take(&mut self.hungry) || self.patience.is_over(now) {
-            said.extend(self.ask());
+            sent.extend(self.ask());
         }
-        said
+        sent
     }
 
     fn ask(&mut self) -> Option<(To, CatchUp)> {

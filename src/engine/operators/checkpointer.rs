@@ -51,24 +51,24 @@ pub fn checkpointer<'s, R: Clone + 'static>(
     let (report, own_reports) = role.output();
     let (enough, stable) = role.output();
     let (keep, durable) = role.output();
-    let (tell, events) = role.output();
-    role.on_look(looks, tell.clone(), Checkpointer::holding);
-    let (keep_too, tell_too, report_again) = (keep.clone(), tell.clone(), report.clone());
+    let (event, events) = role.output();
+    role.on_look(looks, event.clone(), Checkpointer::holding);
+    let (keep_too, event_too, report_again) = (keep.clone(), event.clone(), report.clone());
     role.on(cuts, move |checkpointer, cut| {
         checkpointer.on_cut(cut.slot);
         keep.send([Durable::Checkpoint(cut)]);
     });
     role.on(saved, move |checkpointer, Checkpoint { slot, digest, .. }| {
-        tell_too.send([Event::Saved { slot, digest }]);
+        event_too.send([Event::Saved { slot, digest }]);
         report.send(checkpointer.on_saved(Report { slot, digest }));
     });
     role.on(reports, move |checkpointer, (from, report)| {
         let outcome = checkpointer.on_report(from, report);
         let slot = report.slot;
         let diverged = |replica| Event::Diverged { slot, replica };
-        tell.send(outcome.diverged.into_iter().map(diverged));
+        event.send(outcome.diverged.into_iter().map(diverged));
         if let Some(slot) = outcome.stable {
-            tell.send([Event::Stable { slot }]);
+            event.send([Event::Stable { slot }]);
             enough.send([slot]);
         }
         keep_too.send(outcome.forget.map(Durable::Forget));
@@ -94,7 +94,7 @@ pub struct Checkpointer {
     forgotten: Slot,
     /// Reports above the stable slot, by slot; only the latest few slots.
     reports: BTreeMap<Slot, Tally>,
-    /// The last slot at which each replica was said to differ: that is said once.
+    /// The last slot at which each replica was reported to differ: once is enough.
     accused: BTreeMap<ReplicaId, Slot>,
     said_at: Millis,
 }
@@ -103,7 +103,7 @@ pub struct Checkpointer {
 #[derive(Debug, Default)]
 struct Tally {
     digests: BTreeMap<ReplicaId, Digest>,
-    /// How often one was said again that others contradict.
+    /// How often one was sent again that others contradict.
     doubts: u32,
 }
 
@@ -156,9 +156,9 @@ impl Checkpointer {
                     });
                     votes
                 };
-                let heard = self.reports.get(&own.slot).map(|tally| equal(&tally.digests));
-                let heard = heard.unwrap_or_default();
-                let wait = Wait::for_word("checkpoint report", heard.missing(self.n));
+                let senders = self.reports.get(&own.slot).map(|tally| equal(&tally.digests));
+                let senders = senders.unwrap_or_default();
+                let wait = Wait::for_word("checkpoint report", senders.missing(self.n));
                 Holding { slot: Some(own.slot), held: 1, wait, ..nothing }
             }
             _ => nothing,
@@ -212,7 +212,7 @@ impl Checkpointer {
         (None, self.accuse(accused, slot))
     }
 
-    /// Those of whom it has not been said yet that they differ at this slot.
+    /// Replicas that differ at this slot and were not reported yet.
     fn accuse(
         &mut self,
         replicas: impl IntoIterator<Item = ReplicaId>,
@@ -222,7 +222,7 @@ impl Checkpointer {
         replicas.into_iter().filter(is_new).collect()
     }
 
-    /// Says again what was said last: a report may be lost, and a peer may have been down.
+    /// Sends the last report again: it may be lost, and a peer may have been down.
     fn on_tick(&mut self, now: Millis) -> Option<Report> {
         if now.saturating_sub(self.said_at) < self.gossip_every_ms {
             return None;

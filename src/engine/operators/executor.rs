@@ -4,7 +4,7 @@
 //! the batches of each source have been executed. A batch is applied only if it is the next of its
 //! source, so that the requests of a client take effect in the order in which its replica sent
 //! them, and a batch that has come to stand in two slots is applied once. The source sends again
-//! what was passed over. A request of a client without a session needs no more than that to be
+//! what was skipped. A request of a client without a session needs no more than that to be
 //! applied once.
 
 use std::io::{Cursor, Read};
@@ -77,28 +77,28 @@ pub fn executor<'s>(
     let (reply, replies) = role.output();
     let (done, executed) = role.output();
     let (save, cuts) = role.output();
-    let (tell, events) = role.output();
-    let answer = tell.clone();
+    let (event, events) = role.output();
+    let answer = event.clone();
     let meter = role.meter();
-    role.on_look(looks, tell.clone(), Executor::holding);
+    role.on_look(looks, event.clone(), Executor::holding);
     role.on_closed(ordered, move |executor, slot, ordered| {
         match ordered {
             Ordered::Value(value) => {
                 let done = executor.on_value(slot, &value);
-                tell.send([Event::Executed { slot, value, applied: done.is_some() }]);
+                event.send([Event::Executed { slot, value, applied: done.is_some() }]);
                 let (replies, duplicates) = done.unwrap_or_default();
                 reply.send((!replies.is_empty()).then_some(replies));
-                tell.send((duplicates > 0).then_some(Event::Duplicates { count: duplicates }));
+                event.send((duplicates > 0).then_some(Event::Duplicates { count: duplicates }));
             }
             Ordered::Restored(checkpoint) => {
                 let restored = executor.restore(&checkpoint);
                 restored.expect("it is in memory, and its digest was compared");
-                tell.send([Event::Installed { slot: checkpoint.slot }]);
+                event.send([Event::Installed { slot: checkpoint.slot }]);
             }
         }
         done.send([executor.executed()]);
         if let Some(cut) = meter.cutting(|| executor.cut_due()) {
-            tell.send([Event::Checkpointed { slot: cut.slot }]);
+            event.send([Event::Checkpointed { slot: cut.slot }]);
             save.send([cut]);
         }
     });
@@ -171,7 +171,7 @@ impl State {
     fn read(mut from: impl Read) -> Result<(Self, impl Read), Damaged> {
         let mut bytes = Vec::new();
         loop {
-            // It does not say how long it is, and may be most of the checkpoint, or the least of
+            // It does not show how long it is, and may be most of the checkpoint, or the least of
             // it.
             let more = Self::BYTES.max(bytes.len() as u64);
             let read = from.by_ref().take(more).read_to_end(&mut bytes);

@@ -49,7 +49,7 @@ impl Patience {
     /// What was asked for has come, or some of it.
     ///
     /// Where it was asked for more than once nobody knows which question was answered, so that the
-    /// time it took says nothing.
+    /// time it took means nothing.
     pub fn came(&mut self, now: Millis) {
         if self.asked == 1 {
             self.wait = (2 * now.saturating_sub(self.since)).clamp(self.least, self.wait);

@@ -57,11 +57,11 @@ pub fn release<'s>(
         builder.set_notify_for(input, FrontierInterest::Never);
     }
     let (output, ordered) = builder.new_output_connection([]);
-    // Only an answer to a look is said at the time of the look.
+    // Only an answer to a look is sent at the time of the look.
     let (answers, events) = builder.new_output_connection([(2, Antichain::from_elem(0))]);
     let (output, released) = (OutputBuilder::from(output), meter.output());
     let mut answers = OutputBuilder::<_, CapacityContainerBuilder<Vec<Event>>>::from(answers);
-    let told = meter.output();
+    let looked = meter.output();
     builder.build(move |capabilities| {
         let mut now = capabilities.into_iter().next().expect("each output has a capability");
         now.downgrade(&first.0);
@@ -78,7 +78,7 @@ pub fn release<'s>(
             });
             looks.for_each(|time, looks| {
                 ports[2].add(looks.len());
-                told.add(looks.len());
+                looked.add(looks.len());
                 let holding = state.holding(&decider);
                 let mut answers = answers.activate();
                 let mut session = answers.session(&time);

@@ -17,7 +17,7 @@ use crate::model::config::Config;
 use crate::model::events::{Event, Holding, Wait};
 use crate::model::types::{Millis, ReplicaId, View};
 
-/// "Give this batch a slot." The oldest batch its source still waits for tells a new leader where
+/// "Give this batch a slot." The oldest batch its source still waits for shows a new leader where
 /// the source's numbers begin.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Forward {
@@ -69,9 +69,9 @@ pub fn request_source<'s>(
     let (own_forward, own) = role.output();
     let (announce, announces) = role.output();
     let (take, room) = role.output();
-    let (tell, events) = role.output();
+    let (event, events) = role.output();
     let done = take.clone();
-    role.on_look(looks, tell, RequestSource::holding);
+    role.on_look(looks, event, RequestSource::holding);
     let send = move |source: &RequestSource, batches: Vec<Forward>| {
         if source.leader == source.me {
             own_forward.send(batches);
@@ -170,7 +170,7 @@ impl RequestSource {
 
     fn on_view(&mut self, view: View) -> Vec<Forward> {
         self.leader = view.leader(self.n);
-        // The new leader may hear this before it leads: ask it again soon.
+        // The new leader may receive this before it leads: ask it again soon.
         self.patience.begin(self.now);
         self.send_all_again()
     }

@@ -47,7 +47,7 @@ pub struct SessionLimits {
 /// An answer, and whether it was given before.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SessionAnswer<'a> {
-    /// What to tell the client.
+    /// What to answer the client.
     pub answer: Answer<'a>,
     /// Whether the request had been executed before.
     pub duplicate: bool,
@@ -81,7 +81,7 @@ impl Sessions {
         })
     }
 
-    /// Finds out how much they hold, which no checkpoint says.
+    /// Finds out how much they hold, which no checkpoint has.
     pub fn weigh(&mut self) {
         self.bytes = self.open.values().map(Session::bytes).sum();
     }
@@ -132,7 +132,7 @@ impl Session {
         self.results.iter().flatten().map(|result| result.len()).sum()
     }
 
-    /// Forgets results that the client holds; says how many bytes they had.
+    /// Forgets results that the client holds; returns how many bytes they had.
     fn acknowledge(&mut self, upto: u64) -> usize {
         if upto <= self.low {
             return 0;

@@ -105,7 +105,7 @@ impl Acceptor {
         Holding { slot, held, wait, refused: self.refused, ..Holding::nothing(role) }
     }
 
-    /// Leaves all views below `view`; answers `view` if it was in one of them.
+    /// Leaves all views below `view`; returns `view` if it was in one of them.
     pub fn on_view(&mut self, view: View) -> Option<View> {
         (view > self.view).then(|| {
             self.view = view;
@@ -216,7 +216,7 @@ impl Acceptor {
         self.decided.mark(self.executed)
     }
 
-    /// What the journal says to be decided at a start.
+    /// What the journal has as decided at a start.
     #[must_use]
     pub fn known_at_start(&self) -> &[(Slot, Value)] {
         self.decided.at_start()
@@ -253,7 +253,7 @@ impl Acceptor {
     }
 }
 
-/// Takes up what the journal says was promised; answers the view in which it was.
+/// Takes up a promise from the journal; returns the view in which it was made.
 fn remember(promise: &Promise, accepted: &mut BTreeMap<Slot, Proposal>) -> View {
     match promise {
         Promise::Entered(view) => *view,

@@ -12,19 +12,19 @@ use super::messages::{Promise, Proposal};
 /// Owns that account.
 #[derive(Clone, Debug)]
 pub struct Decided {
-    /// Slots that were released for what the journal or another replica says, and are not yet
+    /// Slots released by the word of the journal or of another replica, and not yet
     /// executed.
     learned: BTreeSet<Slot>,
-    /// What the journal has said at a start, until the roles are there to be told.
+    /// What the journal had at a start, until the roles are there to receive it.
     at_start: Vec<(Slot, Value)>,
-    /// From this slot on the journal says what all slots that are executed hold.
+    /// From this slot on the journal has the values of all slots that are executed.
     from: Slot,
-    /// Up to where the journal was told that they are decided.
+    /// Up to where the journal has noted that they are decided.
     to: Slot,
 }
 
 impl Decided {
-    /// What a disk says to be decided, of which this was accepted here.
+    /// The account of a disk, of which this was accepted here.
     pub fn new(recovered: &Recovered<Promise>, accepted: &BTreeMap<Slot, Proposal>) -> Self {
         let covered = recovered.covered();
         let mut learned: BTreeMap<Slot, &Value> = BTreeMap::new();
@@ -46,7 +46,7 @@ impl Decided {
         Self { learned, at_start, from: covered, to: recovered.decided }
     }
 
-    /// What the journal says at a start.
+    /// What the journal had as decided at a start.
     pub fn at_start(&self) -> &[(Slot, Value)] {
         &self.at_start
     }
@@ -56,8 +56,8 @@ impl Decided {
         std::mem::take(&mut self.at_start)
     }
 
-    /// Another replica says what a slot holds that is not executed. Answers what the journal is to
-    /// be told; nothing if it knows.
+    /// Learns from another replica what a slot holds that is not executed. Returns the record for
+    /// the journal; nothing if it has it.
     pub fn learn(&mut self, slot: Slot, value: &Value) -> Option<Promise> {
         self.learned.insert(slot).then(|| Promise::Learned { slot, value: value.clone() })
     }

@@ -108,7 +108,7 @@ pub struct Supply {
     pub proposals: Vec<Proposal>,
 }
 
-/// What an acceptor writes to the journal before it says it.
+/// What an acceptor writes to the journal before it sends it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Promise {
     /// It has left all views below this one.
@@ -124,7 +124,7 @@ pub enum Promise {
         /// The earlier one.
         from: View,
     },
-    /// A slot is decided, by what another replica says.
+    /// A slot is decided, as another replica reports.
     Learned {
         /// The slot.
         slot: Slot,

@@ -20,7 +20,7 @@
 //! - **T5** No slot is proposed a window or more above the stable checkpoint.
 //! - **TA-9** A view is led with the records of a quorum, once, and what the highest view accepted
 //!   for a slot is proposed again before anything new.
-//! - **TA-12** A restarted acceptor stands by all that it has said, for it was on its disk first.
+//! - **TA-12** A restarted acceptor stands by all that it has sent, for it was on its disk first.
 
 pub mod acceptor;
 mod decided;

@@ -44,60 +44,60 @@ pub fn proposer<'s>(
     let (propose, proposals) = role.output();
     let (own, renewed) = role.output();
     let (renew, renewals) = role.output();
-    let (tell, events) = role.output();
+    let (event, events) = role.output();
     let (again, room) = (propose.clone(), propose.clone());
-    let send = move |said: Said| {
-        again.send(said.proposals);
-        own.send(said.renewed);
-        renew.send(said.renewal);
+    let send = move |proposed: Proposed| {
+        again.send(proposed.proposals);
+        own.send(proposed.renewed);
+        renew.send(proposed.renewal);
     };
-    let (late, tell_first) = (send.clone(), tell.clone());
-    role.on_look(looks, tell.clone(), Proposer::holding);
+    let (late, first_event) = (send.clone(), event.clone());
+    role.on_look(looks, event.clone(), Proposer::holding);
     role.on(views, Proposer::on_view);
     role.on(executed, |proposer, executed| proposer.on_executed(&executed));
     role.on(stable, move |proposer, slot| room.send(proposer.on_stable(slot)));
     role.on(new_views, move |proposer, new| {
         let (view, base) = (new.view, new.base);
         let recovered = new.slots.len();
-        if let Some(said) = proposer.on_new_view(new) {
-            tell.send([Event::Leads { view, base, recovered }]);
-            send(said);
+        if let Some(proposed) = proposer.on_new_view(new) {
+            event.send([Event::Leads { view, base, recovered }]);
+            send(proposed);
         }
     });
     role.on(forwards, move |proposer, forward| propose.send(proposer.on_forward(forward)));
     role.on(clock, move |proposer, now| {
         late(proposer.on_tick(now));
         let led = first.take().filter(|view| proposer.leads == Some(*view));
-        tell_first.send(led.map(|view| Event::Leads { view, base: Slot(0), recovered: 0 }));
+        first_event.send(led.map(|view| Event::Leads { view, base: Slot(0), recovered: 0 }));
     });
     role.build();
     ProposerStreams { proposals, renewed, renewals, events }
 }
 
-/// What a leader says for some slots: what is new, and what it proposes again.
+/// Proposals for some slots: the new ones, and those proposed again.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Said {
+struct Proposed {
     proposals: Vec<Proposal>,
     renewed: Vec<Proposal>,
     renewal: Option<Renewal>,
 }
 
-impl Said {
+impl Proposed {
     fn new<'a>(view: View, slots: impl Iterator<Item = &'a Open>) -> Self {
-        let mut said = Self::default();
+        let mut proposed = Self::default();
         let mut earlier = Vec::new();
         for Open { proposal, accepted } in slots {
             match accepted {
-                None => said.proposals.push(proposal.clone()),
+                None => proposed.proposals.push(proposal.clone()),
                 Some(view) => {
                     earlier.push((proposal.slot, *view));
-                    said.renewed.push(proposal.clone());
+                    proposed.renewed.push(proposal.clone());
                 }
             }
         }
         let slots = runs(earlier);
-        said.renewal = (!slots.is_empty()).then_some(Renewal { view, slots });
-        said
+        proposed.renewal = (!slots.is_empty()).then_some(Renewal { view, slots });
+        proposed
     }
 }
 
@@ -184,7 +184,7 @@ impl Proposer {
     }
 
     /// Proposes what earlier views may have decided before anything of this leader's own (TA-9).
-    fn on_new_view(&mut self, new: NewView) -> Option<Said> {
+    fn on_new_view(&mut self, new: NewView) -> Option<Proposed> {
         if self.leads.is_some_and(|led| led >= new.view) {
             return None;
         }
@@ -194,7 +194,7 @@ impl Proposer {
         self.next = new.base;
         self.lineup.clear();
         self.patience.begin(self.now);
-        // With nothing left behind, a noop tells the committers that the view has a leader.
+        // With nothing left behind, a noop shows the acceptors that the view has a leader.
         let slots = match new.slots {
             slots if slots.is_empty() && self.has_room() => {
                 vec![Left { accepted: None, value: None }]
@@ -204,7 +204,7 @@ impl Proposer {
         for Left { accepted, value } in slots {
             self.propose_as(value, accepted);
         }
-        Some(Said::new(new.view, self.open.values()))
+        Some(Proposed::new(new.view, self.open.values()))
     }
 
     fn on_forward(&mut self, forward: Forward) -> Vec<Proposal> {
@@ -249,11 +249,11 @@ impl Proposer {
 
     /// Sends again what has gone unanswered; the committers' answers go to all, so that this
     /// repairs lost votes as well.
-    fn on_tick(&mut self, now: Millis) -> Said {
+    fn on_tick(&mut self, now: Millis) -> Proposed {
         self.now = now;
-        let Some(view) = self.leads else { return Said::default() };
+        let Some(view) = self.leads else { return Proposed::default() };
         if self.open.is_empty() || !self.patience.is_over(now) {
-            return Said::default();
+            return Proposed::default();
         }
         self.patience.ask(now);
         let mut bytes = 0;
@@ -262,7 +262,7 @@ impl Proposer {
             bytes += weight(&open.proposal.value);
             fits
         });
-        Said::new(view, few)
+        Proposed::new(view, few)
     }
 
     /// Enough to get going again, and no flood when a cluster is slow rather than deaf.

@@ -1,7 +1,8 @@
 //! Recovery: what earlier views may have decided, from the records of `f + 1` committers (TA-9).
 //!
-//! Records say in which view a slot was accepted and not what; the values come afterwards, a
-//! message at a time, from committers that have them, and first of all from this replica's own.
+//! Records name the view in which a slot was accepted and not the value; the values come
+//! afterwards, a message at a time, from committers that have them, and first of all from this
+//! replica's own.
 
 use std::collections::BTreeMap;
 
@@ -58,8 +59,8 @@ pub fn recovery<'s>(
     let mut role = Role::new("recovery", clock.scope(), recovery);
     let (lead, new_views) = role.output();
     let (ask, needs) = role.output();
-    let (tell, events) = role.output();
-    role.on_look(looks, tell, Recovery::holding);
+    let (event, events) = role.output();
+    role.on_look(looks, event, Recovery::holding);
     let go_on = move |next: Next| match next {
         Next::Wait => {}
         Next::Ask(holder, need) => ask.send([(holder, need)]),
@@ -90,7 +91,7 @@ pub struct Recovery {
     /// No view up to this one is led again: records of it are late, or of a life before a restart.
     past: View,
     view: View,
-    heard: BTreeMap<ReplicaId, Record>,
+    records: BTreeMap<ReplicaId, Record>,
     /// The values that have come, with the views in which they were accepted.
     values: BTreeMap<Slot, (View, Value)>,
     /// Who was asked for values, and how often since any came.
@@ -101,8 +102,8 @@ pub struct Recovery {
 }
 
 impl Recovery {
-    /// After so many questions without an answer a committer's record does not count, until it says
-    /// it again: there may be others that can be gathered.
+    /// After so many questions without an answer an acceptor's record does not count, until it
+    /// sends it again: there may be others that can be gathered.
     const TRIES: u32 = 3;
 
     /// A recovery that waits for a view above `past`.
@@ -114,7 +115,7 @@ impl Recovery {
             quorum: config.quorum(),
             past,
             view: past,
-            heard: BTreeMap::new(),
+            records: BTreeMap::new(),
             values: BTreeMap::new(),
             asked: None,
             patience: Patience::for_values(config),
@@ -124,14 +125,14 @@ impl Recovery {
     }
 
     fn holding(&self) -> Holding {
-        let mut heard = Votes::default();
-        for from in self.heard.keys() {
-            heard.add(*from);
+        let mut senders = Votes::default();
+        for from in self.records.keys() {
+            senders.add(*from);
         }
-        let held = self.heard.len() as u64;
+        let held = self.records.len() as u64;
         let wait = match self.asked {
             Some((holder, ..)) => Wait::to_lead("record", vec![holder]),
-            None if held > 0 => Wait::to_lead("record", heard.missing(self.n)),
+            None if held > 0 => Wait::to_lead("record", senders.missing(self.n)),
             None => Wait::Nothing,
         };
         let first = self.view.0;
@@ -153,15 +154,15 @@ impl Recovery {
         }
         if view > self.view {
             self.view = view;
-            self.heard.clear();
+            self.records.clear();
             self.values.clear();
             self.asked = None;
             self.patience.begin(self.now);
         }
-        if self.heard.get(&from) == Some(&record) {
+        if self.records.get(&from) == Some(&record) {
             return Next::Wait;
         }
-        self.heard.insert(from, record);
+        self.records.insert(from, record);
         self.go_on(0)
     }
 
@@ -183,7 +184,7 @@ impl Recovery {
             return Next::Wait;
         };
         if tries >= Self::TRIES && holder != self.me {
-            self.heard.remove(&holder);
+            self.records.remove(&holder);
         }
         self.go_on(tries % Self::TRIES + 1)
     }
@@ -191,10 +192,10 @@ impl Recovery {
     /// Leads if nothing is missing, and asks for what is.
     fn go_on(&mut self, tries: u32) -> Next {
         self.asked = None;
-        if self.heard.len() < self.quorum {
+        if self.records.len() < self.quorum {
             return Next::Wait;
         }
-        let base = self.heard.values().map(|record| record.decided).max().unwrap_or_default();
+        let base = self.records.values().map(|record| record.decided).max().unwrap_or_default();
         let accepted = self.accepted(base);
         let is_here = |slot, view| self.values.get(&slot).is_some_and(|(own, _)| *own == view);
         let mut missing = accepted.iter().filter(|(slot, view)| !is_here(**slot, **view));
@@ -202,7 +203,7 @@ impl Recovery {
             return Next::Lead(self.lead(base, &accepted));
         };
         let holder = self.holder(slot, view);
-        let has: BTreeMap<Slot, View> = runs::each(&self.heard[&holder].accepted).collect();
+        let has: BTreeMap<Slot, View> = runs::each(&self.records[&holder].accepted).collect();
         let rest = missing.filter(|(slot, view)| has.get(slot) == Some(view));
         let mut slots = runs([(slot, view)].into_iter().chain(rest.map(|(s, v)| (*s, *v))));
         slots.truncate(Need::RUNS_MAX);
@@ -214,7 +215,7 @@ impl Recovery {
     /// For each slot from `base` on the highest view in which it was accepted.
     fn accepted(&self, base: Slot) -> BTreeMap<Slot, View> {
         let mut latest: BTreeMap<Slot, View> = BTreeMap::new();
-        let all = self.heard.values().flat_map(|record| runs::each(&record.accepted));
+        let all = self.records.values().flat_map(|record| runs::each(&record.accepted));
         for (slot, view) in all.filter(|(slot, _)| *slot >= base) {
             let known = latest.entry(slot).or_insert(view);
             *known = view.max(*known);
@@ -225,16 +226,16 @@ impl Recovery {
     /// Who has accepted a slot in a view: this replica, if it has.
     fn holder(&self, slot: Slot, view: View) -> ReplicaId {
         let has = |record: &Record| runs::each(&record.accepted).any(|own| own == (slot, view));
-        let holders = self.heard.iter().filter(|(_, record)| has(record)).map(|(from, _)| *from);
+        let holders = self.records.iter().filter(|(_, record)| has(record)).map(|(from, _)| *from);
         holders.min_by_key(|from| (*from != self.me, *from)).unwrap_or(self.me)
     }
 
     fn lead(&mut self, base: Slot, accepted: &BTreeMap<Slot, View>) -> NewView {
-        assert!(self.heard.len() >= self.quorum, "TA-9: it leads with the records of a quorum");
+        assert!(self.records.len() >= self.quorum, "TA-9: it leads with the records of a quorum");
         assert!(self.view > self.past, "TA-9: view {} is led once", self.view);
         assert_eq!(self.view.leader(self.n), self.me, "T1: each view has its leader");
         self.past = self.view;
-        self.heard.clear();
+        self.records.clear();
         let mut values = std::mem::take(&mut self.values);
         let end = accepted.keys().next_back().map_or(base, |last| last.next());
         let left = |slot| {
@@ -366,7 +367,7 @@ mod tests {
         (recovery.view, recovery.past) = (View(1), View(1));
         for from in 0..2 {
             let record = Record { view: View(1), decided: Slot(0), accepted: Vec::new() };
-            recovery.heard.insert(ReplicaId(from), record);
+            recovery.records.insert(ReplicaId(from), record);
         }
         recovery.lead(Slot(0), &BTreeMap::new());
     }

@@ -68,7 +68,7 @@ pub(super) fn needs_listing(local: &Local, command: &Command<'_>) -> bool {
 
 pub(super) fn client(session: &mut Session, ask: &Ask<'_>, answer: &mut ReplyWriter<'_>) {
     let Some((full, least, most)) = known(&ask.words) else {
-        return answer.unknown_subcommand("CLIENT", ask.word(1));
+        return answer.refuse_subcommand("client", ask.word(1), &[]);
     };
     if !(least..=most).contains(&ask.words.len()) {
         return answer.wrong_arity(full);

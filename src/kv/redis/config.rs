@@ -17,10 +17,9 @@ pub(super) fn config(_: &mut Session, ask: &Ask<'_>, answer: &mut ReplyWriter<'_
         b"rewrite" if ask.words.len() == 2 => {
             answer.error("ERR The server is running without a config file");
         }
-        known @ (b"get" | b"set" | b"resetstat" | b"rewrite") => {
-            answer.wrong_arity(&format!("config|{}", String::from_utf8_lossy(known)));
+        _ => {
+            answer.refuse_subcommand("config", ask.word(1), &["get", "set", "resetstat", "rewrite"])
         }
-        _ => answer.unknown_subcommand("CONFIG", ask.word(1)),
     }
 }
 
@@ -65,10 +64,7 @@ pub(super) fn slowlog(_: &mut Session, ask: &Ask<'_>, answer: &mut ReplyWriter<'
         b"len" if count == 2 => answer.integer(0),
         b"reset" if count == 2 => answer.ok(),
         b"help" if count == 2 => answer.lines(&["SLOWLOG GET [<count>] | LEN | RESET", ELSEWHERE]),
-        known @ (b"get" | b"len" | b"reset" | b"help") => {
-            answer.wrong_arity(&format!("slowlog|{}", String::from_utf8_lossy(known)));
-        }
-        _ => answer.unknown_subcommand("SLOWLOG", ask.word(1)),
+        _ => answer.refuse_subcommand("slowlog", ask.word(1), &["get", "len", "reset", "help"]),
     }
 }
 
@@ -86,9 +82,10 @@ pub(super) fn latency(_: &mut Session, ask: &Ask<'_>, answer: &mut ReplyWriter<'
                 ELSEWHERE,
             ]);
         }
-        known @ (b"latest" | b"history" | b"doctor" | b"help") => {
-            answer.wrong_arity(&format!("latency|{}", String::from_utf8_lossy(known)));
-        }
-        _ => answer.unknown_subcommand("LATENCY", ask.word(1)),
+        _ => answer.refuse_subcommand(
+            "latency",
+            ask.word(1),
+            &["latest", "history", "doctor", "help"],
+        ),
     }
 }

@@ -1,5 +1,7 @@
 //! COMMAND: the list of all commands, for clients that look before they ask.
 
+use std::sync::LazyLock;
+
 use crate::kv::resp::integer;
 use crate::kv::service;
 
@@ -8,12 +10,15 @@ use super::session::{Ask, Session};
 use super::traits;
 use super::writer::ReplyWriter;
 
-/// The facts told of a command, wherever it is answered.
-struct Told {
+/// The facts about a command, wherever it is answered.
+struct Description {
     name: &'static str,
     arity: i8,
     keys: (i8, i8, i8),
     access: Access,
+    group: &'static str,
+    flags: Vec<&'static str>,
+    categories: Vec<&'static str>,
 }
 
 /// The effect of a command on the keys it names.
@@ -25,47 +30,52 @@ enum Access {
     Nothing,
 }
 
-fn all() -> Vec<Told> {
-    let rows = service::commands().map(|row| Told {
-        name: row.name(),
-        arity: row.arity(),
-        keys: row.keys(),
-        access: match row {
+/// All commands, sorted by name: computed once, because each reply is made of many of them.
+static ALL: LazyLock<Vec<Description>> = LazyLock::new(|| {
+    let rows = service::commands().map(|row| {
+        let access = match row {
             row if row.is_stateless() || row.name() == "time" => Access::Nothing,
             row if row.is_write() => Access::Writes,
             _ => Access::Reads,
-        },
+        };
+        Description::of(row.name(), row.arity(), row.keys(), access)
     });
-    let locals = local::TABLE.iter().map(|local| Told {
-        name: local.name,
-        arity: local.arity,
-        keys: if local.name == "watch" { (1, -1, 1) } else { (0, 0, 0) },
-        access: Access::Nothing,
+    let locals = local::TABLE.iter().map(|local| {
+        let keys = if local.name == "watch" { (1, -1, 1) } else { (0, 0, 0) };
+        Description::of(local.name, local.arity, keys, Access::Nothing)
     });
     let mut all: Vec<_> = rows.chain(locals).collect();
-    all.sort_unstable_by_key(|told| told.name);
+    all.sort_unstable_by_key(|one| one.name);
     all
+});
+
+impl Description {
+    fn of(name: &'static str, arity: i8, keys: (i8, i8, i8), access: Access) -> Self {
+        let group = traits::group(name);
+        let flags = flags(name, group, access);
+        let categories = categories(name, group, access);
+        Self { name, arity, keys, access, group, flags, categories }
+    }
 }
 
 pub(super) fn command(_: &mut Session, ask: &Ask<'_>, answer: &mut ReplyWriter<'_>) {
-    let all = all();
-    let named =
-        |name: &[u8]| all.iter().find(|told| name.eq_ignore_ascii_case(told.name.as_bytes()));
+    let all = &ALL[..];
+    let named = |name: &[u8]| all.iter().find(|one| name.eq_ignore_ascii_case(one.name.as_bytes()));
     let asked = || ask.words.iter().skip(2);
     match &ask.lower(1)[..] {
-        b"" if ask.words.len() == 1 => write_all(&all, answer),
-        b"info" if ask.words.len() == 2 => write_all(&all, answer),
+        b"" if ask.words.len() == 1 => write_all(all, answer),
+        b"info" if ask.words.len() == 2 => write_all(all, answer),
         b"info" => {
             answer.array(asked().len());
             asked().for_each(|name| match named(name) {
-                Some(told) => write(told, answer),
+                Some(found) => write(found, answer),
                 None => answer.null_array(),
             });
         }
         b"count" if ask.words.len() == 2 => answer.integer(all.len() as i64),
         b"list" if ask.words.len() == 2 => {
             answer.array(all.len());
-            all.iter().for_each(|told| answer.bulk(told.name));
+            all.iter().for_each(|one| answer.bulk(one.name));
         }
         b"docs" => {
             let found: Vec<_> = match ask.words.len() {
@@ -73,33 +83,30 @@ pub(super) fn command(_: &mut Session, ask: &Ask<'_>, answer: &mut ReplyWriter<'
                 _ => asked().filter_map(named).collect(),
             };
             answer.map(found.len());
-            found.iter().for_each(|told| write_docs(told, answer));
+            found.iter().for_each(|one| write_docs(one, answer));
         }
         b"getkeys" if ask.words.len() > 3 => get_keys(ask, named(ask.word(2)), answer),
-        known @ (b"count" | b"list" | b"getkeys") => {
-            answer.wrong_arity(&format!("command|{}", String::from_utf8_lossy(known)));
-        }
-        _ => answer.unknown_subcommand("COMMAND", ask.word(1)),
+        _ => answer.refuse_subcommand("command", ask.word(1), &["count", "list", "getkeys"]),
     }
 }
 
-fn write_all(all: &[Told], answer: &mut ReplyWriter<'_>) {
+fn write_all(all: &[Description], answer: &mut ReplyWriter<'_>) {
     answer.array(all.len());
-    all.iter().for_each(|told| write(told, answer));
+    all.iter().for_each(|one| write(one, answer));
 }
 
-/// Redis 7 tells ten things of a command, of which we leave empty hints and subcommands.
-fn write(told: &Told, answer: &mut ReplyWriter<'_>) {
+/// Redis 7 gives ten facts of a command, of which we leave empty hints and subcommands.
+fn write(one: &Description, answer: &mut ReplyWriter<'_>) {
     // Where the first key is depends on an argument there.
-    let (first, last, step) = if told.name == "sintercard" { (0, 0, 0) } else { told.keys };
+    let (first, last, step) = if one.name == "sintercard" { (0, 0, 0) } else { one.keys };
     answer.array(10);
-    answer.bulk(told.name);
-    answer.integer(told.arity.into());
-    write_set(&flags(told), answer);
+    answer.bulk(one.name);
+    answer.integer(one.arity.into());
+    write_set(&one.flags, answer);
     [first, last, step].into_iter().for_each(|number| answer.integer(number.into()));
-    write_set(&categories(told), answer);
+    write_set(&one.categories, answer);
     answer.array(0);
-    write_key_specification(told, answer);
+    write_key_specification(one, answer);
     answer.array(0);
 }
 
@@ -108,55 +115,46 @@ fn write_set(words: &[&str], answer: &mut ReplyWriter<'_>) {
     words.iter().for_each(|word| answer.simple(word));
 }
 
-fn flags(told: &Told) -> Vec<&'static str> {
-    let mut flags = match told.access {
-        Access::Writes => vec!["write"],
-        Access::Reads => vec!["readonly"],
-        Access::Nothing => Vec::new(),
-    };
-    let is_open = matches!(told.name, "auth" | "hello" | "quit" | "reset");
-    let is_transaction = traits::group(told.name) == "transaction" && told.name != "exec";
-    let more = [
-        ("denyoom", told.access == Access::Writes && traits::grows(told.name)),
-        ("noscript", traits::group(told.name) == "connection" && told.name != "ping"),
-        ("loading", told.access == Access::Nothing),
-        ("stale", told.access == Access::Nothing),
-        ("fast", traits::is_fast(told.name)),
+fn flags(name: &str, group: &str, access: Access) -> Vec<&'static str> {
+    let is_open = matches!(name, "auth" | "hello" | "quit" | "reset");
+    let is_transaction = group == "transaction" && name != "exec";
+    let flags = [
+        ("write", access == Access::Writes),
+        ("readonly", access == Access::Reads),
+        ("denyoom", access == Access::Writes && traits::grows(name)),
+        ("noscript", group == "connection" && name != "ping"),
+        ("loading", access == Access::Nothing),
+        ("stale", access == Access::Nothing),
+        ("fast", traits::is_fast(name)),
         ("no_auth", is_open),
         ("allow_busy", is_open || is_transaction),
-        ("movablekeys", told.name == "sintercard"),
+        ("movablekeys", name == "sintercard"),
     ];
-    flags.extend(more.into_iter().filter_map(|(flag, holds)| holds.then_some(flag)));
-    flags
+    flags.into_iter().filter_map(|(flag, holds)| holds.then_some(flag)).collect()
 }
 
-fn categories(told: &Told) -> Vec<&'static str> {
-    let mut categories = match told.access {
-        Access::Writes => vec!["@write"],
-        Access::Reads => vec!["@read"],
-        Access::Nothing => Vec::new(),
-    };
-    categories.extend(match traits::group(told.name) {
-        "string" => Some("@string"),
-        "hash" => Some("@hash"),
-        "list" => Some("@list"),
-        "set" => Some("@set"),
-        "sortedset" => Some("@sortedset"),
-        "connection" => Some("@connection"),
-        "transaction" => Some("@transaction"),
-        "keyspace" => Some("@keyspace"),
-        _ => None,
-    });
-    categories.push(if traits::is_fast(told.name) { "@fast" } else { "@slow" });
-    if traits::is_dangerous(told.name) {
-        categories.push("@dangerous");
-    }
-    categories
+fn categories(name: &str, group: &str, access: Access) -> Vec<&'static str> {
+    let categories = [
+        ("@write", access == Access::Writes),
+        ("@read", access == Access::Reads),
+        ("@string", group == "string"),
+        ("@hash", group == "hash"),
+        ("@list", group == "list"),
+        ("@set", group == "set"),
+        ("@sortedset", group == "sortedset"),
+        ("@connection", group == "connection"),
+        ("@transaction", group == "transaction"),
+        ("@keyspace", group == "keyspace"),
+        ("@fast", traits::is_fast(name)),
+        ("@slow", !traits::is_fast(name)),
+        ("@dangerous", traits::is_dangerous(name)),
+    ];
+    categories.into_iter().filter_map(|(category, holds)| holds.then_some(category)).collect()
 }
 
 /// Where the keys are, in the form by which clients of a cluster find the node for a command.
-fn write_key_specification(told: &Told, answer: &mut ReplyWriter<'_>) {
-    let (first, last, step) = told.keys;
+fn write_key_specification(one: &Description, answer: &mut ReplyWriter<'_>) {
+    let (first, last, step) = one.keys;
     if step == 0 {
         return answer.array(0);
     }
@@ -164,14 +162,14 @@ fn write_key_specification(told: &Told, answer: &mut ReplyWriter<'_>) {
     answer.map(3);
     answer.bulk("flags");
     write_set(
-        match told.access {
+        match one.access {
             Access::Writes => &["RW", "access", "update"],
             _ => &["RO", "access"],
         },
         answer,
     );
     answer.bulk("begin_search");
-    if told.name == "sintercard" {
+    if one.name == "sintercard" {
         write_search("index", &[("index", 1)], answer);
         answer.bulk("find_keys");
         let spec = [("keynumidx", 0), ("firstkey", 1), ("keystep", 1)];
@@ -197,13 +195,13 @@ fn write_search(kind: &str, spec: &[(&str, i64)], answer: &mut ReplyWriter<'_>) 
     }
 }
 
-fn write_docs(told: &Told, answer: &mut ReplyWriter<'_>) {
-    answer.bulk(told.name);
+fn write_docs(one: &Description, answer: &mut ReplyWriter<'_>) {
+    answer.bulk(one.name);
     answer.map(2);
     answer.bulk("summary");
-    answer.bulk(format!("{}, as in Redis", told.name.to_ascii_uppercase()));
+    answer.bulk(format!("{}, as in Redis", one.name.to_ascii_uppercase()));
     answer.bulk("group");
-    answer.bulk(match traits::group(told.name) {
+    answer.bulk(match one.group {
         "keyspace" => "generic",
         "sortedset" => "sorted-set",
         "transaction" => "transactions",
@@ -211,10 +209,10 @@ fn write_docs(told: &Told, answer: &mut ReplyWriter<'_>) {
     });
 }
 
-fn get_keys(ask: &Ask<'_>, told: Option<&Told>, answer: &mut ReplyWriter<'_>) {
-    let Some(told) = told else { return answer.error("ERR Invalid command specified") };
+fn get_keys(ask: &Ask<'_>, found: Option<&Description>, answer: &mut ReplyWriter<'_>) {
+    let Some(one) = found else { return answer.error("ERR Invalid command specified") };
     let words: Vec<_> = ask.words.iter().skip(2).collect();
-    let keys = keys_of(told, &words);
+    let keys = keys_of(one, &words);
     if keys.is_empty() {
         return answer.error("ERR The command has no key arguments");
     }
@@ -222,10 +220,10 @@ fn get_keys(ask: &Ask<'_>, told: Option<&Told>, answer: &mut ReplyWriter<'_>) {
     keys.into_iter().for_each(|key| answer.bulk(key));
 }
 
-fn keys_of<'a>(told: &Told, words: &[&'a [u8]]) -> Vec<&'a [u8]> {
-    let (first, last, step) = told.keys;
+fn keys_of<'a>(one: &Description, words: &[&'a [u8]]) -> Vec<&'a [u8]> {
+    let (first, last, step) = one.keys;
     // SINTERCARD says itself how many keys it has.
-    let counted = (told.name == "sintercard").then(|| integer(words.get(1)?)).flatten();
+    let counted = (one.name == "sintercard").then(|| integer(words.get(1)?)).flatten();
     let end = match counted {
         Some(count) => usize::try_from(count).unwrap_or(0).saturating_add(2),
         None if last < 0 => (words.len() + 1).saturating_sub(usize::from(last.unsigned_abs())),

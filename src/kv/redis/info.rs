@@ -1,8 +1,6 @@
 //! INFO: the server, in Redis's sections and names where it has them. What is not known is left
 //! out.
 
-use std::fmt::Write;
-
 use super::session::{Ask, Session};
 use super::writer::ReplyWriter;
 use super::{REDIS_VERSION, ServerInfo};
@@ -30,19 +28,11 @@ pub(super) fn info(_: &mut Session, ask: &Ask<'_>, answer: &mut ReplyWriter<'_>)
                 all.iter().any(|known| word.eq_ignore_ascii_case(known))
             })
     };
-    let mut text = String::new();
-    for (name, lines) in SECTIONS.iter().filter(|(name, _)| wanted(name)) {
-        if !text.is_empty() {
-            text.push_str("\r\n");
-        }
-        let lines: String =
-            lines(ask.server).iter().fold(String::new(), |mut all, (key, value)| {
-                write!(all, "{key}:{value}\r\n").expect("a string takes all that is written");
-                all
-            });
-        write!(text, "# {name}\r\n{lines}").expect("a string takes all that is written");
-    }
-    answer.text(&text);
+    let sections = SECTIONS.iter().filter(|(name, _)| wanted(name)).map(|(name, lines)| {
+        let lines = lines(ask.server).into_iter().map(|(key, value)| format!("{key}:{value}\r\n"));
+        format!("# {name}\r\n{}", lines.collect::<String>())
+    });
+    answer.text(&sections.collect::<Vec<_>>().join("\r\n"));
 }
 
 fn server(server: &ServerInfo) -> Vec<(&'static str, String)> {

@@ -90,9 +90,13 @@ impl ReplyWriter<'_> {
         }
     }
 
-    /// Redis's words for a subcommand that does not exist.
-    pub(super) fn unknown_subcommand(&mut self, command: &str, subcommand: &[u8]) {
-        let shown = &subcommand[..subcommand.len().min(128)];
+    /// Refuses a subcommand in Redis's words: one of those `known` has a wrong number of arguments,
+    /// and there is no other.
+    pub(super) fn refuse_subcommand(&mut self, command: &str, asked: &[u8], known: &[&str]) {
+        if let Some(name) = known.iter().find(|name| asked.eq_ignore_ascii_case(name.as_bytes())) {
+            return self.wrong_arity(&format!("{command}|{name}"));
+        }
+        let (shown, command) = (&asked[..asked.len().min(128)], command.to_ascii_uppercase());
         let text = [b"ERR unknown subcommand '", shown, b"'. Try ", command.as_bytes(), b" HELP."];
         self.error(text.concat());
     }

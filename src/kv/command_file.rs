@@ -11,14 +11,15 @@ use thiserror::Error;
 
 use crate::kv::resp::{Arguments, Parsed, ProtocolError, RespFault, RespLimits};
 use crate::kv::service::{self, CheckError};
+use crate::model::buffer::ByteQueue;
 
 /// Bytes read from the source at a time.
 const BLOCK_BYTES: usize = 64 << 10;
 
-/// Commands out of a stream of bytes, one at a time.
+/// Commands out of a stream of bytes, one at a time, each in its canonical RESP form.
 ///
-/// Holds no more than one command and one block of the input. Stops at the first error: what
-/// follows it could not be told apart.
+/// Holds no more than one command and one block of the input. The first error, a [`ReadError`] that
+/// names the place, is the last item: what follows it could not be told apart.
 ///
 /// ```
 /// use taraflow::kv::command_file::CommandReader;
@@ -38,12 +39,11 @@ pub struct CommandReader<R> {
     source: R,
     limits: RespLimits,
     arguments: Arguments,
-    /// What was read and not yet passed on, from `start` on.
-    buffer: Vec<u8>,
-    start: usize,
-    /// Bytes of the input before `start`.
+    /// What was read and not yet passed on.
+    buffer: ByteQueue<BLOCK_BYTES>,
+    /// Bytes of the input before the buffer.
     offset: u64,
-    /// The line that `start` is in, the first being 1.
+    /// The line that the buffer begins in, the first being 1.
     line: u64,
     /// The source has given its last byte.
     drained: bool,
@@ -116,28 +116,12 @@ impl<R: Read> CommandReader<R> {
             source,
             limits: RespLimits::default(),
             arguments: Arguments::default(),
-            buffer: Vec::new(),
-            start: 0,
+            buffer: ByteQueue::default(),
             offset: 0,
             line: 1,
             drained: false,
             finished: false,
         }
-    }
-
-    /// The next command in its canonical RESP form, or `None` at the end and after an error.
-    ///
-    /// # Errors
-    ///
-    /// [`ReadError`], which names the place, when the source fails or what it gives is no command
-    /// that the service could run.
-    pub fn next_command(&mut self) -> Result<Option<Vec<u8>>, ReadError> {
-        if self.finished {
-            return Ok(None);
-        }
-        let found = self.advance();
-        self.finished = !matches!(found, Ok(Some(_)));
-        found
     }
 
     /// Bytes of the input that the commands so far have taken.
@@ -148,7 +132,7 @@ impl<R: Read> CommandReader<R> {
 
     fn advance(&mut self) -> Result<Option<Vec<u8>>, ReadError> {
         loop {
-            let step = match self.buffer.get(self.start) {
+            let step = match self.buffer.waiting().first() {
                 None if self.drained => return Ok(None),
                 None => Step::More(1),
                 Some(b'*') => self.resp()?,
@@ -169,7 +153,7 @@ impl<R: Read> CommandReader<R> {
     }
 
     fn resp(&mut self) -> Result<Step, ReadError> {
-        let input = &self.buffer[self.start..];
+        let input = self.buffer.waiting();
         let consumed = match self.arguments.parse(input, &self.limits) {
             Ok(Parsed::Incomplete { needed }) => return Ok(Step::More(needed)),
             Ok(Parsed::Complete { value, consumed }) if value.is_empty() => {
@@ -191,7 +175,7 @@ impl<R: Read> CommandReader<R> {
     fn inline(&mut self) -> Result<Step, ReadError> {
         let place = CommandPlace::Line(self.line);
         let faulty = |fault| ReadError::Faulty { place, fault };
-        let input = &self.buffer[self.start..];
+        let input = self.buffer.waiting();
         let window = &input[..input.len().min(self.limits.inline_bytes_max.saturating_add(2))];
         let newline = window.iter().position(|byte| *byte == b'\n');
         let (line, consumed) = match newline {
@@ -220,21 +204,19 @@ impl<R: Read> CommandReader<R> {
     }
 
     fn consume(&mut self, bytes: usize) {
-        let consumed = &self.buffer[self.start..self.start + bytes];
+        let consumed = self.buffer.pass(bytes);
         self.line += consumed.iter().filter(|byte| **byte == b'\n').count() as u64;
         self.offset += bytes as u64;
-        self.start += bytes;
     }
 
     /// Reads until `needed` bytes are there or the source has no more.
     fn fill(&mut self, needed: usize) -> Result<(), ReadError> {
-        self.buffer.drain(..self.start);
-        self.start = 0;
         while self.buffer.len() < needed && !self.drained {
-            let end = self.buffer.len();
-            self.buffer.resize(end + BLOCK_BYTES, 0);
-            let read = self.source.read(&mut self.buffer[end..]);
-            self.buffer.truncate(end + read.as_ref().map_or(0, |read| *read));
+            let tail = self.buffer.tail();
+            let end = tail.len();
+            tail.resize(end + BLOCK_BYTES, 0);
+            let read = self.source.read(&mut tail[end..]);
+            tail.truncate(end + read.as_ref().map_or(0, |read| *read));
             match read {
                 Ok(0) => self.drained = true,
                 Ok(_) => {}
@@ -250,7 +232,12 @@ impl<R: Read> Iterator for CommandReader<R> {
     type Item = Result<Vec<u8>, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.next_command().transpose()
+        if self.finished {
+            return None;
+        }
+        let found = self.advance().transpose();
+        self.finished = !matches!(found, Some(Ok(_)));
+        found
     }
 }
 
@@ -340,7 +327,7 @@ mod tests {
         }
         let mut commands = CommandReader::new(Endless(0));
 
-        let error = commands.next_command().unwrap_err();
+        let error = commands.next().unwrap().unwrap_err();
 
         assert_eq!(error.to_string(), "line 1: too big inline request");
         assert!(commands.source.0 <= 2 * BLOCK_BYTES);

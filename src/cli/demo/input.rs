@@ -112,7 +112,7 @@ fn read(
     name: &str,
     reader: &mut CommandReader<BufReader<File>>,
 ) -> Result<Option<Vec<u8>>, Failure> {
-    reader.next_command().map_err(|error| Failure::Usage(format!("{name}: {error}")))
+    reader.next().transpose().map_err(|error| Failure::Usage(format!("{name}: {error}")))
 }
 
 fn rewound(file: &File) -> io::Result<CommandReader<BufReader<File>>> {

@@ -154,7 +154,7 @@ impl Job<'_> {
 
     fn next_command(&mut self) -> Result<Option<Vec<u8>>, Failure> {
         let name = self.args.input.display();
-        let command = self.input.next_command();
+        let command = self.input.next().transpose();
         self.progress.on_read(self.input.position());
         command.map_err(|error| Failure::Usage(format!("{name}: {error}")))
     }

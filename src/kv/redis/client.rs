@@ -2,7 +2,6 @@
 
 use crate::kv::resp::{Command, integer};
 
-use super::ListedConnection;
 use super::client_list;
 use super::local::Local;
 use super::session::{Ask, Session};
@@ -148,42 +147,4 @@ fn set_info(session: &mut Session, ask: &Ask<'_>, answer: &mut ReplyWriter<'_>) 
         }
         Err(text) => answer.error(text),
     }
-}
-
-/// Bytes and commands that wait in a connection.
-pub(super) struct Waiting {
-    /// Commands between MULTI and EXEC, and their bytes.
-    pub(super) queued: Option<(usize, usize)>,
-    pub(super) watched: usize,
-    pub(super) input_bytes: usize,
-    pub(super) output_bytes: usize,
-}
-
-/// A connection as a line of CLIENT LIST, with the fields of Redis that mean something here.
-pub(super) fn described(session: &Session, waiting: &Waiting, now_ms: u64) -> ListedConnection {
-    let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let seconds = |since_ms: u64| now_ms.saturating_sub(since_ms) / 1000;
-    let (queued, queued_bytes) =
-        waiting.queued.map_or((-1, 0), |(commands, bytes)| (commands as i64, bytes));
-    let (qbuf, omem) = (waiting.input_bytes, waiting.output_bytes);
-    let line = format!(
-        "id={} addr={} laddr={} name={} age={} idle={} flags={} db=0 sub=0 psub=0 \
-         ssub=0 multi={queued} watch={} qbuf={qbuf} multi-mem={queued_bytes} obl={omem} oll=0 omem={omem} tot-mem={} \
-         events=r cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}\n",
-        session.id,
-        session.address,
-        session.dialled,
-        shown(&session.name),
-        seconds(session.since_ms),
-        seconds(session.last_ms),
-        if waiting.queued.is_some() { "x" } else { "N" },
-        waiting.watched,
-        qbuf + omem + queued_bytes,
-        session.last,
-        if session.resp3 { 3 } else { 2 },
-        shown(&session.library),
-        shown(&session.library_version),
-    );
-    let (address, dialled) = (session.address.clone(), session.dialled.clone());
-    ListedConnection { id: session.id, address, dialled, line }
 }

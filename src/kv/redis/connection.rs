@@ -117,7 +117,7 @@ impl RedisConnection {
         Self {
             session: Session::new(id, &settings),
             settings,
-            queue: Queue::new(),
+            queue: Queue::default(),
             offence: None,
             transaction: None,
             watches: Watches::default(),
@@ -343,15 +343,13 @@ impl RedisConnection {
         if let Target::Local(local) = target {
             self.may_act(local, &command)?;
         }
+        let is_at_once = matches!(target, Target::Local(local) if local.action.is_at_once());
         match target {
-            Target::Service(row) if self.transaction.is_some() => self.enqueue(row, &command),
+            target if self.transaction.is_some() && !is_at_once => self.enqueue(&target, &command),
             Target::Service(row) if row.is_stateless() => {
                 self.queue.answer(|out| service::answer_stateless(row, command, out));
             }
             Target::Service(row) => self.order(row, &command, order),
-            Target::Local(local) if self.transaction.is_some() && !local.action.is_at_once() => {
-                self.enqueue_local(local, &command);
-            }
             Target::Local(local) => self.act(local.action, command, server, order),
         }
         Ok(())

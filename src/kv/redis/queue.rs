@@ -12,14 +12,14 @@ use super::resp3;
 const IDLE_BYTES_MAX: usize = 64 << 10;
 
 /// The form in which the result of an ordered command is passed on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     /// It is the reply.
     Resp2,
     /// The reply, in RESP3.
     Resp3(Shape),
-    /// That of a transaction whose commands have the shapes at the front of `transactions`.
-    Transaction,
+    /// That of a transaction whose commands have these shapes, in RESP3.
+    Transaction(Vec<Shape>),
     /// Versions of watched keys, which the connection keeps; the reply is OK.
     Watch,
 }
@@ -53,7 +53,7 @@ impl Silence {
 }
 
 /// A command that waits, or several in a row.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 enum Open {
     /// So many ordered commands.
     Ordered(u64, Form),
@@ -65,39 +65,27 @@ enum Open {
 ///
 /// Grows to the size of the longest pipeline and allocates nothing after that; a pipeline of like
 /// commands is one entry.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Queue {
     open: VecDeque<Open>,
-    transactions: VecDeque<Vec<Shape>>,
     /// Replies behind ones still open.
     pending: ByteQueue<IDLE_BYTES_MAX>,
     /// Bytes for the client.
     output: ByteQueue<IDLE_BYTES_MAX>,
-    /// The number of the next ordered command, and of the first that is open.
-    next: u64,
-    oldest: u64,
+    /// How many commands were ordered, and how many of them have been answered. Numbers begin at 1.
+    ordered: u64,
+    answered: u64,
 }
 
 impl Queue {
-    pub(super) fn new() -> Self {
-        Self {
-            open: VecDeque::new(),
-            transactions: VecDeque::new(),
-            pending: ByteQueue::default(),
-            output: ByteQueue::default(),
-            next: 1,
-            oldest: 1,
-        }
-    }
-
     /// How many ordered commands have no reply.
     pub(super) fn in_flight(&self) -> u64 {
-        self.next - self.oldest
+        self.ordered - self.answered
     }
 
     /// The number of the first ordered command that has no reply.
     pub(super) fn oldest(&self) -> Option<u64> {
-        (self.oldest < self.next).then_some(self.oldest)
+        (self.answered < self.ordered).then_some(self.answered + 1)
     }
 
     /// Whether every command has its reply.
@@ -127,14 +115,8 @@ impl Queue {
             Some(Open::Ordered(count, last)) if *last == form => *count += 1,
             _ => self.open.push_back(Open::Ordered(1, form)),
         }
-        self.next += 1;
-        self.next - 1
-    }
-
-    /// Numbers a transaction whose replies are shown in RESP3.
-    pub(super) fn order_transaction(&mut self, shapes: Vec<Shape>) -> u64 {
-        self.transactions.push_back(shapes);
-        self.order(Form::Transaction)
+        self.ordered += 1;
+        self.ordered
     }
 
     /// Answers a command at once, behind all before it.
@@ -153,11 +135,8 @@ impl Queue {
 
     /// Answers all ordered commands below `number` with an error, as far as they are open.
     pub(super) fn silence(&mut self, number: u64, why: Silence) {
-        while self.oldest < number.min(self.next) {
-            let Some(form) = self.take() else { break };
-            if form == Form::Transaction {
-                self.take_shapes();
-            }
+        while self.oldest().is_some_and(|oldest| oldest < number) {
+            self.take();
             write_error(why.text(), self.output.tail());
             self.flush();
         }
@@ -168,12 +147,11 @@ impl Queue {
     #[inline]
     pub(super) fn reply(&mut self, result: &[u8]) -> bool {
         let Some(form) = self.take() else { return false };
-        let shapes = if form == Form::Transaction { self.take_shapes() } else { Vec::new() };
         let output = self.output.tail();
-        match form {
+        match &form {
             Form::Resp2 => output.extend_from_slice(result),
-            Form::Resp3(shape) => resp3::convert(result, shape, output),
-            Form::Transaction => resp3::convert_each(result, &shapes, output),
+            Form::Resp3(shape) => resp3::convert(result, *shape, output),
+            Form::Transaction(shapes) => resp3::convert_each(result, shapes, output),
             Form::Watch if result.starts_with(b"-") => output.extend_from_slice(result),
             Form::Watch => output.extend_from_slice(b"+OK\r\n"),
         }
@@ -181,26 +159,19 @@ impl Queue {
         form == Form::Watch
     }
 
-    /// The shapes of the replies of the oldest transaction.
-    fn take_shapes(&mut self) -> Vec<Shape> {
-        let shapes = self.transactions.pop_front();
-        assert!(shapes.is_some(), "an open transaction has its shapes");
-        shapes.unwrap_or_default()
-    }
-
     /// Takes the oldest ordered command, which is the first entry: what is answered does not stay
     /// there.
     #[inline]
     fn take(&mut self) -> Option<Form> {
         let (count, form) = match self.open.front_mut()? {
-            Open::Ordered(count, form) => (count, *form),
+            Open::Ordered(count, form) => (count, form.clone()),
             Open::Answered(_) => panic!("a reply does not wait when none before it is open"),
         };
         *count -= 1;
         if *count == 0 {
             self.open.pop_front();
         }
-        self.oldest += 1;
+        self.answered += 1;
         Some(form)
     }
 
@@ -229,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_reply_waits_for_those_before_it() {
-        let mut queue = Queue::new();
+        let mut queue = Queue::default();
         queue.answer(|out| out.extend_from_slice(b"+first "));
         queue.order(Form::Resp2);
         queue.answer(|out| out.extend_from_slice(b"+third "));
@@ -247,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_pipeline_of_like_commands_is_one_entry() {
-        let mut queue = Queue::new();
+        let mut queue = Queue::default();
 
         let numbers: Vec<_> = (0..1000).map(|_| queue.order(Form::Resp2)).collect();
 
@@ -257,7 +228,7 @@ mod tests {
 
     #[test]
     fn what_is_silenced_is_answered_in_its_place() {
-        let mut queue = Queue::new();
+        let mut queue = Queue::default();
         queue.order(Form::Resp2);
         queue.answer(|out| out.extend_from_slice(b"+local "));
         queue.order(Form::Watch);
@@ -275,7 +246,7 @@ mod tests {
 
     #[test]
     fn room_of_a_rare_size_is_given_back() {
-        let mut queue = Queue::new();
+        let mut queue = Queue::default();
         queue.answer(|out| out.resize(1 << 20, b'x'));
 
         queue.sent(1 << 19);
@@ -316,7 +287,7 @@ mod tests {
         fn however_replies_come_and_leave_the_client_reads_them_in_order(
             steps in vec(step(), 1..40)
         ) {
-            let mut queue = Queue::new();
+            let mut queue = Queue::default();
             // Each command's reply, once it has one, and what the client has read of all.
             let (mut replies, mut read): (Vec<Option<Vec<u8>>>, Vec<u8>) = Default::default();
             for (number, step) in steps.into_iter().enumerate() {
@@ -352,18 +323,25 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "an open transaction has its shapes")]
-    fn a_transaction_cannot_lose_its_shapes() {
-        let mut queue = Queue::new();
-        queue.order_transaction(vec![Shape::Plain]);
-        queue.transactions.clear();
-        queue.reply(b"*1\r\n+OK\r\n");
+    fn each_transaction_keeps_its_shapes() {
+        let mut queue = Queue::default();
+        for shape in [Shape::Plain, Shape::Plain, Shape::Double] {
+            queue.order(Form::Transaction(vec![shape]));
+        }
+        assert_eq!(queue.open.len(), 2);
+
+        queue.silence(2, Silence::Lost);
+        for _ in 0..2 {
+            queue.reply(b"*1\r\n$1\r\n1\r\n");
+        }
+
+        assert!(said(&mut queue).ends_with("*1 $1 1 *1 ,1 "));
     }
 
     #[test]
     #[should_panic(expected = "a reply does not wait when none before it is open")]
     fn a_reply_cannot_wait_for_nothing() {
-        let mut queue = Queue::new();
+        let mut queue = Queue::default();
         queue.open.push_back(Open::Answered(1));
         queue.reply(b"+OK\r\n");
     }

@@ -1,24 +1,29 @@
 //! RESP3 out of RESP2: the service answers in RESP2, and what a reply means is known by its
 //! command.
 
-use crate::kv::resp::integer;
+use crate::kv::resp::{integer, write_header};
 use crate::kv::service::Shape;
 
 /// Appends a reply in RESP3.
 ///
 /// A reply that is no whole RESP2 value is passed on as it came; the service never gives one.
 pub(super) fn convert(reply: &[u8], shape: Shape, out: &mut Vec<u8>) {
-    let start = out.len();
-    if value(reply, shape, out) != Some(&[]) {
-        out.truncate(start);
-        out.extend_from_slice(reply);
-    }
+    pass_on(reply, out, |out| value(reply, Some(shape), out));
 }
 
 /// Appends the array of replies that a transaction gave, each in its own shape.
 pub(super) fn convert_each(reply: &[u8], shapes: &[Shape], out: &mut Vec<u8>) {
+    pass_on(reply, out, |out| each(reply, shapes, out));
+}
+
+/// Appends a reply as `convert` does, or as it came if that leaves part of it.
+fn pass_on<'a>(
+    reply: &[u8],
+    out: &mut Vec<u8>,
+    convert: impl FnOnce(&mut Vec<u8>) -> Option<&'a [u8]>,
+) {
     let start = out.len();
-    if each(reply, shapes, out) != Some(&[]) {
+    if convert(out) != Some(&[]) {
         out.truncate(start);
         out.extend_from_slice(reply);
     }
@@ -31,7 +36,7 @@ impl<'a> Elements<'a> {
     /// Those in `reply`, unless it is no array.
     pub(super) fn of(reply: &'a [u8]) -> Option<Self> {
         let (header, rest) = line(reply)?;
-        length(header, b'*')?.map(|_| Self(rest))
+        length(header)?.filter(|_| header.starts_with(b"*")).map(|_| Self(rest))
     }
 
     /// A reply by itself.
@@ -41,73 +46,47 @@ impl<'a> Elements<'a> {
 
     /// Appends the next one, in RESP3 if it is given its shape.
     pub(super) fn take(&mut self, shape: Option<Shape>, out: &mut Vec<u8>) {
-        let Some(rest) = skip(self.0) else { return };
-        let (reply, rest) = self.0.split_at(self.0.len() - rest.len());
-        self.0 = rest;
-        match shape {
-            Some(shape) => convert(reply, shape, out),
-            None => out.extend_from_slice(reply),
+        let start = out.len();
+        match value(self.0, shape, out) {
+            Some(rest) => self.0 = rest,
+            None => out.truncate(start),
         }
-    }
-}
-
-/// What is behind the value that `from` begins with.
-fn skip(from: &[u8]) -> Option<&[u8]> {
-    let (header, mut rest) = line(from)?;
-    match header.first()? {
-        b'$' => match length(header, b'$')? {
-            Some(count) => rest.get(count.checked_add(2)?..),
-            None => Some(rest),
-        },
-        b'*' => {
-            for _ in 0..length(header, b'*')?.unwrap_or(0) {
-                rest = skip(rest)?;
-            }
-            Some(rest)
-        }
-        _ => Some(rest),
     }
 }
 
 fn each<'a>(from: &'a [u8], shapes: &[Shape], out: &mut Vec<u8>) -> Option<&'a [u8]> {
-    let (header, mut rest) = line(from)?;
-    let Some(Some(count)) = length(header, b'*') else { return value(from, Shape::Plain, out) };
-    if count != shapes.len() {
+    let Some(Elements(mut rest)) = Elements::of(from) else {
+        return value(from, Some(Shape::Plain), out);
+    };
+    let (header, _) = line(from)?;
+    if length(header)? != Some(shapes.len()) {
         return None;
     }
     write_line(header, out);
     for shape in shapes {
-        rest = value(rest, *shape, out)?;
+        rest = value(rest, Some(*shape), out)?;
     }
     Some(rest)
 }
 
-/// Appends the value that `from` begins with; returns what is behind it.
-fn value<'a>(from: &'a [u8], shape: Shape, out: &mut Vec<u8>) -> Option<&'a [u8]> {
+/// Appends the value that `from` begins with, in RESP3 if it has a shape; returns what is behind
+/// it.
+fn value<'a>(from: &'a [u8], shape: Option<Shape>, out: &mut Vec<u8>) -> Option<&'a [u8]> {
     let (header, rest) = line(from)?;
-    match header.first()? {
-        b'$' => bulk(header, rest, shape, out),
-        b'*' => match length(header, b'*')? {
-            Some(count) => array(count, rest, shape, out),
-            None => {
-                out.extend_from_slice(b"_\r\n");
-                Some(rest)
-            }
-        },
-        _ => {
-            write_line(header, out);
-            Some(rest)
-        }
+    let kind = *header.first()?;
+    if !matches!(kind, b'$' | b'*') {
+        write_line(header, out);
+        return Some(rest);
     }
-}
-
-fn bulk<'a>(header: &[u8], rest: &'a [u8], shape: Shape, out: &mut Vec<u8>) -> Option<&'a [u8]> {
-    let Some(count) = length(header, b'$')? else {
-        out.extend_from_slice(b"_\r\n");
+    let Some(count) = length(header)? else {
+        write_line(if shape.is_some() { b"_" } else { header }, out);
         return Some(rest);
     };
+    if kind == b'*' {
+        return array(count, rest, shape, out);
+    }
     let (bytes, rest) = rest.split_at_checked(count.checked_add(2)?)?;
-    if shape == Shape::Double {
+    if shape == Some(Shape::Double) {
         out.push(b',');
     } else {
         write_line(header, out);
@@ -119,22 +98,25 @@ fn bulk<'a>(header: &[u8], rest: &'a [u8], shape: Shape, out: &mut Vec<u8>) -> O
 fn array<'a>(
     count: usize,
     mut rest: &'a [u8],
-    shape: Shape,
+    shape: Option<Shape>,
     out: &mut Vec<u8>,
 ) -> Option<&'a [u8]> {
     let (kind, announced) = match shape {
-        Shape::Map => (b'%', count / 2),
-        Shape::Set => (b'~', count),
-        Shape::Scored => (b'*', count / 2),
-        Shape::Plain | Shape::Double | Shape::ScoredOne => (b'*', count),
+        Some(Shape::Map) => (b'%', count / 2),
+        Some(Shape::Set) => (b'~', count),
+        Some(Shape::Scored) => (b'*', count / 2),
+        None | Some(Shape::Plain | Shape::Double | Shape::ScoredOne) => (b'*', count),
     };
-    write_header(kind, announced, out);
+    write_header(kind, announced as i64, out);
     for index in 0..count {
-        let is_score = matches!(shape, Shape::Scored | Shape::ScoredOne) && index % 2 == 1;
-        if shape == Shape::Scored && !is_score {
+        let inner = shape.map(|shape| match shape {
+            Shape::Scored | Shape::ScoredOne if index % 2 == 1 => Shape::Double,
+            Shape::Double => Shape::Double,
+            _ => Shape::Plain,
+        });
+        if shape == Some(Shape::Scored) && index % 2 == 0 {
             write_header(b'*', 2, out);
         }
-        let inner = if is_score || shape == Shape::Double { Shape::Double } else { Shape::Plain };
         rest = value(rest, inner, out)?;
     }
     Some(rest)
@@ -147,19 +129,15 @@ fn line(from: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// The length in a header, `None` within if the value is none.
-fn length(header: &[u8], kind: u8) -> Option<Option<usize>> {
-    let number = integer(header.strip_prefix(&[kind])?)?;
-    if number == -1 { Some(None) } else { usize::try_from(number).ok().map(Some) }
+fn length(header: &[u8]) -> Option<Option<usize>> {
+    match integer(header.get(1..)?)? {
+        -1 => Some(None),
+        number => usize::try_from(number).ok().map(Some),
+    }
 }
 
 fn write_line(line: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(line);
-    out.extend_from_slice(b"\r\n");
-}
-
-fn write_header(kind: u8, count: usize, out: &mut Vec<u8>) {
-    out.push(kind);
-    crate::kv::resp::write_decimal(count as i64, out);
     out.extend_from_slice(b"\r\n");
 }
 

@@ -6,7 +6,7 @@ use super::writer::ReplyWriter;
 use super::{RedisSettings, ServerInfo};
 
 /// One client, as its commands have made it known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Session {
     pub(super) id: u64,
     pub(super) resp3: bool,
@@ -49,21 +49,7 @@ impl<'a> Ask<'a> {
 
 impl Session {
     pub(super) fn new(id: u64, settings: &RedisSettings) -> Self {
-        Self {
-            id,
-            resp3: false,
-            authenticated: settings.password.is_none(),
-            name: Vec::new(),
-            library: Vec::new(),
-            library_version: Vec::new(),
-            address: String::new(),
-            dialled: String::new(),
-            since_ms: 0,
-            last_ms: 0,
-            last: "NULL",
-            kills: Vec::new(),
-            closing: false,
-        }
+        Self { id, authenticated: settings.password.is_none(), last: "NULL", ..Self::default() }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::kv::resp::{
 use crate::kv::service::Shape;
 
 use super::client;
-use super::local::Local;
+use super::local::{Local, Target};
 
 /// The longest queue, in commands.
 const COMMANDS_MAX: usize = 10_000;
@@ -67,42 +67,38 @@ impl Transaction {
     /// Queues a command, unless EXEC could not carry it within `limits`.
     pub(super) fn push(
         &mut self,
+        target: &Target,
         command: &Command<'_>,
-        shape: Shape,
         limits: &RespLimits,
     ) -> bool {
-        let before = self.bytes.len();
-        write_count(command.len(), &mut self.bytes);
-        command.iter().for_each(|word| write_bulk(word, &mut self.bytes));
-        let words = self.words + 1 + command.len();
-        let fits = self.steps.len() < COMMANDS_MAX
-            && words + OVERHEAD_WORDS <= limits.arguments_max
-            && self.bytes.len() + OVERHEAD_BYTES <= limits.command_bytes_max;
-        if fits {
-            self.words = words;
-            self.steps.push(Step::Ordered(shape));
-        } else {
-            self.bytes.truncate(before);
+        if self.steps.len() == COMMANDS_MAX {
+            return false;
         }
-        fits
-    }
-
-    /// Queues a command that the connection answers, unless that is too much.
-    pub(super) fn push_local(
-        &mut self,
-        local: &'static Local,
-        command: &Command<'_>,
-        limits: &RespLimits,
-    ) -> bool {
         let mut bytes = Vec::new();
-        command.write(&mut bytes);
-        let fits = self.steps.len() < COMMANDS_MAX
-            && self.local_bytes + bytes.len() <= limits.command_bytes_max;
-        if fits {
-            self.local_bytes += bytes.len();
-            self.steps.push(Step::Local(local, bytes));
+        match target {
+            Target::Service(row) => {
+                write_number(command.len() as i64, &mut bytes);
+                command.iter().for_each(|word| write_bulk(word, &mut bytes));
+                let words = self.words + 1 + command.len();
+                let fits = words + OVERHEAD_WORDS <= limits.arguments_max
+                    && self.bytes.len() + bytes.len() + OVERHEAD_BYTES <= limits.command_bytes_max;
+                if fits {
+                    self.words = words;
+                    self.bytes.extend_from_slice(&bytes);
+                    self.steps.push(Step::Ordered(row.shape(command)));
+                }
+                fits
+            }
+            Target::Local(local) => {
+                command.write(&mut bytes);
+                let fits = self.local_bytes + bytes.len() <= limits.command_bytes_max;
+                if fits {
+                    self.local_bytes += bytes.len();
+                    self.steps.push(Step::Local(local, bytes));
+                }
+                fits
+            }
         }
-        fits
     }
 
     /// How many commands are queued.
@@ -125,7 +121,7 @@ impl Transaction {
         let mut command = Vec::with_capacity(self.bytes.len() + OVERHEAD_BYTES);
         write_array(2 + 2 * watches.seen.len() + self.words, &mut command);
         write_bulk(b"TRANSACTION", &mut command);
-        write_count(watches.seen.len(), &mut command);
+        write_number(watches.seen.len() as i64, &mut command);
         for (key, version) in &watches.seen {
             write_bulk(key, &mut command);
             write_number(*version, &mut command);
@@ -133,11 +129,6 @@ impl Transaction {
         command.extend_from_slice(&self.bytes);
         (command, self.steps)
     }
-}
-
-/// A count as a bulk string.
-fn write_count(count: usize, out: &mut Vec<u8>) {
-    write_number(count as i64, out);
 }
 
 /// A number as a bulk string.

@@ -1,7 +1,7 @@
 //! A writer of replies in the version of RESP that a client chose, for those given without the log.
 
 use crate::kv::resp::{
-    write_array, write_bulk, write_decimal, write_error, write_integer, write_null,
+    write_array, write_bulk, write_error, write_header, write_integer, write_null,
     write_null_array, write_ok, write_simple,
 };
 
@@ -82,9 +82,7 @@ impl ReplyWriter<'_> {
     /// The header of a type that RESP2 does not have; there it is an array of `flat` values.
     fn header(&mut self, kind: u8, count: usize, flat: usize) {
         if self.resp3 {
-            self.out.push(kind);
-            write_decimal(count as i64, self.out);
-            self.out.extend_from_slice(b"\r\n");
+            write_header(kind, count as i64, self.out);
         } else {
             write_array(flat, self.out);
         }

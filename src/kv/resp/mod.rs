@@ -20,8 +20,6 @@
 //! assert_eq!(&input[consumed..], b"PING\r\n");
 //! ```
 
-use std::fmt;
-
 use thiserror::Error;
 
 mod inline;
@@ -30,7 +28,9 @@ mod parse;
 mod reply;
 mod write;
 
-pub use number::{integer, write_decimal};
+pub(crate) use write::write_header;
+
+pub use number::{count, integer, write_decimal};
 pub use parse::{Arguments, Command};
 pub use reply::RespReply;
 pub use write::{
@@ -99,35 +99,49 @@ pub struct ProtocolError {
 }
 
 /// A fault of RESP bytes; prints in Redis's words where Redis has them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum RespFault {
     /// An array's length is no number, out of range or not ended by CRLF.
+    #[error("invalid multibulk length")]
     MultibulkLength,
     /// A command has more arguments than so many.
+    #[error("invalid multibulk length: at most {0} arguments are taken")]
     Arguments(usize),
     /// A bulk string's length is no number, out of range or not ended by CRLF.
+    #[error("invalid bulk length")]
     BulkLength,
     /// An argument of a command has more bytes than so many.
+    #[error("invalid bulk length: an argument has at most {0} bytes")]
     BulkBytes(usize),
     /// The argument of a command starts with this byte; nested arrays are refused by this, too.
+    #[error("expected '$', got '{}'", .0.escape_ascii())]
     ExpectedBulk(u8),
     /// The bytes of a bulk string are not followed by CRLF.
+    #[error("expected CRLF after bulk string")]
     BulkEnd,
     /// The command as a whole has more bytes than so many.
+    #[error("too big command: it has at most {0} bytes")]
     CommandBytes(usize),
     /// An inline command is longer than allowed.
+    #[error("too big inline request")]
     InlineBytes,
     /// A quote that is not closed, or that is closed in the middle of a word.
+    #[error("unbalanced quotes in request")]
     UnbalancedQuotes,
     /// A reply starts with this byte, which names no type.
+    #[error("expected a reply type, got '{}'", .0.escape_ascii())]
     ReplyType(u8),
     /// An integer reply that is no integer.
+    #[error("invalid integer")]
     Integer,
     /// A line of a reply is too long or holds a lone CR or LF.
+    #[error("invalid line")]
     Line,
     /// A reply's arrays nest deeper than [`REPLY_DEPTH_MAX`].
+    #[error("too deeply nested reply")]
     Depth,
     /// The reply as a whole is longer than allowed.
+    #[error("too big reply")]
     ReplyBytes,
 }
 
@@ -135,33 +149,6 @@ impl RespFault {
     /// This fault, at a place in the input.
     pub(crate) fn at(self, offset: usize) -> ProtocolError {
         ProtocolError { offset, fault: self }
-    }
-}
-
-impl fmt::Display for RespFault {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::MultibulkLength => to.write_str("invalid multibulk length"),
-            Self::Arguments(most) => {
-                write!(to, "invalid multibulk length: at most {most} arguments are taken")
-            }
-            Self::BulkLength => to.write_str("invalid bulk length"),
-            Self::BulkBytes(most) => {
-                write!(to, "invalid bulk length: an argument has at most {most} bytes")
-            }
-            Self::ExpectedBulk(got) => write!(to, "expected '$', got '{}'", got.escape_ascii()),
-            Self::BulkEnd => to.write_str("expected CRLF after bulk string"),
-            Self::CommandBytes(most) => write!(to, "too big command: it has at most {most} bytes"),
-            Self::InlineBytes => to.write_str("too big inline request"),
-            Self::UnbalancedQuotes => to.write_str("unbalanced quotes in request"),
-            Self::ReplyType(got) => {
-                write!(to, "expected a reply type, got '{}'", got.escape_ascii())
-            }
-            Self::Integer => to.write_str("invalid integer"),
-            Self::Line => to.write_str("invalid line"),
-            Self::Depth => to.write_str("too deeply nested reply"),
-            Self::ReplyBytes => to.write_str("too big reply"),
-        }
     }
 }
 

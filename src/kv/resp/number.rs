@@ -8,25 +8,18 @@ use super::{ProtocolError, RespFault};
 /// This is what Redis takes for an integer, as a length and as a value; `None` for all else and for
 /// what does not fit 64 bits.
 pub fn integer(text: &[u8]) -> Option<i64> {
-    let (negative, digits) = match text {
-        [b'-', digits @ ..] => (true, digits),
-        digits => (false, digits),
-    };
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
     match digits {
-        [b'0'] => return (!negative).then_some(0),
+        [b'0'] => return (digits.len() == text.len()).then_some(0),
         [b'1'..=b'9', ..] if digits.len() <= 19 => {}
         _ => return None,
     }
-    let mut magnitude: u64 = 0;
-    for digit in digits {
-        let digit = digit.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        // Nineteen nines fit 64 bits without a sign, so this cannot overflow.
-        magnitude = magnitude * 10 + u64::from(digit);
-    }
-    if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// Reads an [`integer`] that counts something: one from zero on.
+pub fn count(text: &[u8]) -> Option<usize> {
+    usize::try_from(integer(text)?).ok()
 }
 
 /// Appends `number` in the spelling that [`integer`] reads.

@@ -60,7 +60,8 @@ pub fn write_array(count: usize, out: &mut Vec<u8>) {
     write_header(b'*', count as i64, out);
 }
 
-fn write_header(kind: u8, number: i64, out: &mut Vec<u8>) {
+/// Appends the header of a value: its type, and a number.
+pub(crate) fn write_header(kind: u8, number: i64, out: &mut Vec<u8>) {
     out.push(kind);
     write_decimal(number, out);
     out.extend_from_slice(b"\r\n");

@@ -1,6 +1,5 @@
 //! Byte strings that keep short contents within themselves, and share long ones with their copies.
 
-use std::borrow::Borrow;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
@@ -123,8 +122,8 @@ impl DerefMut for Bytes {
     }
 }
 
-impl Borrow<[u8]> for Bytes {
-    fn borrow(&self) -> &[u8] {
+impl AsRef<[u8]> for Bytes {
+    fn as_ref(&self) -> &[u8] {
         self
     }
 }

@@ -113,31 +113,31 @@ pub(super) fn persist(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -
 
 pub(super) fn ttl(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     // Redis rounds to the nearest second.
-    write_left(store.entry(call.key(), call.now_ms), call, |left_ms| (left_ms + 500) / 1000, reply)
+    write_left(store, call, |left_ms| (left_ms + 500) / 1000, reply)
 }
 
 pub(super) fn pttl(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    write_left(store.entry(call.key(), call.now_ms), call, |left_ms| left_ms, reply)
+    write_left(store, call, |left_ms| left_ms, reply)
 }
 
 pub(super) fn expiretime(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     // As for TTL, the nearest second.
     let seconds = |left_ms| (call.now_ms + left_ms + 500) / 1000;
-    write_left(store.entry(call.key(), call.now_ms), call, seconds, reply)
+    write_left(store, call, seconds, reply)
 }
 
 pub(super) fn pexpiretime(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let ms = |left_ms| call.now_ms + left_ms;
-    write_left(store.entry(call.key(), call.now_ms), call, ms, reply)
+    write_left(store, call, ms, reply)
 }
 
 fn write_left(
-    entry: Option<&Entry>,
+    store: &Store,
     call: &Call<'_>,
     unit: impl Fn(u64) -> u64,
     reply: &mut Vec<u8>,
 ) -> Done {
-    let left = match entry {
+    let left = match store.entry(call.key(), call.now_ms) {
         None => -2,
         Some(Entry { expires_ms: NEVER, .. }) => -1,
         Some(entry) => unit(entry.expires_ms - call.now_ms) as i64,

@@ -1,14 +1,17 @@
 //! Hashes: fields with values under one key.
 
-use crate::kv::resp::{integer, write_bulk, write_decimal};
+use crate::kv::resp::{integer, write_decimal};
 
 use super::bytes::overwrite;
-use super::replies::{integer_reply, ok_reply, option_reply, write_bulks, write_options};
+use super::replies::{
+    bulk_reply, integer_reply, ok_reply, option_reply, write_bulks, write_options,
+};
 use super::store::{Hash, Store};
 use super::{Call, Done, Refusal, floats};
 
-fn hash<'s>(store: &'s Store, call: &Call<'_>) -> Result<Option<&'s Hash>, Refusal> {
-    store.get::<Hash>(call.key(), call.now_ms)
+/// The value of the field that is the second argument.
+fn field<'s>(store: &'s Store, call: &Call<'_>) -> Result<Option<&'s Vec<u8>>, Refusal> {
+    Ok(call.value::<Hash>(store)?.and_then(|hash| hash.get(call.argument(2))))
 }
 
 pub(super) fn hset(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -28,7 +31,7 @@ pub(super) fn hset(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
 }
 
 pub(super) fn hsetnx(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let absent = !hash(store, call)?.is_some_and(|hash| hash.contains_key(call.argument(2)));
+    let absent = field(store, call)?.is_none();
     if absent {
         let hash = store.get_or_new::<Hash>(call.key())?;
         hash.insert(call.argument(2).into(), call.argument(3).to_vec());
@@ -37,36 +40,33 @@ pub(super) fn hsetnx(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) ->
 }
 
 pub(super) fn hget(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let value = hash(store, call)?.and_then(|hash| hash.get(call.argument(2)));
-    option_reply(value.map(Vec::as_slice), reply)
+    option_reply(field(store, call)?, reply)
 }
 
 pub(super) fn hmget(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let hash = hash(store, call)?;
-    let values = call.from(2).map(|field| hash?.get(field).map(Vec::as_slice));
-    write_options(values, reply)
+    let hash = call.value::<Hash>(store)?;
+    write_options(call.from(2).map(|field| hash?.get(field)), reply)
 }
 
 pub(super) fn hgetall(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let fields = hash(store, call)?.into_iter().flatten();
+    let fields = call.value::<Hash>(store)?.into_iter().flatten();
     write_bulks(fields.flat_map(|(field, value)| [&field[..], &value[..]]), reply)
 }
 
 pub(super) fn hkeys(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    write_bulks(hash(store, call)?.into_iter().flatten().map(|(field, _)| &field[..]), reply)
+    write_bulks(call.value::<Hash>(store)?.into_iter().flat_map(Hash::keys), reply)
 }
 
 pub(super) fn hvals(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    write_bulks(hash(store, call)?.into_iter().flatten().map(|(_, value)| &value[..]), reply)
+    write_bulks(call.value::<Hash>(store)?.into_iter().flat_map(Hash::values), reply)
 }
 
 pub(super) fn hlen(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    integer_reply(hash(store, call)?.map_or(0, Hash::len), reply)
+    integer_reply(call.value::<Hash>(store)?.map_or(0, Hash::len), reply)
 }
 
 pub(super) fn hexists(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let there = hash(store, call)?.is_some_and(|hash| hash.contains_key(call.argument(2)));
-    integer_reply(there, reply)
+    integer_reply(field(store, call)?.is_some(), reply)
 }
 
 pub(super) fn hdel(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -78,7 +78,7 @@ pub(super) fn hdel(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
 
 pub(super) fn hincrby(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let by = call.integer(3)?;
-    let old = match hash(store, call)?.and_then(|hash| hash.get(call.argument(2))) {
+    let old = match field(store, call)? {
         Some(old) => integer(old).ok_or(Refusal::Text("ERR hash value is not an integer"))?,
         None => 0,
     };
@@ -99,8 +99,7 @@ pub(super) fn hmset(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> 
 }
 
 pub(super) fn hstrlen(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let value = hash(store, call)?.and_then(|hash| hash.get(call.argument(2)));
-    integer_reply(value.map_or(0, Vec::len), reply)
+    integer_reply(field(store, call)?.map_or(0, Vec::len), reply)
 }
 
 pub(super) fn hincrbyfloat(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -108,15 +107,14 @@ pub(super) fn hincrbyfloat(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u
     if by.is_infinite() {
         return Err(Refusal::Text("ERR value is NaN or Infinity"));
     }
-    let old = match hash(store, call)?.and_then(|hash| hash.get(call.argument(2))) {
+    let old = match field(store, call)? {
         Some(old) => floats::float(old).ok_or(Refusal::Text("ERR hash value is not a float"))?,
         None => 0.0,
     };
     let new = floats::stored(floats::sum(old, by)?);
     let hash = store.get_or_new::<Hash>(call.key())?;
     hash.insert(call.argument(2).into(), new.clone().into_bytes());
-    write_bulk(new.as_bytes(), reply);
-    Ok(())
+    bulk_reply(new, reply)
 }
 
 #[cfg(test)]

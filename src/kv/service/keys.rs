@@ -1,9 +1,9 @@
 //! Keys of whatever kind, and what needs no key at all.
 
-use crate::kv::resp::{integer, write_array, write_bulk, write_integer, write_simple};
+use crate::kv::resp::{integer, write_bulk, write_integer, write_simple};
 
 use super::random::SlotRandom;
-use super::replies::{integer_reply, ok_reply, option_reply, write_bulks};
+use super::replies::{bulk_reply, integer_reply, ok_reply, option_reply, write_bulks};
 use super::store::Store;
 use super::{Call, Done, Refusal, glob};
 
@@ -17,8 +17,7 @@ pub(super) fn ping(_: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
 }
 
 pub(super) fn echo(_: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    write_bulk(call.argument(1), reply);
-    Ok(())
+    bulk_reply(call.argument(1), reply)
 }
 
 pub(super) fn del(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -45,7 +44,7 @@ pub(super) fn keys(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done 
     let keys = store.unordered(call.now_ms).map(|(key, _)| key);
     let mut keys: Vec<_> = keys.filter(|key| glob::matches(pattern, key)).collect();
     keys.sort_unstable();
-    write_bulks(keys.into_iter(), reply)
+    write_bulks(keys, reply)
 }
 
 pub(super) fn dbsize(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -123,10 +122,7 @@ pub(super) fn copy(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
 
 /// The agreed time. It is not more exact than milliseconds.
 pub(super) fn time(_: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    write_array(2, reply);
-    write_bulk((call.now_ms / 1000).to_string().as_bytes(), reply);
-    write_bulk((call.now_ms % 1000 * 1000).to_string().as_bytes(), reply);
-    Ok(())
+    write_bulks([call.now_ms / 1000, call.now_ms % 1000 * 1000].map(|part| part.to_string()), reply)
 }
 
 #[cfg(test)]

@@ -2,15 +2,14 @@
 
 use std::ops::Range;
 
-use crate::kv::resp::{integer, write_array, write_integer, write_null, write_null_array};
+use crate::kv::resp::{count, integer, write_array, write_integer, write_null_array};
 
-use super::replies::{integer_reply, ok_reply, option_reply, write_bulks, write_option};
+use super::replies::{
+    integer_reply, null_reply, ok_reply, option_reply, optional_integer_reply, write_bulks,
+    write_option,
+};
 use super::store::{List, Store};
 use super::{Call, Done, Refusal};
-
-fn list<'s>(store: &'s Store, call: &Call<'_>) -> Result<Option<&'s List>, Refusal> {
-    store.get::<List>(call.key(), call.now_ms)
-}
 
 /// The place that `index` means, which counts from the end if it is below zero.
 fn place(index: i64, length: usize) -> Option<usize> {
@@ -78,7 +77,7 @@ fn if_there(
     push: fn(&mut Store, &Call<'_>, &mut Vec<u8>) -> Done,
     reply: &mut Vec<u8>,
 ) -> Done {
-    if list(store, call)?.is_some() {
+    if call.value::<List>(store)?.is_some() {
         return push(store, call, reply);
     }
     integer_reply(0, reply)
@@ -101,49 +100,44 @@ pub(super) fn rpop(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
 fn pop(store: &mut Store, call: &Call<'_>, end: End, reply: &mut Vec<u8>) -> Done {
     if call.len() == 2 {
         let popped = store.edit(call.key(), |list: &mut List| end.pop(list))?.flatten();
-        return option_reply(popped.as_deref(), reply);
+        return option_reply(popped, reply);
     }
     if call.len() > 3 {
         return Err(Refusal::Arity);
     }
-    let count = integer(call.argument(2)).and_then(|count| usize::try_from(count).ok());
-    let count = count.ok_or(Refusal::NOT_POSITIVE)?;
-    let Some(list) = list(store, call)? else {
+    let count = count(call.argument(2)).ok_or(Refusal::NOT_POSITIVE)?;
+    let Some(list) = call.value::<List>(store)? else {
         write_null_array(reply);
         return Ok(());
     };
-    let elements = list.iter().map(|element| &element[..]);
     match end {
-        End::Head => write_bulks(elements.take(count), reply)?,
-        End::Tail => write_bulks(elements.rev().take(count), reply)?,
+        End::Head => write_bulks(list.iter().take(count), reply)?,
+        End::Tail => write_bulks(list.iter().rev().take(count), reply)?,
     }
     store.edit(call.key(), |list: &mut List| (0..count).map_while(|_| end.pop(list)).count())?;
     Ok(())
 }
 
 pub(super) fn llen(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    integer_reply(list(store, call)?.map_or(0, List::len), reply)
+    integer_reply(call.value::<List>(store)?.map_or(0, List::len), reply)
 }
 
 pub(super) fn lrange(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let (start, stop) = (call.integer(2)?, call.integer(3)?);
-    let list = list(store, call)?;
+    let list = call.value::<List>(store)?;
     let elements = list.map(|list| list.range(range(start, stop, list.len())));
-    write_bulks(elements.into_iter().flatten().map(|element| &element[..]), reply)
+    write_bulks(elements.into_iter().flatten(), reply)
 }
 
 pub(super) fn lindex(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     // Redis looks at the index only if there is a list.
-    let Some(list) = list(store, call)? else {
-        write_null(reply);
-        return Ok(());
-    };
+    let Some(list) = call.value::<List>(store)? else { return null_reply(reply) };
     let place = place(call.integer(2)?, list.len());
-    option_reply(place.and_then(|place| list.get(place)).map(|element| &element[..]), reply)
+    option_reply(place.and_then(|place| list.get(place)), reply)
 }
 
 pub(super) fn lset(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let length = list(store, call)?.ok_or(Refusal::NO_KEY)?.len();
+    let length = call.value::<List>(store)?.ok_or(Refusal::NO_KEY)?.len();
     let place = place(call.integer(2)?, length);
     let place = place.ok_or(Refusal::Text("ERR index out of range"))?;
     store.edit(call.key(), |list: &mut List| list[place] = call.argument(3).into())?;
@@ -205,9 +199,8 @@ pub(super) fn rpoplpush(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>)
 
 /// Moves an element from one end of a list to an end of a list.
 fn shift(store: &mut Store, call: &Call<'_>, (from, to): (End, End), reply: &mut Vec<u8>) -> Done {
-    if list(store, call)?.is_none() {
-        write_null(reply);
-        return Ok(());
+    if call.value::<List>(store)?.is_none() {
+        return null_reply(reply);
     }
     store.get::<List>(call.argument(2), call.now_ms)?;
     let rotates = call.key() == call.argument(2);
@@ -239,13 +232,8 @@ impl Search {
         let mut words = call.from(3);
         while let Some(word) = words.next() {
             let number = words.next().ok_or(Refusal::SYNTAX)?;
-            let number = integer(number);
-            let positive = |said| {
-                let number = number.and_then(|number| usize::try_from(number).ok());
-                number.ok_or(Refusal::Text(said))
-            };
             match word.to_ascii_lowercase().as_slice() {
-                b"rank" => match number.ok_or(Refusal::NOT_INTEGER)? {
+                b"rank" => match integer(number).ok_or(Refusal::NOT_INTEGER)? {
                     0 => {
                         return Err(Refusal::Text(
                             "ERR RANK can't be zero: use 1 to start from the first match, 2 from \
@@ -260,8 +248,14 @@ impl Search {
                     }
                     rank => search.rank = rank,
                 },
-                b"count" => search.count = Some(positive("ERR COUNT can't be negative")?),
-                b"maxlen" => search.most = positive("ERR MAXLEN can't be negative")?,
+                b"count" => {
+                    let count = count(number);
+                    search.count = Some(count.ok_or(Refusal::Text("ERR COUNT can't be negative"))?);
+                }
+                b"maxlen" => {
+                    let most = count(number);
+                    search.most = most.ok_or(Refusal::Text("ERR MAXLEN can't be negative"))?;
+                }
                 _ => return Err(Refusal::SYNTAX),
             }
         }
@@ -292,18 +286,15 @@ impl Search {
 
 pub(super) fn lpos(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let search = Search::parse(call)?;
-    let places =
-        list(store, call)?.map_or_else(Vec::new, |list| search.find(list, call.argument(2)));
+    let places = call
+        .value::<List>(store)?
+        .map_or_else(Vec::new, |list| search.find(list, call.argument(2)));
     if search.count.is_some() {
         write_array(places.len(), reply);
         places.iter().for_each(|place| write_integer(*place as i64, reply));
         return Ok(());
     }
-    match places.first() {
-        Some(place) => write_integer(*place as i64, reply),
-        None => write_null(reply),
-    }
-    Ok(())
+    optional_integer_reply(places.first().copied(), reply)
 }
 
 #[cfg(test)]

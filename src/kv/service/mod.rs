@@ -33,7 +33,7 @@ use crate::kv::resp::{
 use crate::model::app::{At, Census, Damaged, Frozen, StateMachine, written};
 use expiries::NEVER;
 use snapshot::Snapshot;
-use store::Store;
+use store::{Kind, Store};
 use table::Handler;
 
 mod bytes;
@@ -344,6 +344,11 @@ impl<'a> Call<'a> {
         }
         let left = self.from(index).step_by(2);
         Ok(left.zip(self.from(index + 1).step_by(2)))
+    }
+
+    /// The value of the key that is the first argument, refused if it is of another kind.
+    fn value<'s, K: Kind>(&self, store: &'s Store) -> Result<Option<&'s K>, Refusal> {
+        store.get(self.key(), self.now_ms)
     }
 
     fn integer(&self, index: usize) -> Result<i64, Refusal> {

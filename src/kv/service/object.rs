@@ -2,8 +2,9 @@
 //!
 //! Encodings are those that Redis would use for such a value; here each kind of value has one.
 
-use crate::kv::resp::{integer, write_bulk, write_integer, write_null};
+use crate::kv::resp::integer;
 
+use super::replies::{bulk_reply, integer_reply, null_reply, optional_integer_reply};
 use super::store::{Entry, Store, Value};
 use super::{Call, Done, Refusal};
 
@@ -18,34 +19,26 @@ const COMPACT_ELEMENTS_MAX: usize = 128;
 const COMPACT_BYTES_MAX: usize = 64;
 
 pub(super) fn object(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let full = match &call.argument(1).to_ascii_lowercase()[..] {
-        b"encoding" => "object|encoding",
-        b"refcount" => "object|refcount",
-        b"idletime" => "object|idletime",
-        b"freq" => "object|freq",
+    type Answer = fn(&Value, &mut Vec<u8>) -> Done;
+    let (full, answer): (_, Answer) = match &call.argument(1).to_ascii_lowercase()[..] {
+        b"encoding" => ("object|encoding", |value, reply| bulk_reply(encoding(value), reply)),
+        b"refcount" => ("object|refcount", |_, reply| integer_reply(1, reply)),
+        b"idletime" => ("object|idletime", |_, _| Err(NO_IDLE_TIME)),
+        b"freq" => ("object|freq", |_, _| Err(NO_FREQUENCY)),
         _ => return Err(Refusal::Subcommand("OBJECT")),
     };
     if call.len() != 3 {
         return Err(Refusal::SubcommandArity(full));
     }
-    let Some(entry) = store.entry(call.argument(2), call.now_ms) else {
-        write_null(reply);
-        return Ok(());
-    };
-    match full {
-        "object|encoding" => write_bulk(encoding(&entry.value).as_bytes(), reply),
-        "object|refcount" => write_integer(1, reply),
-        "object|idletime" => {
-            return Err(Refusal::Text("ERR idle times are not tracked: nothing is evicted"));
-        }
-        _ => {
-            return Err(Refusal::Text(
-                "ERR access frequencies are not tracked: nothing is evicted",
-            ));
-        }
+    match store.entry(call.argument(2), call.now_ms) {
+        Some(entry) => answer(&entry.value, reply),
+        None => null_reply(reply),
     }
-    Ok(())
 }
+
+const NO_IDLE_TIME: Refusal = Refusal::Text("ERR idle times are not tracked: nothing is evicted");
+const NO_FREQUENCY: Refusal =
+    Refusal::Text("ERR access frequencies are not tracked: nothing is evicted");
 
 fn encoding(value: &Value) -> &'static str {
     let compact = |length: usize, fits: bool| length <= COMPACT_ELEMENTS_MAX && fits;
@@ -82,20 +75,14 @@ pub(super) fn memory(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Don
         b"usage" if call.len() == 2 => return Err(Refusal::SubcommandArity("memory|usage")),
         b"usage" => return Err(Refusal::SYNTAX),
         b"doctor" if call.len() == 2 => {
-            write_bulk(
-                b"Ask `taraflow doctor`: memory is that of a process, not of its keys.",
-                reply,
-            );
-            return Ok(());
+            let advice = "Ask `taraflow doctor`: memory is that of a process, not of its keys.";
+            return bulk_reply(advice, reply);
         }
         _ => return Err(Refusal::Subcommand("MEMORY")),
     }
     let key = call.argument(2);
-    match store.entry(key, call.now_ms) {
-        Some(entry) => write_integer((ENTRY_BYTES + key.len() + bytes_of(entry)) as i64, reply),
-        None => write_null(reply),
-    }
-    Ok(())
+    let entry = store.entry(key, call.now_ms);
+    optional_integer_reply(entry.map(|it| ENTRY_BYTES + key.len() + bytes_of(it)), reply)
 }
 
 /// What the value of a key takes, near enough, and the same on every replica.

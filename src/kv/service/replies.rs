@@ -13,9 +13,28 @@ pub(super) fn integer_reply(number: impl TryInto<i64>, reply: &mut Vec<u8>) -> D
     Ok(())
 }
 
+/// Answers with an integer, or null if there is none.
+pub(super) fn optional_integer_reply(number: Option<usize>, reply: &mut Vec<u8>) -> Done {
+    match number {
+        Some(number) => integer_reply(number, reply),
+        None => null_reply(reply),
+    }
+}
+
 /// Answers with a bulk string, or null if there is no value.
-pub(super) fn option_reply(item: Option<&[u8]>, reply: &mut Vec<u8>) -> Done {
+pub(super) fn option_reply(item: Option<impl AsRef<[u8]>>, reply: &mut Vec<u8>) -> Done {
     write_option(item, reply);
+    Ok(())
+}
+
+/// Answers with a bulk string.
+pub(super) fn bulk_reply(bytes: impl AsRef<[u8]>, reply: &mut Vec<u8>) -> Done {
+    option_reply(Some(bytes), reply)
+}
+
+/// Answers that there is no value.
+pub(super) fn null_reply(reply: &mut Vec<u8>) -> Done {
+    write_null(reply);
     Ok(())
 }
 
@@ -27,22 +46,22 @@ pub(super) fn ok_reply(reply: &mut Vec<u8>) -> Done {
 
 /// Appends an array of bulk strings, unless it would be too long. The items are walked over twice,
 /// so that nothing is written, and nothing has to be changed, before the limit is checked.
-pub(super) fn write_bulks<'a>(
-    items: impl Iterator<Item = &'a [u8]> + Clone,
+pub(super) fn write_bulks(
+    items: impl IntoIterator<Item: AsRef<[u8]>, IntoIter: Clone>,
     reply: &mut Vec<u8>,
 ) -> Done {
-    write_options(items.map(Some), reply)
+    write_options(items.into_iter().map(Some), reply)
 }
 
 /// Appends an array of bulk strings, with nulls where there is no value.
-pub(super) fn write_options<'a>(
-    items: impl Iterator<Item = Option<&'a [u8]>> + Clone,
+pub(super) fn write_options<B: AsRef<[u8]>>(
+    items: impl Iterator<Item = Option<B>> + Clone,
     reply: &mut Vec<u8>,
 ) -> Done {
     let (mut count, mut bytes) = (0, 0usize);
     for item in items.clone() {
         count += 1;
-        bytes += BULK_OVERHEAD_BYTES + item.map_or(0, <[u8]>::len);
+        bytes += BULK_OVERHEAD_BYTES + item.map_or(0, |item| item.as_ref().len());
         if bytes > REPLY_BYTES_MAX {
             return Err(Refusal::ReplyBytes);
         }
@@ -53,9 +72,9 @@ pub(super) fn write_options<'a>(
 }
 
 /// Appends a bulk string, or null if there is no value.
-pub(super) fn write_option(item: Option<&[u8]>, reply: &mut Vec<u8>) {
+pub(super) fn write_option(item: Option<impl AsRef<[u8]>>, reply: &mut Vec<u8>) {
     match item {
-        Some(bytes) => write_bulk(bytes, reply),
+        Some(bytes) => write_bulk(bytes.as_ref(), reply),
         None => write_null(reply),
     }
 }

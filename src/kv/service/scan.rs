@@ -6,7 +6,7 @@
 //! of a collection each part looks at all, which is why it has no less than a share of the whole,
 //! however few a client asks for.
 
-use crate::kv::resp::{integer, write_array, write_bulk, write_decimal};
+use crate::kv::resp::{integer, write_array, write_bulk};
 
 use super::entries::{self, PARTS};
 use super::replies::{BULK_OVERHEAD_BYTES, write_bulks};
@@ -62,16 +62,18 @@ impl<'a> Asked<'a> {
         Ok(asked)
     }
 
-    /// The next part of `names`, in whose order nothing lies, and the cursor behind it, zero at the
-    /// end. The pattern is not looked at, so that the parts are of a size; `weight` says how many
-    /// bytes are told beside a name.
+    /// The names wanted in the next part of `names`, in whose order nothing lies, and the cursor
+    /// behind it, zero at the end. The size of the part does not depend on the pattern; `weight` says
+    /// how many bytes are sent besides a name.
     fn part<'s, T>(
         &self,
         names: impl Iterator<Item = (&'s [u8], T)>,
         total: usize,
         weight: impl Fn(&T) -> usize,
     ) -> (u64, Vec<(&'s [u8], T)>) {
-        self.first(self.count.max(total / PARTS_MAX), names, weight)
+        let (next, mut part) = self.first(self.count.max(total / PARTS_MAX), names, weight);
+        part.retain(|(name, _)| self.wants(name));
+        (next, part)
     }
 
     /// The same with `count` names, or more where several are in one place.
@@ -90,12 +92,8 @@ impl<'a> Asked<'a> {
             let bound = left[count].0;
             let last = left[..count].iter().map(|(place, ..)| *place).max().unwrap_or(0);
             let end = if last == bound { bound + 1 } else { bound };
-            next = left
-                .iter()
-                .map(|(place, ..)| *place)
-                .filter(|place| *place >= end)
-                .min()
-                .unwrap_or(0);
+            let behind = left.iter().map(|(place, ..)| *place).filter(|place| *place >= end);
+            next = behind.min().unwrap_or(0);
             left.retain(|(place, ..)| *place < end);
         }
         left.sort_unstable_by_key(|(place, name, _)| (*place, *name));
@@ -136,15 +134,13 @@ fn part_at(cursor: u64) -> usize {
     spread.map_or(PARTS, entries::part_at)
 }
 
-fn write_part<'a>(
+fn write_part(
     next: u64,
-    items: impl Iterator<Item = &'a [u8]> + Clone,
+    items: impl Iterator<Item: AsRef<[u8]>> + Clone,
     reply: &mut Vec<u8>,
 ) -> Done {
-    let mut digits = Vec::with_capacity(16);
-    write_decimal(next as i64, &mut digits);
     write_array(2, reply);
-    write_bulk(&digits, reply);
+    write_bulk(next.to_string().as_bytes(), reply);
     write_bulks(items, reply)
 }
 
@@ -169,30 +165,27 @@ pub(super) fn scan(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done 
 
 pub(super) fn sscan(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let asked = Asked::parse(call, 2)?;
-    let set = store.get::<Set>(call.key(), call.now_ms)?;
+    let set = call.value::<Set>(store)?;
     let members = set.into_iter().flatten().map(|member| (&member[..], ()));
-    let (next, mut part) = asked.part(members, set.map_or(0, Set::len), |()| 0);
-    part.retain(|(member, ())| asked.wants(member));
-    write_part(next, part.iter().map(|(member, ())| *member), reply)
+    let (next, part) = asked.part(members, set.map_or(0, Set::len), |()| 0);
+    write_part(next, part.iter().map(|(member, ())| member), reply)
 }
 
 pub(super) fn hscan(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let asked = Asked::parse(call, 2)?;
-    let hash = store.get::<Hash>(call.key(), call.now_ms)?;
+    let hash = call.value::<Hash>(store)?;
     let fields = hash.into_iter().flatten().map(|(field, value)| (&field[..], &value[..]));
     let weight = |value: &&[u8]| value.len() + BULK_OVERHEAD_BYTES;
-    let (next, mut part) = asked.part(fields, hash.map_or(0, Hash::len), weight);
-    part.retain(|(field, _)| asked.wants(field));
+    let (next, part) = asked.part(fields, hash.map_or(0, Hash::len), weight);
     write_part(next, part.iter().flat_map(|(field, value)| [*field, *value]), reply)
 }
 
 pub(super) fn zscan(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let asked = Asked::parse(call, 2)?;
-    let zset = store.get::<Zset>(call.key(), call.now_ms)?;
+    let zset = call.value::<Zset>(store)?;
     let members = zset.into_iter().flat_map(Zset::iter).map(|one| (&one.member[..], one.score));
-    let (next, mut part) =
+    let (next, part) =
         asked.part(members, zset.map_or(0, Zset::len), |_| SCORE_BYTES + BULK_OVERHEAD_BYTES);
-    part.retain(|(member, _)| asked.wants(member));
     let shown: Vec<_> =
         part.iter().map(|(member, score)| (*member, floats::shown(*score))).collect();
     write_part(next, shown.iter().flat_map(|(member, score)| [*member, score.as_bytes()]), reply)

@@ -2,16 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::kv::resp::{integer, write_array, write_integer};
+use crate::kv::resp::{count, write_array, write_integer};
 
 use super::random::SlotRandom;
 use super::replies::{BULK_OVERHEAD_BYTES, integer_reply, option_reply, write_bulks, write_option};
 use super::store::{Set, Store};
 use super::{Call, Done, REPLY_BYTES_MAX, Refusal};
-
-fn set<'s>(store: &'s Store, call: &Call<'_>) -> Result<Option<&'s Set>, Refusal> {
-    store.get::<Set>(call.key(), call.now_ms)
-}
 
 pub(super) fn sadd(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let set = store.look_up_or_new::<Set>(call.key())?;
@@ -32,16 +28,16 @@ pub(super) fn srem(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
 }
 
 pub(super) fn sismember(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let there = set(store, call)?.is_some_and(|set| set.contains(call.argument(2)));
+    let there = call.value::<Set>(store)?.is_some_and(|set| set.contains(call.argument(2)));
     integer_reply(there, reply)
 }
 
 pub(super) fn smembers(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    write_bulks(set(store, call)?.into_iter().flatten().map(|member| &member[..]), reply)
+    write_bulks(call.value::<Set>(store)?.into_iter().flatten(), reply)
 }
 
 pub(super) fn scard(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    integer_reply(set(store, call)?.map_or(0, Set::len), reply)
+    integer_reply(call.value::<Set>(store)?.map_or(0, Set::len), reply)
 }
 
 /// Draws members by the slot and removes them. Walks over the set once, however many it draws.
@@ -49,17 +45,13 @@ pub(super) fn spop(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
     if call.len() > 3 {
         return Err(Refusal::SYNTAX);
     }
-    let count = if call.len() == 2 {
-        Some(1)
-    } else {
-        integer(call.argument(2)).and_then(|count| usize::try_from(count).ok())
-    };
+    let count = if call.len() == 2 { Some(1) } else { count(call.argument(2)) };
     let count = count.ok_or(Refusal::NOT_POSITIVE)?;
-    let drawn = set(store, call)?.map_or_else(Vec::new, |set| draw(set, count, call.slot));
+    let drawn = call.value::<Set>(store)?.map_or_else(Vec::new, |set| draw(set, count, call.slot));
     if call.len() == 2 {
-        write_option(drawn.first().map(|member| &member[..]), reply);
+        write_option(drawn.first(), reply);
     } else {
-        write_bulks(drawn.iter().map(|member| &member[..]), reply)?;
+        write_bulks(&drawn, reply)?;
     }
     store.edit(call.key(), |set: &mut Set| {
         drawn.iter().filter(|member| set.remove(&member[..])).count()
@@ -144,21 +136,20 @@ fn difference<'s, 'a>(
 }
 
 pub(super) fn sinter(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    write_bulks(intersection(store, call, call.from(1))?.into_iter(), reply)
+    write_bulks(intersection(store, call, call.from(1))?, reply)
 }
 
 pub(super) fn sunion(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    write_bulks(union(store, call, call.from(1))?.iter().copied(), reply)
+    write_bulks(&union(store, call, call.from(1))?, reply)
 }
 
 pub(super) fn sdiff(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let left = difference(store, call, call.key(), call.from(2))?;
-    write_bulks(left.iter().copied(), reply)
+    write_bulks(&difference(store, call, call.key(), call.from(2))?, reply)
 }
 
 pub(super) fn smove(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let (to, member) = (call.argument(2), call.argument(3));
-    let Some(from) = set(store, call)? else {
+    let Some(from) = call.value::<Set>(store)? else {
         return integer_reply(0, reply);
     };
     store.get::<Set>(to, call.now_ms)?;
@@ -171,22 +162,22 @@ pub(super) fn smove(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> 
 }
 
 pub(super) fn sinterstore(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let members = owned(intersection(store, call, call.from(2))?.into_iter());
+    let members = owned(intersection(store, call, call.from(2))?);
     keep(store, call, members, reply)
 }
 
 pub(super) fn sunionstore(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let members = owned(union(store, call, call.from(2))?.into_iter());
+    let members = owned(union(store, call, call.from(2))?);
     keep(store, call, members, reply)
 }
 
 pub(super) fn sdiffstore(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let members = owned(difference(store, call, call.argument(2), call.from(3))?.into_iter());
+    let members = owned(difference(store, call, call.argument(2), call.from(3))?);
     keep(store, call, members, reply)
 }
 
-fn owned<'s>(members: impl Iterator<Item = &'s [u8]>) -> Set {
-    members.map(Box::from).collect()
+fn owned<'s>(members: impl IntoIterator<Item = &'s [u8]>) -> Set {
+    members.into_iter().map(Box::from).collect()
 }
 
 /// Makes the first key this set, whatever it was before.
@@ -200,27 +191,26 @@ fn keep(store: &mut Store, call: &Call<'_>, members: Set, reply: &mut Vec<u8>) -
 }
 
 pub(super) fn sintercard(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let count = integer(call.argument(1)).and_then(|count| usize::try_from(count).ok());
-    let count = count.filter(|count| *count > 0);
-    let count = count.ok_or(Refusal::Text("ERR numkeys should be greater than 0"))?;
-    if count > call.len() - 2 {
+    let keys = count(call.argument(1)).filter(|keys| *keys > 0);
+    let keys = keys.ok_or(Refusal::Text("ERR numkeys should be greater than 0"))?;
+    if keys > call.len() - 2 {
         return Err(Refusal::Text("ERR Number of keys can't be greater than number of args"));
     }
-    let limit = match (call.len() - 2 - count, call.argument(2 + count)) {
+    let limit = match (call.len() - 2 - keys, call.argument(2 + keys)) {
         (0, _) => 0,
         (2, word) if word.eq_ignore_ascii_case(b"limit") => {
-            let limit = integer(call.argument(3 + count)).and_then(|limit| limit.try_into().ok());
+            let limit = count(call.argument(3 + keys));
             limit.ok_or(Refusal::Text("ERR LIMIT can't be negative"))?
         }
         _ => return Err(Refusal::SYNTAX),
     };
-    let shared = intersection(store, call, call.from(2).take(count))?.len();
+    let shared = intersection(store, call, call.from(2).take(keys))?.len();
     let shared = if limit == 0 { shared } else { shared.min(limit) };
     integer_reply(shared, reply)
 }
 
 pub(super) fn smismember(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let set = set(store, call)?;
+    let set = call.value::<Set>(store)?;
     write_array(call.len() - 2, reply);
     for member in call.from(2) {
         write_integer(set.is_some_and(|set| set.contains(member)).into(), reply);
@@ -233,24 +223,24 @@ pub(super) fn srandmember(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -
     if call.len() > 3 {
         return Err(Refusal::SYNTAX);
     }
-    let set = set(store, call)?;
+    let set = call.value::<Set>(store)?;
     if call.len() == 2 {
         let drawn = set.map_or_else(Vec::new, |set| draw(set, 1, call.slot));
-        return option_reply(drawn.first().map(|member| &member[..]), reply);
+        return option_reply(drawn.first(), reply);
     }
     let count = call.integer(2)?;
-    let Some(set) = set else { return write_bulks(std::iter::empty(), reply) };
+    let Some(set) = set else { return write_bulks([""; 0], reply) };
     if let Ok(count) = usize::try_from(count) {
         let drawn = draw(set, count, call.slot);
-        return write_bulks(drawn.iter().map(|member| &member[..]), reply);
+        return write_bulks(&drawn, reply);
     }
-    let members: Vec<&[u8]> = set.iter().map(|member| &member[..]).collect();
+    let members: Vec<_> = set.iter().collect();
     let count = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
     let mut random = SlotRandom::of(call.slot);
     // No more are drawn than would be refused.
     let count = count.min(REPLY_BYTES_MAX / BULK_OVERHEAD_BYTES + 1);
     let drawn: Vec<_> = (0..count).map(|_| members[random.below(members.len())]).collect();
-    write_bulks(drawn.into_iter(), reply)
+    write_bulks(drawn, reply)
 }
 
 #[cfg(test)]

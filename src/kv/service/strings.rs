@@ -1,23 +1,19 @@
 //! Strings: reading them, and changing them in place. An expiry outlasts a change in place.
 
-use crate::kv::resp::{integer, write_bulk, write_integer};
+use crate::kv::resp::{integer, write_integer};
 
-use super::replies::{integer_reply, option_reply, write_option, write_options};
+use super::replies::{bulk_reply, integer_reply, option_reply, write_option, write_options};
 use super::store::{Store, Text};
 use super::{Call, Done, NEVER, REPLY_BYTES_MAX, Refusal, STRING_BYTES_MAX, floats};
 
 pub(super) mod set;
 
-fn text<'s>(store: &'s Store, call: &Call<'_>) -> Result<Option<&'s [u8]>, Refusal> {
-    Ok(store.get::<Text>(call.key(), call.now_ms)?.map(|text| &text[..]))
-}
-
 pub(super) fn get(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    option_reply(text(store, call)?, reply)
+    option_reply(call.value::<Text>(store)?, reply)
 }
 
 pub(super) fn getdel(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    write_option(text(store, call)?, reply);
+    write_option(call.value::<Text>(store)?, reply);
     store.remove(call.key());
     Ok(())
 }
@@ -25,16 +21,16 @@ pub(super) fn getdel(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) ->
 pub(super) fn mget(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     // A key of another kind is no error here but has no string.
     let texts = call.from(1).map(|key| store.get::<Text>(key, call.now_ms).ok().flatten());
-    write_options(texts.map(|text| text.map(|text| &text[..])), reply)
+    write_options(texts, reply)
 }
 
 pub(super) fn strlen(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    integer_reply(text(store, call)?.map_or(0, <[u8]>::len), reply)
+    integer_reply(call.value::<Text>(store)?.map_or(0, |text| text.len()), reply)
 }
 
 pub(super) fn getrange(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let (start, stop) = (call.integer(2)?, call.integer(3)?);
-    let text = text(store, call)?.unwrap_or_default();
+    let text: &[u8] = call.value::<Text>(store)?.map_or(&[], |text| text);
     let length = text.len() as i64;
     // Redis takes a stop before the first byte for the first byte, but not when both count from the
     // end and are the wrong way round.
@@ -50,7 +46,7 @@ pub(super) fn getrange(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
 
 pub(super) fn append(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let tail = call.argument(2);
-    let old = text(store, call)?.map_or(0, <[u8]>::len);
+    let old = call.value::<Text>(store)?.map_or(0, |text| text.len());
     if old + tail.len() > STRING_BYTES_MAX {
         return Err(Refusal::StringBytes);
     }
@@ -64,7 +60,7 @@ pub(super) fn setrange(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) 
     let Ok(offset) = usize::try_from(offset) else {
         return Err(Refusal::Text("ERR offset is out of range"));
     };
-    let old = text(store, call)?.map_or(0, <[u8]>::len);
+    let old = call.value::<Text>(store)?.map_or(0, |text| text.len());
     if part.is_empty() {
         return integer_reply(old, reply);
     }
@@ -115,14 +111,13 @@ fn add(store: &mut Store, call: &Call<'_>, by: i64, reply: &mut Vec<u8>) -> Done
 }
 
 pub(super) fn incrbyfloat(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let old = match text(store, call)? {
+    let old = match call.value::<Text>(store)? {
         Some(old) => floats::argument(old)?,
         None => 0.0,
     };
     let new = floats::stored(floats::sum(old, floats::argument(call.argument(2))?)?);
     store.get_or_new::<Text>(call.key())?.overwrite(new.as_bytes());
-    write_bulk(new.as_bytes(), reply);
-    Ok(())
+    bulk_reply(new, reply)
 }
 
 /// The number in an integer reply, which has its type before and a line end behind it: so that a

@@ -10,7 +10,7 @@
 //! and nothing is done. Else all commands are run, at one place in the order, and the answer is the
 //! array of their replies. As in Redis one that is refused does not stop those behind it.
 
-use crate::kv::resp::{Command, integer, write_array, write_integer, write_null_array};
+use crate::kv::resp::{Command, count, integer, write_array, write_integer, write_null_array};
 
 use super::store::Store;
 use super::{Call, Done, REPLY_BYTES_MAX, Refusal, Row, row_of, run};
@@ -63,7 +63,7 @@ struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     fn read(words: &Command<'a>) -> Option<Self> {
-        let count = |at: usize| usize::try_from(integer(words.get(at)?)?).ok();
+        let count = |at: usize| count(words.get(at)?);
         let mut at = count(1)?.checked_mul(2)?.checked_add(2)?;
         let watched = words.part(2..at)?;
         let mut parts = Vec::new();

@@ -1,10 +1,10 @@
 //! The commands that the connection answers itself, and those it has a part in: MULTI, EXEC, WATCH.
 
 use crate::kv::resp::{Arguments, Command, Parsed, write_array, write_ok};
-use crate::kv::service::{Row, Shape};
+use crate::kv::service::Shape;
 
 use super::super::ServerInfo;
-use super::super::local::{Action, Local};
+use super::super::local::{Action, Local, Target};
 use super::super::queue::Form;
 use super::super::resp3::Elements;
 use super::super::session::{Ask, Session};
@@ -14,23 +14,9 @@ use super::{Mixed, Order, RedisConnection};
 
 impl RedisConnection {
     /// Queues a command for EXEC.
-    pub(super) fn enqueue(&mut self, row: &'static Row, command: &Command<'_>) {
-        let limits = self.settings.limits;
+    pub(super) fn enqueue(&mut self, target: &Target, command: &Command<'_>) {
         let transaction = self.transaction.get_or_insert_default();
-        let queued = transaction.push(command, row.shape(command), &limits);
-        self.answer_queued(queued);
-    }
-
-    /// Queues a command that the connection answers itself.
-    pub(super) fn enqueue_local(&mut self, local: &'static Local, command: &Command<'_>) {
-        let limits = self.settings.limits;
-        let transaction = self.transaction.get_or_insert_default();
-        let queued = transaction.push_local(local, command, &limits);
-        self.answer_queued(queued);
-    }
-
-    fn answer_queued(&mut self, queued: bool) {
-        if queued {
+        if transaction.push(target, command, &self.settings.limits) {
             self.say(b"+QUEUED\r\n");
         } else {
             self.reject(b"ERR transaction is too large");
@@ -101,7 +87,7 @@ impl RedisConnection {
             self.mixed = Some(Mixed { number, steps, server: server.clone() });
             number
         } else if self.session.resp3 {
-            self.queue.order_transaction(steps.iter().filter_map(Step::shape).collect())
+            self.queue.order(Form::Transaction(steps.iter().filter_map(Step::shape).collect()))
         } else {
             self.queue.order(Form::Resp2)
         };
@@ -129,34 +115,20 @@ impl RedisConnection {
                 Step::Ordered(shape) => {
                     replies.take(self.session.resp3.then_some(*shape), &mut out);
                 }
-                Step::Local(local, bytes) => {
-                    if let Ok(Parsed::Complete { value, .. }) =
+                Step::Local(Local { action: Action::Answer(answer), .. }, bytes) => {
+                    if let Ok(Parsed::Complete { value: words, .. }) =
                         room.parse(bytes, &self.settings.limits)
                     {
-                        self.perform_one(local, value, server, &mut out);
+                        let ask = Ask { words, server, settings: &self.settings };
+                        let resp3 = self.session.resp3;
+                        answer(&mut self.session, &ask, &mut ReplyWriter { out: &mut out, resp3 });
                     }
                 }
+                // EXEC has ended the watch already; nothing else is queued.
+                Step::Local(..) => write_ok(&mut out),
             }
         }
         out
-    }
-
-    fn perform_one(
-        &mut self,
-        local: &'static Local,
-        words: Command<'_>,
-        server: &ServerInfo,
-        out: &mut Vec<u8>,
-    ) {
-        match local.action {
-            Action::Answer(answer) => {
-                let ask = Ask { words, server, settings: &self.settings };
-                let resp3 = self.session.resp3;
-                answer(&mut self.session, &ask, &mut ReplyWriter { out, resp3 });
-            }
-            // EXEC has ended the watch already; nothing else is queued.
-            _ => write_ok(out),
-        }
     }
 
     fn say(&mut self, reply: &[u8]) {

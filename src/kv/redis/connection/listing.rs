@@ -32,16 +32,35 @@ impl RedisConnection {
     /// This connection, for those who list them, at a time in milliseconds of the server's life.
     #[must_use]
     pub fn connection(&self, now_ms: u64) -> ListedConnection {
-        let waiting = client::Waiting {
-            queued: self
-                .transaction
-                .as_ref()
-                .map(|transaction| (transaction.len(), transaction.bytes())),
-            watched: self.watches.keys(),
-            input_bytes: self.input.len(),
-            output_bytes: self.queue.bytes(),
+        let session = &self.session;
+        let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let seconds = |since_ms: u64| now_ms.saturating_sub(since_ms) / 1000;
+        let (flags, queued, queued_bytes) = match &self.transaction {
+            Some(transaction) => ("x", transaction.len() as i64, transaction.bytes()),
+            None => ("N", -1, 0),
         };
-        client::described(&self.session, &waiting, now_ms)
+        let (qbuf, omem) = (self.input.len(), self.queue.bytes());
+        // The fields of Redis that mean something here.
+        let line = format!(
+            "id={} addr={} laddr={} name={} age={} idle={} flags={flags} db=0 sub=0 psub=0 ssub=0 \
+             multi={queued} watch={} qbuf={qbuf} multi-mem={queued_bytes} obl={omem} oll=0 \
+             omem={omem} tot-mem={} events=r cmd={} user=default redir=-1 resp={} lib-name={} \
+             lib-ver={}\n",
+            session.id,
+            session.address,
+            session.dialled,
+            shown(&session.name),
+            seconds(session.since_ms),
+            seconds(session.last_ms),
+            self.watches.keys(),
+            qbuf + omem + queued_bytes,
+            session.last,
+            if session.resp3 { 3 } else { 2 },
+            shown(&session.library),
+            shown(&session.library_version),
+        );
+        let (address, dialled) = (session.address.clone(), session.dialled.clone());
+        ListedConnection { id: session.id, address, dialled, line }
     }
 
     /// The connections that the client wants ended, which may be its own; each is told once.

@@ -66,7 +66,7 @@ pub(crate) fn set(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Do
     let options = Options::parse(call, 3)?;
     let expires_ms = options.expires_ms(call)?;
     if options.reply_old {
-        write_option(store.get::<Text>(key, call.now_ms)?.map(|old| &old[..]), reply);
+        write_option(call.value::<Text>(store)?, reply);
     }
     let old = store.entry(key, call.now_ms);
     let unwanted = if old.is_some() { options.only_if_absent } else { options.only_if_present };
@@ -106,8 +106,7 @@ fn set_with_expiry(store: &mut Store, call: &Call<'_>, unit: Unit, reply: &mut V
 }
 
 pub(crate) fn getset(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let old = store.get::<Text>(call.key(), call.now_ms)?;
-    write_option(old.map(|old| &old[..]), reply);
+    write_option(call.value::<Text>(store)?, reply);
     store.set(call.key(), call.argument(2), NEVER);
     Ok(())
 }
@@ -123,8 +122,8 @@ pub(crate) fn getex(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> 
     if refused {
         return Err(Refusal::SYNTAX);
     }
-    let text = store.get::<Text>(call.key(), call.now_ms)?;
-    write_option(text.map(|text| &text[..]), reply);
+    let text = call.value::<Text>(store)?;
+    write_option(text, reply);
     // Redis looks at the time only if there is a key that it may apply to.
     if text.is_none() {
         return Ok(());

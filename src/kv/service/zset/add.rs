@@ -6,7 +6,7 @@ use crate::kv::service::store::Store;
 use crate::kv::service::{Call, Done, Refusal, floats};
 
 use super::Zset;
-use super::score::{write_score, zset};
+use super::score::write_score;
 
 /// The options of ZADD.
 #[derive(Default)]
@@ -98,7 +98,7 @@ pub(crate) fn zadd(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
             reply,
         );
     }
-    let old = zset(store, call)?;
+    let old = call.value::<Zset>(store)?;
     if options.only_old && old.is_none() {
         return integer_reply(0, reply);
     }
@@ -137,7 +137,7 @@ fn increment(
     reply: &mut Vec<u8>,
 ) -> Done {
     let by = floats::argument(by)?;
-    let old = zset(store, call)?.and_then(|zset| zset.score(member));
+    let old = call.value::<Zset>(store)?.and_then(|zset| zset.score(member));
     match options.update(old, by)? {
         Update::Nothing => write_null(reply),
         Update::Add(score) | Update::Change(score) => {

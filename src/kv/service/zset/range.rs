@@ -1,5 +1,6 @@
 //! Ranges of sorted sets by rank, by score and by member.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use crate::kv::resp::integer;
@@ -8,77 +9,80 @@ use crate::kv::service::replies::write_bulks;
 use crate::kv::service::store::Store;
 use crate::kv::service::{Call, Done, Refusal, floats};
 
-use super::score::zset;
 use super::{Scored, Zset};
 
-/// Scores from one bound to another, each of which may be left out.
-pub(super) struct ScoreRange {
-    min: (f64, bool),
-    max: (f64, bool),
-}
-
-impl ScoreRange {
-    pub(super) fn parse(min: &[u8], max: &[u8]) -> Result<Self, Refusal> {
-        let bound = |text: &[u8]| {
-            let (text, open) = match text {
-                [b'(', rest @ ..] => (rest, true),
-                all => (all, false),
-            };
-            let number = floats::float(text);
-            number
-                .map(|number| (number, open))
-                .ok_or(Refusal::Text("ERR min or max is not a float"))
-        };
-        Ok(Self { min: bound(min)?, max: bound(max)? })
-    }
-
-    pub(super) fn ranks(&self, zset: &Zset) -> Range<usize> {
-        let ((min, above), (max, below)) = (self.min, self.max);
-        let start = zset.rank_where(|one| one.score < min || (above && one.score == min));
-        let end = zset.rank_where(|one| one.score < max || (!below && one.score == max));
-        start..end.max(start)
-    }
-}
-
-/// Members from one bound to another, for sets whose scores are all the same.
-pub(super) struct LexRange<'a> {
+/// The members from one bound to another.
+pub(super) struct Interval<'a> {
     min: Bound<'a>,
     max: Bound<'a>,
 }
 
-enum Bound<'a> {
-    Least,
-    Most,
-    Included(&'a [u8]),
-    Excluded(&'a [u8]),
+/// A bound of an interval; one that is open leaves out what lies on it.
+struct Bound<'a> {
+    place: Place<'a>,
+    is_open: bool,
 }
 
-impl<'a> LexRange<'a> {
-    pub(super) fn parse(min: &'a [u8], max: &'a [u8]) -> Result<Self, Refusal> {
-        let bound = |text: &'a [u8]| match text {
-            b"-" => Ok(Bound::Least),
-            b"+" => Ok(Bound::Most),
-            [b'[', rest @ ..] => Ok(Bound::Included(rest)),
-            [b'(', rest @ ..] => Ok(Bound::Excluded(rest)),
-            _ => Err(Refusal::Text("ERR min or max not valid string range item")),
+/// A place in the order of a sorted set.
+enum Place<'a> {
+    Score(f64),
+    /// Of a member, in a set whose scores are all the same.
+    Member(&'a [u8]),
+    /// Before all members, and behind all.
+    Start,
+    End,
+}
+
+impl<'a> Interval<'a> {
+    pub(super) fn of_scores(min: &[u8], max: &[u8]) -> Result<Self, Refusal> {
+        let bound = |text: &[u8]| {
+            let (text, is_open) = match text {
+                [b'(', rest @ ..] => (rest, true),
+                all => (all, false),
+            };
+            let score = floats::float(text).ok_or(Refusal::Text("ERR min or max is not a float"));
+            Ok(Bound { place: Place::Score(score?), is_open })
+        };
+        Ok(Self { min: bound(min)?, max: bound(max)? })
+    }
+
+    pub(super) fn of_members(min: &'a [u8], max: &'a [u8]) -> Result<Self, Refusal> {
+        let bound = |text: &'a [u8]| {
+            let (place, is_open) = match text {
+                b"-" => (Place::Start, false),
+                b"+" => (Place::End, false),
+                [b'[', rest @ ..] => (Place::Member(rest), false),
+                [b'(', rest @ ..] => (Place::Member(rest), true),
+                _ => return Err(Refusal::Text("ERR min or max not valid string range item")),
+            };
+            Ok(Bound { place, is_open })
         };
         Ok(Self { min: bound(min)?, max: bound(max)? })
     }
 
     pub(super) fn ranks(&self, zset: &Zset) -> Range<usize> {
-        let start = zset.rank_where(|one| match self.min {
-            Bound::Least => false,
-            Bound::Most => true,
-            Bound::Included(member) => *one.member < *member,
-            Bound::Excluded(member) => *one.member <= *member,
+        let start = zset.rank_where(|one| match self.min.place.order_of(one) {
+            Ordering::Equal => self.min.is_open,
+            order => order.is_lt(),
         });
-        let end = zset.rank_where(|one| match self.max {
-            Bound::Least => false,
-            Bound::Most => true,
-            Bound::Included(member) => *one.member <= *member,
-            Bound::Excluded(member) => *one.member < *member,
+        let end = zset.rank_where(|one| match self.max.place.order_of(one) {
+            Ordering::Equal => !self.max.is_open,
+            order => order.is_lt(),
         });
         start..end.max(start)
+    }
+}
+
+impl Place<'_> {
+    /// Where a member stands to this place.
+    fn order_of(&self, one: &Scored) -> Ordering {
+        match self {
+            // Zero may have a sign here, and has none in a set.
+            Self::Score(score) => one.score.total_cmp(&(score + 0.0)),
+            Self::Member(member) => (*one.member).cmp(member),
+            Self::Start => Ordering::Greater,
+            Self::End => Ordering::Less,
+        }
     }
 }
 
@@ -93,8 +97,7 @@ enum By {
 /// The bounds of a range.
 enum Bounds<'a> {
     Ranks(i64, i64),
-    Scores(ScoreRange),
-    Members(LexRange<'a>),
+    Interval(Interval<'a>),
 }
 
 /// A range that a client asks for.
@@ -149,20 +152,17 @@ impl Asked {
         }
         Ok(match self.by {
             By::Rank => Bounds::Ranks(call.integer(2)?, call.integer(3)?),
-            By::Score => Bounds::Scores(ScoreRange::parse(min, max)?),
-            By::Lex => Bounds::Members(LexRange::parse(min, max)?),
+            By::Score => Bounds::Interval(Interval::of_scores(min, max)?),
+            By::Lex => Bounds::Interval(Interval::of_members(min, max)?),
         })
     }
 
     fn answer(&self, store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
         // Bounds are looked at before the key, as in Redis.
         let bounds = self.bounds(call)?;
-        let Some(zset) = zset(store, call)? else {
-            return write_bulks(std::iter::empty(), reply);
-        };
+        let Some(zset) = call.value::<Zset>(store)? else { return write_bulks([""; 0], reply) };
         let ranks = self.cut(match bounds {
-            Bounds::Scores(range) => range.ranks(zset),
-            Bounds::Members(range) => range.ranks(zset),
+            Bounds::Interval(interval) => interval.ranks(zset),
             Bounds::Ranks(start, stop) => {
                 let range = range_of_places(start, stop, zset.len());
                 if self.reverse { zset.len() - range.end..zset.len() - range.start } else { range }
@@ -196,7 +196,7 @@ impl Asked {
         if self.with_scores {
             write_scored(members, reply)
         } else {
-            write_bulks(members.map(|one| &one.member[..]), reply)
+            write_bulks(members.map(|one| &one.member), reply)
         }
     }
 }

@@ -2,15 +2,14 @@
 
 use std::ops::Range;
 
-use crate::kv::resp::integer;
+use crate::kv::resp::count;
 use crate::kv::service::lists::range as range_of_places;
 use crate::kv::service::replies::integer_reply;
 use crate::kv::service::store::Store;
 use crate::kv::service::{Call, Done, Refusal};
 
 use super::Zset;
-use super::range::{LexRange, ScoreRange, write_scored};
-use super::score::zset;
+use super::range::{Interval, write_scored};
 
 pub(crate) fn zrem(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let removed = store.edit(call.key(), |zset: &mut Zset| {
@@ -21,7 +20,7 @@ pub(crate) fn zrem(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
 
 pub(crate) fn zpopmin(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let count = pop_count(call)?;
-    let zset = zset(store, call)?;
+    let zset = call.value::<Zset>(store)?;
     let ranks = 0..count.min(zset.map_or(0, Zset::len));
     write_scored(zset.into_iter().flat_map(|zset| zset.range(ranks.clone())), reply)?;
     remove(store, call, |_| ranks.clone()).map(|_| ())
@@ -29,7 +28,7 @@ pub(crate) fn zpopmin(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -
 
 pub(crate) fn zpopmax(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let count = pop_count(call)?;
-    let zset = zset(store, call)?;
+    let zset = call.value::<Zset>(store)?;
     let length = zset.map_or(0, Zset::len);
     let ranks = length - count.min(length)..length;
     write_scored(zset.into_iter().flat_map(|zset| zset.range(ranks.clone()).rev()), reply)?;
@@ -39,10 +38,7 @@ pub(crate) fn zpopmax(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -
 fn pop_count(call: &Call<'_>) -> Result<usize, Refusal> {
     match call.len() {
         2 => Ok(1),
-        3 => {
-            let count = integer(call.argument(2)).and_then(|count| usize::try_from(count).ok());
-            count.ok_or(Refusal::NOT_POSITIVE)
-        }
+        3 => count(call.argument(2)).ok_or(Refusal::NOT_POSITIVE),
         _ => Err(Refusal::SYNTAX),
     }
 }
@@ -54,14 +50,14 @@ pub(crate) fn zremrangebyrank(store: &mut Store, call: &Call<'_>, reply: &mut Ve
 }
 
 pub(crate) fn zremrangebyscore(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let range = ScoreRange::parse(call.argument(2), call.argument(3))?;
-    let removed = remove(store, call, |zset| range.ranks(zset))?;
+    let interval = Interval::of_scores(call.argument(2), call.argument(3))?;
+    let removed = remove(store, call, |zset| interval.ranks(zset))?;
     integer_reply(removed, reply)
 }
 
 pub(crate) fn zremrangebylex(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let range = LexRange::parse(call.argument(2), call.argument(3))?;
-    let removed = remove(store, call, |zset| range.ranks(zset))?;
+    let interval = Interval::of_members(call.argument(2), call.argument(3))?;
+    let removed = remove(store, call, |zset| interval.ranks(zset))?;
     integer_reply(removed, reply)
 }
 

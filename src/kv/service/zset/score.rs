@@ -1,31 +1,29 @@
 //! Scores, ranks and counts of sorted sets.
 
-use crate::kv::resp::{write_bulk, write_integer, write_null};
-use crate::kv::service::replies::{integer_reply, option_reply, write_options};
+use crate::kv::resp::write_bulk;
+use crate::kv::service::replies::{
+    integer_reply, option_reply, optional_integer_reply, write_options,
+};
 use crate::kv::service::store::Store;
-use crate::kv::service::{Call, Done, Refusal, floats};
+use crate::kv::service::{Call, Done, floats};
 
 use super::Zset;
-use super::range::{LexRange, ScoreRange};
-
-pub(crate) fn zset<'s>(store: &'s Store, call: &Call<'_>) -> Result<Option<&'s Zset>, Refusal> {
-    store.get::<Zset>(call.key(), call.now_ms)
-}
+use super::range::Interval;
 
 pub(crate) fn zcard(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    integer_reply(zset(store, call)?.map_or(0, Zset::len), reply)
+    integer_reply(call.value::<Zset>(store)?.map_or(0, Zset::len), reply)
 }
 
 pub(crate) fn zscore(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let score = zset(store, call)?.and_then(|zset| zset.score(call.argument(2)));
-    option_reply(score.map(floats::shown).as_deref().map(str::as_bytes), reply)
+    let score = call.value::<Zset>(store)?.and_then(|zset| zset.score(call.argument(2)));
+    option_reply(score.map(floats::shown), reply)
 }
 
 pub(crate) fn zmscore(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let zset = zset(store, call)?;
+    let zset = call.value::<Zset>(store)?;
     let scores = call.from(2).map(|member| zset?.score(member).map(floats::shown));
     let scores: Vec<_> = scores.collect();
-    write_options(scores.iter().map(|score| score.as_deref().map(str::as_bytes)), reply)
+    write_options(scores.iter().map(Option::as_ref), reply)
 }
 
 pub(crate) fn zrank(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -42,24 +40,20 @@ fn write_rank(
     count: impl Fn(usize, usize) -> usize,
     reply: &mut Vec<u8>,
 ) -> Done {
-    let found =
-        zset(store, call)?.and_then(|zset| Some((zset.rank(call.argument(2))?, zset.len())));
-    match found {
-        Some((rank, length)) => write_integer(count(rank, length) as i64, reply),
-        None => write_null(reply),
-    }
-    Ok(())
+    let zset = call.value::<Zset>(store)?;
+    let rank = zset.and_then(|zset| Some(count(zset.rank(call.argument(2))?, zset.len())));
+    optional_integer_reply(rank, reply)
 }
 
 pub(crate) fn zcount(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let range = ScoreRange::parse(call.argument(2), call.argument(3))?;
-    let count = zset(store, call)?.map_or(0, |zset| range.ranks(zset).len());
+    let interval = Interval::of_scores(call.argument(2), call.argument(3))?;
+    let count = call.value::<Zset>(store)?.map_or(0, |zset| interval.ranks(zset).len());
     integer_reply(count, reply)
 }
 
 pub(crate) fn zlexcount(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let range = LexRange::parse(call.argument(2), call.argument(3))?;
-    let count = zset(store, call)?.map_or(0, |zset| range.ranks(zset).len());
+    let interval = Interval::of_members(call.argument(2), call.argument(3))?;
+    let count = call.value::<Zset>(store)?.map_or(0, |zset| interval.ranks(zset).len());
     integer_reply(count, reply)
 }
 

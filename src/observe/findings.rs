@@ -31,6 +31,11 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// Something about a replica that must be looked at, though requests are answered.
+    fn degraded(code: Code, replica: ReplicaId, text: String, because: Vec<String>) -> Self {
+        Self { code, severity: Severity::Degraded, replica: Some(replica), text, because }
+    }
+
     /// That nobody can be asked, for these reasons.
     #[must_use]
     pub fn unreachable(said: &str) -> Self {

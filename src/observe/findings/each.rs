@@ -2,7 +2,7 @@
 
 use super::rules::{Cluster, STALLED_US};
 use super::why::{fault, link, slots, waits_for_disk};
-use super::{Code, Finding, Severity};
+use super::{Code, Finding};
 use crate::model::events::Wait;
 use crate::model::types::ReplicaId;
 use crate::observe::blame::words;
@@ -26,11 +26,6 @@ const ROOM_BYTES: u64 = 64 << 20;
 /// For how long a sync may be under way, in microseconds.
 const SYNC_US: u64 = 1_000_000;
 
-fn degraded(code: Code, frame: &Frame, text: String, because: Vec<String>) -> Finding {
-    let (severity, replica) = (Severity::Degraded, Some(frame.status.replica));
-    Finding { code, severity, replica, text, because }
-}
-
 fn reason(frame: &Frame, code: health::Code) -> Option<&Reason> {
     frame.status.not_ready.iter().find(|reason| reason.code == code)
 }
@@ -45,9 +40,8 @@ impl Cluster<'_> {
     /// Slots by which a replica is behind for certain: frames are of different moments, and so is
     /// what the furthest has heard of it, so of both the least counts.
     fn behind_at_least(&self, frame: &Frame) -> u64 {
-        let Some(furthest) = self.fresh.iter().max_by_key(|other| other.status.executed) else {
-            return 0;
-        };
+        let furthest = self.fresh.iter().max_by_key(|other| other.status.executed);
+        let Some(furthest) = furthest else { return 0 };
         let by_word = |other: &&Frame| {
             let heard = link(&other.status, frame.status.replica)?.peer_executed?;
             Some(other.status.executed.0.saturating_sub(heard.0))
@@ -78,34 +72,34 @@ impl Cluster<'_> {
         reason(frame, health::Code::NoQuorum).filter(|_| enough).map(|reason| &*reason.text)
     }
 
-    pub(super) fn cut_off(&self, frame: &Frame) -> Vec<Finding> {
+    pub(super) fn cut_off(&self, frame: &Frame) -> Option<Finding> {
         // Where too many disks are full, nobody says anything.
         if !self.full_ones().is_empty() {
-            return Vec::new();
+            return None;
         }
-        let Some(said) = self.deafness(frame) else { return Vec::new() };
+        let heard = self.deafness(frame)?;
         let status = &frame.status;
         let behind = match self.behind(frame) {
             0 => String::new(),
             behind => format!(", and {} behind", slots(behind)),
         };
-        let text = format!("replica {} is cut off{behind}: {said}", status.replica);
+        let text = format!("replica {} is cut off{behind}: {heard}", status.replica);
         let peers = status.links.iter().map(|link| link.peer);
         let there = peers.filter(|peer| self.frame(*peer).is_some());
         let unheard: Vec<String> = there.filter_map(|peer| self.unheard(status, peer)).collect();
         let mut because = vec![unheard.join("; ")];
         because.retain(|why| !why.is_empty());
-        vec![degraded(Code::CutOff, frame, text, because)]
+        Some(Finding::degraded(Code::CutOff, status.replica, text, because))
     }
 
-    pub(super) fn fenced(&self, frame: &Frame) -> Vec<Finding> {
+    pub(super) fn fenced(&self, frame: &Frame) -> Option<Finding> {
         let text = waits_for_disk(&frame.status);
         let because = vec!["it does not vote before what it promised is durable".to_owned()];
-        let finding = degraded(Code::Fenced, frame, text, because);
-        if frame.status.fenced { vec![finding] } else { Vec::new() }
+        let finding = Finding::degraded(Code::Fenced, frame.status.replica, text, because);
+        frame.status.fenced.then_some(finding)
     }
 
-    pub(super) fn lagging(&self, frame: &Frame) -> Vec<Finding> {
+    pub(super) fn lagging(&self, frame: &Frame) -> Option<Finding> {
         let (replica, behind) = (frame.status.replica, self.behind_at_least(frame));
         let waits = |holding: &&RoleHolding| {
             matches!(holding.wait, Wait::Slots(_)) && holding.waited_us >= STALLED_US
@@ -115,21 +109,19 @@ impl Cluster<'_> {
         let needs = reason(frame, health::Code::Behind).is_some();
         let far = needs || self.falls_back(frame, behind);
         if behind == 0 || (stuck.is_none() && !far) || self.deafness(frame).is_some() {
-            return Vec::new();
+            return None;
         }
         let rate = |frame: &Frame| frame.slot_rate.round();
         let others = self.fresh.iter().map(|other| rate(other)).fold(0.0, f64::max);
         let how = match stuck {
-            Some(holding) => {
-                format!("and has not moved for {:.1} s", holding.waited_us as f64 / 1e6)
-            }
+            Some(it) => format!("and has not moved for {:.1} s", it.waited_us as f64 / 1e6),
             None if rate(frame) > others * BEHIND.2 => {
                 format!("and takes {} slots a second where others execute {others}", rate(frame))
             }
             None => format!("at {} slots a second where others execute {others}", rate(frame)),
         };
         let text = format!("replica {replica} is {} behind, {how}", slots(behind));
-        vec![degraded(Code::Lagging, frame, text, self.why_behind(frame, stuck))]
+        Some(Finding::degraded(Code::Lagging, replica, text, self.why_behind(frame, stuck)))
     }
 
     /// Why a replica does not get the slots that others have executed.
@@ -154,43 +146,41 @@ impl Cluster<'_> {
         let mut because = vec![format!("{role} {}", words(&Wait::Slots(of.clone())))];
         let deaf: Vec<String> = of.iter().filter_map(deaf).collect();
         if deaf.len() == of.len() {
-            because.push(format!("they do not hear what it asks for: {}", deaf.join("; ")));
+            because.push(format!("they do not receive what it asks for: {}", deaf.join("; ")));
         } else {
             because.extend(self.excuses(of, frame));
         }
         because
     }
 
-    /// Said before it is full: then the replica stops voting.
-    pub(super) fn little_room(&self, frame: &Frame) -> Vec<Finding> {
-        let free = frame.status.machine.as_ref().and_then(|machine| machine.free_bytes);
-        let Some(free) = free.filter(|free| *free < ROOM_BYTES && !frame.status.fenced) else {
-            return Vec::new();
-        };
+    /// Reported before the disk is full: then the replica stops voting.
+    pub(super) fn little_room(&self, frame: &Frame) -> Option<Finding> {
+        let free = frame.status.machine.as_ref()?.free_bytes?;
+        if free >= ROOM_BYTES || frame.status.fenced {
+            return None;
+        }
         let replica = frame.status.replica;
         let text = format!("the disk of replica {replica} has {} MiB left: make room", free >> 20);
         let why = "a replica whose disk is full neither votes nor answers";
-        vec![degraded(Code::LittleRoom, frame, text, vec![why.to_owned()])]
+        Some(Finding::degraded(Code::LittleRoom, replica, text, vec![why.to_owned()]))
     }
 
-    pub(super) fn slow_disk(&self, frame: &Frame) -> Vec<Finding> {
-        let text = slow(frame);
-        text.map(|text| degraded(Code::SlowDisk, frame, text, Vec::new())).into_iter().collect()
+    pub(super) fn slow_disk(&self, frame: &Frame) -> Option<Finding> {
+        let replica = frame.status.replica;
+        Some(Finding::degraded(Code::SlowDisk, replica, slow(frame)?, Vec::new()))
     }
 
-    /// Clients of a replica who were told that nobody knows what became of their requests.
-    pub(super) fn unanswered(&self, frame: &Frame) -> Vec<Finding> {
+    /// Clients of a replica that were answered that the outcome of their requests is unknown.
+    pub(super) fn unanswered(&self, frame: &Frame) -> Option<Finding> {
         let clients = &frame.status.clients;
-        let Some(ms) = clients.unknown_ms_ago.filter(|ms| *ms <= CLIENTS_MS) else {
-            return Vec::new();
-        };
+        let ms = clients.unknown_ms_ago.filter(|ms| *ms <= CLIENTS_MS)?;
         let (replica, count) = (frame.status.replica, clients.unknown);
         let text = format!(
             "clients of replica {replica} got no answers: {count} of their requests ended with UNKNOWN, the last \
              {} s ago",
             ms / 1_000
         );
-        vec![degraded(Code::Unanswered, frame, text, self.reasons(frame))]
+        Some(Finding::degraded(Code::Unanswered, replica, text, self.reasons(frame)))
     }
 
     pub(super) fn refuses_clients(&self, frame: &Frame) -> Vec<Finding> {
@@ -211,7 +201,7 @@ impl Cluster<'_> {
                 (false, false) => return None,
             };
             let why = format!("no more than {} may be: limits.clients_max", clients.max);
-            Some(degraded(Code::RefusesClients, frame, text, vec![why]))
+            Some(Finding::degraded(Code::RefusesClients, replica, text, vec![why]))
         };
         [("Redis", clients.redis), ("native", clients.native)]
             .into_iter()
@@ -240,7 +230,7 @@ impl Cluster<'_> {
             } else {
                 return None;
             };
-            Some(degraded(Code::BadLink, frame, text, fault(link).into_iter().collect()))
+            Some(Finding::degraded(Code::BadLink, replica, text, fault(link).into_iter().collect()))
         };
         frame.status.links.iter().filter_map(finding).collect()
     }
@@ -256,16 +246,16 @@ impl Cluster<'_> {
         let finding = |(other, how): (&ReplicaId, &String)| {
             let text = format!("the settings of replicas {replica} and {other} differ: {how}");
             let why = "cluster.toml is to be the same everywhere, and each reads it when it starts";
-            degraded(Code::Differ, frame, text, vec![why.to_owned()])
+            Finding::degraded(Code::Differ, replica, text, vec![why.to_owned()])
         };
         frame.status.differ.iter().filter(|(other, _)| !told(**other)).map(finding).collect()
     }
 
-    pub(super) fn draining(&self, frame: &Frame) -> Vec<Finding> {
+    pub(super) fn draining(&self, frame: &Frame) -> Option<Finding> {
         let replica = frame.status.replica;
         let text = format!("replica {replica} is stopping");
-        let finding = degraded(Code::Draining, frame, text, Vec::new());
-        if frame.status.draining { vec![finding] } else { Vec::new() }
+        let finding = Finding::degraded(Code::Draining, replica, text, Vec::new());
+        frame.status.draining.then_some(finding)
     }
 }
 

@@ -66,25 +66,25 @@ impl Cluster<'_> {
         heard.chain(executed).chain(started).min()
     }
 
-    pub(super) fn no_leader(&self) -> Vec<Finding> {
+    pub(super) fn no_leader(&self) -> Option<Finding> {
         let needed = self.quorum;
         // Without enough of them nobody can lead, and why not has been found.
         let unable = self.stuck_ones().count();
         if self.there() < needed + unable || self.fresh.is_empty() || !self.full_ones().is_empty() {
-            return Vec::new();
+            return None;
         }
         match self.leader() {
             // It is there, and goes on when that is done.
-            Some((seen, _)) if seen.stuck.as_ref().is_some_and(Stuck::is_pause) => Vec::new(),
+            Some((seen, _)) if seen.stuck.as_ref().is_some_and(Stuck::is_pause) => None,
             Some((seen, frame)) if seen.silence.is_none() => self.unfollowed(frame, needed),
             // Nobody can say.
-            _ if self.fresh.len() < needed => Vec::new(),
-            _ => self.nobody_leads().into_iter().collect(),
+            _ if self.fresh.len() < needed => None,
+            _ => self.nobody_leads(),
         }
     }
 
     /// That somebody leads whom too few hear, or who hears too few.
-    fn unfollowed(&self, leader: &Frame, needed: usize) -> Vec<Finding> {
+    fn unfollowed(&self, leader: &Frame, needed: usize) -> Option<Finding> {
         let (me, view) = (leader.status.replica, leader.status.view);
         let others = || self.replicas.iter().filter(|seen| seen.replica != me);
         let deaf = |seen: &Sighting| {
@@ -98,7 +98,7 @@ impl Cluster<'_> {
         let lost: Vec<String> = others().filter_map(deaf).collect();
         let joined = self.replicas.len() - lost.len();
         if joined >= needed {
-            return Vec::new();
+            return None;
         }
         let text = format!(
             "replica {me} leads view {view}, and only {joined} of {} replicas take part, itself \
@@ -109,7 +109,7 @@ impl Cluster<'_> {
         let heard = deaf.filter_map(|by| link(&by.status, me)?.heard_ms_ago).min();
         let (severity, text) = worth(text, self.change(heard));
         let because = vec![lost.join("; ")];
-        vec![Finding { code: Code::NoLeader, severity, replica: Some(me), text, because }]
+        Some(Finding { code: Code::NoLeader, severity, replica: Some(me), text, because })
     }
 
     fn nobody_leads(&self) -> Option<Finding> {
@@ -126,7 +126,8 @@ impl Cluster<'_> {
                 let lacks = |(wait, _)| format!("replica {leader} {}", words(wait));
                 let learns = || {
                     format!(
-                        "the new leader, replica {leader}, is still collecting what earlier views left behind"
+                        "the new leader, replica {leader}, is still collecting the slots of earlier \
+                         views"
                     )
                 };
                 let mut because = vec![lacking.map_or_else(learns, lacks)];

@@ -26,31 +26,29 @@ pub fn find(replicas: &[Sighting]) -> Vec<Finding> {
         quorum: quorum(replicas),
         fresh: replicas.iter().filter_map(Sighting::fresh).collect(),
     };
-    let mut findings: Vec<Finding> = [
-        view.diverged(),
-        view.no_quorum(),
-        view.halted(),
-        view.full(),
-        view.no_leader(),
-        view.stalled(),
-        view.stuck(),
-        view.panicked(),
-        view.away(),
-        view.unseen(),
-        view.each(Cluster::cut_off),
-        view.each(Cluster::fenced),
-        view.each(Cluster::little_room),
-        view.each(Cluster::slow_disk),
-        view.each(Cluster::unanswered),
-        view.each(Cluster::refuses_clients),
-        view.each(Cluster::bad_links),
-        view.each(Cluster::differ),
-        view.each(Cluster::lagging),
-        view.each(Cluster::draining),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let mut findings = Vec::new();
+    findings.extend(view.diverged());
+    findings.extend(view.no_quorum());
+    findings.extend(view.halted());
+    findings.extend(view.full());
+    findings.extend(view.no_leader());
+    findings.extend(view.stalled());
+    findings.extend(view.stuck());
+    findings.extend(view.panicked());
+    findings.extend(view.away());
+    findings.extend(view.unseen());
+    for frame in &view.fresh {
+        findings.extend(view.cut_off(frame));
+        findings.extend(view.fenced(frame));
+        findings.extend(view.little_room(frame));
+        findings.extend(view.slow_disk(frame));
+        findings.extend(view.unanswered(frame));
+        findings.extend(view.refuses_clients(frame));
+        findings.extend(view.bad_links(frame));
+        findings.extend(view.differ(frame));
+        findings.extend(view.lagging(frame));
+        findings.extend(view.draining(frame));
+    }
     findings.sort_by_key(|finding| (finding.severity, finding.code));
     findings
 }
@@ -67,10 +65,6 @@ pub(super) struct Cluster<'a> {
 impl Cluster<'_> {
     pub(super) fn frame(&self, replica: ReplicaId) -> Option<&Frame> {
         self.fresh.iter().copied().find(|frame| frame.status.replica == replica)
-    }
-
-    fn each(&self, of: fn(&Self, &Frame) -> Vec<Finding>) -> Vec<Finding> {
-        self.fresh.iter().flat_map(|frame| of(self, frame)).collect()
     }
 
     /// The replicas that are not there, or not yet. One that shows nothing but is heard by another
@@ -94,7 +88,7 @@ impl Cluster<'_> {
         self.replicas.len() - self.missing().count()
     }
 
-    fn diverged(&self) -> Vec<Finding> {
+    fn diverged(&self) -> Option<Finding> {
         let mut differ: BTreeMap<Slot, (BTreeSet<ReplicaId>, BTreeSet<ReplicaId>)> =
             BTreeMap::new();
         for status in self.fresh.iter().map(|frame| &frame.status) {
@@ -105,35 +99,32 @@ impl Cluster<'_> {
             }
         }
         // What comes after the first is its consequence.
-        let first = differ.pop_first().map(|(slot, (who, by))| {
-            let who: Vec<ReplicaId> = who.into_iter().collect();
-            let by: Vec<ReplicaId> = by.into_iter().collect();
-            let have = if by.len() == 1 { "has" } else { "have" };
-            let text = match &who[..] {
-                [one] => format!(
-                    "replica {one} holds another state before slot {slot} than most, as {} {have} \
-                     seen",
-                    list(&by)
-                ),
-                _ => format!("{} hold different states before slot {slot}", list(&who)),
-            };
-            let why = "the application is not deterministic, or a machine is broken".to_owned();
-            Finding {
-                code: Code::Diverged,
-                severity: Severity::Fatal,
-                replica: who.first().filter(|_| who.len() == 1).copied(),
-                text,
-                because: vec![why],
-            }
-        });
-        first.into_iter().collect()
+        let (slot, (who, by)) = differ.pop_first()?;
+        let who: Vec<ReplicaId> = who.into_iter().collect();
+        let by: Vec<ReplicaId> = by.into_iter().collect();
+        let have = if by.len() == 1 { "has" } else { "have" };
+        let text = match &who[..] {
+            [one] => format!(
+                "replica {one} holds another state before slot {slot} than most, as {} {have} seen",
+                list(&by)
+            ),
+            _ => format!("{} hold different states before slot {slot}", list(&who)),
+        };
+        let why = "the application is not deterministic, or a machine is broken".to_owned();
+        Some(Finding {
+            code: Code::Diverged,
+            severity: Severity::Fatal,
+            replica: who.first().filter(|_| who.len() == 1).copied(),
+            text,
+            because: vec![why],
+        })
     }
 
-    fn no_quorum(&self) -> Vec<Finding> {
+    fn no_quorum(&self) -> Option<Finding> {
         let (n, there) = (self.replicas.len(), self.there());
         let needed = self.quorum;
         if there >= needed {
-            return Vec::new();
+            return None;
         }
         let who: Vec<ReplicaId> = self.missing().map(|sighting| sighting.replica).collect();
         let are = format!("{there} of {n} replicas are there, and {needed} are needed");
@@ -151,7 +142,7 @@ impl Cluster<'_> {
         });
         let each: Vec<String> = each.collect();
         let because = vec![format!("missing: {}", list(&who)), each.join("; ")];
-        vec![Finding { code: Code::NoQuorum, severity, replica: None, text, because }]
+        Some(Finding { code: Code::NoQuorum, severity, replica: None, text, because })
     }
 
     /// Whether all who show themselves have just started: others may not have been heard yet.
@@ -162,11 +153,11 @@ impl Cluster<'_> {
 
     /// Enough replicas are there, and too many of them do not come back from something. A
     /// checkpoint that is cut on all replicas at once is a pause.
-    fn halted(&self) -> Vec<Finding> {
+    fn halted(&self) -> Option<Finding> {
         let (there, needed) = (self.there(), self.quorum);
         let stuck: Vec<ReplicaId> = self.stuck_ones().map(|(seen, _)| seen.replica).collect();
         if there < needed || there - stuck.len() >= needed {
-            return Vec::new();
+            return None;
         }
         let cut = self.stuck_ones().all(|(_, stuck)| stuck.is_pause());
         let (severity, text) = if cut {
@@ -178,7 +169,7 @@ impl Cluster<'_> {
         let because =
             self.stuck_ones().map(|(seen, stuck)| format!("replica {}: {stuck}", seen.replica));
         let because = vec![because.collect::<Vec<_>>().join("; ")];
-        vec![Finding { code: Code::Stalled, severity, replica: None, text, because }]
+        Some(Finding { code: Code::Stalled, severity, replica: None, text, because })
     }
 
     /// Those whose disks are full, if too few others are left.
@@ -191,28 +182,23 @@ impl Cluster<'_> {
 
     /// Enough replicas are there, and too many of them wait for room on their disks: from that
     /// follows all else that can be seen of agreement.
-    fn full(&self) -> Vec<Finding> {
+    fn full(&self) -> Option<Finding> {
         let full = self.full_ones();
         if full.is_empty() || self.there() < self.quorum {
-            return Vec::new();
+            return None;
         }
         let who: Vec<ReplicaId> = full.iter().map(|frame| frame.status.replica).collect();
         let (the, are) = if who.len() == 1 { ("the disk", "is") } else { ("the disks", "are") };
         let text = format!("nothing is executed: {the} of {} {are} full: make room", list(&who));
         let because = vec!["no replica votes before what it promised is durable".to_owned()];
-        vec![Finding {
-            code: Code::Stalled,
-            severity: Severity::Down,
-            replica: None,
-            text,
-            because,
-        }]
+        let severity = Severity::Down;
+        Some(Finding { code: Code::Stalled, severity, replica: None, text, because })
     }
 
     /// Nothing goes on where a replica that has executed most waits, too.
-    fn stalled(&self) -> Vec<Finding> {
+    fn stalled(&self) -> Option<Finding> {
         if !self.full_ones().is_empty() {
-            return Vec::new();
+            return None;
         }
         let held = |frame: &&Frame| {
             let waits = |holding: &RoleHolding| {
@@ -228,9 +214,7 @@ impl Cluster<'_> {
         };
         // What holds one that is behind is found elsewhere: the others may go on.
         let mut furthest = self.fresh.iter().copied().filter(|frame| self.behind(frame) == 0);
-        let Some(frame) = furthest.find(held) else {
-            return Vec::new();
-        };
+        let frame = furthest.find(held)?;
         let status = &frame.status;
         let (replica, slot) = (status.replica, status.executed);
         let because = self.reasons(frame);
@@ -242,7 +226,7 @@ impl Cluster<'_> {
         } else {
             (Severity::Down, format!("nothing is executed: the application waits at slot {slot}"))
         };
-        vec![Finding { code: Code::Stalled, severity, replica: Some(replica), text, because }]
+        Some(Finding { code: Code::Stalled, severity, replica: Some(replica), text, because })
     }
 
     /// Whether requests have been executed within the time for which others have waited too long.
@@ -270,13 +254,8 @@ impl Cluster<'_> {
                      votes nor answers"
                 }
             };
-            Finding {
-                code: Code::Stuck,
-                severity: Severity::Degraded,
-                replica: Some(sighting.replica),
-                text: absence(sighting),
-                because: vec![why.to_owned()],
-            }
+            let (replica, text) = (sighting.replica, absence(sighting));
+            Finding::degraded(Code::Stuck, replica, text, vec![why.to_owned()])
         };
         self.stuck_ones().map(finding).collect()
     }
@@ -290,13 +269,8 @@ impl Cluster<'_> {
                 Some(_) => "and has started again",
                 None => "and is not back",
             };
-            Some(Finding {
-                code: Code::Panicked,
-                severity: Severity::Degraded,
-                replica: Some(replica),
-                text: format!("replica {replica} panicked {ago_s} s ago, {since}"),
-                because: vec![words.clone()],
-            })
+            let text = format!("replica {replica} panicked {ago_s} s ago, {since}");
+            Some(Finding::degraded(Code::Panicked, replica, text, vec![words.clone()]))
         };
         self.replicas.iter().filter_map(finding).collect()
     }
@@ -305,12 +279,9 @@ impl Cluster<'_> {
         if self.there() < self.quorum {
             return Vec::new();
         }
-        let finding = |sighting: &Sighting| Finding {
-            code: Code::Away,
-            severity: Severity::Degraded,
-            replica: Some(sighting.replica),
-            text: absence(sighting),
-            because: sighting.last_words.reason().into_iter().collect(),
+        let finding = |sighting: &Sighting| {
+            let because = sighting.last_words.reason().into_iter().collect();
+            Finding::degraded(Code::Away, sighting.replica, absence(sighting), because)
         };
         self.missing().map(finding).collect()
     }
@@ -323,18 +294,10 @@ impl Cluster<'_> {
         });
         let finding = |sighting: &Sighting| {
             let replica = sighting.replica;
-            Finding {
-                code: Code::Unseen,
-                severity: Severity::Degraded,
-                replica: Some(replica),
-                text: format!("replica {replica} is heard by others and shows nothing of itself"),
-                because: sighting
-                    .silence
-                    .iter()
-                    .cloned()
-                    .chain(sighting.last_words.reason())
-                    .collect(),
-            }
+            let text =
+                format!("replica {replica} sends to others, but reports nothing about itself");
+            let because = sighting.silence.clone().into_iter().chain(sighting.last_words.reason());
+            Finding::degraded(Code::Unseen, replica, text, because.collect())
         };
         heard.map(finding).collect()
     }

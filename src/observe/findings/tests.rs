@@ -88,7 +88,7 @@ fn a_leader_that_too_few_hear_or_that_hears_too_few_is_none() {
 
         assert_eq!(verdict, Verdict::Down, "{findings:#?}");
         assert!(findings[0].text.contains("only 1 of 3 replicas take part"), "{findings:#?}");
-        assert!(findings[0].because[0].contains("does not hear replica"), "{findings:#?}");
+        assert!(findings[0].because[0].contains("receives nothing from replica"), "{findings:#?}");
     }
 }
 

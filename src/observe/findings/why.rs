@@ -119,7 +119,7 @@ impl Cluster<'_> {
                 let why = there.and_then(fault).map_or(String::new(), |why| format!(" ({why})"));
                 format!(": the link from there is down{why}")
             });
-            format!("replica {by} does not hear replica {from}{}", down.unwrap_or_default())
+            format!("replica {by} receives nothing from replica {from}{}", down.unwrap_or_default())
         })
     }
 }

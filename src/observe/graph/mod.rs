@@ -72,7 +72,8 @@ pub enum EdgeKind {
     Forward,
     /// A kind of message, over the links.
     Link,
-    /// A stream inside the replica that runs against the grain: no progress is tracked along it.
+    /// A stream inside the replica that leads back to an earlier operator: no progress is tracked
+    /// along it.
     Back,
 }
 

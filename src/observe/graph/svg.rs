@@ -50,7 +50,7 @@ svg { background: #0d1117 }
 const LEGEND: [(EdgeKind, &str); 3] = [
     (EdgeKind::Forward, "inside the replica"),
     (EdgeKind::Link, "over links"),
-    (EdgeKind::Back, "inside, against the grain"),
+    (EdgeKind::Back, "inside, feedback"),
 ];
 /// Pixels the legend takes below the graph, and at least from left to right.
 const LEGEND_SIZE: (f64, f64) = (34.0, 610.0);

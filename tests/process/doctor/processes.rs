@@ -113,7 +113,8 @@ fn of_two_replicas_left_the_one_whose_votes_are_lost_is_named_with_its_link() {
     set_links(&nodes, Condition::Cut, |from, to| (from, to) == (1, 0));
 
     under_load(&nodes, 0, 10, || {
-        let deaf = "replica 0 does not hear replica 1: the link from there is down (last fault: ";
+        let deaf =
+            "replica 0 receives nothing from replica 1: the link from there is down (last fault: ";
         let said = doctor.until(4, &[deaf]);
         assert!(said.contains("replica 2 does not take part"), "{said}");
     });
@@ -125,12 +126,13 @@ fn a_replica_that_hears_nobody_is_told_from_one_that_nobody_hears() {
 
     under_load(&nodes, 0, 10, || {
         set_links(&nodes, Condition::Cut, |_, to| to == 2);
-        let deaf = "replica 2 does not hear replica 0: the link from there is down";
+        let deaf = "replica 2 receives nothing from replica 0: the link from there is down";
         doctor.until(5, &["replica 2 is cut off, and ", "behind: it hears 0 of the 2 other", deaf]);
 
         set_links(&nodes, Condition::Sound, |_, to| to == 2);
         set_links(&nodes, Condition::Cut, |from, _| from == 2);
-        let words = ["replica 2 is ", "slots behind, and has not moved for ", "they do not hear"];
+        let words =
+            ["replica 2 is ", "slots behind, and has not moved for ", "they do not receive"];
         let said = doctor.until(5, &words);
         assert!(said.contains("catch_up waits for decided slots of replicas 0 and 1"), "{said}");
     });

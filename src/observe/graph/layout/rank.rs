@@ -4,8 +4,8 @@ use crate::observe::graph::EdgeKind;
 
 /// The rank of each of `count` operators: the length of the longest path to it.
 ///
-/// Streams inside the replica come first; then links take part as far as they make no circle. Back
-/// edges have no say: they are what runs against the grain.
+/// Streams inside the replica come first; then links take part as far as they make no cycle. Back
+/// edges do not count.
 pub(super) fn ranks(count: usize, edges: &[(usize, usize, EdgeKind)]) -> Vec<usize> {
     let mut arcs: Vec<(usize, usize)> = Vec::new();
     for kind in [EdgeKind::Forward, EdgeKind::Link] {

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
-use super::frame::{HEAD, Place};
-use super::segment::{Broken, Header};
+use super::frame::Place;
+use super::segment::{Broken, Header, read_headed};
 use super::{Disk, Identity, disk_error, encode, names};
 use crate::model::checkpoint::{Checkpoint, Digest, Source};
 use crate::model::error::Error;
@@ -83,29 +83,18 @@ pub(super) fn read(
     }
     let expected = format!("a state whose digest is {digest}");
     let found = format!("{} bytes whose digest is {found}", checkpoint.bytes.length());
-    Ok(Err(Broken { offset: start, expected, found }))
+    Ok(Err(Broken::new(start, expected, found)))
 }
 
 /// Where the state begins, and the digest that it should have.
 fn read_head(bytes: &[u8], owner: Identity, slot: Slot) -> Result<(u64, Digest), Broken> {
-    let broken = |expected: &str, found| Broken { offset: 0, expected: expected.to_owned(), found };
-    let head = Place::of_header(slot.0)
-        .read(bytes, 0)
-        .map_err(|unsound| broken("a header whose checksum fits", unsound.to_string()))?;
-    let (header, named, digest) = postcard::from_bytes::<(Header, Slot, Digest)>(head.payload)
-        .map_err(|_| {
-            broken("the header of a checkpoint", "sound bytes of another kind".to_owned())
-        })?;
-    if let Some([expected, found]) = header.mismatch(owner) {
-        return Err(broken(&expected, found));
-    }
+    let what = "the header of a checkpoint";
+    let ((named, digest), length) = read_headed::<(Slot, Digest)>(bytes, 0, slot.0, owner, what)?;
     if named != slot {
-        return Err(broken(
-            &format!("a checkpoint before slot {slot}"),
-            format!("one before {named}"),
-        ));
+        let expected = format!("a checkpoint before slot {slot}");
+        return Err(Broken::new(0, expected, format!("one before {named}")));
     }
-    Ok(((HEAD + head.payload.len()) as u64, digest))
+    Ok((length as u64, digest))
 }
 
 /// The checkpoints found on a disk.

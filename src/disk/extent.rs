@@ -9,13 +9,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::frame::Place;
-use super::segment::{Broken, Header};
+use super::segment::{Broken, Header, read_headed};
 use super::{Disk, Identity, encode};
 use crate::model::error::is_full;
 
 /// The name of the file.
 pub(super) const FILE: &str = "extent";
 
+/// The number that notes bear in place of that of a segment: none has this one.
+const NUMBER: u64 = u64::MAX;
 /// Bytes from one note to the next: a disk writes so many at once or not at all.
 const APART: usize = 512;
 
@@ -54,7 +56,7 @@ impl Extent {
     fn note(self, owner: Identity) -> (u64, Vec<u8>) {
         let offset = (self.count % 2) * APART as u64;
         let mut bytes = Vec::new();
-        place().write(&mut bytes, offset, 0, &encode(&(Header::of(owner), self)));
+        Place::of_header(NUMBER).write(&mut bytes, offset, 0, &encode(&(Header::of(owner), self)));
         (offset, bytes)
     }
 
@@ -89,28 +91,13 @@ impl Extent {
 
     /// The later one of the notes in a file that can be read.
     pub fn read(bytes: &[u8], owner: Identity) -> Result<Self, Broken> {
-        let broken = |expected: &str, found: String| Broken {
-            offset: 0,
-            expected: expected.to_owned(),
-            found,
-        };
         if bytes.len() != 2 * APART {
-            return Err(broken(
-                &format!("{} bytes", 2 * APART),
-                format!("a file of {} bytes", bytes.len()),
-            ));
+            let found = format!("a file of {} bytes", bytes.len());
+            return Err(Broken::new(0, format!("{} bytes", 2 * APART), found));
         }
         let note = |at: usize| {
-            let frame = place().read(bytes, at * APART);
-            let frame = frame.map_err(|unsound| {
-                broken("a note of how far the journal reaches", unsound.to_string())
-            })?;
-            let (header, note) = postcard::from_bytes::<(Header, Self)>(frame.payload)
-                .map_err(|_| broken("such a note", "sound bytes of another kind".to_owned()))?;
-            match header.mismatch(owner) {
-                Some([expected, found]) => Err(broken(&expected, found)),
-                None => Ok(note),
-            }
+            let what = "a note of how far the journal reaches";
+            read_headed::<Self>(bytes, at * APART, NUMBER, owner, what).map(|(note, _)| note)
         };
         match (note(0), note(1)) {
             (Ok(one), Ok(other)) => Ok(if one.count < other.count { other } else { one }),
@@ -118,11 +105,6 @@ impl Extent {
             (Err(broken), Err(_)) => Err(broken),
         }
     }
-}
-
-/// A note says itself whose it is, and bears a number that no segment has.
-fn place() -> Place {
-    Place::of_header(u64::MAX)
 }
 
 #[cfg(test)]

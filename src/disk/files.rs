@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::lock::create;
 use super::{Disk, LockFile};
 use crate::model::checkpoint::Source;
 use crate::model::error::Error;
@@ -156,7 +157,7 @@ impl Disk for Files {
     }
 
     fn append(&mut self, file: &str, bytes: &[u8]) -> io::Result<()> {
-        let grown = self.grown(file, &create())?;
+        let grown = self.grown(file, &create(MODE))?;
         let mut rest = bytes;
         while !rest.is_empty() {
             let written = match grown.file.write_at(rest, grown.end) {
@@ -253,13 +254,6 @@ impl Source for Opened {
     fn keep(self: Arc<Self>) -> io::Result<Arc<dyn Source>> {
         Ok(self)
     }
-}
-
-/// How a file is opened that may not be there yet.
-fn create() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(MODE);
-    options
 }
 
 fn in_words(process: &str) -> String {

@@ -82,7 +82,7 @@ pub fn records<R: Serialize + DeserializeOwned>(
     kind: impl Fn(&R) -> RecordKind,
     each: &mut dyn FnMut(RecordLine) -> Result<(), Error>,
 ) -> Result<Verified, Error> {
-    let names = disk.list().map_err(Error::file("read", Path::new("the directory")))?;
+    let names = list(disk)?;
     let Some(owner) = owner_of(disk, &names)? else {
         return Err(Error::Integrity(no_journal(&names)));
     };
@@ -105,8 +105,8 @@ pub fn records<R: Serialize + DeserializeOwned>(
 fn no_journal(names: &[String]) -> String {
     match names::segments(names).last() {
         Some(newest) => {
-            let (expected, found) = ("a header".to_owned(), "none, in no segment".to_owned());
-            damage(&names::segment(*newest), &Broken { offset: 0, expected, found })
+            let nothing = Broken::new(0, "a header", "none, in no segment");
+            damage(&names::segment(*newest), &nothing)
         }
         None => format!("there is no journal beside {}", past(names).unwrap_or_default()),
     }
@@ -117,7 +117,7 @@ fn no_journal(names: &[String]) -> String {
 /// # Errors
 /// What the disk says.
 pub fn is_anybodys(disk: &dyn Disk) -> Result<bool, Error> {
-    let names = disk.list().map_err(Error::file("read", Path::new("the directory")))?;
+    let names = list(disk)?;
     Ok(past(&names).is_some())
 }
 
@@ -131,7 +131,7 @@ fn past(names: &[String]) -> Option<String> {
 /// # Errors
 /// What the disk says.
 pub fn owner(disk: &dyn Disk) -> Result<Option<Identity>, Error> {
-    let names = disk.list().map_err(Error::file("read", Path::new("the directory")))?;
+    let names = list(disk)?;
     owner_of(disk, &names)
 }
 
@@ -156,11 +156,9 @@ fn segments<R: DeserializeOwned>(
     let mut all: Vec<Seen> = Vec::new();
     for number in names::segments(names).into_iter().rev() {
         let follows = all.last().map(|later| later.follows);
+        let durable = extent.map_or(0, |extent| extent.length_of(number));
         let end = match follows {
-            None => {
-                let durable = extent.map_or(0, |extent| extent.length_of(number));
-                Ending::Open { durable }
-            }
+            None => Ending::Open { durable },
             Some(Some(follows)) if follows.segment == number => Ending::At(follows.length),
             Some(_) => continue,
         };
@@ -178,13 +176,13 @@ fn segments<R: DeserializeOwned>(
 fn judge<R: Serialize + DeserializeOwned>(disk: &dyn Disk, owner: Identity) -> Result<(), Error> {
     let mut tries = 0;
     loop {
-        let names = disk.list().map_err(Error::file("read", Path::new("the directory")))?;
+        let names = list(disk)?;
         match recovery::read::<R>(disk, owner, &names) {
             Ok(_) => return Ok(()),
             // A replica that runs may have removed a file, or written one, since they were listed.
             Err(_) if tries < Look::READS_MAX => tries += 1,
             Err(Error::Damaged { file, offset, expected, found, .. }) => {
-                let broken = Broken { offset, expected, found };
+                let broken = Broken::new(offset, expected, found);
                 return Err(Error::Integrity(damage(&file, &broken)));
             }
             Err(error) => return Err(error),
@@ -197,7 +195,7 @@ fn judge<R: Serialize + DeserializeOwned>(disk: &dyn Disk, owner: Identity) -> R
 /// # Errors
 /// What the disk says.
 pub fn checkpoints(disk: &dyn Disk) -> Result<Vec<CheckpointLine>, Error> {
-    let names = disk.list().map_err(Error::file("read", Path::new("the directory")))?;
+    let names = list(disk)?;
     let journal = owner_of(disk, &names)?;
     let mut lines = Vec::new();
     for slot in names::checkpoints(&names) {
@@ -248,18 +246,18 @@ impl Look {
         kind: &impl Fn(&R) -> RecordKind,
     ) -> Result<Option<Seen>, Error> {
         let file = names::segment(self.number);
+        let grows = matches!(self.end, Ending::Open { .. });
         let mut before = Vec::new();
-        for _ in 1..Self::READS_MAX {
+        let mut reads = 0;
+        loop {
             let Some(bytes) = read(disk, &file)? else { return Ok(None) };
             let seen = self.walk(&bytes, owner, kind);
-            let grows = matches!(self.end, Ending::Open { .. });
-            if seen.broken.is_none() || !grows || bytes == before {
+            reads += 1;
+            if seen.broken.is_none() || !grows || bytes == before || reads == Self::READS_MAX {
                 return Ok(Some(seen));
             }
             before = bytes;
         }
-        let Some(bytes) = read(disk, &file)? else { return Ok(None) };
-        Ok(Some(self.walk(&bytes, owner, kind)))
     }
 
     fn walk<R: DeserializeOwned>(
@@ -299,6 +297,10 @@ impl Look {
         }
         seen
     }
+}
+
+fn list(disk: &dyn Disk) -> Result<Vec<String>, Error> {
+    disk.list().map_err(Error::file("read", Path::new("the directory")))
 }
 
 /// The bytes of a file, unless it has been removed meanwhile.

@@ -19,9 +19,7 @@ impl LockFile {
     /// # Errors
     /// What the system says.
     pub fn take(path: &Path, mode: u32) -> io::Result<Result<Self, String>> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(mode);
-        let mut file = options.open(path)?;
+        let mut file = create(mode).open(path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return number(&mut file).map(Err),
@@ -57,6 +55,13 @@ impl Drop for LockFile {
         // lock, too.
         let _ = self.0.set_len(0).and_then(|()| self.0.unlock());
     }
+}
+
+/// How a file is opened that may not be there yet.
+pub(super) fn create(mode: u32) -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(mode);
+    options
 }
 
 fn number(file: &mut File) -> io::Result<String> {

@@ -7,7 +7,7 @@ use super::checkpoints::{self, Checkpoints};
 use super::extent::{self, Extent};
 use super::frame::Place;
 use super::segment::{Broken, Header};
-use super::store::{Past, Store};
+use super::store::Store;
 use super::whole::{self, JournalContents};
 use super::{Disk, Identity, disk_error, encode, names};
 use crate::model::checkpoint::Checkpoint;
@@ -94,26 +94,13 @@ impl Store {
         let DiskContents { journal, checkpoints, slots, decided } =
             read(disk.as_ref(), owner, &names)?;
         let Checkpoints { newest: checkpoint, sound, unsound, .. } = checkpoints;
-        let JournalContents { extent, incarnation, newest, forgotten, follows, .. } = journal;
         // From here on the disk is changed.
         for name in names.iter().filter(|name| names::is_unfinished(name)).chain(&unsound) {
             disk.remove(name).map_err(|e| disk_error(owner, "remove", name, e))?;
         }
-        let past = Past {
-            extent,
-            incarnation,
-            newest: newest.as_ref().map(|record| encode(&whole::newest(record))),
-            segment: journal.last + 1,
-            follows,
-            old: journal.segments,
-            stale: journal.stale,
-            checkpoints: sound,
-            saved: checkpoint.clone(),
-            forgotten,
-            decided: journal.decided,
-        };
-        let mut store = Self::assemble(disk, owner, past);
+        let mut store = Self::assemble(disk, owner, &journal, sound, checkpoint.clone());
         journal.unsynced.iter().for_each(|(slot, entry)| store.push_slot(*slot, entry));
+        let JournalContents { incarnation, newest, .. } = journal;
         Ok((store, Recovered { incarnation, checkpoint, newest, slots, decided }))
     }
 }
@@ -167,8 +154,7 @@ fn make_file(disk: &mut dyn Disk, owner: Identity, file: &str, bytes: &[u8]) -> 
 
 fn missing_checkpoint(owner: Identity, forgotten: Slot, found: Checkpoints) -> Error {
     let expected = format!("a sound checkpoint of all slots below {forgotten}");
-    let nothing =
-        Broken { offset: 0, expected: expected.clone(), found: "no such file".to_owned() };
+    let nothing = Broken::new(0, &*expected, "no such file");
     let (file, broken) = found.wrong.unwrap_or_else(|| (names::checkpoint(forgotten), nothing));
     damaged(owner, file, Broken { expected, ..broken })
 }

@@ -67,24 +67,46 @@ impl Header {
         let header: Self = postcard::from_bytes(payload).ok()?;
         let Self { cluster, replica, protocol, .. } = header;
         let owner = Identity { cluster, replica, protocol };
-        header.mismatch(owner).is_none().then_some(owner)
+        header.check(owner).ok().map(|()| owner)
     }
 
-    /// What it should have said and what it says, if this version cannot read the file or `owner`
-    /// should not.
-    pub(super) fn mismatch(&self, owner: Identity) -> Option<[String; 2]> {
+    /// Whether this version can read the file, and `owner` may.
+    pub(super) fn check(&self, owner: Identity) -> Result<(), Broken> {
         if self.magic != Self::MAGIC || !(OLDEST..=VERSION).contains(&self.version) {
-            return Some([format!("format {VERSION}"), format!("format {}", self.version)]);
+            let (expected, found) =
+                (format!("format {VERSION}"), format!("format {}", self.version));
+            return Err(Broken::new(0, expected, found));
         }
         let Self { cluster, replica, protocol, .. } = *self;
         if (cluster, replica) != (owner.cluster, owner.replica) {
             let whose =
                 |cluster, replica| format!("a file of replica {replica} of cluster {cluster:016x}");
-            return Some([whose(owner.cluster, owner.replica), whose(cluster, replica)]);
+            let expected = whose(owner.cluster, owner.replica);
+            return Err(Broken::new(0, expected, whose(cluster, replica)));
         }
-        let spoken = |protocol| format!("a file of the protocol {protocol}");
-        (protocol != owner.protocol).then(|| [spoken(owner.protocol), spoken(protocol)])
+        if protocol != owner.protocol {
+            let spoken = |protocol| format!("a file of the protocol {protocol}");
+            return Err(Broken::new(0, spoken(owner.protocol), spoken(protocol)));
+        }
+        Ok(())
     }
+}
+
+/// Reads the record at `offset` of the file with this number: the header, which must be of a file
+/// of `owner`, and a value after it. Says how long the record is, too. `what` names the record.
+pub(super) fn read_headed<T: DeserializeOwned>(
+    bytes: &[u8],
+    offset: usize,
+    file: u64,
+    owner: Identity,
+    what: &str,
+) -> Result<(T, usize), Broken> {
+    let record = Place::of_header(file).read(bytes, offset);
+    let payload = record.map_err(|unsound| Broken::new(0, what, unsound.to_string()))?.payload;
+    let (header, value) = postcard::from_bytes::<(Header, T)>(payload)
+        .map_err(|_| Broken::new(0, what, "sound bytes of another kind"))?;
+    header.check(owner)?;
+    Ok((value, HEAD + payload.len()))
 }
 
 /// A record of the journal.
@@ -121,6 +143,12 @@ pub(super) struct Broken {
     pub offset: u64,
     pub expected: String,
     pub found: String,
+}
+
+impl Broken {
+    pub fn new(offset: u64, expected: impl Into<String>, found: impl Into<String>) -> Self {
+        Self { offset, expected: expected.into(), found: found.into() }
+    }
 }
 
 /// A segment to be read, record after record.
@@ -197,7 +225,7 @@ impl<'a> Segment<'a> {
             }
             _ => "a record whose checksum fits".to_owned(),
         };
-        Err(Broken { offset: offset as u64, expected, found: unsound.to_string() })
+        Err(Broken::new(offset as u64, expected, unsound.to_string()))
     }
 
     /// Hands the records after the header to `each`, with where they stand. Says how many bytes are
@@ -213,18 +241,15 @@ impl<'a> Segment<'a> {
         mut each: impl FnMut(Entry<R>, At),
     ) -> Result<u64, Broken> {
         while let Found::Record(Frame { payload, durable }) = self.look(offset)? {
-            let unread = |expected: &str| Broken {
-                offset: offset as u64,
-                expected: expected.to_owned(),
-                found: format!("{} sound bytes of another kind", payload.len()),
+            let unread = |expected| {
+                let found = format!("{} sound bytes of another kind", payload.len());
+                Broken::new(offset as u64, expected, found)
             };
             let size = HEAD + payload.len();
             if offset == 0 {
                 let header: Header = postcard::from_bytes(payload)
                     .map_err(|_| unread("the header of a journal segment"))?;
-                if let Some([expected, found]) = header.mismatch(self.place.owner) {
-                    return Err(Broken { offset: 0, expected, found });
-                }
+                header.check(self.place.owner)?;
             } else {
                 let entry = postcard::from_bytes(payload)
                     .map_err(|_| unread("a record this version understands"))?;

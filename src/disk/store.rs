@@ -18,6 +18,7 @@ use super::extent::{self, Extent};
 use super::frame::{HEAD, Place};
 use super::meter::DiskMeter;
 use super::segment::{Entry, Follows, Header};
+use super::whole::JournalContents;
 use super::{Disk, Durable, Identity, disk_error, encode, names};
 use crate::model::checkpoint::Checkpoint;
 use crate::model::error::{Error, is_full};
@@ -75,26 +76,6 @@ pub struct Store {
     meter: Arc<DiskMeter>,
 }
 
-/// The contents of a disk when a store is assembled on it.
-pub(super) struct Past {
-    pub extent: Extent,
-    /// How often the replica has started, this time included.
-    pub incarnation: u64,
-    /// The newest record of the kind of which one counts, as an entry.
-    pub newest: Option<Vec<u8>>,
-    /// The number of the segment to be begun, and what it goes on from.
-    pub segment: u64,
-    pub follows: Option<Follows>,
-    /// The segments that count, and those that do not.
-    pub old: BTreeMap<u64, Slot>,
-    pub stale: Vec<u64>,
-    /// Oldest first.
-    pub checkpoints: VecDeque<Slot>,
-    pub saved: Option<Checkpoint>,
-    pub forgotten: Slot,
-    pub decided: Option<(Slot, Slot)>,
-}
-
 /// A change of a file that waits for the disk to have room.
 enum Step {
     /// Bytes that belong at `base` of a file, its present end.
@@ -115,33 +96,39 @@ const PIECE_BYTES: usize = 1 << 20;
 
 impl Store {
     /// A store on a disk that has been read, at the beginning of a new segment.
-    pub(super) fn assemble(disk: Box<dyn Disk>, owner: Identity, past: Past) -> Self {
+    pub(super) fn assemble<R: Serialize>(
+        disk: Box<dyn Disk>,
+        owner: Identity,
+        journal: &JournalContents<R>,
+        checkpoints: VecDeque<Slot>,
+        saved: Option<Checkpoint>,
+    ) -> Self {
         let mut store = Self {
             disk,
             owner,
-            incarnation: past.incarnation,
-            segment: past.segment,
+            incarnation: journal.incarnation,
+            segment: journal.last + 1,
             length: 0,
             durable: 0,
             prepared: 0,
             pending: VecDeque::new(),
-            newest: past.newest,
-            old: past.old,
-            follows: past.follows,
-            stale: past.stale,
+            newest: journal.newest.as_ref().map(|record| encode(&Entry::Newest(record))),
+            old: journal.segments.clone(),
+            follows: journal.follows,
+            stale: journal.stale.clone(),
             reach: Slot(0),
             dirty: Vec::new(),
             names_changed: false,
-            checkpoints: past.checkpoints,
-            saved: past.saved,
+            checkpoints,
+            saved,
             saving: VecDeque::new(),
             piece_bytes: PIECE_BYTES,
             starved: false,
-            forgotten: past.forgotten,
+            forgotten: journal.forgotten,
             forgot: (0, 0),
-            decided: past.decided,
+            decided: journal.decided,
             decided_is_written: false,
-            extent: past.extent,
+            extent: journal.extent,
             meter: Arc::default(),
         };
         store.begin_segment();

@@ -90,13 +90,12 @@ pub(super) fn read<R: Serialize + DeserializeOwned>(
         next = part.follows;
         parts.push(part);
     }
-    let newest = parts.first().map(|part| part.number);
-    if newest.is_none_or(|newest| newest < extent.segment) {
+    if parts.first().is_none_or(|newest| newest.number < extent.segment) {
         return Err(missing_segment(owner, extent.segment));
     }
     parts.reverse();
-    let journal =
-        JournalContents::of(extent, parts, stale, present.last().copied().unwrap_or_default());
+    let last = present.last().copied().unwrap_or_default();
+    let journal = JournalContents::of(extent, parts, stale, last);
     journal.check_beginning(owner, next)?;
     Ok(journal)
 }
@@ -106,9 +105,8 @@ fn read_extent(disk: &dyn Disk, owner: Identity, names: &[String]) -> Result<Ext
         let Some(taken) = names::taken(names) else {
             return Err(Error::Empty { replica: owner.replica });
         };
-        let expected = "how far the journal reaches".to_owned();
         let found = format!("no such file beside {taken}");
-        let broken = Broken { offset: 0, expected, found };
+        let broken = Broken::new(0, "how far the journal reaches", found);
         return Err(damaged(owner, extent::FILE.to_owned(), broken));
     }
     let bytes = disk.read(extent::FILE).map_err(|e| disk_error(owner, "read", extent::FILE, e))?;
@@ -116,14 +114,14 @@ fn read_extent(disk: &dyn Disk, owner: Identity, names: &[String]) -> Result<Ext
 }
 
 fn missing_segment(owner: Identity, number: u64) -> Error {
-    let expected = "a segment of the journal that was on the disk".to_owned();
-    let broken = Broken { offset: 0, expected, found: "no such file".to_owned() };
+    let expected = "a segment of the journal that was on the disk";
+    let broken = Broken::new(0, expected, "no such file");
     damaged(owner, names::segment(number), broken)
 }
 
 fn lost_beginning(owner: Identity, number: u64) -> Error {
-    let expected = "the beginning of a segment of the journal that was on the disk".to_owned();
-    let broken = Broken { offset: 0, expected, found: "bytes that are no record".to_owned() };
+    let expected = "the beginning of a segment of the journal that was on the disk";
+    let broken = Broken::new(0, expected, "bytes that are no record");
     damaged(owner, names::segment(number), broken)
 }
 
@@ -139,17 +137,11 @@ pub(super) fn check_decided<R>(
     let known: BTreeSet<Slot> = slots.iter().map(|(slot, _)| *slot).collect();
     match (covered.0..decided.0).map(Slot).find(|slot| !known.contains(slot)) {
         None => Ok(()),
-        Some(slot) => Err(Broken {
-            offset: 0,
-            expected: format!("a record of slot {slot}, which is known to be decided"),
-            found: "none in the whole journal".to_owned(),
-        }),
+        Some(slot) => {
+            let expected = format!("a record of slot {slot}, which is known to be decided");
+            Err(Broken::new(0, expected, "none in the whole journal"))
+        }
     }
-}
-
-/// The protocol's newest record as an entry.
-pub(super) fn newest<R>(record: &R) -> Entry<&R> {
-    Entry::Newest(record)
 }
 
 impl<R: Serialize + DeserializeOwned> Part<R> {
@@ -284,6 +276,6 @@ impl<R: Serialize + DeserializeOwned> JournalContents<R> {
         }
         let expected = format!("a journal of {} starts", self.extent.incarnation);
         let found = format!("one of {}", self.incarnation - 1);
-        Err(damaged(owner, names::segment(self.last), Broken { offset: 0, expected, found }))
+        Err(damaged(owner, names::segment(self.last), Broken::new(0, expected, found)))
     }
 }

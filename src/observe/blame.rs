@@ -38,16 +38,14 @@ pub fn awaited(wait: &Wait) -> String {
         Wait::Nothing => "nothing".to_owned(),
         Wait::Role(role) => role.clone(),
         Wait::Proposal(who) => format!("the proposal of replica {who}"),
-        Wait::Word { what, of } | Wait::ToLead { what, of } => format!("the {}", whose(what, of)),
+        Wait::Word { what, of } | Wait::ToLead { what, of } => {
+            let plural = if of.len() == 1 { "" } else { "s" };
+            format!("the {what}{plural} of {}", replicas(of))
+        }
         Wait::Slots(of) => format!("decided slots of {}", replicas(of)),
         Wait::Saving => "its disk to save a checkpoint".to_owned(),
         Wait::Other(what) => what.to_string(),
     }
-}
-
-fn whose(thing: &str, of: &[ReplicaId]) -> String {
-    let plural = if of.len() == 1 { "" } else { "s" };
-    format!("{thing}{plural} of {}", replicas(of))
 }
 
 /// `replica 2`, or `replicas 1 and 2`.

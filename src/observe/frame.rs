@@ -292,7 +292,7 @@ pub struct Blame {
 }
 
 /// What a replica saw of a slot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SlotLife {
     /// The slot.
     pub slot: Slot,

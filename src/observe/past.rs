@@ -199,35 +199,28 @@ impl Memory {
 
     /// Notes that the proposal of `from` for a slot has left, or arrived.
     pub fn propose(&mut self, from: ReplicaId, slot: Slot, view: View, now: u64) {
-        if let Some(life) = self.life(slot) {
-            life.begin(view);
-            if view == life.view {
-                life.proposer.get_or_insert(from);
-                life.proposed_at.get_or_insert(now);
-            }
+        if let Some(life) = self.life_in(slot, view) {
+            life.proposer.get_or_insert(from);
+            life.proposed_at.get_or_insert(now);
         }
     }
 
     /// Notes that this replica's vote for a slot has left.
     pub fn vote(&mut self, slot: Slot, view: View, now: u64) {
-        if let Some(life) = self.life(slot) {
-            life.begin(view);
-            if view == life.view {
-                life.voted_at.get_or_insert(now);
-            }
+        if let Some(life) = self.life_in(slot, view) {
+            life.voted_at.get_or_insert(now);
         }
     }
 
     /// Notes that a vote for a slot has arrived.
     pub fn hear_vote(&mut self, from: ReplicaId, slot: Slot, view: View, now: u64) {
         let quorum = self.quorum;
-        if let Some(life) = self.life(slot) {
-            life.begin(view);
-            if view == life.view && life.votes.iter().all(|(voter, _)| *voter != from) {
-                life.votes.push((from, now));
-                if life.votes.len() == quorum {
-                    life.decided_at = Some(now);
-                }
+        if let Some(life) = self.life_in(slot, view)
+            && life.votes.iter().all(|(voter, _)| *voter != from)
+        {
+            life.votes.push((from, now));
+            if life.votes.len() == quorum {
+                life.decided_at = Some(now);
             }
         }
     }
@@ -278,6 +271,13 @@ impl Memory {
         (at < self.slots.len()).then_some(at)
     }
 
+    /// The life of a slot in a view; nothing if it has gone on in a later one.
+    fn life_in(&mut self, slot: Slot, view: View) -> Option<&mut SlotLife> {
+        let life = self.life(slot)?;
+        life.begin(view);
+        (life.view == view).then_some(life)
+    }
+
     /// The life of a slot, which begins now if it has not; nothing for one that is too old.
     fn life(&mut self, slot: Slot) -> Option<&mut SlotLife> {
         let next = self.slots.back().map_or(slot, |last| last.seen.slot.next());
@@ -292,8 +292,10 @@ impl Memory {
                 self.bytes -= gone.requests.as_ref().map_or(0, Requests::bytes);
             }
             // The room for votes is used again.
-            let votes = room.map_or_else(Vec::new, |gone| gone.seen.votes);
-            self.slots.push_back(Life { seen: SlotLife::begun(slot, votes), requests: None });
+            let mut votes = room.map_or_else(Vec::new, |gone| gone.seen.votes);
+            votes.clear();
+            let seen = SlotLife { slot, votes, ..SlotLife::default() };
+            self.slots.push_back(Life { seen, requests: None });
         }
         let at = self.index(slot)?;
         self.slots.get_mut(at).map(|life| &mut life.seen)
@@ -301,22 +303,6 @@ impl Memory {
 }
 
 impl SlotLife {
-    fn begun(slot: Slot, mut votes: Vec<(ReplicaId, u64)>) -> Self {
-        votes.clear();
-        Self {
-            slot,
-            view: View::default(),
-            batch: None,
-            packed_at: None,
-            proposer: None,
-            proposed_at: None,
-            voted_at: None,
-            votes,
-            decided_at: None,
-            executed_at: None,
-        }
-    }
-
     /// In a later view a slot that is not executed is proposed and voted for anew.
     fn begin(&mut self, view: View) {
         if view > self.view && self.executed_at.is_none() {

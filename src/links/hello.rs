@@ -1,6 +1,6 @@
 //! The handshake: who speaks, to whom, and under which settings.
 //!
-//! The end that dials says [`Hello`]; the other answers [`HelloReply`]. A replica is let in only
+//! The end that dials sends [`Hello`]; the other answers [`HelloReply`]. A replica is let in only
 //! with the same cluster, replicated settings, protocol and version; a client may come from
 //! anywhere that has a valid certificate, or reaches a plain port.
 
@@ -66,7 +66,7 @@ pub struct Hello {
 }
 
 impl Hello {
-    /// What replica `from` says to replica `to`.
+    /// What replica `from` sends to replica `to`.
     #[must_use]
     pub fn of_replica(from: ReplicaId, to: ReplicaId, common: &Common) -> Self {
         let (from, cluster) = (Peer::Replica(from), Some(common.cluster));
@@ -74,7 +74,7 @@ impl Hello {
         Self { magic: MAGIC, version: VERSION, from, to, cluster, common }
     }
 
-    /// What a client says to a replica.
+    /// What a client sends to a replica.
     #[must_use]
     pub fn of_client(to: Option<ReplicaId>, cluster: Option<u64>) -> Self {
         let (from, common) = (Peer::Client, None);
@@ -92,11 +92,11 @@ impl Hello {
             return Some(other_version(self.version));
         }
         if let Some(to) = self.to.filter(|to| *to != me) {
-            return Some(format!("replica {to} was meant, and this is replica {me}"));
+            return Some(format!("this is replica {me}, but replica {to} was meant"));
         }
         if let Some(cluster) = self.cluster.filter(|cluster| *cluster != common.cluster) {
             let ours = common.cluster;
-            return Some(format!("cluster {cluster:016x} was meant, and this is {ours:016x}"));
+            return Some(format!("this is cluster {ours:016x}, but {cluster:016x} was meant"));
         }
         let Peer::Replica(from) = self.from else { return None };
         let Some(theirs) = &self.common else {
@@ -107,7 +107,7 @@ impl Hello {
         }
         if theirs.protocol != common.protocol {
             let (theirs, ours) = (&theirs.protocol, &common.protocol);
-            return Some(format!("replica {from} speaks {theirs}, and this one {ours}"));
+            return Some(format!("replica {from} speaks {theirs}, but this one {ours}"));
         }
         let differ = differences(&theirs.settings.binding, &common.settings.binding, from, me);
         (!differ.is_empty()).then(|| format!("cluster.toml must be the same: {differ}"))
@@ -140,7 +140,7 @@ impl Hello {
 const NO_LINK: &str = "this is a port for replicas and native clients of taraflow";
 
 fn other_version(theirs: u32) -> String {
-    format!("link version {theirs}, and this replica speaks {VERSION}: use the same release")
+    format!("the other end speaks link version {theirs}, this one {VERSION}: use the same release")
 }
 
 /// What differs between the settings of replica `from` and those of replica `me`.

@@ -61,7 +61,7 @@ pub enum Fault {
         /// The one due.
         expected: u64,
     },
-    /// A whole frame that says nothing this version understands, or nothing that can be true.
+    /// A whole frame whose contents this version does not understand, or that cannot be true.
     #[error("a frame that cannot be understood")]
     Unreadable,
     /// The peer does not want this connection, or we do not.
@@ -74,7 +74,7 @@ pub enum Fault {
     #[error("the handshake or a frame took too long")]
     Slow,
     /// The peer has taken nothing of what waits for it, or not answered the handshake.
-    #[error("no byte was taken for {} s", waited_ms / 1_000)]
+    #[error("the peer has taken no byte for {} s", waited_ms / 1_000)]
     Stuck {
         /// For how long, in milliseconds.
         waited_ms: u64,

@@ -54,13 +54,9 @@ impl Socket {
     pub fn dial(to: SocketAddr, tls: Option<Dialling>) -> Result<Self, Fault> {
         let tcp = mio::net::TcpStream::connect(to)?;
         sockopt::set_tcp_user_timeout(&tcp, LOST_AFTER_MS).map_err(io::Error::from)?;
-        let tls = match tls {
-            None => None,
-            Some(Dialling { config, name }) => {
-                Some(Connection::from(ClientConnection::new(config, name).map_err(refused)?))
-            }
-        };
-        Ok(Self::new(tcp, tls))
+        let connection = |tls: Dialling| ClientConnection::new(tls.config, tls.name);
+        let tls = tls.map(connection).transpose().map_err(refused)?;
+        Ok(Self::new(tcp, tls.map(Connection::from)))
     }
 
     /// Takes a connection that a listener has accepted.
@@ -68,14 +64,9 @@ impl Socket {
     /// # Errors
     /// What TLS says about its own settings.
     pub fn accepted(tcp: mio::net::TcpStream, tls: Option<&Accepting>) -> Result<Self, Fault> {
-        let tls = match tls {
-            None => None,
-            Some(Accepting(config)) => {
-                let connection = ServerConnection::new(config.clone()).map_err(refused)?;
-                Some(Connection::from(connection))
-            }
-        };
-        Ok(Self::new(tcp, tls))
+        let connection = |Accepting(config): &Accepting| ServerConnection::new(config.clone());
+        let tls = tls.map(connection).transpose().map_err(refused)?;
+        Ok(Self::new(tcp, tls.map(Connection::from)))
     }
 
     fn new(tcp: mio::net::TcpStream, tls: Option<Connection>) -> Self {

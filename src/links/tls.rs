@@ -78,7 +78,9 @@ impl Tls {
     /// # Errors
     /// Which file cannot be used, and why.
     pub fn load(files: &TlsFiles) -> Result<Self, Unusable> {
-        let Files { ca, cert, key } = Files::of(files);
+        let ca = Named { setting: "tls.ca", path: &files.ca };
+        let cert = Named { setting: "tls.cert", path: &files.cert };
+        let key = Named { setting: "tls.key", path: &files.key };
         let mut roots = RootCertStore::empty();
         for certificate in ca.certificates()? {
             roots.add(certificate).map_err(|error| ca.unusable(error))?;
@@ -130,41 +132,25 @@ impl Tls {
     }
 }
 
-/// One of the files, for what is said about it.
+/// One of the files, for messages about it.
 struct Named<'a> {
     setting: &'static str,
     path: &'a Path,
 }
 
-struct Files<'a> {
-    ca: Named<'a>,
-    cert: Named<'a>,
-    key: Named<'a>,
-}
-
-impl<'a> Files<'a> {
-    fn of(files: &'a TlsFiles) -> Self {
-        let named = |setting, path| Named { setting, path };
-        Self {
-            ca: named("tls.ca", &files.ca),
-            cert: named("tls.cert", &files.cert),
-            key: named("tls.key", &files.key),
-        }
-    }
-}
-
 impl Named<'_> {
-    fn says(&self, why: String) -> Unusable {
+    fn refuse(&self, why: String) -> Unusable {
         Unusable { setting: self.setting, why }
     }
 
     fn unusable(&self, why: impl fmt::Display) -> Unusable {
-        self.says(format!("cannot use {}: {why}", self.path.display()))
+        self.refuse(format!("cannot use {}: {why}", self.path.display()))
     }
 
     fn read(&self) -> Result<Vec<u8>, Unusable> {
         let path = self.path.display();
-        std::fs::read(self.path).map_err(|error| self.says(format!("cannot read {path}: {error}")))
+        std::fs::read(self.path)
+            .map_err(|error| self.refuse(format!("cannot read {path}: {error}")))
     }
 
     fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, Unusable> {
@@ -184,7 +170,7 @@ impl Named<'_> {
     fn not_signed(&self, ca: &Self, error: &rustls::Error) -> Unusable {
         use rustls::CertificateError::{Expired, ExpiredContext, UnknownIssuer};
         let (path, ca) = (self.path.display(), ca.path.display());
-        self.says(match error {
+        self.refuse(match error {
             rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. }) => {
                 format!("the certificate {path} has expired")
             }
@@ -199,7 +185,7 @@ impl Named<'_> {
         let (path, cert) = (self.path.display(), cert.path.display());
         match error {
             rustls::Error::InconsistentKeys(_) => {
-                self.says(format!("the key {path} does not belong to the certificate {cert}"))
+                self.refuse(format!("the key {path} does not belong to the certificate {cert}"))
             }
             error => self.unusable(error),
         }

@@ -2,8 +2,10 @@
 
 /// Bytes that are added at the end and leave at the front.
 ///
-/// Those that have left are forgotten when that costs no more than it frees. An empty queue keeps
-/// room for `IDLE_BYTES` at most, so that one large item does not hold memory for ever.
+/// When bytes are added, those that have left are forgotten, unless they are less than an eighth of
+/// all and less than `IDLE_BYTES`: so a queue that never gets empty grows no further than that, and
+/// moves no byte often. An empty queue keeps room for `IDLE_BYTES` at most, so that one large item
+/// does not hold memory for ever.
 #[derive(Clone, Debug, Default)]
 pub struct ByteQueue<const IDLE_BYTES: usize> {
     bytes: Vec<u8>,
@@ -42,7 +44,9 @@ impl<const IDLE_BYTES: usize> ByteQueue<IDLE_BYTES> {
     /// When there are fewer.
     pub fn advance(&mut self, count: usize) {
         self.pass(count);
-        self.forget_left();
+        if self.is_empty() {
+            self.forget_left();
+        }
     }
 
     /// The first `count` bytes, which leave; their memory is used again when bytes are added.
@@ -60,7 +64,7 @@ impl<const IDLE_BYTES: usize> ByteQueue<IDLE_BYTES> {
             self.bytes.clear();
             self.bytes.shrink_to(IDLE_BYTES);
             self.start = 0;
-        } else if self.start >= IDLE_BYTES && self.start > self.bytes.len() / 2 {
+        } else if self.start >= IDLE_BYTES.max(self.bytes.len() / 8) {
             self.bytes.drain(..self.start);
             self.start = 0;
         }
@@ -78,11 +82,25 @@ mod tests {
 
         assert_eq!(queue.pass(10), (0..10).collect::<Vec<_>>());
         queue.advance(60);
-        assert_eq!((queue.len(), queue.waiting()[0], queue.bytes.len()), (30, 70, 30));
+        assert_eq!((queue.len(), queue.waiting()[0]), (30, 70));
         queue.tail().push(7);
+        assert_eq!((queue.len(), queue.waiting()[0], queue.bytes.len()), (31, 70, 31));
         queue.advance(31);
 
         assert!(queue.is_empty() && queue.bytes.capacity() <= 16);
+    }
+
+    #[test]
+    fn a_queue_that_never_gets_empty_holds_an_eighth_more_than_waits() {
+        const WAITING: usize = 1000;
+        let mut queue = ByteQueue::<16>::default();
+        queue.tail().resize(WAITING, 0);
+
+        for step in 0..20 * WAITING {
+            queue.advance(1 + step % 7);
+            queue.tail().resize(queue.start + WAITING, 0);
+            assert!(queue.len() == WAITING && queue.bytes.len() <= WAITING * 8 / 7 + 7);
+        }
     }
 
     #[test]

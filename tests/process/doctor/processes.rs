@@ -73,7 +73,7 @@ fn a_peer_that_takes_nothing_is_named_while_the_queue_for_it_fills() {
         set_links(&nodes, Condition::Stuck, |from, to| (from, to) == (0, 2));
         doctor.until(5, &["the link from replica 0 to replica 2 is nearly full: "]);
         let said = doctor.until(5, &["the link from replica 0 to replica 2 is down"]);
-        assert!(said.contains("last fault: no byte was taken for 3 s"), "{said}");
+        assert!(said.contains("last fault: the peer has taken no byte for 3 s"), "{said}");
     });
     set_links(&nodes, Condition::Sound, |_, _| true);
     doctor.until_well();

@@ -65,7 +65,7 @@ impl Source for State {
 /// The checkpoint before `slot` that a file holds, if its bytes have the digest that it names.
 ///
 /// # Errors
-/// What the disk says, and what is wrong with the file.
+/// An error of the disk, and what is wrong with the file.
 pub(super) fn read(
     file: Arc<dyn Source>,
     owner: Identity,

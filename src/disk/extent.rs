@@ -63,7 +63,7 @@ impl Extent {
     /// Notes that a journal reaches further.
     ///
     /// # Errors
-    /// What the disk says.
+    /// An error of the disk.
     ///
     /// # Panics
     /// When it reaches less far than before: what was durable stays so.

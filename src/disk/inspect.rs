@@ -115,7 +115,7 @@ fn no_journal(names: &[String]) -> String {
 /// Whether files of these names are a replica's.
 ///
 /// # Errors
-/// What the disk says.
+/// An error of the disk.
 pub fn is_anybodys(disk: &dyn Disk) -> Result<bool, Error> {
     let names = list(disk)?;
     Ok(past(&names).is_some())
@@ -129,7 +129,7 @@ fn past(names: &[String]) -> Option<String> {
 /// The owner of a journal, by the newest segment that says so.
 ///
 /// # Errors
-/// What the disk says.
+/// An error of the disk.
 pub fn owner(disk: &dyn Disk) -> Result<Option<Identity>, Error> {
     let names = list(disk)?;
     owner_of(disk, &names)
@@ -193,7 +193,7 @@ fn judge<R: Serialize + DeserializeOwned>(disk: &dyn Disk, owner: Identity) -> R
 /// The checkpoints of a replica, oldest first.
 ///
 /// # Errors
-/// What the disk says.
+/// An error of the disk.
 pub fn checkpoints(disk: &dyn Disk) -> Result<Vec<CheckpointLine>, Error> {
     let names = list(disk)?;
     let journal = owner_of(disk, &names)?;

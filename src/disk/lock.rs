@@ -17,7 +17,7 @@ impl LockFile {
     /// which process holds it.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     pub fn take(path: &Path, mode: u32) -> io::Result<Result<Self, String>> {
         let mut file = create(mode).open(path)?;
         match file.try_lock() {
@@ -34,7 +34,7 @@ impl LockFile {
     /// begun.
     ///
     /// # Errors
-    /// What the system says. That there is no such file is no error.
+    /// An error of the system. That there is no such file is no error.
     pub fn holder(path: &Path) -> io::Result<Option<String>> {
         let mut file = match File::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

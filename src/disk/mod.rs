@@ -128,13 +128,13 @@ pub trait Disk: Send {
     /// The names of all files, sorted.
     ///
     /// # Errors
-    /// What the disk says.
+    /// An error of the disk.
     fn list(&self) -> io::Result<Vec<String>>;
 
     /// Puts all bytes of a file in the place of those in `room`, whose memory is used again.
     ///
     /// # Errors
-    /// [`io::ErrorKind::NotFound`], or what the disk says.
+    /// [`io::ErrorKind::NotFound`], or an error of the disk.
     fn read_into(&self, file: &str, room: &mut Vec<u8>) -> io::Result<()>;
 
     /// All bytes of a file.
@@ -157,51 +157,51 @@ pub trait Disk: Send {
     ///
     /// # Errors
     /// [`io::ErrorKind::StorageFull`] when there is no room, perhaps after part of the bytes; or
-    /// what the disk says.
+    /// an error of the disk.
     fn append(&mut self, file: &str, bytes: &[u8]) -> io::Result<()>;
 
     /// Cuts a file to a length, and what was made ready after it.
     ///
     /// # Errors
-    /// What the disk says.
+    /// An error of the disk.
     fn truncate(&mut self, file: &str, length: u64) -> io::Result<()>;
 
     /// Writes over bytes of a file, whose size stays. After a crash each 512 bytes of the file,
     /// from its beginning, are as before or as written.
     ///
     /// # Errors
-    /// What the disk says.
+    /// An error of the disk.
     fn overwrite(&mut self, file: &str, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
     /// Makes blocks ready for the next `bytes` that are appended, as zeros that follow the end of
     /// the file without being part of it. After a crash they may be found there.
     ///
     /// # Errors
-    /// What the disk says; [`io::ErrorKind::StorageFull`] does no harm.
+    /// An error of the disk; [`io::ErrorKind::StorageFull`] does no harm.
     fn prepare(&mut self, file: &str, bytes: u64) -> io::Result<()>;
 
     /// Makes the bytes of a file durable.
     ///
     /// # Errors
-    /// What the disk says. The bytes may be gone for good, so nobody may try again.
+    /// An error of the disk. The bytes may be gone for good, so nobody may try again.
     fn sync(&mut self, file: &str) -> io::Result<()>;
 
     /// Gives a file another name, in place of the file that has it.
     ///
     /// # Errors
-    /// What the disk says.
+    /// An error of the disk.
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()>;
 
     /// Removes a file.
     ///
     /// # Errors
-    /// What the disk says.
+    /// An error of the disk.
     fn remove(&mut self, file: &str) -> io::Result<()>;
 
     /// Makes creations, renames and removals durable.
     ///
     /// # Errors
-    /// What the disk says.
+    /// An error of the disk.
     fn sync_names(&mut self) -> io::Result<()>;
 }
 

@@ -1,9 +1,7 @@
 //! One file of the journal: a header and records.
 
-use std::fmt;
-
-use serde::de::{DeserializeOwned, Error, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::frame::{Frame, HEAD, Place, Unsound};
 use super::{Identity, ProtocolName};
@@ -26,33 +24,6 @@ pub(super) struct Header {
     protocol: ProtocolName,
 }
 
-impl<'de> Deserialize<'de> for Header {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_tuple(5, HeaderFields)
-    }
-}
-
-/// Reads a header of any format, as far as that goes.
-struct HeaderFields;
-
-impl<'de> Visitor<'de> for HeaderFields {
-    type Value = Header;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the header of a file")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut fields: A) -> Result<Header, A::Error> {
-        fn next<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(from: &mut A) -> Result<T, A::Error> {
-            from.next_element()?.ok_or_else(|| A::Error::custom("a header that is cut"))
-        }
-        let (magic, version) = (next(&mut fields)?, next(&mut fields)?);
-        let (cluster, replica) = (next(&mut fields)?, next(&mut fields)?);
-        let protocol = if version > OLDEST { next(&mut fields)? } else { FIRST };
-        Ok(Header { magic, version, cluster, replica, protocol })
-    }
-}
-
 impl Header {
     const MAGIC: [u8; 8] = *b"taraflow";
 
@@ -61,10 +32,18 @@ impl Header {
         Self { magic: Self::MAGIC, version: VERSION, cluster, replica, protocol }
     }
 
+    /// Reads a header of any format; returns what follows it, too.
+    pub(super) fn read(bytes: &[u8]) -> postcard::Result<(Self, &[u8])> {
+        let ((magic, version, cluster, replica), rest) = postcard::take_from_bytes(bytes)?;
+        let (protocol, rest) =
+            if version > OLDEST { postcard::take_from_bytes(rest)? } else { (FIRST, rest) };
+        Ok((Self { magic, version, cluster, replica, protocol }, rest))
+    }
+
     /// Whose file this is, if its header can be read.
     pub(super) fn owner(bytes: &[u8], file: u64) -> Option<Identity> {
         let payload = Place::of_header(file).read(bytes, 0).ok()?.payload;
-        let header: Self = postcard::from_bytes(payload).ok()?;
+        let (header, _) = Self::read(payload).ok()?;
         let Self { cluster, replica, protocol, .. } = header;
         let owner = Identity { cluster, replica, protocol };
         header.check(owner).ok().map(|()| owner)
@@ -103,10 +82,10 @@ pub(super) fn read_headed<T: DeserializeOwned>(
 ) -> Result<(T, usize), Broken> {
     let record = Place::of_header(file).read(bytes, offset);
     let payload = record.map_err(|unsound| Broken::new(0, what, unsound.to_string()))?.payload;
-    let (header, value) = postcard::from_bytes::<(Header, T)>(payload)
-        .map_err(|_| Broken::new(0, what, "sound bytes of another kind"))?;
+    let another = |_| Broken::new(0, what, "sound bytes of another kind");
+    let (header, rest) = Header::read(payload).map_err(another)?;
     header.check(owner)?;
-    Ok((value, HEAD + payload.len()))
+    Ok((postcard::from_bytes(rest).map_err(another)?, HEAD + payload.len()))
 }
 
 /// A record of the journal.
@@ -247,8 +226,8 @@ impl<'a> Segment<'a> {
             };
             let size = HEAD + payload.len();
             if offset == 0 {
-                let header: Header = postcard::from_bytes(payload)
-                    .map_err(|_| unread("the header of a journal segment"))?;
+                let (header, _) =
+                    Header::read(payload).map_err(|_| unread("the header of a journal segment"))?;
                 header.check(self.place.owner)?;
             } else {
                 let entry = postcard::from_bytes(payload)

@@ -36,16 +36,16 @@ pub enum Carried<M> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The system says so.
+    /// An error of the system.
     #[error("{0}")]
     Io(#[from] io::Error),
     /// The peer has closed it.
     #[error("the peer closed the connection")]
     Closed,
-    /// A frame says that it is longer than any may be.
+    /// A frame is longer than any may be, by its head.
     #[error("a frame of {length} bytes, where at most {limit} are allowed")]
     TooLong {
-        /// What its head says.
+        /// By its head.
         length: usize,
         /// What is allowed.
         limit: usize,
@@ -56,7 +56,7 @@ pub enum Fault {
     /// A frame was repeated or left out.
     #[error("frame {found} where frame {expected} was due")]
     Sequence {
-        /// What its head says.
+        /// By its head.
         found: u64,
         /// The one due.
         expected: u64,

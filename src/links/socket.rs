@@ -50,7 +50,7 @@ impl Socket {
     /// Begins to connect; [`Socket::is_connected`] says when that is done.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     pub fn dial(to: SocketAddr, tls: Option<Dialling>) -> Result<Self, Fault> {
         let tcp = mio::net::TcpStream::connect(to)?;
         sockopt::set_tcp_user_timeout(&tcp, LOST_AFTER_MS).map_err(io::Error::from)?;
@@ -83,7 +83,7 @@ impl Socket {
     /// Lets `registry` watch the socket.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         self.tcp.register(registry, token, Interest::READABLE | Interest::WRITABLE)
     }

@@ -98,7 +98,8 @@ mod tests {
 
         for step in 0..20 * WAITING {
             queue.advance(1 + step % 7);
-            queue.tail().resize(queue.start + WAITING, 0);
+            let missing = WAITING - queue.len();
+            queue.tail().extend(vec![0; missing]);
             assert!(queue.len() == WAITING && queue.bytes.len() <= WAITING * 8 / 7 + 7);
         }
     }

@@ -38,13 +38,13 @@ impl Finding {
 
     /// That nobody can be asked, for these reasons.
     #[must_use]
-    pub fn unreachable(said: &str) -> Self {
+    pub fn unreachable(why: &str) -> Self {
         Self {
             code: Code::Unreachable,
             severity: Severity::Down,
             replica: None,
             text: "nobody answers".to_owned(),
-            because: vec![said.to_owned()],
+            because: vec![why.to_owned()],
         }
     }
 }
@@ -85,9 +85,9 @@ pub enum Code {
     Panicked,
     /// A replica is not there.
     Away,
-    /// A replica is heard and shows nothing.
+    /// A replica sends messages, and reports nothing about itself.
     Unseen,
-    /// A replica hears too few others.
+    /// A replica receives messages from too few others.
     CutOff,
     /// A replica waits for its disk, full or slow.
     Fenced,
@@ -105,7 +105,7 @@ pub enum Code {
     Differ,
     /// A replica is behind.
     Lagging,
-    /// A replica has been told to end.
+    /// A replica is stopping.
     Draining,
     /// A later version's.
     #[serde(other)]

@@ -211,7 +211,7 @@ impl Monitor {
 
     /// A message has come from a replica that is a step in the life of a slot.
     pub fn on_step(&self, from: ReplicaId, step: Step, at: u64) {
-        self.past.write(|memory| memory.hear(from, step, at));
+        self.past.write(|memory| memory.receive(from, step, at));
     }
 
     /// The replica's operators have run, or its disk has done what it was asked: what has happened
@@ -223,7 +223,7 @@ impl Monitor {
     /// Messages leave this replica, and these are steps in the lives of slots.
     pub fn on_own_steps(&self, steps: impl Iterator<Item = Step>) {
         let mut past = self.past.writing();
-        steps.for_each(|step| past.write(|memory| memory.say(step, self.worked_at)));
+        steps.for_each(|step| past.write(|memory| memory.send(step, self.worked_at)));
     }
 
     /// Something has happened in the replica.

@@ -14,7 +14,7 @@ use crate::model::types::{ClientId, ReplicaId, Slot, View};
 
 /// Slots that are remembered.
 const SLOTS_MAX: usize = 8_192;
-/// Bytes of batches that are kept so that it can be told whose requests they hold.
+/// Bytes of batches that are kept to find the slots of a request.
 const BATCH_BYTES_MAX: usize = 1 << 20;
 /// Things that happened that are remembered.
 const HAPPENED_MAX: usize = 1_024;
@@ -116,7 +116,7 @@ impl Past {
         self.read().slots.front().map(|life| life.seen.slot)
     }
 
-    /// What happened lately, oldest first.
+    /// What happened recently, oldest first.
     #[must_use]
     pub fn happened(&self) -> Vec<Happened> {
         self.read().happened.iter().cloned().collect()
@@ -128,7 +128,7 @@ impl Past {
         let memory = self.read();
         let life = memory.slots.get(memory.index(slot)?)?.clone();
         drop(memory);
-        Some(life.told(usize::MAX))
+        Some(life.with_runs(usize::MAX))
     }
 
     /// The last slots, oldest first.
@@ -138,7 +138,7 @@ impl Past {
         let skip = memory.slots.len().saturating_sub(count);
         let lives: Vec<Life> = memory.slots.iter().skip(skip).cloned().collect();
         drop(memory);
-        lives.into_iter().map(|life| life.told(LOOKED_AT)).collect()
+        lives.into_iter().map(|life| life.with_runs(LOOKED_AT)).collect()
     }
 
     /// Slots from `from` on, oldest first, and no more than `count` of them: where there are more,
@@ -153,7 +153,7 @@ impl Past {
         let chosen = lives.filter(|life| life.seen.slot.0.is_multiple_of(stride));
         let lives: Vec<Life> = chosen.cloned().collect();
         drop(memory);
-        Some(lives.into_iter().map(|life| life.told(LOOKED_AT)).collect())
+        Some(lives.into_iter().map(|life| life.with_runs(LOOKED_AT)).collect())
     }
 
     /// The slots that hold a request, if their batches are still kept.
@@ -182,15 +182,15 @@ impl Memory {
     }
 
     /// Notes a step in the life of a slot that has come from a replica.
-    pub fn hear(&mut self, from: ReplicaId, step: Step, now: u64) {
+    pub fn receive(&mut self, from: ReplicaId, step: Step, now: u64) {
         match step {
             Step::Propose(slot, view) => self.propose(from, slot, view, now),
-            Step::Vote(slot, view) => self.hear_vote(from, slot, view, now),
+            Step::Vote(slot, view) => self.receive_vote(from, slot, view, now),
         }
     }
 
     /// Notes a step in the life of a slot that leaves this replica.
-    pub fn say(&mut self, step: Step, now: u64) {
+    pub fn send(&mut self, step: Step, now: u64) {
         match step {
             Step::Propose(slot, view) => self.propose(self.me, slot, view, now),
             Step::Vote(slot, view) => self.vote(slot, view, now),
@@ -213,7 +213,7 @@ impl Memory {
     }
 
     /// Notes that a vote for a slot has arrived.
-    pub fn hear_vote(&mut self, from: ReplicaId, slot: Slot, view: View, now: u64) {
+    pub fn receive_vote(&mut self, from: ReplicaId, slot: Slot, view: View, now: u64) {
         let quorum = self.quorum;
         if let Some(life) = self.life_in(slot, view)
             && life.votes.iter().all(|(voter, _)| *voter != from)
@@ -317,8 +317,8 @@ impl SlotLife {
 }
 
 impl Life {
-    /// The life with whose requests its batch holds, as far as the first `look_at` of them tell.
-    fn told(self, look_at: usize) -> SlotLife {
+    /// The life, with the runs of requests in its batch, by the first `look_at` of them.
+    fn with_runs(self, look_at: usize) -> SlotLife {
         let Self { mut seen, requests } = self;
         if let (Some(batch), Some(requests)) = (&mut seen.batch, requests) {
             for request in requests.iter().take(look_at) {

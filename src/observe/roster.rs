@@ -49,21 +49,19 @@ impl Roster {
         let mut logged: BTreeMap<Vec<usize>, (usize, String)> =
             logged.map(|(id, address, name)| (within(&address), (id, name))).collect();
         let mut operators = Vec::new();
-        for known in &graph.operators {
-            let address = known.address.clone();
-            let (name, kind) = (known.name.clone(), Some(known.kind));
-            let meter = meters.remove(&address);
-            let logged = logged.remove(&address).map(|(id, _)| id);
-            let before = Reading::default();
+        let mut add = |address: Vec<usize>, name, kind, logged| {
+            let (meter, before) = (meters.remove(&address), Reading::default());
             operators.push(Known { address, name, kind, meter, logged, before });
+        };
+        for known in &graph.operators {
+            let logged = logged.remove(&known.address).map(|(id, _)| id);
+            add(known.address.clone(), known.name.clone(), Some(known.kind), logged);
         }
         for (address, (id, name)) in logged {
             let position: Vec<String> = address.iter().map(usize::to_string).collect();
             // The dataflow itself has no position in it.
             let name = [vec![name], position].concat().join(".");
-            let (kind, meter, logged) = (None, meters.remove(&address), Some(id));
-            let before = Reading::default();
-            operators.push(Known { address, name, kind, meter, logged, before });
+            add(address, name, None, Some(id));
         }
         let names = operators.iter().map(|known| (known.address.clone(), known.name.clone()));
         let names = names.collect();

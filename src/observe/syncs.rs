@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::disk::SyncTimes;
 
-/// Owns what a disk's meter has shown lately.
+/// Owns the recent readings of a disk's meter.
 #[derive(Debug, Default)]
 pub struct Syncs {
     /// What it showed, once in a while, the latest last.

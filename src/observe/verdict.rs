@@ -1,4 +1,4 @@
-//! The one judgement of a cluster: what every command, page and figure says of it.
+//! The one judgement of a cluster, shown by every command, page and figure.
 
 use std::fmt;
 

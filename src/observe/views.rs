@@ -67,7 +67,7 @@ pub struct Totals {
 /// The inputs of the dataflow, and what it shows.
 pub struct Views {
     counts: InputSession<Epoch, Key, isize>,
-    lately: InputSession<Epoch, Key, isize>,
+    recent_counts: InputSession<Epoch, Key, isize>,
     /// What has been counted in the present epoch. It is put in at the end: a count that changes
     /// with each slot is one change an epoch.
     counted: BTreeMap<Key, u64>,
@@ -79,14 +79,14 @@ impl Views {
     /// Builds the dataflow.
     pub fn build(worker: &mut Worker) -> Self {
         let shown: Rc<RefCell<Totals>> = Rc::default();
-        let (counts, lately) = worker.dataflow_named("views", |scope| {
+        let (counts, recent_counts) = worker.dataflow_named("views", |scope| {
             let (counts, total) = scope.new_collection();
-            let (lately, recent) = scope.new_collection();
+            let (recent_counts, recent) = scope.new_collection();
             show(total.count(), &shown, |shown| &mut shown.total);
             show(recent.count(), &shown, |shown| &mut shown.recent);
-            (counts, lately)
+            (counts, recent_counts)
         });
-        Self { counts, lately, counted: BTreeMap::new(), epoch: 0, shown }
+        Self { counts, recent_counts, counted: BTreeMap::new(), epoch: 0, shown }
     }
 
     /// Adds to a count in the present epoch.
@@ -105,11 +105,11 @@ impl Views {
             if again && matches!(key.1, Count::Requests | Count::Slots) {
                 continue;
             }
-            self.lately.update(key, count);
-            self.lately.update_at(key, self.epoch + WINDOW, -count);
+            self.recent_counts.update(key, count);
+            self.recent_counts.update_at(key, self.epoch + WINDOW, -count);
         }
         self.epoch += 1;
-        for input in [&mut self.counts, &mut self.lately] {
+        for input in [&mut self.counts, &mut self.recent_counts] {
             input.advance_to(self.epoch);
             input.flush();
         }

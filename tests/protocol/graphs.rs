@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use taraflow::dataflows;
 use taraflow::model::config::Config;
 use taraflow::model::types::ReplicaId;
-use taraflow::observe::graph::{EdgeKind, OperatorGraph, OperatorKind, arrows};
+use taraflow::observe::graph::{EdgeKind, OperatorGraph, OperatorKind};
+
+use crate::arrows;
 
 /// The protocols: name, golden file, and the source that holds the figure.
 const PROTOCOLS: [(&str, &str, &str); 1] =

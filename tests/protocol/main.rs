@@ -5,6 +5,7 @@
 mod lockstep;
 mod onlooker;
 
+mod arrows;
 mod bounds;
 mod determinism;
 mod graphs;

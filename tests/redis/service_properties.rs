@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use taraflow::kv::resp::{Parsed, RespLimits, RespReply, write_command};
-use taraflow::kv::service::{self, KeyValue, Row, check};
+use taraflow::kv::service::{self, KeyValue, check};
 use taraflow::model::app::{At, StateMachine};
 use taraflow::model::types::Slot;
 
@@ -64,7 +64,7 @@ struct Asked {
 fn script(length: usize) -> impl Strategy<Value = Vec<Asked>> {
     let words = vec(proptest::sample::select(WORDS), 0..6);
     let names: Vec<_> =
-        service::commands().map(Row::name).chain(["transaction", "fingerprint"]).collect();
+        service::commands().map(|row| row.name).chain(["transaction", "fingerprint"]).collect();
     let asked = (proptest::sample::select(names), words, -20i64..60);
     vec(asked, 0..length).prop_map(|asked| {
         let mut time_ms: u64 = 0;

@@ -161,17 +161,17 @@ fn old_header(owner: Identity) -> Vec<u8> {
 
 #[test]
 fn a_header_that_names_no_protocol_is_of_the_first_one() {
-    let read = |header: &[u8]| postcard::from_bytes::<Header>(header).unwrap();
+    let read = |header: &[u8]| Header::read(header).unwrap().0;
     let old = read(&old_header(PLACE.owner));
-    assert_eq!(old.mismatch(PLACE.owner), None);
+    assert!(old.check(PLACE.owner).is_ok());
     let other = Identity { protocol: ProtocolName::of("paxos"), ..PLACE.owner };
-    let [expected, found] = old.mismatch(other).unwrap();
+    let Broken { expected, found, .. } = old.check(other).unwrap_err();
     assert_eq!(expected, "a file of the protocol paxos");
     assert_eq!(found, "a file of the protocol tara");
 
     let new = read(&postcard::to_stdvec(&Header::of(other)).unwrap());
-    assert_eq!(new.mismatch(other), None);
-    assert!(new.mismatch(PLACE.owner).is_some());
+    assert!(new.check(other).is_ok());
+    assert!(new.check(PLACE.owner).is_err());
 }
 
 #[test]

@@ -34,11 +34,11 @@ enum Access {
 static ALL: LazyLock<Vec<Description>> = LazyLock::new(|| {
     let rows = service::commands().map(|row| {
         let access = match row {
-            row if row.is_stateless() || row.name() == "time" => Access::Nothing,
+            row if row.is_stateless() || row.name == "time" => Access::Nothing,
             row if row.is_write() => Access::Writes,
             _ => Access::Reads,
         };
-        Description::of(row.name(), row.arity(), row.keys(), access)
+        Description::of(row.name, row.arity, row.keys, access)
     });
     let locals = local::TABLE.iter().map(|local| {
         let keys = if local.name == "watch" { (1, -1, 1) } else { (0, 0, 0) };

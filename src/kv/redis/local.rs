@@ -82,18 +82,11 @@ pub(super) fn find(command: &Command<'_>) -> Result<Target, CheckError> {
         if row.takes(command.len()) {
             return Ok(Target::Service(row));
         }
-        return Err(CheckError::Arity { name: row.name() });
+        return Err(CheckError::Arity { name: row.name });
     }
     match TABLE.iter().find(|local| name.eq_ignore_ascii_case(local.name.as_bytes())) {
-        Some(local) if local.takes(command.len()) => Ok(Target::Local(local)),
+        Some(local) if service::takes(local.arity, command.len()) => Ok(Target::Local(local)),
         Some(local) => Err(CheckError::Arity { name: local.name }),
         None => Err(CheckError::unknown(command)),
-    }
-}
-
-impl Local {
-    /// Whether `count` arguments, the name counted, are right.
-    pub(super) fn takes(&self, count: usize) -> bool {
-        service::takes(self.arity, count)
     }
 }

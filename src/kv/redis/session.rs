@@ -1,4 +1,4 @@
-//! Facts that a client has told about itself.
+//! Facts about a client, most of which it has sent itself.
 
 use crate::kv::resp::{Command, integer};
 

@@ -1,4 +1,4 @@
-//! Traits of commands that only COMMAND tells of: their groups, and whether they take long.
+//! Traits of commands that only COMMAND reports: their groups, and whether they take long.
 
 /// The commands of each group, parted by spaces; those of no group work on keys of any kind.
 const GROUPS: [(&str, &str); 8] = [

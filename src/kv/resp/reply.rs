@@ -1,4 +1,4 @@
-//! Replies out of bytes, for clients and for those who check what a cluster said.
+//! Replies out of bytes, for clients and for checks of what a cluster has answered.
 
 use super::{
     Parsed, ProtocolError, REPLY_DEPTH_MAX, RespFault, RespLimits, integer, number::length,

@@ -1,6 +1,6 @@
 //! The index of keys by the time of their expiry, which lets it happen at that time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// The expiry of a key that has none.
 pub(super) const NEVER: u64 = u64::MAX;
@@ -10,16 +10,14 @@ pub(super) const NEVER: u64 = u64::MAX;
 /// Holds exactly the keys of the store whose expiry is not [`NEVER`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Expiries {
-    by_time_ms: BTreeMap<u64, BTreeSet<Box<[u8]>>>,
+    by_time_ms: BTreeSet<(u64, Box<[u8]>)>,
     /// The first time in `by_time_ms`, or [`NEVER`]: looked at by every command.
     next_ms: u64,
-    /// How many keys there are.
-    keys: usize,
 }
 
 impl Default for Expiries {
     fn default() -> Self {
-        Self { by_time_ms: BTreeMap::new(), next_ms: NEVER, keys: 0 }
+        Self { by_time_ms: BTreeSet::new(), next_ms: NEVER }
     }
 }
 
@@ -29,21 +27,15 @@ impl Expiries {
         if from_ms == to_ms {
             return;
         }
+        let mut entry = (from_ms, Box::from(key));
         if from_ms != NEVER {
-            let left = self.by_time_ms.get_mut(&from_ms).and_then(|keys| {
-                let known = keys.remove(key);
-                known.then_some(keys.len())
-            });
-            assert!(left.is_some(), "a key leaves the time at which it was to expire");
-            self.keys -= 1;
-            if left == Some(0) {
-                self.by_time_ms.remove(&from_ms);
-            }
+            let was_there = self.by_time_ms.remove(&entry);
+            assert!(was_there, "a key leaves the time at which it was to expire");
         }
         if to_ms != NEVER {
-            let is_new = self.by_time_ms.entry(to_ms).or_default().insert(key.into());
+            entry.0 = to_ms;
+            let is_new = self.by_time_ms.insert(entry);
             assert!(is_new, "a key expires once");
-            self.keys += 1;
         }
         self.look_ahead();
     }
@@ -53,27 +45,28 @@ impl Expiries {
         self.next_ms <= now_ms
     }
 
-    /// Takes out the keys of the first time that has come.
-    pub(super) fn take_due(&mut self, now_ms: u64) -> Option<BTreeSet<Box<[u8]>>> {
-        let first = self.by_time_ms.first_entry().filter(|first| *first.key() <= now_ms)?;
-        let keys = first.remove();
-        self.keys -= keys.len();
+    /// Takes out the key whose time came first, if it has come.
+    pub(super) fn take_due(&mut self, now_ms: u64) -> Option<Box<[u8]>> {
+        if !self.is_due(now_ms) {
+            return None;
+        }
+        let (_, key) = self.by_time_ms.pop_first()?;
         self.look_ahead();
-        Some(keys)
+        Some(key)
     }
 
     /// How many keys expire.
     pub(super) fn len(&self) -> usize {
-        self.keys
+        self.by_time_ms.len()
     }
 
     /// How many keys have expired by `now_ms` and are still here.
     pub(super) fn count_due(&self, now_ms: u64) -> usize {
-        self.by_time_ms.range(..=now_ms).map(|(_, keys)| keys.len()).sum()
+        self.by_time_ms.iter().take_while(|(time_ms, _)| *time_ms <= now_ms).count()
     }
 
     fn look_ahead(&mut self) {
-        self.next_ms = self.by_time_ms.first_key_value().map_or(NEVER, |(time_ms, _)| *time_ms);
+        self.next_ms = self.by_time_ms.first().map_or(NEVER, |(time_ms, _)| *time_ms);
     }
 }
 
@@ -91,8 +84,8 @@ mod tests {
         assert_eq!(expiries.take_due(9), None);
         assert!(expiries.is_due(10));
         assert_eq!(expiries.count_due(10), 1);
-        assert_eq!(expiries.take_due(30).unwrap().first().unwrap()[..], b"soon"[..]);
-        assert_eq!(expiries.take_due(30).unwrap().first().unwrap()[..], b"late"[..]);
+        assert_eq!(expiries.take_due(30).unwrap()[..], b"soon"[..]);
+        assert_eq!(expiries.take_due(30).unwrap()[..], b"late"[..]);
         assert_eq!(expiries, Expiries::default());
     }
 

@@ -53,8 +53,8 @@ pub(super) fn stored(number: f64) -> String {
 /// The sum that INCRBYFLOAT and HINCRBYFLOAT store, which has to be finite.
 pub(super) fn sum(old: f64, by: f64) -> Result<f64, Refusal> {
     let new = old + by;
-    let said = Refusal::Text("ERR increment would produce NaN or Infinity");
-    if new.is_finite() { Ok(new) } else { Err(said) }
+    let refusal = Refusal::Text("ERR increment would produce NaN or Infinity");
+    new.is_finite().then_some(new).ok_or(refusal)
 }
 
 #[cfg(test)]

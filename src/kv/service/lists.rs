@@ -62,25 +62,20 @@ pub(super) fn lpush(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> 
     integer_reply(list.len(), reply)
 }
 
+/// Pushes, but makes no list.
 pub(super) fn lpushx(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    if_there(store, call, lpush, reply)
-}
-
-pub(super) fn rpushx(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    if_there(store, call, rpush, reply)
+    if call.value::<List>(store)?.is_none() {
+        return integer_reply(0, reply);
+    }
+    lpush(store, call, reply)
 }
 
 /// Pushes, but makes no list.
-fn if_there(
-    store: &mut Store,
-    call: &Call<'_>,
-    push: fn(&mut Store, &Call<'_>, &mut Vec<u8>) -> Done,
-    reply: &mut Vec<u8>,
-) -> Done {
-    if call.value::<List>(store)?.is_some() {
-        return push(store, call, reply);
+pub(super) fn rpushx(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    if call.value::<List>(store)?.is_none() {
+        return integer_reply(0, reply);
     }
-    integer_reply(0, reply)
+    rpush(store, call, reply)
 }
 
 pub(super) fn rpush(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {

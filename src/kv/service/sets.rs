@@ -90,12 +90,13 @@ fn sets<'s, 'a>(
     keys.into_iter().map(|key| store.get::<Set>(key, call.now_ms)).collect()
 }
 
-fn intersection<'s, 'a>(
-    store: &'s Store,
-    call: &Call<'_>,
-    keys: impl Iterator<Item = &'a [u8]>,
-) -> Result<Vec<&'s [u8]>, Refusal> {
-    let sets: Option<Vec<&Set>> = sets(store, call, keys)?.into_iter().collect();
+/// The members that a combination of sets has.
+type Members<'s> = Result<Vec<&'s [u8]>, Refusal>;
+
+/// The members that all sets under `count` keys have, the first of which is the argument `first`.
+fn intersection<'s>(store: &'s Store, call: &Call<'_>, first: usize, count: usize) -> Members<'s> {
+    let sets: Option<Vec<&Set>> =
+        sets(store, call, call.from(first).take(count))?.into_iter().collect();
     // Walking over the smallest set is the least work.
     let sets = sets.unwrap_or_default();
     let smallest = sets.iter().min_by_key(|set| set.len());
@@ -103,24 +104,17 @@ fn intersection<'s, 'a>(
     Ok(members.filter(|member| sets.iter().all(|set| set.contains(*member))).collect())
 }
 
-fn union<'s, 'a>(
-    store: &'s Store,
-    call: &Call<'_>,
-    keys: impl Iterator<Item = &'a [u8]>,
-) -> Result<BTreeSet<&'s [u8]>, Refusal> {
-    let sets = sets(store, call, keys)?;
-    Ok(sets.into_iter().flatten().flatten().map(|member| &member[..]).collect())
+/// The members of all sets under the keys from the argument `first` on.
+fn union<'s>(store: &'s Store, call: &Call<'_>, first: usize) -> Members<'s> {
+    let sets = sets(store, call, call.from(first))?.into_iter().flatten();
+    let members: BTreeSet<&[u8]> = sets.flatten().map(|member| &member[..]).collect();
+    Ok(members.into_iter().collect())
 }
 
-/// The members of the set under `first` that are in none of the others.
-fn difference<'s, 'a>(
-    store: &'s Store,
-    call: &Call<'_>,
-    first: &[u8],
-    others: impl Iterator<Item = &'a [u8]>,
-) -> Result<BTreeSet<&'s [u8]>, Refusal> {
-    let others = sets(store, call, others)?;
-    let first = store.get::<Set>(first, call.now_ms)?;
+/// The members of the set under the argument `first` that are in none of those behind it.
+fn difference<'s>(store: &'s Store, call: &Call<'_>, first: usize) -> Members<'s> {
+    let others = sets(store, call, call.from(first + 1))?;
+    let first = store.get::<Set>(call.argument(first), call.now_ms)?;
     let mut left: BTreeSet<&[u8]> = first.into_iter().flatten().map(|member| &member[..]).collect();
     // Each other set costs no more than its own members do.
     for other in others.into_iter().flatten() {
@@ -132,19 +126,19 @@ fn difference<'s, 'a>(
             left.retain(|member| !other.contains(*member));
         }
     }
-    Ok(left)
+    Ok(left.into_iter().collect())
 }
 
 pub(super) fn sinter(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    write_bulks(intersection(store, call, call.from(1))?, reply)
+    write_bulks(intersection(store, call, 1, call.len())?, reply)
 }
 
 pub(super) fn sunion(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    write_bulks(&union(store, call, call.from(1))?, reply)
+    write_bulks(union(store, call, 1)?, reply)
 }
 
 pub(super) fn sdiff(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    write_bulks(&difference(store, call, call.key(), call.from(2))?, reply)
+    write_bulks(difference(store, call, 1)?, reply)
 }
 
 pub(super) fn smove(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -162,21 +156,21 @@ pub(super) fn smove(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> 
 }
 
 pub(super) fn sinterstore(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let members = owned(intersection(store, call, call.from(2))?);
+    let members = owned(intersection(store, call, 2, call.len())?);
     keep(store, call, members, reply)
 }
 
 pub(super) fn sunionstore(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let members = owned(union(store, call, call.from(2))?);
+    let members = owned(union(store, call, 2)?);
     keep(store, call, members, reply)
 }
 
 pub(super) fn sdiffstore(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let members = owned(difference(store, call, call.argument(2), call.from(3))?);
+    let members = owned(difference(store, call, 2)?);
     keep(store, call, members, reply)
 }
 
-fn owned<'s>(members: impl IntoIterator<Item = &'s [u8]>) -> Set {
+fn owned(members: Vec<&[u8]>) -> Set {
     members.into_iter().map(Box::from).collect()
 }
 
@@ -204,7 +198,7 @@ pub(super) fn sintercard(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) ->
         }
         _ => return Err(Refusal::SYNTAX),
     };
-    let shared = intersection(store, call, call.from(2).take(keys))?.len();
+    let shared = intersection(store, call, 2, keys)?.len();
     let shared = if limit == 0 { shared } else { shared.min(limit) };
     integer_reply(shared, reply)
 }

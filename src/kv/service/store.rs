@@ -90,12 +90,6 @@ impl<T> Change for Option<T> {
     }
 }
 
-impl<T, E> Change for Result<T, E> {
-    fn is_change(&self) -> bool {
-        self.is_ok()
-    }
-}
-
 /// A kind of value, so that each access is written once for all of them.
 pub(super) trait Kind: Default {
     fn of(value: &Value) -> Option<&Self>;
@@ -123,12 +117,10 @@ impl Store {
 
     #[cold]
     fn drop_expired(&mut self) {
-        while let Some(keys) = self.expiries.take_due(self.clock_ms) {
-            for key in keys {
-                let gone = self.entries.remove(&key);
-                assert!(gone.is_some(), "a key that expires is there");
-                self.watched.modify(&key);
-            }
+        while let Some(key) = self.expiries.take_due(self.clock_ms) {
+            let gone = self.entries.remove(&key);
+            assert!(gone.is_some(), "a key that expires is there");
+            self.watched.modify(&key);
         }
     }
 

@@ -18,11 +18,13 @@ pub(super) enum Handler {
 /// A command that the service knows.
 pub struct Row {
     /// In small letters, as errors show it; clients may write it as they like.
-    pub(super) name: &'static str,
+    pub name: &'static str,
     /// As in Redis: how many arguments, the name counted; or, below zero, how many at least.
-    arity: i8,
+    pub arity: i8,
+    /// As in Redis: which argument is the first key, which the last (below zero: from the end), and
+    /// how far they are apart; all zero if there is none.
+    pub keys: (i8, i8, i8),
     pub(super) handler: Handler,
-    keys: (i8, i8, i8),
     shape: ShapeOf,
     kind: Kind,
 }
@@ -39,25 +41,6 @@ enum Kind {
 }
 
 impl Row {
-    /// The name, in small letters.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// As in Redis: how many arguments, the name counted; or, below zero, how many at least.
-    #[must_use]
-    pub fn arity(&self) -> i8 {
-        self.arity
-    }
-
-    /// As in Redis: which argument is the first key, which the last (below zero: from the end), and
-    /// how far they are apart; all zero if there is none.
-    #[must_use]
-    pub fn keys(&self) -> (i8, i8, i8) {
-        self.keys
-    }
-
     /// Whether the command may change the state.
     #[must_use]
     pub fn is_write(&self) -> bool {

@@ -17,7 +17,7 @@ const SYNCS_MIN: u64 = 300;
 /// How far behind a replica may be: so many slots, or as many as the furthest executes in so many
 /// seconds; further, if it executes this share of what the furthest does.
 const BEHIND: (u64, f64, f64) = (500, 2.0, 0.95);
-/// For how long what has happened to clients is told, in milliseconds.
+/// For how long what has happened to clients is reported, in milliseconds.
 const CLIENTS_MS: u64 = 15_000;
 /// The share of the time from which on an operator is what keeps a replica from going faster.
 const BUSY: f64 = 0.5;
@@ -38,7 +38,7 @@ impl Cluster<'_> {
     }
 
     /// Slots by which a replica is behind for certain: frames are of different moments, and so is
-    /// what the furthest has heard of it, so of both the least counts.
+    /// what the furthest has received from it, so of both the least counts.
     fn behind_at_least(&self, frame: &Frame) -> u64 {
         let furthest = self.fresh.iter().max_by_key(|other| other.status.executed);
         let Some(furthest) = furthest else { return 0 };
@@ -66,18 +66,18 @@ impl Cluster<'_> {
         is_far && frame.slot_rate <= BEHIND.2 * rate
     }
 
-    /// What a replica says that hears too few others, though there are enough.
-    fn deafness<'f>(&self, frame: &'f Frame) -> Option<&'f str> {
+    /// The report of a replica that receives messages from too few others, though there are enough.
+    fn isolation<'f>(&self, frame: &'f Frame) -> Option<&'f str> {
         let enough = self.fresh.len() >= self.quorum;
         reason(frame, health::Code::NoQuorum).filter(|_| enough).map(|reason| &*reason.text)
     }
 
     pub(super) fn cut_off(&self, frame: &Frame) -> Option<Finding> {
-        // Where too many disks are full, nobody says anything.
+        // Where too many disks are full, no replica sends anything.
         if !self.full_ones().is_empty() {
             return None;
         }
-        let heard = self.deafness(frame)?;
+        let heard = self.isolation(frame)?;
         let status = &frame.status;
         let behind = match self.behind(frame) {
             0 => String::new(),
@@ -86,8 +86,9 @@ impl Cluster<'_> {
         let text = format!("replica {} is cut off{behind}: {heard}", status.replica);
         let peers = status.links.iter().map(|link| link.peer);
         let there = peers.filter(|peer| self.frame(*peer).is_some());
-        let unheard: Vec<String> = there.filter_map(|peer| self.unheard(status, peer)).collect();
-        let mut because = vec![unheard.join("; ")];
+        let no_contact: Vec<String> =
+            there.filter_map(|peer| self.no_contact(status, peer)).collect();
+        let mut because = vec![no_contact.join("; ")];
         because.retain(|why| !why.is_empty());
         Some(Finding::degraded(Code::CutOff, status.replica, text, because))
     }
@@ -108,7 +109,7 @@ impl Cluster<'_> {
         // One that needs a checkpoint of others is of no full use, however fast it is.
         let needs = reason(frame, health::Code::Behind).is_some();
         let far = needs || self.falls_back(frame, behind);
-        if behind == 0 || (stuck.is_none() && !far) || self.deafness(frame).is_some() {
+        if behind == 0 || (stuck.is_none() && !far) || self.isolation(frame).is_some() {
             return None;
         }
         let rate = |frame: &Frame| frame.slot_rate.round();
@@ -141,12 +142,12 @@ impl Cluster<'_> {
             };
             return busy.map(name).into_iter().collect();
         };
-        let deaf =
-            |peer: &ReplicaId| self.unheard(&self.frame(*peer)?.status, frame.status.replica);
+        let cut =
+            |peer: &ReplicaId| self.no_contact(&self.frame(*peer)?.status, frame.status.replica);
         let mut because = vec![format!("{role} {}", words(&Wait::Slots(of.clone())))];
-        let deaf: Vec<String> = of.iter().filter_map(deaf).collect();
-        if deaf.len() == of.len() {
-            because.push(format!("they do not receive what it asks for: {}", deaf.join("; ")));
+        let cut: Vec<String> = of.iter().filter_map(cut).collect();
+        if cut.len() == of.len() {
+            because.push(format!("they do not receive what it asks for: {}", cut.join("; ")));
         } else {
             because.extend(self.excuses(of, frame));
         }
@@ -190,8 +191,8 @@ impl Cluster<'_> {
             return Vec::new();
         }
         let finding = |(kind, count): (&str, usize)| {
-            let lately = clients.refused_ms_ago.is_some_and(|ms| ms <= CLIENTS_MS);
-            let text = match (lately && kind == "Redis", count >= clients.max) {
+            let recently = clients.refused_ms_ago.is_some_and(|ms| ms <= CLIENTS_MS);
+            let text = match (recently && kind == "Redis", count >= clients.max) {
                 (true, _) => {
                     format!("replica {replica} refuses {kind} clients: {count} are connected")
                 }
@@ -215,7 +216,7 @@ impl Cluster<'_> {
             // That a link is down to a replica which is not there, or cut off, says nothing new.
             let peer = self.frame(link.peer)?;
             let text = if !link.up {
-                if self.deafness(peer).is_some() {
+                if self.isolation(peer).is_some() {
                     return None;
                 }
                 format!("the link from replica {replica} to replica {} is down", link.peer)
@@ -235,11 +236,11 @@ impl Cluster<'_> {
         frame.status.links.iter().filter_map(finding).collect()
     }
 
-    /// Whose settings differ from a replica's, where they may for a while. Both tell; it is said
-    /// once.
+    /// Whose settings differ from a replica's, where they may for a while. Both report it; one
+    /// finding is enough.
     pub(super) fn differ(&self, frame: &Frame) -> Vec<Finding> {
         let replica = frame.status.replica;
-        let told = |other: ReplicaId| {
+        let is_reported = |other: ReplicaId| {
             other < replica
                 && self.frame(other).is_some_and(|it| it.status.differ.contains_key(&replica))
         };
@@ -248,7 +249,7 @@ impl Cluster<'_> {
             let why = "cluster.toml is to be the same everywhere, and each reads it when it starts";
             Finding::degraded(Code::Differ, replica, text, vec![why.to_owned()])
         };
-        frame.status.differ.iter().filter(|(other, _)| !told(**other)).map(finding).collect()
+        frame.status.differ.iter().filter(|(other, _)| !is_reported(**other)).map(finding).collect()
     }
 
     pub(super) fn draining(&self, frame: &Frame) -> Option<Finding> {

@@ -1,4 +1,4 @@
-//! Findings about leadership: a leader whom enough replicas hear, or none.
+//! Findings about leadership: whether enough replicas follow a leader.
 
 use super::rules::Cluster;
 use super::why::{absence, link};
@@ -50,7 +50,7 @@ impl Cluster<'_> {
     }
 
     /// For how long nobody has led, by what was last executed, when one that is gone and may have
-    /// led was last heard, or how lately `leader` has started; nothing if nobody can say.
+    /// led last sent something, or how recently `leader` has started; nothing if that is not known.
     fn unled_ms(&self, leader: ReplicaId) -> Option<Millis> {
         let may_have_led = |seen: &&Sighting| {
             let followed = |frame: &Frame| frame.status.role == ReplicaRole::Follower;
@@ -77,25 +77,25 @@ impl Cluster<'_> {
             // It is there, and goes on when that is done.
             Some((seen, _)) if seen.stuck.as_ref().is_some_and(Stuck::is_pause) => None,
             Some((seen, frame)) if seen.silence.is_none() => self.unfollowed(frame, needed),
-            // Nobody can say.
+            // It is not known.
             _ if self.fresh.len() < needed => None,
             _ => self.nobody_leads(),
         }
     }
 
-    /// That somebody leads whom too few hear, or who hears too few.
+    /// That a leader is in contact with too few replicas.
     fn unfollowed(&self, leader: &Frame, needed: usize) -> Option<Finding> {
         let (me, view) = (leader.status.replica, leader.status.view);
         let others = || self.replicas.iter().filter(|seen| seen.replica != me);
-        let deaf = |seen: &Sighting| {
+        let cut = |seen: &Sighting| {
             if seen.fresh().is_none() {
-                let there = seen.stuck.is_none() && self.is_heard(seen.replica);
+                let there = seen.stuck.is_none() && self.is_in_contact(seen.replica);
                 return (!there).then(|| absence(seen));
             }
-            let hears = |by: &Frame, from| self.unheard(&by.status, from);
+            let hears = |by: &Frame, from| self.no_contact(&by.status, from);
             seen.fresh().and_then(|other| hears(other, me)).or_else(|| hears(leader, seen.replica))
         };
-        let lost: Vec<String> = others().filter_map(deaf).collect();
+        let lost: Vec<String> = others().filter_map(cut).collect();
         let joined = self.replicas.len() - lost.len();
         if joined >= needed {
             return None;
@@ -105,8 +105,8 @@ impl Cluster<'_> {
              included",
             self.replicas.len()
         );
-        let deaf = self.fresh.iter().filter(|by| self.unheard(&by.status, me).is_some());
-        let heard = deaf.filter_map(|by| link(&by.status, me)?.heard_ms_ago).min();
+        let cut = self.fresh.iter().filter(|by| self.no_contact(&by.status, me).is_some());
+        let heard = cut.filter_map(|by| link(&by.status, me)?.heard_ms_ago).min();
         let (severity, text) = worth(text, self.change(heard));
         let because = vec![lost.join("; ")];
         Some(Finding { code: Code::NoLeader, severity, replica: Some(me), text, because })
@@ -142,7 +142,7 @@ impl Cluster<'_> {
     }
 }
 
-/// How bad it is that nobody leads, and what is said of it: no more than that, if the leader is
+/// How bad it is that nobody leads, and the sentence for it: no more than that, if the leader is
 /// changing.
 fn worth(text: String, change: Option<String>) -> (Severity, String) {
     change.map_or((Severity::Down, text), |change| (Severity::Degraded, change))

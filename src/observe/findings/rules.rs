@@ -15,7 +15,7 @@ use crate::observe::scene::{Sighting, quorum};
 /// For how long a role may wait for the same thing before that is worth a word, in microseconds.
 pub(super) const STALLED_US: u64 = 1_000_000;
 
-/// How long after its start a replica may not have heard the others, in milliseconds.
+/// How long after its start a replica may have received nothing from others, in milliseconds.
 const YOUNG_MS: Millis = 2_000;
 
 /// What is wrong, the worst first.
@@ -58,7 +58,7 @@ pub(super) struct Cluster<'a> {
     pub(super) replicas: &'a [Sighting],
     /// How many of them decide together.
     pub(super) quorum: usize,
-    /// Those that still say how their replicas stand.
+    /// Those that are recent.
     pub(super) fresh: Vec<&'a Frame>,
 }
 
@@ -67,13 +67,13 @@ impl Cluster<'_> {
         self.fresh.iter().copied().find(|frame| frame.status.replica == replica)
     }
 
-    /// The replicas that are not there, or not yet. One that shows nothing but is heard by another
-    /// is: it is busy, or of another version; and one whose thread does not come back says so
+    /// The replicas that are not there, or not yet. One that shows nothing but sends to
+    /// another is: it is busy, or of another version; and one whose thread does not come back says so
     /// itself.
     fn missing(&self) -> impl Iterator<Item = &Sighting> {
         let silent = self.replicas.iter().filter(|sighting| sighting.fresh().is_none());
         silent.filter(|sighting| {
-            let gone = sighting.ended || sighting.starting || !self.is_heard(sighting.replica);
+            let gone = sighting.ended || sighting.starting || !self.is_in_contact(sighting.replica);
             sighting.stuck.is_none() && gone
         })
     }
@@ -145,7 +145,7 @@ impl Cluster<'_> {
         Some(Finding { code: Code::NoQuorum, severity, replica: None, text, because })
     }
 
-    /// Whether all who show themselves have just started: others may not have been heard yet.
+    /// Whether all who show themselves have just started: others may not have sent anything yet.
     fn begins(&self) -> bool {
         let young = |frame: &&Frame| frame.status.up_ms <= YOUNG_MS;
         !self.fresh.is_empty() && self.fresh.iter().all(young)
@@ -231,11 +231,11 @@ impl Cluster<'_> {
 
     /// Whether requests have been executed within the time for which others have waited too long.
     fn goes_on(&self) -> bool {
-        let lately = |frame: &&Frame| {
+        let recently = |frame: &&Frame| {
             let ago = frame.status.executed_ms_ago;
             ago.is_some_and(|ms| ms * 1_000 < STALLED_US)
         };
-        self.fresh.iter().any(lately)
+        self.fresh.iter().any(recently)
     }
 
     /// Who is stuck may be why others are.
@@ -260,7 +260,7 @@ impl Cluster<'_> {
         self.stuck_ones().map(finding).collect()
     }
 
-    /// Whose process has panicked lately, started again or not.
+    /// Whose process has panicked recently, started again or not.
     fn panicked(&self) -> Vec<Finding> {
         let finding = |sighting: &Sighting| {
             let (words, ago_s) = sighting.last_words.panic.as_ref()?;
@@ -286,11 +286,14 @@ impl Cluster<'_> {
         self.missing().map(finding).collect()
     }
 
-    /// Who is heard by others and shows nothing: of it nobody can say that all is well.
+    /// Replicas that send to others and show nothing: whether all is well with them is not known.
     fn unseen(&self) -> Vec<Finding> {
         let silent = self.replicas.iter().filter(|sighting| sighting.fresh().is_none());
         let heard = silent.filter(|seen| {
-            seen.stuck.is_none() && !seen.ended && !seen.starting && self.is_heard(seen.replica)
+            seen.stuck.is_none()
+                && !seen.ended
+                && !seen.starting
+                && self.is_in_contact(seen.replica)
         });
         let finding = |sighting: &Sighting| {
             let replica = sighting.replica;

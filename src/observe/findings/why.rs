@@ -7,9 +7,9 @@ use crate::observe::frame::{Blame, Frame, RoleHolding};
 use crate::observe::scene::Sighting;
 use crate::observe::status::{Link, ReplicaStatus};
 
-/// For how long a peer may not have been heard, in milliseconds.
-const UNHEARD_MS: u64 = 1_000;
-/// Within this time one that is there is heard again, in milliseconds.
+/// For how long a peer may have sent nothing, in milliseconds.
+const SILENT_MS: u64 = 1_000;
+/// How often each replica sends something, in milliseconds.
 const GOSSIP_MS: u64 = 250;
 
 impl Cluster<'_> {
@@ -69,12 +69,12 @@ impl Cluster<'_> {
         because
     }
 
-    /// Whether somebody who shows itself has heard a replica lately.
-    pub(super) fn is_heard(&self, replica: ReplicaId) -> bool {
+    /// Whether a replica that shows itself has recently received something from another.
+    pub(super) fn is_in_contact(&self, replica: ReplicaId) -> bool {
         let hears = |frame: &&Frame| {
             let Some(link) = link(&frame.status, replica) else { return false };
             // With a process its connections end, in both directions.
-            let within_ms = if link.up { UNHEARD_MS } else { GOSSIP_MS };
+            let within_ms = if link.up { SILENT_MS } else { GOSSIP_MS };
             link.heard_ms_ago.is_some_and(|ms| ms <= within_ms)
         };
         self.fresh.iter().any(hears)
@@ -95,9 +95,9 @@ impl Cluster<'_> {
         if status.fenced {
             return Some(waits_for_disk(status));
         }
-        let deaf = self.unheard(own, replica).or_else(|| self.unheard(status, own.replica));
-        if deaf.is_some() {
-            return deaf;
+        let cut = self.no_contact(own, replica).or_else(|| self.no_contact(status, own.replica));
+        if cut.is_some() {
+            return cut;
         }
         if status.view != own.view {
             let (theirs, view) = (status.view, own.view);
@@ -109,10 +109,10 @@ impl Cluster<'_> {
         })
     }
 
-    /// That a replica does not hear another, and what is wrong with the other's link to it.
-    pub(super) fn unheard(&self, by: &ReplicaStatus, from: ReplicaId) -> Option<String> {
+    /// That a replica receives nothing from another, and what is wrong with the other's link to it.
+    pub(super) fn no_contact(&self, by: &ReplicaStatus, from: ReplicaId) -> Option<String> {
         let heard = link(by, from)?.heard_ms_ago;
-        heard.is_none_or(|ms| ms > UNHEARD_MS).then(|| {
+        heard.is_none_or(|ms| ms > SILENT_MS).then(|| {
             let by = by.replica;
             let there = self.frame(from).and_then(|frame| link(&frame.status, by));
             let down = there.filter(|link| !link.up).map(|_| {

@@ -1,14 +1,13 @@
 //! The graph of a replica as its worker really built it, and pictures of it.
 //!
-//! Nothing here is told what a protocol looks like: [`Log`] listens to what timely logs while a
+//! Nothing here knows what a protocol looks like: [`Log`] listens to what timely logs while a
 //! graph is built, and [`OperatorGraph`] is read off that. So the picture cannot drift from the
-//! code, and a test can hold the figure in a protocol's module doc against it (see [`arrows`]).
+//! code, and a test holds the figure in each protocol's module doc against it.
 //!
 //! A graph is drawn in the words of the wiring. Timely's own operators (`Map`, `Concatenate`) are
 //! part of an edge; an [inlet](crate::engine::role::inlet) that is
 //! [connected](crate::engine::role::connect) is a back edge; and a message that leaves one role's replica and reaches another role elsewhere is an edge over a link.
 
-pub mod arrows;
 mod labels;
 mod layout;
 mod log;
@@ -213,12 +212,12 @@ impl OperatorGraph {
 /// An operator that reads nothing but what came over the links sorts it; one that writes to nothing
 /// but the links addresses it.
 fn kind(name: &str, ways: &BTreeSet<log::Way>) -> OperatorKind {
-    let mut heard = ways.iter().filter(|way| way.to == name).peekable();
-    let mut said = ways.iter().filter(|way| way.from == name).peekable();
+    let mut incoming = ways.iter().filter(|way| way.to == name).peekable();
+    let mut outgoing = ways.iter().filter(|way| way.from == name).peekable();
     if DOORS.contains(&name) || HOST_PORTS.contains(&name) {
         OperatorKind::Boundary
-    } else if heard.peek().is_some() && heard.all(|way| way.from == LINKS_IN)
-        || said.peek().is_some() && said.all(|way| way.to == LINKS_OUT)
+    } else if incoming.peek().is_some() && incoming.all(|way| way.from == LINKS_IN)
+        || outgoing.peek().is_some() && outgoing.all(|way| way.to == LINKS_OUT)
     {
         OperatorKind::Router
     } else {

@@ -18,8 +18,8 @@ fn a_slot_remembers_when_its_steps_were_seen() {
     let past = Past::default();
     past.write(|memory| {
         memory.propose(ReplicaId(1), Slot(7), View(1), 10);
-        memory.hear_vote(ReplicaId(1), Slot(7), View(1), 12);
-        memory.hear_vote(ReplicaId(1), Slot(7), View(1), 13);
+        memory.receive_vote(ReplicaId(1), Slot(7), View(1), 12);
+        memory.receive_vote(ReplicaId(1), Slot(7), View(1), 13);
         memory.vote(Slot(7), View(1), 11);
         memory.execute(Slot(7), &batch(5, 1, 3, 1), Some(9), 14);
     });
@@ -37,7 +37,7 @@ fn a_slot_remembers_when_its_steps_were_seen() {
 fn a_slot_is_decided_with_the_vote_that_makes_a_quorum() {
     let past = Past::new(ReplicaId(0), 2);
     let hear = |voter, view, now| {
-        past.write(|memory| memory.hear_vote(ReplicaId(voter), Slot(3), View(view), now));
+        past.write(|memory| memory.receive_vote(ReplicaId(voter), Slot(3), View(view), now));
         past.slot(Slot(3)).unwrap().decided_at
     };
     assert_eq!(
@@ -53,9 +53,9 @@ fn steps_of_a_later_view_are_seen_anew() {
     let past = Past::default();
     past.write(|memory| {
         memory.propose(ReplicaId(1), Slot(0), View(1), 9);
-        memory.hear_vote(ReplicaId(1), Slot(0), View(1), 10);
-        memory.hear_vote(ReplicaId(2), Slot(0), View(2), 20);
-        memory.hear_vote(ReplicaId(0), Slot(0), View(1), 30);
+        memory.receive_vote(ReplicaId(1), Slot(0), View(1), 10);
+        memory.receive_vote(ReplicaId(2), Slot(0), View(2), 20);
+        memory.receive_vote(ReplicaId(0), Slot(0), View(1), 30);
         memory.vote(Slot(0), View(1), 31);
     });
     let life = past.slot(Slot(0)).unwrap();

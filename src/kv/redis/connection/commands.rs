@@ -17,7 +17,7 @@ impl RedisConnection {
     pub(super) fn enqueue(&mut self, target: &Target, command: &Command<'_>) {
         let transaction = self.transaction.get_or_insert_default();
         if transaction.push(target, command, &self.settings.limits) {
-            self.say(b"+QUEUED\r\n");
+            self.reply(b"+QUEUED\r\n");
         } else {
             self.reject(b"ERR transaction is too large");
         }
@@ -38,21 +38,21 @@ impl RedisConnection {
                 self.answer(answer, command, server);
             }
             Action::Multi if self.transaction.is_some() => {
-                self.say(b"-ERR MULTI calls can not be nested\r\n");
+                self.reply(b"-ERR MULTI calls can not be nested\r\n");
             }
             Action::Multi => {
                 self.transaction = Some(Transaction::default());
-                self.say(b"+OK\r\n");
+                self.reply(b"+OK\r\n");
             }
             Action::Discard if self.transaction.is_none() => {
-                self.say(b"-ERR DISCARD without MULTI\r\n");
+                self.reply(b"-ERR DISCARD without MULTI\r\n");
             }
             Action::Discard | Action::Unwatch => {
                 (self.transaction, self.watches) = Default::default();
-                self.say(b"+OK\r\n");
+                self.reply(b"+OK\r\n");
             }
             Action::Watch if self.transaction.is_some() => {
-                self.say(b"-ERR WATCH inside MULTI is not allowed\r\n");
+                self.reply(b"-ERR WATCH inside MULTI is not allowed\r\n");
             }
             Action::Watch => match self.watches.ask(&command) {
                 Some(command) => {
@@ -60,7 +60,7 @@ impl RedisConnection {
                     self.watches.number(number);
                     order(number, &command);
                 }
-                None => self.say(b"-ERR too many watched keys\r\n"),
+                None => self.reply(b"-ERR too many watched keys\r\n"),
             },
             Action::Exec => self.exec(server, order),
         }
@@ -68,18 +68,18 @@ impl RedisConnection {
 
     fn exec(&mut self, server: &ServerInfo, order: &mut Order<'_>) {
         let Some(transaction) = self.transaction.take() else {
-            return self.say(b"-ERR EXEC without MULTI\r\n");
+            return self.reply(b"-ERR EXEC without MULTI\r\n");
         };
         let watches = std::mem::take(&mut self.watches);
         if transaction.failed || watches.failed {
-            self.say(b"-EXECABORT Transaction discarded because of previous errors.\r\n");
+            self.reply(b"-EXECABORT Transaction discarded because of previous errors.\r\n");
             return;
         }
         let is_local = |step: &Step| matches!(step, Step::Local(..));
         if watches.is_empty() && transaction.steps().iter().all(is_local) {
             let (_, steps) = transaction.compose(&watches);
             let reply = self.perform(b"*0\r\n", &steps, server);
-            return self.say(&reply);
+            return self.reply(&reply);
         }
         let (command, steps) = transaction.compose(&watches);
         let number = if steps.iter().any(is_local) {
@@ -131,7 +131,7 @@ impl RedisConnection {
         out
     }
 
-    fn say(&mut self, reply: &[u8]) {
+    fn reply(&mut self, reply: &[u8]) {
         self.queue.answer(|out| out.extend_from_slice(reply));
     }
 

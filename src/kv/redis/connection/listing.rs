@@ -80,7 +80,7 @@ impl RedisConnection {
         self.commands += 1;
         self.session.last_ms = server.uptime_ms;
         self.session.last = match target {
-            Target::Service(row) => row.name(),
+            Target::Service(row) => row.name,
             Target::Local(local) if local.name == "client" => client::full_name(command),
             Target::Local(local) => local.name,
         };

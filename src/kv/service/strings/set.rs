@@ -24,14 +24,15 @@ impl<'a> Options<'a> {
     /// Reads the options from `first` on.
     fn parse(call: &Call<'a>, first: usize) -> Result<Self, Refusal> {
         let mut options = Self::default();
+        let is_getex = first == 2;
         let mut words = call.from(first);
         while let Some(word) = words.next() {
             match word.to_ascii_lowercase().as_slice() {
-                b"nx" => options.only_if_absent = true,
-                b"xx" => options.only_if_present = true,
-                b"get" => options.reply_old = true,
-                b"keepttl" => options.keep_expiry = true,
-                b"persist" if first == 2 => options.drop_expiry = true,
+                b"nx" if !is_getex => options.only_if_absent = true,
+                b"xx" if !is_getex => options.only_if_present = true,
+                b"get" if !is_getex => options.reply_old = true,
+                b"keepttl" if !is_getex => options.keep_expiry = true,
+                b"persist" if is_getex => options.drop_expiry = true,
                 unit => {
                     let unit = match unit {
                         b"ex" => Unit::SECONDS,
@@ -48,7 +49,7 @@ impl<'a> Options<'a> {
             }
         }
         let at_odds = (options.only_if_absent && options.only_if_present)
-            || (options.keep_expiry && options.expiry.is_some());
+            || ((options.keep_expiry || options.drop_expiry) && options.expiry.is_some());
         if at_odds { Err(Refusal::SYNTAX) } else { Ok(options) }
     }
 
@@ -114,14 +115,6 @@ pub(crate) fn getset(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) ->
 /// GETEX: reads a string and may change when it expires.
 pub(crate) fn getex(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let options = Options::parse(call, 2)?;
-    let refused = options.only_if_absent
-        || options.only_if_present
-        || options.reply_old
-        || options.keep_expiry
-        || (options.drop_expiry && options.expiry.is_some());
-    if refused {
-        return Err(Refusal::SYNTAX);
-    }
     let text = call.value::<Text>(store)?;
     write_option(text, reply);
     // Redis looks at the time only if there is a key that it may apply to.

@@ -15,7 +15,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Edge, EdgeKind, OperatorGraph};
+use taraflow::observe::graph::{Edge, EdgeKind, OperatorGraph};
 
 /// The edges listed in the `arrows` blocks of `document`: Markdown, or Rust with its doc comments.
 ///
@@ -98,8 +98,6 @@ pub fn arrow(word: &str) -> Option<(EdgeKind, Option<String>)> {
     Some((kind, (!label.is_empty()).then(|| label.to_owned())))
 }
 
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -36,18 +36,14 @@ struct Grown {
     prepared: u64,
 }
 
-/// A file to be read, which is only open while it is: the room of one that is removed is wanted.
+/// A file to be read. Unless it is kept it is only open meanwhile: the room of one that is removed
+/// is wanted.
 #[derive(Debug)]
-struct Closed {
+struct FileSource {
     path: PathBuf,
     length: u64,
-}
-
-/// The same, whatever becomes of its name.
-#[derive(Debug)]
-struct Opened {
-    file: File,
-    length: u64,
+    /// Open, whatever becomes of its name.
+    kept: Option<File>,
 }
 
 const LOCK: &str = "lock";
@@ -153,7 +149,7 @@ impl Disk for Files {
     fn source(&self, file: &str) -> io::Result<Arc<dyn Source>> {
         let path = self.path.join(file);
         let length = fs::metadata(&path)?.len();
-        Ok(Arc::new(Closed { path, length }))
+        Ok(Arc::new(FileSource { path, length, kept: None }))
     }
 
     fn append(&mut self, file: &str, bytes: &[u8]) -> io::Result<()> {
@@ -228,31 +224,24 @@ impl Disk for Files {
     }
 }
 
-impl Source for Closed {
+impl Source for FileSource {
     fn length(&self) -> u64 {
         self.length
     }
 
     fn read_at(&self, offset: u64, room: &mut [u8]) -> io::Result<()> {
-        File::open(&self.path)?.read_exact_at(room, offset)
+        match &self.kept {
+            Some(file) => file.read_exact_at(room, offset),
+            None => File::open(&self.path)?.read_exact_at(room, offset),
+        }
     }
 
     fn keep(self: Arc<Self>) -> io::Result<Arc<dyn Source>> {
-        Ok(Arc::new(Opened { file: File::open(&self.path)?, length: self.length }))
-    }
-}
-
-impl Source for Opened {
-    fn length(&self) -> u64 {
-        self.length
-    }
-
-    fn read_at(&self, offset: u64, room: &mut [u8]) -> io::Result<()> {
-        self.file.read_exact_at(room, offset)
-    }
-
-    fn keep(self: Arc<Self>) -> io::Result<Arc<dyn Source>> {
-        Ok(self)
+        if self.kept.is_some() {
+            return Ok(self);
+        }
+        let (path, kept) = (self.path.clone(), Some(File::open(&self.path)?));
+        Ok(Arc::new(Self { path, length: self.length, kept }))
     }
 }
 

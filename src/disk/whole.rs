@@ -82,7 +82,9 @@ pub(super) fn read<R: Serialize + DeserializeOwned>(
         let part = Part::<R>::read(disk, owner, number, end, &mut room)?;
         if !part.has_begun() {
             if number <= extent.segment {
-                return Err(lost_beginning(owner, number));
+                let expected = "the beginning of a segment of the journal that was on the disk";
+                let broken = Broken::new(0, expected, "bytes that are no record");
+                return Err(damaged(owner, names::segment(number), broken));
             }
             stale.push(number);
             continue;
@@ -114,14 +116,7 @@ fn read_extent(disk: &dyn Disk, owner: Identity, names: &[String]) -> Result<Ext
 }
 
 fn missing_segment(owner: Identity, number: u64) -> Error {
-    let expected = "a segment of the journal that was on the disk";
-    let broken = Broken::new(0, expected, "no such file");
-    damaged(owner, names::segment(number), broken)
-}
-
-fn lost_beginning(owner: Identity, number: u64) -> Error {
-    let expected = "the beginning of a segment of the journal that was on the disk";
-    let broken = Broken::new(0, expected, "bytes that are no record");
+    let broken = Broken::new(0, "a segment of the journal that was on the disk", "no such file");
     damaged(owner, names::segment(number), broken)
 }
 

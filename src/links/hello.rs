@@ -96,7 +96,9 @@ impl Hello {
         }
         if let Some(cluster) = self.cluster.filter(|cluster| *cluster != common.cluster) {
             let ours = common.cluster;
-            return Some(format!("this is cluster {ours:016x}, but cluster {cluster:016x} was meant"));
+            return Some(format!(
+                "this is cluster {ours:016x}, but cluster {cluster:016x} was meant"
+            ));
         }
         let Peer::Replica(from) = self.from else { return None };
         let Some(theirs) = &self.common else {

@@ -63,11 +63,14 @@ impl Window<'_> {
                 kind: known.kind,
                 runs: self.total(key(Count::Runs)),
                 records_in: self.total(key(Count::RecordsIn)),
-                records_out: self.sum(at, Count::RecordsOut, |key| self.total(key)),
+                records_out: self.outputs(at, Count::RecordsOut).map(|key| self.total(key)).sum(),
                 batches_in: self.total(key(Count::BatchesIn)),
-                batches_out: self.sum(at, Count::BatchesOut, |key| self.total(key)),
+                batches_out: self.outputs(at, Count::BatchesOut).map(|key| self.total(key)).sum(),
                 rate_in: self.rate(key(Count::RecordsIn)),
-                rate_out: self.sum(at, Count::RecordsOut, |key| self.rate(key)),
+                rate_out: self
+                    .outputs(at, Count::RecordsOut)
+                    .map(|key| self.rate(key))
+                    .fold(0.0, Add::add),
                 busy: (self.rate(key(Count::Busy)) / 1e9).min(1.0),
                 busy_us: self.total(key(Count::Busy)) / 1_000,
                 run: self.spread(Some(at), Count::Took),
@@ -81,25 +84,21 @@ impl Window<'_> {
         operators
     }
 
-    /// The sum over the outputs of an operator.
-    fn sum<N: Default + Add<Output = N>>(
-        &self,
-        operator: usize,
-        count: fn(usize) -> Count,
-        of: impl Fn(Key) -> N,
-    ) -> N {
+    /// The counts of the outputs of an operator.
+    fn outputs(&self, operator: usize, count: fn(usize) -> Count) -> impl Iterator<Item = Key> {
         let keys = (Some(operator), count(0))..=(Some(operator), count(usize::MAX));
-        self.shown.total.range(keys).fold(N::default(), |sum, (key, _)| sum + of(*key))
+        self.shown.total.range(keys).map(|(key, _)| *key)
     }
 
     pub fn channels(&self, wiring: &Wiring) -> Vec<Channel> {
         let graph = &wiring.graph;
         let at: BTreeMap<&str, usize> =
             graph.operators.iter().enumerate().map(|(at, known)| (&*known.name, at)).collect();
-        let sent = |edge: &Edge| -> u64 {
+        let keys = |edge: &Edge| -> Vec<Key> {
             let from = at.get(&*edge.from).copied();
-            wiring.ports(edge).map(|port| self.total((from, Count::RecordsOut(port)))).sum()
+            wiring.ports(edge).map(|port| (from, Count::RecordsOut(port))).collect()
         };
+        let sent = |edge: &Edge| -> u64 { keys(edge).into_iter().map(|key| self.total(key)).sum() };
         let mut given: BTreeMap<&str, u64> = BTreeMap::new();
         for edge in graph.edges.iter().filter(|edge| edge.kind != EdgeKind::Link) {
             *given.entry(&edge.to).or_default() += sent(edge);
@@ -108,18 +107,14 @@ impl Window<'_> {
             let taken = self.total((at.get(to).copied(), Count::RecordsIn));
             given.get(to).map_or(0, |given| given.saturating_sub(taken))
         };
-        let channel = |edge: &Edge| {
-            let from = at.get(&*edge.from).copied();
-            let keys = wiring.ports(edge).map(|port| (from, Count::RecordsOut(port)));
-            Channel {
-                from: edge.from.clone(),
-                to: edge.to.clone(),
-                kind: edge.kind,
-                label: edge.label.clone(),
-                sent: sent(edge),
-                queued: if edge.kind == EdgeKind::Link { 0 } else { queued(&edge.to) },
-                rate: keys.fold(0.0, |sum, key| sum + self.rate(key)),
-            }
+        let channel = |edge: &Edge| Channel {
+            from: edge.from.clone(),
+            to: edge.to.clone(),
+            kind: edge.kind,
+            label: edge.label.clone(),
+            sent: sent(edge),
+            queued: if edge.kind == EdgeKind::Link { 0 } else { queued(&edge.to) },
+            rate: keys(edge).into_iter().map(|key| self.rate(key)).fold(0.0, Add::add),
         };
         graph.edges.iter().map(channel).collect()
     }

@@ -1,7 +1,5 @@
 //! A graph as lines of text, as Graphviz reads it, and as JSON.
 
-use std::fmt::Write;
-
 use super::{Edge, EdgeKind, OperatorGraph, OperatorKind};
 
 impl EdgeKind {
@@ -41,7 +39,7 @@ impl OperatorGraph {
                 OperatorKind::Router => "note",
                 OperatorKind::Boundary => "oval",
             };
-            line(&mut dot, format_args!("  \"{}\" [shape={shape}];", operator.name));
+            dot += &format!("  \"{}\" [shape={shape}];\n", operator.name);
         }
         for Edge { from, to, kind, label } in &self.edges {
             let style = match kind {
@@ -50,7 +48,7 @@ impl OperatorGraph {
                 EdgeKind::Back => "style=dashed",
             };
             let label = label.as_deref().unwrap_or_default();
-            line(&mut dot, format_args!("  \"{from}\" -> \"{to}\" [{style}, label=\"{label}\"];"));
+            dot += &format!("  \"{from}\" -> \"{to}\" [{style}, label=\"{label}\"];\n");
         }
         dot.push_str("}\n");
         dot
@@ -61,8 +59,4 @@ impl OperatorGraph {
     pub fn json(&self) -> String {
         serde_json::to_string_pretty(self).expect("strings in vectors always encode")
     }
-}
-
-fn line(to: &mut String, line: std::fmt::Arguments<'_>) {
-    writeln!(to, "{line}").expect("a string takes all that is written to it");
 }

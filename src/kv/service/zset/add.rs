@@ -1,12 +1,10 @@
 //! Additions to sorted sets: ZADD and ZINCRBY.
 
-use crate::kv::resp::write_null;
-use crate::kv::service::replies::integer_reply;
+use crate::kv::service::replies::{bulk_reply, integer_reply, null_reply};
 use crate::kv::service::store::Store;
 use crate::kv::service::{Call, Done, Refusal, floats};
 
 use super::Zset;
-use super::score::write_score;
 
 /// The options of ZADD.
 #[derive(Default)]
@@ -17,13 +15,6 @@ struct Options {
     only_less: bool,
     count_changed: bool,
     increment: bool,
-}
-
-/// The change that ZADD makes to one member.
-enum Update {
-    Nothing,
-    Add(f64),
-    Change(f64),
 }
 
 impl Options {
@@ -66,20 +57,18 @@ impl Options {
         Ok(())
     }
 
-    /// The change to a member with the score `old`, if it is there.
-    fn update(&self, old: Option<f64>, score: f64) -> Result<Update, Refusal> {
-        let Some(old) = old else {
-            return Ok(if self.only_old { Update::Nothing } else { Update::Add(score) });
-        };
+    /// The new score of a member with the score `old`, if it is there; nothing if it stays as it is.
+    fn update(&self, old: Option<f64>, score: f64) -> Result<Option<f64>, Refusal> {
+        let Some(old) = old else { return Ok((!self.only_old).then_some(score)) };
         if self.only_new {
-            return Ok(Update::Nothing);
+            return Ok(None);
         }
         let new = if self.increment { old + score } else { score };
         if new.is_nan() {
             return Err(Refusal::Text("ERR resulting score is not a number (NaN)"));
         }
         let unwanted = (self.only_greater && new <= old) || (self.only_less && new >= old);
-        Ok(if unwanted { Update::Nothing } else { Update::Change(new) })
+        Ok((!unwanted).then_some(new))
     }
 }
 
@@ -90,13 +79,8 @@ pub(crate) fn zadd(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
         floats::argument(score)?;
     }
     if options.increment {
-        return increment(
-            store,
-            call,
-            &options,
-            (call.argument(first), call.argument(first + 1)),
-            reply,
-        );
+        let pair = (call.argument(first), call.argument(first + 1));
+        return increment(store, call, &options, pair, reply);
     }
     let old = call.value::<Zset>(store)?;
     if options.only_old && old.is_none() {
@@ -106,16 +90,10 @@ pub(crate) fn zadd(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
     let (mut added, mut changed) = (0, 0);
     for (score, member) in call.pairs(first)? {
         let old = zset.score(member);
-        match options.update(old, floats::argument(score)?)? {
-            Update::Nothing => {}
-            Update::Add(score) => {
-                zset.insert(member, score);
-                added += 1;
-            }
-            Update::Change(score) => {
-                changed += i64::from(old != Some(score));
-                zset.insert(member, score);
-            }
+        if let Some(new) = options.update(old, floats::argument(score)?)? {
+            zset.insert(member, new);
+            added += i64::from(old.is_none());
+            changed += i64::from(old.is_some_and(|old| old != new));
         }
     }
     if added + changed > 0 {
@@ -138,17 +116,12 @@ fn increment(
 ) -> Done {
     let by = floats::argument(by)?;
     let old = call.value::<Zset>(store)?.and_then(|zset| zset.score(member));
-    match options.update(old, by)? {
-        Update::Nothing => write_null(reply),
-        Update::Add(score) | Update::Change(score) => {
-            store.look_up_or_new::<Zset>(call.key())?.insert(member, score);
-            if old != Some(score) {
-                store.modified(call.key());
-            }
-            write_score(score + 0.0, reply);
-        }
+    let Some(score) = options.update(old, by)? else { return null_reply(reply) };
+    store.look_up_or_new::<Zset>(call.key())?.insert(member, score);
+    if old != Some(score) {
+        store.modified(call.key());
     }
-    Ok(())
+    bulk_reply(floats::shown(score + 0.0), reply)
 }
 
 #[cfg(test)]

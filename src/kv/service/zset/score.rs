@@ -1,6 +1,5 @@
 //! Scores, ranks and counts of sorted sets.
 
-use crate::kv::resp::write_bulk;
 use crate::kv::service::replies::{
     integer_reply, option_reply, optional_integer_reply, write_options,
 };
@@ -55,11 +54,6 @@ pub(crate) fn zlexcount(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> 
     let interval = Interval::of_members(call.argument(2), call.argument(3))?;
     let count = call.value::<Zset>(store)?.map_or(0, |zset| interval.ranks(zset).len());
     integer_reply(count, reply)
-}
-
-/// Appends a score.
-pub(super) fn write_score(score: f64, reply: &mut Vec<u8>) {
-    write_bulk(floats::shown(score).as_bytes(), reply);
 }
 
 #[cfg(test)]

@@ -98,7 +98,8 @@ pub(super) fn layout(graph: &OperatorGraph, sizes: Sizes) -> Picture {
     let (spots, pieces, layers) = Default::default();
     let mut sketch = Sketch { sizes, spots, pieces, layers };
     for (node, operator) in graph.operators.iter().enumerate() {
-        sketch.add(Spot::node(node, 2 * ranks[node], sizes.node_width(&operator.name)));
+        let (layer, width) = (2 * ranks[node], sizes.node_width(&operator.name));
+        sketch.add(Spot { layer, width, x: 0.0, node: Some(node), label: false, net: 0 });
     }
     for (net, (stream, readers)) in streams.iter().enumerate() {
         sketch.thread(net, stream, readers);
@@ -107,12 +108,6 @@ pub(super) fn layout(graph: &OperatorGraph, sizes: Sizes) -> Picture {
     order::order(&mut sketch);
     place::place(&mut sketch);
     sketch.finish(graph, streams)
-}
-
-impl Spot {
-    fn node(node: usize, layer: usize, width: f64) -> Self {
-        Self { layer, width, x: 0.0, node: Some(node), label: false, net: 0 }
-    }
 }
 
 impl Sketch {

@@ -27,7 +27,7 @@ use crate::model::error::Error;
 
 use lanes::{Answered, Lanes};
 use progress::SubmitProgress;
-use session::{EarlierRun, Saved, SessionFile};
+use session::{SavedRun, SessionFile};
 
 /// Arguments of `taraflow submit`.
 #[derive(Debug, Args)]
@@ -40,8 +40,8 @@ Examples:
 The cluster is the one in --dir, or in TARAFLOW_DIR, or in ./cluster, or at --addr.
 
 Input is what redis-cli --pipe reads, or a command a line. Replies come in the order of the commands. \
-Interrupt it and run it again with the same input: it goes on where it was, and no command is applied \
-twice. Replies that were on their way when it was killed may be printed again, or be said to be gone. \
+Interrupt it and run it again with the same input: it continues where it was, and no command is applied \
+twice. After a kill, some replies may be printed again, or `(applied before)` in place of a reply. \
 With several connections, commands with the same first key keep their order; others may overtake each \
 other.
 
@@ -57,7 +57,7 @@ pub(super) struct SubmitArgs {
     /// Connections, each with a session of its own
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     connections: u16,
-    /// Where to keep what is needed to go on after an interruption [default: FILE.session]
+    /// File to keep the progress in, so that a later run can continue [default: FILE.session]
     #[arg(long, value_name = "FILE")]
     session: Option<PathBuf>,
     /// How to print the replies
@@ -73,30 +73,33 @@ pub(super) fn run(args: &SubmitArgs) -> Result<(), Failure> {
     let (source, bytes) = args.open()?;
     let target = args.reach.target()?;
     let place = SessionFile::of(args.session.as_ref(), &args.input);
-    let kept = place.read()?;
-    let lanes = match &kept {
+    let earlier = place.read()?;
+    let resumes = earlier.is_some();
+    let lanes = match &earlier {
         None => Lanes::open(&target, args.connections)?,
-        Some(kept) => Lanes::planned(kept.sessions.len()),
+        Some(earlier) => Lanes::planned(earlier.sessions.len()),
     };
-    let sessions = kept.as_ref().map_or_else(|| lanes.sessions(), |kept| kept.sessions.clone());
+    let saved = earlier.unwrap_or_else(|| SavedRun::new(lanes.sessions()));
     let mut job = Job {
         args,
         input: CommandReader::new(source),
         lanes,
-        saved: Saved::new(sessions),
+        progress: SubmitProgress::new(bytes, saved.printed),
+        saved,
+        seen: blake3::Hasher::new(),
         place,
         read: 0,
         early: BTreeMap::new(),
-        progress: SubmitProgress::new(bytes),
         errors: 0,
         written_at: Instant::now(),
         ending: told_to_end()?,
     };
-    match kept {
-        None => job.place.write(&job.saved)?,
-        Some(kept) => job.skip(&kept, &target)?,
+    if resumes {
+        job.skip(&target)?;
+    } else {
+        job.save()?;
     }
-    job.go_on()
+    job.finish()
 }
 
 impl SubmitArgs {
@@ -117,7 +120,9 @@ struct Job<'a> {
     args: &'a SubmitArgs,
     input: CommandReader<Box<dyn Read>>,
     lanes: Lanes,
-    saved: Saved,
+    saved: SavedRun,
+    /// The hash of the commands that have been answered.
+    seen: blake3::Hasher,
     place: SessionFile,
     /// Commands that have been read.
     read: u64,
@@ -131,25 +136,28 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// How often what is done is written down.
+    /// How often progress is saved.
     const WRITE_EVERY: Duration = Duration::from_millis(500);
 
-    /// Reads past what is done, and opens the sessions where they stand.
-    fn skip(&mut self, kept: &EarlierRun, target: &Target) -> Result<(), Failure> {
-        while self.read < kept.printed
+    /// Reads past what an earlier run has done, and resumes its sessions.
+    fn skip(&mut self, target: &Target) -> Result<(), Failure> {
+        while self.read < self.saved.printed
             && let Some(command) = self.next_command()?
         {
-            self.saved.seen.update(&command);
+            self.seen.update(&command);
             self.lanes.count(&command);
             self.read += 1;
         }
-        if self.saved.seen.finalize().to_hex().as_str() != kept.seen {
-            let what = format!("{}: made from another input; remove it to start anew", self.place);
-            return Err(Failure::Usage(what));
+        if self.seen.finalize().to_hex().as_str() != self.saved.seen {
+            let what = "made from another input; remove it to start from the beginning";
+            return Err(Failure::Usage(format!("{}: {what}", self.place)));
         }
-        self.saved.printed = kept.printed;
-        self.progress.on_resumed(kept.printed);
-        self.lanes.resume(target, &kept.sessions)
+        self.lanes.resume(target, &self.saved.sessions)
+    }
+
+    fn save(&mut self) -> Result<(), Failure> {
+        self.saved.seen = self.seen.finalize().to_hex().to_string();
+        self.place.write(&self.saved)
     }
 
     fn next_command(&mut self) -> Result<Option<Vec<u8>>, Failure> {
@@ -159,12 +167,13 @@ impl Job<'_> {
         command.map_err(|error| Failure::Usage(format!("{name}: {error}")))
     }
 
-    fn go_on(&mut self) -> Result<(), Failure> {
+    /// Submits the rest of the input.
+    fn finish(&mut self) -> Result<(), Failure> {
         let outcome = self.exchange();
         self.progress.finish();
-        if let Err(error) = outcome {
-            self.place.write(&self.saved)?;
-            return Err(error);
+        if outcome.is_err() {
+            self.save()?;
+            return outcome;
         }
         self.place.remove();
         say!("{}", self.progress.summary(self.errors));
@@ -174,8 +183,9 @@ impl Job<'_> {
     fn exchange(&mut self) -> Result<(), Failure> {
         let mut out = BufWriter::new(io::stdout().lock());
         let mut ended = false;
-        let mut heard_at = Instant::now();
-        // A mistake in the input is told after what came before it is done.
+        let mut answered_at = Instant::now();
+        let patience = self.args.reach.patience();
+        // A mistake in the input is reported after the commands before it are done.
         let mut mistake = None;
         while !ended || self.saved.printed < self.read {
             while !ended && self.lanes.has_room() {
@@ -193,18 +203,19 @@ impl Job<'_> {
             }
             if self.ending.load(Ordering::Relaxed) {
                 out.flush()?;
-                return Err(self.interrupted());
+                return Err(self.unfinished("interrupted".to_owned()));
             }
             match self.lanes.answers().recv_timeout(Duration::from_millis(100)) {
                 Ok(answered) => {
-                    heard_at = Instant::now();
+                    answered_at = Instant::now();
                     self.early.insert(answered.index, answered);
                     while let Ok(answered) = self.lanes.answers().try_recv() {
                         self.early.insert(answered.index, answered);
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => self.check(heard_at)?,
-                Err(RecvTimeoutError::Disconnected) => return Err(self.unknown()),
+                Err(RecvTimeoutError::Timeout)
+                    if self.saved.printed == self.read || answered_at.elapsed() < patience => {}
+                Err(_) => return Err(self.unknown()),
             }
             self.print(&mut out)?;
         }
@@ -212,27 +223,19 @@ impl Job<'_> {
         mistake.map_or(Ok(()), |mistake| Err(self.stopped_at(&mistake)))
     }
 
-    /// What to do about a mistake in the input.
+    /// The end of a run at a mistake in the input.
     fn stopped_at(&self, mistake: &Failure) -> Failure {
         let done = HumanCount(self.saved.printed);
         let how = match self.place.is_kept() {
             true => {
-                "put it right and run the same command again: it goes on there, and no command is \
-                     applied twice"
+                "Correct it and run the same command again: it continues there, and no command is \
+                 applied twice"
             }
-            false => "put it right and submit what comes after those only",
+            false => "Correct it and submit only what comes after those commands",
         };
         Failure::Usage(format!(
-            "{mistake}. The {done} commands before it have been applied, and nothing after it; {how}"
+            "{mistake}. The {done} commands before it have been applied, and nothing after it. {how}"
         ))
-    }
-
-    fn check(&self, heard_at: Instant) -> Result<(), Failure> {
-        let open = self.saved.printed < self.read;
-        if open && heard_at.elapsed() >= self.args.reach.patience() {
-            return Err(self.unknown());
-        }
-        Ok(())
     }
 
     fn unknown(&self) -> Failure {
@@ -240,27 +243,17 @@ impl Job<'_> {
         self.unfinished(format!("no answer for {silent_s} s"))
     }
 
-    fn interrupted(&self) -> Failure {
-        self.unfinished("interrupted".to_owned())
-    }
-
-    /// Why it ends before all is answered, and what that means.
+    /// The end of a run before all is answered.
     fn unfinished(&self, why: String) -> Failure {
-        let open = self.read - self.saved.printed;
-        Failure::Unfinished {
-            why,
-            answered: self.saved.printed,
-            open,
-            resumes: self.place.is_kept(),
-        }
+        let (answered, resumes) = (self.saved.printed, self.place.is_kept());
+        Failure::Unfinished { why, answered, open: self.read - answered, resumes }
     }
 
     /// Prints the answers that are next.
     fn print(&mut self, out: &mut impl Write) -> Result<(), Failure> {
         let before = self.saved.printed;
         while let Some(answered) = self.early.remove(&self.saved.printed) {
-            let number = self.saved.printed + 1;
-            let form = self.args.output;
+            let (number, form) = (self.saved.printed + 1, self.args.output);
             match &answered.reply {
                 Ok(reply) => {
                     self.errors += u64::from(reply.starts_with(b"-"));
@@ -273,13 +266,13 @@ impl Job<'_> {
                     return Err(self.unknown());
                 }
             }
-            self.saved.seen.update(&answered.command);
+            self.seen.update(&answered.command);
             self.saved.printed += 1;
         }
         self.progress.on_answered(self.saved.printed - before);
         if self.written_at.elapsed() >= Self::WRITE_EVERY {
             out.flush()?;
-            self.place.write(&self.saved)?;
+            self.save()?;
             self.written_at = Instant::now();
         }
         Ok(())

@@ -9,13 +9,14 @@ pub(super) struct SubmitProgress {
     bar: ProgressBar,
     started: Instant,
     answered: u64,
-    /// Of them, those an earlier run had.
+    /// Of them, those that an earlier run submitted.
     before: u64,
 }
 
 impl SubmitProgress {
-    /// For an input of so many bytes, if that is known.
-    pub fn new(bytes: Option<u64>) -> Self {
+    /// Progress through an input of so many bytes, if that is known, of which an earlier run has
+    /// submitted `before` commands.
+    pub fn new(bytes: Option<u64>, before: u64) -> Self {
         let (bar, template) = match bytes {
             Some(bytes) => {
                 (ProgressBar::new(bytes), "{bar:30} {percent}% of the input, {msg}, {eta} left")
@@ -25,7 +26,7 @@ impl SubmitProgress {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        Self { bar, started: Instant::now(), answered: 0, before: 0 }
+        Self { bar, started: Instant::now(), answered: before, before }
     }
 
     /// So many bytes of the input have been read in all.
@@ -40,12 +41,6 @@ impl SubmitProgress {
             let (answered, rate) = (HumanCount(self.answered), HumanCount(self.rate()));
             self.bar.set_message(format!("{answered} answered, {rate}/s"));
         }
-    }
-
-    /// So many commands were answered in an earlier run.
-    pub fn on_resumed(&mut self, count: u64) {
-        self.before = count;
-        self.answered = count;
     }
 
     fn rate(&self) -> u64 {

@@ -11,36 +11,31 @@ use crate::cli::outcome::Failure;
 use crate::model::error::Error;
 use crate::model::types::ClientId;
 
-/// Progress of a run: how far the input has been answered, and in which sessions.
-#[derive(Clone, Debug)]
-pub(super) struct Saved {
+/// Progress of a run, as the file keeps it: how far the input has been answered, and in which
+/// sessions.
+#[derive(Serialize, Deserialize)]
+pub(super) struct SavedRun {
+    /// The format of the file.
+    taraflow_session: u32,
     pub sessions: Vec<ClientId>,
     /// Replies that have been printed.
     pub printed: u64,
-    /// The commands that have been answered, to tell this input from another.
-    pub seen: blake3::Hasher,
+    /// The hash of the commands that have been answered, in hexadecimal digits: it tells this input
+    /// from another.
+    pub seen: String,
 }
 
-/// The same as a file.
-#[derive(Serialize, Deserialize)]
-struct Written {
-    taraflow_session: u32,
-    sessions: Vec<u64>,
-    printed: u64,
-    seen: String,
-}
+impl SavedRun {
+    const FORMAT: u32 = 1;
 
-impl Saved {
+    /// A run that begins.
     pub fn new(sessions: Vec<ClientId>) -> Self {
-        Self { sessions, printed: 0, seen: blake3::Hasher::new() }
+        Self { taraflow_session: Self::FORMAT, sessions, printed: 0, seen: String::new() }
     }
 }
 
 /// File that a later run continues from, if there is one.
 pub(super) struct SessionFile(Option<PathBuf>);
-
-/// The format of the file.
-const FORMAT: u32 = 1;
 
 impl SessionFile {
     /// The place asked for, or one beside the input; none for standard input.
@@ -53,69 +48,51 @@ impl SessionFile {
         Self(asked.cloned().or_else(beside))
     }
 
-    /// Whether a later run can go on where this one ends.
+    /// Whether a later run can continue where this one ends.
     pub fn is_kept(&self) -> bool {
         self.0.is_some()
     }
 
-    /// What an earlier run has left.
+    /// The run that an earlier process has left.
     ///
     /// # Errors
     /// What is wrong with the file.
-    pub fn read(&self) -> Result<Option<EarlierRun>, Failure> {
+    pub fn read(&self) -> Result<Option<SavedRun>, Failure> {
         let Some(path) = &self.0 else { return Ok(None) };
         let text = match fs::read_to_string(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             text => text.map_err(Error::file("read", path))?,
         };
-        let written: Result<Written, _> = serde_json::from_str(&text);
-        match written {
-            Ok(written) if written.taraflow_session == FORMAT && !written.sessions.is_empty() => {
-                let sessions = written.sessions.into_iter().map(ClientId).collect();
-                Ok(Some(EarlierRun { sessions, printed: written.printed, seen: written.seen }))
-            }
-            _ => {
-                let what = format!("{self}: no session of this version; remove it to start anew");
-                Err(Failure::Usage(what))
-            }
-        }
+        let sound =
+            |run: &SavedRun| run.taraflow_session == SavedRun::FORMAT && !run.sessions.is_empty();
+        let run = serde_json::from_str(&text).ok().filter(sound);
+        run.map(Some).ok_or_else(|| {
+            let what = "not a session file of this version; remove it to start from the beginning";
+            Failure::Usage(format!("{self}: {what}"))
+        })
     }
 
-    /// Keeps it, in place of what was kept before.
+    /// Keeps a run, in place of what was kept before.
     ///
     /// # Errors
     /// What the system says.
-    pub fn write(&self, saved: &Saved) -> Result<(), Failure> {
+    pub fn write(&self, run: &SavedRun) -> Result<(), Failure> {
         let Some(path) = &self.0 else { return Ok(()) };
-        let written = Written {
-            taraflow_session: FORMAT,
-            sessions: saved.sessions.iter().map(|session| session.0).collect(),
-            printed: saved.printed,
-            seen: saved.seen.finalize().to_hex().to_string(),
-        };
-        let text = serde_json::to_string(&written).expect("plain data always encodes");
-        let beside = path.with_extension("session.new");
-        fs::write(&beside, text)
-            .and_then(|()| fs::rename(&beside, path))
+        let text = serde_json::to_string(run).expect("plain data always encodes");
+        let temporary = path.with_extension("session.new");
+        fs::write(&temporary, text)
+            .and_then(|()| fs::rename(&temporary, path))
             .map_err(Error::file("write", path))?;
         Ok(())
     }
 
-    /// Forgets it: all is done.
+    /// Removes it: all is done.
     pub fn remove(&self) {
         if let Some(path) = &self.0 {
             // If it stays, the next run finds all of the input answered.
             let _ = fs::remove_file(path);
         }
     }
-}
-
-/// State that an earlier run has left.
-pub(super) struct EarlierRun {
-    pub sessions: Vec<ClientId>,
-    pub printed: u64,
-    /// The hash of the commands it has answered, in hexadecimal digits.
-    pub seen: String,
 }
 
 impl fmt::Display for SessionFile {

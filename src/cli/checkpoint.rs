@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::log::DataDirArgs;
+use super::log::DataArgs;
 use super::output::{OutputForm, print, print_json, print_with, write_json};
 use crate::cli::outcome::Failure;
 use crate::disk::{CheckpointLine, checkpoints};
@@ -27,18 +27,9 @@ pub(super) struct CheckpointArgs {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Print the checkpoints, oldest first
-    List(ListArgs),
-    /// Read every checkpoint, and say whether all are sound and none is missing
-    Verify(ListArgs),
-}
-
-#[derive(Debug, Args)]
-struct ListArgs {
-    #[command(flatten)]
-    place: DataDirArgs,
-    /// The form of the answer
-    #[arg(short, long, value_enum, default_value_t)]
-    output: OutputForm,
+    List(DataArgs),
+    /// Read every checkpoint, and report whether all are sound and none is missing
+    Verify(DataArgs),
 }
 
 /// Runs the command.
@@ -48,44 +39,37 @@ struct ListArgs {
 pub(super) fn run(args: &CheckpointArgs) -> Result<(), Failure> {
     match &args.verb {
         Verb::List(args) => print_with(|out| list(args, out)),
-        Verb::Verify(args) => {
-            let found = checkpoints(&args.place.files()?)?;
-            let damage = found.iter().find_map(|line| line.damage.clone());
-            let damage = damage.or_else(|| missing(&args.place));
-            say_verdict(&found, damage.as_deref(), args.output)?;
-            damage.map_or(Ok(()), |damage| Err(Failure::integrity(damage)))
-        }
+        Verb::Verify(args) => verify(args),
     }
 }
 
-/// That the journal needs a checkpoint which is not there, if that is all that is wrong with it.
-fn missing(place: &DataDirArgs) -> Option<String> {
-    match place.records(&mut |_| Ok(())) {
+/// That the journal needs a checkpoint which is missing, if that is all that is wrong with it.
+fn missing(args: &DataArgs) -> Option<String> {
+    match args.records(&mut |_| Ok(())) {
         Err(Failure::Library(Error::Integrity(why))) if why.starts_with("checkpoint-") => Some(why),
         _ => None,
     }
 }
 
-fn say_verdict(
-    found: &[CheckpointLine],
-    damage: Option<&str>,
-    form: OutputForm,
-) -> Result<(), Failure> {
+fn verify(args: &DataArgs) -> Result<(), Failure> {
+    let found = checkpoints(&args.files()?)?;
     let count = found.len();
-    match (form, damage) {
+    let damage = found.into_iter().find_map(|line| line.damage).or_else(|| missing(args));
+    match (args.output, &damage) {
         (OutputForm::Json, None) => print_json(&json!({ "sound": true, "checkpoints": count })),
         (OutputForm::Json, Some(why)) => print_json(&json!({ "sound": false, "error": why })),
         (OutputForm::Text, None) => {
             let s = if count == 1 { "" } else { "s" };
             print(&format!("{count} checkpoint{s}: sound\n"))
         }
-        // It is what the process ends with.
+        // The process ends with it.
         (OutputForm::Text, Some(_)) => Ok(()),
-    }
+    }?;
+    damage.map_or(Ok(()), |damage| Err(Failure::integrity(damage)))
 }
 
-fn list(args: &ListArgs, out: &mut impl Write) -> Result<(), Failure> {
-    let found = checkpoints(&args.place.files()?)?;
+fn list(args: &DataArgs, out: &mut impl Write) -> Result<(), Failure> {
+    let found = checkpoints(&args.files()?)?;
     if args.output == OutputForm::Text {
         let [file, slot, bytes, digest] = ["file", "slot", "bytes", "digest"];
         writeln!(out, "{file:<27} {slot:>9} {bytes:>12} {digest}")?;

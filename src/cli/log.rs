@@ -19,7 +19,7 @@ use crate::model::error::Error;
   taraflow log inspect cluster/replica-0/data -o json    one JSON object a record
   taraflow log verify cluster/replica-0/data             is it whole?
 
-A record that is being written while one looks is no damage. Exit code 7 if there is damage; file, \
+A record that is being written at the time does not count as damage. Exit code 7 if there is damage; file, \
 offset, what was expected and what was found are printed.")]
 pub(super) struct LogArgs {
     #[command(subcommand)]
@@ -29,33 +29,19 @@ pub(super) struct LogArgs {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Print the records, oldest first
-    Inspect(InspectArgs),
-    /// Read everything, and say whether it is sound
-    Verify(VerifyArgs),
+    Inspect(DataArgs),
+    /// Read everything, and report whether it is sound
+    Verify(DataArgs),
 }
 
+/// Arguments that name a replica's data, and the form of what is printed about it.
 #[derive(Debug, Args)]
-struct InspectArgs {
-    #[command(flatten)]
-    place: DataDirArgs,
-    /// The form of a record
-    #[arg(short, long, value_enum, default_value_t)]
-    output: OutputForm,
-}
-
-#[derive(Debug, Args)]
-struct VerifyArgs {
-    #[command(flatten)]
-    place: DataDirArgs,
-    /// The form of the answer
-    #[arg(short, long, value_enum, default_value_t)]
-    output: OutputForm,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct DataDirArgs {
+pub(super) struct DataArgs {
     /// The data directory of a replica
     directory: PathBuf,
+    /// The form of the answer
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: OutputForm,
 }
 
 /// Runs the command.
@@ -65,17 +51,17 @@ pub(super) struct DataDirArgs {
 pub(super) fn run(args: &LogArgs) -> Result<(), Failure> {
     match &args.verb {
         Verb::Inspect(args) => print_with(|out| inspect(args, out)),
-        Verb::Verify(args) => verify(&args.place, args.output),
+        Verb::Verify(args) => verify(args),
     }
 }
 
-fn inspect(args: &InspectArgs, out: &mut impl Write) -> Result<(), Failure> {
+fn inspect(args: &DataArgs, out: &mut impl Write) -> Result<(), Failure> {
     if args.output == OutputForm::Text {
         let [file, offset, kind, slot, view, bytes] =
             ["file", "offset", "kind", "slot", "view", "bytes"];
         writeln!(out, "{file:<24} {offset:>9} {kind:<9} {slot:>9} {view:>6} {bytes:>8}")?;
     }
-    args.place.records(&mut |line| match args.output {
+    args.records(&mut |line| match args.output {
         OutputForm::Json => Ok(write_json(out, &line)?),
         OutputForm::Text => {
             let number = |number: Option<u64>| number.map_or(String::new(), |n| n.to_string());
@@ -88,9 +74,9 @@ fn inspect(args: &InspectArgs, out: &mut impl Write) -> Result<(), Failure> {
     Ok(())
 }
 
-fn verify(place: &DataDirArgs, form: OutputForm) -> Result<(), Failure> {
-    let judged = place.records(&mut |_| Ok(()));
-    if form == OutputForm::Json {
+fn verify(args: &DataArgs) -> Result<(), Failure> {
+    let judged = args.records(&mut |_| Ok(()));
+    if args.output == OutputForm::Json {
         let verdict = match &judged {
             Ok(whole) => json!({
                 "sound": true,
@@ -116,26 +102,22 @@ fn verify(place: &DataDirArgs, form: OutputForm) -> Result<(), Failure> {
     ))
 }
 
-impl DataDirArgs {
+impl DataArgs {
     /// The files of a replica.
     ///
     /// # Errors
     /// [`Failure::Usage`] if there are none, or what the system says.
     pub(super) fn files(&self) -> Result<Files, Failure> {
-        let place = self.directory.display();
+        let refuse = |what: &str| {
+            let place = self.directory.display();
+            let how = "name a replica's data directory, such as cluster/replica-0/data";
+            Err(Failure::Usage(format!("{place} {what}: {how}")))
+        };
         if !self.directory.is_dir() {
-            return Err(Failure::Usage(format!(
-                "{place} is no directory: name a replica's data directory"
-            )));
+            return refuse("is not a directory");
         }
         let files = Files::look(&self.directory)?;
-        if !is_anybodys(&files)? {
-            return Err(Failure::Usage(format!(
-                "{place} holds no data of a replica: that is in its data directory, such as \
-                 cluster/replica-0/data"
-            )));
-        }
-        Ok(files)
+        if is_anybodys(&files)? { Ok(files) } else { refuse("holds no data of a replica") }
     }
 
     /// Hands every record of the journal to `each`, and judges all the files.
@@ -148,7 +130,7 @@ impl DataDirArgs {
     ) -> Result<Verified, Failure> {
         let files = self.files()?;
         let owner = owner(&files)?;
-        // Files that do not even say whose they are are damaged, whatever reads them.
+        // Files that do not even name their owner are damaged, whichever protocol reads them.
         let name = owner.map_or(dataflows::usual().to_owned(), |owner| owner.protocol.to_string());
         Ok(dataflows::find(&name)?.records(&files, each)?)
     }

@@ -111,7 +111,7 @@ impl DemoFaults {
                 for replica in killed {
                     cluster.restart(*replica)?;
                     cluster.look(*replica);
-                    story.returned(cluster, *replica);
+                    story.returned(*replica);
                 }
                 self.stage = Stage::Over;
             }

@@ -107,7 +107,7 @@ impl DemoStory {
     }
 
     /// A replica has been started again.
-    pub fn returned(&mut self, _cluster: &Cluster, replica: ReplicaId) {
+    pub fn returned(&mut self, replica: ReplicaId) {
         self.returned.push(replica);
     }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::kv::resp::{Arguments, Parsed, RespLimits};
+use crate::kv::service;
 
 /// Follows the counters that only INCR touches.
 #[derive(Default)]
@@ -14,30 +15,6 @@ pub(super) struct Totals {
     lost: bool,
 }
 
-/// Commands that change no key.
-const READS: [&[u8]; 12] = [
-    b"GET", b"EXISTS", b"STRLEN", b"TTL", b"HGET", b"HGETALL", b"LRANGE", b"LLEN", b"MGET",
-    b"PING", b"ECHO", b"TYPE",
-];
-
-/// Commands that change the key named first and no other.
-const WRITES: [&[u8]; 14] = [
-    b"SET",
-    b"APPEND",
-    b"SETRANGE",
-    b"HSET",
-    b"HDEL",
-    b"RPUSH",
-    b"LPUSH",
-    b"RPOP",
-    b"LPOP",
-    b"LTRIM",
-    b"SADD",
-    b"SREM",
-    b"INCRBY",
-    b"DECR",
-];
-
 impl Totals {
     /// Keys followed; those seen first when there are so many are not.
     const KEYS_MAX: usize = 100_000;
@@ -46,22 +23,25 @@ impl Totals {
     pub fn on_command(&mut self, command: &[u8]) {
         let parsed = self.arguments.parse(command, &RespLimits::default());
         let Ok(Parsed::Complete { value, .. }) = parsed else { return };
-        let name = value.get(0).unwrap_or_default();
-        let is = |other: &&[u8]| name.eq_ignore_ascii_case(other);
+        let Some(row) = service::find(value.get(0).unwrap_or_default()) else { return };
         let key = value.get(1).unwrap_or_default();
-        if name.eq_ignore_ascii_case(b"INCR") {
+        if row.name() == "incr" {
             let many = self.keys.len() >= Self::KEYS_MAX;
             if let Some(count) = self.keys.get_mut(key) {
                 *count = count.map(|count| count + 1);
             } else if !many {
                 self.keys.insert(key.to_vec(), Some(1));
             }
-        } else if WRITES.iter().any(is) {
-            touch(&mut self.keys, key);
-        } else if !READS.iter().any(is) {
-            self.lost |= name.to_ascii_uppercase().starts_with(b"FLUSH");
-            for argument in value.iter().skip(1) {
-                touch(&mut self.keys, argument);
+        } else if row.is_write() {
+            let (first, last, step) = row.keys();
+            let last = match usize::try_from(last) {
+                Ok(last) => last,
+                Err(_) => value.len().saturating_sub(last.unsigned_abs().into()),
+            };
+            self.lost |= first == 0;
+            let places = (first as usize..=last).step_by(step.max(1) as usize);
+            for key in places.filter_map(|at| value.get(at)) {
+                touch(&mut self.keys, key);
             }
         }
     }

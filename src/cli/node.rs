@@ -137,13 +137,7 @@ fn ignore_hangups() -> io::Result<()> {
 }
 
 fn log_to_stderr(level: LogLevel, replica: ReplicaId) {
-    let filter = match level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
-    };
+    let filter: LevelFilter = level.to_string().parse().expect("tracing has the same levels");
     let logs = tracing_subscriber::fmt().with_max_level(filter);
     if io::stderr().is_terminal() {
         let named = move || Named { start: format!("replica {replica} "), replaced: 0 };

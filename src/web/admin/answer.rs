@@ -1,4 +1,4 @@
-//! Refusals: error responses in JSON.
+//! Error responses in JSON.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -15,6 +15,15 @@ pub(super) struct ErrorBody {
 }
 
 /// An error response.
-pub(super) fn refusal(status: StatusCode, why: impl Into<String>) -> Response {
-    (status, Json(ErrorBody { error: why.into() })).into_response()
+pub(super) struct ErrorResponse(StatusCode, ErrorBody);
+
+/// An error response.
+pub(super) fn refusal(status: StatusCode, why: impl Into<String>) -> ErrorResponse {
+    ErrorResponse(status, ErrorBody { error: why.into() })
+}
+
+impl IntoResponse for ErrorResponse {
+    fn into_response(self) -> Response {
+        (self.0, Json(self.1)).into_response()
+    }
 }

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, Query, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::answer::refusal;
+use super::answer::{ErrorResponse, refusal};
 use super::state::AdminState;
 use crate::model::types::{ClientId, ReplicaId, Slot};
 use crate::observe::frame::{
@@ -39,17 +38,17 @@ pub(super) fn router() -> Router<Arc<AdminState>> {
         .route("/v1/slots", get(slots))
 }
 
-/// What follows the `?`; what cannot be read is refused in our words.
+/// The query string; one that cannot be read is refused with an error response like all others.
 struct Asked<T>(T);
 
 impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
-    type Rejection = Response;
+    type Rejection = ErrorResponse;
 
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Response> {
-        match Query::try_from_uri(&parts.uri) {
-            Ok(Query(asked)) => Ok(Self(asked)),
-            Err(why) => Err(refusal(StatusCode::BAD_REQUEST, why.body_text())),
-        }
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ErrorResponse> {
+        let asked = Query::try_from_uri(&parts.uri);
+        let Query(asked) =
+            asked.map_err(|why| refusal(StatusCode::BAD_REQUEST, why.body_text()))?;
+        Ok(Self(asked))
     }
 }
 
@@ -58,6 +57,32 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
 #[serde(deny_unknown_fields)]
 struct Which {
     replica: Option<ReplicaId>,
+}
+
+/// The latest frame of the replica that a request names.
+struct Shown(Arc<Frame>);
+
+impl FromRequestParts<Arc<AdminState>> for Shown {
+    type Rejection = ErrorResponse;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &Arc<AdminState>,
+    ) -> Result<Self, ErrorResponse> {
+        let Asked(Which { replica }) = Asked::from_request_parts(parts, state).await?;
+        let replica = replica.unwrap_or(state.me);
+        let board = state.boards.get(replica.0 as usize).ok_or_else(|| {
+            let last = state.boards.len() - 1;
+            let why = format!("there is no replica {replica}; the cluster has 0 to {last}");
+            refusal(StatusCode::NOT_FOUND, why)
+        })?;
+        let (frame, _) = board.frame().ok_or_else(|| {
+            let why = board.sighting(replica).silence.unwrap_or_default();
+            let why = format!("no frame of replica {replica}: {why}");
+            refusal(StatusCode::SERVICE_UNAVAILABLE, why)
+        })?;
+        Ok(Self(frame))
+    }
 }
 
 /// A part of a frame.
@@ -78,49 +103,20 @@ pub(super) struct Part<T> {
     part: T,
 }
 
-impl AdminState {
-    fn frame(&self, which: &Which) -> Result<Arc<Frame>, Box<Response>> {
-        let replica = which.replica.unwrap_or(self.me);
-        let Some(board) = self.boards.get(replica.0 as usize) else {
-            let last = self.boards.len() - 1;
-            let why = format!("there is no replica {replica}; the cluster has 0 to {last}");
-            return Err(Box::new(refusal(StatusCode::NOT_FOUND, why)));
-        };
-        match board.frame() {
-            Some((frame, _)) => Ok(frame),
-            None => {
-                let why = board.sighting(replica).silence.unwrap_or_default();
-                let why = format!("no frame of replica {replica}: {why}");
-                Err(Box::new(refusal(StatusCode::SERVICE_UNAVAILABLE, why)))
-            }
-        }
-    }
-
-    fn part<T: Serialize>(&self, which: &Which, of: impl FnOnce(&Frame) -> T) -> Response {
-        match self.frame(which) {
-            Err(refused) => *refused,
-            Ok(frame) => Json(Part {
-                version: VERSION,
-                replica: frame.status.replica,
-                number: frame.number,
-                at_us: frame.at_us,
-                window_us: frame.window_us,
-                part: of(&frame),
-            })
-            .into_response(),
-        }
+impl<T> Part<T> {
+    fn of(frame: &Frame, part: T) -> Json<Self> {
+        let Frame { number, at_us, window_us, .. } = *frame;
+        let (version, replica) = (VERSION, frame.status.replica);
+        Json(Self { version, replica, number, at_us, window_us, part })
     }
 }
 
-async fn scene(State(sources): State<Arc<AdminState>>) -> Json<Scene> {
-    Json(sources.scene())
+async fn scene(State(state): State<Arc<AdminState>>) -> Json<Scene> {
+    Json(state.scene())
 }
 
-async fn frame(State(sources): State<Arc<AdminState>>, Asked(which): Asked<Which>) -> Response {
-    match sources.frame(&which) {
-        Err(refused) => *refused,
-        Ok(frame) => Json(&*frame).into_response(),
-    }
+async fn frame(Shown(frame): Shown) -> Json<Arc<Frame>> {
+    Json(frame)
 }
 
 /// How each replica stands.
@@ -139,12 +135,12 @@ struct Replica {
     status: Option<ReplicaStatus>,
     /// How long ago that was.
     age_us: u64,
-    /// Why nothing is heard of it.
+    /// Why there is no recent word of it.
     silence: Option<String>,
 }
 
-async fn replicas(State(sources): State<Arc<AdminState>>) -> Json<Replicas> {
-    let replicas = sources.scene().replicas.into_iter().map(|sighting| Replica {
+async fn replicas(State(state): State<Arc<AdminState>>) -> Json<Replicas> {
+    let replicas = state.scene().replicas.into_iter().map(|sighting| Replica {
         replica: sighting.replica,
         status: sighting.frame.map(|frame| frame.status.clone()),
         age_us: sighting.age_us,
@@ -159,8 +155,8 @@ pub(super) struct Operators {
     operators: Vec<Operator>,
 }
 
-async fn operators(State(sources): State<Arc<AdminState>>, Asked(which): Asked<Which>) -> Response {
-    sources.part(&which, |frame| Operators { operators: frame.operators.clone() })
+async fn operators(Shown(frame): Shown) -> Json<Part<Operators>> {
+    Part::of(&frame, Operators { operators: frame.operators.clone() })
 }
 
 /// The streams between them.
@@ -169,8 +165,8 @@ pub(super) struct Channels {
     channels: Vec<Channel>,
 }
 
-async fn channels(State(sources): State<Arc<AdminState>>, Asked(which): Asked<Which>) -> Response {
-    sources.part(&which, |frame| Channels { channels: frame.channels.clone() })
+async fn channels(Shown(frame): Shown) -> Json<Part<Channels>> {
+    Part::of(&frame, Channels { channels: frame.channels.clone() })
 }
 
 /// How far each operator has come: by its frontier where time is the slot, by what it has not let go of
@@ -192,25 +188,24 @@ struct Frontier {
     inputs: Vec<Input>,
 }
 
-async fn frontiers(State(sources): State<Arc<AdminState>>, Asked(which): Asked<Which>) -> Response {
-    sources.part(&which, |frame| {
-        let frontiers = frame.operators.iter().filter_map(|operator| {
-            let (frontier, inputs) = (operator.frontier, operator.inputs.clone());
-            let known = frontier.is_some() || !inputs.is_empty();
-            known.then(|| Frontier { operator: operator.name.clone(), frontier, inputs })
-        });
-        Frontiers { frontiers: frontiers.collect(), holdings: frame.holdings.clone() }
-    })
+async fn frontiers(Shown(frame): Shown) -> Json<Part<Frontiers>> {
+    let frontiers = frame.operators.iter().filter_map(|operator| {
+        let (frontier, inputs) = (operator.frontier, operator.inputs.clone());
+        let known = frontier.is_some() || !inputs.is_empty();
+        known.then(|| Frontier { operator: operator.name.clone(), frontier, inputs })
+    });
+    let (frontiers, holdings) = (frontiers.collect(), frame.holdings.clone());
+    Part::of(&frame, Frontiers { frontiers, holdings })
 }
 
-/// Why the application does not go on.
+/// Why the application makes no progress.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Blamed {
     blame: Vec<Blame>,
 }
 
-async fn blame(State(sources): State<Arc<AdminState>>, Asked(which): Asked<Which>) -> Response {
-    sources.part(&which, |frame| Blamed { blame: frame.blame.clone() })
+async fn blame(Shown(frame): Shown) -> Json<Part<Blamed>> {
+    Part::of(&frame, Blamed { blame: frame.blame.clone() })
 }
 
 /// Which lives: of one slot, of the slots that hold a request, or the last ones.
@@ -238,20 +233,20 @@ pub(super) struct Slots {
     slots: Vec<SlotLife>,
 }
 
-async fn slots(State(sources): State<Arc<AdminState>>, Asked(lives): Asked<Lives>) -> Response {
-    let (replica, past) = match sources.past(lives.replica) {
-        Ok(found) => found,
-        Err(refused) => return *refused,
-    };
+async fn slots(
+    State(state): State<Arc<AdminState>>,
+    Asked(lives): Asked<Lives>,
+) -> Result<Json<Slots>, ErrorResponse> {
+    let (replica, past) = state.past(lives.replica)?;
     let slots = match (lives.slot, lives.client, lives.number) {
         (Some(slot), None, None) => past.slot(slot).into_iter().collect(),
         (None, Some(client), Some(number)) => past.of_request(client, number),
         (None, None, None) => past.last(lives.last.unwrap_or(SLOTS).min(SLOTS_MAX)),
         _ => {
             let why = "ask for ?slot=N, for ?client=C&number=N, or for ?last=N";
-            return refusal(StatusCode::BAD_REQUEST, why);
+            return Err(refusal(StatusCode::BAD_REQUEST, why));
         }
     };
     let (lost, oldest) = (past.lost(), past.oldest());
-    Json(Slots { version: VERSION, replica, lost, oldest, slots }).into_response()
+    Ok(Json(Slots { version: VERSION, replica, lost, oldest, slots }))
 }

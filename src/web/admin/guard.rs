@@ -44,31 +44,54 @@ impl Guard {
         Self { own: address.ip(), shown: token.map(forms).map(hashed) }
     }
 
-    /// Lets through to `router` only what may be asked.
+    /// Lets only requests that are admitted through to `router`.
     pub fn protect(self, router: Router) -> Router {
         router.layer(middleware::from_fn_with_state(self, guard))
     }
 
     fn objection(&self, request: &Request) -> Option<(StatusCode, &'static str)> {
-        let Some(shown) = &self.shown else { return objection(request, self.own) };
+        const FOREIGN: &str = "requests from pages of other sites are refused";
         let headers = request.headers();
-        let mut given = headers.get_all(AUTHORIZATION).iter();
-        let given = given.next().map(|given| blake3::hash(given.as_bytes()));
-        if !given.is_some_and(|given| shown.contains(&given)) {
-            let why = "show the token of admin.token_file: `Authorization: Bearer TOKEN`, or as the \
-                       password of the user taraflow";
-            return Some((StatusCode::UNAUTHORIZED, why));
+        match &self.shown {
+            Some(shown) if !shows(headers, shown) => {
+                let why = "show the token of admin.token_file: `Authorization: Bearer TOKEN`, or as the \
+                           password of the user taraflow";
+                return Some((StatusCode::UNAUTHORIZED, why));
+            }
+            None if !is_called_by_its_name(request.uri(), headers, self.own) => {
+                let why = "the Host header must be localhost, a loopback address or the address listened on";
+                return Some((StatusCode::FORBIDDEN, why));
+            }
+            _ => {}
         }
         let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        let foreign = |origin: &HeaderValue| {
-            let origin = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok());
-            origin.is_none_or(|uri| uri.authority().is_none_or(|own| own.as_str() != host))
+        let is_of_us = |origin: &HeaderValue| match self.shown {
+            Some(_) => authority_of(origin).is_some_and(|own| own.as_str() == host),
+            None => is_own_origin(origin, self.own),
         };
-        match headers.get_all(ORIGIN).iter().any(foreign) {
-            true => Some((StatusCode::FORBIDDEN, "requests from pages of other sites are refused")),
-            false => manners(request),
+        // Without an origin a page may still send what it must not read the answer of. Somebody who
+        // follows a link to the page here is welcome.
+        let is = |name: &str, value: &str| headers.get(name).is_some_and(|given| given == value);
+        if !headers.get_all(ORIGIN).iter().all(is_of_us)
+            || is("sec-fetch-site", "cross-site") && !is("sec-fetch-mode", "navigate")
+        {
+            return Some((StatusCode::FORBIDDEN, FOREIGN));
         }
+        let is_order = request.method() == Method::POST && request.uri().path().starts_with(PATHS);
+        if request.method() != Method::GET && !is_order {
+            let why = "use GET; only orders to a replica take POST";
+            return Some((StatusCode::METHOD_NOT_ALLOWED, why));
+        }
+        let length = headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
+        (length || headers.contains_key(TRANSFER_ENCODING))
+            .then_some((StatusCode::BAD_REQUEST, "a request to this port has no body"))
     }
+}
+
+/// Whether a request shows the token, in one of its forms.
+fn shows(headers: &HeaderMap, token: &[blake3::Hash]) -> bool {
+    let given = headers.get(AUTHORIZATION);
+    given.is_some_and(|given| token.contains(&blake3::hash(given.as_bytes())))
 }
 
 /// The usual way to write bytes into a header.
@@ -88,7 +111,7 @@ fn base64(bytes: &[u8]) -> String {
 
 async fn guard(State(own): State<Guard>, request: Request, next: Next) -> Response {
     let mut response = match own.objection(&request) {
-        Some((status, why)) => refusal(status, why),
+        Some((status, why)) => refusal(status, why).into_response(),
         None => next.run(request).await,
     };
     let headers = response.headers_mut();
@@ -101,43 +124,7 @@ async fn guard(State(own): State<Guard>, request: Request, next: Next) -> Respon
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
     }
-    response.into_response()
-}
-
-fn objection(request: &Request, own: IpAddr) -> Option<(StatusCode, &'static str)> {
-    let headers = request.headers();
-    if !is_called_by_its_name(request.uri(), headers, own) {
-        let why =
-            "the Host header must be localhost, a loopback address or the address listened on";
-        return Some((StatusCode::FORBIDDEN, why));
-    }
-    if headers.get_all(ORIGIN).iter().any(|origin| !is_own_origin(origin, own)) {
-        return Some((StatusCode::FORBIDDEN, "requests from pages of other sites are refused"));
-    }
-    manners(request)
-}
-
-/// What is refused whoever asks.
-fn manners(request: &Request) -> Option<(StatusCode, &'static str)> {
-    let headers = request.headers();
-    // Without an origin a page may still ask what it must not read the answer of. Somebody who follows a
-    // link to the page here is welcome.
-    let is = |name: &str, value: &str| headers.get(name).is_some_and(|given| given == value);
-    if is("sec-fetch-site", "cross-site") && !is("sec-fetch-mode", "navigate") {
-        return Some((StatusCode::FORBIDDEN, "requests from pages of other sites are refused"));
-    }
-    let is_order = request.method() == Method::POST && request.uri().path().starts_with(PATHS);
-    if request.method() != Method::GET && !is_order {
-        return Some((
-            StatusCode::METHOD_NOT_ALLOWED,
-            "use GET; only orders to a replica take POST",
-        ));
-    }
-    let length = headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
-    if length || headers.contains_key(TRANSFER_ENCODING) {
-        return Some((StatusCode::BAD_REQUEST, "a request to this port has no body"));
-    }
-    None
+    response
 }
 
 fn is_called_by_its_name(uri: &Uri, headers: &HeaderMap, own: IpAddr) -> bool {
@@ -149,8 +136,11 @@ fn is_called_by_its_name(uri: &Uri, headers: &HeaderMap, own: IpAddr) -> bool {
 }
 
 fn is_own_origin(origin: &HeaderValue, own: IpAddr) -> bool {
-    let origin = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok());
-    origin.is_some_and(|uri| uri.authority().is_some_and(|host| is_own(host, own)))
+    authority_of(origin).is_some_and(|host| is_own(&host, own))
+}
+
+fn authority_of(origin: &HeaderValue) -> Option<Authority> {
+    origin.to_str().ok()?.parse::<Uri>().ok()?.into_parts().authority
 }
 
 /// Whether a name can only mean this machine. Its port does not matter: tunnels change it.

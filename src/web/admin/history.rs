@@ -1,14 +1,14 @@
-//! Figures of the last minutes, of all replicas, for whoever opens a page late.
+//! Figures of the last minutes, of all replicas, for pages that are opened later.
 //!
 //! Frames are about a moment. A node keeps a few figures of those it sees, one a second, on the thread that
-//! answers questions; no replica's thread has anything to do with it.
+//! answers requests; no replica's thread is involved.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tokio::time::interval;
 
 use crate::model::types::ReplicaId;
@@ -25,18 +25,9 @@ pub(super) struct ServedHistory(Mutex<Vec<Line>>);
 
 #[derive(Debug, Default)]
 struct Line {
-    /// The life and number of the frame that was noted last.
+    /// The incarnation and number of the frame that was noted last.
     last: Option<(u64, u64)>,
-    points: VecDeque<Figures>,
-}
-
-/// A few figures of a frame.
-#[derive(Clone, Copy, Debug)]
-struct Figures {
-    at: Instant,
-    request_rate: f64,
-    /// Half of the requests took no more than this, and 99 of 100; nothing if there were none.
-    latency_us: Option<(u64, u64)>,
+    points: VecDeque<Point>,
 }
 
 impl ServedHistory {
@@ -46,11 +37,10 @@ impl ServedHistory {
 
     /// What has been noted so far.
     pub fn minutes(&self) -> Minutes {
-        let now = Instant::now();
         let lines = self.lines();
         let replicas = (0..).map(ReplicaId).zip(lines.iter()).map(|(replica, line)| Served {
             replica,
-            points: line.points.iter().map(|figures| Point::of(figures, now)).collect(),
+            points: line.points.iter().cloned().collect(),
         });
         Minutes { version: VERSION, replicas: replicas.collect() }
     }
@@ -78,13 +68,14 @@ impl Line {
         if self.points.len() >= POINTS {
             self.points.pop_front();
         }
-        let latency = frame.latency;
-        let latency_us = (latency.count > 0).then_some((latency.p50_us, latency.p99_us));
-        self.points.push_back(Figures { at, request_rate: frame.request_rate, latency_us });
+        let Frame { request_rate, latency, .. } = *frame;
+        let latency_us = |us: u64| (latency.count > 0).then_some(us);
+        let (p50_us, p99_us) = (latency_us(latency.p50_us), latency_us(latency.p99_us));
+        self.points.push_back(Point { at, request_rate, p50_us, p99_us });
     }
 }
 
-/// Notes what boards show, for as long as somebody answers questions.
+/// Notes what boards show, for as long as requests are answered.
 pub(super) async fn keep(history: Arc<ServedHistory>, boards: Vec<Board>) {
     let mut beat = interval(EVERY);
     loop {
@@ -112,10 +103,12 @@ struct Served {
 }
 
 /// What a replica served at a moment.
-#[derive(Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 struct Point {
     /// How long ago that was, in milliseconds.
-    age_ms: u64,
+    #[serde(rename = "age_ms", serialize_with = "age_ms")]
+    #[schemars(with = "u64")]
+    at: Instant,
     /// Requests executed a second.
     request_rate: f64,
     /// Half of the requests of its clients took no more than this; nothing if there were none.
@@ -124,15 +117,9 @@ struct Point {
     p99_us: Option<u64>,
 }
 
-impl Point {
-    fn of(figures: &Figures, now: Instant) -> Self {
-        Self {
-            age_ms: now.saturating_duration_since(figures.at).as_millis() as u64,
-            request_rate: figures.request_rate,
-            p50_us: figures.latency_us.map(|(p50_us, _)| p50_us),
-            p99_us: figures.latency_us.map(|(_, p99_us)| p99_us),
-        }
-    }
+/// Writes how long ago a moment was, in milliseconds.
+fn age_ms<S: Serializer>(at: &Instant, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(at.elapsed().as_millis() as u64)
 }
 
 #[cfg(test)]
@@ -161,7 +148,7 @@ mod tests {
 
         assert_eq!(lines[0].points.len(), POINTS);
         assert_eq!(lines[0].points[0].request_rate, 6.0);
-        assert_eq!(lines[0].points[0].latency_us, Some((7, 9)));
+        assert_eq!((lines[0].points[0].p50_us, lines[0].points[0].p99_us), (Some(7), Some(9)));
         assert_eq!(lines[1].points.len(), 0, "nobody has seen it");
     }
 }

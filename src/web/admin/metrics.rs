@@ -7,6 +7,7 @@ use std::fmt::Error;
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use prometheus_client::collector::Collector;
@@ -36,12 +37,12 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 const OCTAVES: std::ops::RangeInclusive<u32> = 16..=34;
 
 /// The figures; of a replica that has not begun only that it has not.
-pub(super) async fn metrics(State(sources): State<Arc<AdminState>>) -> Response {
-    let frame = sources.boards[sources.me.0 as usize].frame().map(|(frame, _)| frame);
-    let status = sources.status();
-    let (ready, verdict) = (sources.reasons().is_empty(), sources.scene().verdict);
+pub(super) async fn metrics(State(state): State<Arc<AdminState>>) -> Response {
+    let frame = state.boards[state.me.0 as usize].frame().map(|(frame, _)| frame);
+    let status = state.status();
+    let (ready, verdict) = (state.reasons().is_empty(), state.scene().verdict);
     let common = [
-        ("node", sources.me.to_string()),
+        ("node", state.me.to_string()),
         ("protocol", status.as_ref().map_or(String::new(), |status| status.protocol.clone())),
     ];
     let labels = common.map(|(name, value)| (name.into(), value.into()));
@@ -51,10 +52,7 @@ pub(super) async fn metrics(State(sources): State<Arc<AdminState>>) -> Response 
     match encode(&mut text, &registry) {
         Ok(()) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
         // Nothing but a full memory makes a string refuse text.
-        Err(error) => {
-            let status = axum::http::StatusCode::INTERNAL_SERVER_ERROR;
-            refusal(status, error.to_string())
-        }
+        Err(error) => refusal(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
 
@@ -71,22 +69,22 @@ type Labelled<'a> = (&'a str, f64);
 
 struct Writer<'a>(DescriptorEncoder<'a>);
 
+fn truth(holds: bool) -> f64 {
+    f64::from(u8::from(holds))
+}
+
 impl Collector for Figures {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
         let mut to = Writer(encoder);
-        to.gauge(
-            "up",
-            "Whether the replica has begun.",
-            f64::from(u8::from(self.status.is_some())),
-        )?;
+        to.gauge("up", "Whether the replica has started.", truth(self.status.is_some()))?;
         to.process(&ProcessUsage::now())?;
         if let Some(status) = &self.status {
-            let ready = f64::from(u8::from(self.ready));
-            to.gauge("ready", "Whether it is of full use, in a cluster that answers.", ready)?;
-            let verdicts = Verdict::ALL
-                .map(|verdict| (verdict.name(), f64::from(u8::from(verdict == self.verdict))));
+            let help = "Whether it serves in full, in a cluster that answers.";
+            to.gauge("ready", help, truth(self.ready))?;
+            let verdicts =
+                Verdict::ALL.map(|verdict| (verdict.name(), truth(verdict == self.verdict)));
             let help =
-                "The judgement of the cluster, as the replica sees it: 1 for the one that holds.";
+                "The state of the cluster, as the replica sees it: 1 for the one that holds.";
             to.family(("cluster", help, None, MetricType::Gauge), "verdict", verdicts)?;
             to.replica(status)?;
             to.links(&status.links)?;
@@ -152,14 +150,13 @@ impl Writer<'_> {
     }
 
     fn replica(&mut self, status: &ReplicaStatus) -> Result<(), Error> {
-        let truth = |holds: bool| f64::from(u8::from(holds));
         let seconds = |us: u64| us as f64 / 1e6;
         self.gauge("leader", "Whether it leads.", truth(status.role == ReplicaRole::Leader))?;
         self.gauge("view", "The view it is in.", status.view.0 as f64)?;
         self.gauge("executed_slots", "Slots executed.", status.executed.0 as f64)?;
         self.gauge("stable_slots", "Slots in the stable checkpoint.", status.stable.0 as f64)?;
         self.gauge("lag_slots", "Slots by which the furthest peer is ahead.", status.lag as f64)?;
-        let help = "Whether its thread does not come back from one operator, or from its disk.";
+        let help = "Whether its thread is stuck in one operator, or in its disk.";
         self.gauge("stuck", help, truth(status.stuck.is_some()))?;
         self.gauge("fenced", "Whether it waits for its disk.", truth(status.fenced))?;
         self.counter("requests", "Requests executed since it started.", status.requests)?;
@@ -206,7 +203,7 @@ impl Writer<'_> {
         };
         let gauge = MetricType::Gauge;
         let counter = MetricType::Counter;
-        let up = of(|link| f64::from(u8::from(link.up)));
+        let up = of(|link| truth(link.up));
         self.family(("link_up", "Whether the link is up.", None, gauge), "peer", up)?;
         let sent = of(|link| link.sent as f64);
         self.family(("link_messages", "Messages sent.", None, counter), "peer", sent)?;
@@ -232,7 +229,7 @@ impl Writer<'_> {
             let of = |holding: &RoleHolding| holding.refused.get(why.name()).copied().unwrap_or(0);
             (why.name(), frame.holdings.iter().map(of).sum::<u64>() as f64)
         });
-        let name = ("refused", "Messages passed over.", None, MetricType::Counter);
+        let name = ("refused", "Messages rejected.", None, MetricType::Counter);
         self.family(name, "reason", refused)?;
         self.counter("observer_lost", "Details the observer left out.", frame.lost)?;
         let Histogram { sum_us, below_ns } = &frame.latencies;

@@ -10,11 +10,11 @@ use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::answer::refusal;
+use super::answer::{ErrorResponse, refusal};
 use super::state::{AdminState, Setting};
 use crate::model::types::ReplicaId;
 use crate::observe::health::Reason;
-use crate::observe::status::VERSION;
+use crate::observe::status::{ReplicaStatus, VERSION};
 
 /// The settings of a node.
 #[derive(Serialize, JsonSchema)]
@@ -35,33 +35,32 @@ pub(super) struct Health {
     reasons: Vec<Reason>,
 }
 
-pub(super) async fn status(State(sources): State<Arc<AdminState>>) -> Response {
-    match sources.status() {
-        Some(status) => Json(status).into_response(),
-        None => {
-            let words = sources.limits.reasons(None, Instant::now()).pop();
-            let words = words.map(|reason| reason.text);
-            refusal(StatusCode::SERVICE_UNAVAILABLE, words.unwrap_or_default())
-        }
-    }
+pub(super) async fn status(
+    State(state): State<Arc<AdminState>>,
+) -> Result<Json<ReplicaStatus>, ErrorResponse> {
+    state.status().map(Json).ok_or_else(|| {
+        let reason = state.limits.reasons(None, Instant::now()).pop();
+        let why = reason.map_or_else(String::new, |reason| reason.text);
+        refusal(StatusCode::SERVICE_UNAVAILABLE, why)
+    })
 }
 
 pub(super) async fn settings_in_force(
-    State(sources): State<Arc<AdminState>>,
+    State(state): State<Arc<AdminState>>,
 ) -> Json<SettingsInForce> {
-    let settings = sources.settings.clone();
-    Json(SettingsInForce { version: VERSION, replica: sources.me, settings })
+    let settings = state.settings.clone();
+    Json(SettingsInForce { version: VERSION, replica: state.me, settings })
 }
 
-pub(super) async fn livez(State(sources): State<Arc<AdminState>>) -> Response {
-    let (report, now) = (sources.report(), Instant::now());
-    let ok = sources.limits.is_alive(report.as_ref(), now);
-    let reasons = if ok { Vec::new() } else { sources.limits.reasons(report.as_ref(), now) };
+pub(super) async fn livez(State(state): State<Arc<AdminState>>) -> Response {
+    let (report, now) = (state.report(), Instant::now());
+    let ok = state.limits.is_alive(report.as_ref(), now);
+    let reasons = if ok { Vec::new() } else { state.limits.reasons(report.as_ref(), now) };
     health(ok, reasons)
 }
 
-pub(super) async fn readyz(State(sources): State<Arc<AdminState>>) -> Response {
-    let reasons = sources.reasons();
+pub(super) async fn readyz(State(state): State<Arc<AdminState>>) -> Response {
+    let reasons = state.reasons();
     health(reasons.is_empty(), reasons)
 }
 

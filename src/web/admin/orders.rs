@@ -5,11 +5,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use crossbeam_channel::Sender;
 
-use super::answer::refusal;
+use super::answer::{ErrorResponse, refusal};
 use crate::model::types::ReplicaId;
 
 /// Where these paths begin: the only ones that are asked with POST.
@@ -51,23 +50,20 @@ pub(super) fn router(replicas: usize, orders: Sender<Order>) -> Router {
 async fn order(
     State(sink): State<Arc<OrderSink>>,
     Path((replica, action)): Path<(u16, String)>,
-) -> Response {
+) -> Result<StatusCode, ErrorResponse> {
+    let unknown = |why: String| Err(refusal(StatusCode::NOT_FOUND, why));
     let action = match action.as_str() {
         "kill" => OrderAction::Kill,
         "pause" => OrderAction::Pause,
         "restart" => OrderAction::Restart,
-        _ => {
-            return refusal(StatusCode::NOT_FOUND, "the actions are kill, pause and restart");
-        }
+        _ => return unknown("the actions are kill, pause and restart".to_owned()),
     };
     if usize::from(replica) >= sink.replicas {
-        return refusal(StatusCode::NOT_FOUND, format!("there is no replica {replica}"));
+        return unknown(format!("there is no replica {replica}"));
     }
-    match sink.orders.try_send(Order { replica: ReplicaId(replica), action }) {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(_) => {
-            let why = "orders are not taken now: too many wait, or the cluster is ending";
-            refusal(StatusCode::SERVICE_UNAVAILABLE, why)
-        }
-    }
+    let sent = sink.orders.try_send(Order { replica: ReplicaId(replica), action });
+    sent.map(|()| StatusCode::NO_CONTENT).map_err(|_| {
+        let why = "orders are not taken now: too many wait, or the cluster is ending";
+        refusal(StatusCode::SERVICE_UNAVAILABLE, why)
+    })
 }

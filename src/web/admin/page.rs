@@ -52,7 +52,7 @@ async fn index() -> Response {
 async fn file(Path(name): Path<String>) -> Response {
     match page::ASSETS.iter().copied().flatten().find(|asset| asset.name == name) {
         Some(Asset { kind, text, .. }) => answer(kind.media_type(), text),
-        None => refusal(StatusCode::NOT_FOUND, "the page has no such file"),
+        None => refusal(StatusCode::NOT_FOUND, "the page has no such file").into_response(),
     }
 }
 
@@ -69,6 +69,8 @@ async fn graph(State(drawn): State<Arc<Drawn>>) -> Response {
     let Drawn { protocol, graph_of, figures } = &*drawn;
     match figures.get_or_init(|| graph_of(protocol).as_ref().map(Figures::of)) {
         Some(figures) => Json(Drawing { version: VERSION, protocol, figures }).into_response(),
-        None => refusal(StatusCode::NOT_FOUND, "no graph of this protocol is known"),
+        None => {
+            refusal(StatusCode::NOT_FOUND, "no graph of this protocol is known").into_response()
+        }
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn router(config: AdminConfig, history: Arc<ServedHistory>) -> Router
     let (limits, replicas, protocol) =
         (HealthLimits::of(&config), boards.len(), bounds.protocol.clone());
     let nothing =
-        || async { refusal(StatusCode::NOT_FOUND, "nothing is here; GET /v1 lists what is") };
+        || async { refusal(StatusCode::NOT_FOUND, "no such path; GET /v1 lists those there are") };
     let streams = Arc::new(Semaphore::new(STREAMS_MAX));
     let takes_orders = orders.is_some();
     let me = config.me;

@@ -133,8 +133,8 @@ fn schemas() -> &'static Schemas {
 }
 
 /// What can be asked here.
-pub(super) async fn index(State(sources): State<Arc<AdminState>>) -> Json<Index> {
-    let orders = if sources.takes_orders { &ORDERS[..] } else { &[] };
+pub(super) async fn index(State(state): State<Arc<AdminState>>) -> Json<Index> {
+    let orders = if state.takes_orders { &ORDERS[..] } else { &[] };
     let paths = INDEX.iter().chain(orders);
     let paths = paths.map(|&(path, what)| Entry { path, what, schema: place(path) });
     Json(Index { version: VERSION, paths: paths.collect() })

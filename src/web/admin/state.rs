@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::http::StatusCode;
-use axum::response::Response;
 use crossbeam_channel::Sender;
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use super::answer::refusal;
+use super::answer::{ErrorResponse, refusal};
 use super::history::ServedHistory;
 use super::orders::Order;
 use crate::deploy::settings::Secret;
@@ -105,12 +104,12 @@ impl AdminState {
         Scene { cluster: self.cluster(), ..scene }
     }
 
-    pub fn past(&self, replica: Option<ReplicaId>) -> Result<(ReplicaId, Past), Box<Response>> {
+    pub fn past(&self, replica: Option<ReplicaId>) -> Result<(ReplicaId, Past), ErrorResponse> {
         let replica = replica.unwrap_or(self.me);
         let past = self.boards.get(replica.0 as usize).and_then(|board| board.past());
         past.map(|past| (replica, past)).ok_or_else(|| {
             let why = format!("replica {replica} is not watched here: ask its own admin port");
-            Box::new(refusal(StatusCode::NOT_FOUND, why))
+            refusal(StatusCode::NOT_FOUND, why)
         })
     }
 }

@@ -1,7 +1,7 @@
 //! `GET /v1/events`: frames, silences and findings as a stream.
 //!
-//! Whoever reads slowly sees fewer frames: what is sent next is made when there is room for it, from what
-//! is true then. So nothing gathers here for anybody.
+//! A slow reader sees fewer frames: what is sent next is made when there is room for it, from the state at
+//! that time. So nothing accumulates here for any reader.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
@@ -21,7 +21,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::answer::refusal;
+use super::answer::{ErrorResponse, refusal};
 use super::state::AdminState;
 use crate::model::types::ReplicaId;
 use crate::observe::findings::Finding;
@@ -57,27 +57,23 @@ pub(super) struct Happenings {
 
 /// Frames as they are taken, or, to those who do not ask for a stream, what happened lately.
 pub(super) async fn events(
-    State(sources): State<Arc<AdminState>>,
+    State(state): State<Arc<AdminState>>,
     Extension(lasting): Extension<LongLived>,
     headers: HeaderMap,
-) -> Response {
+) -> Result<Response, ErrorResponse> {
     let accepted = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     if !accepted.contains("text/event-stream") {
-        return match sources.past(None) {
-            Err(refused) => *refused,
-            Ok((replica, past)) => {
-                Json(Happenings { version: VERSION, replica, happened: past.happened() })
-                    .into_response()
-            }
-        };
+        let (replica, past) = state.past(None)?;
+        let happened = past.happened();
+        return Ok(Json(Happenings { version: VERSION, replica, happened }).into_response());
     }
-    let Ok(place) = Arc::clone(&sources.streams).try_acquire_owned() else {
+    let place = Arc::clone(&state.streams).try_acquire_owned().map_err(|_| {
         let why = "too many streams are open; close a page that shows this replica";
-        return refusal(StatusCode::SERVICE_UNAVAILABLE, why);
-    };
+        refusal(StatusCode::SERVICE_UNAVAILABLE, why)
+    })?;
     lasting.go_on();
     let watcher = Watcher {
-        sources,
+        state,
         seen: BTreeMap::new(),
         silent: BTreeMap::new(),
         findings: None,
@@ -89,15 +85,15 @@ pub(super) async fn events(
         let event = watcher.next().await;
         Some((Ok::<_, Infallible>(event), watcher))
     });
-    Sse::new(events).into_response()
+    Ok(Sse::new(events).into_response())
 }
 
-/// Somebody who is told what is new.
+/// A reader of the stream, and what it has been sent.
 struct Watcher {
-    sources: Arc<AdminState>,
+    state: Arc<AdminState>,
     /// The life and number of the last frame sent, by replica.
     seen: BTreeMap<ReplicaId, (u64, u64)>,
-    /// Why each replica was last said to be silent.
+    /// Why each replica was last reported silent.
     silent: BTreeMap<ReplicaId, Option<String>>,
     findings: Option<Vec<Finding>>,
     next: VecDeque<Event>,
@@ -105,7 +101,7 @@ struct Watcher {
     _place: OwnedSemaphorePermit,
 }
 
-/// That nothing is heard of a replica any more.
+/// Loss of contact with a replica.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Silence")]
 pub(super) struct SilenceEvent<'a> {
@@ -132,7 +128,7 @@ impl Watcher {
     }
 
     fn look(&mut self) {
-        let scene = self.sources.scene();
+        let scene = self.state.scene();
         for sighting in &scene.replicas {
             if let Some(frame) = &sighting.frame {
                 let id = (frame.status.starts, frame.number);
@@ -144,8 +140,8 @@ impl Watcher {
             if *said != sighting.silence {
                 said.clone_from(&sighting.silence);
                 if let Some(text) = &sighting.silence {
-                    let silence =
-                        SilenceEvent { replica: sighting.replica, text, ended: sighting.ended };
+                    let (replica, ended) = (sighting.replica, sighting.ended);
+                    let silence = SilenceEvent { replica, text, ended };
                     self.next.push_back(event("silence", &silence));
                 }
             }

@@ -13,7 +13,7 @@ pub trait Transport: Send {
     /// Milliseconds on a clock that never goes back.
     fn now(&self) -> Millis;
 
-    /// Connects to a replica in place of any other. Says whether that worked.
+    /// Connects to a replica in place of any other. Returns whether that worked.
     fn dial(&mut self, to: ReplicaId) -> bool;
 
     /// The replica it is connected to.
@@ -22,8 +22,8 @@ pub trait Transport: Send {
     /// Sends a pack to that replica, without waiting long.
     fn send(&mut self, pack: Pack) -> Sending;
 
-    /// Waits for answers at most so long, and adds them to `to`. Says whether the connection still
-    /// stands.
+    /// Waits for answers at most so long, and adds them to `to`. Returns whether the connection is
+    /// still up.
     fn receive(&mut self, patience: Duration, to: &mut Vec<Replies>) -> bool;
 
     /// Gives the connection up.
@@ -41,10 +41,10 @@ pub enum Sending {
     Broken,
 }
 
-/// Asks a cluster to do things, each exactly once.
+/// Submits requests to a cluster, of which each takes effect exactly once.
 ///
-/// It speaks to one replica and turns to the next when that one is gone or silent. Requests take
-/// effect in the order in which they were submitted.
+/// It is connected to one replica and turns to the next when that one is gone or silent. Requests
+/// take effect in the order in which they were submitted.
 pub struct Client {
     transport: Box<dyn Transport>,
     session: Session,
@@ -60,8 +60,8 @@ impl Client {
     /// How often a waiting client looks at the time.
     const TICK: Duration = Duration::from_millis(10);
 
-    /// A client that asks for `session` through `transport`, and says that an outcome is unknown
-    /// when none is known after `deadline`.
+    /// A client that sends the requests of `session` through `transport`, and reports an outcome as
+    /// unknown when none is known after `deadline`.
     #[must_use]
     pub fn new(transport: Box<dyn Transport>, session: Session, deadline: Duration) -> Self {
         Self { transport, session, deadline, replies: Vec::new(), answers: VecDeque::new() }
@@ -79,7 +79,7 @@ impl Client {
         self.session.room()
     }
 
-    /// The replica it speaks to.
+    /// The replica it sends to.
     #[must_use]
     pub fn target(&self) -> ReplicaId {
         self.session.target()
@@ -112,7 +112,7 @@ impl Client {
         }
     }
 
-    /// Takes a request and says by which number its answer will be known. It leaves with the next
+    /// Takes a request and returns the number by which its answer will be known. It leaves with the next
     /// [`flush`](Client::flush), or when an answer is waited for. Waits while the window is full.
     ///
     /// # Errors
@@ -173,7 +173,7 @@ impl Client {
         }
     }
 
-    /// Keeps the answers that come for whoever asks for them.
+    /// Waits for answers, and keeps them for the calls that they belong to.
     fn wait(&mut self, until: Instant) {
         let mut answers = std::mem::take(&mut self.answers);
         self.receive(until.saturating_duration_since(Instant::now()), |number, outcome| {
@@ -183,7 +183,7 @@ impl Client {
     }
 
     /// Sends what has been submitted, waits for answers at most so long, and hands over all that
-    /// have come. Answers how many. This is the way for many requests: no answer is copied.
+    /// have come. Returns how many. This is the way for many requests: no answer is copied.
     pub fn receive(
         &mut self,
         patience: Duration,
@@ -204,7 +204,7 @@ impl Client {
         }
     }
 
-    /// The same, but that it does not wait again when something else than an answer ends the wait.
+    /// The same, but it does not wait again when something other than an answer ends the wait.
     pub(super) fn step(
         &mut self,
         patience: Duration,
@@ -218,7 +218,13 @@ impl Client {
             self.hang_up();
         }
         let now = self.transport.now();
-        let mut count = self.take(now, &replies, take);
+        let mut count = 0;
+        for reply in replies.iter().flat_map(Replies::iter) {
+            if let Some((number, outcome)) = self.session.on_reply(now, reply) {
+                take(number, outcome);
+                count += 1;
+            }
+        }
         replies.clear();
         self.replies = replies;
         self.session.on_tick(now);
@@ -232,22 +238,6 @@ impl Client {
     /// The caller waits for this answer no longer.
     pub(super) fn give_up(&mut self, number: u64) {
         self.session.give_up(number);
-    }
-
-    fn take(
-        &mut self,
-        now: u64,
-        replies: &[Replies],
-        take: &mut impl FnMut(u64, RequestOutcome<'_>),
-    ) -> usize {
-        let mut count = 0;
-        for reply in replies.iter().flat_map(Replies::iter) {
-            if let Some((number, outcome)) = self.session.on_reply(now, reply) {
-                take(number, outcome);
-                count += 1;
-            }
-        }
-        count
     }
 
     /// Sends what has been submitted, without waiting for answers.

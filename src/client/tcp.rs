@@ -101,7 +101,7 @@ impl Target {
         let first = ReplicaId((nonce % self.replicas.len().max(1) as u64) as u16);
         let (transport, limits) = self.open(first)?;
         // A name with the highest bit set is that of a connection.
-        let session = Session::new(limits, transport.connected_or(first), nonce >> 1);
+        let session = Session::new(limits, transport.connected().unwrap_or(first), nonce >> 1);
         Ok((transport, session))
     }
 
@@ -112,7 +112,8 @@ impl Target {
     /// As [`Target::connect`].
     pub fn resume(&self, id: ClientId, answered: u64) -> Result<Client, Error> {
         let (transport, limits) = self.open(ReplicaId(0))?;
-        let session = Session::resume(limits, transport.connected_or(ReplicaId(0)), id, answered);
+        let first = transport.connected().unwrap_or_default();
+        let session = Session::resume(limits, first, id, answered);
         Ok(Client::new(Box::new(transport), session, self.deadline))
     }
 
@@ -171,10 +172,6 @@ impl TcpTransport {
     const SOCKET: Token = Token(0);
     const WAKER: Token = Token(1);
 
-    fn connected_or(&self, otherwise: ReplicaId) -> ReplicaId {
-        self.connection.as_ref().map_or(otherwise, |connection| connection.to)
-    }
-
     fn try_dial(&mut self, to: ReplicaId) -> Result<ClientLimits, Fault> {
         self.hang_up();
         let address = self.target.replicas[to.0 as usize];
@@ -228,9 +225,9 @@ impl Connection {
     /// Sends and reads what goes now.
     fn exchange(&mut self, scratch: &mut Scratch) -> Result<(), Fault> {
         let read = self.stream.read(self.inbox.room(), 1 << 20, scratch);
-        // After reading: TLS may have something of its own to say to what it has read.
+        // After reading: TLS may have something of its own to send in answer to what it has read.
         let flushed = self.flush();
-        // What was read says better what is wrong than that nothing can be written any more.
+        // What was read tells better what is wrong than that nothing can be written any more.
         read.and(flushed)
     }
 

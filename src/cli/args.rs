@@ -28,24 +28,26 @@ pub(super) fn at_least_one(text: &str) -> Result<u64, String> {
     }
 }
 
-/// What commands say of their `--dir`.
+/// Help on `--dir`.
 pub(super) const DIR_HELP: &str = "The cluster's directory [default: $TARAFLOW_DIR, or ./cluster]";
 
-/// The directory of the cluster: the one told, that of the environment, or the usual one.
-pub(super) fn directory(told: Option<&Path>) -> PathBuf {
+/// The directory of the cluster: the one named, that of the environment, or the usual one.
+pub(super) fn directory(named: Option<&Path>) -> PathBuf {
     let of_environment = || std::env::var_os(DIRECTORY).filter(|dir| !dir.is_empty());
-    told.map(Path::to_owned)
+    named
+        .map(Path::to_owned)
         .or_else(|| of_environment().map(PathBuf::from))
         .unwrap_or_else(|| PathBuf::from("cluster"))
 }
 
-/// Refuses a directory in which there is no cluster.
+/// The same, of a cluster that exists.
 ///
 /// # Errors
-/// [`Failure::Usage`], with the command that makes one there.
-pub(super) fn expect_cluster(dir: &Path) -> Result<(), Failure> {
+/// [`Failure::Usage`] if there is none, with the command that makes one there.
+pub(super) fn cluster(named: Option<&Path>) -> Result<PathBuf, Failure> {
+    let dir = directory(named);
     if dir.join("cluster.toml").exists() {
-        return Ok(());
+        return Ok(dir);
     }
     let (shown, word) = (dir.display(), in_shell(&dir.display().to_string()));
     Err(Failure::Usage(format!(

@@ -52,11 +52,7 @@ impl ConnectArgs {
                 let target = Target::new(self.addr.clone());
                 self.files().map_or(Ok(target.clone()), |files| target.with_keys(&files))?
             }
-            [] => {
-                let dir = args::directory(self.dir.as_deref());
-                args::expect_cluster(&dir)?;
-                crate::target(&dir)?
-            }
+            [] => crate::target(&args::cluster(self.dir.as_deref())?)?,
         };
         Ok(Target { deadline: self.patience(), ..target })
     }

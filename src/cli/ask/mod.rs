@@ -39,16 +39,16 @@ pub(super) enum NoAnswer {
     /// Something else listens there, or another version of this.
     #[error("what answers there is not a replica's admin port of this version")]
     Strange,
-    /// The replica, of this cluster, has nothing to show yet.
+    /// The replica has nothing to show yet.
     #[error("{STARTING}")]
-    Starting(String),
-    /// The replica does not know who asks, who has shown a token or none.
+    Starting,
+    /// The replica has rejected the token, or that there was none.
     #[error("{}", if *.shown { WRONG_TOKEN } else { NO_TOKEN })]
     Unknown {
         /// Whether a token was shown.
         shown: bool,
     },
-    /// The replica says why it does not answer.
+    /// The replica says why it does not answer, or what answers is not the one that is meant.
     #[error("{0}")]
     Refused(String),
 }
@@ -57,22 +57,22 @@ const NO_TOKEN: &str =
     "it requires the token of its admin.token_file: name a file that holds it with --token-file";
 const WRONG_TOKEN: &str = "it rejects the token: that is not the one of its admin.token_file";
 
-/// What admin ports are shown. A process asks one cluster, and learns which from its command line.
+/// The token for admin ports. A process asks one cluster, which its command line names.
 static TOKEN: OnceLock<Secret> = OnceLock::new();
 
 impl NoAnswer {
-    /// Whether there was somebody who should have answered. Where there was nobody, the address may be one
-    /// for another machine.
-    pub(super) fn is_of_somebody(&self) -> bool {
+    /// Whether the replica was reached, and should have answered. Where it was not, its address may be for
+    /// other machines only.
+    pub(super) fn was_reached(&self) -> bool {
         match self {
-            Self::Mute(_) | Self::Starting(_) => true,
+            Self::Mute(_) | Self::Starting => true,
             Self::Io(error) => error.kind() == io::ErrorKind::ConnectionReset,
             Self::Late(_) | Self::Strange | Self::Unknown { .. } | Self::Refused(_) => false,
         }
     }
 
-    /// Whether there was nobody.
-    pub(super) fn is_of_nobody(&self) -> bool {
+    /// Whether nothing at all was reached.
+    pub(super) fn is_unreachable(&self) -> bool {
         matches!(self, Self::Io(_) | Self::Late(_))
     }
 }
@@ -107,7 +107,7 @@ pub(super) fn get<T: DeserializeOwned>(
     Err(NoAnswer::Refused(refusal.error))
 }
 
-/// All that is answered; the admin port ends a connection after one question.
+/// The whole answer; the admin port ends a connection after one request.
 fn exchange(
     mut socket: TcpStream,
     address: SocketAddr,

@@ -36,7 +36,7 @@ pub(in crate::cli) struct TokenArgs {
 }
 
 impl TokenArgs {
-    /// Has it shown to whoever is asked from now on, if one is named.
+    /// Sends the token with all requests from now on, if one is named.
     ///
     /// # Errors
     /// Why its file cannot be used.
@@ -46,7 +46,7 @@ impl TokenArgs {
 }
 
 impl TargetArgs {
-    /// Those that are meant.
+    /// The replicas that are named.
     ///
     /// # Errors
     /// What is wrong with the cluster's settings.
@@ -54,11 +54,7 @@ impl TargetArgs {
         self.token.show()?;
         match &self.dir {
             None if !self.addr.is_empty() => Ok(Targets::at(&self.addr)),
-            dir => {
-                let dir = args::directory(dir.as_deref());
-                args::expect_cluster(&dir)?;
-                Targets::in_dir(&dir)
-            }
+            dir => Targets::in_dir(&args::cluster(dir.as_deref())?),
         }
     }
 }
@@ -96,7 +92,7 @@ impl Targets {
         Ok(Self { replicas, cluster: Some(cluster), n, directory })
     }
 
-    /// Whoever is at these addresses.
+    /// Replicas at these addresses.
     fn at(addresses: &[SocketAddr]) -> Self {
         let replicas = addresses.iter().map(|address| (None, *address)).collect();
         Self { replicas, cluster: None, n: None, directory: None }
@@ -105,19 +101,19 @@ impl Targets {
     /// Puts `question` to all at once, so that one that is silent costs no more than its patience.
     pub fn ask<T: Send>(
         &self,
-        question: impl Fn(SocketAddr) -> Result<T, NoAnswer> + Sync,
+        question: impl Fn(Option<ReplicaId>, SocketAddr) -> Result<T, NoAnswer> + Sync,
     ) -> Vec<Result<T, NoAnswer>> {
         let question = &question;
         std::thread::scope(|scope| {
             let asking: Vec<_> = (self.replicas.iter())
-                .map(|(_, address)| scope.spawn(move || question(*address)))
+                .map(|&(replica, address)| scope.spawn(move || question(replica, address)))
                 .collect();
             asking.into_iter().map(|asking| asking.join().expect("it handles all errors")).collect()
         })
     }
 }
 
-/// Has the token in a file shown to whoever is asked from now on, unless another has been named before.
+/// Sends the token in a file with all requests from now on, unless another has been named before.
 fn show(path: &Path) -> Result<(), Failure> {
     let text = secret_file(path).map_err(Failure::Usage)?;
     let token = text.lines().next().unwrap_or_default().to_owned();
@@ -125,8 +121,8 @@ fn show(path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Who answers in the place of replica `replica` of the cluster called `cluster`, if that is known and it
-/// is somebody else. Others may listen on its address.
+/// What answers in place of replica `replica` of the cluster called `cluster`, if these are known and it
+/// is something else: others may listen on its address.
 pub(in crate::cli) fn unexpected_identity(
     status: &ReplicaStatus,
     cluster: Option<&str>,
@@ -141,7 +137,7 @@ pub(in crate::cli) fn unexpected_identity(
     }
 }
 
-/// That a replica of a cluster called so answers, which is not the one that is meant.
+/// That a replica of this cluster answers, which is not the one that is meant.
 pub(in crate::cli) fn of_another(cluster: &str) -> String {
     format!("a replica of another cluster, {cluster}, answers there")
 }

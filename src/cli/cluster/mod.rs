@@ -173,13 +173,10 @@ pub(super) fn run(args: &ClusterArgs, program: &Program) -> Result<(), Failure> 
         Command::Up { wishes, set } => up::run(wishes, set, program),
         Command::Status { dir, token, manner } => {
             token.show()?;
-            let dir = args::directory(dir.as_deref());
-            args::expect_cluster(&dir)?;
-            status::run_in(&dir, manner)
+            status::run_in(&args::cluster(dir.as_deref())?, manner)
         }
         Command::Down { dir, timeout } => {
-            let dir = args::directory(dir.as_deref());
-            args::expect_cluster(&dir)?;
+            let dir = args::cluster(dir.as_deref())?;
             match supervisor::stop(&dir, Duration::from_secs(*timeout))? {
                 Some(pid) => say!("process {pid} and its replicas have ended"),
                 None => say!("no `taraflow cluster up` runs the cluster in {}", dir.display()),

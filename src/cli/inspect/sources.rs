@@ -19,7 +19,7 @@ use crate::deploy::setup::replica_home;
 use crate::deploy::supervisor::{self, PID};
 use crate::model::types::ReplicaId;
 use crate::observe::frame::{Frame, Happened, SlotLife, VERSION};
-use crate::observe::health::Code;
+use crate::observe::health::{Code, STARTING};
 use crate::observe::scene::{Scene, Sighting};
 use crate::observe::status::ReplicaStatus;
 use crate::observe::verdict::Verdict;
@@ -71,7 +71,7 @@ pub(in crate::cli) enum SceneSource {
     Recording(Recording, u64),
 }
 
-/// By then each replica has shown itself once more.
+/// After this time each replica has published another frame.
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
 
 fn moment(text: &str) -> Result<Duration, String> {
@@ -90,7 +90,7 @@ impl SourceArgs {
         self.recording.is_some() && self.at.is_none()
     }
 
-    /// What is meant.
+    /// The source that is named.
     ///
     /// # Errors
     /// Which settings or recording cannot be used.
@@ -120,7 +120,7 @@ impl SourceArgs {
 }
 
 impl SceneSource {
-    /// Those who are meant: who knows the cluster asks all of it.
+    /// All replicas of a cluster that is known, or those at the addresses that are.
     pub fn of(targets: Targets) -> Self {
         if targets.n.is_some() { Self::Cluster(targets) } else { Self::Nodes(targets) }
     }
@@ -147,8 +147,8 @@ impl SceneSource {
         }
     }
 
-    /// The same for whoever judges by one look: frames may be a moment old, so that it takes two to say that
-    /// requests are not answered.
+    /// The same for a verdict: frames may be a moment old, so that it takes two scenes to tell that requests
+    /// are not answered.
     ///
     /// # Errors
     /// As above.
@@ -161,9 +161,9 @@ impl SceneSource {
         self.scene(patience)
     }
 
-    /// What those who can be asked remember of late; who does not tell is left out.
+    /// What the replicas that can be asked remember; those that do not answer are left out.
     pub fn pasts(&self, patience: Duration) -> Vec<ReplicaPast> {
-        let past = |address| {
+        let past = |_, address| {
             let Story { replica, happened } = ask::get(address, "/v1/events", patience)?;
             let Slots { slots } = ask::get(address, "/v1/slots?last=64", patience)?;
             Ok(ReplicaPast { replica, happened, slots })
@@ -177,68 +177,69 @@ impl SceneSource {
     }
 }
 
-/// What the replica at an address answers.
+/// The answer of a replica.
 struct Answer {
     frame: Frame,
-    /// How the replica stands by now: who answers is another thread, and says so when its worker has
-    /// stopped.
+    /// Its present status: another thread than its worker answers, and reports when that has stopped.
     status: ReplicaStatus,
     /// What it knows of the others.
     scene: Scene,
 }
 
-fn ask_one(address: SocketAddr, patience: Duration) -> Result<Answer, NoAnswer> {
+/// Asks the replica at an address, unless something else answers there.
+fn ask_one(
+    replica: Option<ReplicaId>,
+    address: SocketAddr,
+    cluster: Option<&str>,
+    patience: Duration,
+) -> Result<Answer, NoAnswer> {
     let scene: Scene = ask::get(address, "/v1/scene", patience)?;
     if scene.replicas.iter().any(|seen| seen.starting) {
-        return Err(NoAnswer::Starting(scene.cluster));
+        return match cluster {
+            Some(cluster) if cluster != scene.cluster => {
+                Err(NoAnswer::Refused(of_another(&scene.cluster)))
+            }
+            _ => Err(NoAnswer::Starting),
+        };
     }
-    Ok(Answer {
-        frame: ask::get(address, "/v1/frame", patience)?,
-        status: ask::get(address, "/v1/status", patience)?,
-        scene,
-    })
+    let frame: Frame = ask::get(address, "/v1/frame", patience)?;
+    let status = ask::get(address, "/v1/status", patience)?;
+    if frame.version != VERSION {
+        return Err(NoAnswer::Refused(of_version(frame.version)));
+    }
+    match unexpected_identity(&frame.status, cluster, replica) {
+        Some(who) => Err(NoAnswer::Refused(who)),
+        None => Ok(Answer { frame, status, scene }),
+    }
 }
 
-/// Each replica by its own word; one that cannot be asked from here, as its admin port is for another
-/// machine, by what it has shown those who can. And whether nobody at all was there.
+/// Each replica by its own answer; one that cannot be asked from here, because its admin port is for
+/// another machine, by what it has shown those that can. And whether nothing at all was reached.
 fn ask_each(targets: &Targets, patience: Duration) -> (Vec<Sighting>, bool) {
-    let answers = targets.ask(|address| ask_one(address, patience));
-    let absent = answers.iter().all(|answer| answer.as_ref().is_err_and(NoAnswer::is_of_nobody));
+    let cluster = targets.cluster.as_deref();
+    let answers = targets.ask(|replica, address| ask_one(replica, address, cluster, patience));
+    let absent = answers.iter().all(|answer| answer.as_ref().is_err_and(NoAnswer::is_unreachable));
     let (mut sightings, mut scenes, mut mute) = (Vec::new(), Vec::new(), Vec::new());
     for ((replica, address), answer) in targets.replicas.iter().zip(answers) {
         // Those of a cluster's directory have numbers.
         let Some(replica) = *replica else { continue };
         let mut sighting = Sighting { replica, ..Sighting::default() };
         match answer {
-            Ok(Answer { frame, .. }) if frame.version != VERSION => {
-                sighting.silence = Some(format!("{address}: {}", of_version(frame.version)));
-            }
             Ok(Answer { frame, status, scene }) => {
-                match unexpected_identity(&frame.status, targets.cluster.as_deref(), Some(replica))
-                {
-                    Some(who) => sighting.silence = Some(format!("{address}: {who}")),
-                    None => {
-                        let mut reasons = status.not_ready.into_iter();
-                        let stopped = reasons.find(|reason| reason.code == Code::Silent);
-                        sighting.silence = stopped.map(|reason| reason.text);
-                        sighting.stuck = status.stuck;
-                        sighting.frame = Some(Arc::new(frame));
-                        let up = status.links.iter().filter(|link| link.up);
-                        scenes.push((up.map(|link| link.peer).collect(), scene));
-                    }
-                }
+                let up = status.links.iter().filter(|link| link.up);
+                scenes.push((up.map(|link| link.peer).collect(), scene));
+                let mut reasons = status.not_ready.into_iter();
+                let stopped = reasons.find(|reason| reason.code == Code::Silent);
+                sighting.silence = stopped.map(|reason| reason.text);
+                sighting.stuck = status.stuck;
+                sighting.frame = Some(Arc::new(frame));
             }
-            Err(NoAnswer::Starting(cluster))
-                if targets.cluster.as_ref().is_some_and(|it| *it != cluster) =>
-            {
-                sighting.silence = Some(format!("{address}: {}", of_another(&cluster)));
-            }
-            Err(silence @ NoAnswer::Starting(_)) => {
+            Err(NoAnswer::Starting) => {
                 mute.push(replica);
-                (sighting.starting, sighting.silence) = (true, Some(silence.to_string()));
+                (sighting.starting, sighting.silence) = (true, Some(STARTING.to_owned()));
             }
             Err(silence) => {
-                mute.extend(silence.is_of_somebody().then_some(replica));
+                mute.extend(silence.was_reached().then_some(replica));
                 sighting.silence = Some(format!("{address}: {silence}"));
             }
         }
@@ -285,7 +286,7 @@ fn learn_from_others(sighting: &mut Sighting, known: &[(Vec<ReplicaId>, Scene)])
 }
 
 fn ask_around(targets: &Targets, patience: Duration) -> Result<Scene, Failure> {
-    let answers = targets.ask(|address| ask::get::<Scene>(address, "/v1/scene", patience));
+    let answers = targets.ask(|_, address| ask::get::<Scene>(address, "/v1/scene", patience));
     let mut scenes = Vec::new();
     let mut silences = Vec::new();
     for ((_, address), answer) in targets.replicas.iter().zip(answers) {

@@ -1,6 +1,6 @@
 //! Lives of slots, from the replicas that remember them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::cli::ask::{self, NoAnswer, Targets, unexpected_identity};
 use crate::cli::outcome::Failure;
 use crate::model::types::{ReplicaId, Slot};
 use crate::observe::frame::SlotLife;
-use crate::observe::scene::{Scene, Sighting};
+use crate::observe::scene::Scene;
 use crate::observe::status::ReplicaStatus;
 
 /// Slots that one replica remembers.
@@ -42,8 +42,8 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// Asks all at once for the slots that are meant. Of a replica that cannot be asked from here those count
-    /// that it has shown to others.
+    /// Asks all at once for the slots of the query. A replica that cannot be asked from here is represented
+    /// by the slots that it has shown to others.
     ///
     /// # Errors
     /// [`Failure::Silent`] if nobody answers; [`Failure::Usage`] if those who do are of two clusters.
@@ -53,64 +53,58 @@ impl Answers {
         patience: Duration,
     ) -> Result<Self, Failure> {
         let path = format!("/v1/slots?{}", request.question());
-        let answers = targets.ask(|address| ask_one(address, &path, patience));
+        let answers = targets.ask(|_, address| ask_one(address, &path, patience));
         let (mut replicas, mut silences, mut absent) = (Vec::new(), Vec::new(), true);
         let mut cluster = targets.cluster.clone();
         let mut n = targets.n;
         let mut answering = Targets { replicas: Vec::new(), ..targets.clone() };
-        for ((replica, address), answer) in targets.replicas.iter().zip(answers) {
-            let (status, memory) = match answer {
-                Ok(answer) => answer,
-                Err(silence) => {
-                    absent &= silence.is_of_nobody();
-                    silences.push((*replica, silent(*replica, *address, &silence.to_string())));
-                    continue;
+        for (&(replica, address), answer) in targets.replicas.iter().zip(answers) {
+            absent &= answer.as_ref().is_err_and(NoAnswer::is_unreachable);
+            let answer = answer.map_err(|silence| silence.to_string());
+            let answer = answer.and_then(|(status, memory)| {
+                let expected = cluster.get_or_insert_with(|| status.cluster.clone());
+                let other = unexpected_identity(&status, Some(expected), replica);
+                other.map_or(Ok((status.n, memory)), Err)
+            });
+            match answer {
+                Ok((known, memory)) => {
+                    n = n.or(Some(known));
+                    replicas.push(memory);
+                    answering.replicas.push((replica, address));
                 }
-            };
-            let expected = cluster.get_or_insert_with(|| status.cluster.clone());
-            absent = false;
-            if let Some(who) = unexpected_identity(&status, Some(expected), *replica) {
-                silences.push((*replica, silent(*replica, *address, &who)));
-                continue;
-            }
-            n = n.or(Some(status.n));
-            replicas.push(memory);
-            answering.replicas.push((*replica, *address));
-        }
-        match n {
-            Some(n) if !replicas.is_empty() => {
-                let mut answers = Self { n, replicas, silences };
-                if answers.missing().next().is_some() {
-                    let scenes = answering.ask(|address| ask::get(address, "/v1/scene", patience));
-                    answers.learn(scenes.into_iter().flatten().collect(), request);
+                Err(why) => {
+                    let name = replica.map_or(String::new(), |id| format!("replica {id}: "));
+                    silences.push((replica, format!("{name}{address}: {why}")));
                 }
-                Ok(answers)
-            }
-            _ => {
-                let said: Vec<String> = silences.into_iter().map(|(_, why)| why).collect();
-                Err(Failure::Silent { said: said.join("; "), absent })
             }
         }
+        let (Some(n), false) = (n, replicas.is_empty()) else {
+            let said: Vec<String> = silences.into_iter().map(|(_, why)| why).collect();
+            return Err(Failure::Silent { said: said.join("; "), absent });
+        };
+        let mut answers = Self { n, replicas, silences };
+        if answers.missing().next().is_some() {
+            let scenes = answering.ask(|_, address| ask::get(address, "/v1/scene", patience));
+            answers.learn(scenes.into_iter().flatten().collect(), request);
+        }
+        Ok(answers)
     }
 
-    /// Those that have told nothing.
+    /// The replicas without an answer.
     pub fn missing(&self) -> impl Iterator<Item = ReplicaId> {
         let known: BTreeSet<_> = self.replicas.iter().map(|replica| replica.replica).collect();
         (0..self.n as u16).map(ReplicaId).filter(move |replica| !known.contains(replica))
     }
 
-    /// Takes up what those in the scenes have been shown of replicas that have told nothing.
+    /// Adds what the scenes hold of replicas without an answer.
     fn learn(&mut self, scenes: Vec<Scene>, request: RequestQuery) {
-        let mut freshest: BTreeMap<ReplicaId, Sighting> = BTreeMap::new();
         let missing: BTreeSet<_> = self.missing().collect();
         let seen = scenes.into_iter().flat_map(|scene| scene.replicas);
-        for seen in seen.filter(|seen| missing.contains(&seen.replica) && seen.fresh().is_some()) {
-            let known = freshest.get(&seen.replica).map_or(u64::MAX, |known| known.age_us);
-            if seen.age_us < known {
-                freshest.insert(seen.replica, seen);
-            }
-        }
-        let frames = freshest.into_values().filter_map(|seen| seen.frame);
+        let mut seen: Vec<_> =
+            seen.filter(|seen| missing.contains(&seen.replica) && seen.fresh().is_some()).collect();
+        seen.sort_by_key(|seen| (seen.replica, seen.age_us));
+        seen.dedup_by_key(|seen| seen.replica);
+        let frames = seen.into_iter().filter_map(|seen| seen.frame);
         self.replicas.extend(frames.map(|frame| ReplicaSlots {
             replica: frame.status.replica,
             lost: 0,
@@ -122,8 +116,8 @@ impl Answers {
         self.replicas.sort_by_key(|replica| replica.replica);
     }
 
-    /// Takes from earlier answers what replicas that could not be asked had shown then: by now they show
-    /// other slots.
+    /// Adds from earlier answers the slots that replicas which could not be asked had shown then: by now
+    /// they show other slots.
     pub fn remember(&mut self, earlier: Self) {
         let shown = earlier.replicas.into_iter().filter(|replica| replica.shown);
         for before in shown {
@@ -178,13 +172,6 @@ fn ask_one(
     let status: ReplicaStatus = ask::get(address, "/v1/status", patience)?;
     let memory: ReplicaSlots = ask::get(address, path, patience)?;
     Ok((status.clone(), ReplicaSlots { executed: status.executed, ..memory }))
-}
-
-fn silent(replica: Option<ReplicaId>, address: SocketAddr, why: &str) -> String {
-    match replica {
-        Some(replica) => format!("replica {replica}: {address}: {why}"),
-        None => format!("{address}: {why}"),
-    }
 }
 
 #[cfg(test)]

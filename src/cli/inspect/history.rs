@@ -1,46 +1,48 @@
 //! History of slots and events: frames show each only once.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::model::types::{ReplicaId, Slot};
 use crate::observe::frame::{Frame, Happened, SlotLife};
-use crate::observe::scene::Scene;
 
 /// Slots that are kept of each replica, the latest.
 const SLOTS_MAX: usize = 512;
-/// Things that happened that are kept, the latest.
+/// Events that are kept, the latest.
 const EVENTS_MAX: usize = 512;
 
 /// Lives of slots and events of all replicas, the latest of each.
 #[derive(Clone, Debug, Default)]
 pub(in crate::cli::inspect) struct SceneHistory {
     slots: BTreeMap<ReplicaId, BTreeMap<Slot, SlotLife>>,
-    /// By time, replica and words: what is told twice is there once.
+    /// By time, replica and words: what is reported twice is there once.
     events: BTreeMap<(u64, ReplicaId, String), Happened>,
-    /// The life and the number of the latest frame of each replica.
-    latest: BTreeMap<ReplicaId, (u64, u64)>,
+    latest: BTreeMap<ReplicaId, Arc<Frame>>,
+    /// The frame of each replica before the latest.
+    earlier: BTreeMap<ReplicaId, Arc<Frame>>,
 }
 
 impl SceneHistory {
-    /// Takes up what is new in a scene.
-    pub fn see(&mut self, scene: &Scene) {
-        for frame in scene.replicas.iter().filter_map(|seen| seen.frame.as_deref()) {
-            self.take(frame);
-        }
-    }
-
-    /// Takes up a frame, unless it is known.
-    pub fn take(&mut self, frame: &Frame) {
+    /// Adds a frame, unless it is known.
+    pub fn add(&mut self, frame: &Arc<Frame>) {
         let replica = frame.status.replica;
-        let name = (frame.status.starts, frame.number);
-        if self.latest.insert(replica, name) == Some(name) {
+        let name = |frame: &Frame| (frame.status.starts, frame.number);
+        if self.latest.get(&replica).is_some_and(|known| name(known) == name(frame)) {
             return;
         }
-        self.tell(replica, &frame.slots, &frame.happened);
+        if let Some(before) = self.latest.insert(replica, Arc::clone(frame)) {
+            self.earlier.insert(replica, before);
+        }
+        self.note(replica, &frame.slots, &frame.happened);
     }
 
-    /// Takes up what a replica tells of slots and of what happened.
-    pub fn tell(&mut self, replica: ReplicaId, lives: &[SlotLife], happened: &[Happened]) {
+    /// The frame of a replica before the latest.
+    pub fn earlier(&self, replica: ReplicaId) -> Option<&Frame> {
+        self.earlier.get(&replica).map(|frame| &**frame)
+    }
+
+    /// Adds what a replica reports of slots and events.
+    pub fn note(&mut self, replica: ReplicaId, lives: &[SlotLife], happened: &[Happened]) {
         let slots = self.slots.entry(replica).or_default();
         slots.extend(lives.iter().map(|life| (life.slot, life.clone())));
         while slots.len() > SLOTS_MAX {
@@ -55,7 +57,7 @@ impl SceneHistory {
         }
     }
 
-    /// The slots that a replica has told of, the latest first.
+    /// The slots that a replica has reported, the latest first.
     pub fn slots(&self, replica: ReplicaId) -> impl Iterator<Item = &SlotLife> {
         self.slots.get(&replica).into_iter().flat_map(|slots| slots.values().rev())
     }
@@ -80,7 +82,7 @@ mod tests {
             frame.number = number;
             frame.slots = vec![example::life(0, number)];
             frame.happened[0].at_us = number;
-            history.take(&frame);
+            history.add(&Arc::new(frame));
         }
 
         assert_eq!(history.slots(ReplicaId(0)).count(), SLOTS_MAX);

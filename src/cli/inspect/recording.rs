@@ -50,7 +50,6 @@ struct Mark {
 
 #[derive(Deserialize)]
 struct Header {
-    taraflow_trace: u32,
     #[serde(default)]
     protocol: String,
     n: u16,
@@ -124,11 +123,10 @@ impl Recording {
             offset += bytes;
         }
         if marks.is_empty() {
-            return Err(Failure::Usage(format!(
-                "{name} is a recording without a frame: it was cut"
-            )));
+            let what = format!("{name} is a recording without a frame: it was cut");
+            return Err(Failure::Usage(what));
         }
-        let Header { seed, protocol, n, .. } = header;
+        let Header { seed, protocol, n } = header;
         Ok(Self { path: path.to_owned(), file, seed, protocol, n, marks, cut: !ended })
     }
 
@@ -204,7 +202,7 @@ impl Recording {
     }
 }
 
-/// Reads a line with its end; the answer is how long it is.
+/// Reads a line with its end, and returns how long it is.
 fn next(lines: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<u64> {
     line.clear();
     let read = lines.take(LINE_BYTES_MAX).read_until(b'\n', line)?;
@@ -216,38 +214,34 @@ fn header(name: &str, line: &[u8]) -> Result<Header, Failure> {
     struct Any {
         taraflow_trace: u32,
     }
+    let refuse = |what: String| Err(Failure::Usage(format!("{name} {what}")));
     if line.is_empty() {
-        return Err(Failure::Usage(format!(
-            "{name} is empty: the run that should have written it did not"
-        )));
+        return refuse("is empty: the run that should have written it did not".to_owned());
     }
     match serde_json::from_slice(line).map(|Any { taraflow_trace }| taraflow_trace) {
         Ok(VERSION) => {}
         Ok(other) => {
-            return Err(Failure::Usage(format!(
-                "{name} is a recording of version {other}, and this program reads version {VERSION}: use \
-                 the one that wrote it, or record the run again"
-            )));
+            return refuse(format!(
+                "is a recording of version {other}, and this program reads version {VERSION}: use the one \
+                 that wrote it, or record the run again"
+            ));
         }
         Err(_) => {
-            return Err(Failure::Usage(format!(
-                "{name} is no recording: one begins with {{\"taraflow_trace\":{VERSION},...}}"
-            )));
+            let form = format!("{{\"taraflow_trace\":{VERSION},...}}");
+            return refuse(format!("is not a recording: one begins with {form}"));
         }
     }
-    let header: Header = serde_json::from_slice(line)
-        .map_err(|error| Failure::Usage(format!("{name}: its first line is not whole: {error}")))?;
-    if header.n == 0 {
-        return Err(Failure::Usage(format!("{name} is a recording of no replicas")));
+    match serde_json::from_slice(line) {
+        Ok(Header { n: 0, .. }) => refuse("is a recording of no replicas".to_owned()),
+        Ok(header) => Ok(header),
+        Err(error) => refuse(format!("has a first line that is incomplete: {error}")),
     }
-    debug_assert_eq!(header.taraflow_trace, VERSION);
-    Ok(header)
 }
 
 fn damaged(name: &str, place: usize, line: &[u8], frames: usize) -> Failure {
     let what = match serde_json::from_slice(line) {
         Ok(Line::End { frames: said, .. }) if said != frames => {
-            format!("the file says that it holds {said} frames, and holds {frames}")
+            format!("the file should hold {said} frames, and holds {frames}")
         }
         Ok(_) => "something follows its end".to_owned(),
         Err(error) => format!("there should be a frame: {error}"),
@@ -332,7 +326,7 @@ mod tests {
         let said = |text: &str| open(text).unwrap_err();
 
         assert!(said("").contains("run.ndjson is empty"));
-        assert!(said("hello\n").contains("run.ndjson is no recording"));
+        assert!(said("hello\n").contains("run.ndjson is not a recording"));
         assert!(said("{\"taraflow_trace\":2}\n").contains("a recording of version 2"));
         assert!(said(&lines()[0]).contains("without a frame"));
     }
@@ -350,7 +344,7 @@ mod tests {
         short.remove(5);
         assert_eq!(
             said(&short),
-            "run.ndjson is damaged in line 11: the file says that it holds 10 frames, and holds 9"
+            "run.ndjson is damaged in line 11: the file should hold 10 frames, and holds 9"
         );
     }
 }

@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn each_step_of_a_slot_is_told_with_the_time_it_took() {
         let mut history = SceneHistory::default();
-        history.take(&example::frame(1));
+        history.add(&std::sync::Arc::new(example::frame(1)));
 
         let listing = slots(&history, ReplicaId(1));
 

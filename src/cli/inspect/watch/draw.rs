@@ -9,7 +9,7 @@ use ratatui::widgets::Paragraph;
 use super::keys::HELP;
 use super::view::{Mode, Tab, View};
 use crate::cli::inspect::once::{blame, findings, silences};
-use crate::cli::output::listing::{Align, Column, Listing, Mark, wrap};
+use crate::cli::output::listing::{Mark, wrap};
 use crate::cli::output::words;
 use crate::observe::findings::Severity;
 use crate::observe::scene::Scene;
@@ -122,42 +122,17 @@ fn table(view: &mut View, width: usize, room: usize) -> Vec<Line<'static>> {
     listing.filter(&view.filter);
     view.scroll = view.scroll.min(listing.rows.len().saturating_sub(room));
     let fitting = listing.fit(width - 2);
-    let mut lines = vec![header(&listing, &fitting)];
+    let header = format!(" {}", listing.line(None, &fitting, 1));
+    let mut lines = vec![Line::styled(header, bold().add_modifier(Modifier::UNDERLINED))];
     for row in listing.rows.iter().skip(view.scroll).take(room) {
         let style = match row.mark {
             Mark::None => Style::new(),
             Mark::Old => Style::new().add_modifier(Modifier::DIM),
             Mark::Look => Style::new().fg(Color::Red),
         };
-        let cells = fitting.iter().map(|&(at, width)| {
-            let text = row.cells.get(at).map_or("", |cell| &cell.text);
-            place(&listing.columns[at], text, width)
-        });
-        lines.push(Line::styled(format!(" {}", cells.collect::<Vec<_>>().join(" ")), style));
+        lines.push(Line::styled(format!(" {}", listing.line(Some(row), &fitting, 1)), style));
     }
     lines
-}
-
-fn header(listing: &Listing, fitting: &[(usize, usize)]) -> Line<'static> {
-    let names = fitting.iter().map(|&(at, width)| {
-        let column = &listing.columns[at];
-        place(column, &column.name, width)
-    });
-    let style = bold().add_modifier(Modifier::UNDERLINED);
-    Line::styled(format!(" {}", names.collect::<Vec<_>>().join(" ")), style)
-}
-
-/// Text in so many characters; what is too long is cut, and seen to be.
-fn place(column: &Column, text: &str, width: usize) -> String {
-    let length = text.chars().count();
-    if length > width {
-        let kept: String = text.chars().take(width.saturating_sub(1)).collect();
-        return format!("{kept}~");
-    }
-    match column.side {
-        Align::Left => format!("{text:<width$}"),
-        Align::Right => format!("{text:>width$}"),
-    }
 }
 
 /// What stands below the table, in words.

@@ -25,7 +25,7 @@ impl Player {
         Self { recording, moment_us, playing }
     }
 
-    /// Lets time pass; the answer is whether there is something new to show.
+    /// Lets time pass; returns whether there is something new to show.
     pub fn pass(&mut self, time: Duration) -> bool {
         if !self.playing {
             return false;
@@ -63,8 +63,7 @@ impl Player {
     pub fn show(&mut self) -> Result<ViewData, Failure> {
         let mut shown = ViewData::default();
         for frame in self.recording.last(BEFORE, self.moment_us)? {
-            shown.history.take(&frame);
-            shown.keep(Arc::new(frame));
+            shown.history.add(&Arc::new(frame));
         }
         shown.scene = Some(Scene::of(self.recording.sightings(self.moment_us)?, self.moment_us));
         Ok(shown)
@@ -137,8 +136,8 @@ mod tests {
 
         let shown = player.show().unwrap();
 
-        let earlier = &shown.earlier[&crate::model::types::ReplicaId(0)];
-        assert_eq!(earlier.number, 0);
+        let earlier = shown.history.earlier(crate::model::types::ReplicaId(0));
+        assert_eq!(earlier.unwrap().number, 0);
         assert_eq!(shown.scene.unwrap().replicas[2].frame, None);
     }
 }

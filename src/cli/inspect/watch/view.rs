@@ -1,8 +1,5 @@
 //! State of the live view: what is shown, and which page, order and filter the keys have chosen.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use crate::cli::inspect::history::SceneHistory;
 use crate::cli::inspect::listings;
 use crate::cli::inspect::sources::ReplicaPast;
@@ -65,10 +62,7 @@ pub(super) struct Sort {
 #[derive(Clone, Debug, Default)]
 pub(super) struct ViewData {
     pub scene: Option<Scene>,
-    /// The frame of each replica before the one in the scene.
-    pub earlier: BTreeMap<ReplicaId, Arc<Frame>>,
     pub history: SceneHistory,
-    latest: BTreeMap<ReplicaId, Arc<Frame>>,
 }
 
 /// The screen.
@@ -94,29 +88,6 @@ pub(super) struct View {
 }
 
 impl ViewData {
-    /// Takes up a new scene.
-    pub fn see(&mut self, scene: Scene, pasts: &[ReplicaPast]) {
-        self.history.see(&scene);
-        for ReplicaPast { replica, happened, slots } in pasts {
-            self.history.tell(*replica, slots, happened);
-        }
-        for frame in scene.replicas.iter().filter_map(|seen| seen.frame.as_ref()) {
-            self.keep(Arc::clone(frame));
-        }
-        self.scene = Some(scene);
-    }
-
-    /// Remembers a frame and the one before it.
-    pub fn keep(&mut self, frame: Arc<Frame>) {
-        let replica = frame.status.replica;
-        if self.latest.get(&replica).is_some_and(|known| known.number == frame.number) {
-            return;
-        }
-        if let Some(before) = self.latest.insert(replica, frame) {
-            self.earlier.insert(replica, before);
-        }
-    }
-
     pub fn frame(&self, replica: ReplicaId) -> Option<&Frame> {
         let seen = self.scene.as_ref()?.replicas.iter().find(|seen| seen.replica == replica)?;
         seen.frame.as_deref()
@@ -140,9 +111,14 @@ impl View {
         }
     }
 
-    /// Takes up a new scene, be it shown or not.
+    /// Takes up a new scene, whether it is shown or not.
     pub fn see(&mut self, scene: Scene, pasts: &[ReplicaPast]) {
-        self.now.see(scene, pasts);
+        let history = &mut self.now.history;
+        scene.replicas.iter().filter_map(|seen| seen.frame.as_ref()).for_each(|it| history.add(it));
+        for ReplicaPast { replica, happened, slots } in pasts {
+            history.note(*replica, slots, happened);
+        }
+        self.now.scene = Some(scene);
     }
 
     /// Shows this instead of what was there.
@@ -150,7 +126,7 @@ impl View {
         self.now = shown;
     }
 
-    /// Keeps on the screen what is there, or lets it go on.
+    /// Keeps on the screen what is there, or follows again.
     pub fn freeze(&mut self, paused: bool) {
         self.paused = paused;
         self.frozen = paused.then(|| Box::new(self.now.clone()));
@@ -184,8 +160,7 @@ impl View {
         Some(match self.tab {
             Tab::Replicas => listings::replicas(scene),
             Tab::Operators => {
-                let earlier = shown.earlier.get(&self.replica).map(|frame| &**frame);
-                listings::operators(frame?, earlier, self.all)
+                listings::operators(frame?, shown.history.earlier(self.replica), self.all)
             }
             Tab::Channels => listings::channels(frame?),
             Tab::Slots => listings::slots(&shown.history, self.replica),

@@ -81,10 +81,6 @@ impl Load {
         self.client.open() as u64
     }
 
-    pub fn is_idle(&self) -> bool {
-        self.client.open() == 0
-    }
-
     /// For how long nothing has been heard.
     pub fn silence(&self) -> Duration {
         self.heard_at.elapsed()

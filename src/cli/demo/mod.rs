@@ -164,7 +164,7 @@ impl Play {
             let progress = self.load.progress();
             self.faults.step(&mut self.cluster, progress, &mut self.story)?;
             self.story.tell(&self.cluster, progress.answered);
-            if self.load.is_idle() && progress.submitted == self.input.total() {
+            if self.load.open() == 0 && progress.submitted == self.input.total() {
                 if self.faults.are_over() {
                     break;
                 }

@@ -64,7 +64,7 @@ pub(super) fn run(
     outcome
 }
 
-/// Does what the page orders.
+/// Carries out what the page orders.
 fn obey(
     cluster: &mut Cluster,
     orders: &Receiver<Order>,
@@ -112,7 +112,7 @@ fn serve(mut client: Client, ending: &AtomicBool) {
     }
 }
 
-/// Shows a page where there is somebody to see it; says whether that can be.
+/// Opens a page in a browser, and returns whether there is one.
 fn browse(address: &str) -> bool {
     let display = ["DISPLAY", "WAYLAND_DISPLAY"]
         .iter()
@@ -120,11 +120,7 @@ fn browse(address: &str) -> bool {
     if !display {
         return false;
     }
-    let quiet = Command::new("xdg-open")
-        .arg(address)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    quiet.is_ok()
+    let mut command = Command::new("xdg-open");
+    command.arg(address).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().is_ok()
 }

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use comfy_table::Table;
 use serde::Serialize;
 
 use super::load::Load;
 use crate::cli::outcome::Failure;
 use crate::cli::output::OutputForm;
-use crate::cli::output::listing::bordered;
+use crate::cli::output::listing::{Cell, Column, Listing, ListingRow};
 use crate::hosts::embedded::Cluster;
 use crate::model::types::ReplicaId;
 
@@ -144,11 +143,13 @@ impl DemoReport {
 executed: requests, those of sessions and checks included; repeats: of them
 those answered again; checkpoints: cut + taken over from another replica;
 in, out, lost: messages, and those to a dead replica; state: a digest of it\n";
-        format!("{}\n{}\n{LEGEND}{}\n", self.figures(), self.by_replica(), self.by_role())
+        let tables =
+            [self.figures().text(), self.by_replica().narrow_text(), self.by_role().text()];
+        let [figures, replicas, roles] = tables;
+        format!("{figures}{replicas}{LEGEND}{roles}")
     }
 
-    fn figures(&self) -> Table {
-        let mut table = bordered();
+    fn figures(&self) -> Listing {
         let ms = |us: u64| format!("{:.2} ms", us as f64 / 1e3);
         let leader = self.leader.map_or_else(|| "none".to_owned(), |id| format!("replica {id}"));
         let rows = [
@@ -165,10 +166,11 @@ in, out, lost: messages, and those to a dead replica; state: a digest of it\n";
             ("view, leader", format!("{}, {}", self.view, leader)),
             ("states", self.verdict()),
         ];
-        for (name, value) in rows {
-            table.add_row([name.to_owned(), value]);
+        let row = |(name, value)| ListingRow::new(vec![Cell::words(name), Cell::words(value)]);
+        Listing {
+            columns: vec![Column::words("what", 0), Column::words("result", 0)],
+            rows: rows.into_iter().map(row).collect(),
         }
-        table
     }
 
     fn verdict(&self) -> String {
@@ -187,63 +189,57 @@ in, out, lost: messages, and those to a dead replica; state: a digest of it\n";
         }
     }
 
-    fn by_replica(&self) -> Table {
-        let mut table = bordered();
-        table.set_header([
-            "replica",
-            "slots",
-            "executed",
-            "repeats",
-            "checkpoints",
-            "in",
-            "out",
-            "lost",
-            "state",
-        ]);
-        narrow(&mut table);
-        for line in &self.replicas {
+    fn by_replica(&self) -> Listing {
+        let columns = [
+            Column::words("replica", 0),
+            Column::figures("slots", 0),
+            Column::figures("executed", 0),
+            Column::figures("repeats", 0),
+            Column::figures("checkpoints", 0),
+            Column::figures("in", 0),
+            Column::figures("out", 0),
+            Column::figures("lost", 0),
+            Column::words("state", 0),
+        ];
+        let row = |line: &ReplicaLine| {
             let life = if line.alive { "" } else { " (dead)" };
             let mut checkpoints = line.checkpoints.to_string();
             if line.checkpoints_installed > 0 {
                 checkpoints += &format!(" +{}", line.checkpoints_installed);
             }
-            table.add_row([
-                format!("{}{life}", line.replica),
-                line.slots_executed.to_string(),
-                line.requests_executed.to_string(),
-                line.duplicates.to_string(),
-                checkpoints,
-                line.messages_in.to_string(),
-                line.messages_out.to_string(),
-                line.messages_dropped.to_string(),
-                line.digest
-                    .as_deref()
-                    .map_or("-", |digest| &digest[..digest.len().min(8)])
-                    .to_owned(),
-            ]);
-        }
-        table
+            ListingRow::new(vec![
+                Cell::words(format!("{}{life}", line.replica)),
+                Cell::number(line.slots_executed),
+                Cell::number(line.requests_executed),
+                Cell::number(line.duplicates),
+                Cell::words(checkpoints),
+                Cell::number(line.messages_in),
+                Cell::number(line.messages_out),
+                Cell::number(line.messages_dropped),
+                Cell::words(line.digest.as_ref().map_or("-", |it| it.get(..8).unwrap_or(it))),
+            ])
+        };
+        Listing { columns: columns.into(), rows: self.replicas.iter().map(row).collect() }
     }
 
-    fn by_role(&self) -> Table {
-        let mut table = bordered();
-        table.set_header(["role", "records in", "records out", "runs", "busy ms"]);
-        for role in self.roles.iter().filter(|role| role.records_in + role.records_out > 0) {
-            table.add_row([
-                role.role.clone(),
-                role.records_in.to_string(),
-                role.records_out.to_string(),
-                role.runs.to_string(),
-                format!("{:.1}", role.busy_us as f64 / 1e3),
-            ]);
-        }
-        table
-    }
-}
-
-/// Leaves two blanks between columns, so that many of them fit a terminal.
-fn narrow(table: &mut Table) {
-    for column in table.column_iter_mut() {
-        column.set_padding((1, 0));
+    fn by_role(&self) -> Listing {
+        let columns = [
+            Column::words("role", 0),
+            Column::figures("records in", 0),
+            Column::figures("records out", 0),
+            Column::figures("runs", 0),
+            Column::figures("busy ms", 0),
+        ];
+        let shown = self.roles.iter().filter(|role| role.records_in + role.records_out > 0);
+        let row = |role: &RoleTime| {
+            ListingRow::new(vec![
+                Cell::words(&*role.role),
+                Cell::number(role.records_in),
+                Cell::number(role.records_out),
+                Cell::number(role.runs),
+                Cell::words(format!("{:.1}", role.busy_us as f64 / 1e3)),
+            ])
+        };
+        Listing { columns: columns.into(), rows: shown.map(row).collect() }
     }
 }

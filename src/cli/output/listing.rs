@@ -4,8 +4,6 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::io::IsTerminal;
 
-use comfy_table::{CellAlignment, Table, presets};
-
 use crate::cli::output::words::{amount, span};
 use crate::observe::frame::Spread;
 
@@ -13,14 +11,14 @@ use crate::observe::frame::Spread;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Column {
     pub name: Cow<'static, str>,
-    pub side: Align,
+    side: Align,
     /// Where there is no room for all columns, those with the highest rank go first; never those with 0.
     pub rank: u8,
 }
 
 /// Where the text of a cell stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cli) enum Align {
+enum Align {
     Left,
     Right,
 }
@@ -40,14 +38,14 @@ pub(in crate::cli) struct ListingRow {
     pub mark: Mark,
 }
 
-/// Whether a line is special.
+/// Whether a line stands out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::cli) enum Mark {
     #[default]
     None,
-    /// What it tells is old.
+    /// Its figures are old.
     Old,
-    /// Somebody should look.
+    /// It needs attention.
     Look,
 }
 
@@ -67,6 +65,18 @@ impl Column {
     /// Figures, at the right.
     pub fn figures(name: impl Into<Cow<'static, str>>, rank: u8) -> Self {
         Self { name: name.into(), side: Align::Right, rank }
+    }
+
+    /// Text in so many characters; what is too long is cut, and visibly so.
+    fn place(&self, text: &str, width: usize) -> String {
+        if text.chars().count() > width {
+            let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+            return format!("{kept}~");
+        }
+        match self.side {
+            Align::Left => format!("{text:<width$}"),
+            Align::Right => format!("{text:>width$}"),
+        }
     }
 }
 
@@ -95,10 +105,10 @@ impl Cell {
         Self { text: span(us), figure: Some(us as f64) }
     }
 
-    /// What half of the spread took no more than, and 99 of 100; nothing is told of none.
+    /// The median and the 99th percentile of a spread; nothing of an empty one.
     pub fn usual_and_most(spread: Spread) -> [Self; 2] {
-        let told = |us| if spread.count > 0 { Self::span(us) } else { Self::words("-") };
-        [spread.p50_us, spread.p99_us].map(told)
+        let shown = |us| if spread.count > 0 { Self::span(us) } else { Self::words("-") };
+        [spread.p50_us, spread.p99_us].map(shown)
     }
 
     /// A share of the whole.
@@ -144,38 +154,27 @@ impl Listing {
         self.rows.retain(|row| row.has(&text));
     }
 
-    /// The columns that fit into `room`, by their places, and how wide each is. What is left over, or
-    /// lacks, is the last one's.
+    /// The columns that fit into `room` with a space between two, by their places, and how wide each is.
+    /// The last one takes the space that is left over or missing.
     pub fn fit(&self, room: usize) -> Vec<(usize, usize)> {
-        let needed = |kept: &[(usize, usize)]| {
-            let widths: usize = kept.iter().map(|(_, width)| width).sum();
-            widths + kept.len().saturating_sub(1)
-        };
-        let mut kept = self.keep(room, needed);
-        let all = needed(&kept);
+        let mut kept = self.keep(room, 1);
+        let all = room_of(&kept, 1);
         if let Some((_, width)) = kept.last_mut() {
             *width = (*width + room).saturating_sub(all);
         }
         kept
     }
 
-    /// The columns that are left, with their widths, once what they need is no more than `room`, or no
-    /// other may go.
-    fn keep(
-        &self,
-        room: usize,
-        needed: impl Fn(&[(usize, usize)]) -> usize,
-    ) -> Vec<(usize, usize)> {
+    /// The columns that are left, with their widths, once they fit into `room` with a gap between two, or
+    /// no other may go.
+    fn keep(&self, room: usize, gap: usize) -> Vec<(usize, usize)> {
         let mut kept: Vec<_> = (0..self.columns.len()).map(|at| (at, self.width(at))).collect();
-        while needed(&kept) > room {
-            let rank = |&(at, _): &(usize, usize)| self.columns[at].rank;
-            let Some(place) = (0..kept.len()).max_by_key(|place| rank(&kept[*place])) else {
-                break;
-            };
-            if rank(&kept[place]) == 0 {
-                break;
+        while room_of(&kept, gap) > room {
+            let rank = |place: &usize| self.columns[kept[*place].0].rank;
+            match (0..kept.len()).max_by_key(rank) {
+                Some(place) if rank(&place) > 0 => drop(kept.remove(place)),
+                _ => break,
             }
-            kept.remove(place);
         }
         kept
     }
@@ -193,40 +192,48 @@ impl Listing {
 
     /// How many columns have no room in lines of so many characters.
     pub fn left_out(&self, width: usize) -> usize {
-        self.columns.len() - self.keep(width, Self::page).len()
-    }
-
-    /// What columns need on a page: a border at each end, a space at each side of a cell, and one
-    /// between two.
-    fn page(kept: &[(usize, usize)]) -> usize {
-        kept.iter().map(|(_, width)| width + 3).sum::<usize>() + 1
+        self.columns.len() - self.keep(width.saturating_sub(BORDERS), GAP).len()
     }
 
     /// As text in lines of at most so many characters, without the columns that have no room, unless even
     /// those that never go need more.
     pub fn text_within(&self, width: usize) -> String {
-        let kept: Vec<usize> = self.keep(width, Self::page).into_iter().map(|(at, _)| at).collect();
-        let mut table = bordered();
-        table.set_header(kept.iter().map(|at| &*self.columns[*at].name));
-        for row in &self.rows {
-            let cell = |at: &usize| row.cells.get(*at).map_or("", |cell| &cell.text);
-            table.add_row(kept.iter().map(cell));
-        }
-        let columns = kept.iter().map(|at| &self.columns[*at]);
-        for (column, shown) in columns.zip(table.column_iter_mut()) {
-            if column.side == Align::Right {
-                shown.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        table.to_string() + "\n"
+        self.page(&self.keep(width.saturating_sub(BORDERS), GAP), GAP)
+    }
+
+    /// All columns as text, as narrow as they can be read.
+    pub fn narrow_text(&self) -> String {
+        self.page(&self.keep(usize::MAX, 2), 2)
+    }
+
+    fn page(&self, kept: &[(usize, usize)], gap: usize) -> String {
+        let border = |line: String| format!("│ {line} │\n");
+        let header = border(self.line(None, kept, gap));
+        let row = |row| border(self.line(Some(row), kept, gap));
+        let rows: String = self.rows.iter().map(row).collect();
+        let [thin, thick] = ["─", "═"].map(|rule| rule.repeat(room_of(kept, gap) + BORDERS - 2));
+        format!("┌{thin}┐\n{header}╞{thick}╡\n{rows}└{thin}┘\n")
+    }
+
+    /// The cells of a row in these columns, or the columns' names, each in its width.
+    pub fn line(&self, row: Option<&ListingRow>, kept: &[(usize, usize)], gap: usize) -> String {
+        let text = |at: usize| match row {
+            Some(row) => row.cells.get(at).map_or("", |cell| &*cell.text),
+            None => &*self.columns[at].name,
+        };
+        let cells = kept.iter().map(|&(at, width)| self.columns[at].place(text(at), width));
+        cells.collect::<Vec<_>>().join(&" ".repeat(gap))
     }
 }
 
-/// A table as all are drawn, with nothing in it.
-pub(in crate::cli) fn bordered() -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_BORDERS_ONLY);
-    table
+/// Characters between two columns of a page.
+const GAP: usize = 3;
+/// Characters of the borders of a page: a line and a space at each end.
+const BORDERS: usize = 4;
+
+/// How many characters columns need with a gap between two.
+fn room_of(kept: &[(usize, usize)], gap: usize) -> usize {
+    kept.iter().map(|(_, width)| width).sum::<usize>() + gap * kept.len().saturating_sub(1)
 }
 
 /// A line of text in lines of no more than `width`, all indented as it is, and by a margin.

@@ -38,12 +38,12 @@ export function chartsView(app) {
     const { store } = app;
     if (!app.ui.paused) range.to = app.source.now();
     const series = [...store.series].sort(([one], [other]) => one - other);
-    const oldest = Math.min(range.to, ...series.map(([, ring]) => ring.all()[0]?.t ?? range.to));
+    const oldest = Math.min(range.to, ...series.map(([, points]) => points[0]?.t ?? range.to));
     range.from = range.to - Math.min(Math.max(range.to - oldest, SPAN.least), SPAN.most);
     for (const { canvas, values, pick, words } of charts) {
-      const lines = series.map(([replica, ring]) => ({
+      const lines = series.map(([replica, points]) => ({
         replica,
-        points: ring.all().filter((point) => point.t >= range.from && point.t <= range.to).map((point) => ({ t: point.t, value: pick(point) })),
+        points: points.filter((point) => point.t >= range.from && point.t <= range.to).map((point) => ({ t: point.t, value: pick(point) })),
       }));
       drawChart(canvas, { lines, ...range, words, cross });
       const figures = lines.map(({ replica, points }) => [replica, said(points, words, cross ?? range.to)]);

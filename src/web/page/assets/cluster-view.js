@@ -22,7 +22,7 @@ export function clusterView(app) {
   function draw() {
     const { store, ui } = app;
     const scale = scaleOf(store);
-    const series = new Map([...store.series].map(([replica, ring]) => [replica, ring.all().slice(-SPARK_POINTS)]));
+    const series = new Map([...store.series].map(([replica, points]) => [replica, points.slice(-SPARK_POINTS)]));
     const top = Math.max(1, ...[...series.values()].flat().map((point) => point.rate));
     for (const replica of store.replicas()) {
       if (!cards.has(replica)) {

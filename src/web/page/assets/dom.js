@@ -1,5 +1,7 @@
 // Elements, made and changed without ever reading markup: all text goes through textContent.
 
+import { tint } from "./replicas.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
@@ -64,6 +66,23 @@ export function refill(place, key, build) {
 
 /** @type {WeakMap<HTMLElement, string>} */
 const shown = new WeakMap();
+
+/**
+ * A table of figures: a row for each, its word first, and a column for each replica.
+ * @param {(string | number)[][]} rows
+ * @param {{replicas?: number[], caption?: string}} [above]
+ */
+export function figuresTable(rows, { replicas = [], caption } = {}) {
+  const row = ([word, ...texts]) => el("tr", {}, el("th", { scope: "row", text: word }), ...texts.map((text) => el("td", { text })));
+  const heads = replicas.map((replica) => el("th", { scope: "col", class: tint(replica), text: `replica ${replica}` }));
+  return el(
+    "table",
+    { class: "figures-table" },
+    caption ? el("caption", { text: caption }) : null,
+    heads.length > 0 ? el("thead", {}, el("tr", {}, el("td"), ...heads)) : null,
+    el("tbody", {}, ...rows.map(row)),
+  );
+}
 
 /** The element of the page with this id. */
 export function at(id) {

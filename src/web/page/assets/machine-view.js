@@ -1,6 +1,6 @@
 // What a replica takes of its machine: memory, processors, disk; and the settings in force.
 
-import { at, el, refill } from "./dom.js";
+import { at, el, figuresTable, refill } from "./dom.js";
 import { lines } from "./story-view.js";
 import { ago, count, exact, lasting, size } from "./words.js";
 
@@ -27,7 +27,7 @@ export function machineView(app) {
     const happened = app.store.story.latest(LATELY, true, replica);
     refill(place, JSON.stringify([replica, frame?.number, frame?.at, told, happened.length, happened[0]]), () => {
       if (!frame) return [el("p", { class: "empty", text: "This replica has not been seen yet." })];
-      const tables = Object.entries(figures(frame)).map(([title, rows]) => block(title, table(rows)));
+      const tables = Object.entries(figures(frame)).map(([title, rows]) => block(title, figuresTable(rows)));
       const story = el("ol", { class: "story short" }, ...lines(app, happened));
       const lately = happened.length > 0 ? story : el("p", { class: "empty", text: "Nothing but ordinary work." });
       return [...tables, block("Lately", lately), block("Settings in force", settings(replica))];
@@ -39,7 +39,7 @@ export function machineView(app) {
       const text = told && told.settings.length > 0 ? "A node shows only its own settings: open the page of this replica's node." : "This node does not show its settings.";
       return el("p", { class: "empty", text });
     }
-    return table(told.settings.map(({ name, value }) => [name, value]));
+    return figuresTable(told.settings.map(({ name, value }) => [name, value]));
   }
 
   return { draw, tab: "machine" };
@@ -47,11 +47,6 @@ export function machineView(app) {
 
 function block(title, content) {
   return el("section", { class: "block" }, el("h2", { text: title }), content);
-}
-
-function table(rows) {
-  const row = ([word, text]) => el("tr", {}, el("th", { scope: "row", text: word }), el("td", { text }));
-  return el("table", { class: "figures-table" }, el("tbody", {}, ...rows.map(row)));
 }
 
 /** The figures of a replica, by what they are about. */

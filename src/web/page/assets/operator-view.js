@@ -1,7 +1,7 @@
 // Beside the graph: the chain of blame, and the operator that is selected.
 
 import { differences, holderOf, holdingOf, workOf } from "./differs.js";
-import { at, el, refill, say } from "./dom.js";
+import { at, el, figuresTable, refill, say } from "./dom.js";
 import { tint } from "./replicas.js";
 import { count, exact, lasting, percent } from "./words.js";
 
@@ -79,15 +79,8 @@ function figures(known) {
     ["run time, total", (operator) => lasting(operator.busyUs)],
     ["frontier", (operator) => (operator.frontier === null ? "no frontier (untimed)" : `slot ${exact(operator.frontier)}`)],
   ];
-  const heads = known.map(({ frame }) => el("th", { scope: "col", class: tint(frame.replica), text: `replica ${frame.replica}` }));
-  const row = ([word, figure]) =>
-    el("tr", {}, el("th", { scope: "row", text: word }), ...known.map(({ operator }) => el("td", { text: figure(operator) })));
-  return el(
-    "table",
-    { class: "figures-table" },
-    el("thead", {}, el("tr", {}, el("td"), ...heads)),
-    el("tbody", {}, ...rows.map(row)),
-  );
+  const table = rows.map(([word, figure]) => [word, ...known.map(({ operator }) => figure(operator))]);
+  return figuresTable(table, { replicas: known.map(({ frame }) => frame.replica) });
 }
 
 function spread(operator, which) {

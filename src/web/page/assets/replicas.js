@@ -13,6 +13,8 @@ export function dash(replica) {
   return DASHES[replica % DASHES.length];
 }
 
+const SIGNS = { leader: "◆", candidate: "◇", follower: "○", peer: "●" };
+
 /**
  * The sign and word for what a replica does. One that leads a view which others have left leads nobody.
  * @param {string} role
@@ -20,11 +22,7 @@ export function dash(replica) {
  */
 export function roleOf(role, isOutdated) {
   if (isOutdated && role !== "follower") return { sign: "◌", word: "led an older view" };
-  if (role === "leader") return { sign: "◆", word: "leader" };
-  if (role === "candidate") return { sign: "◇", word: "candidate" };
-  if (role === "follower") return { sign: "○", word: "follower" };
-  if (role === "peer") return { sign: "●", word: "peer" };
-  return { sign: "·", word: role || "?" };
+  return { sign: SIGNS[role] ?? "·", word: role || "?" };
 }
 
 /** A replica whose frame is older than this, in milliseconds, is not heard of. */

@@ -1,7 +1,7 @@
 // The lives of the latest slots: a row a slot, a lane a replica, from left to right the time since the
 // slot was first seen anywhere.
 
-import { at, el, refill, say, svg } from "./dom.js";
+import { at, el, figuresTable, refill, say, svg } from "./dom.js";
 import { tint } from "./replicas.js";
 import { deciding, extent, isDone, proposer } from "./slots.js";
 import { exact, lasting, several } from "./words.js";
@@ -138,10 +138,8 @@ function details(row, store) {
     ...store.replicas().map((voter) => [`vote of ${voter}`, vote(voter)]),
     ["executed", ([, life]) => after(life.executed)],
   ];
-  const heads = seen.map(([replica]) => el("th", { scope: "col", class: tint(replica), text: `replica ${replica}` }));
-  const body = lines.map(([word, figure]) =>
-    el("tr", {}, el("th", { scope: "row", text: word }), ...seen.map((each) => el("td", { text: figure(each) }))),
-  );
+  const table = lines.map(([word, figure]) => [word, ...seen.map(figure)]);
+  const above = { replicas: seen.map(([replica]) => replica), caption: "µs since it was first seen, by the clock of each replica" };
   const decisions = seen.map(([replica, life]) => {
     const vote = deciding(life);
     if (vote) return `At replica ${replica} the vote of ${vote[0]} decided it.`;
@@ -150,13 +148,7 @@ function details(row, store) {
   const views = Math.max(...seen.map(([, life]) => life.view));
   return [
     el("p", { text: `Slot ${exact(row.slot)}, ${by(lead)} in view ${exact(views)}. ${inside(seen)}` }),
-    el(
-      "table",
-      { class: "figures-table" },
-      el("caption", { text: "µs since it was first seen, by the clock of each replica" }),
-      el("thead", {}, el("tr", {}, el("td"), ...heads)),
-      el("tbody", {}, ...body),
-    ),
+    figuresTable(table, above),
     el("p", { class: "holding", text: decisions.join(" ") }),
     el("p", { class: "signs", text: "● proposed   ┃ own vote left, durable   | a vote came   ■ executed" }),
   ];

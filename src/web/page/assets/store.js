@@ -20,38 +20,6 @@ const POINTS = 1200;
 /** Points of the past that are nearer than this to one that is known tell nothing new, in milliseconds. */
 const APART = 800;
 
-/**
- * The latest of many: so a page that is left open for a day stays as small as it was.
- * @template T
- */
-class Ring {
-  /** @param {number} most how many are kept */
-  constructor(most) {
-    this.most = most;
-    /** @type {T[]} */
-    this.kept = [];
-    this.next = 0;
-  }
-
-  /** @param {T} item */
-  push(item) {
-    if (this.kept.length < this.most) this.kept.push(item);
-    else this.kept[this.next] = item;
-    this.next = (this.next + 1) % this.most;
-  }
-
-  /** The oldest first. @returns {T[]} */
-  all() {
-    if (this.kept.length < this.most) return this.kept;
-    return [...this.kept.slice(this.next), ...this.kept.slice(0, this.next)];
-  }
-
-  /** @returns {T | undefined} */
-  last() {
-    return this.kept[(this.next + this.most - 1) % this.most];
-  }
-}
-
 export class Store {
   constructor() {
     this.clear();
@@ -71,7 +39,7 @@ export class Store {
     this.judged = false;
     this.slots = new Slots();
     this.story = new Story();
-    /** @type {Map<number, Ring<Point>>} */
+    /** @type {Map<number, Point[]>} */
     this.series = new Map();
     this.n = 0;
   }
@@ -101,11 +69,12 @@ export class Store {
     this.n = Math.max(frame.n, frame.replica + 1, this.n);
     for (const life of frame.slots) this.slots.note(frame.replica, life);
     for (const happened of frame.happened) this.story.note(frame.replica, happened);
-    let points = this.series.get(frame.replica);
-    if (!points) this.series.set(frame.replica, (points = new Ring(POINTS)));
+    const points = this.series.get(frame.replica) ?? [];
+    this.series.set(frame.replica, points);
     const { count, p50, p99 } = frame.latency;
     const known = count > 0;
     points.push({ t: arrived, rate: frame.requestRate, p50: known ? p50 : null, p99: known ? p99 : null });
+    if (points.length > POINTS) points.shift();
   }
 
   /**
@@ -114,12 +83,10 @@ export class Store {
    * @param {Point[]} points
    */
   remember(replica, points) {
-    const known = this.series.get(replica)?.all() ?? [];
+    const known = this.series.get(replica) ?? [];
     const isNews = ({ t }) => !known.some((point) => Math.abs(point.t - t) < APART);
     const all = [...points.filter(isNews), ...known].sort((one, other) => one.t - other.t);
-    const ring = new Ring(POINTS);
-    for (const point of all) ring.push(point);
-    this.series.set(replica, ring);
+    this.series.set(replica, all.slice(-POINTS));
   }
 
   /** @param {Finding[]} findings */

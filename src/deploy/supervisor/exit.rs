@@ -24,8 +24,13 @@ pub enum ProcessExit {
 pub enum Fate {
     /// It is started again.
     Restart,
-    /// It is not, and why.
-    Stay(&'static str),
+    /// It is not.
+    Stay {
+        /// Why.
+        why: &'static str,
+        /// What helps.
+        remedy: &'static str,
+    },
 }
 
 impl ProcessExit {
@@ -34,15 +39,22 @@ impl ProcessExit {
     #[must_use]
     pub fn fate(self, durable: bool) -> Fate {
         match self {
-            Self::Code(code) if code == i32::from(USAGE) => {
-                Fate::Stay("its settings are invalid: correct them")
-            }
-            Self::Code(code) if code == i32::from(INTEGRITY) => {
-                Fate::Stay("its data is damaged, or not its own")
-            }
-            _ if !durable => {
-                Fate::Stay("it keeps nothing on disk, and has forgotten what it voted for")
-            }
+            Self::Code(code) if code == i32::from(USAGE) => Fate::Stay {
+                why: "its settings are invalid: correct them",
+                remedy: "correct its settings, which `taraflow config check` tests; then start it alone \
+                         with `taraflow node --config` and its node.toml, or restart all with `taraflow \
+                         cluster down` and `taraflow cluster up`",
+            },
+            Self::Code(code) if code == i32::from(INTEGRITY) => Fate::Stay {
+                why: "its data is damaged, or not its own",
+                remedy: "if a file or directory was only moved, put that very one back; then start it \
+                         alone with `taraflow node --config` and its node.toml, or restart all with \
+                         `taraflow cluster down` and `taraflow cluster up`",
+            },
+            _ if !durable => Fate::Stay {
+                why: "it keeps nothing on disk, and has forgotten what it voted for",
+                remedy: "its data in memory is lost: make a new cluster, or keep data on disk",
+            },
             _ => Fate::Restart,
         }
     }
@@ -50,19 +62,7 @@ impl ProcessExit {
     /// What helps.
     pub(super) fn remedy(self, durable: bool) -> &'static str {
         match (self, self.fate(durable)) {
-            (Self::Code(code), Fate::Stay(_)) if code == i32::from(USAGE) => {
-                "correct its settings, which `taraflow config check` tests; then start it alone with \
-                 `taraflow node --config` and its node.toml, or restart all with `taraflow cluster \
-                 down` and `taraflow cluster up`"
-            }
-            (Self::Code(code), Fate::Stay(_)) if code == i32::from(INTEGRITY) => {
-                "if a file or directory was only moved, put that very one back; then start it alone \
-                 with `taraflow node --config` and its node.toml, or restart all with `taraflow \
-                 cluster down` and `taraflow cluster up`"
-            }
-            (_, Fate::Stay(_)) => {
-                "its data in memory is lost: make a new cluster, or keep data on disk"
-            }
+            (_, Fate::Stay { remedy, .. }) => remedy,
             (Self::Signal(ABORT), _) => "it aborted: its log may say why",
             (Self::Signal(_), _) => {
                 "find out what kills it: the system does when memory is short, and says so in its \
@@ -135,8 +135,8 @@ mod tests {
 
     #[test]
     fn what_would_only_end_again_is_not_started_again() {
-        assert!(matches!(ProcessExit::Code(2).fate(true), Fate::Stay(_)));
-        assert!(matches!(ProcessExit::Code(7).fate(true), Fate::Stay(_)));
+        assert!(matches!(ProcessExit::Code(2).fate(true), Fate::Stay { .. }));
+        assert!(matches!(ProcessExit::Code(7).fate(true), Fate::Stay { .. }));
         assert_eq!(ProcessExit::Code(1).fate(true), Fate::Restart);
         assert_eq!(ProcessExit::Code(8).fate(true), Fate::Restart);
         assert_eq!(ProcessExit::Code(0).fate(true), Fate::Restart);
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn what_kept_nothing_is_not_started_again() {
-        assert!(matches!(ProcessExit::Signal(9).fate(false), Fate::Stay(_)));
+        assert!(matches!(ProcessExit::Signal(9).fate(false), Fate::Stay { .. }));
     }
 
     #[test]

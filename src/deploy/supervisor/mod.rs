@@ -202,7 +202,7 @@ impl Supervisor<'_> {
                 self.say_why(index, ending);
                 State::Waits { until: Instant::now() + pause }
             }
-            Fate::Stay(why) => {
+            Fate::Stay { why, .. } => {
                 (self.tell)(&format!("replica {index} ended: {ending}; not started again: {why}"));
                 // One that was killed has reported nothing.
                 if matches!(ending, ProcessExit::Code(_)) {

@@ -45,11 +45,9 @@ impl ClusterSettings {
             source.problem("format", what);
         }
         let id = source.required::<String>("id").and_then(|written| {
-            let id = u64::from_str_radix(&written, 16).ok();
-            if id.is_none() {
-                source.problem("id", "`id` must be up to 16 hexadecimal digits in quotes");
-            }
-            id
+            let id = u64::from_str_radix(&written, 16);
+            let what = "`id` must be up to 16 hexadecimal digits in quotes";
+            id.map_err(|_| source.problem("id", what)).ok()
         });
         let protocol = source.required::<String>("protocol");
         let tolerance = protocol.as_deref().map_or(Ok(Tolerance::default()), tolerance);

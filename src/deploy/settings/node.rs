@@ -332,13 +332,7 @@ fn tls(source: &mut SettingsFile<'_>, security: LinkSecurity) -> Option<TlsFiles
             return None;
         };
         let read = if name == "tls.key" { secret_file(&path) } else { text_file(&path) };
-        match read {
-            Ok(_) => Some(path),
-            Err(what) => {
-                source.problem(name, what);
-                None
-            }
-        }
+        read.map(|_| path).map_err(|what| source.problem(name, what)).ok()
     };
     let (ca, cert, key) = (path("tls.ca"), path("tls.cert"), path("tls.key"));
     Some(TlsFiles { ca: ca?, cert: cert?, key: key? })
@@ -347,17 +341,13 @@ fn tls(source: &mut SettingsFile<'_>, security: LinkSecurity) -> Option<TlsFiles
 /// The first line of a file that holds a secret; `what` it is.
 fn secret(source: &mut SettingsFile<'_>, name: &str, what: &str) -> Option<Secret> {
     let path = source.path(name)?;
-    match secret_file(&path) {
-        Ok(text) => match text.lines().next().filter(|line| !line.is_empty()) {
-            Some(line) => return Some(Secret::new(line.to_owned())),
-            None => source.problem(
-                name,
-                format!("{} contains no {what}: write it on the first line", path.display()),
-            ),
-        },
-        Err(what) => source.problem(name, what),
-    }
-    None
+    let read = secret_file(&path).and_then(|text| {
+        let line = text.lines().next().filter(|line| !line.is_empty());
+        line.map(|line| Secret::new(line.to_owned())).ok_or_else(|| {
+            format!("{} contains no {what}: write it on the first line", path.display())
+        })
+    });
+    read.map_err(|what| source.problem(name, what)).ok()
 }
 
 /// The token that requests to the admin port must show.

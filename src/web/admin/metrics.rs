@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
-use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::MetricType::{self, Counter, Gauge};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
@@ -36,7 +36,9 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 /// The buckets of a histogram, as powers of two of nanoseconds: 65 us to 17 s.
 const OCTAVES: std::ops::RangeInclusive<u32> = 16..=34;
 
-/// The figures; of a replica that has not begun only that it has not.
+const BYTES: Option<&Unit> = Some(&Unit::Bytes);
+
+/// The figures; of a replica that has not started only that.
 pub(super) async fn metrics(State(state): State<Arc<AdminState>>) -> Response {
     let frame = state.boards[state.me.0 as usize].frame().map(|(frame, _)| frame);
     let status = state.status();
@@ -85,7 +87,7 @@ impl Collector for Figures {
                 Verdict::ALL.map(|verdict| (verdict.name(), truth(verdict == self.verdict)));
             let help =
                 "The state of the cluster, as the replica sees it: 1 for the one that holds.";
-            to.family(("cluster", help, None, MetricType::Gauge), "verdict", verdicts)?;
+            to.family(("cluster", help, None, Gauge), "verdict", verdicts)?;
             to.replica(status)?;
             to.links(&status.links)?;
         }
@@ -100,12 +102,12 @@ impl Collector for Figures {
 impl Writer<'_> {
     fn gauge(&mut self, name: &str, help: &str, value: f64) -> Result<(), Error> {
         let gauge = ConstGauge::new(value);
-        gauge.encode(self.0.encode_descriptor(name, help, None, MetricType::Gauge)?)
+        gauge.encode(self.0.encode_descriptor(name, help, None, Gauge)?)
     }
 
     fn counter(&mut self, name: &str, help: &str, value: u64) -> Result<(), Error> {
         let counter = ConstCounter::new(value);
-        counter.encode(self.0.encode_descriptor(name, help, None, MetricType::Counter)?)
+        counter.encode(self.0.encode_descriptor(name, help, None, Counter)?)
     }
 
     /// A figure for each value of a label.
@@ -120,7 +122,7 @@ impl Writer<'_> {
             let labels = [(label, value)];
             let one = family.encode_family(&labels)?;
             match kind {
-                MetricType::Counter => ConstCounter::new(figure).encode(one)?,
+                Counter => ConstCounter::new(figure).encode(one)?,
                 _ => ConstGauge::new(figure).encode(one)?,
             }
         }
@@ -129,12 +131,12 @@ impl Writer<'_> {
 
     fn process(&mut self, usage: &ProcessUsage) -> Result<(), Error> {
         let build = [(env!("CARGO_PKG_VERSION"), 1.0)];
-        let name = ("build", "The version of the program.", None, MetricType::Gauge);
+        let name = ("build", "The version of the program.", None, Gauge);
         self.family(name, "version", build)?;
         if let Some(seconds) = usage.cpu_seconds {
             let counter = ConstCounter::new(seconds);
             let (name, help) = ("process_cpu_seconds", "Processor time used.");
-            counter.encode(self.0.encode_descriptor(name, help, None, MetricType::Counter)?)?;
+            counter.encode(self.0.encode_descriptor(name, help, None, Counter)?)?;
         }
         for (name, help, value) in [
             ("process_resident_memory_bytes", "Bytes in memory.", usage.resident_bytes),
@@ -172,22 +174,21 @@ impl Writer<'_> {
         self.gauge("waiting_request_bytes", "Bytes of requests not proposed.", waiting)?;
         let clients =
             [("native", status.clients.native as f64), ("redis", status.clients.redis as f64)];
-        self.family(("clients", "Clients.", None, MetricType::Gauge), "kind", clients)?;
+        self.family(("clients", "Clients.", None, Gauge), "kind", clients)?;
         let ended = &status.connections_ended;
         let ended = ended.iter().map(|(reason, count)| (reason.as_str(), *count as f64));
-        let name = ("connections_ended", "Connections that have ended.", None, MetricType::Counter);
+        let name = ("connections_ended", "Connections that have ended.", None, Counter);
         self.family(name, "reason", ended)?;
         if let Some(disk) = &status.disk {
             self.counter("disk_syncs", "Syncs of files.", disk.syncs)?;
             let took = [("0.5", seconds(disk.median_us)), ("0.99", seconds(disk.p99_us))];
             let took = took.into_iter().chain([("1", seconds(disk.max_us))]);
-            let name =
-                ("disk_sync", "How long syncs take.", Some(&Unit::Seconds), MetricType::Gauge);
+            let name = ("disk_sync", "How long syncs take.", Some(&Unit::Seconds), Gauge);
             self.family(name, "quantile", took)?;
             let took = [("0.5", disk.recent_median_us), ("0.99", disk.recent_p99_us)];
             let took = took.map(|(quantile, us)| (quantile, seconds(us)));
             let help = "How long the syncs of the last ten seconds took.";
-            let name = ("disk_sync_recent", help, Some(&Unit::Seconds), MetricType::Gauge);
+            let name = ("disk_sync_recent", help, Some(&Unit::Seconds), Gauge);
             self.family(name, "quantile", took)?;
             let help = "For how long a sync has been under way.";
             self.gauge("disk_syncing_seconds", help, seconds(disk.syncing_us))?;
@@ -198,38 +199,29 @@ impl Writer<'_> {
 
     fn links(&mut self, links: &[Link]) -> Result<(), Error> {
         let peers: Vec<String> = links.iter().map(|link| link.peer.to_string()).collect();
-        let of = |figure: fn(&Link) -> f64| {
-            peers.iter().zip(links).map(move |(peer, link)| (peer.as_str(), figure(link)))
+        let mut each = |kind, name, help, unit, figure: fn(&Link) -> f64| {
+            let values = peers.iter().zip(links).map(|(peer, link)| (peer.as_str(), figure(link)));
+            self.family((name, help, unit, kind), "peer", values)
         };
-        let gauge = MetricType::Gauge;
-        let counter = MetricType::Counter;
-        let up = of(|link| truth(link.up));
-        self.family(("link_up", "Whether the link is up.", None, gauge), "peer", up)?;
-        let sent = of(|link| link.sent as f64);
-        self.family(("link_messages", "Messages sent.", None, counter), "peer", sent)?;
-        let bytes = of(|link| link.sent_bytes as f64);
-        let name = ("link_sent", "Bytes sent.", Some(&Unit::Bytes), counter);
-        self.family(name, "peer", bytes)?;
-        let dropped = of(|link| link.dropped as f64);
-        let name = ("link_dropped", "Messages that found the link down or full.", None, counter);
-        self.family(name, "peer", dropped)?;
-        let queued = of(|link| link.queued_bytes as f64);
-        let name = ("link_queued", "Bytes that wait.", Some(&Unit::Bytes), gauge);
-        self.family(name, "peer", queued)?;
-        let limit = of(|link| link.queued_bytes_max as f64);
-        let name = ("link_queue_limit", "Bytes that may wait.", Some(&Unit::Bytes), gauge);
-        self.family(name, "peer", limit)
+        each(Gauge, "link_up", "Whether the link is up.", None, |link| truth(link.up))?;
+        each(Counter, "link_messages", "Messages sent.", None, |link| link.sent as f64)?;
+        each(Counter, "link_sent", "Bytes sent.", BYTES, |link| link.sent_bytes as f64)?;
+        let help = "Messages that found the link down or full.";
+        each(Counter, "link_dropped", help, None, |link| link.dropped as f64)?;
+        each(Gauge, "link_queued", "Bytes that wait.", BYTES, |link| link.queued_bytes as f64)?;
+        let help = "Bytes that may wait.";
+        each(Gauge, "link_queue_limit", help, BYTES, |link| link.queued_bytes_max as f64)
     }
 
     fn frame(&mut self, frame: &Frame) -> Result<(), Error> {
         let counts = frame.counts.iter().map(|(kind, count)| (kind.as_str(), *count as f64));
-        let name = ("events", "Things that happened.", None, MetricType::Counter);
+        let name = ("events", "Things that happened.", None, Counter);
         self.family(name, "kind", counts)?;
         let refused = Refusal::ALL.map(|why| {
             let of = |holding: &RoleHolding| holding.refused.get(why.name()).copied().unwrap_or(0);
             (why.name(), frame.holdings.iter().map(of).sum::<u64>() as f64)
         });
-        let name = ("refused", "Messages rejected.", None, MetricType::Counter);
+        let name = ("refused", "Messages rejected.", None, Counter);
         self.family(name, "reason", refused)?;
         self.counter("observer_lost", "Details the observer left out.", frame.lost)?;
         let Histogram { sum_us, below_ns } = &frame.latencies;
@@ -249,24 +241,18 @@ impl Writer<'_> {
     }
 
     fn operators(&mut self, operators: &[Operator]) -> Result<(), Error> {
-        let of = |figure: fn(&Operator) -> f64| {
-            operators.iter().map(move |operator| (operator.name.as_str(), figure(operator)))
+        let mut each = |kind, name, help, unit, figure: fn(&Operator) -> Option<f64>| {
+            let values = operators.iter().filter_map(|it| Some((it.name.as_str(), figure(it)?)));
+            self.family((name, help, unit, kind), "op", values)
         };
-        let counter = MetricType::Counter;
-        let busy = of(|operator| operator.busy_us as f64 / 1e6);
-        let name = ("operator_busy", "How long it ran.", Some(&Unit::Seconds), counter);
-        self.family(name, "op", busy)?;
-        let runs = of(|operator| operator.runs as f64);
-        self.family(("operator_runs", "Times it ran.", None, counter), "op", runs)?;
-        let taken = of(|operator| operator.records_in as f64);
-        self.family(("operator_records_in", "Records taken.", None, counter), "op", taken)?;
-        let sent = of(|operator| operator.records_out as f64);
-        self.family(("operator_records_out", "Records sent.", None, counter), "op", sent)?;
-        let frontiers = operators
-            .iter()
-            .filter_map(|operator| Some((operator.name.as_str(), operator.frontier?.0 as f64)));
-        let name =
-            ("operator_frontier_slots", "Slots it has seen the end of.", None, MetricType::Gauge);
-        self.family(name, "op", frontiers)
+        let busy = |it: &Operator| Some(it.busy_us as f64 / 1e6);
+        each(Counter, "operator_busy", "How long it ran.", Some(&Unit::Seconds), busy)?;
+        each(Counter, "operator_runs", "Times it ran.", None, |it| Some(it.runs as f64))?;
+        let taken = |it: &Operator| Some(it.records_in as f64);
+        each(Counter, "operator_records_in", "Records taken.", None, taken)?;
+        let sent = |it: &Operator| Some(it.records_out as f64);
+        each(Counter, "operator_records_out", "Records sent.", None, sent)?;
+        let frontier = |it: &Operator| Some(it.frontier?.0 as f64);
+        each(Gauge, "operator_frontier_slots", "Slots it has seen the end of.", None, frontier)
     }
 }

@@ -136,13 +136,9 @@ fn schemas() -> &'static Schemas {
 pub(super) async fn index(State(state): State<Arc<AdminState>>) -> Json<Index> {
     let orders = if state.takes_orders { &ORDERS[..] } else { &[] };
     let paths = INDEX.iter().chain(orders);
-    let paths = paths.map(|&(path, what)| Entry { path, what, schema: place(path) });
+    let schema = |path| schemas().places.get(path).map(String::as_str);
+    let paths = paths.map(|&(path, what)| Entry { path, what, schema: schema(path) });
     Json(Index { version: VERSION, paths: paths.collect() })
-}
-
-/// Where the answer of a path is described, if it is JSON.
-fn place(path: &str) -> Option<&'static str> {
-    schemas().places.get(path).map(String::as_str)
 }
 
 /// All of it.

@@ -51,7 +51,7 @@ async fn index() -> Response {
 
 async fn file(Path(name): Path<String>) -> Response {
     match page::ASSETS.iter().copied().flatten().find(|asset| asset.name == name) {
-        Some(Asset { kind, text, .. }) => answer(kind.media_type(), text),
+        Some(Asset { media_type, text, .. }) => answer(media_type, text),
         None => refusal(StatusCode::NOT_FOUND, "the page has no such file").into_response(),
     }
 }

@@ -12,46 +12,26 @@ pub const INDEX: &str = include_str!("assets/index.html");
 pub struct Asset {
     /// Its name below `/page/`.
     pub name: &'static str,
-    /// What it is.
-    pub kind: AssetKind,
+    /// Its media type.
+    pub media_type: &'static str,
     /// What is in it.
     pub text: &'static str,
 }
 
-/// Kinds of files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AssetKind {
-    /// A module.
-    Script,
-    /// A style sheet.
-    Style,
-}
-
-impl AssetKind {
-    /// Its media type.
-    #[must_use]
-    pub fn media_type(self) -> &'static str {
-        match self {
-            Self::Script => "text/javascript; charset=utf-8",
-            Self::Style => "text/css; charset=utf-8",
-        }
-    }
-}
-
 macro_rules! files {
-    ($kind:ident: $($name:literal),* $(,)?) => {
+    ($kind:literal: $($name:literal),* $(,)?) => {
         [$(Asset {
             name: $name,
-            kind: AssetKind::$kind,
+            media_type: concat!("text/", $kind, "; charset=utf-8"),
             text: include_str!(concat!("assets/", $name)),
         }),*]
     };
 }
 
 /// Its style.
-pub(super) const STYLE: [Asset; 1] = files![Style: "style.css"];
+pub(super) const STYLE: [Asset; 1] = files!["css": "style.css"];
 /// Its modules.
-pub(super) const SCRIPTS: [Asset; 25] = files![Script:
+pub(super) const SCRIPTS: [Asset; 25] = files!["javascript":
     "chart.js", "charts-view.js", "cluster-view.js", "controls.js", "differs.js", "dom.js",
     "faults.js", "findings-view.js", "frame.js", "graph-view.js", "live.js", "machine-view.js",
     "main.js", "operator-view.js", "player.js", "recording.js", "replay.js", "replicas.js",

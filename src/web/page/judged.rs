@@ -10,10 +10,20 @@ use crate::observe::findings::Finding;
 use crate::observe::frame::Frame;
 use crate::observe::scene::{Scene, Sighting};
 
-/// The first line of a recording, as far as it is needed here.
-#[derive(Deserialize)]
-struct Head {
-    n: u16,
+/// The first line of a recording, as far as a page needs it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RecordingHead {
+    pub protocol: String,
+    n: Option<u16>,
+}
+
+impl RecordingHead {
+    /// That of a recording; an empty one where it cannot be read.
+    pub fn of(recording: &str) -> Self {
+        let line = recording.lines().next().unwrap_or_default();
+        serde_json::from_str(line).unwrap_or_default()
+    }
 }
 
 /// The cluster as far as the recording has been read.
@@ -24,12 +34,11 @@ struct Judge {
     findings: Option<Vec<Finding>>,
 }
 
-/// The lines of a recording, with the findings beside each frame from which on they were others.
+/// The lines of a recording, with the findings beside each frame that changed them.
 ///
-/// Lines that cannot be read stay as they are: whoever plays the recording says so.
+/// Lines that cannot be read stay as they are: the page reports them.
 pub(super) fn judged(recording: &str) -> String {
-    let head = recording.lines().next().and_then(|line| serde_json::from_str::<Head>(line).ok());
-    let n = head.map_or(1, |head| head.n);
+    let n = RecordingHead::of(recording).n.unwrap_or(1);
     let mut judge = Judge { n, began_us: None, seen: BTreeMap::new(), findings: None };
     let lines = recording.split_inclusive('\n').map(|line| match judge.line(line) {
         Some(findings) => format!("{{\"frame\":{},\"findings\":{findings}}}\n", line.trim_end()),
@@ -45,7 +54,7 @@ impl Judge {
         let now_us = frame.at_us;
         let began_us = *self.began_us.get_or_insert(now_us);
         self.seen.insert(frame.status.replica, Arc::new(frame));
-        // Whoever has not been heard of may just not have had the time.
+        // A replica without a frame may just not have had the time to publish one.
         let is_early = now_us.saturating_sub(began_us) < Scene::FRESH_US;
         if is_early && self.seen.len() < usize::from(self.n) {
             return None;

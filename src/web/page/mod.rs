@@ -8,5 +8,5 @@ mod assets;
 mod judged;
 mod replay;
 
-pub use assets::{ASSETS, Asset, AssetKind, CONTENT_SECURITY_POLICY, INDEX};
+pub use assets::{ASSETS, Asset, CONTENT_SECURITY_POLICY, INDEX};
 pub use replay::{Figures, GraphOf, replay};

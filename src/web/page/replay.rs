@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::INDEX;
 use super::assets::{Asset, SCRIPTS, STYLE};
-use super::judged::judged;
+use super::judged::{RecordingHead, judged};
 use crate::observe::graph::{OperatorGraph, Picture, escaped};
 
 /// What the file may do: run what is in it, and contact nobody.
@@ -47,7 +47,7 @@ pub type GraphOf = fn(&str) -> Option<OperatorGraph>;
 #[must_use]
 pub fn replay(title: &str, frames_ndjson: &str, graph_of: GraphOf) -> String {
     let modules: String = SCRIPTS.iter().map(entry).collect::<Vec<_>>().join(",\n");
-    let graph = protocol(frames_ndjson).and_then(|name| graph_of(&name));
+    let graph = graph_of(&RecordingHead::of(frames_ndjson).protocol);
     let graph = graph.map(|graph| Figures::of(&graph));
     let graph = serde_json::to_string(&graph).unwrap_or_default();
     let head = format!(
@@ -66,12 +66,6 @@ pub fn replay(title: &str, frames_ndjson: &str, graph_of: GraphOf) -> String {
         .replace("<title>taraflow</title>", &format!("<title>{}</title>", escaped(title)))
         .replace("<link rel=\"stylesheet\" href=\"/page/style.css\">", &head)
         .replace("<script type=\"module\" src=\"/page/main.js\"></script>", &data)
-}
-
-/// The protocol that the first line of a recording names.
-fn protocol(frames_ndjson: &str) -> Option<String> {
-    let head: serde_json::Value = serde_json::from_str(frames_ndjson.lines().next()?).ok()?;
-    Some(head.get("protocol")?.as_str()?.to_owned())
 }
 
 /// A module's line in the import map.

@@ -126,7 +126,7 @@ fn answer(socket: TcpStream, told: &Told) -> Option<()> {
             reply(socket, "200 OK", "application/json", past)
         }
         _ => match script {
-            Some(asset) => reply(socket, "200 OK", asset.kind.media_type(), asset.text),
+            Some(asset) => reply(socket, "200 OK", asset.media_type, asset.text),
             None => reply(socket, "404 Not Found", "text/plain", "nothing is here"),
         },
     }

@@ -53,9 +53,9 @@ const KEYS = [
 export function keys(app) {
   const open = { d: TABS[0], s: TABS[1], c: TABS[2], w: TABS[3], m: TABS[4] };
   const other = {
-    o: () => app.overlay(!app.ui.everyone),
-    a: () => app.showAll(!app.ui.all),
-    z: () => app.approach(!app.ui.close),
+    o: () => app.show({ everyone: !app.ui.everyone, tab: TABS[0] }),
+    a: () => app.show({ all: !app.ui.all, tab: TABS[0] }),
+    z: () => app.show({ close: !app.ui.close }),
     b: () => app.selectHolder(),
     t: () => app.theme.toggle(),
     " ": () => app.pause(),

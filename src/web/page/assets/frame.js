@@ -44,6 +44,12 @@ const number = (value) => (Number.isFinite(value) ? value : 0);
 const perhaps = (value) => (Number.isFinite(value) ? value : null);
 const inside = (value) => (isObject(value) ? value : {});
 
+/** The numbers with these names, which scripts write in their own way: `up_ms` is `upMs`. */
+function numbers(raw, ...names) {
+  const own = (name) => name.replace(/_./g, (letters) => letters[1].toUpperCase());
+  return Object.fromEntries(names.map((name) => [own(name), number(raw[name])]));
+}
+
 function text(value) {
   if (typeof value !== "string") return "";
   return value.length > TEXT_MAX ? `${value.slice(0, TEXT_MAX)}…` : value;
@@ -80,13 +86,8 @@ export function readFrame(raw) {
     protocol: text(status.protocol),
     cluster: text(status.cluster),
     role: text(status.role),
-    view: number(status.view),
     leader: perhaps(status.leader),
-    executed: number(status.executed),
-    stable: number(status.stable),
-    lag: number(status.lag),
-    upMs: number(status.up_ms),
-    starts: number(status.starts),
+    ...numbers(status, "view", "executed", "stable", "lag", "up_ms", "starts"),
     durable: status.durable === true,
     notReady: list(status.not_ready, 16, (reason) => text(reason.text)),
     program: text(status.program),
@@ -96,13 +97,9 @@ export function readFrame(raw) {
       up: link.up === true,
       executed: perhaps(link.peer_executed),
     })),
-    number: number(raw.number),
     at: raw.at_us,
-    windowUs: number(raw.window_us),
     level: text(raw.level),
-    lost: number(raw.lost),
-    requestRate: number(raw.request_rate),
-    slotRate: number(raw.slot_rate),
+    ...numbers(raw, "number", "window_us", "lost", "request_rate", "slot_rate"),
     latency: readSpread(raw.latency),
     operators: list(raw.operators, 400, readOperator),
     channels: list(raw.channels, 1000, readChannel),
@@ -153,15 +150,8 @@ function readOperator(raw) {
   return {
     name: text(raw.name),
     kind: typeof raw.kind === "string" ? raw.kind : null,
-    runs: number(raw.runs),
-    recordsIn: number(raw.records_in),
-    recordsOut: number(raw.records_out),
-    batchesIn: number(raw.batches_in),
-    batchesOut: number(raw.batches_out),
-    rateIn: number(raw.rate_in),
-    rateOut: number(raw.rate_out),
+    ...numbers(raw, "runs", "records_in", "records_out", "batches_in", "batches_out", "rate_in", "rate_out", "busy_us"),
     busy: Math.min(Math.max(number(raw.busy), 0), 1),
-    busyUs: number(raw.busy_us),
     run: readSpread(raw.run),
     frontier: perhaps(raw.frontier),
     inputs: list(raw.inputs, 50, readInput),
@@ -190,9 +180,7 @@ function readChannel(raw) {
     to: text(raw.to),
     kind: text(raw.kind),
     label: typeof raw.label === "string" ? text(raw.label) : null,
-    sent: number(raw.sent),
-    queued: number(raw.queued),
-    rate: number(raw.rate),
+    ...numbers(raw, "sent", "queued", "rate"),
   };
 }
 
@@ -201,9 +189,8 @@ function readHolding(raw) {
   return {
     role: text(raw.role),
     slot: perhaps(raw.slot),
-    held: number(raw.held),
     wait: waitInWords(raw.wait),
-    waitedUs: number(raw.waited_us),
+    ...numbers(raw, "held", "waited_us"),
   };
 }
 

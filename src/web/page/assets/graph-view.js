@@ -51,7 +51,7 @@ export function graphView(app) {
     const box = drawn?.root.getBoundingClientRect();
     if (!box) return;
     const share = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
-    app.approach(!app.ui.close);
+    app.show({ close: !app.ui.close });
     fit(drawn, place, app.ui.close);
     const { clientWidth, clientHeight } = place;
     place.scrollTo(share[0] * place.scrollWidth - clientWidth / 2, share[1] * place.scrollHeight - clientHeight / 2);
@@ -236,10 +236,10 @@ export function graphSwitches(app) {
   const place = at("switches");
   const toggle = (text, key, change) =>
     el("button", { type: "button", class: "switch", text, title: `${text} (${key})`, onclick: change });
-  const overlay = toggle("Overlay all replicas", "o", () => app.overlay(!app.ui.everyone));
-  const all = toggle("All operators", "a", () => app.showAll(!app.ui.all));
-  const close = toggle("Closer", "z, or a double click", () => app.approach(!app.ui.close));
-  const routine = toggle("With checkpoints", "", () => app.showRoutine(!app.ui.routine));
+  const overlay = toggle("Overlay all replicas", "o", () => app.show({ everyone: !app.ui.everyone }));
+  const all = toggle("All operators", "a", () => app.show({ all: !app.ui.all }));
+  const close = toggle("Closer", "z, or a double click", () => app.show({ close: !app.ui.close }));
+  const routine = toggle("With checkpoints", "", () => app.show({ routine: !app.ui.routine }));
   place.append(overlay, all, close, routine);
   const legend = [["forward", "inside the replica"], ["link", "over links"], ["back", "back edge"]];
   const subject = el("span", { class: "of" });

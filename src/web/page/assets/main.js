@@ -113,33 +113,17 @@ class App {
     if (replica >= this.store.n) return;
     // What is about one replica stays open when another is chosen.
     const tab = this.ui.tab === "machine" ? this.ui.tab : TABS[0];
-    Object.assign(this.ui, { replica, everyone: false, tab });
-    this.changed();
+    this.show({ replica, everyone: false, tab });
   }
 
-  overlay(everyone) {
-    Object.assign(this.ui, { everyone, tab: TABS[0] });
-    this.changed();
-  }
-
-  showAll(all) {
-    Object.assign(this.ui, { all, tab: TABS[0] });
-    this.changed();
-  }
-
-  approach(close) {
-    this.ui.close = close;
-    this.changed();
-  }
-
-  showRoutine(routine) {
-    this.ui.routine = routine;
+  /** Changes what is shown, and how. */
+  show(changes) {
+    Object.assign(this.ui, changes);
     this.changed();
   }
 
   select(operator) {
-    this.ui.operator = operator;
-    this.changed();
+    this.show({ operator });
   }
 
   selectHolder() {
@@ -148,9 +132,8 @@ class App {
   }
 
   open(tab) {
-    this.ui.tab = tab;
     history.replaceState(null, "", `#${tab}`);
-    this.changed();
+    this.show({ tab });
   }
 
   pause() {

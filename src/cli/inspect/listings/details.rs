@@ -1,9 +1,10 @@
 //! One operator on all replicas, side by side.
 
-use super::channels::arrow;
+use super::arrow;
 use super::operators::{holding, wait};
 use crate::cli::output::listing::{Cell, Column, Listing, ListingRow};
 use crate::cli::output::words::{amount, span};
+use crate::model::types::Slot;
 use crate::observe::frame::{Channel, Frame, Operator};
 use crate::observe::graph::OperatorKind;
 use crate::observe::scene::Scene;
@@ -43,16 +44,14 @@ fn properties(frame: &Frame, operator: &Operator) -> Vec<(String, String)> {
     let address: Vec<_> = operator.address.iter().map(usize::to_string).collect();
     let kind = match operator.kind {
         Some(OperatorKind::Role) => "role",
-        Some(OperatorKind::Router) => "post",
-        Some(OperatorKind::Boundary) => "door",
+        Some(OperatorKind::Router) => "router",
+        Some(OperatorKind::Boundary) => "boundary",
         None => "timely's own",
     };
-    let slot = |slot: Option<_>| {
-        slot.map_or("-".to_owned(), |slot: crate::model::types::Slot| slot.to_string())
-    };
+    let slot = |slot: Option<Slot>| slot.map_or("-".to_owned(), |slot| slot.to_string());
     let took = |us| if operator.run.count > 0 { span(us) } else { "-".to_owned() };
     let (run, held) = (operator.run, holding.map_or(0, |holding| holding.held));
-    let mut properties = vec![
+    let properties = [
         ("kind", kind.to_owned()),
         ("address", address.join(".")),
         ("busy", format!("{:.1} %", operator.busy * 100.0)),
@@ -73,7 +72,7 @@ fn properties(frame: &Frame, operator: &Operator) -> Vec<(String, String)> {
         ("waits for", holding.map(wait).filter(|wait| !wait.is_empty()).unwrap_or("-".to_owned())),
     ];
     let mut properties: Vec<_> =
-        properties.drain(..).map(|(name, value)| (name.to_owned(), value)).collect();
+        properties.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     for (why, count) in holding.iter().flat_map(|holding| &holding.refused) {
         properties.push((format!("rejected, {why}"), count.to_string()));
     }

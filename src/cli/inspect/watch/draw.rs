@@ -68,13 +68,13 @@ fn title(view: &View, width: usize) -> Line<'static> {
 
 fn pages(view: &View) -> Line<'static> {
     let mut spans = vec![Span::raw(" ")];
-    for (number, tab) in (1..).zip(Tab::ALL) {
+    for ((number, tab), name) in (1..).zip(Tab::ALL).zip(Tab::NAMES) {
         let style = if tab == view.tab {
             Style::new().add_modifier(Modifier::REVERSED)
         } else {
             Style::new()
         };
-        spans.push(Span::styled(format!(" {number} {} ", tab.name()), style));
+        spans.push(Span::styled(format!(" {number} {name} "), style));
     }
     if view.tab.is_of_one() {
         spans

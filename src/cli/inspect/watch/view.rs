@@ -22,15 +22,8 @@ impl Tab {
     pub const ALL: [Self; 5] =
         [Self::Replicas, Self::Operators, Self::Channels, Self::Slots, Self::Events];
 
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Replicas => "replicas",
-            Self::Operators => "operators",
-            Self::Channels => "channels",
-            Self::Slots => "slots",
-            Self::Events => "events",
-        }
-    }
+    /// Their names.
+    pub const NAMES: [&str; 5] = ["replicas", "operators", "channels", "slots", "events"];
 
     /// Whether the page is about one replica.
     pub fn is_of_one(self) -> bool {

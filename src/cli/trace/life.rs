@@ -49,46 +49,49 @@ pub(super) enum SlotStage {
     Executed,
 }
 
-/// A moment on a replica's clock.
-type Moment = (ReplicaId, u64);
-
 /// All steps of a slot, sorted by stage.
 pub(super) fn steps(lives: &BTreeMap<ReplicaId, SlotLife>) -> Vec<SlotStep> {
+    let on =
+        |replica: ReplicaId, at: Option<u64>| Some(Since { replica, at_us: at?.cast_signed() });
     let latest = lives.values().max_by_key(|life| (life.view, life.proposer));
     let proposer = latest.and_then(|life| life.proposer);
-    let packed = lives.iter().find_map(|(replica, life)| Some((*replica, life.packed_at?)));
-    let proposed =
-        proposer.and_then(|proposer| Some((proposer, lives.get(&proposer)?.proposed_at?)));
-    let first = packed.or(proposed).map(|(_, at)| at);
-    let mut found: Vec<(SlotStage, Moment, Option<Moment>, Option<ReplicaId>)> = Vec::new();
-    found.extend(packed.map(|packed| (SlotStage::Packed, packed, None, None)));
+    let packed = lives.iter().find_map(|(replica, life)| on(*replica, life.packed_at));
+    let proposed = proposer.and_then(|proposer| on(proposer, lives.get(&proposer)?.proposed_at));
+    let mut steps: Vec<SlotStep> = Vec::new();
+    let mut add = |stage, at: Option<Since>, since, voter| {
+        steps.extend(at.map(|Since { replica, at_us }| SlotStep {
+            stage,
+            replica,
+            at_us,
+            since,
+            voter,
+        }));
+    };
+    add(SlotStage::Packed, packed, None, None);
     for (&replica, life) in lives {
-        let mut add = |stage, at: Option<u64>, since: Option<Moment>, voter| {
-            found.extend(at.map(|at| (stage, (replica, at), since, voter)));
-        };
-        let here = |at: Option<u64>| at.map(|at| (replica, at));
-        let arrived = here(life.proposed_at);
-        let decided = life.decided_at;
+        let arrived = on(replica, life.proposed_at);
+        let decided = on(replica, life.decided_at);
         if Some(replica) == proposer {
-            add(SlotStage::Proposed, life.proposed_at, packed, None);
+            add(SlotStage::Proposed, arrived, packed, None);
         } else {
-            add(SlotStage::Arrived, life.proposed_at, proposed, None);
+            add(SlotStage::Arrived, arrived, proposed, None);
         }
-        add(SlotStage::Voted, life.voted_at, arrived, None);
+        add(SlotStage::Voted, on(replica, life.voted_at), arrived, None);
         for (voter, at) in &life.votes {
-            let left = lives.get(voter).and_then(|life| Some((*voter, life.voted_at?)));
-            add(SlotStage::Heard, Some(*at), left, Some(*voter));
+            let left = lives.get(voter).and_then(|life| on(*voter, life.voted_at));
+            add(SlotStage::Heard, on(replica, Some(*at)), left, Some(*voter));
         }
         add(SlotStage::Decided, decided, arrived, None);
-        add(SlotStage::Executed, life.executed_at, here(decided).or(arrived), None);
+        add(SlotStage::Executed, on(replica, life.executed_at), decided.or(arrived), None);
     }
-    let first = first.or_else(|| found.iter().map(|(_, (_, at), ..)| *at).min()).unwrap_or(0);
-    let relative = |at: u64| at.cast_signed().saturating_sub(first.cast_signed());
-    let step = |(stage, (replica, at), since, voter): (SlotStage, Moment, Option<Moment>, _)| {
-        let since = since.map(|(replica, at)| Since { replica, at_us: relative(at) });
-        SlotStep { stage, replica, at_us: relative(at), since, voter }
-    };
-    let mut steps: Vec<_> = found.into_iter().map(step).collect();
+    let first = packed.or(proposed).map(|first| first.at_us);
+    let first = first.or_else(|| steps.iter().map(|step| step.at_us).min()).unwrap_or(0);
+    for step in &mut steps {
+        step.at_us = step.at_us.saturating_sub(first);
+        if let Some(since) = &mut step.since {
+            since.at_us = since.at_us.saturating_sub(first);
+        }
+    }
     steps.sort_by_key(|step| (step.stage, step.replica, step.at_us));
     steps
 }

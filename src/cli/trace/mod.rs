@@ -31,9 +31,8 @@ REQUEST is one of
   last        the latest request that was executed
 A batch of requests shares a slot, and its life. A replica remembers its last 8,192 slots, and for the last \
 4 MiB of them which requests they held; nothing from before it started. Of a replica that cannot be asked from \
-here only the few slots are known that it has shown the others; the answer says what is missing. In a narrow \
-terminal the bars get shorter, then the column `took` goes, then the bars. Each time is by the clock of its \
-replica. Exit codes: 0 found; 1 no replica remembers it; 2 usage; 3 nobody answers.")]
+here, only the few slots that it has shown the others are known; notes say what is missing. A narrow terminal \
+shows shorter bars, then no column `took`, then no bars. Each time is by the clock of its replica. Exit codes: 0 found; 1 no replica remembers it; 2 usage; 3 nobody answers.")]
 #[command(group(ArgGroup::new("targets").args(["dir", "addr"])))]
 #[command(group(ArgGroup::new("what").required(true).args(["request", "slowest"])))]
 pub(super) struct TraceArgs {
@@ -69,7 +68,7 @@ struct Traced {
     notes: Vec<String>,
 }
 
-/// Asks, joins and shows.
+/// Asks the replicas, joins their answers and shows them.
 ///
 /// # Errors
 /// [`Failure::Forgotten`] if no replica remembers the request; [`Failure::Silent`] if nobody answers.
@@ -83,9 +82,11 @@ pub(super) fn run(args: &TraceArgs) -> Result<(), Failure> {
             (RequestQuery::Slot(slot), executed) if slot >= executed => {
                 match executed.0.checked_sub(1) {
                     Some(last) => {
-                        format!("the last that those who answer have executed is {last}")
+                        format!(
+                            "the last slot that the replicas which answer have executed is {last}"
+                        )
                     }
-                    None => "those who answer have executed none yet".to_owned(),
+                    None => "the replicas that answer have executed none yet".to_owned(),
                 }
             }
             _ => found.memory(),
@@ -138,7 +139,7 @@ impl Traced {
                      it has shown others"
                 )),
                 (None, Some(oldest)) => notes.push(format!(
-                    "replica {replica} does not remember it: its memory begins at slot {oldest} on"
+                    "replica {replica} does not remember it: its memory begins at slot {oldest}"
                 )),
                 (None, None) => notes.push(format!("replica {replica} remembers no slots")),
             }

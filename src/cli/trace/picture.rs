@@ -300,7 +300,7 @@ Each time is by the clock of its replica.
         });
 
         assert!(
-            text.contains("\nreplica 0 does not remember it: its memory begins at slot 5 on\n"),
+            text.contains("\nreplica 0 does not remember it: its memory begins at slot 5\n"),
             "{text}"
         );
         assert!(text.contains("\nreplica 2 has not executed it\n"), "{text}");

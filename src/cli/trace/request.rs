@@ -10,7 +10,7 @@ use crate::observe::frame::SlotLife;
 
 /// How many slots of each replica are looked at for the latest.
 const LATEST: usize = 64;
-/// How many for the slowest: replicas tell of no more at once.
+/// How many for the slowest: replicas answer with no more at once.
 const MANY: usize = 1_000;
 
 /// Selection of a request.
@@ -22,7 +22,7 @@ pub(super) enum RequestQuery {
     Of(ClientId, u64),
     /// The latest.
     Last,
-    /// The slowest of late.
+    /// The slowest of the recent ones.
     Slowest,
 }
 
@@ -76,7 +76,7 @@ impl RequestQuery {
         }
     }
 
-    /// Whether a slot that a replica tells of, asked or not, is one of those that are looked for.
+    /// Whether a slot that a replica reports is one of those that are looked for.
     pub fn means(&self, life: &SlotLife) -> bool {
         let runs = || life.batch.iter().flat_map(|batch| &batch.runs);
         match *self {
@@ -88,26 +88,24 @@ impl RequestQuery {
         }
     }
 
-    /// The slot that is meant among those found, and others in which it is, too: connections of several
+    /// The slot among those found that the query selects, and others that match it: connections of several
     /// replicas have the same numbers.
     pub fn choose(&self, found: &Answers) -> Option<(Slot, BTreeSet<Slot>)> {
         let mut seen: BTreeMap<Slot, Vec<&SlotLife>> = BTreeMap::new();
         for life in found.replicas.iter().flat_map(|replica| &replica.slots) {
             seen.entry(life.slot).or_default().push(life);
         }
-        let whole = |lives: &&Vec<&SlotLife>| {
-            let executed = lives.iter().filter(|life| life.executed_at.is_some()).count();
-            (executed, lives.iter().any(|life| life.batch.is_some()))
-        };
         let slot = match self {
             Self::Slot(slot) => seen.contains_key(slot).then_some(*slot),
             Self::Of(..) => seen.keys().next_back().copied(),
-            // The latest that all have executed tells most.
+            // The latest of those that most replicas have executed tells most.
             Self::Last => {
-                let best =
-                    seen.values().filter(|lives| whole(lives).1).map(|it| whole(&it).0).max();
-                let is_best = |lives: &Vec<_>| Some(whole(&lives).0) == best && whole(&lives).1;
-                seen.iter().rev().find(|(_, lives)| is_best(lives)).map(|(slot, _)| *slot)
+                let executed = |lives: &[&SlotLife]| {
+                    lives.iter().filter(|life| life.executed_at.is_some()).count()
+                };
+                let known = |lives: &[&SlotLife]| lives.iter().any(|life| life.batch.is_some());
+                let slots = seen.iter().filter(|(_, lives)| known(lives));
+                slots.map(|(slot, lives)| (executed(lives), *slot)).max().map(|(_, slot)| slot)
             }
             Self::Slowest => {
                 let took = seen.iter().filter_map(|(slot, lives)| Some((took(lives)?, *slot)));

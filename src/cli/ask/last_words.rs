@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::deploy::supervisor::TROUBLE;
 use crate::observe::scene::LastWords;
 
-/// A panic that is older than this has been told often enough, in milliseconds.
+/// A panic that is older than this is not reported any more, in milliseconds.
 const PANIC_AGE_MS_MAX: u64 = 10 * 60 * 1_000;
 /// Bytes at the end of a log that are looked at. A panic's record holds a backtrace.
 const TAIL: u64 = 256 << 10;
@@ -17,13 +17,36 @@ const TAIL: u64 = 256 << 10;
 /// A line of a log, as far as it is read here.
 #[derive(Deserialize)]
 struct Record {
+    #[serde(default)]
     level: String,
     message: String,
     panicked_at_ms: Option<u64>,
 }
 
+impl Record {
+    fn parse(line: &str) -> Option<Self> {
+        serde_json::from_str(line).ok()
+    }
+
+    /// Its message on one line.
+    fn words(&self) -> String {
+        self.message.replace('\n', "; ")
+    }
+}
+
+fn last_of(log: &str) -> Option<&str> {
+    log.lines().rev().find(|line| !line.trim().is_empty())
+}
+
+/// The last line of a log that is not empty; of a record only its message.
+pub(in crate::cli) fn last_line(log: &Path) -> Option<String> {
+    let tail = tail(log);
+    let last = last_of(&tail)?;
+    Some(Record::parse(last).map_or_else(|| last.to_owned(), |record| record.words()))
+}
+
 /// The end of a log as text; empty where there is none.
-pub(in crate::cli) fn tail(log: &Path) -> String {
+fn tail(log: &Path) -> String {
     let read = || -> std::io::Result<Vec<u8>> {
         let mut file = File::open(log)?;
         let start = file.metadata()?.len().saturating_sub(TAIL);
@@ -35,22 +58,22 @@ pub(in crate::cli) fn tail(log: &Path) -> String {
     String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
 }
 
-/// What the log of the replica that lives in `home`, and its supervisor if that runs, say of its end, at this
-/// time after the Unix epoch.
+/// What the log of the replica in `home`, and its supervisor if that runs, report of its end, at this time
+/// after the Unix epoch.
 pub(in crate::cli) fn last_words(home: &Path, supervised: bool, now_ms: u64) -> LastWords {
-    // What a supervisor has said that does not run any more may be no longer so.
+    // The note of a supervisor that has ended may be out of date.
     let noted = home.join(TROUBLE);
     let counts = supervised && !began_after(home, &noted);
     let trouble = counts.then(|| fs::read_to_string(noted).ok()).flatten();
     let trouble = trouble.and_then(|text| text.lines().next().map(str::to_owned));
     let log = home.join("log");
     let words = of(&tail(&log), now_ms);
-    // A life that was logged elsewhere, as by `taraflow node`, has ended for reasons of its own.
+    // A process that logged elsewhere, as `taraflow node` does, has ended for reasons of its own.
     let end = words.end.filter(|_| !began_after(home, &log));
     LastWords { trouble, end, ..words }
 }
 
-/// Whether the replica that lives in `home` began its last life after a file about it was written.
+/// Whether the replica in `home` last started after a file about it was written.
 fn began_after(home: &Path, file: &Path) -> bool {
     let written = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
     let (began, told) = (written(&home.join("data/lock")), written(file));
@@ -58,12 +81,10 @@ fn began_after(home: &Path, file: &Path) -> bool {
 }
 
 fn of(log: &str, now_ms: u64) -> LastWords {
-    let record = |line: &str| serde_json::from_str::<Record>(line).ok();
-    let last = log.lines().rev().find(|line| !line.trim().is_empty());
-    let end = last.and_then(record).filter(|record| record.level == "ERROR");
-    let end = end.map(|record| record.message.replace('\n', "; "));
+    let end = last_of(log).and_then(Record::parse).filter(|record| record.level == "ERROR");
+    let end = end.map(|record| record.words());
     let mut panics = log.lines().rev().filter(|line| line.contains("\"panicked_at_ms\""));
-    let panic = panics.find_map(record).and_then(|record| {
+    let panic = panics.find_map(Record::parse).and_then(|record| {
         let ago_ms = now_ms.saturating_sub(record.panicked_at_ms?);
         (ago_ms <= PANIC_AGE_MS_MAX).then_some((record.message, ago_ms / 1_000))
     });
@@ -116,6 +137,23 @@ mod tests {
         assert!(trouble().is_some());
         drop(supervisor);
         assert_eq!(trouble(), None, "who said it does not run any more");
+    }
+
+    #[test]
+    fn the_last_line_that_says_anything_is_found() {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("log"), "first\nlast\n\n").unwrap();
+
+        assert_eq!(last_line(&home.path().join("log")), Some("last".to_owned()));
+    }
+
+    #[test]
+    fn of_a_record_only_the_words_are_repeated() {
+        let home = tempfile::tempdir().unwrap();
+        let record = r#"{"message":"a bug","backtrace":"of many lines"}"#;
+        fs::write(home.path().join("log"), record).unwrap();
+
+        assert_eq!(last_line(&home.path().join("log")), Some("a bug".to_owned()));
     }
 
     #[test]

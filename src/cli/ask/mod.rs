@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use crate::deploy::settings::Secret;
 use crate::observe::health::STARTING;
 
-pub(super) use last_words::{last_words, tail};
+pub(super) use last_words::{last_line, last_words};
 pub(super) use targets::{
     TargetArgs, Targets, TokenArgs, of_another, resolve, seconds, unexpected_identity,
 };

@@ -5,9 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::cli::ask;
-
-const NAME: &str = "log";
+/// The name of the log in the home of its replica.
+pub(super) const NAME: &str = "log";
 /// What a log that has become too long is put aside as, in place of the one before it.
 const OLD: &str = "log.old";
 /// How long a log may become.
@@ -27,7 +26,7 @@ pub(super) fn keep_short(homes: Vec<PathBuf>) -> io::Result<()> {
         loop {
             std::thread::sleep(EVERY);
             for home in &homes {
-                // A disk that is full, or a directory that is gone, is told elsewhere.
+                // A disk that is full, or a directory that is gone, is reported elsewhere.
                 let _ = trim(home);
             }
         }
@@ -35,8 +34,8 @@ pub(super) fn keep_short(homes: Vec<PathBuf>) -> io::Result<()> {
     std::thread::Builder::new().name("logs".to_owned()).spawn(watch).map(drop)
 }
 
-/// Puts aside what a log that is too long holds. Whoever writes to it goes on: at its end, which is then
-/// its beginning. Lines written in that moment are lost.
+/// Puts aside what a log that is too long holds. Its writer continues at its end, which is then its
+/// beginning. Lines written in that moment are lost.
 fn trim(home: &Path) -> io::Result<()> {
     let path = home.join(NAME);
     if !path.metadata().is_ok_and(|metadata| metadata.len() >= BYTES_MAX) {
@@ -46,35 +45,10 @@ fn trim(home: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).open(path)?.set_len(0)
 }
 
-/// The last line of the log that says anything; of a record only its words.
-pub(super) fn last_line(home: &Path) -> Option<String> {
-    let tail = ask::tail(&home.join(NAME));
-    let last = tail.lines().rev().find(|line| !line.trim().is_empty())?;
-    let words = |record: serde_json::Value| Some(record["message"].as_str()?.replace('\n', "; "));
-    Some(serde_json::from_str(last).ok().and_then(words).unwrap_or_else(|| last.to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::io::Write;
-
-    #[test]
-    fn the_last_line_that_says_anything_is_found() {
-        let home = tempfile::tempdir().unwrap();
-        fs::write(home.path().join(NAME), "first\nlast\n\n").unwrap();
-
-        assert_eq!(last_line(home.path()), Some("last".to_owned()));
-    }
-
-    #[test]
-    fn of_a_record_only_the_words_are_repeated() {
-        let home = tempfile::tempdir().unwrap();
-        let record = r#"{"message":"a bug","backtrace":"of many lines"}"#;
-        fs::write(home.path().join(NAME), record).unwrap();
-
-        assert_eq!(last_line(home.path()), Some("a bug".to_owned()));
-    }
 
     #[test]
     fn a_long_log_is_put_aside() {

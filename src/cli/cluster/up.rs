@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::{PlanArgs, logs};
+use crate::cli::ask::last_line;
 use crate::cli::config::flags;
 use crate::cli::outcome::Failure;
 use crate::cli::program::{Program, named};
@@ -49,7 +50,7 @@ pub(super) fn run(
     logs::keep_short((0..n).map(home).collect())?;
     Supervisor {
         command: Box::new(|index| command(&program, &home(index), set)),
-        last_words: Box::new(|index| logs::last_line(&home(index))),
+        last_words: Box::new(|index| last_line(&home(index).join(logs::NAME))),
         // That nobody reads it, as when its terminal is gone, must not end a cluster.
         tell: Box::new(|line| drop(writeln!(io::stderr(), "{}", named(line)))),
         // Where it cannot be written, the terminal has it.
@@ -72,7 +73,7 @@ fn keep(path: &Path, line: Option<&str>) -> io::Result<()> {
     fs::write(path, format!("{line}\n")).inspect_err(|_| drop(fs::remove_file(path)))
 }
 
-/// Names variables that a replica would read and that are passed over here.
+/// Names variables that a replica would read and that are ignored here.
 fn warn_of_environment() {
     for (name, value) in std::env::vars() {
         if name.starts_with(PREFIX) && name != DIRECTORY {
@@ -85,7 +86,7 @@ fn warn_of_environment() {
 }
 
 /// How many replicas there are, and the settings of those that can use theirs. One that cannot must not keep
-/// the others from serving: it says itself what is wrong, and is not started again.
+/// the others from serving: it reports itself what is wrong, and is not started again.
 fn read(directory: &Path, set: &[(String, String)]) -> Result<(usize, Vec<NodeSettings>), Failure> {
     let cluster = ClusterSettings::read(&directory.join("cluster.toml"), dataflows::tolerance);
     let (cluster, _) = cluster.map_err(Error::Settings)?;
@@ -105,41 +106,32 @@ fn read(directory: &Path, set: &[(String, String)]) -> Result<(usize, Vec<NodeSe
     }
 }
 
-/// Refuses wishes that the cluster does not meet.
+/// Refuses options that contradict the cluster.
 fn agree(wishes: &PlanArgs, n: usize, nodes: &[NodeSettings]) -> Result<(), Failure> {
-    let refuse = |wish: String, fact: String| {
-        let directory = wishes.directory();
-        let directory = directory.display();
-        Err(Failure::Usage(format!(
-            "{wish}: the cluster in {directory} {fact}; leave the option out, or choose another --dir"
-        )))
-    };
-    if let Some(wish) = wishes.replicas.filter(|wish| *wish != n) {
-        return refuse(format!("--replicas {wish}"), format!("has {n} replicas"));
-    }
-    let spoken = nodes.first().map(|node| &node.protocol);
-    if let (Some(wish), Some(spoken)) = (&wishes.protocol, spoken)
-        && wish != spoken
-    {
-        return refuse(format!("--protocol {wish}"), format!("speaks {spoken}"));
-    }
+    let protocol = nodes.first().map(|node| &node.protocol);
     let first = nodes.iter().find(|node| node.config.me == ReplicaId(0));
     let port = first.map(|node| node.listen.clients.port());
-    if let (Some(wish), Some(port)) = (wishes.base_port, port)
-        && wish != port
-    {
-        return refuse(format!("--base-port {wish}"), format!("has base port {port}"));
-    }
-    if wishes.memory && nodes.iter().any(|node| node.data.is_some()) {
-        return refuse("--memory".to_owned(), "keeps data".to_owned());
-    }
-    if wishes.plain && nodes.iter().any(|node| node.tls.is_some()) {
-        return refuse("--plain".to_owned(), "has keys".to_owned());
-    }
-    Ok(())
+    let replicas = wishes.replicas.filter(|wish| *wish != n);
+    let spoken = wishes.protocol.as_ref().zip(protocol).filter(|(wish, fact)| wish != fact);
+    let ports = wishes.base_port.zip(port).filter(|(wish, fact)| wish != fact);
+    let memory = wishes.memory && nodes.iter().any(|node| node.data.is_some());
+    let plain = wishes.plain && nodes.iter().any(|node| node.tls.is_some());
+    let refused = [
+        replicas.map(|wish| (format!("--replicas {wish}"), format!("has {n} replicas"))),
+        spoken.map(|(wish, fact)| (format!("--protocol {wish}"), format!("speaks {fact}"))),
+        ports.map(|(wish, fact)| (format!("--base-port {wish}"), format!("has base port {fact}"))),
+        memory.then(|| ("--memory".to_owned(), "keeps data".to_owned())),
+        plain.then(|| ("--plain".to_owned(), "has keys".to_owned())),
+    ];
+    let Some((wish, fact)) = refused.into_iter().flatten().next() else { return Ok(()) };
+    let directory = wishes.directory();
+    let directory = directory.display();
+    Err(Failure::Usage(format!(
+        "{wish}: the cluster in {directory} {fact}; leave the option out, or choose another --dir"
+    )))
 }
 
-/// Tries each port, so that a taken one is said once and not by each replica over and over.
+/// Tries each port, so that a taken one is reported once and not by each replica over and over.
 fn check_ports(nodes: impl Iterator<Item = (ReplicaId, Addresses)>) -> Result<(), Failure> {
     let mut base = None;
     for (replica, node) in nodes {

@@ -21,8 +21,8 @@ Examples:
   taraflow config check --config ./cluster/replica-0/node.toml
   taraflow config print --origin --config ./cluster/replica-0/node.toml
 
-The nearest wins: flag, environment (`limits.clients_max` is TARAFLOW_LIMITS_CLIENTS_MAX), file, \
-default. `cluster.toml` is the same on all nodes, so nothing overrides what it says.")]
+A flag overrides the environment (where `limits.clients_max` is TARAFLOW_LIMITS_CLIENTS_MAX), which \
+overrides the file. Nothing overrides `cluster.toml`, which is the same on all nodes.")]
 pub(super) struct ConfigArgs {
     #[command(subcommand)]
     command: Command,
@@ -30,7 +30,7 @@ pub(super) struct ConfigArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Say `ok`, or all because of which `taraflow node` would refuse to start (exit code 2 or 7); all of its data is read
+    /// Check whether `taraflow node` would start: print `ok`, or all that is wrong (exit code 2 or 7); reads all data
     Check {
         #[command(flatten)]
         node: NodeArgs,
@@ -77,7 +77,7 @@ pub(super) fn assignment(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// What `--set` has been told, as settings from the command line.
+/// The arguments of `--set`, as settings from the command line.
 pub(super) fn flags(set: &[(String, String)]) -> Vec<(String, String, String)> {
     let flag = |(name, value): &(String, String)| {
         (name.clone(), value.clone(), format!("--set {name}={value}"))
@@ -95,7 +95,7 @@ impl NodeArgs {
         let mut flags = flags(&self.set);
         if let Some(data) = &self.data {
             flags.push(("data".to_owned(), data.clone(), "--data".to_owned()));
-            // The nearer of the two wins, and this one is as near as it gets.
+            // A flag overrides `memory` in the file.
             flags.push(("memory".to_owned(), "false".to_owned(), "--data".to_owned()));
         }
         if self.memory {

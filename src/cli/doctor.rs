@@ -12,9 +12,8 @@ use crate::observe::scene::Scene;
 /// Arguments of `taraflow doctor`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --dir each replica is asked about itself. With --addr the replicas at the addresses, of which one is \
-enough, are asked what they know of all. What is wrong is printed in words, the worst first, each with its \
-reasons. Exit codes: 0 nothing is wrong; 2 usage; 3 nobody answers; 4 requests are not answered; 5 they are, but \
+With --dir, each replica is asked about itself. With --addr, one address is enough: the replicas there are \
+asked what they know about all. The findings are printed, the worst first, each with its reasons. Exit codes: 0 nothing is wrong; 2 usage; 3 nobody answers; 4 requests are not answered; 5 they are, but \
 the cluster needs attention; 7 replicas contradict each other, or the recording is damaged.")]
 pub(super) struct DoctorArgs {
     #[command(flatten)]
@@ -24,7 +23,7 @@ pub(super) struct DoctorArgs {
     output: OutputForm,
 }
 
-/// Looks, and says what is wrong.
+/// Prints the findings.
 ///
 /// # Errors
 /// [`Failure::Reported`] if something is, once all of it has been printed; as `taraflow inspect` if there is

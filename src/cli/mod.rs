@@ -1,10 +1,10 @@
 //! The command line, a file a command.
 
-// What is said goes through `say`, and what is answered through a locked standard output: a closed
-// pipe or a full disk must not end a process with a panic.
+// Messages go through `say`, and results through a locked standard output: a closed pipe or a full
+// disk must not end a process with a panic.
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
-/// Says a line to people on standard error. Whether anybody reads it changes nothing.
+/// Prints a line for people on standard error. Whether anybody reads it changes nothing.
 macro_rules! say {
     ($($words:tt)*) => {{
         use std::io::Write as _;
@@ -66,11 +66,7 @@ Start here:
   taraflow status                   who leads, and how far each replica is
   taraflow doctor                   what is wrong, and why
 
-Commands about a cluster take --dir DIR; without it the cluster is the one in TARAFLOW_DIR, or in ./cluster. \
-Each command's --help has examples; README.md, with the sources, has the rest.
-
-Exit codes: 0 done; 1 failed; 2 usage or settings; 3 unreachable; 4 no quorum; 5 serves, but needs attention \
-(doctor); 6 outcome unknown; 7 integrity; 8 the disk failed."
+Each command's --help has examples; README.md, with the sources, has the rest."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -88,7 +84,7 @@ enum Command {
     Status(status::StatusArgs),
     /// Show what the replicas do: operators, streams, slots, and who waits for whom
     Inspect(inspect::InspectArgs),
-    /// Say what is wrong with a cluster, and why
+    /// Report what is wrong with a cluster, and why
     Doctor(doctor::DoctorArgs),
     /// Show the life of one request, on all replicas
     Trace(trace::TraceArgs),
@@ -114,8 +110,8 @@ enum Command {
     Completions(completions::CompletionsArgs),
 }
 
-/// What is set once SIGTERM or SIGINT has come. The second one ends the process at once, which
-/// loses nothing that was answered.
+/// A flag that is set once SIGTERM or SIGINT has come. The second one ends the process at once,
+/// which loses nothing that was answered.
 fn told_to_end() -> io::Result<Arc<AtomicBool>> {
     let ending = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
@@ -170,7 +166,7 @@ fn with_negative_numbers(command: clap::Command) -> clap::Command {
     command.mut_subcommands(with_negative_numbers)
 }
 
-/// Says what is wrong with a command line as all else that is wrong is said, or what was asked for.
+/// Reports a command line that is wrong like any other failure, or prints the help asked for.
 fn refuse(error: &clap::Error) -> ExitCode {
     let text = error.render().to_string();
     match text.strip_prefix("error: ") {
@@ -182,8 +178,8 @@ fn refuse(error: &clap::Error) -> ExitCode {
 }
 
 impl Cli {
-    /// Runs the command of this name, says on standard error what it could not do, and answers what
-    /// to tell the caller of the process.
+    /// Runs the command of this name, reports on standard error what it could not do, and returns the
+    /// exit code.
     fn run(&self, name: &str, program: &Program) -> ExitCode {
         let outcome = program.expect(name).and_then(|()| self.run_for(program));
         match outcome {

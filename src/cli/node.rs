@@ -27,9 +27,9 @@ use crate::web::admin::{Admin, AdminConfig, Setting};
 Example:
   taraflow node --config ./cluster/replica-0/node.toml
 
-Logs go to standard error: for people on a terminal, else as JSON, an object a line; each names its \
-replica. SIGTERM and SIGINT end the replica in order; SIGHUP is ignored, since settings are read at the \
-start only. Exit codes: 2 the settings cannot be used; 7 the data directory is gone, empty or damaged; \
+Logs go to standard error: as text on a terminal, else as JSON, an object a line; each names its \
+replica. SIGTERM and SIGINT stop the replica cleanly; SIGHUP is ignored, since settings are read only at the \
+start. Exit codes: 2 the settings cannot be used; 7 the data directory is gone, empty or damaged; \
 8 the disk has failed; 101 a bug: it has panicked, and its log says where.")]
 pub(super) struct RunArgs {
     #[command(flatten)]
@@ -66,10 +66,10 @@ fn start(args: &RunArgs, program: &Program) -> Result<(), Failure> {
     serve(&settings, &found, program)
 }
 
-/// Asks the system for as many open files as it gives, and answers how many clients fit on each port. A
-/// replica that has none left for its journal would have to stop.
+/// Asks the system for as many open files as it gives, and returns how many clients fit on each port. A
+/// replica without a file left for its journal would have to stop.
 fn allow_clients(wanted: usize) -> usize {
-    /// For the journal, checkpoints, other replicas, and those who have yet to say who they are.
+    /// For the journal, checkpoints, other replicas, and connections before their handshake.
     const OTHERS: u64 = 512;
     let limit = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
@@ -128,7 +128,7 @@ fn in_words(found: &[Found]) -> String {
 fn ignore_hangups() -> io::Result<()> {
     let watch = |mut signals: Signals| {
         for _ in signals.forever() {
-            tracing::info!("SIGHUP is ignored: settings are read at the start only");
+            tracing::info!("SIGHUP is ignored: settings are read only at the start");
         }
     };
     let signals = Signals::new([SIGHUP])?;
@@ -149,7 +149,7 @@ fn log_to_stderr(level: LogLevel, replica: ReplicaId) {
     }
 }
 
-/// Says in a log for programs why the process ends.
+/// Logs as JSON why the process ends.
 fn log_the_end(error: &Failure) {
     // Nobody logs yet where the settings cannot be read.
     let unnamed = || Named { start: String::new(), replaced: 0 };
@@ -168,7 +168,7 @@ struct Named {
 impl Write for Named {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let rest = line.get(self.replaced..).unwrap_or_default();
-        // Whoever is told of an error here would say so on standard error, and panic if that fails.
+        // The caller would report an error on standard error, and panic if that fails.
         let _ = io::stderr().lock().write_all(&[self.start.as_bytes(), rest].concat());
         Ok(line.len())
     }
@@ -185,7 +185,7 @@ fn end_with_stdin() -> Result<(), Failure> {
     let watch = || {
         let mut byte = [0];
         while matches!(io::stdin().read(&mut byte), Ok(1)) {}
-        tracing::warn!("the supervisor has ended, so this replica does");
+        tracing::warn!("the supervisor has ended, so this replica stops");
         let _ = signal_hook::low_level::raise(SIGTERM);
         std::thread::sleep(GRACE);
         std::process::exit(1);

@@ -27,8 +27,8 @@ pub(super) enum Failure {
     /// The data directory is sound, and somebody else's.
     #[error(
         "replica {replica}: {directory} holds the data of {found}, and the settings are those of {expected}. \
-         If the data is this replica's, put the settings right: `id` and `data` in node.toml, `id` in \
-         cluster.toml. If it is not, put this replica's own back; if that is lost, keep it down and the \
+         If the data is this replica's, correct the settings: `id` and `data` in node.toml, `id` in \
+         cluster.toml. If it is not, restore this replica's own data; if that is lost, keep it down and the \
          others running"
     )]
     Foreign {

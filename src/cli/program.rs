@@ -1,8 +1,8 @@
 //! The program these commands belong to: its name, and the state machine that its clusters
 //! replicate.
 //!
-//! The commands are the same for every state machine, but for a few that speak Redis's language,
-//! and one in their place.
+//! The commands are the same for every state machine, except for a few that send Redis commands, and
+//! one in their place.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::hosts::embedded::Application;
 
 /// The name under which texts are written.
 const OWN: &str = "taraflow";
-/// The commands that need a state machine that speaks Redis's language, and the one for all others.
+/// The commands that need a state machine with Redis commands, and the one for all others.
 const OF_REDIS: [&str; 3] = ["demo", "kv", "submit"];
 const OF_OTHERS: &str = "call";
 
@@ -24,8 +24,10 @@ Start here:
   taraflow cluster up         three processes, in ./cluster, until Ctrl-C
   taraflow call TEXT          from another terminal: have the state machine apply TEXT, once
   taraflow status             who leads, and how far each replica is
-  taraflow doctor             what is wrong, and why
+  taraflow doctor             what is wrong, and why";
 
+/// What is true of all commands of all programs.
+const COMMON: &str = "\
 Commands about a cluster take --dir DIR; without it the cluster is the one in TARAFLOW_DIR, or in ./cluster.
 
 Exit codes: 0 done; 1 failed; 2 usage or settings; 3 unreachable; 4 no quorum; 5 serves, but needs attention \
@@ -33,9 +35,9 @@ Exit codes: 0 done; 1 failed; 2 usage or settings; 3 unreachable; 4 no quorum; 5
 
 /// A program of these commands.
 pub struct Program {
-    /// What makes the state machine, for each life of a replica.
+    /// Makes the state machine, at each start of a replica.
     pub(super) service: Arc<Application>,
-    /// Whether that speaks Redis's language.
+    /// Whether that has Redis commands.
     pub(super) redis: bool,
 }
 
@@ -53,9 +55,9 @@ impl Program {
             command.mut_subcommand(*name, |command| command.hide(true))
         };
         let mut command = hidden.iter().fold(command, hide);
-        if !self.redis {
-            command = command.after_help(START);
-        }
+        let own = command.get_after_help().map(ToString::to_string);
+        let start = own.filter(|_| self.redis).unwrap_or_else(|| START.to_owned());
+        command = command.after_help(format!("{start}\n\n{COMMON}"));
         if name() == OWN {
             return command;
         }
@@ -71,12 +73,12 @@ impl Program {
     pub(super) fn expect(&self, command: &str) -> Result<(), Failure> {
         let what = match self.redis {
             true if command == OF_OTHERS => {
-                "`call` is for state machines that do not speak Redis's language, and this one does: use \
+                "`call` is for state machines without Redis commands, and this one has them: use \
                  `taraflow kv`"
             }
             false if OF_REDIS.contains(&command) => {
-                "this command speaks Redis's language, and the state machine of this program does not: use \
-                 `taraflow call`"
+                "this command sends Redis commands, which the state machine of this program does not have: \
+                 use `taraflow call`"
             }
             _ => return Ok(()),
         };

@@ -26,26 +26,26 @@ use crate::web::page;
 #[command(after_help = "Examples:
   taraflow sim --seeds 0..1000          a thousand worlds; the same ones on every machine
   taraflow sim --seeds 927 --trace      one world, with the last lines of what happened in it
-  taraflow sim --seeds 927 --page p.html   the same to be watched in a browser, as a cluster is
+  taraflow sim --seeds 927 --page p.html   the same, to watch in a browser
   taraflow sim --seeds 0..1000 -o json  the summary as one JSON object
 
 Exit code 7 if a rule is broken; the seed and the command that replays it are printed.")]
 pub(super) struct SimArgs {
     #[command(flatten)]
     spoken: ProtocolArgs,
-    /// The seeds A..B (B is not tried), or a single one; each is a world
+    /// Seeds, as A..B (without B) or a single one; each makes a world
     #[arg(long, default_value = "0..200", value_parser = seeds)]
     seeds: Range<u64>,
-    /// Worlds at a time, each on a thread of its own [default: one a processor]
+    /// How many worlds run at a time, each on its own thread [default: one per processor]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     jobs: Option<u64>,
     /// Print the last lines of what happened in each world
     #[arg(long)]
     trace: bool,
-    /// Leave a recording of the one seed, for `taraflow inspect --recording FILE`
+    /// Write a recording of the one seed, for `taraflow inspect --recording FILE`
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// Leave a page that plays the one seed, for a browser
+    /// Write a page that plays the one seed in a browser
     #[arg(long, value_name = "FILE")]
     page: Option<PathBuf>,
     /// The form of the summary
@@ -55,13 +55,13 @@ pub(super) struct SimArgs {
 
 fn seeds(text: &str) -> Result<Range<u64>, String> {
     let number = |text: &str| {
-        text.parse::<u64>().map_err(|_| format!("`{text}` is no seed: write A..B or a number"))
+        text.parse::<u64>().map_err(|_| format!("`{text}` is not a seed: write A..B or a number"))
     };
     match text.split_once("..") {
         None => number(text).map(|seed| seed..seed + 1),
         Some((from, to)) => {
             let (from, to) = (number(from)?, number(to)?);
-            if from < to { Ok(from..to) } else { Err(format!("{from}..{to} holds no seed")) }
+            if from < to { Ok(from..to) } else { Err(format!("{from}..{to} contains no seed")) }
         }
     }
 }
@@ -112,7 +112,7 @@ fn record(args: &SimArgs, protocol: &dyn AnyProtocol) -> Result<(), Failure> {
     }
     let seed = args.seeds.start;
     if args.seeds.end > seed + 1 {
-        let why = "--record and --page are of one world: name one seed, as in `--seeds 42`";
+        let why = "--record and --page need a single seed, as in `--seeds 42`";
         return Err(Failure::Usage(why.to_owned()));
     }
     let (_, recording) = protocol.record(seed);

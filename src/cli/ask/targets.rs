@@ -30,7 +30,7 @@ pub(in crate::cli) struct TargetArgs {
 /// Argument that names the token for admin ports.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct TokenArgs {
-    /// The token that admin ports want, if they do [default: DIR/admin.token, if it exists]
+    /// A file with the token for admin ports that require one [default: DIR/admin.token, if it exists]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
 }

@@ -37,10 +37,10 @@ Examples:
   taraflow cluster init --dir ./cluster
   taraflow cluster init --replicas 5 --base-port 9000 --dry-run
 
-Replica I serves Redis clients on the base port + I, the other replicas 100 above that, and questions \
-200 above. To move a replica to another machine, copy its directory, cluster.toml and ca.pem, laid out \
-as they are, and edit the addresses or host names in cluster.toml on all machines; client.pem and \
-client-key.pem go where commands are given.")]
+Replica I listens on the base port + I for Redis clients, 100 above that for the other replicas, and 200 \
+above for admin requests. To move a replica to another machine, copy its directory, cluster.toml and ca.pem, \
+laid out as they are, and edit the addresses or host names in cluster.toml on all machines. Copy client.pem \
+and client-key.pem to where commands are run.")]
     Init {
         #[command(flatten)]
         wishes: PlanArgs,
@@ -48,21 +48,21 @@ client-key.pem go where commands are given.")]
         #[arg(long)]
         dry_run: bool,
     },
-    /// Run all replicas until Ctrl-C, and start again those that die; makes the cluster if there is none
+    /// Run all replicas until Ctrl-C, and restart those that die; make the cluster if there is none
     #[command(after_help = "\
 Examples:
   taraflow cluster up                                three replicas in ./cluster
   taraflow cluster up --dir /srv/five --replicas 5 --base-port 9000
   taraflow cluster up --set observe=full --set limits.clients_max=100
 
-A replica whose settings or data cannot be used does not keep the others from starting. Ctrl-C or SIGTERM ends \
-all replicas in order; a second one kills them. However this process ends, the \
-replicas end with it. In DIR/replica-I are its log, the number of its process in pid, and, while something \
-is wrong with it, why in trouble.")]
+A replica whose settings or data cannot be used does not keep the others from starting. Ctrl-C or SIGTERM stops \
+all replicas cleanly; a second one kills them. However this process ends, the replicas end with it. \
+DIR/replica-I holds the replica's log, its process number in the file pid, and, while something is wrong with \
+it, the reason in the file trouble.")]
     Up {
         #[command(flatten)]
         wishes: PlanArgs,
-        /// Any setting of node.toml, for all replicas as long as this runs, as in `--set observe=full`
+        /// Any setting of node.toml, for all replicas while this runs, as in `--set observe=full`
         #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
         set: Vec<(String, String)>,
     },
@@ -75,7 +75,7 @@ is wrong with it, why in trouble.")]
         #[command(flatten)]
         manner: status::ShowArgs,
     },
-    /// End what `taraflow cluster up` runs, and wait for it
+    /// Stop what `taraflow cluster up` runs, and wait until it has ended
     #[command(after_help = "Example:\n  taraflow cluster down --dir ./cluster")]
     Down {
         #[arg(long, value_name = "DIR", help = args::DIR_HELP)]
@@ -140,8 +140,8 @@ fn make(plan: &Plan, dry_run: bool) -> Result<(), Failure> {
     say!("made a cluster of {} in {shown}", plan.replicas);
     if !plan.plain {
         say!(
-            "keep {shown}/ca-key.pem safe: no replica needs it, and whoever has it can make keys for this \
-             cluster"
+            "keep {shown}/ca-key.pem safe: no replica needs it, and anybody who has it can make keys for \
+             this cluster"
         );
     }
     Ok(())

@@ -44,13 +44,9 @@ impl DemoInput {
     /// [`Failure::Usage`] with the place of what cannot be read.
     pub fn open(path: Option<&Path>, requests: Option<u64>, seed: u64) -> Result<Self, Failure> {
         let Some(path) = path else {
-            let mut command = Vec::new();
-            let mut once = Texts::new(seed);
-            let mut counted = 0;
-            while once.next(&mut command, false) {
-                counted += 1;
-            }
-            let total = requests.unwrap_or(counted);
+            let (mut once, mut command) = (Texts::new(seed), Vec::new());
+            let all = std::iter::from_fn(|| once.next(&mut command, false).then_some(()));
+            let total = requests.unwrap_or_else(|| all.count() as u64);
             return Ok(Self { source: Source::Texts(Texts::new(seed)), left: total, total });
         };
         let name = path.display().to_string();
@@ -83,7 +79,7 @@ impl DemoInput {
         self.total
     }
 
-    /// Puts the next command into `command`; says whether there was one.
+    /// Puts the next command into `command`; returns whether there was one.
     ///
     /// # Errors
     /// [`Failure::Usage`] when a file has changed since it was opened.

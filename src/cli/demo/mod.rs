@@ -43,7 +43,7 @@ use story::DemoStory;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Demo {
-    /// How many replicas: as few as survive a failure, unless told [default: 3]
+    /// How many replicas [default: the fewest that survive a failure, which is 3 for most protocols]
     #[arg(long, value_name = "N", value_parser = whole::<usize>)]
     replicas: Option<usize>,
     #[command(flatten)]
@@ -61,7 +61,7 @@ pub(super) struct Demo {
     /// Chooses which text comes first, and who is killed after the leader.
     #[arg(long, value_name = "S", default_value_t = 0, value_parser = whole::<u64>)]
     seed: u64,
-    /// Leave each replica's files and the report in this directory, which must be empty or new.
+    /// Write each replica's files and the report to this directory, which must be empty or new.
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
     /// How many requests to send; the input is repeated or cut.
@@ -183,7 +183,7 @@ impl Play {
         replicas.map(|replica| (replica, self.cluster.status(replica))).collect()
     }
 
-    /// Says honestly when nothing more is to be expected.
+    /// Fails once no more answers can be expected.
     fn check_service(&self) -> Result<(), Failure> {
         let silence = self.load.silence();
         if silence < Self::SILENCE_WITHOUT_QUORUM {

@@ -140,9 +140,10 @@ impl DemoReport {
 
     fn tables(&self) -> String {
         const LEGEND: &str = "\
-executed: requests, those of sessions and checks included; repeats: of them
-those answered again; checkpoints: cut + taken over from another replica;
-in, out, lost: messages, and those to a dead replica; state: a digest of it\n";
+executed: requests, with those for sessions and checks; repeats: requests that
+were answered again; checkpoints: own + installed from another replica;
+in, out, lost: messages received, sent, and sent to a dead replica; state: a
+digest of it\n";
         let tables =
             [self.figures().text(), self.by_replica().narrow_text(), self.by_role().text()];
         let [figures, replicas, roles] = tables;
@@ -156,7 +157,7 @@ in, out, lost: messages, and those to a dead replica; state: a digest of it\n";
             ("requests", self.submitted.to_string()),
             ("answered exactly once", self.answered.to_string()),
             ("refused by the application", self.refused_by_application.to_string()),
-            ("counters read back, all right", self.counters_checked.to_string()),
+            ("counters read back, all correct", self.counters_checked.to_string()),
             ("time", format!("{:.2} s", self.seconds)),
             ("throughput", format!("{:.0} requests/s", self.requests_per_second)),
             ("latency p50", ms(self.latency_us.p50)),

@@ -80,14 +80,14 @@ impl DemoStory {
             // That there is a leader to begin with is no news.
             Event::Leads { view, .. } if *view == View(0) => None,
             Event::Leads { view, base, recovered } => Some(format!(
-                "leads view {view} from slot {base}, {recovered} {} left behind",
+                "leads view {view} from slot {base}, {recovered} {} recovered",
                 if *recovered == 1 { "slot" } else { "slots" }
             )),
             Event::Installed { slot } => {
                 Some(format!("installed a checkpoint of all slots below {slot}"))
             }
             Event::Diverged { slot, replica } => {
-                Some(format!("sees another state at slot {slot} in replica {replica}"))
+                Some(format!("found another state at slot {slot} in replica {replica}"))
             }
             _ => None,
         }

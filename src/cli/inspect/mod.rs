@@ -24,9 +24,8 @@ use sources::SourceArgs;
 /// Arguments of `taraflow inspect`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --dir each replica is asked about itself. With --addr the replicas at the addresses, of which one is \
-enough, are asked what they know of all; what they know of others is up to a second old. On a terminal the view \
-stays open: ? shows its keys. Exit codes: 2 there is no such replica or operator, or the recording cannot be \
+With --dir, each replica is asked about itself. With --addr, one address is enough: the replicas there are \
+asked what they know about all, which is up to a second old. On a terminal the view stays open: ? shows its keys. Exit codes: 2 there is no such replica or operator, or the recording cannot be \
 used; 3 nobody answers; 7 the recording is damaged.")]
 pub(super) struct InspectArgs {
     #[command(flatten)]
@@ -51,7 +50,7 @@ pub(super) struct InspectArgs {
     output: Option<OutputForm>,
 }
 
-/// Looks, and shows.
+/// Shows the cluster.
 ///
 /// # Errors
 /// [`Failure::Silent`] if nobody answers; [`Failure::Usage`] if what is asked for is not there.

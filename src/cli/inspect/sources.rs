@@ -103,8 +103,8 @@ impl SourceArgs {
         if recording.cut {
             let frames = recording.frames();
             say!(
-                "taraflow: {path} was cut after {frames} frames: its last line is missing; what is \
-                 there is shown"
+                "taraflow: {path} was cut after {frames} frames: its last line is missing; these \
+                 frames are shown"
             );
         }
         let (first, last) = recording.span_us();
@@ -112,7 +112,7 @@ impl SourceArgs {
         if wish > last {
             let length = (last - first) as f64 / 1e6;
             return Err(Failure::Usage(format!(
-                "{path} covers {length:.2} s: --at must not be beyond"
+                "{path} covers {length:.2} s: --at must not be later"
             )));
         }
         Ok(SceneSource::Recording(recording, wish))

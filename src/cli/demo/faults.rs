@@ -20,15 +20,11 @@ impl FromStr for KillAt {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let expected =
-            || "expected a percentage such as 50%, or the number of a request".to_owned();
-        match text.strip_suffix('%') {
-            Some(percent) => match percent.parse() {
-                Ok(percent) if percent <= 100 => Ok(Self::Percent(percent)),
-                _ => Err(expected()),
-            },
-            None => text.parse().map(Self::Request).map_err(|_| expected()),
-        }
+        let at = match text.strip_suffix('%') {
+            Some(percent) => percent.parse().ok().filter(|of| *of <= 100).map(Self::Percent),
+            None => text.parse().ok().map(Self::Request),
+        };
+        at.ok_or_else(|| "expected a percentage such as 50%, or the number of a request".to_owned())
     }
 }
 

@@ -1,7 +1,5 @@
 //! Sources of scenes: the replicas of a cluster, one of them, or a recorded run.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -300,7 +298,7 @@ fn ask_around(targets: &Targets, patience: Duration) -> Result<Scene, Failure> {
     }
     match scenes.len() {
         0 => Err(nobody(silences.into_iter(), false)),
-        // Who is asked alone has judged already, perhaps by rules of another version.
+        // A replica that is asked alone has judged already, perhaps by rules of another version.
         1 => Ok(scenes.remove(0).with_verdict()),
         _ => merge(scenes),
     }
@@ -319,26 +317,18 @@ fn merge(scenes: Vec<Scene>) -> Result<Scene, Failure> {
             "the addresses are of two clusters, {first} and {other}: ask one at a time"
         )));
     }
-    let mut freshest: BTreeMap<ReplicaId, Sighting> = BTreeMap::new();
-    for seen in scenes.into_iter().flat_map(|scene| scene.replicas) {
-        let rank = |seen: &Sighting| {
-            // Only its own process knows what a thread is stuck in, or that it reads its disk; others
-            // still hold an older frame.
-            let others = seen.stuck.is_none() && !seen.starting;
-            (others, seen.frame.is_none(), seen.silence.is_some(), seen.age_us)
-        };
-        match freshest.entry(seen.replica) {
-            Entry::Vacant(place) => drop(place.insert(seen)),
-            Entry::Occupied(mut place) if rank(&seen) < rank(place.get()) => {
-                place.insert(seen);
-            }
-            Entry::Occupied(_) => {}
-        }
-    }
-    Ok(Scene::of(freshest.into_values().collect(), now_us()))
+    let mut seen: Vec<_> = scenes.into_iter().flat_map(|scene| scene.replicas).collect();
+    seen.sort_by_key(|seen| {
+        // Only its own process knows what a thread is stuck in, or that it reads its disk; others still
+        // hold an older frame.
+        let others = seen.stuck.is_none() && !seen.starting;
+        (seen.replica, others, seen.frame.is_none(), seen.silence.is_some(), seen.age_us)
+    });
+    seen.dedup_by_key(|seen| seen.replica);
+    Ok(Scene::of(seen, now_us()))
 }
 
-/// Why a replica does not answer, and what it has ended of, as far as that is known.
+/// Why a replica does not answer, and why it has ended, if that is known.
 fn last_said(seen: Sighting) -> Option<String> {
     let reason = seen.last_words.reason().map_or_else(String::new, |why| format!(" ({why})"));
     Some(format!("{}{reason}", seen.silence?))

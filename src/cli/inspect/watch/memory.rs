@@ -33,26 +33,17 @@ struct Seen {
 impl LastSeen {
     /// All replicas, after one more answer.
     pub fn update(&mut self, answer: Result<Scene, Failure>, now: Instant) -> Scene {
-        match answer {
-            Ok(scene) => {
-                for seen in self.replicas.values_mut() {
-                    seen.last.silence = Some("the replicas that answer do not know it".to_owned());
-                    seen.last.stuck = None;
-                }
-                for sighting in scene.replicas {
-                    self.see(sighting, now);
-                }
-            }
-            Err(error) => {
-                let silence = match error {
-                    Failure::Silent { said, .. } => said,
-                    error => error.to_string(),
-                };
-                for seen in self.replicas.values_mut() {
-                    seen.last.silence = Some(silence.clone());
-                    seen.last.stuck = None;
-                }
-            }
+        let (silence, sightings) = match answer {
+            Ok(scene) => ("the replicas that answer do not know it".to_owned(), scene.replicas),
+            Err(Failure::Silent { said, .. }) => (said, Vec::new()),
+            Err(error) => (error.to_string(), Vec::new()),
+        };
+        for seen in self.replicas.values_mut() {
+            seen.last.silence = Some(silence.clone());
+            seen.last.stuck = None;
+        }
+        for sighting in sightings {
+            self.see(sighting, now);
         }
         let sightings = self.replicas.values().map(|seen| seen.sighting(now));
         Scene::of(sightings.collect(), now_us())

@@ -338,7 +338,7 @@ fn a_data_directory_with_which_no_replica_starts_is_refused_by_the_check_of_its_
     fs::rename(Path::new(&directory).join("replica-1/data"), &data).unwrap();
     let text = refused(&directory, 7);
     assert!(text.contains("holds the data of replica 1 of cluster"), "{text}");
-    assert!(text.contains("put this replica's own back"), "{text}");
+    assert!(text.contains("restore this replica's own data"), "{text}");
 
     let node = Path::new(&directory).join("replica-0/node.toml");
     let text = fs::read_to_string(&node).unwrap();

@@ -69,7 +69,9 @@ fn a_request_is_traced_through_all_replicas_and_found_again_by_its_name() {
     let (code, _, said) = ask(&cluster, &["trace", "slot:4000000"]);
     assert_eq!(code, Some(1), "{said}");
     assert!(
-        said.contains("remembers slot 4000000: the last that those who answer have executed is "),
+        said.contains(
+            "remembers slot 4000000: the last slot that the replicas which answer have executed is "
+        ),
         "{said}"
     );
 }

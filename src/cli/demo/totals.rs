@@ -25,7 +25,7 @@ impl Totals {
         let Ok(Parsed::Complete { value, .. }) = parsed else { return };
         let Some(row) = service::find(value.get(0).unwrap_or_default()) else { return };
         let key = value.get(1).unwrap_or_default();
-        if row.name() == "incr" {
+        if row.name == "incr" {
             let many = self.keys.len() >= Self::KEYS_MAX;
             if let Some(count) = self.keys.get_mut(key) {
                 *count = count.map(|count| count + 1);
@@ -33,7 +33,7 @@ impl Totals {
                 self.keys.insert(key.to_vec(), Some(1));
             }
         } else if row.is_write() {
-            let (first, last, step) = row.keys();
+            let (first, last, step) = row.keys;
             let last = match usize::try_from(last) {
                 Ok(last) => last,
                 Err(_) => value.len().saturating_sub(last.unsigned_abs().into()),

@@ -14,6 +14,8 @@ pub mod edge;
     reason = "an edge: reads clocks, starts threads"
 )]
 pub mod embedded;
+#[allow(clippy::disallowed_methods, reason = "an edge: reads clocks")]
+mod seat;
 #[allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,

@@ -25,6 +25,7 @@ use crate::client::Session;
 use crate::disk::{Disk, Files, Wake};
 use crate::engine::node::Node;
 use crate::engine::protocol::Protocol;
+use crate::hosts::seat::Seat;
 use crate::hosts::showing::Showing;
 use crate::links::client_messages::ClientLimits;
 use crate::model::app::StateMachine;
@@ -41,7 +42,7 @@ use crate::observe::status::Bounds;
 
 use edge::EdgeRequest;
 use links::Post;
-use replica::{Control, Life, Lines, Names};
+use replica::{Channels, Control, Ids, ReplicaLoop};
 use storage::Disks;
 use transport::ChannelTransport;
 
@@ -113,7 +114,7 @@ struct Shared {
     /// What is shown of each replica.
     shown: Vec<board::Board>,
     clock: Clock,
-    names: Names,
+    ids: Ids,
     limits: ClientLimits,
     deadline: Duration,
 }
@@ -172,7 +173,7 @@ impl Cluster {
             boards: (0..n).map(|_| Board::default()).collect(),
             shown: (0..n).map(|_| board::Board::default()).collect(),
             clock: Clock::start(),
-            names: Names::of(&settings.storage)?,
+            ids: Ids::of(&settings.storage)?,
             limits: ClientLimits::of(&settings.config),
             deadline: settings.deadline,
         });
@@ -201,7 +202,7 @@ impl Cluster {
     #[must_use]
     pub fn client(&self) -> Client {
         let shared = Arc::clone(&self.shared);
-        let nonce = shared.names.next();
+        let nonce = shared.ids.next();
         let first = ReplicaId((nonce % shared.ports.len() as u64) as u16);
         let session = Session::new(shared.limits, first, nonce);
         let deadline = shared.deadline;
@@ -368,20 +369,19 @@ where
         let (requests, received) = bounded(Cluster::REQUESTS_MAX);
         let (control, controlled) = bounded(16);
         let (started, starting) = bounded(1);
-        let lines = Lines {
+        let channels = Channels {
             post: Arc::clone(&self.post),
             inbox: self.post.open(me),
             requests: received,
             control: controlled,
             woken,
-            board: self.shared.boards[me.0 as usize].clone(),
-            watcher: self.settings.watcher.clone(),
-            clock: self.shared.clock,
         };
+        let board = self.shared.boards[me.0 as usize].clone();
+        let watcher = self.settings.watcher.clone();
         let end = End { me, post: Arc::clone(&self.post), shared: Arc::clone(&self.shared) };
         let (protocol, application) = (self.protocol, Arc::clone(&self.application));
         let (level, clock) = (self.settings.observe, self.shared.clock);
-        let (board, bounds) = (self.shared.shown[me.0 as usize].clone(), self.bounds());
+        let (shown, bounds) = (self.shared.shown[me.0 as usize].clone(), self.bounds());
         let live = move |held: Sender<EdgeRequest>| {
             let mut end = end;
             let (worker, observer) = Monitor::of_new_worker(level, &config, protocol, clock);
@@ -401,10 +401,12 @@ where
                 Err(error) => return drop(started.send(Err(error))),
             };
             let observation = observer.map(|observer| observer.watch(&mut node, protocol.step));
-            let showing = Showing::new(board, bounds, &config, clock, observation);
+            let showing = Showing::new(shown, bounds, &config, clock, observation);
             end.begin(held);
             let _ = started.send(Ok(()));
-            if let Err(error) = Life::new(config, node, lines, showing, protocol.executed).run() {
+            let executed = protocol.executed;
+            let seat = Seat::new(config, node, executed, clock, showing, board, watcher);
+            if let Err(error) = ReplicaLoop::new(seat, channels).run() {
                 end.shared.boards[me.0 as usize]
                     .with(|status| status.failed = Some(error.to_string()));
             }

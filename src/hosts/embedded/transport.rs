@@ -51,7 +51,7 @@ impl Transport for ChannelTransport {
     fn dial(&mut self, to: ReplicaId) -> bool {
         self.connection = None;
         let Some(requests) = self.shared.ports[to.0 as usize].get() else { return false };
-        let id = self.shared.names.next();
+        let id = self.shared.ids.next();
         let (sender, replies) = bounded(Self::REPLIES_MAX);
         let connect = EdgeRequest::Connect { connection: id, replies: sender };
         if requests.send_timeout(connect, Self::PATIENCE).is_err() {

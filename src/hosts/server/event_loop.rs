@@ -11,24 +11,18 @@ use mio::{Events, Interest, Poll, Token};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::engine::node::Node;
-use crate::hosts::edge::{Gather, Routes};
+use crate::hosts::seat::Seat;
 use crate::hosts::server::diary::Diary;
 use crate::hosts::server::home::Home;
 use crate::hosts::server::inbound::{InboundConnections, Received};
 use crate::hosts::server::peers::Peers;
 use crate::hosts::server::redis_connections::RedisConnections;
-use crate::hosts::showing::Showing;
 use crate::links::socket::Scratch;
-use crate::model::batch::Replies;
-use crate::model::clock::Clock;
-use crate::model::config::Config;
 use crate::model::error::Error;
 use crate::model::types::{Millis, ReplicaId};
 use crate::observe::board::Board;
-use crate::observe::counters::{Origin, Status};
 use crate::observe::frame::{Frame, Happened, SlotLife};
-use crate::observe::report::{HostReport, present};
+use crate::observe::report::HostReport;
 
 /// What wakes the loop beside sockets.
 pub const WAKER: Token = Token(64);
@@ -39,9 +33,8 @@ const CLIENTS: Token = Token(66);
 const FIRST_CONNECTION: u64 = 128;
 
 /// The parts of an event loop.
-pub struct EventLoopParts<M: Clone + 'static, R: Clone + 'static> {
-    pub config: Config,
-    pub node: Node<M, R>,
+pub(super) struct EventLoopParts<M: Clone + 'static, R: Clone + 'static> {
+    pub seat: Seat<M, R>,
     pub poll: Poll,
     pub links: TcpListener,
     /// None: no Redis clients are served.
@@ -49,30 +42,22 @@ pub struct EventLoopParts<M: Clone + 'static, R: Clone + 'static> {
     pub peers: Peers,
     pub inbound: InboundConnections<M>,
     pub redis: RedisConnections,
-    pub showing: Showing,
     /// One for each replica of the cluster, for the frames that the others send.
     pub boards: Vec<Board>,
     /// The directory of the replica, if it has one.
     pub home: Option<Home>,
-    pub clock: Clock,
     /// Set when the process is to end in order.
     pub ending: Arc<AtomicBool>,
 }
 
-/// The event loop of one life of a replica.
-pub struct EventLoop<M: Clone + 'static, R: Clone + 'static> {
+/// The event loop of a replica, for one incarnation.
+pub(super) struct EventLoop<M: Clone + 'static, R: Clone + 'static> {
     parts: EventLoopParts<M, R>,
-    gather: Gather,
-    routes: Routes,
     scratch: Scratch,
     received: Received<M>,
-    /// What the last turn has said to this replica itself.
-    own: Vec<M>,
-    status: Status,
     diary: Diary,
     /// What happened since the others were shown a frame, and the slots that frames have shown.
     unshared: (Vec<Happened>, Vec<SlotLife>),
-    next_tick: Duration,
     next_connection: u64,
     /// Listeners that may have somebody waiting.
     accept_pending: [bool; 2],
@@ -90,25 +75,17 @@ where
     /// One frame in so many is for the other replicas, too.
     const FRAMES_FOR_OTHERS: u64 = 4;
     /// What happened, and lives of slots, that are kept for their next one.
-    const UNTOLD_MAX: usize = 256;
+    const UNSHARED_MAX: usize = 256;
     /// Connections taken in a turn.
     const ACCEPTS_A_TURN: usize = 64;
 
     pub fn new(parts: EventLoopParts<M, R>) -> Self {
-        let gather = Gather::new(&parts.config);
-        let (next_tick, lives) = (parts.clock.elapsed(), parts.node.incarnation());
-        let received = Received::none();
         Self {
             parts,
-            gather,
-            routes: Routes::default(),
             scratch: Scratch::default(),
-            received,
-            own: Vec::new(),
-            status: Status { alive: true, lives, ..Status::default() },
+            received: Received::none(),
             diary: Diary::default(),
             unshared: Default::default(),
-            next_tick,
             next_connection: FIRST_CONNECTION,
             accept_pending: [false; 2],
             deadline: None,
@@ -129,12 +106,11 @@ where
         let mut events = Events::with_capacity(256);
         loop {
             self.wait(&mut events)?;
-            let now = self.parts.clock.now();
+            let now = self.parts.seat.clock.now();
             self.take_events(&events, now);
             self.read(now);
             self.tick(now)?;
-            self.submit(now);
-            self.parts.node.turn()?;
+            self.parts.seat.turn(now)?;
             self.send(now);
             self.note_events(now);
             self.show();
@@ -145,17 +121,13 @@ where
     }
 
     fn wait(&mut self, events: &mut Events) -> Result<(), Error> {
-        let can_submit = self.can_submit();
-        let (held, lines_held) = (self.clients_wait(), self.lines_wait());
-        let busy = !self.own.is_empty()
-            || (can_submit && !self.gather.is_empty())
+        let (clients_wait, redis_waits) = (self.clients_wait(), self.redis_waits());
+        let EventLoopParts { seat, inbound, redis, .. } = &mut self.parts;
+        let busy = seat.is_busy()
             || self.accept_pending.contains(&true)
-            || self.parts.inbound.is_busy(held)
-            || self.parts.redis.is_busy(lines_held);
-        let patience = match busy {
-            true => Duration::ZERO,
-            false => self.next_tick.saturating_sub(self.parts.clock.elapsed()),
-        };
+            || inbound.is_busy(clients_wait)
+            || redis.is_busy(redis_waits);
+        let patience = if busy { Duration::ZERO } else { seat.until_tick() };
         match self.parts.poll.poll(events, Some(patience)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {
                 events.clear();
@@ -166,13 +138,13 @@ where
     }
 
     fn take_events(&mut self, events: &Events, now: Millis) {
-        let EventLoopParts { poll, peers, inbound, redis, config, .. } = &mut self.parts;
+        let EventLoopParts { poll, peers, inbound, redis, seat, .. } = &mut self.parts;
         for event in events {
             match event.token() {
                 WAKER => {}
                 LINKS => self.accept_pending[0] = true,
                 CLIENTS => self.accept_pending[1] = true,
-                Token(id) if id < config.n => {
+                Token(id) if id < seat.config.n => {
                     let peer = ReplicaId(id as u16);
                     peers.on_event(peer, event, now, poll.registry(), &mut self.scratch);
                 }
@@ -223,50 +195,42 @@ where
     }
 
     fn read(&mut self, now: Millis) {
-        let (held, lines_held) = (self.clients_wait(), self.lines_wait());
-        let EventLoopParts { poll, peers, inbound, redis, node, config, .. } = &mut self.parts;
-        let Self { received, scratch, gather, routes, .. } = self;
-        let room = if held { 0 } else { config.gather_bytes_max.saturating_sub(gather.bytes()) };
+        let (clients_wait, redis_waits) = (self.clients_wait(), self.redis_waits());
+        let EventLoopParts { seat, poll, peers, inbound, redis, boards, .. } = &mut self.parts;
+        let Self { received, scratch, .. } = self;
+        let bytes_max = if clients_wait { 0 } else { seat.config.gather_bytes_max };
+        let room = bytes_max.saturating_sub(seat.gather.bytes());
         inbound.read(room, now, scratch, poll.registry(), received);
-        redis.read(lines_held, scratch, gather);
-        let drops = node.must_drop_input();
-        for (from, messages) in received.messages.drain(..).filter(|_| !drops) {
-            node.deliver(from, messages);
-        }
-        if !self.own.is_empty() {
-            node.deliver(config.me, self.own.drain(..));
+        redis.read(redis_waits, scratch, &mut seat.gather);
+        for (from, messages) in received.messages.drain(..) {
+            seat.deliver(from, messages, now);
         }
         for (id, requests) in received.requests.drain(..) {
-            routes.learn(id, &requests);
-            gather.add_pack(requests);
+            seat.add_pack(id, requests);
         }
         received.bytes = 0;
         received.came.drain(..).for_each(|from| peers.expect(from));
         for (from, bytes) in received.frames.drain(..) {
-            self.parts.boards[from.0 as usize].set_bytes(bytes);
+            boards[from.0 as usize].set_bytes(bytes);
         }
     }
 
     fn tick(&mut self, now: Millis) -> Result<(), Error> {
-        let elapsed = self.parts.clock.elapsed();
-        if elapsed < self.next_tick {
+        let EventLoopParts { seat, poll, peers, inbound, redis, ending, home, .. } =
+            &mut self.parts;
+        if !seat.tick(now) {
             return Ok(());
         }
-        self.next_tick = elapsed + Duration::from_millis(self.parts.config.tick_ms);
-        let EventLoopParts { poll, peers, inbound, redis, node, ending, showing, home, .. } =
-            &mut self.parts;
         home.as_ref().map_or(Ok(()), Home::check)?;
-        self.diary.on_tick(now, node.is_full(), node.meter().map(|meter| &**meter));
-        node.tick(now);
-        showing.on_tick(node);
+        self.diary.on_tick(now, seat.node.is_full(), seat.node.meter().map(|meter| &**meter));
         peers.on_tick(now, poll.registry());
         inbound.on_tick(now, poll.registry(), &mut self.received);
         redis.on_tick(now);
         self.accept_pending = [self.deadline.is_none(); 2];
         if self.deadline.is_none() && ending.load(Ordering::Relaxed) {
             tracing::info!("stopping: handing leadership over and finishing open requests");
-            self.deadline = Some(elapsed + Self::DRAIN);
-            node.replica().resign();
+            self.deadline = Some(seat.clock.elapsed() + Self::DRAIN);
+            seat.node.replica().resign();
             redis.drain();
         }
         self.publish(now);
@@ -275,63 +239,51 @@ where
 
     /// Whether clients are not read, because what they ask for could not be taken.
     fn clients_wait(&self) -> bool {
-        self.gather.is_full() || self.parts.node.is_fenced()
+        let seat = &self.parts.seat;
+        seat.gather.is_full() || seat.node.is_fenced()
     }
 
     /// The same for Redis clients. While the disk is full they are read for as long as there is
     /// room for what they ask: much is answered without the log, and of the rest they are told that
     /// no answer came in time.
-    fn lines_wait(&self) -> bool {
-        let node = &self.parts.node;
-        self.gather.is_full() || (node.is_fenced() && !node.is_full())
-    }
-
-    fn can_submit(&mut self) -> bool {
-        self.parts.node.replica().room() > 0 && !self.parts.node.is_fenced()
-    }
-
-    fn submit(&mut self, now: Millis) {
-        while self.can_submit()
-            && let Some(requests) = self.gather.next_batch()
-        {
-            self.parts.node.submit(requests, now);
-        }
+    fn redis_waits(&self) -> bool {
+        let seat = &self.parts.seat;
+        seat.gather.is_full() || (seat.node.is_fenced() && !seat.node.is_full())
     }
 
     fn send(&mut self, now: Millis) {
-        let EventLoopParts { poll, peers, inbound, redis, node, .. } = &mut self.parts;
-        let mut ready = node.take_ready();
-        peers.say(&mut ready.messages, &mut self.own);
+        let EventLoopParts { seat, poll, peers, inbound, redis, .. } = &mut self.parts;
+        let mut ready = seat.node.take_ready();
+        peers.send(&mut ready.messages, &mut seat.own);
         peers.flush(now, poll.registry());
         for replies in ready.replies {
-            answer(replies, &self.routes, inbound, redis);
+            // Sessions are found by their routes, Redis clients by their names.
+            if !redis.answer(&replies) {
+                seat.routes.sort(replies, |id, replies| inbound.answer(id, replies));
+            }
         }
         inbound.flush(now, poll.registry(), &mut self.received);
         redis.flush(now);
-        for id in self.received.gone.drain(..) {
-            self.routes.forget(id);
-        }
+        self.received.gone.drain(..).for_each(|id| seat.routes.forget(id));
     }
 
     fn note_events(&mut self, now: Millis) {
-        let origin = Origin { replica: self.parts.config.me, at: self.parts.clock.elapsed() };
-        self.status.turns += 1;
-        for event in self.parts.node.take_events() {
-            super::log::event(&event);
-            self.diary.on_event(&event, now);
-            self.status.on_event(event, None, &origin);
-        }
+        let diary = &mut self.diary;
+        self.parts.seat.note_events(|event| {
+            super::log::event(event);
+            diary.on_event(event, now);
+        });
     }
 
     fn show(&mut self) {
-        let EventLoopParts { showing, node, peers, .. } = &mut self.parts;
-        let Some(frame) = showing.take(node) else { return };
+        let EventLoopParts { seat, peers, .. } = &mut self.parts;
+        let Some(frame) = seat.showing.take(&mut seat.node) else { return };
         let (happened, slots) = &mut self.unshared;
         happened.extend_from_slice(&frame.happened);
         slots.extend_from_slice(&frame.slots);
         // They see few frames, and are to miss little: the latest of what has happened between.
-        happened.drain(..happened.len().saturating_sub(Self::UNTOLD_MAX));
-        slots.drain(..slots.len().saturating_sub(Self::UNTOLD_MAX));
+        happened.drain(..happened.len().saturating_sub(Self::UNSHARED_MAX));
+        slots.drain(..slots.len().saturating_sub(Self::UNSHARED_MAX));
         if frame.number % Self::FRAMES_FOR_OTHERS == 0 && peers.take_shows() {
             let (happened, slots) = std::mem::take(&mut self.unshared);
             peers.show(&Frame { happened, slots, ..(*frame).clone() });
@@ -339,67 +291,39 @@ where
     }
 
     fn publish(&mut self, now: Millis) {
-        let EventLoopParts { config, node, peers, inbound, redis, showing, clock, .. } =
-            &mut self.parts;
-        let idle_for = |at| clock.elapsed().saturating_sub(at);
-        let heard = present(inbound.heard_at(), now, config.present_ms()) - 1;
-        redis.describe(&self.status, heard, clock.elapsed());
-        showing.report(HostReport {
-            up_for: clock.elapsed(),
-            idle_for: self.status.executed_at.map(idle_for),
+        let EventLoopParts { seat, peers, inbound, redis, .. } = &mut self.parts;
+        let up_for = seat.clock.elapsed();
+        let report = HostReport {
+            up_for,
             draining: self.deadline.is_some(),
-            fenced: node.is_fenced(),
-            gathered: self.gather.bytes(),
             links: peers.status().collect(),
-            heard_at: inbound.heard_at().clone(),
-            executed_by: inbound.executed_by().clone(),
-            differ: inbound.differ().clone(),
+            differ: inbound.differ.clone(),
             native_clients: inbound.clients(),
             redis_clients: redis.clients(),
-            refused: redis.refused(),
-            unknown: redis.unknown(),
-            faults: inbound.faults().with(redis.faults()),
-            syncs: node.meter().map(|meter| (meter.syncs(), meter.sync_times())),
-            full: node.is_full(),
-            ..HostReport::of(config, self.status.clone(), now)
-        });
+            refused: redis.refused,
+            unknown: redis.unknown,
+            faults: inbound.faults.with(&redis.faults),
+            ..seat.report(now)
+        };
+        redis.describe(&report.status, seat.present(now) - 1, up_for);
+        seat.showing.report(report);
     }
 
     /// Whether a replica that is told to end has nothing left to do, or no time.
     fn may_end(&mut self, now: Millis) -> bool {
         let Some(deadline) = self.deadline else { return false };
-        let idle = self.gather.is_empty()
-            && self.parts.node.replica().room() >= self.parts.config.batches_in_flight
-            && self.parts.redis.is_settled();
-        idle || self.is_alone(now) || self.parts.clock.elapsed() >= deadline
-    }
-
-    /// Whether too few others are there for anything in flight to be answered.
-    fn is_alone(&self, now: Millis) -> bool {
-        let EventLoopParts { inbound, config, .. } = &self.parts;
-        present(inbound.heard_at(), now, config.present_ms()) < config.quorum()
+        let EventLoopParts { seat, redis, .. } = &mut self.parts;
+        // With too few others nothing in flight can be answered.
+        let is_alone = seat.present(now) < seat.config.quorum();
+        (seat.is_idle() && redis.is_settled()) || is_alone || seat.clock.elapsed() >= deadline
     }
 
     fn end(mut self, now: Millis) -> Result<(), Error> {
-        self.parts.node.flush()?;
+        self.parts.seat.node.flush()?;
         self.send(now);
         tracing::info!("stopped");
         Ok(())
     }
-}
-
-/// Hands the answers of a batch to those who asked: sessions by their routes, Redis connections by their names.
-fn answer<M: DeserializeOwned>(
-    replies: Replies,
-    routes: &Routes,
-    inbound: &mut InboundConnections<M>,
-    redis: &mut RedisConnections,
-) {
-    if redis.answer(&replies) {
-        return;
-    }
-    // Not all of them were for redis.
-    routes.sort(replies, |id, replies| inbound.answer(id, replies));
 }
 
 /// A listener that does not block.

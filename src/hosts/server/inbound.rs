@@ -18,7 +18,7 @@ use crate::links::tls::Tls;
 use crate::links::{Carried, Fault};
 use crate::model::batch::{Replies, Requests};
 use crate::model::config::Config;
-use crate::model::types::{Millis, ReplicaId, Slot};
+use crate::model::types::{Millis, ReplicaId};
 
 /// Bytes read from one connection in a turn.
 const READ_BYTES: usize = 1 << 20;
@@ -77,17 +77,12 @@ impl<M> Received<M> {
     }
 }
 
-/// Checks of the messages of replicas before they reach the graph; see
-/// [`Protocol`](crate::engine::protocol::Protocol).
-pub struct MessageChecks<M> {
-    pub plausible: fn(&M, &Config) -> bool,
-    pub executed: fn(&M) -> Option<Slot>,
-}
-
 /// Owns the connections that came in through the links port.
 pub struct InboundConnections<M> {
     accept: AcceptConfig,
-    protocol: MessageChecks<M>,
+    /// Whether a message can be one of a replica; see
+    /// [`Protocol`](crate::engine::protocol::Protocol).
+    plausible: fn(&M, &Config) -> bool,
     inbound: BTreeMap<u64, Inbound>,
     /// Those of them that have yet to say who they are.
     greeting: BTreeSet<u64>,
@@ -95,32 +90,24 @@ pub struct InboundConnections<M> {
     busy: BTreeSet<u64>,
     /// The one of them to be read first.
     first: u64,
-    faults: Faults,
-    /// When each replica was last heard.
-    heard_at: BTreeMap<ReplicaId, Millis>,
-    /// How far each replica had executed when it last said so.
-    executed_by: BTreeMap<ReplicaId, Slot>,
+    /// Connections given up.
+    pub faults: Faults,
     /// In what the settings of replicas differ from ours.
-    differ: BTreeMap<ReplicaId, String>,
+    pub differ: BTreeMap<ReplicaId, String>,
 }
 
 impl<M: DeserializeOwned> InboundConnections<M> {
     /// Nobody yet.
-    pub fn new(accept: AcceptConfig, protocol: MessageChecks<M>) -> Self {
-        let (inbound, greeting, busy) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-        let (faults, heard_at) = (Faults::new("links"), BTreeMap::new());
-        let (executed_by, differ) = (BTreeMap::new(), BTreeMap::new());
+    pub fn new(accept: AcceptConfig, plausible: fn(&M, &Config) -> bool) -> Self {
         Self {
             accept,
-            protocol,
-            inbound,
-            greeting,
-            busy,
+            plausible,
+            inbound: BTreeMap::new(),
+            greeting: BTreeSet::new(),
+            busy: BTreeSet::new(),
             first: 0,
-            faults,
-            heard_at,
-            executed_by,
-            differ,
+            faults: Faults::new("links"),
+            differ: BTreeMap::new(),
         }
     }
 
@@ -262,13 +249,8 @@ impl<M: DeserializeOwned> InboundConnections<M> {
                 }
                 Stage::Replica(from) => {
                     let Some(payload) = inbox.next_frame()? else { return Ok(()) };
-                    let (messages, shown) =
-                        decode(payload, self.protocol.plausible, &self.accept.config)?;
+                    let (messages, shown) = decode(payload, self.plausible, &self.accept.config)?;
                     received.frames.extend(shown.map(|bytes| (*from, bytes)));
-                    if let Some(slot) = messages.iter().filter_map(self.protocol.executed).max() {
-                        self.executed_by.insert(*from, slot);
-                    }
-                    self.heard_at.insert(*from, now);
                     received.messages.push((*from, messages));
                 }
                 Stage::Client => {
@@ -372,29 +354,9 @@ impl<M: DeserializeOwned> InboundConnections<M> {
         self.faults.note(fault, &connection.stream.peer());
     }
 
-    /// Connections given up.
-    pub fn faults(&self) -> &Faults {
-        &self.faults
-    }
-
     /// How many clients there are.
     pub fn clients(&self) -> usize {
         self.inbound.values().filter(|connection| matches!(connection.stage, Stage::Client)).count()
-    }
-
-    /// In what the settings of replicas differ from ours.
-    pub fn differ(&self) -> &BTreeMap<ReplicaId, String> {
-        &self.differ
-    }
-
-    /// When each replica was last heard.
-    pub fn heard_at(&self) -> &BTreeMap<ReplicaId, Millis> {
-        &self.heard_at
-    }
-
-    /// The first slot that each replica had not executed when it last said so.
-    pub fn executed_by(&self) -> &BTreeMap<ReplicaId, Slot> {
-        &self.executed_by
     }
 }
 

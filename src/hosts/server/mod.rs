@@ -30,6 +30,7 @@ use crate::deploy::settings::NodeSettings;
 use crate::disk::{Disk, Files, Wake};
 use crate::engine::node::Node;
 use crate::engine::protocol::Protocol;
+use crate::hosts::seat::Seat;
 use crate::hosts::showing::Showing;
 use crate::kv::redis;
 use crate::links::hello::Common;
@@ -39,13 +40,14 @@ use crate::model::app::{Census, StateMachine};
 use crate::model::clock::Clock;
 use crate::model::error::Error;
 use crate::observe::board::Board;
+use crate::observe::counters::{self, Status};
 use crate::observe::monitor::Monitor;
 use crate::observe::status::Bounds;
 
 use accept::AcceptConfig;
 use event_loop::{EventLoop, EventLoopParts, WAKER, listen};
 use home::Home;
-use inbound::{InboundConnections, MessageChecks};
+use inbound::InboundConnections;
 use peers::{LinkConfig, Peers};
 use redis_connections::RedisConnections;
 
@@ -129,26 +131,23 @@ where
         clients_max: settings.clients_max,
         outbox_bytes_max: OUTBOX_BYTES_MAX,
     };
-    let checks = MessageChecks { plausible: protocol.plausible, executed: protocol.executed };
+    let board = counters::Board::default();
+    let lives = node.incarnation();
+    board.with(|status| *status = Status { alive: true, lives, ..Status::default() });
+    let shown = boards[config.me.0 as usize].clone();
+    let showing = Showing::new(shown, bounds(settings), config, clock, observation);
+    let executed = protocol.executed;
+    let seat = Seat::new(config.clone(), node, executed, clock, showing, board, None);
     let event_loop = EventLoop::new(EventLoopParts {
-        config: config.clone(),
-        node,
+        seat,
         poll,
         links,
         clients,
         peers: Peers::new(dialling, &settings.peers)?,
-        inbound: InboundConnections::new(accept, checks),
+        inbound: InboundConnections::new(accept, protocol.plausible),
         redis: redis_connections(settings, census.unwrap_or_default()),
-        showing: Showing::new(
-            boards[config.me.0 as usize].clone(),
-            bounds(settings),
-            config,
-            clock,
-            observation,
-        ),
         boards,
         home,
-        clock,
         ending,
     });
     tracing::info!(

@@ -153,8 +153,8 @@ impl Peers {
         }
     }
 
-    /// Takes what a turn has said; what it says to this replica itself goes to `own`.
-    pub fn say<M: Serialize + Clone>(&mut self, messages: &mut Vec<(To, M)>, own: &mut Vec<M>) {
+    /// Puts what a turn has sent on the links; what it sends to this replica itself goes to `own`.
+    pub fn send<M: Serialize + Clone>(&mut self, messages: &mut Vec<(To, M)>, own: &mut Vec<M>) {
         let LinkConfig { me, link_bytes_max, .. } = self.config;
         for (to, message) in messages.drain(..) {
             let (peers, to_self) = match to {

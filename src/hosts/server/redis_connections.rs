@@ -46,11 +46,12 @@ pub struct RedisConnections {
     /// What has just been read.
     bytes: Vec<u8>,
     draining: bool,
-    faults: Faults,
+    /// Connections given up.
+    pub faults: Faults,
     /// Clients that were turned away because there were too many.
-    refused: Tally,
+    pub refused: Tally,
     /// Commands that were answered with UNKNOWN.
-    unknown: Tally,
+    pub unknown: Tally,
 }
 
 impl RedisConnections {
@@ -259,21 +260,6 @@ impl RedisConnections {
         self.clients
             .values()
             .all(|client| client.line.oldest_open().is_none() && client.line.output().is_empty())
-    }
-
-    /// Connections given up.
-    pub fn faults(&self) -> &Faults {
-        &self.faults
-    }
-
-    /// Clients that were turned away because there were too many.
-    pub fn refused(&self) -> Tally {
-        self.refused
-    }
-
-    /// Commands that were answered with UNKNOWN.
-    pub fn unknown(&self) -> Tally {
-        self.unknown
     }
 
     /// How many clients there are.

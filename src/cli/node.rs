@@ -15,7 +15,6 @@ use super::told_to_end;
 use crate::cli::outcome::Failure;
 use crate::dataflows;
 use crate::deploy::settings::{Found, LogLevel, NodeSettings};
-use crate::hosts::server;
 use crate::model::error::Error;
 use crate::model::types::ReplicaId;
 use crate::observe::board::Board;
@@ -95,7 +94,8 @@ fn serve(settings: &NodeSettings, found: &[Found], program: &Program) -> Result<
     Admin::bind(settings.listen.admin)?.start(AdminConfig {
         config: settings.config.clone(),
         boards: boards.clone(),
-        bounds: server::bounds(settings),
+        cluster: format!("{:016x}", settings.cluster),
+        protocol: settings.protocol.clone(),
         token: settings.token.clone(),
         data: settings.data.clone(),
         settings: found.iter().map(told).collect(),

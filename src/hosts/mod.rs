@@ -15,6 +15,8 @@ pub mod edge;
 )]
 pub mod embedded;
 #[allow(clippy::disallowed_methods, reason = "an edge: reads clocks")]
+mod publisher;
+#[allow(clippy::disallowed_methods, reason = "an edge: reads clocks")]
 mod seat;
 #[allow(
     clippy::disallowed_methods,
@@ -22,6 +24,4 @@ mod seat;
     reason = "an edge: reads clocks, starts threads"
 )]
 pub mod server;
-#[allow(clippy::disallowed_methods, reason = "an edge: reads clocks")]
-pub mod showing;
 pub mod simulation;

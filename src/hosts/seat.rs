@@ -4,40 +4,43 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crossbeam_channel::Sender;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::engine::node::Node;
 use crate::hosts::edge::{Gather, Routes};
-use crate::hosts::showing::Showing;
+use crate::hosts::publisher::Publisher;
 use crate::model::batch::Requests;
 use crate::model::clock::Clock;
 use crate::model::config::Config;
 use crate::model::error::Error;
 use crate::model::events::Event;
 use crate::model::types::{Millis, ReplicaId, Slot};
-use crate::observe::counters::{Board, Origin, Seen};
-use crate::observe::report::{HostReport, present};
+use crate::observe::board::Board;
+use crate::observe::status::{DiskStatus, Link, ReplicaStatus};
+use crate::observe::syncs::Syncs;
+use crate::observe::watching::Observation;
 
 /// Owns a node, the requests that wait for it, and what has been received of the other replicas.
 pub(super) struct Seat<M: Clone + 'static, R: Clone + 'static> {
     pub config: Config,
     pub node: Node<M, R>,
     pub clock: Clock,
-    pub showing: Showing,
     /// Where its status is read.
     pub board: Board,
+    pub publisher: Publisher,
     /// Requests that wait to be proposed, and the way back to those who asked.
     pub gather: Gather,
     pub routes: Routes,
-    executed: fn(&M) -> Option<Slot>,
-    watcher: Option<Sender<Seen>>,
     /// What the last turn has sent to this replica itself.
     pub own: Vec<M>,
-    /// When each replica was last heard, and how far it had executed when it last said so.
+    /// What a status says of the replica whatever it does.
+    identity: ReplicaStatus,
+    executed: fn(&M) -> Option<Slot>,
+    /// When each replica was last received from, and how far it had executed when it last said so.
     heard_at: BTreeMap<ReplicaId, Millis>,
     executed_by: BTreeMap<ReplicaId, Slot>,
+    syncs: Syncs,
     started: Duration,
     next_tick: Duration,
 }
@@ -48,45 +51,44 @@ where
     R: Clone + Serialize + DeserializeOwned + 'static,
 {
     /// A replica that starts now. `executed` is its
-    /// [protocol's](crate::engine::protocol::Protocol); `watcher` is told what happens.
+    /// [protocol's](crate::engine::protocol::Protocol), `identity` what its status says of it
+    /// whatever it does.
     pub fn new(
         config: Config,
         node: Node<M, R>,
         executed: fn(&M) -> Option<Slot>,
         clock: Clock,
-        showing: Showing,
         board: Board,
-        watcher: Option<Sender<Seen>>,
+        identity: ReplicaStatus,
+        observation: Option<Observation>,
     ) -> Self {
-        let (gather, routes) = (Gather::new(&config), Routes::default());
-        let (own, heard_at, executed_by) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        let (started, next_tick) = (clock.elapsed(), clock.elapsed());
         Self {
+            publisher: Publisher::new(board.clone(), &config, clock, observation),
+            gather: Gather::new(&config),
+            routes: Routes::default(),
+            own: Vec::new(),
+            heard_at: BTreeMap::new(),
+            executed_by: BTreeMap::new(),
+            syncs: Syncs::default(),
+            started: clock.elapsed(),
+            next_tick: clock.elapsed(),
             config,
             node,
-            clock,
-            showing,
-            board,
-            gather,
-            routes,
             executed,
-            watcher,
-            own,
-            heard_at,
-            executed_by,
-            started,
-            next_tick,
+            clock,
+            board,
+            identity,
         }
     }
 
-    /// Hands the node what has arrived from another replica, which was heard now. While too much
-    /// waits for a full disk, it is dropped.
+    /// Hands the node what has arrived from another replica now. While too much waits for a full
+    /// disk, it is dropped.
     pub fn deliver(&mut self, from: ReplicaId, messages: Vec<M>, now: Millis) {
         self.heard_at.insert(from, now);
         if let Some(slot) = messages.iter().filter_map(self.executed).max() {
             self.executed_by.insert(from, slot);
         }
-        self.board.with(|status| status.messages_in += messages.len() as u64);
+        self.board.counters(|counters| counters.messages_in += messages.len() as u64);
         if !self.node.must_drop_input() {
             self.node.deliver(from, messages);
         }
@@ -125,11 +127,11 @@ where
         }
         self.next_tick = elapsed + Duration::from_millis(self.config.tick_ms);
         self.node.tick(now);
-        self.showing.on_tick(&self.node);
+        self.publisher.on_tick(&self.node);
         true
     }
 
-    /// Gives the node a turn with what it has said to itself, and with what its clients ask as far
+    /// Gives the node a turn with what it has sent to itself, and with what its clients ask as far
     /// as it has room. Works on its disk, if that has no thread.
     ///
     /// # Errors
@@ -150,37 +152,48 @@ where
         Ok(())
     }
 
-    /// Notes what has happened in the turn.
-    pub fn note_events(&mut self, mut each: impl FnMut(&Event)) {
-        let events = self.node.take_events();
-        let origin = Origin { replica: self.config.me, at: self.clock.elapsed() };
-        self.board.with(|status| {
-            status.turns += 1;
+    /// Counts what has happened in the turn, and shows each event to `watch`.
+    pub fn note_events(&mut self, mut watch: impl FnMut(&Event)) {
+        let (events, at) = (self.node.take_events(), self.clock.elapsed());
+        self.board.counters(|counters| {
+            counters.turns += 1;
             for event in events {
-                each(&event);
-                status.on_event(event, self.watcher.as_ref(), &origin);
+                counters.on_event(&event, at);
+                watch(&event);
             }
         });
     }
 
     /// How many replicas are present, this one included.
     pub fn present(&self, now: Millis) -> usize {
-        present(&self.heard_at, now, self.config.present_ms())
+        let within_ms = self.config.present_ms();
+        1 + self.heard_at.values().filter(|at| now.saturating_sub(**at) <= within_ms).count()
     }
 
-    /// How the replica stands, as far as the seat knows.
-    pub fn report(&self, now: Millis) -> HostReport {
-        let status = self.board.with(|status| status.clone());
-        HostReport {
-            up_for: self.clock.elapsed().saturating_sub(self.started),
-            idle_for: status.executed_at.map(|at| self.clock.elapsed().saturating_sub(at)),
+    /// How the replica stands with these links to the others, as far as the seat knows.
+    pub fn status(&mut self, links: impl Iterator<Item = Link>, now: Millis) -> ReplicaStatus {
+        let elapsed = self.clock.elapsed();
+        let ms_since = |at| elapsed.saturating_sub(at).as_millis() as u64;
+        let counters = self.board.counters(|counters| counters.clone());
+        let links = links.map(|link| Link {
+            heard_ms_ago: self.heard_at.get(&link.peer).map(|at| now.saturating_sub(*at)),
+            peer_executed: self.executed_by.get(&link.peer).copied(),
+            ..link
+        });
+        let full = self.node.is_full();
+        let disk = self.node.meter().map(|meter| DiskStatus {
+            syncs: meter.syncs(),
+            full,
+            ..self.syncs.on_reading(elapsed, &meter.sync_times())
+        });
+        let mut status = ReplicaStatus {
+            executed_ms_ago: counters.executed_at.map(ms_since),
+            up_ms: ms_since(self.started),
             fenced: self.node.is_fenced(),
-            gathered: self.gather.bytes(),
-            heard_at: self.heard_at.clone(),
-            executed_by: self.executed_by.clone(),
-            syncs: self.node.meter().map(|meter| (meter.syncs(), meter.sync_times())),
-            full: self.node.is_full(),
-            ..HostReport::of(&self.config, status, now)
-        }
+            disk,
+            ..self.identity.clone().with(&counters, links.collect())
+        };
+        status.clients.waiting_bytes = self.gather.bytes();
+        status
     }
 }

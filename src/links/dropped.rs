@@ -69,10 +69,10 @@ impl Faults {
     }
 
     /// How many connections were given up on this port and another, by the kind of fault.
-    pub fn with(&self, other: &Self) -> BTreeMap<&'static str, u64> {
-        let mut counts = self.counts.clone();
-        for (kind, count) in &other.counts {
-            *counts.entry(*kind).or_default() += count;
+    pub fn with(&self, other: &Self) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::new();
+        for (kind, count) in self.counts.iter().chain(&other.counts) {
+            *counts.entry((*kind).to_owned()).or_default() += count;
         }
         counts
     }

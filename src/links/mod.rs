@@ -12,14 +12,15 @@ pub mod dropped;
 pub mod frame;
 pub mod hello;
 pub mod socket;
-pub mod status;
-
 pub mod tls;
 
 use std::io;
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
+
+/// Bytes that may wait for one peer.
+pub const LINK_BYTES_MAX: usize = 32 << 20;
 
 /// The contents of a frame from one replica to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

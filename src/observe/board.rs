@@ -1,14 +1,15 @@
 //! The board on which a replica's thread puts up what others may see of it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::counters::Status;
 use super::frame::{Frame, VERSION};
 use super::health::STARTING;
 use super::machine::Machine;
 use super::past::Past;
-use super::report::HostReport;
 use super::scene::{Scene, Sighting};
+use super::status::ReplicaStatus;
 use crate::engine::activity::{Activity, Stuck};
 use crate::model::types::ReplicaId;
 
@@ -18,7 +19,8 @@ pub struct Board(Arc<Mutex<Posted>>);
 
 #[derive(Debug, Default)]
 struct Posted {
-    report: Option<HostReport>,
+    counters: Status,
+    status: Option<(ReplicaStatus, Instant)>,
     frame: Option<(Print, Instant)>,
     past: Option<Past>,
     activity: Option<Activity>,
@@ -49,17 +51,24 @@ impl Board {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts up how the replica stands.
-    pub fn set(&self, report: HostReport) {
-        self.posted().report = Some(report);
+    /// What the replica has counted, to be read or changed.
+    pub fn counters<T>(&self, work: impl FnOnce(&mut Status) -> T) -> T {
+        work(&mut self.posted().counters)
     }
 
-    /// How the replica stands; nothing before its first tick, and of another process's.
+    /// Puts up how the replica stands.
+    pub fn set_status(&self, status: ReplicaStatus) {
+        self.posted().status = Some((status, Instant::now()));
+    }
+
+    /// How the replica stood, and how long ago; nothing before its first tick, and of another
+    /// process's.
     #[must_use]
-    pub fn get(&self) -> Option<HostReport> {
+    pub fn status(&self) -> Option<(ReplicaStatus, Duration)> {
         let posted = self.posted();
-        let report = posted.report.clone()?;
-        Some(HostReport { stuck: posted.stuck(), machine: posted.machine.clone(), ..report })
+        let (status, at) = posted.status.clone()?;
+        let (stuck, machine) = (posted.stuck(), posted.machine.clone());
+        Some((ReplicaStatus { stuck, machine, ..status }, at.elapsed()))
     }
 
     /// Puts up what the replica takes of its machine.
@@ -105,7 +114,7 @@ impl Board {
         frame.map(|frame| (frame, at))
     }
 
-    /// Offers what the replica remembers, and what its thread is activity.
+    /// Offers what the replica remembers, and what its thread does.
     pub fn set_watched(&self, past: Past, activity: Activity) {
         let mut posted = self.posted();
         (posted.past, posted.activity) = (Some(past), Some(activity));

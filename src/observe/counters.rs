@@ -1,9 +1,6 @@
 //! Counters of a replica's thread, for others to read.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-
-use crossbeam_channel::Sender;
 
 use crate::model::checkpoint::Digest;
 use crate::model::events::Event;
@@ -52,44 +49,19 @@ pub struct Status {
     pub digest: Option<(Slot, Digest)>,
 }
 
-/// Something that happened in one replica, for whoever watches.
-#[derive(Clone, Debug)]
-pub struct Seen {
-    /// Where.
-    pub replica: ReplicaId,
-    /// When, after the start of the cluster.
-    pub at: Duration,
-    /// What. Slots executed and requests answered again are only counted in [`Status`].
-    pub event: Event,
-}
-
-/// A status that is read by others.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Board(Arc<Mutex<Status>>);
-
-impl Board {
-    pub fn with<T>(&self, work: impl FnOnce(&mut Status) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
 impl Status {
-    /// Notes what happened, and passes on what a watcher wants to see; one that lags loses it.
-    pub(crate) fn on_event(&mut self, event: Event, pass: Option<&Sender<Seen>>, of: &Origin) {
-        match &event {
+    /// Counts what happened at this time.
+    pub(crate) fn on_event(&mut self, event: &Event, at: Duration) {
+        match event {
             Event::Executed { slot, value, applied } => {
                 self.executed = slot.next();
                 if let Some(batch) = value.as_ref().filter(|_| *applied) {
                     self.batches += 1;
-                    self.executed_at = Some(of.at);
+                    self.executed_at = Some(at);
                     self.requests += batch.requests.len() as u64;
                 }
-                return;
             }
-            Event::Duplicates { count } => {
-                self.duplicates += count;
-                return;
-            }
+            Event::Duplicates { count } => self.duplicates += count,
             Event::EnteredView { view, leader } => {
                 (self.view, self.leader) = (*view, *leader);
                 // In one turn it may be told before that it leads the view than that it has entered
@@ -110,18 +82,9 @@ impl Status {
             Event::Digest { slot, digest } => self.digest = Some((*slot, *digest)),
             _ => {}
         }
-        if let Some(watcher) = pass {
-            let _ = watcher.try_send(Seen { replica: of.replica, at: of.at, event });
-        }
     }
 
     const DIVERGED_MAX: usize = 16;
-}
-
-/// Where and when events happen.
-pub(crate) struct Origin {
-    pub replica: ReplicaId,
-    pub at: Duration,
 }
 
 #[cfg(test)]
@@ -137,8 +100,7 @@ mod tests {
         for told in [[entered(6), leads(6)], [leads(6), entered(6)]] {
             let mut status = Status::default();
             let mut tell = |event| {
-                let of = Origin { replica: ReplicaId(0), at: Duration::ZERO };
-                status.on_event(event, None, &of);
+                status.on_event(&event, Duration::ZERO);
                 (status.view, status.leads)
             };
             let [_, last] = told.map(&mut tell);

@@ -49,7 +49,7 @@ pub enum Level {
 }
 
 /// One replica's consistent cut.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Frame {
     /// The version of this format.
     pub version: u32,
@@ -98,26 +98,7 @@ impl Frame {
     /// The frame of a replica that is not watched: how it stands, and nothing else.
     #[must_use]
     pub fn unwatched(status: ReplicaStatus, number: u64, at_us: u64) -> Self {
-        Self {
-            version: VERSION,
-            status,
-            number,
-            at_us,
-            window_us: 0,
-            level: Level::Off,
-            lost: 0,
-            request_rate: 0.0,
-            slot_rate: 0.0,
-            latency: Spread::default(),
-            latencies: Histogram::default(),
-            counts: BTreeMap::new(),
-            operators: Vec::new(),
-            channels: Vec::new(),
-            holdings: Vec::new(),
-            blame: Vec::new(),
-            slots: Vec::new(),
-            happened: Vec::new(),
-        }
+        Self { version: VERSION, status, number, at_us, level: Level::Off, ..Self::default() }
     }
 }
 

@@ -1,14 +1,14 @@
 //! The health of a replica by its own word: reasons why it is not ready.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::report::{HostReport, present};
+use super::status::{Link, ReplicaStatus};
 use crate::engine::activity::Stuck;
 use crate::model::config::Config;
-use crate::model::types::{Millis, Slot};
+use crate::model::types::Millis;
 
 /// What is said of a replica whose process runs and has shown nothing yet.
 pub const STARTING: &str = "it is starting: it reads its disk";
@@ -79,135 +79,137 @@ impl HealthLimits {
         }
     }
 
-    /// Whether the worker has moved lately. One that has not begun is no worker that hangs.
+    /// Whether a worker that has not moved for so long still works.
     #[must_use]
-    pub fn is_alive(&self, report: Option<&HostReport>, now: Instant) -> bool {
-        report.is_none_or(|report| now.saturating_duration_since(report.at) <= self.live_within)
+    pub fn is_alive(&self, silent: Duration) -> bool {
+        silent <= self.live_within
     }
 
-    /// All that keeps a replica from being of use; nothing if it is ready.
+    /// All that keeps a replica from being of use, which stood like this so long ago; nothing if it
+    /// is ready.
     #[must_use]
-    pub fn reasons(&self, report: Option<&HostReport>, now: Instant) -> Vec<Reason> {
-        let Some(report) = report else {
-            return vec![Reason { code: Code::Starting, text: STARTING.to_owned() }];
-        };
+    pub fn reasons(&self, status: &ReplicaStatus, silent: Duration) -> Vec<Reason> {
         let mut reasons = Vec::new();
         let mut add = |holds: bool, code: Code, text: String| {
             if holds {
                 reasons.push(Reason { code, text });
             }
         };
-        let silent = now.saturating_duration_since(report.at);
-        let text = report.stuck.as_ref().map_or_else(
+        let text = status.stuck.as_ref().map_or_else(
             || format!("its worker has not moved for {:.1} s", silent.as_secs_f64()),
             Stuck::to_string,
         );
-        add(silent > self.ready_within || report.stuck.is_some(), Code::Silent, text);
-        let heard = present(&report.heard_at, report.now, self.heard_within_ms);
-        let needed = report.quorum;
-        let text = format!("it hears {} of the {} other replicas", heard - 1, report.n - 1);
+        add(silent > self.ready_within || status.stuck.is_some(), Code::Silent, text);
+        let (n, needed) = (status.n, status.quorum);
+        let heard = |link: &&Link| link.heard_ms_ago.is_some_and(|ago| ago <= self.heard_within_ms);
+        let heard = status.links.iter().filter(heard).count();
+        let text = format!("it hears {heard} of the {} other replicas", n - 1);
         // Others have as long as a peer may be silent to be heard for the first time.
-        let begins = report.up_for.as_millis() as u64 <= self.heard_within_ms;
-        let (code, text) = if begins {
+        let (code, text) = if status.up_ms <= self.heard_within_ms {
             (Code::Starting, format!("it has just started: {text} so far"))
         } else {
             (Code::NoQuorum, format!("{text}, and {} are needed", needed - 1))
         };
-        add(heard < needed, code, text);
-        let behind = lag(report);
-        let text = format!("it is {behind} slots behind, and up to {} are usual", self.lag_max);
-        add(behind > self.lag_max, Code::Behind, text);
-        let state = if report.full { "full" } else { "slow" };
-        add(report.fenced, Code::Fenced, format!("it waits for its disk, which is {state}"));
-        add(report.draining, Code::Draining, "it is stopping".to_owned());
+        add(heard + 1 < needed, code, text);
+        let (behind, most) = (status.lag, self.lag_max);
+        let text = format!("it is {behind} slots behind, and up to {most} are usual");
+        add(behind > most, Code::Behind, text);
+        let full = status.disk.as_ref().is_some_and(|disk| disk.full);
+        let state = if full { "full" } else { "slow" };
+        add(status.fenced, Code::Fenced, format!("it waits for its disk, which is {state}"));
+        add(status.draining, Code::Draining, "it is stopping".to_owned());
         reasons
     }
 }
 
-/// Slots by which the peer that is furthest was ahead when it last said so.
-#[must_use]
-pub fn lag(report: &HostReport) -> u64 {
-    let furthest = report.executed_by.values().max().copied().unwrap_or(Slot(0));
-    furthest.0.saturating_sub(report.status.executed.0)
+impl Reason {
+    /// That a replica has not shown anything yet.
+    #[must_use]
+    pub fn starting() -> Self {
+        Self { code: Code::Starting, text: STARTING.to_owned() }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::types::ReplicaId;
+    use crate::model::types::{ReplicaId, Slot};
+    use crate::observe::counters::Status;
 
     fn limits() -> HealthLimits {
         HealthLimits::of(&Config::new(ReplicaId(0), 3))
     }
 
-    fn codes(report: &HostReport) -> Vec<Code> {
-        limits().reasons(Some(report), report.at).iter().map(|reason| reason.code).collect()
+    /// Replica 0 of three that hear each other.
+    fn example() -> ReplicaStatus {
+        let heard = |peer| Link { heard_ms_ago: Some(0), ..Link::to(ReplicaId(peer)) };
+        ReplicaStatus { links: [1, 2].map(heard).to_vec(), ..ReplicaStatus::example() }
+    }
+
+    fn codes(status: &ReplicaStatus) -> Vec<Code> {
+        let reasons = limits().reasons(status, Duration::ZERO);
+        reasons.iter().map(|reason| reason.code).collect()
     }
 
     #[test]
     fn a_replica_that_hears_one_of_two_others_is_ready() {
-        let mut report = HostReport::example();
-        report.heard_at = [(ReplicaId(1), report.now)].into();
+        let mut status = example();
+        status.links[1].heard_ms_ago = None;
 
-        assert_eq!(codes(&report), []);
+        assert_eq!(codes(&status), []);
     }
 
     #[test]
     fn a_replica_that_has_heard_nobody_lately_has_no_quorum() {
-        let mut report = HostReport::example();
-        report.up_for = Duration::from_secs(60);
-        let long_ago = report.now - 1_001;
-        report.heard_at = [(ReplicaId(1), long_ago), (ReplicaId(2), long_ago)].into();
+        let mut status = example();
+        status.up_ms = 60_000;
+        status.links.iter_mut().for_each(|link| link.heard_ms_ago = Some(1_001));
 
-        assert_eq!(codes(&report), [Code::NoQuorum]);
+        assert_eq!(codes(&status), [Code::NoQuorum]);
     }
 
     #[test]
     fn a_replica_that_has_just_started_may_not_have_heard_anybody_yet() {
-        let mut report = HostReport::example();
-        (report.heard_at, report.up_for) = (Default::default(), Duration::from_millis(300));
+        let mut status = example();
+        (status.links, status.up_ms) = (Vec::new(), 300);
 
-        assert_eq!(codes(&report), [Code::Starting]);
-        report.up_for = Duration::from_secs(2);
-        assert_eq!(codes(&report), [Code::NoQuorum]);
+        assert_eq!(codes(&status), [Code::Starting]);
+        status.up_ms = 2_000;
+        assert_eq!(codes(&status), [Code::NoQuorum]);
     }
 
     #[test]
     fn a_replica_is_behind_only_when_a_checkpoint_may_be_needed() {
-        let (mut report, most) = (HostReport::example(), limits().lag_max);
-        report.status.executed = Slot(10);
+        let most = limits().lag_max;
+        let counters = Status { executed: Slot(10), ..Status::default() };
+        let behind = |slots: [u64; 2]| {
+            let mut links = example().links;
+            for (link, slot) in links.iter_mut().zip(slots) {
+                link.peer_executed = Some(Slot(slot));
+            }
+            let status = example().with(&counters, links);
+            (status.lag, codes(&status))
+        };
 
-        report.executed_by = [(ReplicaId(1), Slot(5)), (ReplicaId(2), Slot(10 + most))].into();
-        assert_eq!((lag(&report), codes(&report)), (most, vec![]));
-
-        report.executed_by = [(ReplicaId(2), Slot(11 + most))].into();
-        assert_eq!((lag(&report), codes(&report)), (most + 1, vec![Code::Behind]));
+        assert_eq!(behind([5, 10 + most]), (most, vec![]));
+        assert_eq!(behind([0, 11 + most]), (most + 1, vec![Code::Behind]));
     }
 
     #[test]
     fn all_reasons_are_named_at_once() {
-        let report = HostReport { fenced: true, draining: true, ..HostReport::example() };
+        let status = ReplicaStatus { fenced: true, draining: true, ..example() };
 
-        assert_eq!(codes(&report), [Code::Fenced, Code::Draining]);
+        assert_eq!(codes(&status), [Code::Fenced, Code::Draining]);
     }
 
     #[test]
     fn a_worker_that_hangs_is_first_not_ready_and_then_not_alive() {
-        let (report, limits) = (HostReport::example(), limits());
-        let after = |seconds| report.at + Duration::from_secs(seconds);
-        let ready = |seconds| limits.reasons(Some(&report), after(seconds)).is_empty();
-        let alive = |seconds| limits.is_alive(Some(&report), after(seconds));
+        let (status, limits) = (example(), limits());
+        let ready = |seconds| limits.reasons(&status, Duration::from_secs(seconds)).is_empty();
+        let alive = |seconds| limits.is_alive(Duration::from_secs(seconds));
 
         assert_eq!((ready(1), alive(1)), (true, true));
         assert_eq!((ready(3), alive(3)), (false, true));
         assert_eq!((ready(11), alive(11)), (false, false));
-    }
-
-    #[test]
-    fn a_replica_that_reads_its_disk_is_alive_and_not_ready() {
-        let (limits, now) = (limits(), Instant::now());
-
-        assert!(limits.is_alive(None, now));
-        assert_eq!(limits.reasons(None, now)[0].code, Code::Starting);
     }
 }

@@ -24,7 +24,6 @@ pub mod monitor;
 pub mod past;
 pub mod reach;
 mod reading;
-pub mod report;
 mod roster;
 pub mod scene;
 pub mod status;

@@ -10,18 +10,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::counters::Status;
-use super::health::{Reason, lag};
+use super::health::Reason;
 use super::machine::Machine;
-use super::report::HostReport;
 use crate::engine::activity::Stuck;
-use crate::links::status::{LINK_BYTES_MAX, LinkStatus};
+use crate::links::LINK_BYTES_MAX;
+use crate::model::config::Config;
 use crate::model::types::{Millis, ReplicaId, Slot, View};
 
 /// The version of this format.
 pub const VERSION: u32 = 1;
 
 /// How a replica stands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReplicaStatus {
     /// The version of this format.
     pub version: u32,
@@ -100,7 +100,7 @@ pub struct ReplicaStatus {
 }
 
 /// What a replica does in its view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReplicaRole {
     /// It leads.
@@ -108,6 +108,7 @@ pub enum ReplicaRole {
     /// It is to lead, and still learns what earlier views left behind.
     Candidate,
     /// Another is to lead.
+    #[default]
     Follower,
     /// Nobody leads: it proposes, as all others do.
     Peer,
@@ -123,7 +124,7 @@ pub struct Divergence {
 }
 
 /// The clients of a replica.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Clients {
     /// Those that speak Redis's protocol.
     pub redis: usize,
@@ -150,7 +151,7 @@ pub struct Clients {
 }
 
 /// The link to another replica.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Link {
     /// The other replica.
     pub peer: ReplicaId,
@@ -177,7 +178,7 @@ pub struct Link {
 }
 
 /// What a disk has been asked since the replica started.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DiskStatus {
     /// Syncs of files.
     pub syncs: u64,
@@ -208,117 +209,64 @@ pub struct DiskStatus {
     pub full: bool,
 }
 
-/// What a replica is told once, as far as a status repeats it.
-#[derive(Clone, Debug)]
-pub struct Bounds {
-    /// The cluster's number, in hexadecimal.
-    pub cluster: String,
-    /// The protocol.
-    pub protocol: String,
-    /// For how long it waits for a leader at first.
-    pub suspect_after_ms: Millis,
-    /// Whether it has a disk.
-    pub durable: bool,
-    /// Clients of either kind that it serves at a time.
-    pub clients_max: usize,
-    /// Bytes of requests that may wait.
-    pub waiting_bytes_max: usize,
-}
-
 impl ReplicaStatus {
-    /// How the replica of this report stands, and what keeps it from being of full use.
+    /// A replica with these settings, of which nothing else is known yet.
     #[must_use]
-    pub fn new(report: &HostReport, bounds: &Bounds, not_ready: Vec<Reason>) -> Self {
-        let HostReport { status, .. } = report;
-        let differs = |&(slot, replica): &(Slot, ReplicaId)| Divergence { slot, replica };
-        let ended = report.faults.iter().map(|(kind, count)| ((*kind).to_owned(), *count));
+    pub fn new(config: &Config, cluster: &str, protocol: &str) -> Self {
         Self {
             version: VERSION,
             program: env!("CARGO_PKG_VERSION").to_owned(),
-            cluster: bounds.cluster.clone(),
-            protocol: bounds.protocol.clone(),
-            suspect_after_ms: bounds.suspect_after_ms,
-            replica: report.replica,
-            n: report.n,
-            quorum: report.quorum,
-            role: ReplicaRole::of(report),
-            view: status.view,
-            leader: status.leader,
-            executed: status.executed,
-            stable: status.stable,
-            lag: lag(report),
-            executed_ms_ago: report.idle_for.map(|idle| idle.as_millis() as u64),
-            up_ms: report.up_for.as_millis() as u64,
-            starts: status.lives,
-            durable: bounds.durable,
-            fenced: report.fenced,
-            draining: report.draining,
-            not_ready,
-            stuck: report.stuck.clone(),
-            requests: status.requests,
-            duplicates: status.duplicates,
-            checkpoints: status.checkpoints,
-            checkpoints_installed: status.installed,
-            diverged: status.diverged.iter().map(differs).collect(),
-            clients: Clients {
-                redis: report.redis_clients,
-                native: report.native_clients,
-                max: bounds.clients_max,
-                waiting_bytes: report.gathered,
-                waiting_bytes_max: bounds.waiting_bytes_max,
-                refused: report.refused.count,
-                refused_ms_ago: report.refused.ago(report.now),
-                unknown: report.unknown.count,
-                unknown_ms_ago: report.unknown.ago(report.now),
-            },
-            links: report.links.iter().map(|(peer, link)| Link::of(*peer, link, report)).collect(),
-            connections_ended: ended.collect(),
-            disk: report.syncs.as_ref().map(|(syncs, times)| DiskStatus {
-                syncs: *syncs,
-                groups: times.groups.count(),
-                median_us: times.groups.quantile_us(50),
-                p99_us: times.groups.quantile_us(99),
-                mean_us: times.groups.mean_us(),
-                max_us: times.groups.quantile_us(100),
-                recent_syncs: report.recent_syncs.syncs,
-                recent_median_us: report.recent_syncs.median_us,
-                recent_p99_us: report.recent_syncs.p99_us,
-                syncing_us: report.recent_syncs.syncing_us,
-                full: report.full,
-            }),
-            differ: report.differ.clone(),
-            machine: report.machine.clone(),
+            cluster: cluster.to_owned(),
+            protocol: protocol.to_owned(),
+            suspect_after_ms: config.suspect_after_ms,
+            replica: config.me,
+            n: config.n,
+            quorum: config.quorum(),
+            ..Self::default()
+        }
+    }
+
+    /// The same replica, which has counted this and has these links.
+    #[must_use]
+    pub fn with(self, counters: &Status, links: Vec<Link>) -> Self {
+        let Status { view, leader, executed, .. } = *counters;
+        let furthest = links.iter().filter_map(|link| link.peer_executed).max();
+        let differs = |&(slot, replica): &(Slot, ReplicaId)| Divergence { slot, replica };
+        Self {
+            role: ReplicaRole::of(self.replica, counters),
+            view,
+            leader,
+            executed,
+            stable: counters.stable,
+            lag: furthest.map_or(0, |furthest| furthest.0.saturating_sub(executed.0)),
+            starts: counters.lives,
+            requests: counters.requests,
+            duplicates: counters.duplicates,
+            checkpoints: counters.checkpoints,
+            checkpoints_installed: counters.installed,
+            diverged: counters.diverged.iter().map(differs).collect(),
+            links,
+            ..self
         }
     }
 }
 
 impl ReplicaRole {
-    fn of(report: &HostReport) -> Self {
-        let Status { view, leader, leads, .. } = report.status;
-        match leader {
+    fn of(replica: ReplicaId, counters: &Status) -> Self {
+        match counters.leader {
             None => Self::Peer,
-            Some(leader) if leader != report.replica => Self::Follower,
-            Some(_) if leads == Some(view) => Self::Leader,
+            Some(leader) if leader != replica => Self::Follower,
+            Some(_) if counters.leads == Some(counters.view) => Self::Leader,
             Some(_) => Self::Candidate,
         }
     }
 }
 
 impl Link {
-    fn of(peer: ReplicaId, link: &LinkStatus, report: &HostReport) -> Self {
-        Self {
-            peer,
-            up: link.up,
-            connects: link.connects,
-            sent: link.sent,
-            sent_bytes: link.bytes,
-            dropped: link.dropped,
-            queued_bytes: link.queued,
-            queued_bytes_max: LINK_BYTES_MAX,
-            last_fault: link.fault.clone(),
-            heard_ms_ago: report.heard_at.get(&peer).map(|at| report.now.saturating_sub(*at)),
-            peer_executed: report.executed_by.get(&peer).copied(),
-        }
+    /// One that has not been made yet.
+    #[must_use]
+    pub fn to(peer: ReplicaId) -> Self {
+        Self { peer, queued_bytes_max: LINK_BYTES_MAX, ..Self::default() }
     }
 }
 
@@ -326,17 +274,12 @@ impl Link {
 impl ReplicaStatus {
     /// Replica 0 of three, which leads and has done nothing yet.
     pub fn example() -> Self {
-        let mut report = HostReport::example();
-        report.status.leads = Some(report.status.view);
-        let bounds = Bounds {
-            cluster: "1".to_owned(),
-            protocol: "none".to_owned(),
-            suspect_after_ms: 300,
-            durable: true,
-            clients_max: 1,
-            waiting_bytes_max: 1,
-        };
-        Self::new(&report, &bounds, Vec::new())
+        let leader = Some(ReplicaId(0));
+        let counters =
+            Status { alive: true, lives: 1, leader, leads: Some(View(0)), ..Status::default() };
+        let new = Self::new(&Config::new(ReplicaId(0), 3), "1", "none");
+        let clients = Clients { max: 1, waiting_bytes_max: 1, ..Clients::default() };
+        Self { up_ms: 1_000, durable: true, clients, ..new }.with(&counters, Vec::new())
     }
 }
 
@@ -346,17 +289,17 @@ mod tests {
 
     #[test]
     fn only_who_has_learned_what_earlier_views_left_behind_leads() {
-        let mut report = HostReport::example();
-        report.status.view = View(3);
-        assert_eq!(ReplicaRole::of(&report), ReplicaRole::Candidate);
+        let me = ReplicaId(0);
+        let mut counters = Status { view: View(3), leader: Some(me), ..Status::default() };
+        assert_eq!(ReplicaRole::of(me, &counters), ReplicaRole::Candidate);
 
-        report.status.leads = Some(View(3));
-        assert_eq!(ReplicaRole::of(&report), ReplicaRole::Leader);
+        counters.leads = Some(View(3));
+        assert_eq!(ReplicaRole::of(me, &counters), ReplicaRole::Leader);
 
-        report.status.leader = Some(ReplicaId(1));
-        assert_eq!(ReplicaRole::of(&report), ReplicaRole::Follower);
+        counters.leader = Some(ReplicaId(1));
+        assert_eq!(ReplicaRole::of(me, &counters), ReplicaRole::Follower);
 
-        report.status.leader = None;
-        assert_eq!(ReplicaRole::of(&report), ReplicaRole::Peer);
+        counters.leader = None;
+        assert_eq!(ReplicaRole::of(me, &counters), ReplicaRole::Peer);
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::status::DiskStatus;
 use crate::disk::SyncTimes;
 
 /// Owns the recent readings of a disk's meter.
@@ -14,25 +15,12 @@ pub struct Syncs {
     since: Option<(u64, Duration)>,
 }
 
-/// Syncs of the last ten seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Recent {
-    /// How many there were.
-    pub syncs: u64,
-    /// Half of them took no more than this, at most a quarter too high; in microseconds.
-    pub median_us: u64,
-    /// 99 of 100 took no more than this, at most a quarter too high.
-    pub p99_us: u64,
-    /// For how long one has been under way; 0 if none is.
-    pub syncing_us: u64,
-}
-
 impl Syncs {
     const WINDOW: Duration = Duration::from_secs(10);
     const EVERY: Duration = Duration::from_millis(500);
 
-    /// What the meter shows now.
-    pub fn on_reading(&mut self, now: Duration, times: &SyncTimes) -> Recent {
+    /// What the disk has done by what its meter shows now, in all and recently.
+    pub fn on_reading(&mut self, now: Duration, times: &SyncTimes) -> DiskStatus {
         let since =
             self.since.filter(|(groups, _)| times.syncing && *groups == times.groups.count());
         self.since = times.syncing.then(|| since.unwrap_or((times.groups.count(), now)));
@@ -42,10 +30,21 @@ impl Syncs {
         while self.shown.len() > 1 && now.saturating_sub(self.shown[1].0) >= Self::WINDOW {
             self.shown.pop_front();
         }
-        let (syncs, median_us, p99_us) =
+        let (recent_syncs, recent_median_us, recent_p99_us) =
             self.shown.front().map_or((0, 0, 0), |(_, before)| times.since(before));
         let syncing = self.since.map_or(Duration::ZERO, |(_, since)| now.saturating_sub(since));
-        Recent { syncs, median_us, p99_us, syncing_us: syncing.as_micros() as u64 }
+        DiskStatus {
+            groups: times.groups.count(),
+            median_us: times.groups.quantile_us(50),
+            p99_us: times.groups.quantile_us(99),
+            mean_us: times.groups.mean_us(),
+            max_us: times.groups.quantile_us(100),
+            recent_syncs,
+            recent_median_us,
+            recent_p99_us,
+            syncing_us: syncing.as_micros() as u64,
+            ..DiskStatus::default()
+        }
     }
 }
 
@@ -64,13 +63,16 @@ mod tests {
     fn what_was_ten_seconds_ago_is_forgotten() {
         let (mut syncs, second) = (Syncs::default(), Duration::from_secs(1));
         syncs.on_reading(second, &times(0, 200_000, false));
-        let recent = |syncs: &mut Syncs, now| syncs.on_reading(now, &times(40, 200_000, false));
+        let recent = |syncs: &mut Syncs, now| {
+            let disk = syncs.on_reading(now, &times(40, 200_000, false));
+            (disk.recent_syncs, disk.recent_median_us, disk.recent_p99_us, disk.syncing_us)
+        };
         let took_us = quantile_us(&[(Buckets::bucket(Duration::from_micros(200_000)), 1)], 50);
-        let slow = Recent { syncs: 40, median_us: took_us, p99_us: took_us, syncing_us: 0 };
+        let slow = (40, took_us, took_us, 0);
         for seconds in 2..=11 {
             assert_eq!(recent(&mut syncs, second * seconds), slow, "{seconds}");
         }
-        assert_eq!(recent(&mut syncs, second * 12), Recent::default());
+        assert_eq!(recent(&mut syncs, second * 12), (0, 0, 0, 0));
     }
 
     #[test]

@@ -17,9 +17,8 @@ use taraflow::observe::counters::Status;
 use taraflow::observe::frame::{Frame, Level};
 use taraflow::observe::graph;
 use taraflow::observe::monitor::Monitor;
-use taraflow::observe::report::HostReport;
 use taraflow::observe::scene::{Scene, Sighting};
-use taraflow::observe::status::{Bounds, ReplicaStatus};
+use taraflow::observe::status::ReplicaStatus;
 use taraflow::observe::watching::Observation;
 
 use crate::lockstep::{Director, Lockstep, Passing, TaraNode, batch};
@@ -149,21 +148,9 @@ impl Cluster {
             }
             node.look();
             node.turn().unwrap();
-            let status = Status { executed: director.executed[index], ..Status::default() };
-            let report = HostReport {
-                up_for: std::time::Duration::from_millis(now),
-                heard_at: director.heard_at[index].clone(),
-                ..HostReport::of(&Config::new(me, n), status, now)
-            };
-            let bounds = Bounds {
-                cluster: "1".to_owned(),
-                protocol: "tara".to_owned(),
-                suspect_after_ms: 300,
-                durable: false,
-                clients_max: 1,
-                waiting_bytes_max: 1,
-            };
-            let mut status = ReplicaStatus::new(&report, &bounds, Vec::new());
+            let counters = Status { executed: director.executed[index], ..Status::default() };
+            let new = ReplicaStatus::new(&Config::new(me, n), "1", "tara");
+            let mut status = ReplicaStatus { up_ms: now, ..new }.with(&counters, Vec::new());
             if me == ReplicaId(0) {
                 status.role = taraflow::observe::status::ReplicaRole::Leader;
             }

@@ -40,7 +40,8 @@ pub(super) fn run(
     admin.start(AdminConfig {
         config,
         boards: replicas.map(|replica| cluster.shown(replica).clone()).collect(),
-        bounds: cluster.bounds().clone(),
+        cluster: cluster.id(),
+        protocol: cluster.protocol().to_owned(),
         token: None,
         data: None,
         settings: Vec::new(),

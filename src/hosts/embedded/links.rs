@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::links::status::LinkStatus;
 use crate::model::types::{ReplicaId, To};
+use crate::observe::status::Link;
 
 /// What one turn of a replica says to one peer.
 pub(super) struct Parcel<M> {
@@ -65,18 +65,19 @@ impl<M: Clone> Post<M> {
     }
 
     /// How the link from one replica to another stands.
-    pub fn status(&self, from: ReplicaId, to: ReplicaId) -> LinkStatus {
+    pub fn status(&self, from: ReplicaId, to: ReplicaId) -> Link {
         let mailbox = &self.boxes[to.0 as usize];
         let link = &mailbox.links[from.0 as usize];
         let up = mailbox.open.load(Ordering::Acquire);
-        LinkStatus {
+        Link {
             up,
             connects: 1,
-            fault: (!up).then(|| format!("replica {to} has ended")),
+            last_fault: (!up).then(|| format!("replica {to} has ended")),
             dropped: link.dropped.load(Ordering::Relaxed),
             sent: link.sent.load(Ordering::Relaxed),
-            bytes: link.bytes.load(Ordering::Relaxed),
-            queued: link.queued.load(Ordering::Relaxed),
+            sent_bytes: link.bytes.load(Ordering::Relaxed),
+            queued_bytes: link.queued.load(Ordering::Relaxed),
+            ..Link::to(to)
         }
     }
 

@@ -26,19 +26,17 @@ use crate::disk::{Disk, Files, Wake};
 use crate::engine::node::Node;
 use crate::engine::protocol::Protocol;
 use crate::hosts::seat::Seat;
-use crate::hosts::showing::Showing;
 use crate::links::client_messages::ClientLimits;
 use crate::model::app::StateMachine;
 use crate::model::clock::Clock;
 use crate::model::config::Config;
 use crate::model::error::Error;
 use crate::model::types::ReplicaId;
-use crate::observe::board;
-use crate::observe::counters::Board;
+use crate::observe::board::{self, Board};
 use crate::observe::frame::{Frame, Level};
 use crate::observe::monitor::Monitor;
 use crate::observe::scene::Scene;
-use crate::observe::status::Bounds;
+use crate::observe::status::{Clients, ReplicaStatus};
 
 use edge::EdgeRequest;
 use links::Post;
@@ -47,7 +45,8 @@ use storage::Disks;
 use transport::ChannelTransport;
 
 pub use crate::client::Client;
-pub use crate::observe::counters::{Seen, Status};
+pub use crate::observe::counters::Status;
+pub use replica::Seen;
 pub use storage::Storage;
 
 /// Settings of an embedded cluster.
@@ -110,9 +109,8 @@ impl ClientPort {
 /// What clients and replicas of a cluster share.
 struct Shared {
     ports: Vec<ClientPort>,
-    boards: Vec<Board>,
     /// What is shown of each replica.
-    shown: Vec<board::Board>,
+    boards: Vec<Board>,
     clock: Clock,
     ids: Ids,
     limits: ClientLimits,
@@ -123,7 +121,7 @@ struct Shared {
 pub struct Cluster {
     shared: Arc<Shared>,
     quorum: usize,
-    bounds: Bounds,
+    protocol: &'static str,
     threads: Vec<Thread>,
     disks: Arc<Disks>,
     spawn: Box<Spawn>,
@@ -167,11 +165,11 @@ impl Cluster {
         settings.config.tolerance = protocol.tolerance;
         settings.config.check()?;
         let (n, quorum) = (settings.config.n, settings.config.quorum());
+        let name = protocol.name;
         let post = Arc::new(Post::new(n, protocol.weight, settings.link_bytes_max));
         let shared = Arc::new(Shared {
             ports: (0..n).map(|_| ClientPort::default()).collect(),
             boards: (0..n).map(|_| Board::default()).collect(),
-            shown: (0..n).map(|_| board::Board::default()).collect(),
             clock: Clock::start(),
             ids: Ids::of(&settings.storage)?,
             limits: ClientLimits::of(&settings.config),
@@ -186,11 +184,10 @@ impl Cluster {
             shared: Arc::clone(&shared),
             disks: Arc::clone(&disks),
         };
-        let bounds = home.bounds();
         let spawn = Box::new(move |me| home.spawn(me));
         let dropped = Box::new(move |replica| post.dropped(replica));
         let threads = Vec::new();
-        let mut cluster = Self { shared, quorum, bounds, threads, disks, spawn, dropped };
+        let mut cluster = Self { shared, quorum, protocol: name, threads, disks, spawn, dropped };
         for me in (0..n as u16).map(ReplicaId) {
             let thread = (cluster.spawn)(me)?;
             cluster.threads.push(thread);
@@ -218,7 +215,7 @@ impl Cluster {
     /// How a replica stood at the end of its last turn.
     #[must_use]
     pub fn status(&self, replica: ReplicaId) -> Status {
-        self.shared.boards[replica.0 as usize].with(|status| status.clone())
+        self.shared.boards[replica.0 as usize].counters(|counters| counters.clone())
     }
 
     /// The latest frame of a replica, if it is watched.
@@ -230,19 +227,25 @@ impl Cluster {
     /// All replicas, each by its latest frame, and what is wrong.
     #[must_use]
     pub fn scene(&self) -> Scene {
-        board::scene(&self.shared.shown, self.shared.clock.now_us())
+        board::scene(&self.shared.boards, self.shared.clock.now_us())
     }
 
-    /// What its replicas have been told once.
+    /// The number of the cluster, in hexadecimal.
     #[must_use]
-    pub fn bounds(&self) -> &Bounds {
-        &self.bounds
+    pub fn id(&self) -> String {
+        self.disks.cluster_in_hex()
+    }
+
+    /// The name of the protocol that its replicas speak.
+    #[must_use]
+    pub fn protocol(&self) -> &'static str {
+        self.protocol
     }
 
     /// What is shown of a replica.
     #[must_use]
-    pub fn shown(&self, replica: ReplicaId) -> &board::Board {
-        &self.shared.shown[replica.0 as usize]
+    pub fn shown(&self, replica: ReplicaId) -> &Board {
+        &self.shared.boards[replica.0 as usize]
     }
 
     /// Messages for `replica` that were dropped, because it was dead or its link full.
@@ -260,7 +263,8 @@ impl Cluster {
     /// Who leads the highest view that a living replica is in, or is to; nobody where all propose.
     #[must_use]
     pub fn leader(&self) -> Option<ReplicaId> {
-        let statuses = self.shared.boards.iter().map(|board| board.with(|status| status.clone()));
+        let statuses =
+            (0..self.threads.len()).map(|replica| self.status(ReplicaId(replica as u16)));
         let living = statuses.filter(|status| status.alive && status.leader.is_some());
         living.max_by_key(|status| status.view)?.leader
     }
@@ -276,7 +280,7 @@ impl Cluster {
         let thread = &self.threads[replica.0 as usize];
         let _ = thread.control.send(Control::Kill);
         let board = &self.shared.boards[replica.0 as usize];
-        while !thread.handle.is_finished() && board.with(|status| status.alive) {
+        while !thread.handle.is_finished() && board.counters(|counters| counters.alive) {
             std::thread::park_timeout(Duration::from_millis(1));
         }
     }
@@ -340,15 +344,16 @@ where
     M: Clone + Send + 'static,
     R: Clone + Serialize + DeserializeOwned + Send + 'static,
 {
-    fn bounds(&self) -> Bounds {
-        Bounds {
-            cluster: format!("{:016x}", self.disks.cluster),
-            protocol: self.protocol.name.to_owned(),
-            suspect_after_ms: self.settings.config.suspect_after_ms,
-            durable: self.disks.are_durable(),
-            clients_max: Cluster::REQUESTS_MAX,
-            waiting_bytes_max: self.settings.config.gather_bytes_max,
-        }
+    /// What the status of a replica with these settings says whatever it does.
+    fn identity(&self, config: &Config) -> ReplicaStatus {
+        let clients = Clients {
+            max: Cluster::REQUESTS_MAX,
+            waiting_bytes_max: config.gather_bytes_max,
+            ..Clients::default()
+        };
+        let durable = self.disks.are_durable();
+        let new = ReplicaStatus::new(config, &self.disks.cluster_in_hex(), self.protocol.name);
+        ReplicaStatus { durable, clients, ..new }
     }
 
     /// Starts the thread of a replica, and waits until the replica stands.
@@ -381,7 +386,7 @@ where
         let end = End { me, post: Arc::clone(&self.post), shared: Arc::clone(&self.shared) };
         let (protocol, application) = (self.protocol, Arc::clone(&self.application));
         let (level, clock) = (self.settings.observe, self.shared.clock);
-        let (shown, bounds) = (self.shared.shown[me.0 as usize].clone(), self.bounds());
+        let identity = self.identity(&config);
         let live = move |held: Sender<EdgeRequest>| {
             let mut end = end;
             let (worker, observer) = Monitor::of_new_worker(level, &config, protocol, clock);
@@ -401,14 +406,13 @@ where
                 Err(error) => return drop(started.send(Err(error))),
             };
             let observation = observer.map(|observer| observer.watch(&mut node, protocol.step));
-            let showing = Showing::new(shown, bounds, &config, clock, observation);
             end.begin(held);
             let _ = started.send(Ok(()));
             let executed = protocol.executed;
-            let seat = Seat::new(config, node, executed, clock, showing, board, watcher);
-            if let Err(error) = ReplicaLoop::new(seat, channels).run() {
+            let seat = Seat::new(config, node, executed, clock, board, identity, observation);
+            if let Err(error) = ReplicaLoop::new(seat, channels, watcher).run() {
                 end.shared.boards[me.0 as usize]
-                    .with(|status| status.failed = Some(error.to_string()));
+                    .counters(|counters| counters.failed = Some(error.to_string()));
             }
         };
         let name = format!("replica-{me}");
@@ -436,11 +440,12 @@ struct End<M: Clone + 'static> {
 impl<M: Clone> End<M> {
     fn begin(&mut self, requests: Sender<EdgeRequest>) {
         let me = self.me.0 as usize;
-        self.shared.boards[me].with(|status| {
-            let (view, lives) = (status.view, status.lives + 1);
-            *status = Status { alive: true, lives, view, ..Status::default() };
+        let board = &self.shared.boards[me];
+        board.counters(|counters| {
+            let (view, lives) = (counters.view, counters.lives + 1);
+            *counters = Status { alive: true, lives, view, ..Status::default() };
         });
-        self.shared.shown[me].set_ended(None);
+        board.set_ended(None);
         self.shared.ports[me].set(Some(requests));
     }
 }
@@ -451,12 +456,13 @@ impl<M: Clone> Drop for End<M> {
         self.shared.ports[me].set(None);
         let panics = std::thread::panicking();
         let why = if panics { "its thread has panicked: a bug" } else { "it has ended" };
-        self.shared.shown[me].set_ended(Some(why));
+        let board = &self.shared.boards[me];
+        board.set_ended(Some(why));
         self.post.close(self.me);
-        self.shared.boards[me].with(|status| {
-            status.alive = false;
+        board.counters(|counters| {
+            counters.alive = false;
             if panics {
-                status.failed = Some("its thread has panicked".to_owned());
+                counters.failed = Some("its thread has panicked".to_owned());
             }
         });
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, never, select};
+use crossbeam_channel::{Receiver, Sender, never, select};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -13,8 +13,20 @@ use super::links::{Links, Parcel, Post};
 use super::storage::Storage;
 use crate::hosts::seat::Seat;
 use crate::model::error::Error;
-use crate::model::types::ReplicaId;
-use crate::observe::report::HostReport;
+use crate::model::events::Event;
+use crate::model::types::{Millis, ReplicaId};
+
+/// Something that happened in one replica, for whoever watches.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// Where.
+    pub replica: ReplicaId,
+    /// When, after the start of the cluster.
+    pub at: Duration,
+    /// What. Slots executed and requests answered again are only counted in
+    /// [`Status`](crate::observe::counters::Status).
+    pub event: Event,
+}
 
 /// What the cluster tells a replica's thread.
 pub(super) enum Control {
@@ -42,6 +54,7 @@ pub(super) struct ReplicaLoop<M: Clone + 'static, R: Clone + 'static> {
     channels: Channels<M>,
     links: Links<M>,
     edge: Edge,
+    watcher: Option<Sender<Seen>>,
     /// In the place of `requests` while no more are taken.
     closed: Receiver<EdgeRequest>,
 }
@@ -56,9 +69,9 @@ where
     /// Packs of clients taken in a turn.
     const REQUESTS_A_TURN: usize = 256;
 
-    pub fn new(seat: Seat<M, R>, channels: Channels<M>) -> Self {
+    pub fn new(seat: Seat<M, R>, channels: Channels<M>, watcher: Option<Sender<Seen>>) -> Self {
         let links = Links::new(seat.config.me, seat.config.n, Arc::clone(&channels.post));
-        Self { seat, channels, links, edge: Edge::default(), closed: never() }
+        Self { seat, channels, links, edge: Edge::default(), watcher, closed: never() }
     }
 
     /// Runs until it is killed.
@@ -75,12 +88,9 @@ where
             self.seat.tick(now);
             self.seat.turn(now)?;
             self.send();
-            self.seat.note_events(|_| {});
-            if self.seat.showing.is_due() {
-                let report = self.report();
-                let Seat { showing, node, .. } = &mut self.seat;
-                showing.report(report);
-                showing.take(node);
+            self.note_events();
+            if self.seat.publisher.is_due() {
+                self.publish(now);
             }
         }
     }
@@ -128,7 +138,7 @@ where
             Control::Kill => true,
             Control::Look => {
                 self.seat.node.replica().ask_digest();
-                self.seat.showing.hurry(&self.seat.node);
+                self.seat.publisher.publish_soon(&self.seat.node);
                 false
             }
             Control::Pause(time) => {
@@ -181,22 +191,32 @@ where
         let Self { seat, links, edge, .. } = self;
         let mut ready = seat.node.take_ready();
         let sent = links.send(&mut ready.messages, &mut seat.own);
-        seat.board.with(|status| status.messages_out += sent);
+        seat.board.counters(|counters| counters.messages_out += sent);
         for replies in ready.replies {
             seat.routes.sort(replies, |connection, replies| edge.answer(connection, replies));
         }
         edge.flush(|gone| seat.routes.forget(gone));
     }
 
-    fn report(&self) -> HostReport {
-        let me = self.seat.config.me;
-        let peers = (0..self.seat.config.n as u16).map(ReplicaId).filter(|peer| *peer != me);
-        let link = |peer| (peer, self.channels.post.status(me, peer));
-        HostReport {
-            links: peers.map(link).collect(),
-            native_clients: self.edge.clients(),
-            ..self.seat.report(self.seat.clock.now())
-        }
+    fn note_events(&mut self) {
+        let (replica, at) = (self.seat.config.me, self.seat.clock.elapsed());
+        let watcher = self.watcher.as_ref();
+        self.seat.note_events(|event| {
+            let is_counted = matches!(event, Event::Executed { .. } | Event::Duplicates { .. });
+            if let Some(watcher) = watcher.filter(|_| !is_counted) {
+                let _ = watcher.try_send(Seen { replica, at, event: event.clone() });
+            }
+        });
+    }
+
+    fn publish(&mut self, now: Millis) {
+        let Self { seat, channels, edge, .. } = self;
+        let me = seat.config.me;
+        let peers = (0..seat.config.n as u16).map(ReplicaId).filter(|peer| *peer != me);
+        let mut status = seat.status(peers.map(|peer| channels.post.status(me, peer)), now);
+        status.clients.native = edge.clients();
+        seat.board.set_status(status);
+        seat.publisher.publish(&mut seat.node);
     }
 }
 

@@ -27,7 +27,7 @@ pub enum Storage {
 pub(super) struct Disks {
     kind: Kind,
     /// The number of the cluster.
-    pub cluster: u64,
+    cluster: u64,
     protocol: ProtocolName,
 }
 
@@ -67,6 +67,11 @@ impl Disks {
     /// Whether what a replica has promised survives it.
     pub fn are_durable(&self) -> bool {
         !matches!(self.kind, Kind::None)
+    }
+
+    /// The number of the cluster, in hexadecimal.
+    pub fn cluster_in_hex(&self) -> String {
+        format!("{:016x}", self.cluster)
     }
 
     /// Whose the disk of a replica is.

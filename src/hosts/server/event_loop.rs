@@ -22,7 +22,7 @@ use crate::model::error::Error;
 use crate::model::types::{Millis, ReplicaId};
 use crate::observe::board::Board;
 use crate::observe::frame::{Frame, Happened, SlotLife};
-use crate::observe::report::HostReport;
+use crate::observe::status::ReplicaStatus;
 
 /// What wakes the loop beside sockets.
 pub const WAKER: Token = Token(64);
@@ -277,7 +277,7 @@ where
 
     fn show(&mut self) {
         let EventLoopParts { seat, peers, .. } = &mut self.parts;
-        let Some(frame) = seat.showing.take(&mut seat.node) else { return };
+        let Some(frame) = seat.publisher.publish(&mut seat.node) else { return };
         let (happened, slots) = &mut self.unshared;
         happened.extend_from_slice(&frame.happened);
         slots.extend_from_slice(&frame.slots);
@@ -292,21 +292,17 @@ where
 
     fn publish(&mut self, now: Millis) {
         let EventLoopParts { seat, peers, inbound, redis, .. } = &mut self.parts;
-        let up_for = seat.clock.elapsed();
-        let report = HostReport {
-            up_for,
+        let mut status = ReplicaStatus {
+            up_ms: seat.clock.elapsed().as_millis() as u64,
             draining: self.deadline.is_some(),
-            links: peers.status().collect(),
             differ: inbound.differ.clone(),
-            native_clients: inbound.clients(),
-            redis_clients: redis.clients(),
-            refused: redis.refused,
-            unknown: redis.unknown,
-            faults: inbound.faults.with(&redis.faults),
-            ..seat.report(now)
+            connections_ended: inbound.faults.with(&redis.faults),
+            ..seat.status(peers.status(), now)
         };
-        redis.describe(&report.status, seat.present(now) - 1, up_for);
-        seat.showing.report(report);
+        status.clients.native = inbound.clients();
+        redis.report(&mut status.clients, now);
+        redis.describe(&status, seat.present(now) - 1);
+        seat.board.set_status(status);
     }
 
     /// Whether a replica that is told to end has nothing left to do, or no time.

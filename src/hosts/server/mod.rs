@@ -31,18 +31,17 @@ use crate::disk::{Disk, Files, Wake};
 use crate::engine::node::Node;
 use crate::engine::protocol::Protocol;
 use crate::hosts::seat::Seat;
-use crate::hosts::showing::Showing;
 use crate::kv::redis;
+use crate::links::LINK_BYTES_MAX;
 use crate::links::hello::Common;
-use crate::links::status::LINK_BYTES_MAX;
 use crate::links::tls::Tls;
 use crate::model::app::{Census, StateMachine};
 use crate::model::clock::Clock;
 use crate::model::error::Error;
 use crate::observe::board::Board;
-use crate::observe::counters::{self, Status};
+use crate::observe::counters::Status;
 use crate::observe::monitor::Monitor;
-use crate::observe::status::Bounds;
+use crate::observe::status::{Clients, ReplicaStatus};
 
 use accept::AcceptConfig;
 use event_loop::{EventLoop, EventLoopParts, WAKER, listen};
@@ -58,19 +57,6 @@ pub use inbound::frame_bytes_max;
 const OUTBOX_BYTES_MAX: usize = 8 << 20;
 /// How long a Redis client waits for a reply before it is told that the outcome is unknown.
 const ANSWER_WITHIN_MS: u64 = 5_000;
-
-/// What is told of a node with these settings beside how it stands.
-#[must_use]
-pub fn bounds(settings: &NodeSettings) -> Bounds {
-    Bounds {
-        cluster: format!("{:016x}", settings.cluster),
-        protocol: settings.protocol.clone(),
-        suspect_after_ms: settings.config.suspect_after_ms,
-        durable: settings.data.is_some(),
-        clients_max: settings.clients_max,
-        waiting_bytes_max: settings.config.gather_bytes_max,
-    }
-}
 
 /// Runs a replica until `ending` is set and what is in flight is done.
 ///
@@ -131,13 +117,22 @@ where
         clients_max: settings.clients_max,
         outbox_bytes_max: OUTBOX_BYTES_MAX,
     };
-    let board = counters::Board::default();
+    let board = boards[config.me.0 as usize].clone();
     let lives = node.incarnation();
-    board.with(|status| *status = Status { alive: true, lives, ..Status::default() });
-    let shown = boards[config.me.0 as usize].clone();
-    let showing = Showing::new(shown, bounds(settings), config, clock, observation);
+    board.counters(|counters| *counters = Status { alive: true, lives, ..Status::default() });
+    let cluster = format!("{:016x}", settings.cluster);
+    let clients_limits = Clients {
+        max: settings.clients_max,
+        waiting_bytes_max: config.gather_bytes_max,
+        ..Clients::default()
+    };
+    let identity = ReplicaStatus {
+        durable: settings.data.is_some(),
+        clients: clients_limits,
+        ..ReplicaStatus::new(config, &cluster, &settings.protocol)
+    };
     let executed = protocol.executed;
-    let seat = Seat::new(config.clone(), node, executed, clock, showing, board, None);
+    let seat = Seat::new(config.clone(), node, executed, clock, board, identity, observation);
     let event_loop = EventLoop::new(EventLoopParts {
         seat,
         poll,

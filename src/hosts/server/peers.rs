@@ -19,12 +19,12 @@ use crate::hosts::server::names::Names;
 use crate::links::frame::{Inbox, Outbox};
 use crate::links::hello::{Common, HELLO_BYTES_MAX, Hello, HelloReply};
 use crate::links::socket::{Scratch, Socket};
-use crate::links::status::LinkStatus;
 use crate::links::tls::Tls;
 use crate::links::{Carried, Fault};
 use crate::model::error::Error;
 use crate::model::types::{Millis, ReplicaId, To};
 use crate::observe::frame::Frame;
+use crate::observe::status::Link;
 
 /// Bytes after which a frame is ended and the next begun.
 pub const FRAME_BYTES: usize = 1 << 20;
@@ -44,13 +44,12 @@ enum State {
     Up { stream: Socket, moved_at: Millis },
 }
 
-struct Link {
-    peer: ReplicaId,
+struct Dialled {
     endpoint: Endpoint,
     state: State,
     outbox: Outbox,
     retry_ms: Millis,
-    status: LinkStatus,
+    status: Link,
 }
 
 /// Settings shared by all links.
@@ -65,7 +64,7 @@ pub struct LinkConfig {
 /// Owns the links to the other replicas.
 pub struct Peers {
     config: LinkConfig,
-    links: Vec<Link>,
+    links: Vec<Dialled>,
     /// What the names of peers mean.
     names: Names,
     /// When they were last looked after.
@@ -83,24 +82,21 @@ impl Peers {
         let fail = |source| Error::Thread { replica: config.me, source };
         let names = Names::of(endpoints).map_err(fail)?;
         let all = (0..).map(ReplicaId).zip(endpoints);
-        let link = |(peer, endpoint): (ReplicaId, &Endpoint)| Link {
-            peer,
+        let link = |(peer, endpoint): (ReplicaId, &Endpoint)| Dialled {
             endpoint: endpoint.clone(),
             state: State::Down { retry_at: 0 },
             outbox: Outbox::default(),
             retry_ms: RETRY_MS,
-            status: LinkStatus::default(),
+            status: Link::to(peer),
         };
         let links = all.filter(|(peer, _)| *peer != config.me).map(link).collect();
         Ok(Self { config, links, names, ticked_at: 0, encoded: Vec::new() })
     }
 
-    /// How the links stand, by peer.
-    pub fn status(&self) -> impl Iterator<Item = (ReplicaId, LinkStatus)> {
-        self.links.iter().map(|link| {
-            let queued = link.outbox.len();
-            (link.peer, LinkStatus { queued, ..link.status.clone() })
-        })
+    /// How the links stand.
+    pub fn status(&self) -> impl Iterator<Item = Link> {
+        let queued = |link: &Dialled| Link { queued_bytes: link.queued(), ..link.status.clone() };
+        self.links.iter().map(queued)
     }
 
     /// Dials peers whose time has come, and gives up on those that are too slow.
@@ -132,7 +128,7 @@ impl Peers {
     /// Dials a peer at the next tick, which has come in itself: it is there, however long it was
     /// not.
     pub fn expect(&mut self, peer: ReplicaId) {
-        let mut links = self.links.iter_mut().filter(|link| link.peer == peer);
+        let mut links = self.links.iter_mut().filter(|link| link.status.peer == peer);
         if let Some(State::Down { retry_at }) = links.next().map(|link| &mut link.state) {
             *retry_at = 0;
         }
@@ -147,7 +143,9 @@ impl Peers {
         registry: &Registry,
         scratch: &mut Scratch,
     ) {
-        let Some(link) = self.links.iter_mut().find(|link| link.peer == peer) else { return };
+        let Some(link) = self.links.iter_mut().find(|link| link.status.peer == peer) else {
+            return;
+        };
         if let Err(fault) = link.on_event(event, now, scratch) {
             link.lose(now, &fault, registry);
         }
@@ -169,7 +167,7 @@ impl Peers {
                 self.encoded =
                     postcard::to_extend(&item, encoded).expect("plain data always encodes");
                 for link in &mut self.links {
-                    if !matches!(to, To::One(one) if one != link.peer) {
+                    if !matches!(to, To::One(one) if one != link.status.peer) {
                         link.add(&self.encoded, link_bytes_max);
                     }
                 }
@@ -182,7 +180,7 @@ impl Peers {
 
     /// Whether a link has nothing else to do than to take a frame.
     pub fn take_shows(&self) -> bool {
-        self.links.iter().any(Link::is_idle)
+        self.links.iter().any(Dialled::is_idle)
     }
 
     /// Shows a frame to those whose link has nothing else to do.
@@ -209,7 +207,7 @@ impl Peers {
     }
 }
 
-impl Link {
+impl Dialled {
     fn is_idle(&self) -> bool {
         self.status.up && self.queued() == 0
     }
@@ -229,11 +227,11 @@ impl Link {
             let endpoint = &self.endpoint;
             return Err(Fault::Refused(format!("the name in {endpoint} is not known here")));
         };
-        let tls = config.tls.as_ref().map(|tls| tls.dialling(self.peer));
+        let tls = config.tls.as_ref().map(|tls| tls.dialling(self.status.peer));
         let mut stream = Socket::dial(address, tls)?;
-        stream.register(registry, Token(self.peer.0 as usize))?;
+        stream.register(registry, Token(self.status.peer.0 as usize))?;
         self.outbox = Outbox::default();
-        self.outbox.put(&Hello::of_replica(config.me, self.peer, &config.common));
+        self.outbox.put(&Hello::of_replica(config.me, self.status.peer, &config.common));
         self.state = State::Greeting { stream, inbox: Inbox::new(HELLO_BYTES_MAX), since: now };
         Ok(())
     }
@@ -247,11 +245,11 @@ impl Link {
             State::Down { .. } => {}
         }
         let said = fault.to_string();
-        if was_up || self.status.fault.as_ref() != Some(&said) {
-            tracing::warn!(peer = self.peer.0, address = %self.endpoint, fault = said, "link lost");
+        if was_up || self.status.last_fault.as_ref() != Some(&said) {
+            tracing::warn!(peer = self.status.peer.0, address = %self.endpoint, fault = said, "link lost");
         }
         self.status.up = false;
-        self.status.fault = Some(said);
+        self.status.last_fault = Some(said);
         self.retry_ms = if was_up { RETRY_MS } else { (2 * self.retry_ms).min(RETRY_MS_MAX) };
         self.outbox = Outbox::default();
         self.state = State::Down { retry_at: now + self.retry_ms };
@@ -286,7 +284,7 @@ impl Link {
 
     fn be_welcomed(&mut self, answer: Option<HelloReply>, now: Millis) -> Result<(), Fault> {
         match answer {
-            Some(HelloReply::Welcome { me, .. }) if me == self.peer => {}
+            Some(HelloReply::Welcome { me, .. }) if me == self.status.peer => {}
             Some(HelloReply::Refused(why)) => return Err(Fault::Refused(why)),
             Some(HelloReply::Mismatch(why)) => return Err(Fault::Mismatch(why)),
             _ => return Err(Fault::Unreadable),
@@ -298,7 +296,7 @@ impl Link {
         self.status.up = true;
         self.status.connects += 1;
         self.retry_ms = RETRY_MS;
-        tracing::info!(peer = self.peer.0, address = %self.endpoint, "link up");
+        tracing::info!(peer = self.status.peer.0, address = %self.endpoint, "link up");
         Ok(())
     }
 
@@ -312,7 +310,7 @@ impl Link {
         }
         self.put(message);
         self.status.sent += 1;
-        self.status.bytes += message.len() as u64;
+        self.status.sent_bytes += message.len() as u64;
     }
 
     fn put(&mut self, item: &[u8]) {

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use mio::event::Event;
 use mio::net::TcpStream;
@@ -19,8 +18,7 @@ use crate::links::socket::{Scratch, Socket};
 use crate::model::app::Census;
 use crate::model::batch::{Answer, Replies, Request};
 use crate::model::types::{ClientId, Millis};
-use crate::observe::counters::Status;
-use crate::observe::report::Tally;
+use crate::observe::status::{Clients, ReplicaStatus};
 
 /// Bytes read from one client in a turn.
 const READ_BYTES: usize = 256 << 10;
@@ -49,9 +47,29 @@ pub struct RedisConnections {
     /// Connections given up.
     pub faults: Faults,
     /// Clients that were turned away because there were too many.
-    pub refused: Tally,
+    refused: Tally,
     /// Commands that were answered with UNKNOWN.
-    pub unknown: Tally,
+    unknown: Tally,
+}
+
+/// How often something has happened, and when it last did.
+#[derive(Default)]
+struct Tally {
+    count: u64,
+    last_at: Option<Millis>,
+}
+
+impl Tally {
+    fn add(&mut self, count: u64, now: Millis) {
+        if count > 0 {
+            self.count += count;
+            self.last_at = Some(now);
+        }
+    }
+
+    fn ms_ago(&self, now: Millis) -> Option<Millis> {
+        self.last_at.map(|at| now.saturating_sub(at))
+    }
 }
 
 impl RedisConnections {
@@ -262,20 +280,22 @@ impl RedisConnections {
             .all(|client| client.line.oldest_open().is_none() && client.line.output().is_empty())
     }
 
-    /// How many clients there are.
-    pub fn clients(&self) -> usize {
-        self.clients.len()
+    /// Reports how many clients there are, and what has become of others.
+    pub fn report(&self, to: &mut Clients, now: Millis) {
+        to.redis = self.clients.len();
+        (to.refused, to.refused_ms_ago) = (self.refused.count, self.refused.ms_ago(now));
+        (to.unknown, to.unknown_ms_ago) = (self.unknown.count, self.unknown.ms_ago(now));
     }
 
     /// Notes how the replica stands and how many others it hears, for clients that ask.
-    pub fn describe(&mut self, status: &Status, heard: usize, uptime: Duration) {
+    pub fn describe(&mut self, status: &ReplicaStatus, heard: usize) {
         let world = &mut self.world;
         world.peers_present = heard;
         world.view = status.view;
         world.leader = status.leader;
         world.executed = status.executed;
         world.clients = self.clients.len();
-        world.uptime_ms = uptime.as_millis() as u64;
+        world.uptime_ms = status.up_ms;
         world.keys = self.census.keys.load(Ordering::Relaxed);
         world.expiring = self.census.expiring.load(Ordering::Relaxed);
         let (at_ms, commands) = self.counted;

@@ -15,16 +15,14 @@ use timely::worker::Worker;
 use super::faults::Act;
 use super::{Dataflow, Micros};
 use crate::engine::node::Node;
-use crate::links::status::LinkStatus;
 use crate::model::config::Config;
 use crate::model::events::Event;
 use crate::model::types::{Millis, ReplicaId};
-use crate::observe::counters::{Origin, Status};
+use crate::observe::counters::Status;
 use crate::observe::frame::Level;
 use crate::observe::graph;
 use crate::observe::monitor::Monitor;
-use crate::observe::report::HostReport;
-use crate::observe::status::{Bounds, ReplicaStatus};
+use crate::observe::status::{Link, ReplicaStatus};
 use crate::observe::watching::Observation;
 
 /// Owns what has been seen of a run.
@@ -52,7 +50,7 @@ struct Fault {
 #[derive(Default)]
 struct Seat {
     observation: Option<Observation>,
-    status: Status,
+    counters: Status,
     started_at: Micros,
     due_at: Micros,
     /// Whether the roles have been asked what they hold.
@@ -88,10 +86,10 @@ impl Recorder {
     }
 
     pub fn on_start(&mut self, at: ReplicaId, life: u64, observation: Observation) {
-        let (started_at, view) = (self.now.get(), self.seats[at.0 as usize].status.view);
-        let status = Status { alive: true, lives: life, view, ..Status::default() };
+        let (started_at, view) = (self.now.get(), self.seats[at.0 as usize].counters.view);
+        let counters = Status { alive: true, lives: life, view, ..Status::default() };
         self.seats[at.0 as usize] =
-            Seat { observation: Some(observation), status, started_at, ..Seat::default() };
+            Seat { observation: Some(observation), counters, started_at, ..Seat::default() };
     }
 
     pub fn on_delivery(&mut self, at: ReplicaId, from: ReplicaId, now_ms: Millis) {
@@ -99,8 +97,8 @@ impl Recorder {
     }
 
     pub fn on_event(&mut self, at: ReplicaId, event: &Event) {
-        let origin = Origin { replica: at, at: Duration::from_micros(self.now.get()) };
-        self.seats[at.0 as usize].status.on_event(event.clone(), None, &origin);
+        let now = Duration::from_micros(self.now.get());
+        self.seats[at.0 as usize].counters.on_event(event, now);
     }
 
     /// Notes what is done to a replica, until a time where it lasts. A crash is noted when there is
@@ -177,16 +175,19 @@ impl Recorder {
         if !std::mem::take(&mut seat.asked) {
             return;
         }
-        let report = seat.report(config, node.is_fenced(), self.now.get(), now_ms);
-        let bounds = Bounds {
-            cluster: "simulated".to_owned(),
-            protocol: self.protocol.clone(),
-            suspect_after_ms: config.suspect_after_ms,
-            durable: true,
-            clients_max: 0,
-            waiting_bytes_max: 0,
+        let peers = (0..config.n as u16).map(ReplicaId).filter(|peer| *peer != config.me);
+        let link = |peer| Link {
+            up: true,
+            heard_ms_ago: seat.heard_at.get(&peer).map(|at| now_ms.saturating_sub(*at)),
+            ..Link::to(peer)
         };
-        let status = ReplicaStatus::new(&report, &bounds, Vec::new());
+        let status = ReplicaStatus {
+            durable: true,
+            up_ms: (self.now.get() - seat.started_at) / 1_000,
+            fenced: node.is_fenced(),
+            ..ReplicaStatus::new(config, "simulated", &self.protocol)
+                .with(&seat.counters, peers.map(link).collect())
+        };
         if let Some(observation) = &seat.observation {
             let frame = observation.frame(node, status);
             self.push(&frame);
@@ -207,20 +208,5 @@ impl Recorder {
         }
         text.push_str(&format!("{{\"end\":true,\"frames\":{frames}}}\n"));
         text
-    }
-}
-
-impl Seat {
-    fn report(&self, config: &Config, fenced: bool, now: Micros, now_ms: Millis) -> HostReport {
-        let Config { me, n, .. } = *config;
-        let peers = (0..n as u16).map(ReplicaId).filter(|peer| *peer != me);
-        let link = |peer| (peer, LinkStatus { up: true, ..LinkStatus::default() });
-        HostReport {
-            up_for: Duration::from_micros(now - self.started_at),
-            fenced,
-            links: peers.map(link).collect(),
-            heard_at: self.heard_at.clone(),
-            ..HostReport::of(config, self.status.clone(), now_ms)
-        }
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn keep(data: Option<PathBuf>, boards: Vec<Board>) -> io::Result<()> 
         loop {
             let machine = gauge.read();
             // What others show of theirs comes with their frames.
-            for board in boards.iter().filter(|board| board.get().is_some()) {
+            for board in boards.iter().filter(|board| board.status().is_some()) {
                 board.set_machine(machine.clone());
             }
             std::thread::sleep(EVERY);

@@ -41,7 +41,7 @@ const BYTES: Option<&Unit> = Some(&Unit::Bytes);
 /// The figures; of a replica that has not started only that.
 pub(super) async fn metrics(State(state): State<Arc<AdminState>>) -> Response {
     let frame = state.boards[state.me.0 as usize].frame().map(|(frame, _)| frame);
-    let status = state.status();
+    let status = state.status().map(|(status, _)| status);
     let (ready, verdict) = (state.reasons().is_empty(), state.scene().verdict);
     let common = [
         ("node", state.me.to_string()),

@@ -1,7 +1,6 @@
 //! Answers about this node: its status, its settings, and whether it is of use.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
@@ -13,7 +12,7 @@ use serde::Serialize;
 use super::answer::{ErrorResponse, refusal};
 use super::state::{AdminState, Setting};
 use crate::model::types::ReplicaId;
-use crate::observe::health::Reason;
+use crate::observe::health::{Reason, STARTING};
 use crate::observe::status::{ReplicaStatus, VERSION};
 
 /// The settings of a node.
@@ -38,11 +37,8 @@ pub(super) struct Health {
 pub(super) async fn status(
     State(state): State<Arc<AdminState>>,
 ) -> Result<Json<ReplicaStatus>, ErrorResponse> {
-    state.status().map(Json).ok_or_else(|| {
-        let reason = state.limits.reasons(None, Instant::now()).pop();
-        let why = reason.map_or_else(String::new, |reason| reason.text);
-        refusal(StatusCode::SERVICE_UNAVAILABLE, why)
-    })
+    let status = state.status().map(|(status, _)| Json(status));
+    status.ok_or_else(|| refusal(StatusCode::SERVICE_UNAVAILABLE, STARTING))
 }
 
 pub(super) async fn settings_in_force(
@@ -53,10 +49,9 @@ pub(super) async fn settings_in_force(
 }
 
 pub(super) async fn livez(State(state): State<Arc<AdminState>>) -> Response {
-    let (report, now) = (state.report(), Instant::now());
-    let ok = state.limits.is_alive(report.as_ref(), now);
-    let reasons = if ok { Vec::new() } else { state.limits.reasons(report.as_ref(), now) };
-    health(ok, reasons)
+    // One that has not begun is no worker that hangs.
+    let hangs = state.status().filter(|(_, silent)| !state.limits.is_alive(*silent));
+    health(hangs.is_none(), hangs.map_or(Vec::new(), |(status, _)| status.not_ready))
 }
 
 pub(super) async fn readyz(State(state): State<Arc<AdminState>>) -> Response {

@@ -19,15 +19,15 @@ const STREAMS_MAX: usize = 16;
 
 /// The router of everything the port answers.
 pub(super) fn router(config: AdminConfig, history: Arc<ServedHistory>) -> Router {
-    let AdminConfig { config, boards, bounds, orders, settings, graph_of, .. } = config;
-    let (limits, replicas, protocol) =
-        (HealthLimits::of(&config), boards.len(), bounds.protocol.clone());
+    let AdminConfig { config, boards, cluster, protocol, orders, settings, graph_of, .. } = config;
+    let (limits, replicas) = (HealthLimits::of(&config), boards.len());
     let nothing =
         || async { refusal(StatusCode::NOT_FOUND, "no such path; GET /v1 lists those there are") };
     let streams = Arc::new(Semaphore::new(STREAMS_MAX));
     let takes_orders = orders.is_some();
     let me = config.me;
-    let state = AdminState { me, boards, streams, history, settings, bounds, limits, takes_orders };
+    let state =
+        AdminState { me, boards, streams, history, settings, cluster, limits, takes_orders };
     let router = Router::new()
         .merge(frames::router())
         .route("/metrics", get(metrics::metrics))

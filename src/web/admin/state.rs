@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use crossbeam_channel::Sender;
@@ -20,9 +20,8 @@ use crate::model::types::ReplicaId;
 use crate::observe::board::{self, Board};
 use crate::observe::health::{Code, HealthLimits, Reason};
 use crate::observe::past::Past;
-use crate::observe::report::HostReport;
 use crate::observe::scene::Scene;
-use crate::observe::status::{Bounds, ReplicaStatus};
+use crate::observe::status::ReplicaStatus;
 use crate::observe::verdict::Verdict;
 use crate::web::page::GraphOf;
 
@@ -32,8 +31,10 @@ pub struct AdminConfig {
     pub config: Config,
     /// One for each replica of the cluster.
     pub boards: Vec<Board>,
-    /// What its replicas are told once.
-    pub bounds: Bounds,
+    /// The cluster's number, in hexadecimal.
+    pub cluster: String,
+    /// The protocol that its replicas speak.
+    pub protocol: String,
     /// What whoever asks must show; nothing on a port that only this machine reaches.
     pub token: Option<Secret>,
     /// Where the replica's data is, if it keeps any on disk.
@@ -66,24 +67,24 @@ pub(super) struct AdminState {
     pub streams: Arc<Semaphore>,
     pub history: Arc<ServedHistory>,
     pub settings: Vec<Setting>,
-    pub bounds: Bounds,
+    /// The cluster's number, in hexadecimal.
+    pub cluster: String,
     pub limits: HealthLimits,
 }
 
 impl AdminState {
-    /// The cluster's number, in hexadecimal.
-    pub fn cluster(&self) -> String {
-        self.bounds.cluster.clone()
-    }
-
-    pub fn report(&self) -> Option<HostReport> {
-        self.boards.get(self.me.0 as usize)?.get()
+    /// How this replica stood, and how long ago; nothing before its first tick.
+    pub fn status(&self) -> Option<(ReplicaStatus, Duration)> {
+        let (mut status, silent) = self.boards.get(self.me.0 as usize)?.status()?;
+        status.not_ready = self.limits.reasons(&status, silent);
+        Some((status, silent))
     }
 
     /// All that keeps this replica from being of use to clients: what is wrong with it, and that the
     /// cluster does not answer requests.
     pub fn reasons(&self) -> Vec<Reason> {
-        let mut reasons = self.limits.reasons(self.report().as_ref(), Instant::now());
+        let status = self.status();
+        let mut reasons = status.map_or(vec![Reason::starting()], |(status, _)| status.not_ready);
         let scene = self.scene();
         if reasons.is_empty() && matches!(scene.verdict, Verdict::Down | Verdict::Fatal) {
             reasons.push(Reason { code: Code::ClusterDown, text: scene.headline() });
@@ -91,17 +92,10 @@ impl AdminState {
         reasons
     }
 
-    /// How this replica stands; nothing before its first tick.
-    pub fn status(&self) -> Option<ReplicaStatus> {
-        let report = self.report()?;
-        let reasons = self.limits.reasons(Some(&report), Instant::now());
-        Some(ReplicaStatus::new(&report, &self.bounds, reasons))
-    }
-
     /// All replicas, as they are known here.
     pub fn scene(&self) -> Scene {
         let scene = board::scene(&self.boards, Clock::start().now_us());
-        Scene { cluster: self.cluster(), ..scene }
+        Scene { cluster: self.cluster.clone(), ..scene }
     }
 
     pub fn past(&self, replica: Option<ReplicaId>) -> Result<(ReplicaId, Past), ErrorResponse> {

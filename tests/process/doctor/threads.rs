@@ -36,7 +36,8 @@ fn show(cluster: &Cluster, settings: &EmbeddedSettings, me: u16) -> SocketAddr {
     let config = AdminConfig {
         config: Config { me: ReplicaId(me), ..settings.config.clone() },
         boards: replicas.map(|replica| cluster.shown(replica).clone()).collect(),
-        bounds: cluster.bounds().clone(),
+        cluster: cluster.id(),
+        protocol: cluster.protocol().to_owned(),
         token: None,
         data: None,
         settings: Vec::new(),

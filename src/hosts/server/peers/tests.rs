@@ -2,17 +2,16 @@
 
 use super::*;
 
-const LIMIT: usize = crate::links::status::LINK_BYTES_MAX;
+const LIMIT: usize = crate::links::LINK_BYTES_MAX;
 
 /// A link that is up, to a peer that takes nothing.
-fn link() -> Link {
-    Link {
-        peer: ReplicaId(1),
+fn link() -> Dialled {
+    Dialled {
         endpoint: Endpoint::from(SocketAddr::from(([127, 0, 0, 1], 1))),
         state: State::Down { retry_at: 0 },
         outbox: Outbox::default(),
         retry_ms: RETRY_MS,
-        status: LinkStatus { up: true, ..LinkStatus::default() },
+        status: Link { up: true, ..Link::to(ReplicaId(1)) },
     }
 }
 
@@ -21,7 +20,7 @@ fn inbox() -> Inbox {
 }
 
 /// The lengths of all the payloads that wait, once the peer has taken them.
-fn taken(link: &mut Link, inbox: &mut Inbox) -> Vec<usize> {
+fn taken(link: &mut Dialled, inbox: &mut Inbox) -> Vec<usize> {
     link.outbox.end();
     inbox.room().extend_from_slice(link.outbox.waiting());
     link.outbox.left(link.outbox.waiting().len());
@@ -104,7 +103,7 @@ fn a_peer_is_given_up_when_it_does_not_answer_and_not_because_nobody_looked() {
     let poll = mio::Poll::new().unwrap();
     let mut tick = |now| {
         peers.on_tick(now, poll.registry());
-        peers.status().next().unwrap().1.fault
+        peers.status().next().unwrap().last_fault
     };
 
     assert_eq!(tick(0), None);

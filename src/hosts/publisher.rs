@@ -1,4 +1,4 @@
-//! Publication of frames: four times a second, after what the turn has said has left.
+//! Publication of frames: four times a second, after the messages of the turn have left.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,58 +12,34 @@ use crate::model::config::Config;
 use crate::observe::board::Board;
 use crate::observe::frame::Frame;
 use crate::observe::health::HealthLimits;
-use crate::observe::report::HostReport;
-use crate::observe::status::{Bounds, ReplicaStatus};
-use crate::observe::syncs::Syncs;
 use crate::observe::watching::Observation;
 
-/// Owns a replica's place on its board.
-pub struct Showing {
+/// Publishes frames of a replica on its board.
+pub(super) struct Publisher {
     board: Board,
-    bounds: Bounds,
     limits: HealthLimits,
     clock: Clock,
     observation: Option<Observation>,
-    syncs: Syncs,
     next: Duration,
-    /// How many frames have been taken of a replica that is not watched.
-    unwatched: u64,
+    /// How many frames have been taken.
+    frames: u64,
     /// Whether the roles have been asked what they hold.
     due: bool,
 }
 
-impl Showing {
+impl Publisher {
     const EVERY: Duration = Duration::from_millis(250);
 
-    /// Shows a replica with these settings on `board`, and what is seen of it if it is observed.
-    #[must_use]
+    /// Publishes on `board` how a replica with these settings stands, and what is seen of it if it
+    /// is observed.
     pub fn new(
         board: Board,
-        bounds: Bounds,
         config: &Config,
         clock: Clock,
         observation: Option<Observation>,
     ) -> Self {
         let (limits, next) = (HealthLimits::of(config), Duration::ZERO);
-        Self {
-            board,
-            bounds,
-            limits,
-            clock,
-            observation,
-            syncs: Syncs::default(),
-            next,
-            unwatched: 0,
-            due: false,
-        }
-    }
-
-    /// Puts up how the replica stands.
-    pub fn report(&mut self, mut report: HostReport) {
-        if let Some((_, times)) = &report.syncs {
-            report.recent_syncs = self.syncs.on_reading(report.up_for, times);
-        }
-        self.board.set(report);
+        Self { board, limits, clock, observation, next, frames: 0, due: false }
     }
 
     /// Asks the roles what they hold, if a frame is due: the next turn answers.
@@ -75,12 +51,12 @@ impl Showing {
         let elapsed = self.clock.elapsed();
         if elapsed >= self.next {
             self.next = elapsed + Self::EVERY;
-            self.hurry(node);
+            self.publish_soon(node);
         }
     }
 
-    /// Takes a frame after the next turn, due or not.
-    pub fn hurry<M, R>(&mut self, node: &Node<M, R>)
+    /// Has a frame published after the next turn, whenever the last one was.
+    pub fn publish_soon<M, R>(&mut self, node: &Node<M, R>)
     where
         M: Clone + 'static,
         R: Clone + Serialize + DeserializeOwned + 'static,
@@ -89,14 +65,14 @@ impl Showing {
         node.look();
     }
 
-    /// Whether a frame is to be taken now.
-    #[must_use]
+    /// Whether a frame is to be published now.
     pub fn is_due(&self) -> bool {
         self.due
     }
 
-    /// Takes and shows the frame that is due.
-    pub fn take<M, R>(&mut self, node: &mut Node<M, R>) -> Option<Arc<Frame>>
+    /// Publishes the frame that is due: how the replica stood when that was last put on the board,
+    /// and what has been observed.
+    pub fn publish<M, R>(&mut self, node: &mut Node<M, R>) -> Option<Arc<Frame>>
     where
         M: Clone + 'static,
         R: Clone + Serialize + DeserializeOwned + 'static,
@@ -104,18 +80,15 @@ impl Showing {
         if !std::mem::take(&mut self.due) {
             return None;
         }
-        let report = self.board.get()?;
-        let reasons = self.limits.reasons(Some(&report), report.at);
-        let status = ReplicaStatus::new(&report, &self.bounds, reasons);
+        let (mut status, _) = self.board.status()?;
+        status.not_ready = self.limits.reasons(&status, Duration::ZERO);
+        self.frames += 1;
         let frame = match &self.observation {
             Some(observation) => observation.frame(node, status),
-            None => {
-                self.unwatched += 1;
-                Frame::unwatched(status, self.unwatched, self.clock.now_us())
-            }
+            None => Frame::unwatched(status, self.frames, self.clock.now_us()),
         };
         let frame = Arc::new(frame);
-        if frame.number == 1
+        if self.frames == 1
             && let Some(observation) = &self.observation
         {
             self.board.set_watched(observation.past(), observation.activity());

@@ -12,7 +12,7 @@ use crate::model::config::Config;
 use crate::observe::board::Board;
 use crate::observe::frame::Frame;
 use crate::observe::health::HealthLimits;
-use crate::observe::watching::Observation;
+use crate::observe::monitor::Observation;
 
 /// Publishes frames of a replica on its board.
 pub(super) struct Publisher {

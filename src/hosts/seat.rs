@@ -17,9 +17,9 @@ use crate::model::error::Error;
 use crate::model::events::Event;
 use crate::model::types::{Millis, ReplicaId, Slot};
 use crate::observe::board::Board;
+use crate::observe::monitor::Observation;
 use crate::observe::status::{DiskStatus, Link, ReplicaStatus};
 use crate::observe::syncs::Syncs;
-use crate::observe::watching::Observation;
 
 /// Owns a node, the requests that wait for it, and what has been received of the other replicas.
 pub(super) struct Seat<M: Clone + 'static, R: Clone + 'static> {

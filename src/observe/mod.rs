@@ -32,5 +32,4 @@ pub mod syncs;
 pub mod verdict;
 pub mod views;
 mod waits;
-pub mod watching;
 mod window;

@@ -1,13 +1,15 @@
 //! Watches one replica, from its own thread.
 //!
-//! Its [hooks](super::watching) tell it what passes; operators count for themselves; once a frame
+//! The hooks of its node tell it what passes; operators count for themselves; once a frame
 //! is due it puts the changes into the [`Views`], and reads off what they show.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use timely::worker::Worker;
 
 use super::frame::{Blame, Frame, Happened, Level, RoleHolding, VERSION};
@@ -20,14 +22,16 @@ use super::waits::Waits;
 use super::window::Window;
 use crate::engine::activity::Activity;
 use crate::engine::meter::{self, Meters};
+use crate::engine::node::Node;
 use crate::engine::protocol::{Protocol, Step};
 use crate::engine::replica::timeless_worker;
+use crate::engine::watcher::Watcher;
 use crate::model::batch::BatchId;
 use crate::model::clock::Clock;
 use crate::model::config::Config;
 use crate::model::events::{self, Event, Wait};
 use crate::model::histogram::Buckets;
-use crate::model::types::{ReplicaId, Slot};
+use crate::model::types::{ReplicaId, Slot, To};
 use crate::observe::graph::{self, Wiring};
 
 /// Lives of slots in a frame.
@@ -146,16 +150,18 @@ impl Monitor {
         (worker, observer)
     }
 
-    /// What it remembers.
-    #[must_use]
-    pub fn past(&self) -> &Past {
-        &self.past
-    }
-
-    /// What the replica's thread is activity.
-    #[must_use]
-    pub fn activity(&self) -> &Activity {
-        &self.activity
+    /// Watches `node` from now on, which has been started on the worker that was prepared for it.
+    /// `step` is the [protocol's](crate::engine::protocol::Protocol).
+    pub fn watch<M, R>(self, node: &mut Node<M, R>, step: fn(&M) -> Option<Step>) -> Observation
+    where
+        M: Clone + 'static,
+        R: Clone + Serialize + DeserializeOwned + 'static,
+    {
+        let monitor = Rc::new(RefCell::new(self));
+        let observed = Rc::clone(&monitor);
+        let (activity, from) = (Activity::of(Vec::new()), ReplicaId(0));
+        node.watch(Box::new(Hooks { monitor, step, activity, from, received_at: None }));
+        Observation(observed)
     }
 
     /// Takes no times: of a replica whose clock is not the system's they would mean nothing.
@@ -166,7 +172,7 @@ impl Monitor {
 
     /// The replica's graph is there, on the worker that was prepared, in this life of the replica:
     /// from now on its operators note when they run.
-    pub fn on_built(&mut self, worker: &Worker, incarnation: u64) {
+    fn on_built(&mut self, worker: &Worker, incarnation: u64) {
         self.sources.incarnation = incarnation;
         meter::close(worker);
         if let Some(logs) = &mut self.logs {
@@ -184,8 +190,7 @@ impl Monitor {
         self.roster = Some(roster);
     }
 
-    /// A turn begins.
-    pub fn on_turn(&mut self) {
+    fn on_turn(&mut self) {
         self.activity.begin_turn();
         self.turns += 1;
         if self.turns == 1 {
@@ -198,36 +203,7 @@ impl Monitor {
         }
     }
 
-    /// The replica is given a batch of its clients' requests.
-    pub fn on_submit(&mut self) {
-        self.sources.packed.push_back((self.now)());
-    }
-
-    /// The time, by the observer's clock.
-    #[must_use]
-    pub fn now(&self) -> u64 {
-        (self.now)()
-    }
-
-    /// A message has come from a replica that is a step in the life of a slot.
-    pub fn on_step(&self, from: ReplicaId, step: Step, at: u64) {
-        self.past.write(|memory| memory.receive(from, step, at));
-    }
-
-    /// The replica's operators have run, or its disk has done what it was asked: what has happened
-    /// and what leaves does so now.
-    pub fn on_worked(&mut self) {
-        self.worked_at = (self.now)();
-    }
-
-    /// Messages leave this replica, and these are steps in the lives of slots.
-    pub fn on_own_steps(&self, steps: impl Iterator<Item = Step>) {
-        let mut past = self.past.writing();
-        steps.for_each(|step| past.write(|memory| memory.send(step, self.worked_at)));
-    }
-
-    /// Something has happened in the replica.
-    pub fn on_event(&mut self, event: &Event) {
+    fn on_event(&mut self, event: &Event) {
         let now = self.worked_at;
         match event {
             Event::Holds(holding) => self.holdings.push(holding.clone()),
@@ -272,7 +248,7 @@ impl Monitor {
     /// Ends an epoch: puts into the views what has changed. The worker must then be run until it
     /// has nothing left to do. A replica that has started before has first executed its journal
     /// again: these are no requests of late.
-    pub fn end_epoch(&mut self, starts: u64) {
+    fn end_epoch(&mut self, starts: u64) {
         self.number += 1;
         if let Some(logs) = &mut self.logs {
             logs.end_epoch(self.number);
@@ -291,7 +267,7 @@ impl Monitor {
     }
 
     /// A frame of the epoch that was ended last, of a replica that stands like this.
-    pub fn frame(&mut self, status: ReplicaStatus) -> Frame {
+    fn frame(&mut self, status: ReplicaStatus) -> Frame {
         let at_us = self.times.back().copied().unwrap_or_default();
         let first_us = self.times.front().copied().unwrap_or_default();
         // What was counted before the first frame took some time, too.
@@ -357,6 +333,104 @@ impl Monitor {
             RoleHolding { role, slot, held, wait, waited_us, refused }
         };
         holdings.into_iter().map(holding).collect()
+    }
+}
+
+/// The host's end of a monitor that watches a node.
+#[derive(Clone)]
+pub struct Observation(Rc<RefCell<Monitor>>);
+
+impl Observation {
+    /// A frame of `node`, which stands like this, as it was after its last turn.
+    pub fn frame<M, R>(&self, node: &mut Node<M, R>, status: ReplicaStatus) -> Frame
+    where
+        M: Clone + 'static,
+        R: Clone + Serialize + DeserializeOwned + 'static,
+    {
+        self.0.borrow_mut().end_epoch(status.starts);
+        node.settle();
+        self.0.borrow_mut().frame(status)
+    }
+
+    /// What has been seen, for other threads.
+    #[must_use]
+    pub fn past(&self) -> Past {
+        self.0.borrow().past.clone()
+    }
+
+    /// What the node's thread does, for other threads.
+    #[must_use]
+    pub fn activity(&self) -> Activity {
+        self.0.borrow().activity.clone()
+    }
+}
+
+/// The node's end of it.
+struct Hooks<M> {
+    monitor: Rc<RefCell<Monitor>>,
+    step: fn(&M) -> Option<Step>,
+    activity: Activity,
+    /// Whose messages come, and when they did, once that is wanted.
+    from: ReplicaId,
+    received_at: Option<u64>,
+}
+
+impl<M> Watcher<M> for Hooks<M> {
+    fn on_built(&mut self, worker: &Worker, incarnation: u64) {
+        let mut monitor = self.monitor.borrow_mut();
+        monitor.on_built(worker, incarnation);
+        self.activity = monitor.activity.clone();
+    }
+
+    fn on_turn(&mut self) {
+        self.monitor.borrow_mut().on_turn();
+    }
+
+    fn on_delivery(&mut self, from: ReplicaId) {
+        (self.from, self.received_at) = (from, None);
+    }
+
+    fn on_received(&mut self, message: &M) {
+        if let Some(step) = (self.step)(message) {
+            let monitor = self.monitor.borrow();
+            let at = *self.received_at.get_or_insert_with(|| (monitor.now)());
+            monitor.past.write(|memory| memory.receive(self.from, step, at));
+        }
+    }
+
+    fn on_submit(&mut self) {
+        let mut monitor = self.monitor.borrow_mut();
+        let now = (monitor.now)();
+        monitor.sources.packed.push_back(now);
+    }
+
+    fn on_worked(&mut self) {
+        let mut monitor = self.monitor.borrow_mut();
+        monitor.worked_at = (monitor.now)();
+    }
+
+    fn on_event(&mut self, event: &Event) {
+        self.monitor.borrow_mut().on_event(event);
+    }
+
+    fn on_sent(&mut self, messages: &[(To, M)]) {
+        let monitor = self.monitor.borrow();
+        let mut past = monitor.past.writing();
+        for step in messages.iter().filter_map(|(_, message)| (self.step)(message)) {
+            past.write(|memory| memory.send(step, monitor.worked_at));
+        }
+    }
+
+    fn on_disk_phase(&mut self) {
+        self.activity.begin_disk_phase();
+    }
+
+    fn on_disk(&mut self) {
+        self.activity.begin_disk();
+    }
+
+    fn on_turn_ended(&mut self) {
+        self.activity.end();
     }
 }
 

@@ -16,10 +16,9 @@ use taraflow::model::types::{ClientId, ReplicaId, Slot};
 use taraflow::observe::counters::Status;
 use taraflow::observe::frame::{Frame, Level};
 use taraflow::observe::graph;
-use taraflow::observe::monitor::Monitor;
+use taraflow::observe::monitor::{Monitor, Observation};
 use taraflow::observe::scene::{Scene, Sighting};
 use taraflow::observe::status::ReplicaStatus;
-use taraflow::observe::watching::Observation;
 
 use crate::lockstep::{Director, Lockstep, Passing, TaraNode, batch};
 

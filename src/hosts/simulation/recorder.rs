@@ -21,9 +21,8 @@ use crate::model::types::{Millis, ReplicaId};
 use crate::observe::counters::Status;
 use crate::observe::frame::Level;
 use crate::observe::graph;
-use crate::observe::monitor::Monitor;
+use crate::observe::monitor::{Monitor, Observation};
 use crate::observe::status::{Link, ReplicaStatus};
-use crate::observe::watching::Observation;
 
 /// Owns what has been seen of a run.
 pub(super) struct Recorder {

@@ -142,16 +142,18 @@ impl Clients {
         if client.left == 0 && client.open.is_empty() {
             return Vec::new();
         }
-        if client.has_line {
-            return self.wake_line(index, now, moment, random);
-        }
-        let Ok(session) = client.session else { return self.open_session(index, now, random) };
+        let session = match client.session {
+            Ok(session) => session,
+            Err(number) if client.has_line => ClientId::of_line(number),
+            Err(_) => return self.open_session(index, now, random),
+        };
+        client.session = Ok(session);
         let mut asks = Vec::new();
-        let overdue = |open: &Open| now >= open.sent_at + PATIENCE_US;
+        // What is sent on a line is sent once.
+        let overdue = |open: &Open| !client.has_line && now >= open.sent_at + PATIENCE_US;
         if client.open.values().any(overdue) {
             client.target = ReplicaId(random.below(self.n) as u16);
         }
-        let client = &mut self.clients[index];
         for (&number, open) in client.open.iter_mut().filter(|(_, open)| overdue(open)) {
             open.sent_at = now;
             open.tries += 1;
@@ -160,24 +162,6 @@ impl Clients {
         }
         while self.clients[index].open.len() < self.pipeline && self.clients[index].left > 0 {
             asks.push(self.ask_new(index, session, now, moment, random));
-        }
-        asks
-    }
-
-    /// What a client sends on its line: all once, and in order.
-    fn wake_line(
-        &mut self,
-        index: usize,
-        now: Micros,
-        moment: u64,
-        random: &mut Random,
-    ) -> Vec<(ReplicaId, Ask)> {
-        let client = &mut self.clients[index];
-        let line = client.session.unwrap_or_else(ClientId::of_line);
-        client.session = Ok(line);
-        let mut asks = Vec::new();
-        while self.clients[index].open.len() < self.pipeline && self.clients[index].left > 0 {
-            asks.push(self.ask_new(index, line, now, moment, random));
         }
         asks
     }

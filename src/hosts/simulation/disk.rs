@@ -63,26 +63,30 @@ struct File {
     prepared: usize,
 }
 
-#[derive(Clone)]
-enum Change {
-    Named(String, u64),
-    Unnamed(String),
-}
+/// A name, and the file that it is given, if it is given one.
+type Change = (String, Option<u64>);
 
-fn apply(names: &mut BTreeMap<String, u64>, change: Change) {
-    match change {
-        Change::Named(name, file) => {
-            names.insert(name, file);
-        }
-        Change::Unnamed(name) => {
-            names.remove(&name);
-        }
-    }
+fn apply(names: &mut BTreeMap<String, u64>, (name, file): Change) {
+    match file {
+        Some(file) => names.insert(name, file),
+        None => names.remove(&name),
+    };
 }
 
 impl FaultyDisk {
     fn files(&self) -> MutexGuard<'_, Files> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The files, for an operation that changes them.
+    fn operation(&self) -> io::Result<MutexGuard<'_, Files>> {
+        let mut files = self.files();
+        match &mut files.dies_after {
+            Some(0) => return Err(io::Error::other("the disk is gone")),
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        Ok(files)
     }
 
     /// Whether appends fail for want of room from now on.
@@ -276,21 +280,17 @@ impl Files {
 
     /// Puts a file in the place of another, or nothing, and on the disk.
     fn put(&mut self, name: &str, file: Option<File>) {
-        let change = match file {
-            None => Change::Unnamed(name.to_owned()),
-            Some(file) => {
-                let id = self.next;
-                self.next += 1;
-                self.files.insert(id, file);
-                Change::Named(name.to_owned(), id)
-            }
-        };
+        let id = file.map(|file| self.add(file));
         // No change that is under way brings back what was there.
-        self.changes.retain(
-            |own| !matches!(own, Change::Named(named, _) | Change::Unnamed(named) if named == name),
-        );
-        apply(&mut self.durable, change.clone());
-        apply(&mut self.names, change);
+        self.changes.retain(|(named, _)| named != name);
+        apply(&mut self.durable, (name.to_owned(), id));
+        apply(&mut self.names, (name.to_owned(), id));
+    }
+
+    fn add(&mut self, file: File) -> u64 {
+        self.next += 1;
+        self.files.insert(self.next, file);
+        self.next
     }
 
     fn used(&self) -> usize {
@@ -298,20 +298,9 @@ impl Files {
         self.names.values().map(size).sum()
     }
 
-    fn operation(&mut self) -> io::Result<()> {
-        match &mut self.dies_after {
-            Some(0) => Err(io::Error::other("the disk is gone")),
-            Some(left) => {
-                *left -= 1;
-                Ok(())
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn change(&mut self, change: Change) {
-        self.changes.push(change.clone());
-        apply(&mut self.names, change);
+    fn change(&mut self, name: &str, file: Option<u64>) {
+        self.changes.push((name.to_owned(), file));
+        apply(&mut self.names, (name.to_owned(), file));
     }
 
     fn file(&mut self, name: &str) -> io::Result<&mut File> {
@@ -335,14 +324,11 @@ impl Disk for FaultyDisk {
     }
 
     fn append(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let mut files = self.files();
-        files.operation()?;
+        let mut files = self.operation()?;
         files.counts.appends += 1;
         if !files.names.contains_key(name) {
-            let id = files.next;
-            files.next += 1;
-            files.files.insert(id, File::default());
-            files.change(Change::Named(name.to_owned(), id));
+            let id = files.add(File::default());
+            files.change(name, Some(id));
         }
         let room = if files.full { bytes.len() / 2 } else { bytes.len() };
         let left = files.capacity.map_or(room, |most| most.saturating_sub(files.used()));
@@ -356,8 +342,7 @@ impl Disk for FaultyDisk {
     }
 
     fn truncate(&mut self, name: &str, length: u64) -> io::Result<()> {
-        let mut files = self.files();
-        files.operation()?;
+        let mut files = self.operation()?;
         let file = files.file(name)?;
         file.bytes.truncate(length as usize);
         file.prepared = 0;
@@ -367,8 +352,7 @@ impl Disk for FaultyDisk {
     }
 
     fn overwrite(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let mut files = self.files();
-        files.operation()?;
+        let mut files = self.operation()?;
         let is_full = files.full;
         let file = files.file(name)?;
         let (start, end) = (offset as usize, offset as usize + bytes.len());
@@ -397,8 +381,7 @@ impl Disk for FaultyDisk {
     }
 
     fn sync(&mut self, name: &str) -> io::Result<()> {
-        let mut files = self.files();
-        files.operation()?;
+        let mut files = self.operation()?;
         files.counts.syncs += 1;
         if std::mem::take(&mut files.fail_sync) {
             files.counts.failed += 1;
@@ -416,25 +399,22 @@ impl Disk for FaultyDisk {
     }
 
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
-        let mut files = self.files();
-        files.operation()?;
+        let mut files = self.operation()?;
         let id = *files.names.get(from).ok_or(io::ErrorKind::NotFound)?;
-        files.change(Change::Named(to.to_owned(), id));
-        files.change(Change::Unnamed(from.to_owned()));
+        files.change(to, Some(id));
+        files.change(from, None);
         Ok(())
     }
 
     fn remove(&mut self, file: &str) -> io::Result<()> {
-        let mut files = self.files();
-        files.operation()?;
+        let mut files = self.operation()?;
         files.file(file)?;
-        files.change(Change::Unnamed(file.to_owned()));
+        files.change(file, None);
         Ok(())
     }
 
     fn sync_names(&mut self) -> io::Result<()> {
-        let mut files = self.files();
-        files.operation()?;
+        let mut files = self.operation()?;
         files.counts.name_syncs += 1;
         files.durable = files.names.clone();
         files.changes.clear();

@@ -1,7 +1,6 @@
 //! The event queue of a run: things that will happen, in the order of virtual time.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 
 use super::clients::Ask;
 use super::faults::Micros;
@@ -34,33 +33,23 @@ pub(super) enum SimEvent<M> {
     Answer { from: ReplicaId, replies: Replies },
 }
 
-/// Everything that will happen.
+/// Everything that will happen, by its time, and of one time in the order in which it was put here.
 pub(super) struct EventQueue<M> {
-    /// When, in which order of two at one time, and where in `happenings`.
-    order: BinaryHeap<Reverse<(Micros, u64, usize)>>,
-    happenings: Vec<Option<SimEvent<M>>>,
-    free: Vec<usize>,
+    events: BTreeMap<(Micros, u64), SimEvent<M>>,
     count: u64,
 }
 
 impl<M> EventQueue<M> {
     pub fn new() -> Self {
-        Self { order: BinaryHeap::new(), happenings: Vec::new(), free: Vec::new(), count: 0 }
+        Self { events: BTreeMap::new(), count: 0 }
     }
 
-    pub fn at(&mut self, when: Micros, happening: SimEvent<M>) {
-        let place = self.free.pop().unwrap_or_else(|| {
-            self.happenings.push(None);
-            self.happenings.len() - 1
-        });
-        self.happenings[place] = Some(happening);
+    pub fn at(&mut self, when: Micros, event: SimEvent<M>) {
         self.count += 1;
-        self.order.push(Reverse((when, self.count, place)));
+        self.events.insert((when, self.count), event);
     }
 
     pub fn next(&mut self) -> Option<(Micros, SimEvent<M>)> {
-        let Reverse((when, _, place)) = self.order.pop()?;
-        self.free.push(place);
-        Some((when, self.happenings[place].take()?))
+        self.events.pop_first().map(|((when, _), event)| (when, event))
     }
 }

@@ -236,12 +236,8 @@ where
         self.stats.virtual_us = self.now;
         self.stats.counts = self.common.counts;
         self.stats.unknown = self.clients.unknown;
-        self.stats.answered =
-            self.clients.history.iter().filter(|operation| operation.answer.is_some()).count()
-                as u64;
-        for place in &self.nodes {
-            self.stats.disk_full += place.disk.counts().full;
-        }
+        self.stats.answered = self.answered() as u64;
+        self.stats.disk_full = self.nodes.iter().map(|place| place.disk.counts().full).sum();
         Outcome {
             violation: self.violation,
             fingerprint: self.trace.fingerprint(),
@@ -286,9 +282,8 @@ where
     }
 
     fn what_is_missing(&self) -> String {
-        let next: Vec<u64> = (0..self.nodes.len() as u16)
-            .map(|replica| self.common.next(ReplicaId(replica)).0)
-            .collect();
+        let replicas = (0..self.nodes.len() as u16).map(ReplicaId);
+        let next: Vec<u64> = replicas.map(|replica| self.common.next(replica).0).collect();
         let waiting = self.clients.clients.iter().filter(|c| c.timer > 0).count();
         format!(
             "liveness: {:.1} s after all was healed, {} of {} operations are answered and the \

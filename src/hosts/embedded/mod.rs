@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded, never};
+use crossbeam_channel::{Sender, bounded, never};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -418,16 +418,10 @@ where
         let name = format!("replica-{me}");
         let spawned = std::thread::Builder::new().name(name).spawn(move || live(requests));
         let handle = spawned.map_err(|source| Error::Thread { replica: me, source })?;
-        match receive_start(&starting) {
-            Ok(()) => Ok(Thread { control, handle }),
-            Err(error) => Err(error),
-        }
+        // A thread that panics before it has started says so on stderr, and its board shows it.
+        starting.recv().unwrap_or(Ok(()))?;
+        Ok(Thread { control, handle })
     }
-}
-
-fn receive_start(starting: &Receiver<Result<(), Error>>) -> Result<(), Error> {
-    // A thread that panics before it has started says so on stderr, and its board shows it.
-    starting.recv().unwrap_or(Ok(()))
 }
 
 /// Says that a replica has ended, however it ends.

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use crate::hosts::seat::Seat;
 use crate::hosts::server::diary::Diary;
 use crate::hosts::server::home::Home;
-use crate::hosts::server::inbound::{InboundConnections, Received};
+use crate::hosts::server::inbound::InboundConnections;
 use crate::hosts::server::peers::Peers;
 use crate::hosts::server::redis_connections::RedisConnections;
 use crate::links::socket::Scratch;
@@ -54,7 +54,6 @@ pub(super) struct EventLoopParts<M: Clone + 'static, R: Clone + 'static> {
 pub(super) struct EventLoop<M: Clone + 'static, R: Clone + 'static> {
     parts: EventLoopParts<M, R>,
     scratch: Scratch,
-    received: Received<M>,
     diary: Diary,
     /// What happened since the others were shown a frame, and the slots that frames have shown.
     unshared: (Vec<Happened>, Vec<SlotLife>),
@@ -83,7 +82,6 @@ where
         Self {
             parts,
             scratch: Scratch::default(),
-            received: Received::none(),
             diary: Diary::default(),
             unshared: Default::default(),
             next_connection: FIRST_CONNECTION,
@@ -138,7 +136,7 @@ where
     }
 
     fn take_events(&mut self, events: &Events, now: Millis) {
-        let EventLoopParts { poll, peers, inbound, redis, seat, .. } = &mut self.parts;
+        let EventLoopParts { peers, inbound, redis, seat, .. } = &mut self.parts;
         for event in events {
             match event.token() {
                 WAKER => {}
@@ -146,7 +144,7 @@ where
                 CLIENTS => self.accept_pending[1] = true,
                 Token(id) if id < seat.config.n => {
                     let peer = ReplicaId(id as u16);
-                    peers.on_event(peer, event, now, poll.registry(), &mut self.scratch);
+                    peers.on_event(peer, event, now, &mut self.scratch);
                 }
                 Token(id) => {
                     let id = id as u64;
@@ -174,10 +172,7 @@ where
                         let id = self.next_connection;
                         self.next_connection += 1;
                         match at {
-                            0 => {
-                                let received = &mut self.received;
-                                inbound.on_accept(id, socket, now, poll.registry(), received);
-                            }
+                            0 => inbound.on_accept(id, socket, now, poll.registry()),
                             _ => redis.on_accept(id, socket, now, poll.registry()),
                         }
                     }
@@ -196,12 +191,12 @@ where
 
     fn read(&mut self, now: Millis) {
         let (clients_wait, redis_waits) = (self.clients_wait(), self.redis_waits());
-        let EventLoopParts { seat, poll, peers, inbound, redis, boards, .. } = &mut self.parts;
-        let Self { received, scratch, .. } = self;
+        let EventLoopParts { seat, peers, inbound, redis, boards, .. } = &mut self.parts;
         let bytes_max = if clients_wait { 0 } else { seat.config.gather_bytes_max };
         let room = bytes_max.saturating_sub(seat.gather.bytes());
-        inbound.read(room, now, scratch, poll.registry(), received);
-        redis.read(redis_waits, scratch, &mut seat.gather);
+        inbound.read(room, now, &mut self.scratch);
+        redis.read(redis_waits, &mut self.scratch, &mut seat.gather);
+        let received = &mut inbound.received;
         for (from, messages) in received.messages.drain(..) {
             seat.deliver(from, messages, now);
         }
@@ -224,7 +219,7 @@ where
         home.as_ref().map_or(Ok(()), Home::check)?;
         self.diary.on_tick(now, seat.node.is_full(), seat.node.meter().map(|meter| &**meter));
         peers.on_tick(now, poll.registry());
-        inbound.on_tick(now, poll.registry(), &mut self.received);
+        inbound.on_tick(now);
         redis.on_tick(now);
         self.accept_pending = [self.deadline.is_none(); 2];
         if self.deadline.is_none() && ending.load(Ordering::Relaxed) {
@@ -252,19 +247,19 @@ where
     }
 
     fn send(&mut self, now: Millis) {
-        let EventLoopParts { seat, poll, peers, inbound, redis, .. } = &mut self.parts;
+        let EventLoopParts { seat, peers, inbound, redis, .. } = &mut self.parts;
         let mut ready = seat.node.take_ready();
         peers.send(&mut ready.messages, &mut seat.own);
-        peers.flush(now, poll.registry());
+        peers.flush(now);
         for replies in ready.replies {
             // Sessions are found by their routes, Redis clients by their names.
             if !redis.answer(&replies) {
                 seat.routes.sort(replies, |id, replies| inbound.answer(id, replies));
             }
         }
-        inbound.flush(now, poll.registry(), &mut self.received);
+        inbound.flush(now);
         redis.flush(now);
-        self.received.gone.drain(..).for_each(|id| seat.routes.forget(id));
+        inbound.received.gone.drain(..).for_each(|id| seat.routes.forget(id));
     }
 
     fn note_events(&mut self, now: Millis) {

@@ -94,6 +94,7 @@ pub struct InboundConnections<M> {
     pub faults: Faults,
     /// In what the settings of replicas differ from ours.
     pub differ: BTreeMap<ReplicaId, String>,
+    pub received: Received<M>,
 }
 
 impl<M: DeserializeOwned> InboundConnections<M> {
@@ -108,22 +109,16 @@ impl<M: DeserializeOwned> InboundConnections<M> {
             first: 0,
             faults: Faults::new("links"),
             differ: BTreeMap::new(),
+            received: Received::none(),
         }
     }
 
     /// Lets somebody in, who has yet to say who it is.
-    pub fn on_accept(
-        &mut self,
-        id: u64,
-        socket: TcpStream,
-        now: Millis,
-        registry: &Registry,
-        received: &mut Received<M>,
-    ) {
+    pub fn on_accept(&mut self, id: u64, socket: TcpStream, now: Millis, registry: &Registry) {
         if self.greeting.len() >= GREETING_MAX
             && let Some(&first) = self.greeting.first()
         {
-            self.end(first, &Fault::Slow, registry, received);
+            self.end(first, &Fault::Slow);
         }
         let accepting = self.accept.tls.as_ref().map(Tls::accepting);
         let stream = Socket::accepted(socket, accepting.as_ref()).and_then(|mut stream| {
@@ -160,19 +155,12 @@ impl<M: DeserializeOwned> InboundConnections<M> {
 
     /// Reads what has arrived. Clients are read until `clients_bytes` of requests have come; those
     /// that have to wait are the first to be read the next time.
-    pub fn read(
-        &mut self,
-        clients_bytes: usize,
-        now: Millis,
-        scratch: &mut Scratch,
-        registry: &Registry,
-        received: &mut Received<M>,
-    ) {
+    pub fn read(&mut self, clients_bytes: usize, now: Millis, scratch: &mut Scratch) {
         let mut last = std::mem::take(&mut self.busy);
         let first = last.split_off(&std::mem::take(&mut self.first));
         for id in first.into_iter().chain(last) {
             let Some(connection) = self.inbound.get_mut(&id) else { continue };
-            let clients_wait = received.bytes >= clients_bytes;
+            let clients_wait = self.received.bytes >= clients_bytes;
             if self.accept.lets_wait(connection, clients_wait) {
                 self.busy.insert(id);
                 if clients_wait && self.first == 0 {
@@ -188,13 +176,12 @@ impl<M: DeserializeOwned> InboundConnections<M> {
             {
                 connection.moved_at = now;
             }
-            let taken = self.take_frames(id, now, received);
+            let taken = self.take_frames(id, now);
             if self.greeting.contains(&id) {
-                self.note_stage(id, registry, received);
+                self.note_stage(id);
             }
             match taken.and(read) {
-                Err(fault @ Fault::Mismatch(_)) => self.turn_away(id, &fault, registry, received),
-                Err(fault) => self.end(id, &fault, registry, received),
+                Err(fault) => self.end(id, &fault),
                 Ok(()) => {
                     self.busy.insert(id);
                 }
@@ -204,37 +191,31 @@ impl<M: DeserializeOwned> InboundConnections<M> {
 
     /// Takes note of who a connection has said to be. A replica that dials again has given up the
     /// link it had before, whether or not that has been noticed here.
-    fn note_stage(&mut self, id: u64, registry: &Registry, received: &mut Received<M>) {
+    fn note_stage(&mut self, id: u64) {
         let Some(Inbound { stage, .. }) = self.inbound.get(&id) else { return };
         if matches!(stage, Stage::Greeting) {
             return;
         }
         self.greeting.remove(&id);
         let Stage::Replica(from) = *stage else { return };
-        received.came.push(from);
+        self.received.came.push(from);
         let earlier = |(other, connection): (&u64, &Inbound)| {
             let same = matches!(connection.stage, Stage::Replica(known) if known == from);
             (same && *other != id).then_some(*other)
         };
         if let Some(other) = self.inbound.iter().find_map(earlier) {
             let fault = Fault::Refused(format!("replica {from} has dialled again"));
-            self.end(other, &fault, registry, received);
+            self.end(other, &fault);
         }
     }
 
-    fn take_frames(
-        &mut self,
-        id: u64,
-        now: Millis,
-        received: &mut Received<M>,
-    ) -> Result<(), Fault> {
+    fn take_frames(&mut self, id: u64, now: Millis) -> Result<(), Fault> {
         let clients = if self.greeting.contains(&id) { self.clients() } else { 0 };
         let Some(connection) = self.inbound.get_mut(&id) else { return Ok(()) };
         let Inbound { stream, inbox, outbox, stage, moved_at } = connection;
-        loop {
+        while let Some(payload) = inbox.next_frame()? {
             match stage {
                 Stage::Greeting => {
-                    let Some(payload) = inbox.next_frame()? else { return Ok(()) };
                     let hello = Hello::read(payload);
                     let (found, differ) = self.accept.receive(hello, clients, stream, outbox)?;
                     *stage = found;
@@ -248,13 +229,11 @@ impl<M: DeserializeOwned> InboundConnections<M> {
                     });
                 }
                 Stage::Replica(from) => {
-                    let Some(payload) = inbox.next_frame()? else { return Ok(()) };
                     let (messages, shown) = decode(payload, self.plausible, &self.accept.config)?;
-                    received.frames.extend(shown.map(|bytes| (*from, bytes)));
-                    received.messages.push((*from, messages));
+                    self.received.frames.extend(shown.map(|bytes| (*from, bytes)));
+                    self.received.messages.push((*from, messages));
                 }
                 Stage::Client => {
-                    let Some(payload) = inbox.next_frame()? else { return Ok(()) };
                     let ClientRequest::Requests(requests) =
                         postcard::from_bytes(payload).map_err(|_| Fault::Unreadable)?;
                     // A larger one would not fit into a frame to the other replicas.
@@ -263,12 +242,13 @@ impl<M: DeserializeOwned> InboundConnections<M> {
                     if !fits || !requests.iter().all(|request| request.is_of_a_session()) {
                         return Err(Fault::Unreadable);
                     }
-                    received.bytes += requests.bytes();
-                    received.requests.push((id, requests));
+                    self.received.bytes += requests.bytes();
+                    self.received.requests.push((id, requests));
                 }
             }
             *moved_at = now;
         }
+        Ok(())
     }
 
     /// Answers a client.
@@ -282,11 +262,11 @@ impl<M: DeserializeOwned> InboundConnections<M> {
     }
 
     /// Sends what can be taken now.
-    pub fn flush(&mut self, now: Millis, registry: &Registry, received: &mut Received<M>) {
+    pub fn flush(&mut self, now: Millis) {
         for id in std::mem::take(&mut self.busy) {
             let Some(connection) = self.inbound.get_mut(&id) else { continue };
             match connection.stream.write(connection.outbox.waiting()) {
-                Err(fault) => self.end(id, &fault, registry, received),
+                Err(fault) => self.end(id, &fault),
                 Ok(count) => {
                     connection.outbox.left(count);
                     if count > 0 {
@@ -301,7 +281,7 @@ impl<M: DeserializeOwned> InboundConnections<M> {
     }
 
     /// Closes connections that have made no progress.
-    pub fn on_tick(&mut self, now: Millis, registry: &Registry, received: &mut Received<M>) {
+    pub fn on_tick(&mut self, now: Millis) {
         let slow = |connection: &Inbound| {
             let unfinished = connection.inbox.is_half_full() || !connection.outbox.is_empty();
             let patience = match connection.stage {
@@ -311,47 +291,26 @@ impl<M: DeserializeOwned> InboundConnections<M> {
             };
             now.saturating_sub(connection.moved_at) > patience
         };
-        let ended: Vec<u64> = self
-            .inbound
-            .iter()
-            .filter(|(_, connection)| slow(connection))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in ended {
-            self.end(id, &Fault::Slow, registry, received);
+        let slow = self.inbound.iter().filter(|(_, connection)| slow(connection));
+        for id in slow.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.end(id, &Fault::Slow);
         }
         self.faults.on_tick(now);
     }
 
-    /// Ends a connection whose other end is no match, and tells that end why if it has not been
-    /// told.
-    fn turn_away(
-        &mut self,
-        id: u64,
-        fault: &Fault,
-        registry: &Registry,
-        received: &mut Received<M>,
-    ) {
-        let has_tls = self.accept.tls.is_some();
-        if let Some(connection) = self.inbound.get_mut(&id)
-            && connection.outbox.is_empty()
-            && matches!(connection.stage, Stage::Greeting)
-            && !connection.stream.is_encrypted()
-        {
-            connection.outbox.put(&AcceptConfig::one_sided_tls(has_tls));
-        }
-        self.end(id, fault, registry, received);
-    }
-
-    fn end(&mut self, id: u64, fault: &Fault, registry: &Registry, received: &mut Received<M>) {
+    fn end(&mut self, id: u64, fault: &Fault) {
         let Some(mut connection) = self.inbound.remove(&id) else { return };
         self.busy.remove(&id);
         self.greeting.remove(&id);
-        // What was to be said last says why.
-        let _ = connection.stream.write(connection.outbox.waiting());
-        connection.stream.deregister(registry);
-        received.gone.push(id);
-        self.faults.note(fault, &connection.stream.peer());
+        let Inbound { stream, outbox, stage, .. } = &mut connection;
+        let untold = outbox.is_empty() && matches!(stage, Stage::Greeting);
+        if untold && matches!(fault, Fault::Mismatch(_)) && !stream.is_encrypted() {
+            outbox.put(&AcceptConfig::one_sided_tls(self.accept.tls.is_some()));
+        }
+        // What was to be said last says why. The socket is closed with the connection.
+        let _ = stream.write(outbox.waiting());
+        self.received.gone.push(id);
+        self.faults.note(fault, &stream.peer());
     }
 
     /// How many clients there are.

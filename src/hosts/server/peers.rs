@@ -120,7 +120,7 @@ impl Peers {
                 }
             };
             if let Err(fault) = outcome {
-                link.lose(now, &fault, registry);
+                link.lose(now, &fault);
             }
         }
     }
@@ -135,19 +135,12 @@ impl Peers {
     }
 
     /// Takes note of what the system has seen on the link to a peer.
-    pub fn on_event(
-        &mut self,
-        peer: ReplicaId,
-        event: &Event,
-        now: Millis,
-        registry: &Registry,
-        scratch: &mut Scratch,
-    ) {
+    pub fn on_event(&mut self, peer: ReplicaId, event: &Event, now: Millis, scratch: &mut Scratch) {
         let Some(link) = self.links.iter_mut().find(|link| link.status.peer == peer) else {
             return;
         };
         if let Err(fault) = link.on_event(event, now, scratch) {
-            link.lose(now, &fault, registry);
+            link.lose(now, &fault);
         }
     }
 
@@ -197,11 +190,11 @@ impl Peers {
     }
 
     /// Sends what the peers take now.
-    pub fn flush(&mut self, now: Millis, registry: &Registry) {
+    pub fn flush(&mut self, now: Millis) {
         for link in &mut self.links {
             link.outbox.end();
             if let Err(fault) = link.flush(now) {
-                link.lose(now, &fault, registry);
+                link.lose(now, &fault);
             }
         }
     }
@@ -236,14 +229,8 @@ impl Dialled {
         Ok(())
     }
 
-    fn lose(&mut self, now: Millis, fault: &Fault, registry: &Registry) {
+    fn lose(&mut self, now: Millis, fault: &Fault) {
         let was_up = self.status.up;
-        match &mut self.state {
-            State::Greeting { stream, .. } | State::Up { stream, .. } => {
-                stream.deregister(registry)
-            }
-            State::Down { .. } => {}
-        }
         let said = fault.to_string();
         if was_up || self.status.last_fault.as_ref() != Some(&said) {
             tracing::warn!(peer = self.status.peer.0, address = %self.endpoint, fault = said, "link lost");

@@ -85,7 +85,7 @@ fn a_peer_that_comes_in_itself_is_dialled_however_often_it_was_not_reached() {
     let poll = mio::Poll::new().unwrap();
     let is_down = |peers: &Peers| matches!(peers.links[0].state, State::Down { .. });
     for now in 0..10 {
-        peers.links[0].lose(now, &Fault::Closed, poll.registry());
+        peers.links[0].lose(now, &Fault::Closed);
     }
     peers.on_tick(100, poll.registry());
     assert!(is_down(&peers), "its time has not come");

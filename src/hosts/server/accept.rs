@@ -33,8 +33,6 @@ pub struct AcceptConfig {
     pub tls: Option<Tls>,
     /// Clients at a time; one more is turned away. Replicas are let in however many there are.
     pub clients_max: usize,
-    /// Bytes of answers that may wait for one client.
-    pub outbox_bytes_max: usize,
 }
 
 impl AcceptConfig {

@@ -22,6 +22,8 @@ use crate::model::types::{Millis, ReplicaId};
 
 /// Bytes read from one connection in a turn.
 const READ_BYTES: usize = 1 << 20;
+/// Bytes of answers that may wait for one client.
+const OUTBOX_BYTES_MAX: usize = 8 << 20;
 /// Connections at a time that have yet to say who they are; one more takes the place of the first.
 const GREETING_MAX: usize = 256;
 /// Bytes that say in which view a slot was accepted: three numbers, two of which may take nine.
@@ -149,7 +151,7 @@ impl<M: DeserializeOwned> InboundConnections<M> {
     pub fn is_busy(&self, clients_wait: bool) -> bool {
         let mut busy = self.busy.iter().filter_map(|id| self.inbound.get(id));
         busy.any(|connection| {
-            connection.stream.is_readable() && !self.accept.lets_wait(connection, clients_wait)
+            connection.stream.is_readable() && !connection.must_wait(clients_wait)
         })
     }
 
@@ -161,7 +163,7 @@ impl<M: DeserializeOwned> InboundConnections<M> {
         for id in first.into_iter().chain(last) {
             let Some(connection) = self.inbound.get_mut(&id) else { continue };
             let clients_wait = self.received.bytes >= clients_bytes;
-            if self.accept.lets_wait(connection, clients_wait) {
+            if connection.must_wait(clients_wait) {
                 self.busy.insert(id);
                 if clients_wait && self.first == 0 {
                     self.first = id;
@@ -255,7 +257,7 @@ impl<M: DeserializeOwned> InboundConnections<M> {
     pub fn answer(&mut self, id: u64, replies: Replies) {
         let Some(connection) = self.inbound.get_mut(&id) else { return };
         // A client that does not read loses answers, and asks again.
-        if connection.outbox.len() <= self.accept.outbox_bytes_max {
+        if connection.outbox.len() <= OUTBOX_BYTES_MAX {
             connection.outbox.put(&ServerReply::Replies(replies));
             self.busy.insert(id);
         }
@@ -319,12 +321,12 @@ impl<M: DeserializeOwned> InboundConnections<M> {
     }
 }
 
-impl AcceptConfig {
-    /// Whether a connection is not read for now: clients while they all wait, and one that does not
-    /// take its answers.
-    fn lets_wait(&self, connection: &Inbound, clients_wait: bool) -> bool {
-        let full = connection.outbox.len() > self.outbox_bytes_max;
-        matches!(connection.stage, Stage::Client) && (clients_wait || full)
+impl Inbound {
+    /// Whether it is not read for now: clients while they all wait, and one that does not take its
+    /// answers.
+    fn must_wait(&self, clients_wait: bool) -> bool {
+        let is_full = self.outbox.len() > OUTBOX_BYTES_MAX;
+        matches!(self.stage, Stage::Client) && (clients_wait || is_full)
     }
 }
 

@@ -32,7 +32,6 @@ use crate::engine::node::Node;
 use crate::engine::protocol::Protocol;
 use crate::hosts::seat::Seat;
 use crate::kv::redis;
-use crate::links::LINK_BYTES_MAX;
 use crate::links::hello::Common;
 use crate::links::tls::Tls;
 use crate::model::app::{Census, StateMachine};
@@ -52,11 +51,6 @@ use redis_connections::RedisConnections;
 
 pub use home::check as check_home;
 pub use inbound::frame_bytes_max;
-
-/// Bytes of answers that may wait for one client.
-const OUTBOX_BYTES_MAX: usize = 8 << 20;
-/// How long a Redis client waits for a reply before it is told that the outcome is unknown.
-const ANSWER_WITHIN_MS: u64 = 5_000;
 
 /// Runs a replica until `ending` is set and what is in flight is done.
 ///
@@ -104,19 +98,9 @@ where
         settings: settings.shared.clone(),
         protocol: settings.protocol.clone(),
     };
-    let dialling = LinkConfig {
-        me: config.me,
-        common: common.clone(),
-        tls: tls.clone(),
-        link_bytes_max: LINK_BYTES_MAX,
-    };
-    let accept = AcceptConfig {
-        config: config.clone(),
-        common,
-        tls,
-        clients_max: settings.clients_max,
-        outbox_bytes_max: OUTBOX_BYTES_MAX,
-    };
+    let dialling = LinkConfig { me: config.me, common: common.clone(), tls: tls.clone() };
+    let clients_max = settings.clients_max;
+    let accept = AcceptConfig { config: config.clone(), common, tls, clients_max };
     let board = boards[config.me.0 as usize].clone();
     let lives = node.incarnation();
     board.counters(|counters| *counters = Status { alive: true, lives, ..Status::default() });
@@ -168,5 +152,5 @@ fn redis_connections(settings: &NodeSettings, census: Arc<Census>) -> RedisConne
         clients_max: settings.clients_max,
         ..redis::ServerInfo::default()
     };
-    RedisConnections::new(spoken, world, census, ANSWER_WITHIN_MS)
+    RedisConnections::new(spoken, world, census)
 }

@@ -20,7 +20,7 @@ use crate::links::frame::{Inbox, Outbox};
 use crate::links::hello::{Common, HELLO_BYTES_MAX, Hello, HelloReply};
 use crate::links::socket::{Scratch, Socket};
 use crate::links::tls::Tls;
-use crate::links::{Carried, Fault};
+use crate::links::{Carried, Fault, LINK_BYTES_MAX};
 use crate::model::error::Error;
 use crate::model::types::{Millis, ReplicaId, To};
 use crate::observe::frame::Frame;
@@ -57,8 +57,6 @@ pub struct LinkConfig {
     pub me: ReplicaId,
     pub common: Common,
     pub tls: Option<Tls>,
-    /// Bytes that may wait for one peer.
-    pub link_bytes_max: usize,
 }
 
 /// Owns the links to the other replicas.
@@ -146,7 +144,7 @@ impl Peers {
 
     /// Puts what a turn has sent on the links; what it sends to this replica itself goes to `own`.
     pub fn send<M: Serialize + Clone>(&mut self, messages: &mut Vec<(To, M)>, own: &mut Vec<M>) {
-        let LinkConfig { me, link_bytes_max, .. } = self.config;
+        let me = self.config.me;
         for (to, message) in messages.drain(..) {
             let (peers, to_self) = match to {
                 To::All => (true, true),
@@ -161,7 +159,7 @@ impl Peers {
                     postcard::to_extend(&item, encoded).expect("plain data always encodes");
                 for link in &mut self.links {
                     if !matches!(to, To::One(one) if one != link.status.peer) {
-                        link.add(&self.encoded, link_bytes_max);
+                        link.add(&self.encoded);
                     }
                 }
             }
@@ -287,10 +285,10 @@ impl Dialled {
         Ok(())
     }
 
-    fn add(&mut self, message: &[u8], limit: usize) {
+    fn add(&mut self, message: &[u8]) {
         // Whatever its size, a message finds room where nothing waits: one that never fitted would
         // be sent again for ever.
-        let fits = self.queued() == 0 || self.queued() + message.len() <= limit;
+        let fits = self.queued() == 0 || self.queued() + message.len() <= LINK_BYTES_MAX;
         if !self.status.up || !fits {
             self.status.dropped += 1;
             return;

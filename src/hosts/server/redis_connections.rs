@@ -24,6 +24,8 @@ use crate::observe::status::{Clients, ReplicaStatus};
 const READ_BYTES: usize = 256 << 10;
 /// How long a client may leave its replies unread while as much waits for it as may.
 const PATIENCE_MS: Millis = 30_000;
+/// How long a request may wait before its client is told that the outcome is unknown.
+const ANSWER_WITHIN_MS: Millis = 5_000;
 /// How often INFO's rates and memory are taken anew.
 const COUNTED_EVERY_MS: u64 = 1_000;
 
@@ -34,8 +36,6 @@ pub struct RedisConnections {
     census: Arc<Census>,
     /// When the world was last told what is counted, and the commands there were then.
     counted: (u64, u64),
-    /// How long a request may wait before its client is told that the outcome is unknown.
-    answer_within_ms: Millis,
     clients: BTreeMap<u64, RedisSocket>,
     /// Those that may have sent something that is not read, or have something to be sent.
     busy: BTreeSet<u64>,
@@ -74,18 +74,12 @@ impl Tally {
 
 impl RedisConnections {
     /// Nobody yet.
-    pub fn new(
-        settings: RedisSettings,
-        world: ServerInfo,
-        census: Arc<Census>,
-        patience_ms: Millis,
-    ) -> Self {
+    pub fn new(settings: RedisSettings, world: ServerInfo, census: Arc<Census>) -> Self {
         Self {
             settings: Arc::new(settings),
             world,
             census,
             counted: (0, 0),
-            answer_within_ms: patience_ms,
             clients: BTreeMap::new(),
             busy: BTreeSet::new(),
             first: 0,
@@ -210,29 +204,25 @@ impl RedisConnections {
     /// Sends what the clients take now, and ends what is over.
     pub fn flush(&mut self, now: Millis) {
         let mut gone = Vec::new();
-        let mut still = BTreeSet::new();
-        for &id in &self.busy {
-            let Some(client) = self.clients.get_mut(&id) else { continue };
-            let waited = client.line.output().len();
-            let flushed = client.flush(now);
-            let left = client.line.output().len();
-            self.world.traffic.bytes_out += waited.saturating_sub(left) as u64;
-            match flushed {
-                Err(fault) => gone.push((id, fault)),
-                Ok(()) if client.line.is_closing() && client.line.output().is_empty() => {
-                    if client.lingers(now) {
-                        still.insert(id);
-                    } else {
-                        gone.push((id, fault_of(client.line.offence())));
-                    }
+        let Self { clients, busy, world, .. } = self;
+        busy.retain(|id| {
+            let Some(client) = clients.get_mut(id) else { return false };
+            match client.flush(now) {
+                Ok(count) => world.traffic.bytes_out += count as u64,
+                Err(fault) => {
+                    gone.push((*id, fault));
+                    return false;
                 }
-                Ok(()) if client.has_work() || client.stream.is_readable() => {
-                    still.insert(id);
-                }
-                Ok(()) => {}
             }
-        }
-        self.busy = still;
+            if !client.line.is_closing() || !client.line.output().is_empty() {
+                return client.has_work() || client.stream.is_readable();
+            }
+            let lingers = client.lingers(now);
+            if !lingers {
+                gone.push((*id, fault_of(client.line.offence())));
+            }
+            lingers
+        });
         for (id, fault) in gone {
             self.end(id, &fault);
         }
@@ -248,7 +238,7 @@ impl RedisConnections {
     pub fn on_tick(&mut self, now: Millis) {
         let mut slow = Vec::new();
         for (&id, client) in &mut self.clients {
-            if let Some(number) = client.overdue(now, self.answer_within_ms) {
+            if let Some(number) = client.overdue(now, ANSWER_WITHIN_MS) {
                 let oldest = client.line.oldest_open().unwrap_or(number);
                 self.unknown.add((number + 1).saturating_sub(oldest), now);
                 client.line.expire(number);

@@ -117,17 +117,17 @@ impl RedisSocket {
             && now.saturating_sub(ending.heard_at) < LINGER_SILENT_MS
     }
 
-    /// Sends what it takes now.
-    pub fn flush(&mut self, now: Millis) -> Result<(), Fault> {
+    /// Sends what it takes now; answers how many bytes.
+    pub fn flush(&mut self, now: Millis) -> Result<usize, Fault> {
         if self.line.output().is_empty() {
             self.moved_at = now;
-            return Ok(());
+            return Ok(0);
         }
         let count = self.stream.write(self.line.output())?;
         self.line.sent(count);
         if count > 0 {
             self.moved_at = now;
         }
-        Ok(())
+        Ok(count)
     }
 }

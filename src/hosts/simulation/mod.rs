@@ -17,7 +17,6 @@ mod oracle;
 mod random;
 mod recorder;
 mod reference;
-mod script;
 mod trace;
 mod traffic;
 mod world;

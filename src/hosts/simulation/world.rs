@@ -17,7 +17,6 @@ use super::lines::Lines;
 use super::oracle::Common;
 use super::random::Random;
 use super::recorder::Recorder;
-use super::script::Loss;
 use super::trace::Trace;
 use super::traffic::Links;
 use super::{Outcome, Stats, Subject};
@@ -25,6 +24,9 @@ use crate::engine::node::Node;
 use crate::engine::protocol::Oracle;
 use crate::model::batch::Packer;
 use crate::model::types::{ReplicaId, Slot, View};
+
+/// Says of a message from one replica to another whether it is lost.
+type Loss<M> = Box<dyn FnMut(ReplicaId, ReplicaId, &M) -> bool>;
 
 /// A simulated cluster with its clients.
 pub struct World<M: Clone + 'static, R: Clone + 'static> {
@@ -249,6 +251,34 @@ where
     /// The links, to be cut by a script.
     pub fn links(&mut self) -> &mut Links {
         &mut self.links
+    }
+
+    /// Loses the messages for which `is_lost` holds from now on, in place of those chosen before.
+    /// What a replica says to itself is never lost.
+    pub fn lose(&mut self, is_lost: impl FnMut(ReplicaId, ReplicaId, &M) -> bool + 'static) {
+        self.loss = Some(Box::new(is_lost));
+    }
+
+    /// Loses no chosen messages any more.
+    pub fn lose_nothing(&mut self) {
+        self.loss = None;
+    }
+
+    /// Has a replica take `times` as long for its work and its syncs from now on.
+    pub fn slow_down(&mut self, replica: ReplicaId, times: u64) {
+        self.nodes[replica.0 as usize].slowness = times;
+    }
+
+    /// How many messages wait for a replica.
+    #[must_use]
+    pub fn waiting(&self, replica: ReplicaId) -> usize {
+        self.nodes[replica.0 as usize].inbox.len()
+    }
+
+    /// The disk of a replica.
+    #[must_use]
+    pub fn disk(&self, replica: ReplicaId) -> FaultyDisk {
+        self.nodes[replica.0 as usize].disk.clone()
     }
 
     /// The time.

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const LIMIT: usize = crate::links::LINK_BYTES_MAX;
+const LIMIT: usize = LINK_BYTES_MAX;
 
 /// A link that is up, to a peer that takes nothing.
 fn link() -> Dialled {
@@ -33,14 +33,14 @@ fn what_is_above_the_bound_of_a_link_is_dropped_and_counted() {
     const MESSAGE: usize = 1 << 20;
     for said in [LIMIT / 2, LIMIT, 4 * LIMIT] {
         let (mut link, mut inbox, message) = (link(), inbox(), vec![7; MESSAGE]);
-        (0..said / MESSAGE).for_each(|_| link.add(&message, LIMIT));
+        (0..said / MESSAGE).for_each(|_| link.add(&message));
 
         let (sent, dropped) = (link.status.sent as usize, link.status.dropped as usize);
         assert_eq!(sent + dropped, said / MESSAGE);
         assert!(sent * MESSAGE <= LIMIT && (sent + 1) * MESSAGE >= said.min(LIMIT), "{sent}");
         assert_eq!(taken(&mut link, &mut inbox).iter().sum::<usize>(), sent * MESSAGE);
 
-        link.add(&message, LIMIT);
+        link.add(&message);
         assert_eq!(taken(&mut link, &mut inbox), [MESSAGE], "there is room again");
     }
 }
@@ -49,8 +49,8 @@ fn what_is_above_the_bound_of_a_link_is_dropped_and_counted() {
 fn a_link_with_nothing_to_do_takes_a_message_of_any_size_and_then_no_other() {
     for bytes in [LIMIT / 2, LIMIT, 4 * LIMIT] {
         let mut link = link();
-        link.add(&vec![7; bytes], LIMIT);
-        link.add(&vec![7; LIMIT / 2], LIMIT);
+        link.add(&vec![7; bytes]);
+        link.add(&vec![7; LIMIT / 2]);
 
         let alone = bytes > LIMIT / 2 - 100;
         assert_eq!(link.status.dropped, u64::from(alone), "{bytes} bytes");
@@ -75,7 +75,7 @@ fn links_to(peer: SocketAddr) -> Peers {
     let endpoints = [SocketAddr::from(([127, 0, 0, 1], 1)), peer].map(Endpoint::from);
     let settings = Default::default();
     let common = Common { cluster: 1, settings, protocol: "tara".to_owned() };
-    let config = LinkConfig { me: ReplicaId(0), common, tls: None, link_bytes_max: LIMIT };
+    let config = LinkConfig { me: ReplicaId(0), common, tls: None };
     Peers::new(config, &endpoints).unwrap()
 }
 

@@ -187,6 +187,20 @@ mod tests {
         outbox.waiting().to_vec()
     }
 
+    #[test]
+    #[should_panic(expected = "frames do not nest")]
+    fn no_frame_begins_within_another() {
+        let mut outbox = Outbox::default();
+        outbox.begin();
+        outbox.begin();
+    }
+
+    #[test]
+    #[should_panic(expected = "what is added belongs to a frame")]
+    fn nothing_is_added_outside_a_frame() {
+        Outbox::default().add_bytes(b"astray");
+    }
+
     fn received(bytes: &[u8], piece: usize) -> Result<Vec<Vec<u8>>, Fault> {
         let mut inbox = Inbox::new(100);
         let mut frames = Vec::new();

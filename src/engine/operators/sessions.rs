@@ -270,4 +270,11 @@ mod tests {
         sessions.next = ClientId(0);
         sessions.open_session(Slot(2), LIMITS);
     }
+
+    #[test]
+    #[should_panic(expected = "1 sessions are open")]
+    fn no_more_sessions_are_open_than_there_may_be() {
+        let limits = SessionLimits { sessions: 0, ..LIMITS };
+        Sessions::default().open_session(Slot(1), limits);
+    }
 }

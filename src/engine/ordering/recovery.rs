@@ -360,15 +360,25 @@ mod tests {
         recovery().lead(Slot(0), &BTreeMap::new());
     }
 
+    /// A recovery of replica 1 with the records of a quorum for `view`.
+    fn ready(view: u64, past: u64) -> Recovery {
+        let mut recovery = recovery();
+        (recovery.view, recovery.past) = (View(view), View(past));
+        for from in 0..2 {
+            recovery.records.insert(ReplicaId(from), record(view, 0, &[]));
+        }
+        recovery
+    }
+
     #[test]
     #[should_panic(expected = "TA-9: view 1 is led once")]
     fn a_view_is_not_led_again() {
-        let mut recovery = recovery();
-        (recovery.view, recovery.past) = (View(1), View(1));
-        for from in 0..2 {
-            let record = Record { view: View(1), decided: Slot(0), accepted: Vec::new() };
-            recovery.records.insert(ReplicaId(from), record);
-        }
-        recovery.lead(Slot(0), &BTreeMap::new());
+        ready(1, 1).lead(Slot(0), &BTreeMap::new());
+    }
+
+    #[test]
+    #[should_panic(expected = "T1: each view has its leader")]
+    fn a_view_of_another_leader_is_not_led() {
+        ready(2, 1).lead(Slot(0), &BTreeMap::new());
     }
 }

@@ -28,13 +28,11 @@ use crate::observe::graph::{self, OperatorGraph};
 static ALL: [&dyn AnyProtocol; 1] = [&tara::PROTOCOL];
 
 /// The names of the protocols.
-#[must_use]
 pub fn names() -> Vec<&'static str> {
     ALL.iter().map(|protocol| protocol.name()).collect()
 }
 
 /// The name of the protocol that is spoken where none is named.
-#[must_use]
 pub fn usual() -> &'static str {
     ALL[0].name()
 }
@@ -58,7 +56,6 @@ pub fn tolerance(name: &str) -> Result<Tolerance, Error> {
 }
 
 /// The graph of the protocol of this name, if there is one.
-#[must_use]
 pub fn graph(name: &str) -> Option<OperatorGraph> {
     let protocol = find(name).ok()?;
     let n = protocol.tolerance().smallest();

@@ -75,7 +75,6 @@ struct Source {
 impl Controller {
     /// The controller of a replica in view `entered`. One that led this view before a restart
     /// cannot lead it again, and resigns.
-    #[must_use]
     pub fn new(entered: View, resigns: bool, config: &Config) -> Self {
         Self {
             me: config.me,

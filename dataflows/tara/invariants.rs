@@ -19,7 +19,6 @@ use super::standing::Standing;
 use super::{Commit, Message};
 
 /// Tara, to be simulated with the key-value service.
-#[must_use]
 pub fn subject() -> Subject<Message, Promise> {
     Subject::of(super::PROTOCOL)
 }

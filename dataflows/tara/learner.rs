@@ -59,7 +59,6 @@ struct Tally {
 
 impl Learner {
     /// A learner that has received nothing.
-    #[must_use]
     pub fn new(executed: Slot, config: &Config) -> Self {
         let (n, quorum, window) = (config.n, config.quorum(), config.window);
         let (slots, refused) = (BTreeMap::new(), Refused::default());

@@ -60,7 +60,6 @@ pub struct ViewRequest {
 }
 
 /// How many bytes a message takes on a link, near enough for limits.
-#[must_use]
 pub fn message_weight(message: &Message) -> usize {
     match message {
         Message::Forward(forward) => 64 + forward.batch.requests.bytes(),

@@ -143,7 +143,6 @@ fn told_to_end() -> io::Result<Arc<AtomicBool>> {
 ///     taraflow::run(Counter::default)
 /// }
 /// ```
-#[must_use]
 pub fn run<S: StateMachine>(service: impl Fn() -> S + Send + Sync + 'static) -> ExitCode {
     let program = Program::new(Arc::new(move || Box::new(service())));
     // A number below zero is a value that is out of range, and no option.

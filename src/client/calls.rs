@@ -62,31 +62,26 @@ impl Client {
 
     /// A client that sends the requests of `session` through `transport`, and reports an outcome as
     /// unknown when none is known after `deadline`.
-    #[must_use]
     pub fn new(transport: Box<dyn Transport>, session: Session, deadline: Duration) -> Self {
         Self { transport, session, deadline, replies: Vec::new(), answers: VecDeque::new() }
     }
 
     /// The name of its session, once that is open.
-    #[must_use]
     pub fn session(&self) -> Option<ClientId> {
         self.session.id()
     }
 
     /// How many more requests it takes before one must be answered.
-    #[must_use]
     pub fn room(&self) -> usize {
         self.session.room()
     }
 
     /// The replica it sends to.
-    #[must_use]
     pub fn target(&self) -> ReplicaId {
         self.session.target()
     }
 
     /// How many requests wait for an answer.
-    #[must_use]
     pub fn open(&self) -> usize {
         self.session.open()
     }

@@ -120,7 +120,6 @@ pub struct Session {
 
 impl Session {
     /// A session to be opened at `first`. The nonce must be one no other client uses at this time.
-    #[must_use]
     pub fn new(limits: ClientLimits, first: ReplicaId, nonce: u64) -> Self {
         Self {
             limits,
@@ -142,14 +141,12 @@ impl Session {
 
     /// A session taken up again: it is open, and of its requests those up to `answered` need not be
     /// sent again. The others must be, in their order: they take effect once.
-    #[must_use]
     pub fn resume(limits: ClientLimits, first: ReplicaId, id: ClientId, answered: u64) -> Self {
         let session = Self::new(limits, first, 0);
         Self { stage: Stage::Open(id), low: answered, ..session }
     }
 
     /// Its name, once it is open.
-    #[must_use]
     pub fn id(&self) -> Option<ClientId> {
         match self.stage {
             Stage::Open(id) => Some(id),
@@ -158,25 +155,21 @@ impl Session {
     }
 
     /// Whether the cluster has closed it.
-    #[must_use]
     pub fn is_closed(&self) -> bool {
         self.stage == Stage::Closed
     }
 
     /// The replica it speaks to.
-    #[must_use]
     pub fn target(&self) -> ReplicaId {
         self.target
     }
 
     /// How many requests are taken, and neither answered nor given up.
-    #[must_use]
     pub fn open(&self) -> usize {
         self.waited_for
     }
 
     /// The oldest of these.
-    #[must_use]
     pub fn oldest_open(&self) -> Option<u64> {
         let at = self.taken.iter().position(|standing| *standing == Standing::Waits)?;
         Some(self.low + 1 + at as u64)
@@ -205,7 +198,6 @@ impl Session {
     }
 
     /// How many more requests it takes now.
-    #[must_use]
     pub fn room(&self) -> usize {
         (self.limits.window as usize).saturating_sub(self.taken.len())
     }

@@ -50,7 +50,6 @@ struct Connection {
 impl Target {
     /// The cluster whose replicas have these links addresses, in the order of their numbers: its
     /// links are plain, and requests wait for 30 s.
-    #[must_use]
     pub fn new(replicas: Vec<SocketAddr>) -> Self {
         Self { replicas, tls: None, cluster: None, deadline: Duration::from_secs(30) }
     }

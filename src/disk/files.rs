@@ -83,7 +83,6 @@ impl Files {
     }
 
     /// The process that uses a directory, in words; nothing if none does.
-    #[must_use]
     pub fn holder(path: &Path) -> Option<String> {
         LockFile::holder(&path.join(LOCK)).ok()?.map(|process| in_words(&process))
     }

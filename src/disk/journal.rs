@@ -94,7 +94,6 @@ impl<R> Journal<R> {
     }
 
     /// The newest checkpoint that is durable.
-    #[must_use]
     pub fn saved(&self) -> Option<Checkpoint> {
         self.seen.saved().clone()
     }
@@ -116,25 +115,21 @@ impl<R> Journal<R> {
     }
 
     /// Whether the disk has no room. The thread tries again by itself.
-    #[must_use]
     pub fn is_full(&self) -> bool {
         self.seen.full.load(Ordering::Acquire)
     }
 
     /// Bytes of records that have been taken, and that it has no room for.
-    #[must_use]
     pub fn blocked_bytes(&self) -> usize {
         self.seen.blocked.load(Ordering::Acquire)
     }
 
     /// How many turns wait for the thread to take them.
-    #[must_use]
     pub fn waiting(&self) -> usize {
         self.jobs.as_ref().map_or(0, Sender::len)
     }
 
     /// What has been asked of the disk.
-    #[must_use]
     pub fn meter(&self) -> &Arc<DiskMeter> {
         &self.meter
     }

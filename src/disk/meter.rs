@@ -29,25 +29,21 @@ pub struct SyncTimes {
 
 impl DiskMeter {
     /// Appends to files, journal and checkpoints together.
-    #[must_use]
     pub fn appends(&self) -> u64 {
         self.appends.load(Ordering::Relaxed)
     }
 
     /// Bytes that were appended.
-    #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
     /// Syncs of files. Those of names are not counted: only checkpoints and new segments have them.
-    #[must_use]
     pub fn syncs(&self) -> u64 {
         self.syncs.load(Ordering::Relaxed)
     }
 
     /// How long groups took. Only a [`Journal`](super::Journal) measures it.
-    #[must_use]
     pub fn sync_times(&self) -> SyncTimes {
         let groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner).clone();
         SyncTimes { groups, syncing: self.syncing.load(Ordering::Relaxed) }
@@ -76,7 +72,6 @@ impl DiskMeter {
 impl SyncTimes {
     /// The groups since an earlier moment: how many there were, what half of them took no more
     /// than, and what 99 of 100 did, in microseconds, at most a quarter too high.
-    #[must_use]
     pub fn since(&self, before: &Self) -> (u64, u64, u64) {
         let buckets: Vec<_> = self.groups.beyond(&before.groups).collect();
         let count = buckets.iter().map(|(_, count)| count).sum();

@@ -93,7 +93,6 @@ impl ProtocolName {
     ///
     /// # Panics
     /// When it is longer than [`ProtocolName::BYTES`]: the names of protocols are constants.
-    #[must_use]
     pub const fn of(name: &str) -> Self {
         let name = name.as_bytes();
         assert!(name.len() <= Self::BYTES, "a protocol's name is longer than files can bear");

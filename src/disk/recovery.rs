@@ -31,14 +31,12 @@ pub struct Recovered<R> {
 
 impl<R> Recovered<R> {
     /// What a replica without a disk starts from.
-    #[must_use]
     pub fn nothing() -> Self {
         let slots = Vec::new();
         Self { incarnation: 1, checkpoint: None, newest: None, slots, decided: Slot(0) }
     }
 
     /// The first slot that is not in the checkpoint.
-    #[must_use]
     pub fn covered(&self) -> Slot {
         self.checkpoint.as_ref().map_or(Slot(0), |checkpoint| checkpoint.slot)
     }

@@ -136,7 +136,6 @@ impl Store {
     }
 
     /// What has been done so far, to be read by anyone.
-    #[must_use]
     pub fn meter(&self) -> &Arc<DiskMeter> {
         &self.meter
     }
@@ -256,19 +255,16 @@ impl Store {
     }
 
     /// Whether something has been written since the last sync.
-    #[must_use]
     pub fn is_dirty(&self) -> bool {
         !self.dirty.is_empty() || self.has_whole_checkpoint()
     }
 
     /// Whether records wait for the disk to have room.
-    #[must_use]
     pub fn is_blocked(&self) -> bool {
         !self.pending.is_empty()
     }
 
     /// Bytes of records that wait for it.
-    #[must_use]
     pub fn blocked_bytes(&self) -> usize {
         let bytes = |step: &Step| match step {
             Step::Append { bytes, .. } => bytes.len(),

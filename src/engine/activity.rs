@@ -55,7 +55,6 @@ impl Activity {
     const PATIENCE: Duration = Duration::from_secs(1);
 
     /// Nothing yet, in a graph of these operators.
-    #[must_use]
     pub fn of(operators: Vec<String>) -> Self {
         let (what, since_us) = (AtomicUsize::new(NOTHING), AtomicU64::new(0));
         let (checkpoint, start) = (AtomicBool::new(false), Instant::now());
@@ -63,7 +62,6 @@ impl Activity {
     }
 
     /// How operator number `operator` is to note that it runs.
-    #[must_use]
     pub fn probe(&self, operator: usize) -> ActivityProbe {
         ActivityProbe(self.clone(), operator)
     }
@@ -96,7 +94,6 @@ impl Activity {
     }
 
     /// What the thread has been doing for longer than it should.
-    #[must_use]
     pub fn stuck(&self) -> Option<Stuck> {
         self.stuck_at(self.0.start.elapsed())
     }
@@ -135,7 +132,6 @@ impl Stuck {
     const PAUSE_US_MAX: u64 = 30_000_000;
 
     /// Whether it will go on by itself.
-    #[must_use]
     pub fn is_pause(&self) -> bool {
         self.checkpoint && self.for_us <= Self::PAUSE_US_MAX
     }

@@ -33,7 +33,6 @@ pub struct Direct {
 
 impl Direct {
     /// The pact by which operator number `reader` of its scope reads `stream`.
-    #[must_use]
     pub fn to<T: Timestamp, C: Container>(reader: usize, stream: &Stream<'_, T, C>) -> Self {
         // What enters a scope comes from number 0, its edge.
         Self { forward: (1..reader).contains(&stream.name().node) }

@@ -39,7 +39,6 @@ macro_rules! messages {
             pub const KINDS: &'static [&'static str] = &[$(stringify!($Kind)),+];
 
             /// The name of its kind.
-            #[must_use]
             pub fn kind(&self) -> &'static str {
                 match self {
                     $(Self::$Kind(_) => stringify!($Kind),)+

@@ -63,7 +63,6 @@ impl Flow {
 
 /// Collects the meters of what is built on `worker` from now on. Nothing comes of a worker without
 /// a clock: it keeps no log.
-#[must_use]
 pub fn collect(worker: &Worker) -> Meters {
     let meters = Meters::default();
     let to = Rc::clone(&meters);
@@ -118,20 +117,17 @@ impl Metered {
     }
 
     /// The next input.
-    #[must_use]
     pub fn input(&self) -> PortMeter {
         PortMeter(self.0.as_ref().map(|meter| add(&meter.inputs)))
     }
 
     /// The next output.
-    #[must_use]
     pub fn output(&self) -> PortMeter {
         PortMeter(self.0.as_ref().map(|meter| add(&meter.outputs)))
     }
 
     /// A run begins.
     #[inline]
-    #[must_use]
     pub fn start(&self) -> Option<Instant> {
         let meter = self.0.as_ref()?;
         meter.runs.set(meter.runs.get() + 1);

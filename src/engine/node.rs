@@ -199,7 +199,6 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
 
     /// How often it has started, this time included; a replica without a disk knows of this time
     /// only.
-    #[must_use]
     pub fn incarnation(&self) -> u64 {
         self.incarnation
     }
@@ -238,7 +237,6 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     }
 
     /// Whether it should be given no more until a sync ends or the disk has room.
-    #[must_use]
     pub fn is_fenced(&self) -> bool {
         self.late.len() >= Self::TURNS_UNSYNCED_MAX
             || match &self.persistence {
@@ -249,7 +247,6 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     }
 
     /// Whether its disk has no room.
-    #[must_use]
     pub fn is_full(&self) -> bool {
         match &self.persistence {
             Persistence::None { .. } => false,
@@ -260,7 +257,6 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
 
     /// Whether so much waits for a full disk that messages to it must be dropped until there is
     /// room: the others go on without its votes, and what it would have to keep of them has no end.
-    #[must_use]
     pub fn must_drop_input(&self) -> bool {
         match &self.persistence {
             Persistence::None { .. } => false,
@@ -341,7 +337,6 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
 
     /// The turn up to which a sync started now would let everything leave, if the host has to make
     /// one.
-    #[must_use]
     pub fn sync_wanted(&self) -> Option<u64> {
         let Persistence::Inline(store) = &self.persistence else { return None };
         (store.is_dirty() && !store.is_blocked()).then_some(self.turn)
@@ -390,7 +385,6 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     }
 
     /// What has been asked of the disk.
-    #[must_use]
     pub fn meter(&self) -> Option<&Arc<DiskMeter>> {
         match &self.persistence {
             Persistence::None { .. } => None,

@@ -89,7 +89,6 @@ impl<M> Outgoing<M> {
     }
 
     /// Whether nothing has been outgoing.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.messages.is_empty() && self.replies.is_empty()
     }
@@ -170,7 +169,6 @@ impl<M: Clone + 'static, R: Clone + 'static> Outlets<M, R> {
 }
 
 /// A worker that reads no clock: its log is off, and every turn is a pure function of its inputs.
-#[must_use]
 pub fn timeless_worker() -> Worker {
     Worker::new(WorkerConfig::default(), Allocator::Thread(Thread::default()), None)
 }
@@ -207,7 +205,6 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
     }
 
     /// How many more batches of requests it takes.
-    #[must_use]
     pub fn room(&self) -> usize {
         self.room_now
     }
@@ -271,7 +268,6 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
     }
 
     /// The worker, to look into its graph.
-    #[must_use]
     pub fn worker(&self) -> &Worker {
         &self.worker
     }

@@ -125,7 +125,6 @@ impl<R: Read> CommandReader<R> {
     }
 
     /// Bytes of the input that the commands so far have taken.
-    #[must_use]
     pub fn position(&self) -> u64 {
         self.offset
     }

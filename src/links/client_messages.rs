@@ -41,7 +41,6 @@ pub struct ClientLimits {
 
 impl ClientLimits {
     /// The limits of a client of a cluster with these settings.
-    #[must_use]
     pub fn of(config: &Config) -> Self {
         Self {
             replicas: config.n,

@@ -27,7 +27,6 @@ pub struct Inbox {
 
 impl Inbox {
     /// For frames with payloads of at most so many bytes.
-    #[must_use]
     pub fn new(payload_max: usize) -> Self {
         Self { bytes: ByteQueue::default(), sequence: 0, payload_max }
     }
@@ -43,7 +42,6 @@ impl Inbox {
     }
 
     /// Whether a frame has begun and not ended.
-    #[must_use]
     pub fn is_half_full(&self) -> bool {
         !self.bytes.is_empty()
     }
@@ -116,13 +114,11 @@ impl Outbox {
     }
 
     /// Whether a frame has begun and not ended.
-    #[must_use]
     pub fn is_open(&self) -> bool {
         !self.open.is_empty()
     }
 
     /// The bytes of the payload of the frame that has begun.
-    #[must_use]
     pub fn open_bytes(&self) -> usize {
         self.open.len().saturating_sub(HEAD)
     }
@@ -147,7 +143,6 @@ impl Outbox {
     }
 
     /// What is to leave: whole frames only.
-    #[must_use]
     pub fn waiting(&self) -> &[u8] {
         self.whole.waiting()
     }
@@ -158,13 +153,11 @@ impl Outbox {
     }
 
     /// How many bytes are to leave, now or when their frame is whole.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.whole.len() + self.open.len()
     }
 
     /// Whether all has left.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

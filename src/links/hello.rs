@@ -67,7 +67,6 @@ pub struct Hello {
 
 impl Hello {
     /// What replica `from` sends to replica `to`.
-    #[must_use]
     pub fn of_replica(from: ReplicaId, to: ReplicaId, common: &Common) -> Self {
         let (from, cluster) = (Peer::Replica(from), Some(common.cluster));
         let (to, common) = (Some(to), Some(common.clone()));
@@ -75,7 +74,6 @@ impl Hello {
     }
 
     /// What a client sends to a replica.
-    #[must_use]
     pub fn of_client(to: Option<ReplicaId>, cluster: Option<u64>) -> Self {
         let (from, common) = (Peer::Client, None);
         Self { magic: MAGIC, version: VERSION, from, to, cluster, common }
@@ -83,7 +81,6 @@ impl Hello {
 
     /// Why replica `me` of a cluster with `n` replicas and these settings does not let it in, if
     /// so.
-    #[must_use]
     pub fn objection(&self, me: ReplicaId, n: usize, common: &Common) -> Option<String> {
         if self.magic != MAGIC {
             return Some(NO_LINK.to_owned());
@@ -117,7 +114,6 @@ impl Hello {
 
     /// Settings of a replica that has been let in and of replica `me` that differ, in words, if
     /// some do.
-    #[must_use]
     pub fn differs(&self, me: ReplicaId, common: &Common) -> Option<String> {
         let (Peer::Replica(from), Some(theirs)) = (self.from, &self.common) else { return None };
         let differ = differences(&theirs.settings.other, &common.settings.other, from, me);

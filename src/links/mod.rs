@@ -84,7 +84,6 @@ pub enum Fault {
 
 impl Fault {
     /// One word for it.
-    #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Io(_) => "io",

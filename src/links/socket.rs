@@ -113,13 +113,11 @@ impl Socket {
     }
 
     /// Whether reading may give something.
-    #[must_use]
     pub fn is_readable(&self) -> bool {
         self.readable
     }
 
     /// Whether what is written leaves encrypted.
-    #[must_use]
     pub fn is_encrypted(&self) -> bool {
         self.tls.is_some()
     }
@@ -140,19 +138,16 @@ impl Socket {
     }
 
     /// The address of the other end, for messages.
-    #[must_use]
     pub fn peer(&self) -> String {
         self.tcp.peer_addr().map_or_else(|_| "unconnected".to_owned(), |addr| addr.to_string())
     }
 
     /// The address of this end.
-    #[must_use]
     pub fn own(&self) -> String {
         self.tcp.local_addr().map_or_else(|_| "unconnected".to_owned(), |addr| addr.to_string())
     }
 
     /// Whether the certificate of the other end is for `name`; without TLS nobody can say, and yes.
-    #[must_use]
     pub fn is_of(&self, name: &str) -> bool {
         let Some(tls) = &self.tls else { return true };
         tls.peer_certificates()

@@ -21,7 +21,6 @@ use crate::model::types::ReplicaId;
 pub const CLIENT: &str = "client.taraflow";
 
 /// The name in a replica's certificate.
-#[must_use]
 pub fn name_of(replica: ReplicaId) -> String {
     format!("replica-{replica}.taraflow")
 }
@@ -113,19 +112,16 @@ impl Tls {
     }
 
     /// Whether this end's own certificate names `name`.
-    #[must_use]
     pub fn names(&self, name: &str) -> bool {
         is_for(&self.own, name)
     }
 
     /// To accept links with.
-    #[must_use]
     pub fn accepting(&self) -> Accepting {
         Accepting(Arc::clone(&self.server))
     }
 
     /// To dial `replica` with.
-    #[must_use]
     pub fn dialling(&self, replica: ReplicaId) -> Dialling {
         let name = ServerName::try_from(name_of(replica)).expect("a DNS name by its form");
         Dialling { config: Arc::clone(&self.client), name }

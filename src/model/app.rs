@@ -143,7 +143,6 @@ impl Frozen for Vec<u8> {
 }
 
 /// All bytes of a state.
-#[must_use]
 pub fn written(state: &dyn Frozen) -> Vec<u8> {
     let mut bytes = Vec::new();
     (0..state.parts()).for_each(|part| state.write(part, &mut bytes));

@@ -34,7 +34,6 @@ pub struct Request<'a> {
 
 impl Request<'_> {
     /// Whether a request that came from outside belongs to a session, or asks for one.
-    #[must_use]
     pub fn is_of_a_session(&self) -> bool {
         self.client.line().is_none() && is_plausible(self.number)
     }
@@ -80,7 +79,6 @@ pub struct Batch {
 
 impl Batch {
     /// Whether a batch that came from outside can be one of a cluster of `n`.
-    #[must_use]
     pub fn is_plausible(&self, n: usize) -> bool {
         let BatchId { source, incarnation, number } = self.id;
         (source.0 as usize) < n
@@ -90,7 +88,6 @@ impl Batch {
 }
 
 /// Whether a value that came from outside can be one.
-#[must_use]
 pub fn is_plausible_value(value: &Value, n: usize) -> bool {
     value.as_ref().is_none_or(|batch| batch.is_plausible(n))
 }
@@ -100,7 +97,6 @@ pub type Value = Option<Batch>;
 
 /// How many bytes a value takes on a link or in memory, near enough for limits. The same on every
 /// replica: it decides when a checkpoint is due.
-#[must_use]
 pub fn weight(value: &Value) -> usize {
     64 + value.as_ref().map_or(0, |batch| batch.requests.bytes())
 }
@@ -129,25 +125,21 @@ impl Requests {
     }
 
     /// The block as words, for a link or a journal.
-    #[must_use]
     pub fn words(&self) -> &[u64] {
         &self.0
     }
 
     /// The size of the block in bytes.
-    #[must_use]
     pub fn bytes(&self) -> usize {
         self.0.len() * 8
     }
 
     /// How many requests there are.
-    #[must_use]
     pub fn len(&self) -> usize {
         view(&self.0).0.len()
     }
 
     /// Whether there are none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -219,19 +211,16 @@ impl Packer {
     }
 
     /// How many requests are packed.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.columns.0.len()
     }
 
     /// Whether nothing is packed.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The bytes packed so far.
-    #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -316,19 +305,16 @@ impl Replies {
     }
 
     /// How many answers there are.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
     /// Whether there are none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
     /// Whether answers that came from outside can be read: their ends ascend within the bytes.
-    #[must_use]
     pub fn is_plausible(&self) -> bool {
         let ends = self.rows.iter().filter_map(|(_, _, kind)| match kind {
             Kind::Done(end) => Some(*end),

@@ -15,19 +15,16 @@ pub struct ByteQueue<const IDLE_BYTES: usize> {
 
 impl<const IDLE_BYTES: usize> ByteQueue<IDLE_BYTES> {
     /// The bytes that have not left.
-    #[must_use]
     pub fn waiting(&self) -> &[u8] {
         &self.bytes[self.start..]
     }
 
     /// How many bytes have not left.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.bytes.len() - self.start
     }
 
     /// Whether all have left.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

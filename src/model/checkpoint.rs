@@ -15,7 +15,6 @@ pub struct Digest(pub [u8; 32]);
 
 impl Digest {
     /// The digest of `bytes`.
-    #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(*blake3::hash(bytes).as_bytes())
     }
@@ -42,7 +41,6 @@ impl Hasher {
     }
 
     /// The digest of all bytes so far.
-    #[must_use]
     pub fn digest(&self) -> Digest {
         Digest(*self.0.finalize().as_bytes())
     }
@@ -149,13 +147,11 @@ impl Eq for Checkpoint {}
 
 impl Cut {
     /// The checkpoint at `slot` with the given bytes.
-    #[must_use]
     pub fn new(slot: Slot, state: Vec<u8>) -> Self {
         Self { slot, state: Arc::new(state) }
     }
 
     /// Writes it into memory.
-    #[must_use]
     pub fn write(&self) -> Checkpoint {
         Checkpoint::new(self.slot, written(&*self.state))
     }
@@ -163,7 +159,6 @@ impl Cut {
 
 impl Checkpoint {
     /// The checkpoint at `slot` with the given bytes.
-    #[must_use]
     pub fn new(slot: Slot, bytes: Vec<u8>) -> Self {
         Self { slot, digest: Digest::of(&bytes), bytes: Arc::new(bytes) }
     }

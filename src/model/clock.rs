@@ -13,26 +13,22 @@ pub struct Clock {
 
 impl Clock {
     /// Starts it at the system's time.
-    #[must_use]
     pub fn start() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self { start: Instant::now(), start_us: since.as_micros() as u64 }
     }
 
     /// How long it has run.
-    #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
 
     /// Milliseconds since the Unix epoch, by the system's time at the start.
-    #[must_use]
     pub fn now(&self) -> Millis {
         self.now_us() / 1_000
     }
 
     /// Microseconds since the Unix epoch, by the same time.
-    #[must_use]
     pub fn now_us(&self) -> u64 {
         self.start_us + self.elapsed().as_micros() as u64
     }

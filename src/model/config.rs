@@ -54,7 +54,6 @@ impl Config {
     const COMMAND_BYTES_MAX: usize = 512 << 20;
 
     /// The defaults for replica `me` of `n`.
-    #[must_use]
     pub fn new(me: ReplicaId, n: usize) -> Self {
         Self {
             me,
@@ -81,7 +80,6 @@ impl Config {
 
     /// For how long a peer counts as present after its last message: peers gossip, whatever else
     /// they send.
-    #[must_use]
     pub fn present_ms(&self) -> Millis {
         (10 * self.gossip_every_ms).max(1_000)
     }
@@ -91,19 +89,16 @@ impl Config {
     const WINDOW_MAX: u64 = 1 << 20;
 
     /// Bytes of commands in the largest batch there may be.
-    #[must_use]
     pub fn largest_batch_bytes(&self) -> usize {
         self.batch_bytes_max.max(self.command_bytes_max)
     }
 
     /// Replicas that may be faulty at the same time: `f`.
-    #[must_use]
     pub fn f(&self) -> usize {
         self.tolerance.faults(self.n)
     }
 
     /// Replicas that decide together: `n - f`.
-    #[must_use]
     pub fn quorum(&self) -> usize {
         self.tolerance.quorum(self.n)
     }

@@ -287,7 +287,6 @@ impl Error {
     }
 
     /// Whether the disk has no room: the only disk error after which it may be tried again.
-    #[must_use]
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Disk { source, .. } if is_full(source))
     }

@@ -174,25 +174,21 @@ pub enum Wait {
 
 impl Wait {
     /// Another role of the same replica.
-    #[must_use]
     pub fn for_role(name: &str) -> Self {
         Self::Role(name.to_owned())
     }
 
     /// The word called `what` of some replicas.
-    #[must_use]
     pub fn for_word(what: &str, of: Vec<ReplicaId>) -> Self {
         Self::Word { what: what.to_owned(), of }
     }
 
     /// The word called `what` of some replicas, without which its own cannot lead.
-    #[must_use]
     pub fn to_lead(what: &str, of: Vec<ReplicaId>) -> Self {
         Self::ToLead { what: what.to_owned(), of }
     }
 
     /// The replicas whose word is missing.
-    #[must_use]
     pub fn missing_word(&self) -> Option<&[ReplicaId]> {
         match self {
             Self::Word { of, .. } | Self::ToLead { of, .. } => Some(of),
@@ -203,7 +199,6 @@ impl Wait {
 
 impl Holding {
     /// The role called `role` holds nothing and waits for nothing.
-    #[must_use]
     pub fn nothing(role: &str) -> Self {
         let refused = Refused::default();
         Self { role: role.to_owned(), slot: None, held: 0, first: 0, wait: Wait::Nothing, refused }

@@ -31,7 +31,6 @@ impl Buckets {
     }
 
     /// The bucket of a duration.
-    #[must_use]
     pub fn bucket(time: Duration) -> usize {
         let ns = (time.as_nanos() as u64).max(4);
         let octave = ns.ilog2() as usize;
@@ -53,19 +52,16 @@ impl Buckets {
     }
 
     /// How many durations there are.
-    #[must_use]
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
     /// Their mean, in microseconds; 0 if there are none.
-    #[must_use]
     pub fn mean_us(&self) -> u64 {
         (self.total.as_micros() as u64).checked_div(self.count()).unwrap_or(0)
     }
 
     /// What so many of 100 took no more than, in microseconds, at most a quarter too high.
-    #[must_use]
     pub fn quantile_us(&self, of_100: u64) -> u64 {
         let filled: Vec<_> = self.filled().collect();
         quantile_us(&filled, of_100).min(self.longest.as_micros() as u64)
@@ -74,7 +70,6 @@ impl Buckets {
 
 /// What so many of 100 durations took no more than, in microseconds, at most a quarter too high,
 /// where each bucket, in ascending order, holds so many.
-#[must_use]
 pub fn quantile_us(buckets: &[(usize, u64)], of_100: u64) -> u64 {
     let count: u64 = buckets.iter().map(|(_, count)| count).sum();
     let rank = (count * of_100).div_ceil(100);
@@ -93,7 +88,6 @@ fn longest_us(bucket: usize) -> u64 {
 }
 
 /// The power of two that all durations of a bucket are below, in nanoseconds.
-#[must_use]
 pub fn octave_ns(bucket: usize) -> u64 {
     1 << (bucket / 4 + 3)
 }

@@ -14,32 +14,27 @@ pub enum Tolerance {
 
 impl Tolerance {
     /// Replicas of `n` that may be faulty at the same time: `f`.
-    #[must_use]
     pub fn faults(self, n: usize) -> usize {
         n.saturating_sub(1) / self.per_fault()
     }
 
     /// Replicas of `n` that decide: as many as answer when all that may be faulty do not, `n - f`.
-    #[must_use]
     pub fn quorum(self, n: usize) -> usize {
         n - self.faults(n)
     }
 
     /// The fewest replicas that survive a fault.
-    #[must_use]
     pub fn smallest(self) -> usize {
         self.per_fault() + 1
     }
 
     /// Whether `n` replicas survive a fault, and none of them is in excess.
-    #[must_use]
     pub fn fits(self, n: usize) -> bool {
         let per_fault = self.per_fault();
         n > per_fault && n % per_fault == 1 && n <= Votes::REPLICAS_MAX
     }
 
     /// The sizes that [fit](Tolerance::fits), in words.
-    #[must_use]
     pub fn sizes(self) -> &'static str {
         match self {
             Self::Crash => {
@@ -82,13 +77,11 @@ impl Votes {
     }
 
     /// How many replicas have voted.
-    #[must_use]
     pub fn count(self) -> usize {
         self.0.count_ones() as usize
     }
 
     /// The replicas of `n` that have not voted.
-    #[must_use]
     pub fn missing(self, n: usize) -> Vec<ReplicaId> {
         let voted = |replica: &ReplicaId| self.0 >> replica.0 & 1 == 1;
         (0..n as u16).map(ReplicaId).filter(|replica| !voted(replica)).collect()
@@ -112,7 +105,6 @@ pub struct Watermark<V> {
 
 impl<V: Copy + Ord + Default> Watermark<V> {
     /// No replica of `n` has reached anything yet.
-    #[must_use]
     pub fn new(n: usize, quorum: usize) -> Self {
         assert!((1..=n).contains(&quorum), "{quorum} of {n} replicas are no quorum");
         Self { quorum, reached: vec![V::default(); n], value: V::default() }

@@ -6,7 +6,6 @@ pub struct SplitMix64(u64);
 
 impl SplitMix64 {
     /// The sequence of `seed`.
-    #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -19,7 +18,6 @@ impl SplitMix64 {
 }
 
 /// Spreads the bits of a number evenly; no two numbers give the same.
-#[must_use]
 pub fn mix(number: u64) -> u64 {
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

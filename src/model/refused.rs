@@ -34,7 +34,6 @@ impl Refusal {
     ];
 
     /// What it is called where counts are shown.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::StaleView => "stale_view",

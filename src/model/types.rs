@@ -14,7 +14,6 @@ macro_rules! number {
 
         impl $name {
             /// The number after this one.
-            #[must_use]
             pub fn next(self) -> Self {
                 Self(self.0 + 1)
             }
@@ -51,14 +50,12 @@ number! {
 const COUNT_MAX: u64 = 1 << 62;
 
 /// Whether a count that came from outside can be true, so that adding to it cannot overflow.
-#[must_use]
 pub fn is_plausible(count: u64) -> bool {
     count < COUNT_MAX
 }
 
 impl Slot {
     /// Whether a slot that came from outside can be one.
-    #[must_use]
     pub fn is_plausible(self) -> bool {
         is_plausible(self.0)
     }
@@ -66,7 +63,6 @@ impl Slot {
 
 impl View {
     /// Whether a view that came from outside can be one.
-    #[must_use]
     pub fn is_plausible(self) -> bool {
         is_plausible(self.0)
     }
@@ -78,13 +74,11 @@ impl ClientId {
     /// The name of a connection that has no session: its requests take effect as often as they are
     /// agreed on, which is once unless whoever sent them sends them again. Never the name of a
     /// session.
-    #[must_use]
     pub fn of_line(line: u64) -> Self {
         Self(line | Self::LINE)
     }
 
     /// The connection, if this is the name of one.
-    #[must_use]
     pub fn line(self) -> Option<u64> {
         (self.0 & Self::LINE != 0).then_some(self.0 & !Self::LINE)
     }
@@ -96,7 +90,6 @@ pub type Millis = u64;
 
 impl View {
     /// The replica that leads this view in a cluster of `n`.
-    #[must_use]
     pub fn leader(self, n: usize) -> ReplicaId {
         ReplicaId((self.0 % n as u64) as u16)
     }

@@ -6,7 +6,6 @@ use crate::model::types::ReplicaId;
 
 impl Blame {
     /// A link of the chain: the role that holds, and what it waits for.
-    #[must_use]
     pub fn of(holding: &RoleHolding) -> Self {
         let replica = match &holding.wait {
             Wait::Proposal(leader) => Some(*leader),
@@ -23,7 +22,6 @@ impl Blame {
 }
 
 /// What is waited for, as the end of a sentence.
-#[must_use]
 pub fn words(wait: &Wait) -> String {
     match wait {
         Wait::Word { .. } | Wait::ToLead { .. } => format!("has not received {}", awaited(wait)),
@@ -32,7 +30,6 @@ pub fn words(wait: &Wait) -> String {
 }
 
 /// What is waited for, with its replicas: `the vote of replica 2`.
-#[must_use]
 pub fn awaited(wait: &Wait) -> String {
     match wait {
         Wait::Nothing => "nothing".to_owned(),
@@ -49,7 +46,6 @@ pub fn awaited(wait: &Wait) -> String {
 }
 
 /// `replica 2`, or `replicas 1 and 2`.
-#[must_use]
 pub fn replicas(of: &[ReplicaId]) -> String {
     let names: Vec<String> = of.iter().map(ToString::to_string).collect();
     match names.split_last() {

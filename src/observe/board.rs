@@ -63,7 +63,6 @@ impl Board {
 
     /// How the replica stood, and how long ago; nothing before its first tick, and of another
     /// process's.
-    #[must_use]
     pub fn status(&self) -> Option<(ReplicaStatus, Duration)> {
         let posted = self.posted();
         let (status, at) = posted.status.clone()?;
@@ -98,7 +97,6 @@ impl Board {
     }
 
     /// The latest frame, and when it was put up.
-    #[must_use]
     pub fn frame(&self) -> Option<(Arc<Frame>, Instant)> {
         let (bytes, at) = match self.posted().frame.as_ref()? {
             (Print::Frame(frame), at) => return Some((Arc::clone(frame), *at)),
@@ -121,13 +119,11 @@ impl Board {
     }
 
     /// What the replica remembers, if it is of this process and watched.
-    #[must_use]
     pub fn past(&self) -> Option<Past> {
         self.posted().past.clone()
     }
 
     /// How the replica was last seen.
-    #[must_use]
     pub fn sighting(&self, replica: ReplicaId) -> Sighting {
         match self.frame() {
             Some((frame, at)) => {
@@ -154,7 +150,6 @@ impl Board {
 }
 
 /// All replicas, by what their boards say; `boards` are in the order of the replicas.
-#[must_use]
 pub fn scene(boards: &[Board], now_us: u64) -> Scene {
     let all = (0..).map(ReplicaId).zip(boards);
     Scene::of(all.map(|(replica, board)| board.sighting(replica)).collect(), now_us)

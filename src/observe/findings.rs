@@ -37,7 +37,6 @@ impl Finding {
     }
 
     /// That nobody can be asked, for these reasons.
-    #[must_use]
     pub fn unreachable(why: &str) -> Self {
         Self {
             code: Code::Unreachable,

@@ -96,7 +96,6 @@ pub struct Frame {
 
 impl Frame {
     /// The frame of a replica that is not watched: how it stands, and nothing else.
-    #[must_use]
     pub fn unwatched(status: ReplicaStatus, number: u64, at_us: u64) -> Self {
         Self { version: VERSION, status, number, at_us, level: Level::Off, ..Self::default() }
     }
@@ -237,7 +236,6 @@ pub struct RoleHolding {
 
 impl Spread {
     /// The spread of durations of which each bucket, in ascending order, holds so many.
-    #[must_use]
     pub fn of(buckets: &[(usize, u64)]) -> Self {
         let quantile = |of_100| quantile_us(buckets, of_100);
         Self {

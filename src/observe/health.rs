@@ -47,7 +47,6 @@ pub enum Code {
 
 impl Code {
     /// Whether a replica with this reason can still vote.
-    #[must_use]
     pub fn allows_votes(self) -> bool {
         matches!(self, Self::Behind | Self::ClusterDown | Self::Other)
     }
@@ -69,7 +68,6 @@ pub struct HealthLimits {
 
 impl HealthLimits {
     /// Those for a replica with these settings.
-    #[must_use]
     pub fn of(config: &Config) -> Self {
         Self {
             live_within: Duration::from_secs(10),
@@ -80,14 +78,12 @@ impl HealthLimits {
     }
 
     /// Whether a worker that has not moved for so long still works.
-    #[must_use]
     pub fn is_alive(&self, silent: Duration) -> bool {
         silent <= self.live_within
     }
 
     /// All that keeps a replica from being of use, which stood like this so long ago; nothing if it
     /// is ready.
-    #[must_use]
     pub fn reasons(&self, status: &ReplicaStatus, silent: Duration) -> Vec<Reason> {
         let mut reasons = Vec::new();
         let mut add = |holds: bool, code: Code, text: String| {
@@ -124,7 +120,6 @@ impl HealthLimits {
 
 impl Reason {
     /// That a replica has not shown anything yet.
-    #[must_use]
     pub fn starting() -> Self {
         Self { code: Code::Starting, text: STARTING.to_owned() }
     }

@@ -93,7 +93,6 @@ struct Sources {
 impl Monitor {
     /// A worker for a replica that speaks `protocol`, and what observes it, if it is to be
     /// observed.
-    #[must_use]
     pub fn of_new_worker<M: Clone + 'static, R: Clone + 'static>(
         level: Level,
         config: &Config,
@@ -111,7 +110,6 @@ impl Monitor {
 
     /// A worker whose replica will be observed, and what observes it. `wiring` is the replica's, as
     /// it will be built on that worker.
-    #[must_use]
     pub fn prepare(level: Level, config: &Config, wiring: Wiring, now: Now) -> (Worker, Self) {
         let mut worker = graph::logging_worker();
         // What is built before the logs are kept is not in them.
@@ -165,7 +163,6 @@ impl Monitor {
     }
 
     /// Takes no times: of a replica whose clock is not the system's they would mean nothing.
-    #[must_use]
     pub fn without_times(self) -> Self {
         Self { timed: false, ..self }
     }
@@ -353,13 +350,11 @@ impl Observation {
     }
 
     /// What has been seen, for other threads.
-    #[must_use]
     pub fn past(&self) -> Past {
         self.0.borrow().past.clone()
     }
 
     /// What the node's thread does, for other threads.
-    #[must_use]
     pub fn activity(&self) -> Activity {
         self.0.borrow().activity.clone()
     }

@@ -70,14 +70,12 @@ impl Writing<'_> {
 
 impl Past {
     /// That of replica `me`, which takes a slot for decided with the votes of `quorum` replicas.
-    #[must_use]
     pub fn new(me: ReplicaId, quorum: usize) -> Self {
         let memory = Memory { me, quorum, ..Memory::default() };
         Self { memory: Arc::new(Mutex::new(memory)), lost: Arc::default() }
     }
 
     /// Begins to write.
-    #[must_use]
     pub fn writing(&self) -> Writing<'_> {
         Writing { memory: self.try_memory(), past: self }
     }
@@ -101,7 +99,6 @@ impl Past {
     }
 
     /// Details that were lost.
-    #[must_use]
     pub fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }
@@ -111,19 +108,16 @@ impl Past {
     }
 
     /// The oldest slot that is remembered.
-    #[must_use]
     pub fn oldest(&self) -> Option<Slot> {
         self.read().slots.front().map(|life| life.seen.slot)
     }
 
     /// What happened recently, oldest first.
-    #[must_use]
     pub fn happened(&self) -> Vec<Happened> {
         self.read().happened.iter().cloned().collect()
     }
 
     /// The life of a slot.
-    #[must_use]
     pub fn slot(&self, slot: Slot) -> Option<SlotLife> {
         let memory = self.read();
         let life = memory.slots.get(memory.index(slot)?)?.clone();
@@ -132,7 +126,6 @@ impl Past {
     }
 
     /// The last slots, oldest first.
-    #[must_use]
     pub fn last(&self, count: usize) -> Vec<SlotLife> {
         let memory = self.read();
         let skip = memory.slots.len().saturating_sub(count);
@@ -144,7 +137,6 @@ impl Past {
     /// Slots from `from` on, oldest first, and no more than `count` of them: where there are more,
     /// those that a power of two divides. So all replicas choose the same, whatever moment they
     /// choose at. Nothing if somebody else reads.
-    #[must_use]
     pub fn sampled(&self, from: Slot, count: usize) -> Option<Vec<SlotLife>> {
         let memory = self.try_memory()?;
         let new = memory.slots.iter().rev().take_while(|life| life.seen.slot >= from).count();
@@ -157,7 +149,6 @@ impl Past {
     }
 
     /// The slots that hold a request, if their batches are still kept.
-    #[must_use]
     pub fn of_request(&self, client: ClientId, number: u64) -> Vec<SlotLife> {
         let memory = self.read();
         let kept = memory.slots.iter().skip(memory.without);

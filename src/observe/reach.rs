@@ -65,7 +65,6 @@ pub struct Reach {
 
 impl Reach {
     /// Builds the dataflow called `name`.
-    #[must_use]
     pub fn build(worker: &mut Worker, name: &str) -> Self {
         let shown: Rc<RefCell<Reached>> = Rc::default();
         let to = Rc::clone(&shown);
@@ -125,7 +124,6 @@ impl Reach {
     }
 
     /// What is shown.
-    #[must_use]
     pub fn reached(&self) -> Ref<'_, Reached> {
         self.reached.borrow()
     }
@@ -138,7 +136,6 @@ fn grown(point: &Point, by: &Point) -> Point {
 }
 
 /// Whether a point is at most another, by each of their coordinates.
-#[must_use]
 pub fn is_at_most(less: &Point, point: &Point) -> bool {
     less.iter().zip(point).all(|(less, more)| less <= more)
 }

@@ -78,7 +78,6 @@ impl Scene {
     pub const FRESH_US: u64 = 3_000_000;
 
     /// The cluster of these replicas, and what is wrong with it.
-    #[must_use]
     pub fn of(mut replicas: Vec<Sighting>, at_us: u64) -> Self {
         for sighting in &mut replicas {
             if sighting.frame.is_some() && sighting.age_us > Self::FRESH_US {
@@ -91,7 +90,6 @@ impl Scene {
     }
 
     /// The same, with the verdict that its findings amount to.
-    #[must_use]
     pub fn with_verdict(self) -> Self {
         let seen = |sighting: &Sighting| sighting.frame.is_some() || sighting.starting;
         let seen = self.replicas.iter().any(seen);
@@ -102,7 +100,6 @@ impl Scene {
 
 /// How many of these replicas decide together, by their own word; more than half where none has
 /// said.
-#[must_use]
 pub fn quorum(replicas: &[Sighting]) -> usize {
     let told = replicas.iter().filter_map(|seen| Some(seen.frame.as_ref()?.status.quorum));
     told.filter(|quorum| *quorum > 0)
@@ -112,7 +109,6 @@ pub fn quorum(replicas: &[Sighting]) -> usize {
 
 impl Sighting {
     /// Why it is silent, and since when it has not been seen, if it ever was.
-    #[must_use]
     pub fn silence_since(&self) -> Option<String> {
         let silence = self.silence.as_ref()?;
         let told = self.frame.is_none() || *silence == unheard_for(self.age_us);
@@ -122,7 +118,6 @@ impl Sighting {
     }
 
     /// The frame, if it still says how the replica stands.
-    #[must_use]
     pub fn fresh(&self) -> Option<&Frame> {
         self.frame.as_deref().filter(|_| self.silence.is_none())
     }
@@ -131,7 +126,6 @@ impl Sighting {
 impl LastWords {
     /// Why it has ended, as a reason: by the word of its supervisor, who knows how often and what
     /// follows, or of its log.
-    #[must_use]
     pub fn reason(&self) -> Option<String> {
         let trouble =
             self.trouble.as_ref().map(|trouble| format!("its supervisor says: it {trouble}"));

@@ -211,7 +211,6 @@ pub struct DiskStatus {
 
 impl ReplicaStatus {
     /// A replica with these settings, of which nothing else is known yet.
-    #[must_use]
     pub fn new(config: &Config, cluster: &str, protocol: &str) -> Self {
         Self {
             version: VERSION,
@@ -227,7 +226,6 @@ impl ReplicaStatus {
     }
 
     /// The same replica, which has counted this and has these links.
-    #[must_use]
     pub fn with(self, counters: &Status, links: Vec<Link>) -> Self {
         let Status { view, leader, executed, .. } = *counters;
         let furthest = links.iter().filter_map(|link| link.peer_executed).max();
@@ -264,7 +262,6 @@ impl ReplicaRole {
 
 impl Link {
     /// One that has not been made yet.
-    #[must_use]
     pub fn to(peer: ReplicaId) -> Self {
         Self { peer, queued_bytes_max: LINK_BYTES_MAX, ..Self::default() }
     }

@@ -6,7 +6,6 @@ use crate::model::events::{Event, Suspicion};
 impl Happened {
     /// An event in words, if people need to know of it: slots and repeated requests are only
     /// counted.
-    #[must_use]
     pub fn of(event: &Event, at_us: u64) -> Option<Self> {
         let (kind, view, slot, text) = match event {
             Event::Executed { .. }

@@ -35,7 +35,6 @@ impl Verdict {
     pub const ALL: [Self; 4] = [Self::Healthy, Self::Degraded, Self::Down, Self::Fatal];
 
     /// That of what is wrong.
-    #[must_use]
     pub fn of(findings: &[Finding]) -> Self {
         match findings.iter().map(|finding| finding.severity).min() {
             None => Self::Healthy,
@@ -46,7 +45,6 @@ impl Verdict {
     }
 
     /// The exit code of a command whose answer this is.
-    #[must_use]
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Healthy => 0,
@@ -58,7 +56,6 @@ impl Verdict {
     }
 
     /// In one word, as programs read it.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Healthy => "healthy",
@@ -82,7 +79,6 @@ impl fmt::Display for Verdict {
 
 impl Scene {
     /// The judgement in a line: the worst that is wrong, or that nothing is.
-    #[must_use]
     pub fn headline(&self) -> String {
         let verdict = self.verdict;
         match &self.findings[..] {

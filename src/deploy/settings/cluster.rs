@@ -72,7 +72,6 @@ impl ClusterSettings {
     /// depend on, in which they must not differ, and their paces and limits, in which they may for
     /// a while, so that these can be changed one node at a time. Addresses are nobody else's
     /// matter.
-    #[must_use]
     pub fn shared(&self) -> Shared {
         let mut binding = limits::named(&self.config, true);
         binding.insert("format".to_owned(), Self::FORMAT);

@@ -23,7 +23,6 @@ impl Endpoint {
     pub const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
     /// The port.
-    #[must_use]
     pub fn port(&self) -> u16 {
         match self {
             Self::Address(address) => address.port(),
@@ -32,7 +31,6 @@ impl Endpoint {
     }
 
     /// The address, if it need not be looked up.
-    #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
         if let Self::Address(address) = self { Some(*address) } else { None }
     }
@@ -52,7 +50,6 @@ impl Endpoint {
     }
 
     /// Whether it can only be on this machine.
-    #[must_use]
     pub fn is_loopback(&self) -> bool {
         match self {
             Self::Address(address) => address.ip().is_loopback(),
@@ -61,7 +58,6 @@ impl Endpoint {
     }
 
     /// Whether it names no machine in particular, as `0.0.0.0` does.
-    #[must_use]
     pub fn is_unspecified(&self) -> bool {
         matches!(self, Self::Address(address) if address.ip().is_unspecified())
     }

@@ -78,7 +78,6 @@ pub struct NodeSettings {
 
 impl NodeSettings {
     /// Whose files the data directory must hold.
-    #[must_use]
     pub fn identity(&self) -> Identity {
         let protocol = ProtocolName::of(&self.protocol);
         Identity { cluster: self.cluster, replica: self.config.me, protocol }
@@ -98,7 +97,6 @@ pub struct ReplicaEndpoints {
 
 impl ReplicaEndpoints {
     /// The three, with the names they have in the files.
-    #[must_use]
     pub fn named(&self) -> [(&'static str, &Endpoint); 3] {
         [("links", &self.links), ("clients", &self.clients), ("admin", &self.admin)]
     }
@@ -117,7 +115,6 @@ pub struct Addresses {
 
 impl Addresses {
     /// The three, with the names they have in the files.
-    #[must_use]
     pub fn named(&self) -> [(&'static str, SocketAddr); 3] {
         [("links", self.links), ("clients", self.clients), ("admin", self.admin)]
     }

@@ -13,7 +13,6 @@ pub struct Secret(String);
 
 impl Secret {
     /// Hides `text`.
-    #[must_use]
     pub fn new(text: String) -> Self {
         Self(text)
     }

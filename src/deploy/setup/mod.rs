@@ -62,7 +62,6 @@ enum Item {
 impl Plan {
     /// Where replica `index` listens: clients on the base port and up, links 100 and admin 200
     /// above.
-    #[must_use]
     pub fn addresses(&self, index: usize) -> Addresses {
         let port = |above: usize| {
             let port = self.base_port as usize + above + index;
@@ -155,7 +154,6 @@ impl Plan {
 }
 
 /// The directory of a replica inside that of its cluster.
-#[must_use]
 pub fn replica_home(replica: usize) -> PathBuf {
     PathBuf::from(format!("replica-{replica}"))
 }

@@ -36,7 +36,6 @@ pub enum Fate {
 impl ProcessExit {
     /// Whether a process that ended so is started again: not if it would only end again, and not if
     /// it has forgotten what it promised.
-    #[must_use]
     pub fn fate(self, durable: bool) -> Fate {
         match self {
             Self::Code(code) if code == i32::from(USAGE) => Fate::Stay {
@@ -74,7 +73,6 @@ impl ProcessExit {
     }
 
     /// Whether it was a bug that ended the process.
-    #[must_use]
     pub fn is_bug(self) -> bool {
         self == Self::Code(BUG.into())
     }

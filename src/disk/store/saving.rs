@@ -128,7 +128,6 @@ impl Store {
     }
 
     /// Whether the checkpoint on its way waits for the disk to have room.
-    #[must_use]
     pub fn is_starved(&self) -> bool {
         self.starved
     }
@@ -154,7 +153,6 @@ impl Store {
     }
 
     /// Whether a checkpoint is on its way.
-    #[must_use]
     pub fn is_saving(&self) -> bool {
         !self.saving.is_empty()
     }
@@ -165,7 +163,6 @@ impl Store {
     }
 
     /// The newest checkpoint that is durable.
-    #[must_use]
     pub fn saved(&self) -> Option<&Checkpoint> {
         self.saved.as_ref()
     }

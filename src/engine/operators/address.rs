@@ -13,7 +13,6 @@ pub struct Addressing<'s, M: Clone + 'static> {
 
 impl<'s, M: Clone + 'static> Addressing<'s, M> {
     /// Nothing is sent yet.
-    #[must_use]
     pub fn new(graph: Graph<'s>) -> Self {
         let mut role = Role::new("address", graph, ());
         let (out, messages) = role.output();
@@ -55,7 +54,6 @@ impl<'s, M: Clone + 'static> Addressing<'s, M> {
     }
 
     /// All that is sent.
-    #[must_use]
     pub fn build(self) -> Stream<'s, (To, M)> {
         self.role.build();
         self.messages

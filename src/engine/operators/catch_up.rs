@@ -65,7 +65,6 @@ pub enum CatchUp {
 
 impl CatchUp {
     /// Whether a message that came from outside can be one of a replica with these settings.
-    #[must_use]
     pub fn is_plausible(&self, config: &Config) -> bool {
         match self {
             Self::Executed(slot) | Self::Fetch { from: slot } => slot.is_plausible(),
@@ -202,7 +201,6 @@ impl State {
     const SERVED_MS: Millis = 30_000;
 
     /// The past of a replica that starts from `checkpoint`.
-    #[must_use]
     pub fn new(checkpoint: Option<&Checkpoint>, config: &Config) -> Self {
         Self {
             me: config.me,

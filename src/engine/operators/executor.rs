@@ -48,7 +48,6 @@ pub struct Progress {
 
 impl Progress {
     /// Whether progress that came from outside can be true.
-    #[must_use]
     pub fn is_plausible(self) -> bool {
         is_plausible(self.incarnation) && is_plausible(self.number)
     }
@@ -228,7 +227,6 @@ impl Executor {
     const RESULTS_BYTES_MAX: usize = 256 << 20;
 
     /// An executor that has executed nothing, in this incarnation of its replica.
-    #[must_use]
     pub fn new(application: Box<dyn StateMachine>, incarnation: u64, config: &Config) -> Self {
         Self {
             me: config.me,
@@ -289,7 +287,6 @@ impl Executor {
     }
 
     /// How far execution has come.
-    #[must_use]
     pub fn executed(&self) -> Executed {
         let sources = self.state.sources.as_slice().into();
         Executed { next: self.state.next, sources, weight: self.weight }
@@ -373,7 +370,6 @@ impl Executor {
     }
 
     /// The replicated state as it stands.
-    #[must_use]
     pub fn cut(&self) -> Cut {
         let own = postcard::to_stdvec(&self.state).expect("plain data always encodes");
         let application = self.application.freeze();

@@ -24,7 +24,6 @@ struct Source {
 
 impl Lineup {
     /// Nothing waits.
-    #[must_use]
     pub fn new(config: &Config) -> Self {
         let sources = vec![Source::default(); config.n];
         Self { batches_in_flight: config.batches_in_flight, sources }
@@ -36,13 +35,11 @@ impl Lineup {
     }
 
     /// How many batches wait.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.sources.iter().map(|source| source.waiting.len()).sum()
     }
 
     /// Whether none waits.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

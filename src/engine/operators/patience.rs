@@ -23,7 +23,6 @@ pub struct Patience {
 
 impl Patience {
     /// That of a replica with these settings, which has asked for nothing.
-    #[must_use]
     pub fn new(config: &Config) -> Self {
         let least = config.retry_after_ms;
         let most = config.suspect_after_ms.max(least);
@@ -31,7 +30,6 @@ impl Patience {
     }
 
     /// The same where answers are large: at first nobody knows how long the link takes for one.
-    #[must_use]
     pub fn for_values(config: &Config) -> Self {
         let patience = Self::new(config);
         Self { first: patience.most, wait: patience.most, ..patience }
@@ -64,7 +62,6 @@ impl Patience {
     }
 
     /// Whether nothing has come for as long as one should wait.
-    #[must_use]
     pub fn is_over(&self, now: Millis) -> bool {
         now.saturating_sub(self.since) >= self.wait
     }

@@ -29,7 +29,6 @@ pub struct Forward {
 
 impl Forward {
     /// Whether it is within the ranges that a replica can have reached.
-    #[must_use]
     pub fn is_plausible(&self, config: &Config) -> bool {
         self.batch.is_plausible(config.n) && self.oldest <= self.batch.id.number
     }
@@ -123,7 +122,6 @@ pub struct RequestSource {
 
 impl RequestSource {
     /// A source that has sent nothing in this incarnation.
-    #[must_use]
     pub fn new(incarnation: u64, view: View, config: &Config) -> Self {
         Self {
             me: config.me,

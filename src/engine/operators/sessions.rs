@@ -101,13 +101,11 @@ impl Sessions {
     }
 
     /// How many sessions are open.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.open.len()
     }
 
     /// Whether no session is open.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.open.is_empty()
     }

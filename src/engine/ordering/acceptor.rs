@@ -53,7 +53,6 @@ pub struct Vote {
 impl Acceptor {
     /// An acceptor that goes on from what its disk held: its view and what it had accepted. It has
     /// forgotten nothing it ever sent, so it may vote at once (TA-12).
-    #[must_use]
     pub fn new(recovered: &Recovered<Promise>, config: &Config) -> Self {
         let covered = recovered.covered();
         let mut view = View(0);
@@ -81,19 +80,16 @@ impl Acceptor {
     }
 
     /// The view it is in.
-    #[must_use]
     pub fn view(&self) -> View {
         self.view
     }
 
     /// Who leads that view.
-    #[must_use]
     pub fn leader(&self) -> ReplicaId {
         self.view.leader(self.n)
     }
 
     /// The holding of `role`: an acceptor holds what it has accepted until that is executed.
-    #[must_use]
     pub fn holding(&self, role: &'static str) -> Holding {
         let slot = self.accepted.keys().next().copied();
         let wait = match slot {
@@ -182,7 +178,6 @@ impl Acceptor {
 
     /// What others need and was accepted here in the view they name, as much as fits into a
     /// message.
-    #[must_use]
     pub fn on_need(&self, need: &Need) -> Option<Supply> {
         let mut bytes = 0;
         let accepted = runs::each(&need.slots)
@@ -217,7 +212,6 @@ impl Acceptor {
     }
 
     /// What the journal has as decided at a start.
-    #[must_use]
     pub fn known_at_start(&self) -> &[(Slot, Value)] {
         self.decided.at_start()
     }
@@ -244,7 +238,6 @@ impl Acceptor {
     }
 
     /// What was accepted in the views left behind.
-    #[must_use]
     pub fn record(&self) -> Record {
         let first = self.accepted.keys().next();
         assert!(first.is_none_or(|slot| *slot >= self.executed), "T4: it answers for all it keeps");

@@ -22,13 +22,11 @@ pub struct Proposal {
 
 impl Proposal {
     /// Bytes it takes on a link, near enough for limits.
-    #[must_use]
     pub fn weight(&self) -> usize {
         batch::weight(&self.value)
     }
 
     /// Whether it is within the ranges that a replica can have reached.
-    #[must_use]
     pub fn is_plausible(&self, config: &Config) -> bool {
         self.view.is_plausible()
             && self.slot.is_plausible()
@@ -49,7 +47,6 @@ pub struct Renewal {
 
 impl Renewal {
     /// Whether it is within the ranges that a replica can have reached.
-    #[must_use]
     pub fn is_plausible(&self, config: &Config) -> bool {
         self.view.is_plausible() && runs::are_plausible(&self.slots, config.window, self.view)
     }
@@ -71,7 +68,6 @@ pub struct Record {
 impl Record {
     /// Whether it is within the ranges that a replica can have reached: nobody accepts more than a
     /// window ahead of what it has executed.
-    #[must_use]
     pub fn is_plausible(&self, config: &Config) -> bool {
         let (first, last) = (self.accepted.first(), self.accepted.last());
         self.view.is_plausible()
@@ -94,7 +90,6 @@ impl Need {
     pub const RUNS_MAX: usize = 256;
 
     /// Whether it is within the ranges that a replica can have reached.
-    #[must_use]
     pub fn is_plausible(&self, config: &Config) -> bool {
         let latest = self.slots.iter().map(|run| run.view).max().unwrap_or_default();
         latest.is_plausible() && runs::are_plausible(&self.slots, config.window, latest)
@@ -135,7 +130,6 @@ pub enum Promise {
 
 impl Promise {
     /// What it is called where a journal is listed.
-    #[must_use]
     pub fn kind(&self) -> RecordKind {
         match self {
             Self::Entered(view) => RecordKind { name: "entered", view: Some(*view) },

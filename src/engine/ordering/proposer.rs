@@ -140,7 +140,6 @@ struct Open {
 impl Proposer {
     /// The proposer of a replica that has executed all slots below `executed`. It leads `leads` at
     /// once: only right for the first view of a replica that has never run.
-    #[must_use]
     pub fn new(leads: Option<View>, executed: Slot, config: &Config) -> Self {
         Self {
             window: config.window,

@@ -107,7 +107,6 @@ impl Recovery {
     const TRIES: u32 = 3;
 
     /// A recovery that waits for a view above `past`.
-    #[must_use]
     pub fn new(past: View, config: &Config) -> Self {
         Self {
             me: config.me,

@@ -20,7 +20,6 @@ pub struct Run {
 
 impl Run {
     /// The slot behind the last one.
-    #[must_use]
     pub fn end(self) -> Slot {
         Slot(self.first.0 + self.count)
     }
@@ -32,7 +31,6 @@ impl Run {
 }
 
 /// Puts slots, in ascending order and each with its view, into runs.
-#[must_use]
 pub fn runs(slots: impl IntoIterator<Item = (Slot, View)>) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for (slot, view) in slots {
@@ -51,7 +49,6 @@ pub fn each(runs: &[Run]) -> impl Iterator<Item = (Slot, View)> + '_ {
 
 /// Whether runs that came from outside can be an account: in ascending order, of a window of slots
 /// at most, and of views up to `view`.
-#[must_use]
 pub fn are_plausible(runs: &[Run], window: u64, view: View) -> bool {
     let one = |run: &Run| {
         run.first.is_plausible() && (1..=window).contains(&run.count) && run.view <= view

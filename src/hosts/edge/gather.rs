@@ -26,7 +26,6 @@ pub struct Gather {
 
 impl Gather {
     /// Nothing yet, within the limits of `config`.
-    #[must_use]
     pub fn new(config: &Config) -> Self {
         Self {
             requests_max: config.batch_requests_max,
@@ -40,19 +39,16 @@ impl Gather {
     }
 
     /// Whether it should be given no more.
-    #[must_use]
     pub fn is_full(&self) -> bool {
         self.bytes() >= self.gather_bytes_max
     }
 
     /// Whether nothing has gathered.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.packs.is_empty() && self.singles.is_empty()
     }
 
     /// How much has gathered, in bytes.
-    #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes + self.singles.bytes()
     }

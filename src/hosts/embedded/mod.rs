@@ -68,7 +68,6 @@ pub struct EmbeddedSettings {
 
 impl EmbeddedSettings {
     /// The defaults for `n` replicas.
-    #[must_use]
     pub fn new(n: usize) -> Self {
         Self {
             config: Config::new(ReplicaId(0), n),
@@ -196,7 +195,6 @@ impl Cluster {
     }
 
     /// A client with a session of its own, which it opens when it first needs it.
-    #[must_use]
     pub fn client(&self) -> Client {
         let shared = Arc::clone(&self.shared);
         let nonce = shared.ids.next();
@@ -207,61 +205,51 @@ impl Cluster {
     }
 
     /// How many replicas there are, dead or alive.
-    #[must_use]
     pub fn replicas(&self) -> usize {
         self.threads.len()
     }
 
     /// How a replica stood at the end of its last turn.
-    #[must_use]
     pub fn status(&self, replica: ReplicaId) -> Status {
         self.shared.boards[replica.0 as usize].counters(|counters| counters.clone())
     }
 
     /// The latest frame of a replica, if it is watched.
-    #[must_use]
     pub fn frame(&self, replica: ReplicaId) -> Option<Arc<Frame>> {
         self.shown(replica).frame().map(|(frame, _)| frame)
     }
 
     /// All replicas, each by its latest frame, and what is wrong.
-    #[must_use]
     pub fn scene(&self) -> Scene {
         board::scene(&self.shared.boards, self.shared.clock.now_us())
     }
 
     /// The number of the cluster, in hexadecimal.
-    #[must_use]
     pub fn id(&self) -> String {
         self.disks.cluster_in_hex()
     }
 
     /// The name of the protocol that its replicas speak.
-    #[must_use]
     pub fn protocol(&self) -> &'static str {
         self.protocol
     }
 
     /// What is shown of a replica.
-    #[must_use]
     pub fn shown(&self, replica: ReplicaId) -> &Board {
         &self.shared.boards[replica.0 as usize]
     }
 
     /// Messages for `replica` that were dropped, because it was dead or its link full.
-    #[must_use]
     pub fn dropped(&self, replica: ReplicaId) -> u64 {
         (self.dropped)(replica)
     }
 
     /// How many of them decide together.
-    #[must_use]
     pub fn quorum(&self) -> usize {
         self.quorum
     }
 
     /// Who leads the highest view that a living replica is in, or is to; nobody where all propose.
-    #[must_use]
     pub fn leader(&self) -> Option<ReplicaId> {
         let statuses =
             (0..self.threads.len()).map(|replica| self.status(ReplicaId(replica as u16)));
@@ -270,7 +258,6 @@ impl Cluster {
     }
 
     /// How long the cluster has been running.
-    #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.shared.clock.elapsed()
     }

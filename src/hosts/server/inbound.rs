@@ -32,7 +32,6 @@ const SLOT_BYTES: usize = 19;
 const SILENCE_MS: Millis = 10_000;
 
 /// The longest payload a replica with these settings sends.
-#[must_use]
 pub fn frame_bytes_max(config: &Config) -> usize {
     // A frame ends after FRAME_BYTES; its last message may hold a batch and a chunk, or say of each
     // slot of a window what was accepted for it.

@@ -110,13 +110,11 @@ impl FaultyDisk {
     }
 
     /// What has been asked of it.
-    #[must_use]
     pub fn counts(&self) -> DiskCounts {
         self.files().counts
     }
 
     /// How many bytes its files have.
-    #[must_use]
     pub fn bytes(&self) -> usize {
         self.files().used()
     }

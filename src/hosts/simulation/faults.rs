@@ -115,7 +115,6 @@ pub enum Act {
 
 impl WorldSettings {
     /// A world without faults.
-    #[must_use]
     pub fn calm(n: usize) -> Self {
         let mut config = Config::new(ReplicaId(0), n);
         config.checkpoint_every = 32;
@@ -152,7 +151,6 @@ impl WorldSettings {
 
     /// The world of a seed, for a protocol of this fault model. Half the faults are off in each, so
     /// that rare combinations run long.
-    #[must_use]
     pub fn swarm(seed: u64, tolerance: Tolerance) -> Self {
         let mut random = Random::new(seed ^ 0x05EE_DF00_D5EE_D000);
         let r = &mut random;

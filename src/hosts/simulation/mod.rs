@@ -59,7 +59,6 @@ pub struct Subject<M: Clone + 'static, R: Clone + 'static> {
 
 impl<M: Clone + 'static, R: Clone + 'static> Subject<M, R> {
     /// The protocol as it is, with the key-value service.
-    #[must_use]
     pub fn of(protocol: Protocol<M, R>) -> Self {
         Self {
             protocol,

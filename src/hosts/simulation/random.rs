@@ -11,7 +11,6 @@ pub struct Random([u64; 4]);
 
 impl Random {
     /// The stream of `seed`.
-    #[must_use]
     pub fn new(seed: u64) -> Self {
         let mut seeds = SplitMix64::new(seed ^ 0x5DEE_CE66_D1CE_4E5B);
         Self([(); 4].map(|()| seeds.number()))

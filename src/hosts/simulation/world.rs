@@ -270,43 +270,36 @@ where
     }
 
     /// How many messages wait for a replica.
-    #[must_use]
     pub fn waiting(&self, replica: ReplicaId) -> usize {
         self.nodes[replica.0 as usize].inbox.len()
     }
 
     /// The disk of a replica.
-    #[must_use]
     pub fn disk(&self, replica: ReplicaId) -> FaultyDisk {
         self.nodes[replica.0 as usize].disk.clone()
     }
 
     /// The time.
-    #[must_use]
     pub fn now(&self) -> Micros {
         self.now
     }
 
     /// Operations answered so far.
-    #[must_use]
     pub fn answered(&self) -> usize {
         self.clients.history.iter().filter(|operation| operation.answer.is_some()).count()
     }
 
     /// How often things happened so far.
-    #[must_use]
     pub fn stats(&self) -> Stats {
         Stats { counts: self.common.counts, ..self.stats }
     }
 
     /// The first slot a replica has not executed.
-    #[must_use]
     pub fn executed(&self, replica: ReplicaId) -> Slot {
         self.common.next(replica)
     }
 
     /// The view a replica has entered since it started; none while it is in the one it started in.
-    #[must_use]
     pub fn view(&self, replica: ReplicaId) -> Option<View> {
         self.common.view(replica)
     }

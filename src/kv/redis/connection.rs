@@ -112,7 +112,6 @@ type Order<'a> = dyn FnMut(u64, &[u8]) + 'a;
 
 impl RedisConnection {
     /// A client that has sent nothing. The `id` is what CLIENT ID answers with.
-    #[must_use]
     pub fn new(id: u64, settings: Arc<RedisSettings>) -> Self {
         Self {
             session: Session::new(id, &settings),
@@ -200,13 +199,11 @@ impl RedisConnection {
     }
 
     /// The number of the ordered command that has waited longest.
-    #[must_use]
     pub fn oldest_open(&self) -> Option<u64> {
         self.queue.oldest()
     }
 
     /// The bytes to be written to the client.
-    #[must_use]
     pub fn output(&self) -> &[u8] {
         self.queue.output()
     }
@@ -217,13 +214,11 @@ impl RedisConnection {
     }
 
     /// Whether nothing more should be read from the client for now.
-    #[must_use]
     pub fn is_full(&self) -> bool {
         self.session.closing || self.stall.is_some() || self.is_choked()
     }
 
     /// Whether there are commands that had to wait and need not any more.
-    #[must_use]
     pub fn is_ready(&self) -> bool {
         match self.stall {
             None => false,
@@ -234,13 +229,11 @@ impl RedisConnection {
     }
 
     /// Whether the connection ends as soon as the output is written.
-    #[must_use]
     pub fn is_closing(&self) -> bool {
         self.session.closing && self.queue.is_settled()
     }
 
     /// What the client has sent that ends its connection.
-    #[must_use]
     pub fn offence(&self) -> Option<Offence> {
         self.offence
     }

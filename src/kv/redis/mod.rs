@@ -66,7 +66,6 @@ pub struct RedisSettings {
 impl RedisSettings {
     /// The usual ones, with this password and commands of at most so many bytes, if that is less
     /// than the [service](crate::kv::service) takes.
-    #[must_use]
     pub fn new(password: Option<Vec<u8>>, command_bytes_max: usize) -> Self {
         let limits = RespLimits::default();
         let command_bytes_max = command_bytes_max.min(limits.command_bytes_max);

@@ -8,7 +8,6 @@ pub(super) const PATTERN_BYTES_MAX: usize = 1024;
 ///
 /// Only the last `*` is ever tried again, so the time is at most the product of the lengths,
 /// whereas trying all of them would let a short pattern hold up the replica for ever.
-#[must_use]
 pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at, mut rest) = (pattern, text);
     // Behind the last `*`: the pattern, and the text that it has not been tried on.

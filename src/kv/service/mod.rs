@@ -241,7 +241,6 @@ pub enum CheckError {
 
 impl CheckError {
     /// The error reply's text, which may hold any bytes that the client sent.
-    #[must_use]
     pub fn message(&self) -> Vec<u8> {
         match self {
             Self::Unknown { name, arguments } => {
@@ -254,7 +253,6 @@ impl CheckError {
 
     /// For a command whose name nobody knows.
     #[cold]
-    #[must_use]
     pub fn unknown(command: &Command<'_>) -> Self {
         // Redis prints through C strings, which end at a zero byte, of 128 bytes in all.
         let cut = |bytes: &[u8], most: usize| {

@@ -44,32 +44,27 @@ enum Kind {
 
 impl Row {
     /// Whether the command may change the state.
-    #[must_use]
     pub fn is_write(&self) -> bool {
         matches!(self.handler, Handler::Write(_))
     }
 
     /// Whether the reply depends on the arguments alone, so that anyone can give it.
-    #[must_use]
     pub fn is_stateless(&self) -> bool {
         self.kind == Kind::Stateless
     }
 
     /// Whether only an edge may send this, for the client that it serves.
-    #[must_use]
     pub fn is_internal(&self) -> bool {
         self.kind == Kind::Internal
     }
 
     /// What a reply to `command` holds that is no error.
-    #[must_use]
     pub fn shape(&self, command: &Command<'_>) -> Shape {
         (self.shape)(command)
     }
 
     /// Whether `count` arguments, the name counted, are right.
     #[inline]
-    #[must_use]
     pub fn takes(&self, count: usize) -> bool {
         takes(self.arity, count)
     }
@@ -106,7 +101,6 @@ impl Row {
 
 /// Whether a command of this [arity](Row::arity) takes `count` arguments, the name counted.
 #[inline]
-#[must_use]
 pub fn takes(arity: i8, count: usize) -> bool {
     let least = usize::from(arity.unsigned_abs());
     if arity < 0 { count >= least } else { count == least }
@@ -119,7 +113,6 @@ pub fn commands() -> impl Iterator<Item = &'static Row> {
 
 /// Finds a command by its name, in whatever letters.
 #[inline]
-#[must_use]
 pub fn find(name: &[u8]) -> Option<&'static Row> {
     let mut spot = spot(name);
     loop {

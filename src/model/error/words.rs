@@ -1,7 +1,6 @@
 //! Phrases that several errors share.
 
 /// A path as a shell takes it for one word.
-#[must_use]
 pub fn in_shell(path: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+,:@%".contains(letter);
     match !path.is_empty() && path.chars().all(plain) {

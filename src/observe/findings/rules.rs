@@ -19,7 +19,6 @@ pub(super) const STALLED_US: u64 = 1_000_000;
 const YOUNG_MS: Millis = 2_000;
 
 /// What is wrong, the worst first.
-#[must_use]
 pub fn find(replicas: &[Sighting]) -> Vec<Finding> {
     let view = Cluster {
         replicas,

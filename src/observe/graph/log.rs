@@ -51,7 +51,6 @@ impl Log {
     /// Watches `worker` from now on; a replica started on it later is seen in full.
     ///
     /// A worker without a clock keeps no log, so there is nothing to watch.
-    #[must_use]
     pub fn watch(worker: &Worker) -> Option<Self> {
         let log = Self::default();
         let built = Rc::clone(&log.0);
@@ -65,13 +64,11 @@ impl Log {
     }
 
     /// The graph of what has been built so far.
-    #[must_use]
     pub fn graph(&self) -> OperatorGraph {
         self.wiring().graph
     }
 
     /// The wiring of what has been built so far.
-    #[must_use]
     pub fn wiring(&self) -> Wiring {
         let built = self.0.borrow();
         let backs = built.backs();

@@ -129,7 +129,6 @@ pub struct Wiring {
 /// The graph of one replica that speaks `protocol`.
 ///
 /// The replica is built as in a running cluster, and dropped.
-#[must_use]
 pub fn graph<M: Clone + 'static, R: Clone + 'static>(
     config: &Config,
     protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
@@ -138,7 +137,6 @@ pub fn graph<M: Clone + 'static, R: Clone + 'static>(
 }
 
 /// The same with the outputs that edges come from.
-#[must_use]
 pub fn wiring<M: Clone + 'static, R: Clone + 'static>(
     config: &Config,
     protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
@@ -151,7 +149,6 @@ pub fn wiring<M: Clone + 'static, R: Clone + 'static>(
 }
 
 /// A worker that keeps a log. It has a clock for that; nothing in a graph depends on it.
-#[must_use]
 pub fn logging_worker() -> Worker {
     let thread = Allocator::Thread(Thread::default());
     Worker::new(WorkerConfig::default(), thread, Some(Instant::now()))
@@ -184,7 +181,6 @@ impl Wiring {
 
 impl OperatorGraph {
     /// What a figure in a paper would show: without plumbing, and links as edges only.
-    #[must_use]
     pub fn figure(&self) -> Self {
         let shown = |operator: &&GraphOperator| match operator.kind {
             OperatorKind::Role => true,
@@ -195,7 +191,6 @@ impl OperatorGraph {
     }
 
     /// The roles alone.
-    #[must_use]
     pub fn roles(&self) -> Self {
         self.only(|operator| operator.kind == OperatorKind::Role)
     }

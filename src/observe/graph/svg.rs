@@ -57,7 +57,6 @@ const LEGEND_SIZE: (f64, f64) = (34.0, 610.0);
 
 impl OperatorGraph {
     /// The graph as an SVG file with the given title.
-    #[must_use]
     pub fn svg(&self, title: &str) -> String {
         let layout = layout(self, Sizes::FIGURE);
         let (width, height) = (layout.width.max(LEGEND_SIZE.1), layout.height + LEGEND_SIZE.0);

@@ -4,7 +4,6 @@ use super::{Edge, EdgeKind, OperatorGraph, OperatorKind};
 
 impl EdgeKind {
     /// The arrow that stands for an edge of this kind in text.
-    #[must_use]
     pub fn arrow(self) -> &'static str {
         match self {
             Self::Forward => "->",
@@ -23,13 +22,11 @@ impl std::fmt::Display for Edge {
 
 impl OperatorGraph {
     /// One line an edge: `->` inside the replica, `=>` over links, `~>` for a back edge.
-    #[must_use]
     pub fn text(&self) -> String {
         self.edges.iter().map(|edge| format!("{edge}\n")).collect()
     }
 
     /// The graph for Graphviz.
-    #[must_use]
     pub fn dot(&self) -> String {
         let mut dot = String::from("digraph replica {\n  node [fontname=monospace];\n");
         dot.push_str("  edge [fontname=monospace, fontsize=11];\n");
@@ -55,7 +52,6 @@ impl OperatorGraph {
     }
 
     /// The graph as JSON, with `operators` and `edges` as in [`OperatorGraph`].
-    #[must_use]
     pub fn json(&self) -> String {
         serde_json::to_string_pretty(self).expect("strings in vectors always encode")
     }

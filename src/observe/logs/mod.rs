@@ -71,7 +71,6 @@ impl Kept {
 impl Logs {
     /// Keeps the logs of what is built on `worker` from now on. Nothing comes of a worker without a
     /// clock.
-    #[must_use]
     pub fn keep(worker: &mut Worker) -> Option<Self> {
         // Built first, so that it is not in its own logs.
         let frontiers = Reach::build(worker, "frontiers");
@@ -105,7 +104,6 @@ impl Logs {
     }
 
     /// All operators there are, by their numbers in the log: where each is, and its name.
-    #[must_use]
     pub fn operators(&self) -> Vec<(usize, Address, String)> {
         let work = self.work.borrow();
         let operators = work.operators.iter();
@@ -139,7 +137,6 @@ impl Logs {
     }
 
     /// How many updates of progress the inside of a scope has exchanged.
-    #[must_use]
     pub fn exchanged(&self, scope: usize) -> u64 {
         self.exchanged.get(&scope).copied().unwrap_or_default()
     }

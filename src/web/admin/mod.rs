@@ -78,7 +78,6 @@ impl Admin {
     }
 
     /// Where it is.
-    #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }

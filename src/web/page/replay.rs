@@ -25,7 +25,6 @@ pub struct Figures {
 
 impl Figures {
     /// Those of a graph.
-    #[must_use]
     pub fn of(graph: &OperatorGraph) -> Self {
         Self { figure: graph.figure().picture(), all: graph.picture() }
     }
@@ -44,7 +43,6 @@ pub type GraphOf = fn(&str) -> Option<OperatorGraph>;
 /// let page = taraflow::web::page::replay("a run", run, taraflow::dataflows::graph);
 /// assert!(page.starts_with("<!doctype html>") && page.contains("<title>a run</title>"));
 /// ```
-#[must_use]
 pub fn replay(title: &str, frames_ndjson: &str, graph_of: GraphOf) -> String {
     let modules: String = SCRIPTS.iter().map(entry).collect::<Vec<_>>().join(",\n");
     let graph = graph_of(&RecordingHead::of(frames_ndjson).protocol);

@@ -19,7 +19,6 @@ impl RedisConnection {
 
     /// Whether it must be told which connections there are before it can go on. Give it a
     /// [server](ServerInfo::connections) that says so, after [`now_knows`](Self::now_knows).
-    #[must_use]
     pub fn wants_listing(&self) -> bool {
         self.listing == Listing::Wanted
     }
@@ -30,7 +29,6 @@ impl RedisConnection {
     }
 
     /// This connection, for those who list them, at a time in milliseconds of the server's life.
-    #[must_use]
     pub fn connection(&self, now_ms: u64) -> ListedConnection {
         let session = &self.session;
         let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -69,7 +67,6 @@ impl RedisConnection {
     }
 
     /// How many commands it has taken.
-    #[must_use]
     pub fn commands(&self) -> u64 {
         self.commands
     }

@@ -76,7 +76,6 @@ impl OperatorGraph {
     /// let graph = taraflow::observe::graph::graph(&config, taraflow::dataflows::tara::dataflow);
     /// assert_eq!(graph.picture().nodes.len(), graph.operators.len());
     /// ```
-    #[must_use]
     pub fn picture(&self) -> Picture {
         layout(self, Sizes::BOARD).rounded()
     }

@@ -78,5 +78,5 @@ fn a_recorded_world_is_read_by_inspect_and_doctor_and_is_a_page() {
 
     let (code, text) = run(&["sim", "--seeds", "0..2", "--record", file]);
     assert_eq!(code, Some(2), "{text}");
-    assert!(text.contains("name one seed"), "{text}");
+    assert!(text.contains("need a single seed"), "{text}");
 }

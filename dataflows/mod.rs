@@ -1,4 +1,6 @@
 //! The protocols, and what can be done with each of them.
+//!
+//! `docs/new-protocol.md` is the way to another one.
 
 pub mod tara;
 

@@ -20,26 +20,29 @@
 //! # Ok::<(), taraflow::Error>(())
 //! ```
 //!
-//! To have a state machine of your own replicated, as processes or like this, read the [`guide`].
+//! To replicate a state machine of your own, in one process as above or in several, read the
+//! [`guide`].
 //!
 //! # Where things are
 //!
-//! In the order in which they rest on each other; no room knows one below it in this list, which a
-//! test checks:
+//! Each of these rooms uses only those above it in this list; a test checks that.
 //!
-//! - [`model`]: words of the field, such as slots, views, quorums and batches; and the trait of a replicated
-//!   service, [`StateMachine`].
-//! - [`disk`]: what survives, the journal and the checkpoints.
-//! - [`links`]: what travels, frames, handshake and TLS between processes.
-//! - [`kv`]: the key-value service, Redis's wire format, a Redis client's connection.
-//! - [`engine`]: operators out of handler methods, a graph as a replica, a replica as a node with a disk.
+//! - [`model`]: words of the field, such as slots, views, quorums and batches; and the trait of a
+//!   replicated service, [`StateMachine`].
+//! - [`disk`]: the journal and the checkpoints.
+//! - [`links`]: frames, handshake and TLS between processes.
+//! - [`kv`]: the key-value service, Redis's wire format ([`kv::resp`]), a Redis client's connection
+//!   ([`kv::redis`]).
+//! - [`engine`]: makes operators of handler methods ([`engine::role`]), runs a graph of them as a
+//!   replica, and gives the replica a disk ([`engine::node`]); the operators that protocols share.
 //! - [`client`]: a client's half of a session.
-//! - [`observe`]: what a replica and its operators do, and what is wrong with it; its graph, drawn.
+//! - [`observe`]: what a replica and its operators do, what is wrong with a cluster
+//!   ([`observe::findings`]), and the graph, drawn.
 //! - [`deploy`]: settings, keys, and the processes of a cluster.
 //! - [`web`]: questions over HTTP, and the page in a browser.
-//! - [`hosts`]: who runs nodes, a simulator, threads of one process, a process.
+//! - [`hosts`]: what runs nodes: the simulator, threads of one process, or a process each.
 //! - [`dataflows`]: the protocols, a folder each, and their list.
-//! - [`cli`]: the command line, a file a command.
+//! - [`cli`]: the command line, a file a command, and the exit codes.
 #![forbid(unsafe_code)]
 
 #[allow(

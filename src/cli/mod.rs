@@ -1,4 +1,7 @@
 //! The command line, a file a command.
+//!
+//! `program` puts the commands together, `args` has options that several share, `ask` queries admin
+//! ports, `output` prints, and `outcome` gives each failure its words and its exit code.
 
 // Messages go through `say`, and results through a locked standard output: a closed pipe or a full
 // disk must not end a process with a panic.
@@ -177,8 +180,8 @@ fn refuse(error: &clap::Error) -> ExitCode {
 }
 
 impl Cli {
-    /// Runs the command of this name, reports on standard error what it could not do, and returns the
-    /// exit code.
+    /// Runs the command of this name, reports on standard error what it could not do, and returns
+    /// the exit code.
     fn run(&self, name: &str, program: &Program) -> ExitCode {
         let outcome = program.expect(name).and_then(|()| self.run_for(program));
         match outcome {

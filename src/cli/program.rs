@@ -30,8 +30,8 @@ Start here:
 const COMMON: &str = "\
 Commands about a cluster take --dir DIR; without it the cluster is the one in TARAFLOW_DIR, or in ./cluster.
 
-Exit codes: 0 done; 1 failed; 2 usage or settings; 3 unreachable; 4 no quorum; 5 serves, but needs attention \
-(doctor); 6 outcome unknown; 7 integrity; 8 the disk failed.";
+Exit codes: 0 done; 1 failed; 2 usage or settings; 3 unreachable; 4 no quorum, or requests are not \
+answered; 5 serves, but needs attention (status, doctor); 6 outcome unknown; 7 integrity; 8 the disk failed; 101 a bug.";
 
 /// A program of these commands.
 pub struct Program {

@@ -1,4 +1,5 @@
-//! Files that hold a checkpoint: a header, and the state as it is.
+//! Files that hold a checkpoint: a header, and the state as it is. They are read here and written
+//! in `store/saving.rs`.
 
 use std::collections::VecDeque;
 use std::io;

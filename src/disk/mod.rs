@@ -5,9 +5,12 @@
 //! that must cope with that is the same everywhere. In a process of its own a replica has its disk
 //! in [`Files`] and its store on a thread, a [`Journal`].
 //!
-//! A disk gets its owner when it is [made](Store::create), and is refused by anybody else; and so
-//! is one from which something has gone since. What it cannot tell is its age: an older copy of all
+//! A disk is [made](Store::create) for one owner. A replica refuses another's disk, and one from
+//! which something is missing. The age of a disk cannot be seen: an older copy of all
 //! of a replica's files is a replica that has forgotten its votes.
+//!
+//! `recovery` opens a store on what a disk holds, with `whole` to judge the segments; `store`
+//! appends and syncs, its `saving` writes checkpoints, and `checkpoints` reads them.
 
 mod checkpoints;
 mod extent;

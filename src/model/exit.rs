@@ -1,4 +1,6 @@
 //! Exit codes of processes, as their callers and supervisors read them; 0 is success.
+//!
+//! Which failure of a command ends with which is in `cli/outcome.rs`.
 
 /// Anything that has no code of its own.
 pub const FAILED: u8 = 1;

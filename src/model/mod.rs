@@ -1,7 +1,7 @@
 //! Words of the field: slots, views, quorums, batches, checkpoints, and the trait of a replicated
 //! service.
 //!
-//! What every other room speaks, and what speaks of none.
+//! Every other room uses these words; they use no other room.
 
 pub mod app;
 pub mod batch;

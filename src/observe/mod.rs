@@ -6,8 +6,8 @@
 //!  events, slots ───────┘   (dataflow)                 └─> a recording
 //! ```
 //!
-//! A [`Frame`](frame::Frame) is one replica's consistent cut: all of it was true between the same
-//! two turns. A [`Scene`](scene::Scene) holds the latest frame of each replica,
+//! A [`Frame`](frame::Frame) is a snapshot of one replica, taken between two turns: all of it was true
+//! at the same time. A [`Scene`](scene::Scene) holds the latest frame of each replica,
 //! [`findings`] says what is wrong in it, and [`verdict`] what that amounts to. Whoever shows something (the terminal, the browser,
 //! a program) shows frames; so all of them tell the same.
 

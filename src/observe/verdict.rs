@@ -1,4 +1,5 @@
-//! The one judgement of a cluster, shown by every command, page and figure.
+//! The one judgement of a cluster, shown by every command, page and figure: that of its worst
+//! finding. How bad each finding is stands in `findings/rules.rs`, `each.rs` and `leading.rs`.
 
 use std::fmt;
 

@@ -1,5 +1,7 @@
 //! Acceptor: accepts proposals, and answers for them when the view changes.
 //!
+//! It hands out a promise with each vote; the host writes it to the disk before the vote leaves.
+//!
 //! It also keeps the account of what is known to be decided (`decided.rs`). A replica that starts
 //! again releases that before it receives anything.
 

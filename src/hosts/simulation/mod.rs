@@ -1,7 +1,9 @@
 //! A cluster, its clients and its misfortunes on one thread, from one seed.
 //!
 //! The graphs are the ones that run in production, each on a timely worker of its own; network,
-//! disks and clocks are simulated. The same seed gives the same run, byte for byte, in every build.
+//! disks and clocks are simulated. `traffic` delays, loses and repeats messages, `machines` run and
+//! crash, `nemesis` does harm, `faults` has the chances of all that; `oracle` and `linearizability`
+//! judge. The same seed gives the same run, byte for byte, in every build.
 
 mod clients;
 mod commands;

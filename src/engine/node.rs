@@ -8,7 +8,7 @@
 //! a sync is under way; what they send waits in line.
 //!
 //! The disk is worked on in turns of the host's ([`Node::sync`]), or by a thread that reports to
-//! the host when there is something to let go ([`Node::start_with_journal`]).
+//! the host when there is something to release ([`Node::start_with_journal`]).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -321,7 +321,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
             self.late.extend((!late.is_empty()).then_some((self.kept, late)));
         }
         self.early.extend((!outgoing.is_empty()).then_some((self.kept_newest, outgoing)));
-        self.let_go(self.synced);
+        self.release(self.synced);
         self.notify(|watcher| watcher.on_turn_ended());
         Ok(())
     }
@@ -357,7 +357,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
                 }
             }
             self.synced = turn;
-            self.let_go(turn);
+            self.release(turn);
         }
         self.end_disk();
         Ok(())
@@ -379,7 +379,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
             Persistence::Threaded(journal) => journal.flush()?,
         }
         self.synced = self.turn;
-        self.let_go(self.turn);
+        self.release(self.turn);
         self.end_disk();
         Ok(())
     }
@@ -449,7 +449,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         }
     }
 
-    fn let_go(&mut self, turn: u64) {
+    fn release(&mut self, turn: u64) {
         assert!(turn <= self.synced, "nothing leaves before what it rests on is on the disk");
         // In this order whatever has waited stays before what has not.
         for waiting in [&mut self.late, &mut self.early] {

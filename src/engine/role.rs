@@ -125,7 +125,7 @@ impl<'s, S: 'static> Role<'s, S> {
         }));
     }
 
-    /// Answers each look with what the state has not let go of.
+    /// Answers each look with what the state still has pending.
     pub fn on_look(
         &mut self,
         looks: Stream<'s, ()>,
@@ -205,7 +205,7 @@ impl<D: Clone + 'static> Flush for Outlet<D> {
 pub struct Pulse<'s> {
     /// The time, once a tick.
     pub clock: Stream<'s, Millis>,
-    /// That somebody wants to know what each role has not let go of.
+    /// That somebody wants to know what each role still has pending.
     pub looks: Stream<'s, ()>,
 }
 

@@ -126,14 +126,14 @@ pub enum Suspicion {
 pub struct Holding {
     /// The role, by its operator's name.
     pub role: String,
-    /// The lowest slot it has not let go of; nothing if it holds none, or holds no slots at all.
+    /// The lowest slot it has pending; nothing if it holds none, or holds no slots at all.
     pub slot: Option<Slot>,
     /// How many things it holds.
     pub held: u64,
     /// Which of them is the first, by the role's own count, where that is not a slot: while this
     /// stays the same the role has not moved.
     pub first: u64,
-    /// What it waits for before it lets go of the first.
+    /// What it waits for before it releases the first.
     pub wait: Wait,
     /// What it has rejected since it started.
     pub refused: Refused,

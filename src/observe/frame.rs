@@ -82,7 +82,7 @@ pub struct Frame {
     pub operators: Vec<Operator>,
     /// The streams between them.
     pub channels: Vec<Channel>,
-    /// What each role has not let go of, and what it waits for.
+    /// What each role still has pending, and what it waits for.
     pub holdings: Vec<RoleHolding>,
     /// Why the application does not go on: the first link is the application's own, each next one
     /// says why the one before it holds. Empty if nothing waits.
@@ -216,16 +216,16 @@ pub struct Spread {
     pub max_us: u64,
 }
 
-/// What a role has not let go of; see [`events::Holding`](crate::model::events::Holding).
+/// What a role still has pending; see [`events::Holding`](crate::model::events::Holding).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RoleHolding {
     /// The role, by its operator's name.
     pub role: String,
-    /// The lowest slot it has not let go of; nothing if it holds none, or holds no slots at all.
+    /// The lowest slot it has pending; nothing if it holds none, or holds no slots at all.
     pub slot: Option<Slot>,
     /// How many things it holds.
     pub held: u64,
-    /// What it waits for before it lets go of the first.
+    /// What it waits for before it releases the first.
     pub wait: Wait,
     /// For how long it has been waiting for that with that slot, to the last time it was asked.
     pub waited_us: u64,

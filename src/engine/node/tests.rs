@@ -16,7 +16,7 @@ fn node() -> Node<tara::Message, Promise> {
 fn what_a_turn_says_does_not_leave_before_the_turn_is_synced() {
     let mut node = node();
     node.turn().unwrap();
-    node.let_go(node.synced + 1);
+    node.release(node.synced + 1);
 }
 
 #[test]

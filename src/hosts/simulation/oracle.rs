@@ -128,7 +128,7 @@ impl Common {
             }
             Event::Started { view, .. } => {
                 let known = self.view.insert(me, *view).filter(|known| known > view);
-                let broken = |known| format!("G9: {me} stands in view {view} after view {known}");
+                let broken = |known| format!("G9: {me} is in view {view} after view {known}");
                 known.map_or(Ok(()), |known| Err(broken(known)))
             }
             Event::Leads { view, recovered, .. } => {

@@ -254,7 +254,7 @@ where
     }
 
     /// Loses the messages for which `is_lost` holds from now on, in place of those chosen before.
-    /// What a replica says to itself is never lost.
+    /// What a replica sends to itself is never lost.
     pub fn lose(&mut self, is_lost: impl FnMut(ReplicaId, ReplicaId, &M) -> bool + 'static) {
         self.loss = Some(Box::new(is_lost));
     }

@@ -169,7 +169,7 @@ async fn channels(Shown(frame): Shown) -> Json<Part<Channels>> {
     Part::of(&frame, Channels { channels: frame.channels.clone() })
 }
 
-/// How far each operator has come: by its frontier where time is the slot, by what it has not let go of
+/// How far each operator has come: by its frontier where time is the slot, by what it still has pending
 /// where time stands still, and from level `full` on by all inputs and who holds them back.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Frontiers {

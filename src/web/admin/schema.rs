@@ -55,7 +55,7 @@ const ORDERS: [(&str, &str); 3] = [
     ("/v1/replicas/{replica}/restart", "start a replica again from its disk"),
 ];
 
-/// What can be asked here.
+/// The paths of the admin API, with the schemas of their answers.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Index {
     /// The version of this list.
@@ -132,7 +132,7 @@ fn schemas() -> &'static Schemas {
     })
 }
 
-/// What can be asked here.
+/// The paths of the admin API, with the schemas of their answers.
 pub(super) async fn index(State(state): State<Arc<AdminState>>) -> Json<Index> {
     let orders = if state.takes_orders { &ORDERS[..] } else { &[] };
     let paths = INDEX.iter().chain(orders);

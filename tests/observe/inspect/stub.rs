@@ -64,7 +64,7 @@ impl Stub {
     }
 }
 
-/// How replica `replica` of three stands in view 1, which replica 1 leads.
+/// Replica `replica` of three in view 1, which replica 1 leads.
 pub fn status(replica: u16) -> Value {
     let link = |peer: u16| {
         json!({

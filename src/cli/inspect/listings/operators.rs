@@ -79,7 +79,7 @@ pub(super) fn holding<'a>(frame: &'a Frame, name: &str) -> Option<&'a RoleHoldin
     frame.holdings.iter().find(|holding| holding.role == name)
 }
 
-/// Whether it holds nothing, and will take what another role lets go of next.
+/// Whether it holds nothing, and will take what another role releases next.
 fn idles(holding: &RoleHolding) -> bool {
     holding.held == 0 && matches!(holding.wait, Wait::Role(_))
 }

@@ -61,7 +61,7 @@ function isApart(one, other) {
 }
 
 /**
- * What a role of a replica has not let go of.
+ * What a role of a replica still has pending.
  * @param {import("./frame.js").Frame} frame
  * @param {string} name
  */

@@ -87,7 +87,7 @@ function spread(operator, which) {
   return operator.run.count > 0 ? lasting(operator.run[which]) : "–";
 }
 
-/** What it has not let go of, in words. */
+/** What it still has pending, in words. */
 function holds({ frame, holding }) {
   if (!holding) return null;
   if (holding.held === 0 && !holding.wait) {

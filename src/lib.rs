@@ -42,7 +42,7 @@
 //! - [`web`]: questions over HTTP, and the page in a browser.
 //! - [`hosts`]: what runs nodes: the simulator, threads of one process, or a process each.
 //! - [`dataflows`]: the protocols, a folder each, and their list.
-//! - [`cli`]: the command line, a file a command, and the exit codes.
+//! - [`cli`]: the command line, a file a command, and which failure ends with which exit code.
 #![forbid(unsafe_code)]
 
 #[allow(

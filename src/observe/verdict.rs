@@ -1,5 +1,5 @@
 //! The one judgement of a cluster, shown by every command, page and figure: that of its worst
-//! finding. How bad each finding is stands in `findings/rules.rs`, `each.rs` and `leading.rs`.
+//! finding. Which findings are DOWN is decided in `findings/rules.rs` and `leading.rs`.
 
 use std::fmt;
 

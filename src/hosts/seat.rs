@@ -88,7 +88,6 @@ where
         if let Some(slot) = messages.iter().filter_map(self.executed).max() {
             self.executed_by.insert(from, slot);
         }
-        self.board.counters(|counters| counters.messages_in += messages.len() as u64);
         if !self.node.must_drop_input() {
             self.node.deliver(from, messages);
         }
@@ -153,15 +152,14 @@ where
     }
 
     /// Counts what has happened in the turn, and shows each event to `watch`.
-    pub fn note_events(&mut self, mut watch: impl FnMut(&Event)) {
+    pub fn note_events(&mut self, watch: impl FnMut(&Event)) {
         let (events, at) = (self.node.take_events(), self.clock.elapsed());
         self.board.counters(|counters| {
             counters.turns += 1;
-            for event in events {
-                counters.on_event(&event, at);
-                watch(&event);
-            }
+            events.iter().for_each(|event| counters.on_event(event, at));
         });
+        // Not while the board is held: a watcher may write to a log.
+        events.iter().for_each(watch);
     }
 
     /// How many replicas are present, this one included.

@@ -170,7 +170,8 @@ where
 
     fn take(&mut self, parcel: Parcel<M>) {
         self.channels.post.took(self.seat.config.me, &parcel);
-        let now = self.seat.clock.now();
+        let (now, count) = (self.seat.clock.now(), parcel.messages.len() as u64);
+        self.seat.board.counters(|counters| counters.messages_in += count);
         self.seat.deliver(parcel.from, parcel.messages, now);
     }
 

@@ -249,6 +249,13 @@ impl ReplicaStatus {
     }
 }
 
+impl Clients {
+    /// None yet, of so many of either kind at a time.
+    pub fn none(max: usize, config: &Config) -> Self {
+        Self { max, waiting_bytes_max: config.gather_bytes_max, ..Self::default() }
+    }
+}
+
 impl ReplicaRole {
     fn of(replica: ReplicaId, counters: &Status) -> Self {
         match counters.leader {

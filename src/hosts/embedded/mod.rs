@@ -333,14 +333,11 @@ where
 {
     /// What the status of a replica with these settings says whatever it does.
     fn identity(&self, config: &Config) -> ReplicaStatus {
-        let clients = Clients {
-            max: Cluster::REQUESTS_MAX,
-            waiting_bytes_max: config.gather_bytes_max,
-            ..Clients::default()
-        };
-        let durable = self.disks.are_durable();
-        let new = ReplicaStatus::new(config, &self.disks.cluster_in_hex(), self.protocol.name);
-        ReplicaStatus { durable, clients, ..new }
+        ReplicaStatus {
+            durable: self.disks.are_durable(),
+            clients: Clients::none(Cluster::REQUESTS_MAX, config),
+            ..ReplicaStatus::new(config, &self.disks.cluster_in_hex(), self.protocol.name)
+        }
     }
 
     /// Starts the thread of a replica, and waits until the replica stands.

@@ -105,14 +105,9 @@ where
     let lives = node.incarnation();
     board.counters(|counters| *counters = Status { alive: true, lives, ..Status::default() });
     let cluster = format!("{:016x}", settings.cluster);
-    let clients_limits = Clients {
-        max: settings.clients_max,
-        waiting_bytes_max: config.gather_bytes_max,
-        ..Clients::default()
-    };
     let identity = ReplicaStatus {
         durable: settings.data.is_some(),
-        clients: clients_limits,
+        clients: Clients::none(clients_max, config),
         ..ReplicaStatus::new(config, &cluster, &settings.protocol)
     };
     let executed = protocol.executed;

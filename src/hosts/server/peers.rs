@@ -231,7 +231,8 @@ impl Dialled {
         let was_up = self.status.up;
         let said = fault.to_string();
         if was_up || self.status.last_fault.as_ref() != Some(&said) {
-            tracing::warn!(peer = self.status.peer.0, address = %self.endpoint, fault = said, "link lost");
+            let (peer, address) = (self.status.peer.0, &self.endpoint);
+            tracing::warn!(peer, %address, fault = said, "link lost");
         }
         self.status.up = false;
         self.status.last_fault = Some(said);

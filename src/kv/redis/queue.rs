@@ -163,14 +163,18 @@ impl Queue {
     /// there.
     #[inline]
     fn take(&mut self) -> Option<Form> {
-        let (count, form) = match self.open.front_mut()? {
-            Open::Ordered(count, form) => (count, form.clone()),
+        let form = match self.open.front_mut()? {
+            Open::Ordered(1, form) => {
+                let form = std::mem::replace(form, Form::Resp2);
+                self.open.pop_front();
+                form
+            }
+            Open::Ordered(count, form) => {
+                *count -= 1;
+                form.clone()
+            }
             Open::Answered(_) => panic!("a reply does not wait when none before it is open"),
         };
-        *count -= 1;
-        if *count == 0 {
-            self.open.pop_front();
-        }
         self.answered += 1;
         Some(form)
     }

@@ -74,22 +74,24 @@ impl Transaction {
         if self.steps.len() == COMMANDS_MAX {
             return false;
         }
-        let mut bytes = Vec::new();
         match target {
             Target::Service(row) => {
-                write_number(command.len() as i64, &mut bytes);
-                command.iter().for_each(|word| write_bulk(word, &mut bytes));
+                let before = self.bytes.len();
+                write_number(command.len() as i64, &mut self.bytes);
+                command.iter().for_each(|word| write_bulk(word, &mut self.bytes));
                 let words = self.words + 1 + command.len();
                 let fits = words + OVERHEAD_WORDS <= limits.arguments_max
-                    && self.bytes.len() + bytes.len() + OVERHEAD_BYTES <= limits.command_bytes_max;
+                    && self.bytes.len() + OVERHEAD_BYTES <= limits.command_bytes_max;
                 if fits {
                     self.words = words;
-                    self.bytes.extend_from_slice(&bytes);
                     self.steps.push(Step::Ordered(row.shape(command)));
+                } else {
+                    self.bytes.truncate(before);
                 }
                 fits
             }
             Target::Local(local) => {
+                let mut bytes = Vec::new();
                 command.write(&mut bytes);
                 let fits = self.local_bytes + bytes.len() <= limits.command_bytes_max;
                 if fits {

@@ -57,31 +57,33 @@ impl End {
 }
 
 pub(super) fn lpush(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let list = store.get_or_new::<List>(call.key())?;
-    call.from(2).for_each(|element| list.push_front(element.into()));
-    integer_reply(list.len(), reply)
-}
-
-/// Pushes, but makes no list.
-pub(super) fn lpushx(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    if call.value::<List>(store)?.is_none() {
-        return integer_reply(0, reply);
-    }
-    lpush(store, call, reply)
-}
-
-/// Pushes, but makes no list.
-pub(super) fn rpushx(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    if call.value::<List>(store)?.is_none() {
-        return integer_reply(0, reply);
-    }
-    rpush(store, call, reply)
+    push(store, call, End::Head, reply)
 }
 
 pub(super) fn rpush(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    push(store, call, End::Tail, reply)
+}
+
+pub(super) fn lpushx(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    push_if_there(store, call, End::Head, reply)
+}
+
+pub(super) fn rpushx(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
+    push_if_there(store, call, End::Tail, reply)
+}
+
+fn push(store: &mut Store, call: &Call<'_>, end: End, reply: &mut Vec<u8>) -> Done {
     let list = store.get_or_new::<List>(call.key())?;
-    list.extend(call.from(2).map(Box::from));
+    call.from(2).for_each(|element| end.push(list, element.into()));
     integer_reply(list.len(), reply)
+}
+
+/// Pushes, but makes no list.
+fn push_if_there(store: &mut Store, call: &Call<'_>, end: End, reply: &mut Vec<u8>) -> Done {
+    if call.value::<List>(store)?.is_none() {
+        return integer_reply(0, reply);
+    }
+    push(store, call, end, reply)
 }
 
 pub(super) fn lpop(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {

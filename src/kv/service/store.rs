@@ -90,6 +90,12 @@ impl<T> Change for Option<T> {
     }
 }
 
+impl<T, E> Change for Result<T, E> {
+    fn is_change(&self) -> bool {
+        self.is_ok()
+    }
+}
+
 /// A kind of value, so that each access is written once for all of them.
 pub(super) trait Kind: Default {
     fn of(value: &Value) -> Option<&Self>;

@@ -4,7 +4,7 @@ use crate::kv::resp::{integer, write_integer};
 
 use super::replies::{bulk_reply, integer_reply, option_reply, write_option, write_options};
 use super::store::{Store, Text};
-use super::{Call, Done, REPLY_BYTES_MAX, Refusal, STRING_BYTES_MAX, floats};
+use super::{Call, Done, NEVER, REPLY_BYTES_MAX, Refusal, STRING_BYTES_MAX, floats};
 
 pub(super) mod set;
 
@@ -92,15 +92,19 @@ pub(super) fn decrby(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) ->
 }
 
 fn add(store: &mut Store, call: &Call<'_>, by: i64, reply: &mut Vec<u8>) -> Done {
-    let old = match call.value::<Text>(store)? {
-        Some(old) => integer(old).ok_or(Refusal::NOT_INTEGER)?,
-        None => 0,
-    };
-    let new = old.checked_add(by).ok_or(Refusal::OVERFLOW)?;
     let start = reply.len();
-    write_integer(new, reply);
-    store.get_or_new::<Text>(call.key())?.overwrite(digits(&reply[start..]));
-    Ok(())
+    // Found once: counters are many of the commands there are.
+    let changed = store.edit(call.key(), |text: &mut Text| {
+        let old = integer(text).ok_or(Refusal::NOT_INTEGER)?;
+        write_integer(old.checked_add(by).ok_or(Refusal::OVERFLOW)?, reply);
+        text.overwrite(digits(&reply[start..]));
+        Ok(())
+    })?;
+    changed.unwrap_or_else(|| {
+        write_integer(by, reply);
+        store.set(call.key(), digits(&reply[start..]), NEVER);
+        Ok(())
+    })
 }
 
 pub(super) fn incrbyfloat(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {

@@ -1,6 +1,5 @@
 //! One operator on all replicas, side by side.
 
-use super::arrow;
 use super::operators::{holding, wait};
 use crate::cli::output::listing::{Cell, Column, Listing, ListingRow};
 use crate::cli::output::words::{amount, span};
@@ -79,7 +78,7 @@ fn properties(frame: &Frame, operator: &Operator) -> Vec<(String, String)> {
     let touches = |channel: &&Channel| channel.from == operator.name || channel.to == operator.name;
     for channel in frame.channels.iter().filter(touches) {
         let label = channel.label.as_deref().map_or(String::new(), |label| format!(" ({label})"));
-        let name = format!("{} {} {}{label}", channel.from, arrow(channel.kind), channel.to);
+        let name = format!("{} {} {}{label}", channel.from, channel.kind.arrow(), channel.to);
         properties.push((name, format!("{}/s, {} queued", amount(channel.rate), channel.queued)));
     }
     properties

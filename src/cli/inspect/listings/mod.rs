@@ -13,7 +13,6 @@ use crate::cli::output::listing::{Cell, Column, Listing, ListingRow};
 use crate::cli::output::words::time_of_day;
 use crate::model::types::ReplicaId;
 use crate::observe::frame::{Channel, Frame, SlotLife};
-use crate::observe::graph::EdgeKind;
 
 /// The streams of one replica, those with most to be taken first, then the busiest.
 pub(super) fn channels(frame: &Frame) -> Listing {
@@ -32,19 +31,10 @@ pub(super) fn channels(frame: &Frame) -> Listing {
     listing
 }
 
-/// The arrow of an edge, as `taraflow graph` draws it.
-fn arrow(kind: EdgeKind) -> &'static str {
-    match kind {
-        EdgeKind::Forward => "->",
-        EdgeKind::Link => "=>",
-        EdgeKind::Back => "~>",
-    }
-}
-
 fn channel(channel: &Channel) -> ListingRow {
     ListingRow::new(vec![
         Cell::words(&*channel.from),
-        Cell::words(arrow(channel.kind)),
+        Cell::words(channel.kind.arrow()),
         Cell::words(&*channel.to),
         Cell::number(channel.queued),
         Cell::rate(channel.rate),

@@ -132,9 +132,8 @@ impl PlanArgs {
 fn make(plan: &Plan, dry_run: bool) -> Result<(), Failure> {
     let shown = plan.directory.display();
     if dry_run {
-        plan.check()?;
         let line = |path: PathBuf| format!("{}\n", path.display());
-        return print(&plan.paths()?.into_iter().map(line).collect::<String>());
+        return print(&plan.check()?.into_iter().map(line).collect::<String>());
     }
     plan.carry_out()?;
     say!("made a cluster of {} in {shown}", plan.replicas);

@@ -71,11 +71,17 @@ impl Plan {
         Addresses { links: port(100), clients: port(0), admin: port(200) }
     }
 
-    /// Refuses what cannot be made.
+    /// The files and directories that are to be made, in their order.
     ///
     /// # Errors
-    /// [`Error::Replicas`], or [`Error::Invalid`] for ports that do not exist, or for what exists.
-    pub fn check(&self) -> Result<(), Error> {
+    /// [`Error::Replicas`], or [`Error::Invalid`] for ports that do not exist, or for what exists;
+    /// [`Error::Keys`] when no keys can be made.
+    pub fn check(&self) -> Result<Vec<PathBuf>, Error> {
+        Ok(self.checked(0)?.into_iter().map(|(path, _)| path).collect())
+    }
+
+    /// What the cluster of this number is made of, unless that cannot be made.
+    fn checked(&self, cluster: u64) -> Result<Vec<(PathBuf, Item)>, Error> {
         let usual = Config::new(ReplicaId(0), self.replicas);
         Config { tolerance: self.tolerance, ..usual }.check()?;
         let last = usize::from(u16::MAX) - 200 - self.replicas;
@@ -84,7 +90,9 @@ impl Plan {
             let what = format!("--base-port {base}: must be from 1 to {last}");
             return Err(Error::Invalid(what));
         }
-        for path in self.paths()? {
+        let mut items = self.items(cluster)?;
+        for (path, _) in &mut items {
+            *path = self.directory.join(&path);
             if path.symlink_metadata().is_ok() {
                 let what = format!(
                     "{} exists already, and nothing is written over; choose another --dir, or \
@@ -94,16 +102,7 @@ impl Plan {
                 return Err(Error::Invalid(what));
             }
         }
-        Ok(())
-    }
-
-    /// The files and directories of the cluster, in the order in which they are made.
-    ///
-    /// # Errors
-    /// [`Error::Keys`] when no keys can be made.
-    pub fn paths(&self) -> Result<Vec<PathBuf>, Error> {
-        let items = self.items(0)?;
-        Ok(items.into_iter().map(|(path, _)| self.directory.join(path)).collect())
+        Ok(items)
     }
 
     /// Makes the cluster.
@@ -111,18 +110,17 @@ impl Plan {
     /// # Errors
     /// What [`Plan::check`] refuses, or what the system says.
     pub fn carry_out(&self) -> Result<(), Error> {
-        self.check()?;
-        let id = getrandom::u64().map_err(|error| Error::Keys(error.to_string()))?;
-        let items = self.items(id)?;
+        let cluster = getrandom::u64().map_err(|error| Error::Keys(error.to_string()))?;
+        let items = self.checked(cluster)?;
         let fail = |doing| Error::file(doing, &self.directory);
         fs::create_dir_all(&self.directory).map_err(fail("make directory"))?;
         for (path, item) in items {
-            make(&self.directory.join(path), &item)?;
+            make(&path, &item)?;
         }
         File::open(&self.directory).and_then(|dir| dir.sync_all()).map_err(fail("sync directory"))
     }
 
-    /// What the cluster of this number is made of.
+    /// The same with paths inside the directory, whether it can be made or not.
     fn items(&self, cluster: u64) -> Result<Vec<(PathBuf, Item)>, Error> {
         let mut items: Vec<(PathBuf, Item)> = Vec::new();
         let authority = if self.plain { None } else { Some(Authority::new(cluster)?) };

@@ -65,7 +65,7 @@ pub struct Outputs<'s, M: Clone + 'static, R: Clone + 'static> {
     pub events: Stream<'s, Event>,
 }
 
-/// What a turn has outgoing.
+/// What a turn sends.
 #[derive(Debug)]
 pub struct Outgoing<M> {
     /// Messages to replicas.
@@ -88,7 +88,7 @@ impl<M> Outgoing<M> {
         Self { messages: late, replies: Vec::new() }
     }
 
-    /// Whether nothing has been outgoing.
+    /// Whether it sends nothing.
     pub fn is_empty(&self) -> bool {
         self.messages.is_empty() && self.replies.is_empty()
     }

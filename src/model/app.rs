@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicU64;
 
 use thiserror::Error;
 
+use crate::model::parts::PartSet;
 use crate::model::types::Slot;
 
 /// How much an application holds, to be read by another thread. It may be a moment old.
@@ -69,6 +70,107 @@ pub struct At {
 /// assert!(copy.restore(b"short").is_err());
 /// assert_eq!(copy.0, 3);
 /// ```
+///
+/// # A large state
+///
+/// Of a machine like that one each checkpoint writes the whole state, and all clients wait while
+/// [`snapshot`](Self::snapshot) makes bytes of it. For a state of more than some megabytes, give
+/// [`parts`](Self::parts), [`freeze`](Self::freeze), [`take_changed`](Self::take_changed) and
+/// [`restore_part`](Self::restore_part) as well. Then a checkpoint costs what has changed, and
+/// nobody waits for it:
+///
+/// - which part something belongs to depends on nothing but what it is, so that equal states have
+///   equal parts;
+/// - a frozen state shares its parts with the machine, which copies one before it changes it;
+/// - parts are many, so that a copy is short, and changes stay within a few of them.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use std::sync::Arc;
+/// use taraflow::model::app::{At, Damaged, Frozen, StateMachine, restore, written};
+/// use taraflow::model::parts::PartSet;
+/// use taraflow::model::types::Slot;
+///
+/// /// Counts how often each byte has come, in sixteen parts by its upper half.
+/// struct Bytes {
+///     parts: Counts,
+///     changed: PartSet,
+/// }
+///
+/// #[derive(Clone)]
+/// struct Counts([Arc<BTreeMap<u8, u64>>; 16]);
+///
+/// impl Bytes {
+///     fn new() -> Self {
+///         Self { parts: Counts(Default::default()), changed: PartSet::none(16) }
+///     }
+/// }
+///
+/// impl StateMachine for Bytes {
+///     fn apply(&mut self, _at: At, command: &[u8], _reply: &mut Vec<u8>) {
+///         for byte in command {
+///             let part = usize::from(byte >> 4);
+///             self.changed.insert(part);
+///             // Copies the part if a frozen state has it, too.
+///             *Arc::make_mut(&mut self.parts.0[part]).entry(*byte).or_default() += 1;
+///         }
+///     }
+///     fn parts(&self) -> usize {
+///         16
+///     }
+///     fn freeze(&self) -> Arc<dyn Frozen> {
+///         Arc::new(self.parts.clone())
+///     }
+///     fn take_changed(&mut self) -> PartSet {
+///         std::mem::replace(&mut self.changed, PartSet::none(16))
+///     }
+///     fn restore_part(&mut self, part: usize, bytes: &[u8]) -> Result<(), Damaged> {
+///         let (counts, rest) = bytes.as_chunks::<9>();
+///         if !rest.is_empty() {
+///             return Err(Damaged { offset: 9 * counts.len(), expected: "a byte and its count" });
+///         }
+///         let count = |of: &[u8; 9]| (of[0], u64::from_le_bytes(of[1..].try_into().unwrap()));
+///         self.parts.0[part] = Arc::new(counts.iter().map(count).collect());
+///         self.changed.insert(part);
+///         Ok(())
+///     }
+///     fn snapshot(&self) -> Vec<u8> {
+///         written(&self.parts)
+///     }
+///     fn restore(&mut self, snapshot: &[u8]) -> Result<(), Damaged> {
+///         restore(self, snapshot)
+///     }
+/// }
+///
+/// impl Frozen for Counts {
+///     fn parts(&self) -> usize {
+///         16
+///     }
+///     fn write(&self, part: usize, out: &mut Vec<u8>) {
+///         for (byte, count) in &*self.0[part] {
+///             out.push(*byte);
+///             out.extend_from_slice(&count.to_le_bytes());
+///         }
+///     }
+///     fn forget(&mut self, part: usize) {
+///         self.0[part] = Arc::default();
+///     }
+/// }
+///
+/// let at = At { slot: Slot(1), time_ms: 0 };
+/// let mut bytes = Bytes::new();
+/// bytes.apply(at, b"abc", &mut Vec::new());
+/// let frozen = bytes.freeze();
+/// assert_eq!(bytes.take_changed().iter().collect::<Vec<_>>(), [6]);
+/// bytes.apply(at, b"a", &mut Vec::new());
+///
+/// let mut part = Vec::new();
+/// frozen.write(6, &mut part);
+/// let mut copy = Bytes::new();
+/// copy.restore_part(6, &part).unwrap();
+/// copy.apply(at, b"a", &mut Vec::new());
+/// assert_eq!(copy.snapshot(), bytes.snapshot());
+/// ```
 pub trait StateMachine: 'static {
     /// Runs one command and appends its reply to `reply`, whose earlier bytes stay as they are.
     ///
@@ -80,11 +182,34 @@ pub trait StateMachine: 'static {
     /// they were reached. Replicas compare digests of it.
     fn snapshot(&self) -> Vec<u8>;
 
+    /// In how many parts the state is kept: always as many. What is saved, compared and fetched is
+    /// those parts that have changed.
+    fn parts(&self) -> usize {
+        1
+    }
+
     /// The state as it is now, to be written by another thread while commands go on. What this
-    /// takes, all clients wait for; for a large state, give something that shares it until it
-    /// changes, in place of a [`snapshot`](Self::snapshot), whose bytes it writes.
+    /// takes, all clients wait for.
     fn freeze(&self) -> Arc<dyn Frozen> {
         Arc::new(self.snapshot())
+    }
+
+    /// The parts that may have changed since this was last asked, or since the machine was made.
+    /// Those that [`restore_part`](Self::restore_part) has replaced are among them.
+    fn take_changed(&mut self) -> PartSet {
+        PartSet::all(self.parts())
+    }
+
+    /// Puts what `bytes` hold, which [`Frozen::write`] gave, in the place of one part. All parts
+    /// that differ are replaced, in any order, before the next command; in between the state is of
+    /// no use to anybody.
+    ///
+    /// # Errors
+    ///
+    /// [`Damaged`] when the bytes are none that a machine gives for this part. No bytes make it
+    /// panic or reserve memory out of proportion to their number.
+    fn restore_part(&mut self, _part: usize, bytes: &[u8]) -> Result<(), Damaged> {
+        self.restore(bytes)
     }
 
     /// How much it holds, kept up to date while commands run. An application that has this speaks
@@ -118,35 +243,83 @@ pub trait StateMachine: 'static {
 
 /// A state as it was at some time, whatever becomes of it since.
 pub trait Frozen: Send + Sync {
-    /// In how many parts its bytes come.
+    /// In how many parts it is kept.
     fn parts(&self) -> usize;
 
-    /// Appends the bytes of one part to `out`.
+    /// Appends the bytes of one part to `out`, in a canonical form: equal parts give equal bytes. A
+    /// part as it is in a new machine may give none.
     fn write(&self, part: usize, out: &mut Vec<u8>);
 
     /// A part that will not be asked for again: what it shares need not be copied any more when it
     /// changes.
     fn forget(&mut self, _part: usize) {}
+
+    /// A part that has changed since, so that it is in memory twice: to be written before others,
+    /// and [forgotten](Self::forget). Each is told once.
+    fn next_copied(&mut self) -> Option<usize> {
+        None
+    }
 }
 
-/// Bytes of a part of what is bytes already.
-const PART_BYTES: usize = 1 << 20;
-
+/// The state of a simple machine: one part.
 impl Frozen for Vec<u8> {
     fn parts(&self) -> usize {
-        self.len().div_ceil(PART_BYTES)
+        1
     }
 
-    fn write(&self, part: usize, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.chunks(PART_BYTES).nth(part).unwrap_or_default());
+    fn write(&self, _part: usize, out: &mut Vec<u8>) {
+        out.extend_from_slice(self);
+    }
+
+    fn forget(&mut self, _part: usize) {
+        *self = Vec::new();
     }
 }
 
-/// All bytes of a state.
+/// A state in one piece: each part that has bytes with its number and its length, for the
+/// [`StateMachine::snapshot`] of a machine that is kept in parts.
 pub fn written(state: &dyn Frozen) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    (0..state.parts()).for_each(|part| state.write(part, &mut bytes));
+    let (mut bytes, mut part_bytes) = (Vec::new(), Vec::new());
+    for part in 0..state.parts() {
+        part_bytes.clear();
+        state.write(part, &mut part_bytes);
+        if !part_bytes.is_empty() {
+            bytes.extend_from_slice(&(part as u32).to_le_bytes());
+            bytes.extend_from_slice(&(part_bytes.len() as u64).to_le_bytes());
+            bytes.extend_from_slice(&part_bytes);
+        }
+    }
     bytes
+}
+
+/// Restores what [`written`] gave: the [`StateMachine::restore`] that goes with it.
+///
+/// # Errors
+/// As [`StateMachine::restore_part`], and where the parts are not in their order. The state is of
+/// no use then.
+pub fn restore(machine: &mut dyn StateMachine, snapshot: &[u8]) -> Result<(), Damaged> {
+    let (mut rest, mut next) = (snapshot, 0);
+    while !rest.is_empty() {
+        let offset = snapshot.len() - rest.len();
+        let damaged = |offset, expected| Damaged { offset, expected };
+        let head = rest.split_first_chunk::<4>();
+        let head = head.and_then(|(part, rest)| Some((part, rest.split_first_chunk::<8>()?)));
+        let (part, (length, after)) = head.ok_or(damaged(offset, "the head of a part"))?;
+        let part = u32::from_le_bytes(*part) as usize;
+        if part < next || part >= machine.parts() {
+            return Err(damaged(offset, "a part after the one before"));
+        }
+        let length = usize::try_from(u64::from_le_bytes(*length)).ok().filter(|it| *it > 0);
+        let bytes = length.and_then(|length| after.get(..length));
+        let bytes = bytes.ok_or(damaged(offset + 4, "the length of a part"))?;
+        for empty in next..part {
+            machine.restore_part(empty, &[])?;
+        }
+        let within = |damaged: Damaged| Damaged { offset: offset + 12 + damaged.offset, ..damaged };
+        machine.restore_part(part, bytes).map_err(within)?;
+        (rest, next) = (&after[bytes.len()..], part + 1);
+    }
+    (next..machine.parts()).try_for_each(|empty| machine.restore_part(empty, &[]))
 }
 
 /// A snapshot that cannot be restored, and the first byte that shows it.

@@ -14,6 +14,7 @@ pub mod error;
 pub mod events;
 pub mod exit;
 pub mod histogram;
+pub mod parts;
 pub mod quorum;
 pub mod random;
 pub mod refused;

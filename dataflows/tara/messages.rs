@@ -8,7 +8,6 @@ use crate::engine::operators::checkpointer::Report;
 use crate::engine::operators::requests::{Announce, Forward};
 use crate::engine::ordering::messages::{Need, Proposal, Record, Renewal, Supply};
 use crate::engine::protocol::Step;
-use crate::model::batch::weight;
 use crate::model::config::Config;
 use crate::model::types::{ReplicaId, Slot, View};
 
@@ -69,8 +68,7 @@ pub fn message_weight(message: &Message) -> usize {
         }
         Message::Record(record) => 32 + 24 * record.accepted.len(),
         Message::Supply(supply) => supply.proposals.iter().map(Proposal::weight).sum(),
-        Message::CatchUp(CatchUp::Decided { values, .. }) => values.iter().map(weight).sum(),
-        Message::CatchUp(CatchUp::Piece { bytes, .. }) => 64 + bytes.len(),
+        Message::CatchUp(message) => message.weight(),
         _ => 32,
     }
 }

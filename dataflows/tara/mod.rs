@@ -12,7 +12,7 @@
 //!                   ^                     │                                                    │
 //!                   └───── executed ──────┴───────────────────────────────────── executed ─────┤
 //!                                                                                              v
-//!              catch_up ══(Fetch, Decided, Piece)══> catch_up     checkpointer <═Report═> checkpointer
+//!              catch_up ══(Fetch, Decided, Pieces)═> catch_up     checkpointer <═Report═> checkpointer
 //!              recovery, committer ══Need══> committer ══Supply══> recovery, committer
 //!
 //!  ─> inside the replica       ═> over the links, to all replicas or to one
@@ -30,7 +30,6 @@
 //! committer ═Need═> committer ═Supply═> committer
 //! release ─> catch_up
 //! executor ─> checkpointer
-//! catch_up ─> checkpointer
 //! catch_up ═CatchUp═> catch_up
 //! checkpointer ═Report═> checkpointer
 //!
@@ -200,7 +199,7 @@ pub fn dataflow<'s>(
         catch_up::State::new(recovered.checkpoint.as_ref(), config),
     );
     let checkpoints = checkpointer(
-        executing.cuts.concat(caught_up.cuts),
+        executing.cuts,
         received.reports,
         host.saved,
         pulse.clone(),
@@ -261,7 +260,7 @@ pub fn dataflow<'s>(
     Outputs {
         messages: sent.build(),
         replies: executing.replies,
-        durable: committed.durable.concat(checkpoints.durable),
+        durable: graph.concatenate([committed.durable, checkpoints.durable, caught_up.durable]),
         early: messages::is_early,
         room: source.room,
         events: graph.concatenate(events),

@@ -71,18 +71,23 @@ fn verify(args: &DataArgs) -> Result<(), Failure> {
 fn list(args: &DataArgs, out: &mut impl Write) -> Result<(), Failure> {
     let found = checkpoints(&args.files()?)?;
     if args.output == OutputForm::Text {
-        let [file, slot, bytes, digest] = ["file", "slot", "bytes", "digest"];
-        writeln!(out, "{file:<27} {slot:>9} {bytes:>12} {digest}")?;
+        let [file, slot, bytes, new] = ["file", "slot", "bytes", "new bytes"];
+        let [parts, packs, digest] = ["parts", "packs", "digest"];
+        writeln!(out, "{file:<27} {slot:>9} {bytes:>12} {new:>12} {parts:>7} {packs:>5} {digest}")?;
     }
     for line in found {
         if args.output == OutputForm::Json {
             write_json(out, &line)?;
             continue;
         }
-        let CheckpointLine { file, slot, bytes, digest, damage } = line;
+        let CheckpointLine { file, slot, bytes, new_bytes, parts, packs, digest, damage, .. } =
+            line;
         let slot = slot.0;
         let digest = digest.or(damage).unwrap_or_default();
-        writeln!(out, "{file:<27} {slot:>9} {bytes:>12} {digest}")?;
+        writeln!(
+            out,
+            "{file:<27} {slot:>9} {bytes:>12} {new_bytes:>12} {parts:>7} {packs:>5} {digest}"
+        )?;
     }
     Ok(())
 }

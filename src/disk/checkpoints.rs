@@ -1,23 +1,95 @@
-//! Files that hold a checkpoint: a header, and the state as it is. They are read here and written
-//! in `store/saving.rs`.
+//! Checkpoints as files: a *manifest* a checkpoint, and *packs* of parts.
+//!
+//! ```text
+//! parts-<slot>        a header, then the bytes of the parts that were written for the checkpoint
+//!                     at <slot>, one after the other
+//! checkpoint-<slot>   a header with the digest of the checkpoint, then the table of all its parts:
+//!                     the digest of each, and in which pack it is where
+//! ```
+//!
+//! Parts that have not changed stay in the packs of earlier checkpoints. A pack that no manifest
+//! names is removed. Up to format 3 a checkpoint was one file: a header, and the state in one piece.
+//!
+//! They are read here and written in `store/saving.rs`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 
-use super::frame::Place;
-use super::segment::{Broken, Header, read_headed};
+use serde::{Deserialize, Serialize};
+
+use super::frame::Place as Frame;
+use super::segment::{Broken, Header, WHOLE_CHECKPOINTS, another_kind, read_header};
 use super::{Disk, Identity, disk_error, encode, names};
-use crate::model::checkpoint::{Checkpoint, Digest, Source};
+use crate::model::checkpoint::{Checkpoint, Digest, Parts, Reader, Source, Stored};
 use crate::model::error::Error;
+use crate::model::table::{Leaf, Table};
 use crate::model::types::Slot;
 
-/// What comes before the state in the file of a checkpoint, as long for any digest.
-pub(super) fn head(slot: Slot, digest: Digest, owner: Identity) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let head = encode(&(Header::of(owner), slot, digest));
-    Place::of_header(slot.0).write(&mut bytes, 0, 0, &head);
+/// The place of a part: the pack, by its slot, and where in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub pack: Slot,
+    pub offset: u64,
+}
+
+/// The parts of a checkpoint, and where they are.
+pub(super) type DiskTable = Table<Place>;
+
+/// What a manifest's header holds beside whose it is.
+#[derive(Serialize, Deserialize)]
+struct ManifestHead {
+    slot: Slot,
+    /// That of all parts.
+    digest: Digest,
+    /// Bytes of the table that follows, and their digest.
+    table_bytes: u64,
+    table_digest: Digest,
+}
+
+/// The table of a manifest.
+#[derive(Serialize, Deserialize)]
+struct TableFile {
+    parts: u32,
+    packs: Vec<Slot>,
+    leaves: Vec<LeafLine>,
+}
+
+/// A part with bytes: which one, its pack by its place in the list, where it is there, how long,
+/// and its digest.
+type LeafLine = (u32, u32, u64, u64, Digest);
+
+/// The bytes of a manifest.
+pub(super) fn manifest(slot: Slot, digest: Digest, table: &DiskTable, owner: Identity) -> Vec<u8> {
+    let packs: Vec<Slot> = live_bytes(table).into_keys().collect();
+    let line = |(part, leaf): (usize, &Leaf<Place>)| {
+        let pack = packs.binary_search(&leaf.place.pack).expect("it is among those in use");
+        (part as u32, pack as u32, leaf.place.offset, leaf.length, leaf.digest)
+    };
+    let leaves = table.iter().map(line).collect();
+    let table = encode(&TableFile { parts: table.parts() as u32, packs, leaves });
+    let (table_bytes, table_digest) = (table.len() as u64, Digest::of(&table));
+    let head = ManifestHead { slot, digest, table_bytes, table_digest };
+    let mut bytes = Vec::with_capacity(table.len() + HEAD_BYTES_MAX as usize);
+    Frame::of_header(slot.0).write(&mut bytes, 0, 0, &encode(&(Header::of(owner), head)));
+    bytes.extend_from_slice(&table);
     bytes
+}
+
+/// What comes before the parts in a pack.
+pub(super) fn pack_head(slot: Slot, owner: Identity) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    Frame::of_header(slot.0).write(&mut bytes, 0, 0, &encode(&(Header::of(owner), slot)));
+    bytes
+}
+
+/// How many bytes of each pack a table names.
+pub(super) fn live_bytes(table: &DiskTable) -> BTreeMap<Slot, u64> {
+    let mut packs = BTreeMap::new();
+    for (_, leaf) in table.iter() {
+        *packs.entry(leaf.place.pack).or_default() += leaf.length;
+    }
+    packs
 }
 
 /// Bytes within which the header of any checkpoint ends.
@@ -30,26 +102,71 @@ pub(super) fn beginning(file: &dyn Source) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The checkpoint before `slot` in a file that has a name, and so is whole.
-pub(super) fn saved(
-    disk: &dyn Disk,
-    owner: Identity,
-    slot: Slot,
-    digest: Digest,
-) -> io::Result<Checkpoint> {
-    let start = head(slot, digest, owner).len() as u64;
-    let file = disk.source(&names::checkpoint(slot))?;
-    Ok(Checkpoint { slot, digest, bytes: Arc::new(State { file, start }) })
+/// The parts of a checkpoint in their packs.
+struct Packed {
+    table: DiskTable,
+    packs: BTreeMap<Slot, Arc<dyn Source>>,
 }
 
-/// The state in the file of a checkpoint.
-struct State {
+impl Parts for Packed {
+    fn parts(&self) -> usize {
+        self.table.parts()
+    }
+
+    fn group_digest(&self, group: usize) -> Digest {
+        self.table.group_digest(group)
+    }
+
+    fn digest(&self, part: usize) -> Digest {
+        self.table.digest(part)
+    }
+
+    fn length(&self, part: usize) -> u64 {
+        self.table.get(part).map_or(0, |leaf| leaf.length)
+    }
+
+    fn read_at(&self, part: usize, offset: u64, room: &mut [u8]) -> io::Result<()> {
+        if room.is_empty() {
+            return Ok(());
+        }
+        let leaf = self.table.get(part);
+        let leaf = leaf.filter(|leaf| offset + room.len() as u64 <= leaf.length);
+        let leaf = leaf.ok_or(io::ErrorKind::UnexpectedEof)?;
+        let pack = self.packs.get(&leaf.place.pack).ok_or(io::ErrorKind::NotFound)?;
+        pack.read_at(leaf.place.offset + offset, room)
+    }
+
+    fn keep(self: Arc<Self>) -> io::Result<Arc<dyn Parts>> {
+        let keep = |(slot, pack): (&Slot, &Arc<dyn Source>)| Ok((*slot, Arc::clone(pack).keep()?));
+        let packs = self.packs.iter().map(keep).collect::<io::Result<_>>()?;
+        Ok(Arc::new(Self { table: self.table.clone(), packs }))
+    }
+}
+
+/// The checkpoint with this table, whose packs are there.
+///
+/// # Errors
+/// An error of the disk.
+pub(super) fn packed(
+    disk: &dyn Disk,
+    slot: Slot,
+    digest: Digest,
+    table: &DiskTable,
+) -> io::Result<Checkpoint> {
+    let pack = |slot: Slot| Ok((slot, disk.source(&names::pack(slot))?));
+    let packs = live_bytes(table).into_keys().map(pack).collect::<io::Result<_>>()?;
+    let state = Stored::Parts(Arc::new(Packed { table: table.clone(), packs }));
+    Ok(Checkpoint { slot, digest, state })
+}
+
+/// The state in the file of a checkpoint in one piece.
+struct WholeState {
     file: Arc<dyn Source>,
     /// What comes before it.
     start: u64,
 }
 
-impl Source for State {
+impl Source for WholeState {
     fn length(&self) -> u64 {
         self.file.length() - self.start
     }
@@ -63,48 +180,187 @@ impl Source for State {
     }
 }
 
-/// The checkpoint before `slot` that a file holds, if its bytes have the digest that it names.
+/// A checkpoint on the disk.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    pub slot: Slot,
+    /// Its parts; nothing for one in one piece.
+    pub table: Option<DiskTable>,
+}
+
+/// A checkpoint of which the manifest has been read.
+pub(super) struct Manifest {
+    pub digest: Digest,
+    pub form: Form,
+}
+
+/// The form of a checkpoint's files.
+pub(super) enum Form {
+    Parts(DiskTable),
+    /// In one piece, which begins there.
+    Whole(u64),
+}
+
+/// The manifest of the checkpoint before `slot`.
 ///
 /// # Errors
 /// An error of the disk, and what is wrong with the file.
-pub(super) fn read(
-    file: Arc<dyn Source>,
+pub(super) fn read_manifest(
+    file: &dyn Source,
     owner: Identity,
     slot: Slot,
-) -> io::Result<Result<Checkpoint, Broken>> {
-    let beginning = beginning(&*file)?;
-    let (start, digest) = match read_head(&beginning, owner, slot) {
-        Ok(head) => head,
+) -> io::Result<Result<Manifest, Broken>> {
+    let beginning = beginning(file)?;
+    let what = "the header of a checkpoint";
+    let read = read_header(&beginning, 0, slot.0, owner, what);
+    let (header, rest, length) = match read {
+        Ok(read) => read,
         Err(broken) => return Ok(Err(broken)),
     };
-    let checkpoint = Checkpoint { slot, digest, bytes: Arc::new(State { file, start }) };
-    let found = Digest::read(checkpoint.reader()?)?;
-    if found == digest {
-        return Ok(Ok(checkpoint));
+    let another = |named| {
+        let expected = format!("a checkpoint before slot {slot}");
+        Ok(Err(Broken::new(0, expected, format!("one before {named}"))))
+    };
+    if header.version <= WHOLE_CHECKPOINTS {
+        let Ok((named, digest)) = postcard::from_bytes::<(Slot, Digest)>(rest) else {
+            return Ok(Err(another_kind(what)));
+        };
+        let form = Form::Whole(length as u64);
+        return if named == slot { Ok(Ok(Manifest { digest, form })) } else { another(named) };
     }
-    let expected = format!("a state whose digest is {digest}");
-    let found = format!("{} bytes whose digest is {found}", checkpoint.bytes.length());
-    Ok(Err(Broken::new(start, expected, found)))
+    let Ok(head) = postcard::from_bytes::<ManifestHead>(rest) else {
+        return Ok(Err(another_kind(what)));
+    };
+    if head.slot != slot {
+        return another(head.slot);
+    }
+    let found = file.length() - length as u64;
+    if found != head.table_bytes {
+        let expected = format!("a table of {} bytes", head.table_bytes);
+        return Ok(Err(Broken::new(length as u64, expected, format!("{found} bytes"))));
+    }
+    let mut bytes = vec![0; found as usize];
+    file.read_at(length as u64, &mut bytes)?;
+    let table = if Digest::of(&bytes) == head.table_digest { read_table(&bytes) } else { None };
+    Ok(match table.filter(|(_, digest)| *digest == head.digest) {
+        Some((table, digest)) => Ok(Manifest { digest, form: Form::Parts(table) }),
+        None => {
+            let expected = format!("a table whose digest is {}", head.table_digest);
+            Err(Broken::new(length as u64, expected, "another"))
+        }
+    })
 }
 
-/// Where the state begins, and the digest that it should have.
-fn read_head(bytes: &[u8], owner: Identity, slot: Slot) -> Result<(u64, Digest), Broken> {
-    let what = "the header of a checkpoint";
-    let ((named, digest), length) = read_headed::<(Slot, Digest)>(bytes, 0, slot.0, owner, what)?;
-    if named != slot {
-        let expected = format!("a checkpoint before slot {slot}");
-        return Err(Broken::new(0, expected, format!("one before {named}")));
+/// The table that these bytes hold, and the digest of all its parts.
+fn read_table(bytes: &[u8]) -> Option<(DiskTable, Digest)> {
+    let TableFile { parts, packs, leaves } = postcard::from_bytes(bytes).ok()?;
+    if parts > PARTS_MAX {
+        return None;
     }
-    Ok((length as u64, digest))
+    let mut table = Table::new(parts as usize);
+    for (part, pack, offset, length, digest) in leaves {
+        let place = Place { pack: *packs.get(pack as usize)?, offset };
+        let is_sound = part < parts && length > 0 && offset.checked_add(length).is_some();
+        is_sound.then(|| table.set(part as usize, Some(Leaf { digest, length, place })))?;
+    }
+    let digest = table.seal();
+    Some((table, digest))
+}
+
+/// More parts than any state is kept in.
+const PARTS_MAX: u32 = 1 << 21;
+
+/// The checkpoint before `slot` that a manifest names, if all its bytes have the digests that it
+/// says.
+///
+/// # Errors
+/// An error of the disk, and which file is wrong, and what is wrong with it.
+pub(super) fn read(
+    disk: &dyn Disk,
+    owner: Identity,
+    slot: Slot,
+) -> io::Result<Result<(Checkpoint, Kept), (String, Broken)>> {
+    let name = names::checkpoint(slot);
+    let file = disk.source(&name)?;
+    let Manifest { digest, form } = match read_manifest(&*file, owner, slot)? {
+        Ok(manifest) => manifest,
+        Err(broken) => return Ok(Err((name, broken))),
+    };
+    match form {
+        Form::Whole(start) => {
+            let state: Arc<dyn Source> = Arc::new(WholeState { file, start });
+            let found = Digest::read(Reader::new(&state)?)?;
+            if found != digest {
+                let expected = format!("a state whose digest is {digest}");
+                let found = format!("{} bytes whose digest is {found}", state.length());
+                return Ok(Err((name, Broken::new(start, expected, found))));
+            }
+            let checkpoint = Checkpoint { slot, digest, state: Stored::Whole(state) };
+            Ok(Ok((checkpoint, Kept { slot, table: None })))
+        }
+        Form::Parts(table) => {
+            if let Some(broken) = check_packs(disk, owner, &table)? {
+                return Ok(Err(broken));
+            }
+            let checkpoint = packed(disk, slot, digest, &table)?;
+            Ok(Ok((checkpoint, Kept { slot, table: Some(table) })))
+        }
+    }
+}
+
+/// The first pack in which something is not as a table says.
+fn check_packs(
+    disk: &dyn Disk,
+    owner: Identity,
+    table: &DiskTable,
+) -> io::Result<Option<(String, Broken)>> {
+    let mut packs = BTreeMap::new();
+    for slot in live_bytes(table).into_keys() {
+        let name = names::pack(slot);
+        let pack = match disk.source(&name).and_then(Source::keep) {
+            Ok(pack) => pack,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let broken = Broken::new(0, "parts of a checkpoint", "no such file");
+                return Ok(Some((name, broken)));
+            }
+            Err(error) => return Err(error),
+        };
+        let what = "the header of parts of a checkpoint";
+        if let Err(broken) = read_header(&beginning(&*pack)?, 0, slot.0, owner, what) {
+            return Ok(Some((name, broken)));
+        }
+        packs.insert(slot, pack);
+    }
+    let mut bytes = Vec::new();
+    for (part, leaf) in table.iter() {
+        let Some(pack) = packs.get(&leaf.place.pack) else { continue };
+        let Place { pack: slot, offset } = leaf.place;
+        let wrong = |found: String| {
+            let expected = format!("part {part}, whose digest is {}", leaf.digest);
+            Ok(Some((names::pack(slot), Broken::new(offset, expected, found))))
+        };
+        if offset + leaf.length > pack.length() {
+            return wrong(format!("a file of {} bytes", pack.length()));
+        }
+        bytes.resize(leaf.length as usize, 0);
+        pack.read_at(offset, &mut bytes)?;
+        let found = Digest::of(&bytes);
+        if found != leaf.digest {
+            return wrong(format!("{} bytes whose digest is {found}", leaf.length));
+        }
+    }
+    Ok(None)
 }
 
 /// The checkpoints found on a disk.
 pub(super) struct Checkpoints {
     pub newest: Option<Checkpoint>,
     /// The newest and those before it, oldest first.
-    pub sound: VecDeque<Slot>,
-    /// The names of those after it, which cannot be read, and what is wrong with the last of them.
-    pub unsound: Vec<String>,
+    pub sound: VecDeque<Kept>,
+    /// The names of files that are of no use: of checkpoints after the newest, which cannot be read,
+    /// and of packs that no other names.
+    pub useless: Vec<String>,
+    /// What is wrong with the last of those that cannot be read.
     pub wrong: Option<(String, Broken)>,
 }
 
@@ -114,24 +370,39 @@ pub(super) fn find(
     names: &[String],
     owner: Identity,
 ) -> Result<Checkpoints, Error> {
-    let mut sound = VecDeque::from(names::checkpoints(names));
+    let failed = |slot| move |e| disk_error(owner, "read", &names::checkpoint(slot), e);
     let mut found =
-        Checkpoints { newest: None, sound: VecDeque::new(), unsound: Vec::new(), wrong: None };
-    while let Some(&slot) = sound.back() {
-        let file = names::checkpoint(slot);
-        let found_there = disk.source(&file).and_then(|source| read(source, owner, slot));
-        match found_there.map_err(|e| disk_error(owner, "read", &file, e))? {
-            Ok(newest) => {
-                found.newest = Some(newest);
-                break;
+        Checkpoints { newest: None, sound: VecDeque::new(), useless: Vec::new(), wrong: None };
+    for slot in names::checkpoints(names).into_iter().rev() {
+        if found.newest.is_some() {
+            // The spare: its parts are looked at when they are needed.
+            let file = disk.source(&names::checkpoint(slot));
+            let manifest = file.and_then(|file| read_manifest(&*file, owner, slot));
+            match manifest.map_err(failed(slot))? {
+                Ok(Manifest { form: Form::Parts(table), .. }) => {
+                    found.sound.push_front(Kept { slot, table: Some(table) });
+                }
+                Ok(_) => found.sound.push_front(Kept { slot, table: None }),
+                Err(_) => found.useless.push(names::checkpoint(slot)),
             }
-            Err(broken) => {
-                found.unsound.push(file.clone());
-                found.wrong.get_or_insert((file, broken));
-                sound.pop_back();
+            continue;
+        }
+        match read(disk, owner, slot).map_err(failed(slot))? {
+            Ok((newest, kept)) => {
+                found.newest = Some(newest);
+                found.sound.push_front(kept);
+            }
+            Err(wrong) => {
+                found.useless.push(names::checkpoint(slot));
+                found.wrong.get_or_insert(wrong);
             }
         }
     }
-    found.sound = sound;
+    let mut used: BTreeMap<Slot, u64> = BTreeMap::new();
+    for table in found.sound.iter().filter_map(|kept| kept.table.as_ref()) {
+        used.extend(live_bytes(table));
+    }
+    let unused = names::packs(names).into_iter().filter(|slot| !used.contains_key(slot));
+    found.useless.extend(unused.map(names::pack));
     Ok(found)
 }

@@ -97,7 +97,7 @@ impl Extent {
         }
         let note = |at: usize| {
             let what = "a note of how far the journal reaches";
-            read_headed::<Self>(bytes, at * APART, NUMBER, owner, what).map(|(note, _)| note)
+            read_headed::<Self>(bytes, at * APART, NUMBER, owner, what)
         };
         match (note(0), note(1)) {
             (Ok(one), Ok(other)) => Ok(if one.count < other.count { other } else { one }),

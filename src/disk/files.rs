@@ -218,6 +218,10 @@ impl Disk for Files {
         fs::remove_file(self.path.join(file))
     }
 
+    fn close(&mut self, file: &str) {
+        self.open.remove(file);
+    }
+
     fn sync_names(&mut self) -> io::Result<()> {
         self.directory.sync_all()
     }

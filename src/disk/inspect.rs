@@ -6,12 +6,13 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::checkpoints::Kept;
 use super::extent::{self, Extent};
 use super::frame::Place;
 use super::recovery;
 use super::segment::{At, Broken, Ending, Entry, Follows, Header, Segment};
 use super::{Disk, Identity, checkpoints as files, names};
-use crate::model::checkpoint::Digest;
+use crate::model::checkpoint::{Checkpoint, Digest};
 use crate::model::error::Error;
 use crate::model::types::{Slot, View};
 
@@ -57,14 +58,22 @@ pub struct Verified {
 }
 
 /// A file that should hold a checkpoint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct CheckpointLine {
-    /// The file.
+    /// The file: a manifest, and in an older format all of it.
     pub file: String,
     /// The first slot that is not in it.
     pub slot: Slot,
-    /// The size of the file.
+    /// Bytes of the manifest and of all parts that it names.
     pub bytes: u64,
+    /// Bytes of the parts that were written for it; the others are those of earlier checkpoints.
+    pub new_bytes: u64,
+    /// How many parts it has.
+    pub parts: u64,
+    /// In how many files they are, and the checkpoint for which the oldest of these was written.
+    pub packs: u64,
+    /// See [`packs`](Self::packs).
+    pub oldest_pack: Option<Slot>,
     /// The digest of the state, in hexadecimal digits.
     pub digest: Option<String>,
     /// Where it is damaged, what was expected there, and what was found.
@@ -205,15 +214,40 @@ pub fn checkpoints(disk: &dyn Disk) -> Result<Vec<CheckpointLine>, Error> {
         let nobody = Place::of_header(0).owner;
         let Some(beginning) = present(files::beginning(&*source), &file)? else { continue };
         let owner = journal.or_else(|| Header::owner(&beginning, slot.0)).unwrap_or(nobody);
-        let size = source.length();
-        let Some(found) = present(files::read(source, owner, slot), &file)? else { continue };
-        let (digest, damage) = match found {
-            Ok(checkpoint) => (Some(hexadecimal(checkpoint.digest)), None),
-            Err(broken) => (None, Some(damage(&file, &broken))),
-        };
-        lines.push(CheckpointLine { file, slot, bytes: size, digest, damage });
+        let Some(found) = present(files::read(disk, owner, slot), &file)? else { continue };
+        lines.push(match found {
+            Ok((checkpoint, kept)) => line_of(slot, source.length(), &checkpoint, &kept),
+            Err((broken_file, broken)) => {
+                // Its replica may have removed it meanwhile.
+                if present(disk.source(&file), &file)?.is_none() {
+                    continue;
+                }
+                let damage = Some(damage(&broken_file, &broken));
+                let (bytes, digest) = (source.length(), None);
+                CheckpointLine { file, slot, bytes, digest, damage, ..CheckpointLine::default() }
+            }
+        });
     }
     Ok(lines)
+}
+
+fn line_of(slot: Slot, bytes: u64, checkpoint: &Checkpoint, kept: &Kept) -> CheckpointLine {
+    let mut line = CheckpointLine {
+        file: names::checkpoint(slot),
+        slot,
+        bytes,
+        digest: Some(hexadecimal(checkpoint.digest)),
+        ..CheckpointLine::default()
+    };
+    if let Some(table) = &kept.table {
+        let live = files::live_bytes(table);
+        line.bytes += live.values().sum::<u64>();
+        line.new_bytes = live.get(&slot).copied().unwrap_or(0);
+        line.parts = table.iter().count() as u64;
+        line.packs = live.len() as u64;
+        line.oldest_pack = live.first_key_value().map(|(slot, _)| *slot);
+    }
+    line
 }
 
 /// One segment to be looked at.

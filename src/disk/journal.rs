@@ -1,9 +1,9 @@
 //! A store on a thread of its own, so that a replica works while its disk does.
 //!
 //! Turns are handed over with their numbers. The thread takes all that wait, appends them as one
-//! write, syncs once, and publishes the number of the last. With each such group goes a piece of
-//! the checkpoint that is on its way, and while there is one the thread does not wait for turns.
-//! While the disk is full it tries again; after any other error it ends, and the replica must, too.
+//! write, syncs once, and publishes the number of the last. In between it writes pieces of the
+//! checkpoint that is on its way, and leaves time between them: processor and disk are for the
+//! clients first. While the disk is full it tries again; after any other error it ends, and the replica must, too.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -60,7 +60,8 @@ impl<R: Serialize + Send + 'static> Journal<R> {
         let seen = Seen { saved: Mutex::new(store.saved().cloned()), ..Seen::default() };
         let (seen, meter) = (Arc::new(seen), Arc::clone(store.meter()));
         let end = End { seen: Arc::clone(&seen), wake };
-        let writer = Writer { end, store, waiting, turn: Self::START, flushes: Vec::new() };
+        let (turn, flushes, next_piece) = (Self::START, Vec::new(), Instant::now());
+        let writer = Writer { end, store, waiting, turn, flushes, next_piece };
         let name = format!("journal-{replica}");
         let spawned = std::thread::Builder::new().name(name).spawn(move || writer.run());
         let thread = spawned.map_err(|source| Error::Thread { replica, source })?;
@@ -193,41 +194,67 @@ struct Writer<R> {
     /// The last turn taken.
     turn: u64,
     flushes: Vec<Sender<()>>,
+    /// When the next piece of a checkpoint may be written.
+    next_piece: Instant,
 }
 
 impl<R: Serialize> Writer<R> {
     /// How long a full disk is left alone.
     const FULL_RETRY: Duration = Duration::from_millis(100);
+    /// How long there is between two pieces, for each millisecond that the first has taken.
+    const REST: Duration = Duration::from_millis(4);
 
     fn run(mut self) -> Result<(), Error> {
         loop {
             for job in self.waiting.try_iter().take(Journal::<R>::TURNS_MAX).collect::<Vec<_>>() {
-                self.take(job);
+                self.take(job)?;
             }
             if !self.append()? {
                 return Ok(());
             }
-            if self.store.is_dirty() {
-                let start = Instant::now();
-                self.store.meter().begin_group();
-                self.store.sync()?;
-                self.store.meter().on_group(start.elapsed());
-            }
+            self.sync()?;
             self.publish();
+            if self.store.is_saving() && Instant::now() >= self.next_piece {
+                self.save_piece()?;
+                self.publish();
+            }
             match self.next() {
-                Ok(job) => self.take(job),
+                Ok(job) => self.take(job)?,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
         }
     }
 
+    fn sync(&mut self) -> Result<(), Error> {
+        if self.store.is_dirty() {
+            let start = Instant::now();
+            self.store.meter().begin_group();
+            self.store.sync()?;
+            self.store.meter().on_group(start.elapsed());
+        }
+        Ok(())
+    }
+
+    /// Writes a piece of a checkpoint, and decides when the next one is due.
+    fn save_piece(&mut self) -> Result<(), Error> {
+        let start = Instant::now();
+        self.store.append_piece()?;
+        self.sync()?;
+        let end = Instant::now();
+        let rest = match (self.store.is_starved(), self.store.is_hurried()) {
+            (true, _) => Self::FULL_RETRY,
+            (_, true) => Duration::ZERO,
+            _ => Self::REST * (end - start).as_millis().max(1) as u32,
+        };
+        self.next_piece = end + rest;
+        Ok(())
+    }
+
     /// The next job, for which it waits only as long as it has nothing else to do.
     fn next(&self) -> Result<Job<R>, RecvTimeoutError> {
-        if self.store.is_starved() {
-            self.waiting.recv_timeout(Self::FULL_RETRY)
-        } else if self.store.is_saving() {
-            self.waiting.recv_timeout(Duration::ZERO)
+        if self.store.is_saving() {
+            self.waiting.recv_timeout(self.next_piece.saturating_duration_since(Instant::now()))
         } else {
             self.waiting.recv().map_err(|_| RecvTimeoutError::Disconnected)
         }
@@ -251,15 +278,16 @@ impl<R: Serialize> Writer<R> {
         }
     }
 
-    fn take(&mut self, job: Job<R>) {
+    fn take(&mut self, job: Job<R>) -> Result<(), Error> {
         match job {
             Job::Turn(turn, durable) => {
                 assert!(turn > self.turn, "turns come in their order: {turn} after {}", self.turn);
                 self.turn = turn;
-                self.store.queue(durable);
+                return self.store.queue(durable);
             }
             Job::Flush(done) => self.flushes.push(done),
         }
+        Ok(())
     }
 
     /// Appends all that has been taken, however long the disk is full. Says whether it has done so:
@@ -267,7 +295,7 @@ impl<R: Serialize> Writer<R> {
     fn append(&mut self) -> Result<bool, Error> {
         let seen = Arc::clone(&self.end.seen);
         loop {
-            match self.store.append() {
+            match self.store.append_records() {
                 Err(error) if error.is_full() => {}
                 outcome => {
                     outcome?;
@@ -282,7 +310,7 @@ impl<R: Serialize> Writer<R> {
             }
             self.flushes.clear();
             match self.waiting.recv_timeout(Self::FULL_RETRY) {
-                Ok(job) => self.take(job),
+                Ok(job) => self.take(job)?,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(false),
             }

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::model::histogram::{Buckets, quantile_us};
+use crate::model::types::Slot;
 
 /// Counts, and how long syncs took.
 #[derive(Debug, Default)]
@@ -16,6 +17,23 @@ pub struct DiskMeter {
     groups: Mutex<Buckets>,
     /// Whether a group is on its way.
     syncing: AtomicBool,
+    /// The checkpoint on its way: written once a piece.
+    saving: Mutex<Option<SavingProgress>>,
+}
+
+/// How far a checkpoint has come on its way to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SavingProgress {
+    /// The first slot that is not in it.
+    pub slot: Slot,
+    /// Parts that have been written, and how many there are to write: those that have changed.
+    pub parts: (u64, u64),
+    /// Bytes of them that have been written.
+    pub bytes: u64,
+    /// Bytes of memory that hold only what has changed since it was cut.
+    pub copied_bytes: u64,
+    /// Whether it comes from another replica, which has yet to send what is missing.
+    pub is_fetched: bool,
 }
 
 /// The time it took to make groups of turns durable.
@@ -47,6 +65,15 @@ impl DiskMeter {
     pub fn sync_times(&self) -> SyncTimes {
         let groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner).clone();
         SyncTimes { groups, syncing: self.syncing.load(Ordering::Relaxed) }
+    }
+
+    /// The checkpoint that is being saved.
+    pub fn saving(&self) -> Option<SavingProgress> {
+        *self.saving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_saving(&self, saving: Option<SavingProgress>) {
+        *self.saving.lock().unwrap_or_else(PoisonError::into_inner) = saving;
     }
 
     pub(super) fn on_append(&self, bytes: usize) {

@@ -10,7 +10,8 @@
 //! of a replica's files is a replica that has forgotten its votes.
 //!
 //! `recovery` opens a store on what a disk holds, with `whole` to judge the segments; `store`
-//! appends and syncs, its `saving` writes checkpoints, and `checkpoints` reads them.
+//! appends and syncs, its `saving` writes checkpoints, `fetching` those that others send, and
+//! `checkpoints` reads them.
 
 mod checkpoints;
 mod extent;
@@ -34,7 +35,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::checkpoint::{Cut, Source};
+use crate::model::checkpoint::{Cut, Digest, Source};
 use crate::model::error::Error;
 use crate::model::types::{ReplicaId, Slot};
 
@@ -45,7 +46,7 @@ pub use inspect::{
 pub use journal::{Journal, Wake};
 pub use lock::LockFile;
 pub use memory::MemoryDisk;
-pub use meter::{DiskMeter, SyncTimes};
+pub use meter::{DiskMeter, SavingProgress, SyncTimes};
 pub use recovery::Recovered;
 pub use store::Store;
 
@@ -58,6 +59,8 @@ pub enum Durable<R> {
     Slot(Slot, R),
     /// A checkpoint to be saved.
     Checkpoint(Cut),
+    /// What has come of another replica's checkpoint. It is saved as one's own is.
+    Fetched(Fetched),
     /// Slots below this one need not be kept.
     Forget(Slot),
     /// All slots from `from` on and below `to` are decided, and their records say what they hold.
@@ -68,6 +71,37 @@ pub enum Durable<R> {
         from: Slot,
         /// The slot behind the last one.
         to: Slot,
+    },
+}
+
+/// A piece of another replica's checkpoint, whose digests have been compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// One of so many parts begins, in place of any that was on its way. The parts that are not
+    /// sent are those of the own checkpoint `base`.
+    Begin {
+        /// The first slot that is not in it.
+        slot: Slot,
+        /// How many parts it has.
+        parts: u32,
+        /// The own checkpoint whose parts it shares.
+        base: Option<Slot>,
+    },
+    /// A part of it, which may have no bytes.
+    Part {
+        /// The first slot that is not in the checkpoint.
+        slot: Slot,
+        /// Which part.
+        part: u32,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
+    /// All parts that differ have been sent.
+    End {
+        /// The first slot that is not in it.
+        slot: Slot,
+        /// The digest of all its parts.
+        digest: Digest,
     },
 }
 
@@ -199,6 +233,9 @@ pub trait Disk: Send {
     /// # Errors
     /// An error of the disk.
     fn remove(&mut self, file: &str) -> io::Result<()>;
+
+    /// Nothing more is written to a file.
+    fn close(&mut self, _file: &str) {}
 
     /// Makes creations, renames and removals durable.
     ///

@@ -13,6 +13,11 @@ pub(crate) fn checkpoint(slot: Slot) -> String {
     format!("checkpoint-{:016x}", slot.0)
 }
 
+/// The file with the parts that were written for the checkpoint at `slot`.
+pub(crate) fn pack(slot: Slot) -> String {
+    format!("parts-{:016x}", slot.0)
+}
+
 /// The name of a file that is not complete yet.
 pub(super) fn temporary(name: &str) -> String {
     name.to_owned() + TEMPORARY_SUFFIX
@@ -28,10 +33,16 @@ pub(crate) fn checkpoints(names: &[String]) -> Vec<Slot> {
     sorted(names, "checkpoint-").into_iter().map(Slot).collect()
 }
 
+/// The packs among `names`, from the oldest on.
+pub(super) fn packs(names: &[String]) -> Vec<Slot> {
+    sorted(names, "parts-").into_iter().map(Slot).collect()
+}
+
 /// The first file among `names` that speaks of a replica's past.
 pub(super) fn taken(names: &[String]) -> Option<String> {
     let segment = segments(names).first().map(|number| segment(*number));
-    segment.or_else(|| checkpoints(names).first().map(|slot| checkpoint(*slot)))
+    let checkpoint = || checkpoints(names).first().map(|slot| checkpoint(*slot));
+    segment.or_else(checkpoint).or_else(|| packs(names).first().map(|slot| pack(*slot)))
 }
 
 /// Whether a file was never finished.

@@ -91,12 +91,12 @@ impl Store {
         let names = disk.list().map_err(|e| disk_error(owner, "list", "the directory", e))?;
         let DiskContents { journal, checkpoints, slots, decided } =
             read(disk.as_ref(), owner, &names)?;
-        let Checkpoints { newest: checkpoint, sound, unsound, .. } = checkpoints;
+        let Checkpoints { newest: checkpoint, sound, useless, .. } = checkpoints;
         // From here on the disk is changed.
-        for name in names.iter().filter(|name| names::is_unfinished(name)).chain(&unsound) {
+        for name in names.iter().filter(|name| names::is_unfinished(name)).chain(&useless) {
             disk.remove(name).map_err(|e| disk_error(owner, "remove", name, e))?;
         }
-        let mut store = Self::assemble(disk, owner, &journal, sound, checkpoint.clone());
+        let mut store = Self::assemble(disk, owner, &journal, sound, checkpoint.clone())?;
         journal.unsynced.iter().for_each(|(slot, entry)| store.push_slot(*slot, entry));
         let JournalContents { incarnation, newest, .. } = journal;
         Ok((store, Recovered { incarnation, checkpoint, newest, slots, decided }))

@@ -8,7 +8,9 @@ use super::{Identity, ProtocolName};
 use crate::model::types::{ReplicaId, Slot};
 
 /// The format of segments and checkpoints that is written.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
+/// The last one in which a checkpoint was a file in one piece.
+pub(super) const WHOLE_CHECKPOINTS: u32 = 3;
 /// The oldest format that is read: its headers name no protocol, because there was one.
 const OLDEST: u32 = 2;
 /// That one.
@@ -18,7 +20,7 @@ const FIRST: ProtocolName = ProtocolName::of("tara");
 #[derive(Debug, Serialize)]
 pub(super) struct Header {
     magic: [u8; 8],
-    version: u32,
+    pub version: u32,
     cluster: u64,
     replica: ReplicaId,
     protocol: ProtocolName,
@@ -72,20 +74,36 @@ impl Header {
 }
 
 /// Reads the record at `offset` of the file with this number: the header, which must be of a file
-/// of `owner`, and a value after it. Says how long the record is, too. `what` names the record.
+/// of `owner`, and what follows it. Says how long the record is, too. `what` names the record.
+pub(super) fn read_header<'b>(
+    bytes: &'b [u8],
+    offset: usize,
+    file: u64,
+    owner: Identity,
+    what: &str,
+) -> Result<(Header, &'b [u8], usize), Broken> {
+    let record = Place::of_header(file).read(bytes, offset);
+    let payload = record.map_err(|unsound| Broken::new(0, what, unsound.to_string()))?.payload;
+    let (header, rest) = Header::read(payload).map_err(|_| another_kind(what))?;
+    header.check(owner)?;
+    Ok((header, rest, HEAD + payload.len()))
+}
+
+/// The same, with a value after the header.
 pub(super) fn read_headed<T: DeserializeOwned>(
     bytes: &[u8],
     offset: usize,
     file: u64,
     owner: Identity,
     what: &str,
-) -> Result<(T, usize), Broken> {
-    let record = Place::of_header(file).read(bytes, offset);
-    let payload = record.map_err(|unsound| Broken::new(0, what, unsound.to_string()))?.payload;
-    let another = |_| Broken::new(0, what, "sound bytes of another kind");
-    let (header, rest) = Header::read(payload).map_err(another)?;
-    header.check(owner)?;
-    Ok((postcard::from_bytes(rest).map_err(another)?, HEAD + payload.len()))
+) -> Result<T, Broken> {
+    let (_, rest, _) = read_header(bytes, offset, file, owner, what)?;
+    postcard::from_bytes(rest).map_err(|_| another_kind(what))
+}
+
+/// What stands in the place of `what` is sound, and something else.
+pub(super) fn another_kind(what: &str) -> Broken {
+    Broken::new(0, what, "sound bytes of another kind")
 }
 
 /// A record of the journal.

@@ -1,10 +1,11 @@
 //! A replica's journal and checkpoints on a [`Disk`].
 //!
 //! A turn's records are one append. A sync covers all that was appended before it. A new checkpoint
-//! is written under a temporary name, a piece with every append, and renamed; the journal goes on
-//! in a new segment, and segments that only speak of forgotten slots are removed, each step only
-//! after the one before it is durable.
+//! is written a piece with every append, its parts first and then, under a temporary name, its
+//! manifest, which is renamed; the journal goes on in a new segment, and segments that only speak of
+//! forgotten slots are removed, each step only after the one before it is durable.
 
+mod fetching;
 mod room;
 mod saving;
 
@@ -14,13 +15,14 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::checkpoints::Kept;
 use super::extent::{self, Extent};
 use super::frame::{HEAD, Place};
 use super::meter::DiskMeter;
 use super::segment::{Entry, Follows, Header};
 use super::whole::JournalContents;
 use super::{Disk, Durable, Identity, disk_error, encode, names};
-use crate::model::checkpoint::Checkpoint;
+use crate::model::checkpoint::{Checkpoint, Cut};
 use crate::model::error::{Error, is_full};
 use crate::model::types::Slot;
 
@@ -57,11 +59,15 @@ pub struct Store {
     /// Whether a file has been made or renamed since names were synced.
     names_changed: bool,
     /// Checkpoints on the disk, oldest first.
-    checkpoints: VecDeque<Slot>,
+    checkpoints: VecDeque<Kept>,
     /// The newest of them.
     saved: Option<Checkpoint>,
-    /// The one on its way, and perhaps one that waits for it.
-    saving: VecDeque<Saving>,
+    /// The packs that they name, and how long those are.
+    packs: BTreeMap<Slot, u64>,
+    /// The one on its way, one that waits for it, and one that another replica sends.
+    saving: Option<Saving>,
+    waiting: Option<Cut>,
+    fetching: Option<Saving>,
     piece_bytes: usize,
     /// Whether the disk had no room for the next piece.
     starved: bool,
@@ -100,9 +106,9 @@ impl Store {
         disk: Box<dyn Disk>,
         owner: Identity,
         journal: &JournalContents<R>,
-        checkpoints: VecDeque<Slot>,
+        checkpoints: VecDeque<Kept>,
         saved: Option<Checkpoint>,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let mut store = Self {
             disk,
             owner,
@@ -121,7 +127,10 @@ impl Store {
             names_changed: false,
             checkpoints,
             saved,
-            saving: VecDeque::new(),
+            packs: BTreeMap::new(),
+            saving: None,
+            waiting: None,
+            fetching: None,
             piece_bytes: PIECE_BYTES,
             starved: false,
             forgotten: journal.forgotten,
@@ -131,8 +140,9 @@ impl Store {
             extent: journal.extent,
             meter: Arc::default(),
         };
+        store.weigh_packs()?;
         store.begin_segment();
-        store
+        Ok(store)
     }
 
     /// What has been done so far, to be read by anyone.
@@ -155,12 +165,18 @@ impl Store {
         &mut self,
         turn: impl IntoIterator<Item = Durable<R>>,
     ) -> Result<(), Error> {
-        self.queue(turn);
+        self.queue(turn)?;
         self.append()
     }
 
     /// Takes what a turn leaves for the disk, for [`Store::append`] to write with what else waits.
-    pub fn queue<R: Serialize>(&mut self, turn: impl IntoIterator<Item = Durable<R>>) {
+    ///
+    /// # Errors
+    /// [`Error::Disk`], which is final.
+    pub fn queue<R: Serialize>(
+        &mut self,
+        turn: impl IntoIterator<Item = Durable<R>>,
+    ) -> Result<(), Error> {
         for durable in turn {
             match durable {
                 Durable::Newest(record) => {
@@ -184,8 +200,10 @@ impl Store {
                     self.forgot = (self.segment, self.length);
                 }
                 Durable::Forget(_) => {}
+                Durable::Fetched(fetched) => self.take_fetched(fetched)?,
             }
         }
+        Ok(())
     }
 
     /// Does what is still to be done to the files, and writes a piece of the checkpoint on its way.
@@ -194,6 +212,15 @@ impl Store {
     /// # Errors
     /// As [`Store::write`].
     pub fn append(&mut self) -> Result<(), Error> {
+        self.append_records()?;
+        self.append_piece()
+    }
+
+    /// The same without a piece.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn append_records(&mut self) -> Result<(), Error> {
         while let Some(step) = self.pending.pop_front() {
             if let Err(error) = self.take(&step) {
                 if !error.is_full() {
@@ -205,7 +232,7 @@ impl Store {
                 }
             }
         }
-        self.append_piece()
+        Ok(())
     }
 
     /// Does one step that does not wait among the others.
@@ -286,7 +313,7 @@ impl Store {
         self.sync_dirty()?;
         self.durable = self.length;
         self.note_extent()?;
-        self.name_checkpoint()?;
+        self.name_checkpoints()?;
         self.keep_checkpoints(KEPT)?;
         self.remove_stale()?;
         self.remove_forgotten(self.segment)

@@ -16,4 +16,5 @@ pub mod ordering;
 pub mod protocol;
 pub mod replica;
 pub mod role;
+mod unsaved;
 pub mod watcher;

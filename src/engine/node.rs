@@ -20,6 +20,7 @@ use timely::worker::Worker;
 use crate::disk::{Disk, DiskMeter, Durable, Identity, Journal, Recovered, Store, Wake};
 use crate::engine::operators::executor::Executor;
 use crate::engine::replica::{Inputs, Outgoing, Outputs, Replica, timeless_worker};
+use crate::engine::unsaved::Unsaved;
 use crate::engine::watcher::Watcher;
 use crate::model::app::StateMachine;
 use crate::model::batch::Requests;
@@ -33,6 +34,7 @@ use crate::model::types::{Millis, ReplicaId, Slot};
 pub struct Node<M: Clone + 'static, R: Clone + 'static> {
     replica: Replica<M, R>,
     persistence: Persistence<R>,
+    replica_id: ReplicaId,
     /// Which of its lives this is, counted from 1.
     incarnation: u64,
     turn: u64,
@@ -59,7 +61,7 @@ pub struct Node<M: Clone + 'static, R: Clone + 'static> {
 /// How records and checkpoints are kept.
 enum Persistence<R> {
     /// Not at all: the last checkpoint, in memory, is as good as it gets.
-    None { saved: Option<Checkpoint> },
+    None(Box<Unsaved>),
     /// On a disk that the host works on between turns.
     Inline(Box<Store>),
     /// On a disk that has a thread.
@@ -70,7 +72,7 @@ impl<R> Persistence<R> {
     /// The newest checkpoint that is durable.
     fn saved(&self) -> Option<Checkpoint> {
         match self {
-            Self::None { saved } => saved.clone(),
+            Self::None(unsaved) => unsaved.saved().cloned(),
             Self::Inline(store) => store.saved().cloned(),
             Self::Threaded(journal) => journal.saved(),
         }
@@ -109,14 +111,20 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         application: Box<dyn StateMachine>,
         protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
     ) -> Result<Self, Error> {
-        let (persistence, recovered) = match disk {
-            None => (Persistence::None { saved: None }, Recovered::nothing()),
+        let (mut store, recovered) = match disk {
+            None => (None, Recovered::nothing()),
             Some(disk) => {
                 let (store, recovered) = Self::open(config, disk)?;
-                (Persistence::Inline(Box::new(store)), recovered)
+                (Some(store), recovered)
             }
         };
-        Self::assemble(worker, config, persistence, recovered, application, protocol)
+        config.check()?;
+        let executor = Self::restore(config, store.as_mut(), &recovered, application)?;
+        let persistence = match store {
+            None => Persistence::None(Box::default()),
+            Some(store) => Persistence::Inline(Box::new(store)),
+        };
+        Self::assemble(worker, config, persistence, recovered, executor, protocol)
     }
 
     /// Starts it with its journal on a thread of its own, which calls `wake` whenever a turn should
@@ -135,16 +143,11 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     where
         R: Send,
     {
-        let (store, recovered) = Self::open(config, disk)?;
+        let (mut store, recovered) = Self::open(config, disk)?;
+        let executor = Self::restore(config, Some(&mut store), &recovered, application)?;
         let journal = Journal::start(store, config.me, wake)?;
-        Self::assemble(
-            worker,
-            config,
-            Persistence::Threaded(journal),
-            recovered,
-            application,
-            protocol,
-        )
+        let persistence = Persistence::Threaded(journal);
+        Self::assemble(worker, config, persistence, recovered, executor, protocol)
     }
 
     fn open(
@@ -157,30 +160,44 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         Ok((store, recovered))
     }
 
+    /// What applies the ordered stream, standing where the disk left it.
+    fn restore(
+        config: &Config,
+        store: Option<&mut Store>,
+        recovered: &Recovered<R>,
+        application: Box<dyn StateMachine>,
+    ) -> Result<Executor, Error> {
+        let mut executor = Executor::new(application, recovered.incarnation, config);
+        let Some(checkpoint) = &recovered.checkpoint else { return Ok(executor) };
+        let slot = checkpoint.slot;
+        let refused = |damaged| Error::Application { replica: config.me, slot, damaged };
+        executor.restore(checkpoint).map_err(refused)?;
+        if checkpoint.parts().is_none()
+            && let Some(store) = store
+        {
+            // Others fetch parts.
+            store.queue([Durable::<R>::Checkpoint(executor.cut())])?;
+        }
+        Ok(executor)
+    }
+
     fn assemble(
         worker: Worker,
         config: &Config,
         persistence: Persistence<R>,
         recovered: Recovered<R>,
-        application: Box<dyn StateMachine>,
+        executor: Executor,
         protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
     ) -> Result<Self, Error> {
-        config.check()?;
-        let mut executor = Executor::new(application, recovered.incarnation, config);
-        if let Some(checkpoint) = &recovered.checkpoint {
-            executor.restore(checkpoint).map_err(|damaged| Error::Application {
-                replica: config.me,
-                slot: checkpoint.slot,
-                damaged,
-            })?;
-        }
         let incarnation = recovered.incarnation;
-        let saved = persistence.saved().map(|saved| saved.slot);
+        let is_known = |saved: &Checkpoint| saved.parts().is_some();
+        let saved = persistence.saved().filter(is_known).map(|saved| saved.slot);
         let replica = Replica::start(worker, config, recovered, executor, protocol);
         let start = Journal::<R>::START;
         Ok(Self {
             replica,
             persistence,
+            replica_id: config.me,
             incarnation,
             turn: start,
             // Not even that it has started.
@@ -241,7 +258,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         self.late.len() >= Self::TURNS_UNSYNCED_MAX
             || match &self.persistence {
                 Persistence::Threaded(journal) => journal.waiting() >= Self::TURNS_UNSYNCED_MAX,
-                Persistence::None { .. } | Persistence::Inline(_) => false,
+                Persistence::None(_) | Persistence::Inline(_) => false,
             }
             || self.is_full()
     }
@@ -249,7 +266,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// Whether its disk has no room.
     pub fn is_full(&self) -> bool {
         match &self.persistence {
-            Persistence::None { .. } => false,
+            Persistence::None(_) => false,
             Persistence::Inline(store) => store.is_blocked(),
             Persistence::Threaded(journal) => journal.is_full(),
         }
@@ -259,7 +276,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// room: the others go on without its votes, and what it would have to keep of them has no end.
     pub fn must_drop_input(&self) -> bool {
         match &self.persistence {
-            Persistence::None { .. } => false,
+            Persistence::None(_) => false,
             Persistence::Inline(store) => store.blocked_bytes() >= Self::BLOCKED_BYTES_MAX,
             Persistence::Threaded(journal) => journal.blocked_bytes() >= Self::BLOCKED_BYTES_MAX,
         }
@@ -276,6 +293,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         self.tell_saved();
         self.notify(|watcher| watcher.on_turn());
         self.replica.turn(&mut outgoing, &mut durable, &mut self.events);
+        self.check_state()?;
         self.note_events();
         self.turn += 1;
         let before = self.synced;
@@ -285,19 +303,15 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
                 Durable::Slot(..) | Durable::Forget(_) => self.kept = self.turn,
                 // The replica is told when it is saved, and sends nothing of it before; and nothing
                 // rests on what is known to be decided.
-                Durable::Checkpoint(_) | Durable::Decided { .. } => {}
+                Durable::Checkpoint(_) | Durable::Fetched(_) | Durable::Decided { .. } => {}
             }
         }
         if !durable.is_empty() {
             self.notify(|watcher| watcher.on_disk_phase());
         }
         self.synced = match &mut self.persistence {
-            Persistence::None { saved } => {
-                for record in &durable {
-                    if let Durable::Checkpoint(cut) = record {
-                        *saved = Some(cut.write());
-                    }
-                }
+            Persistence::None(unsaved) => {
+                unsaved.take(durable);
                 self.turn
             }
             Persistence::Inline(store) => {
@@ -326,9 +340,21 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         Ok(())
     }
 
+    /// Whether the replica still has a state.
+    fn check_state(&self) -> Result<(), Error> {
+        let unrestored = self.events[self.notified..].iter().find_map(|event| match *event {
+            Event::Unrestored { slot, damaged } => Some((slot, damaged)),
+            _ => None,
+        });
+        let replica = self.replica_id;
+        let error = |(slot, damaged)| Err(Error::Application { replica, slot, damaged });
+        unrestored.map_or(Ok(()), error)
+    }
+
     /// Tells the replica of a checkpoint that has become durable.
     fn tell_saved(&mut self) {
-        let saved = self.persistence.saved().filter(|saved| Some(saved.slot) > self.saved);
+        let is_news = |saved: &Checkpoint| saved.parts().is_some() && Some(saved.slot) > self.saved;
+        let saved = self.persistence.saved().filter(is_news);
         if let Some(saved) = saved {
             self.saved = Some(saved.slot);
             self.replica.tell_saved(saved);
@@ -371,7 +397,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     pub fn flush(&mut self) -> Result<(), Error> {
         self.notify(|watcher| watcher.on_disk());
         match &mut self.persistence {
-            Persistence::None { .. } => {}
+            Persistence::None(_) => {}
             Persistence::Inline(store) => {
                 store.append()?;
                 store.sync()?;
@@ -387,7 +413,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// What has been asked of the disk.
     pub fn meter(&self) -> Option<&Arc<DiskMeter>> {
         match &self.persistence {
-            Persistence::None { .. } => None,
+            Persistence::None(_) => None,
             Persistence::Inline(store) => Some(store.meter()),
             Persistence::Threaded(journal) => Some(journal.meter()),
         }

@@ -118,7 +118,7 @@ pub struct At {
 ///     fn parts(&self) -> usize {
 ///         16
 ///     }
-///     fn freeze(&self) -> Arc<dyn Frozen> {
+///     fn freeze(&self, _parts: &PartSet) -> Arc<dyn Frozen> {
 ///         Arc::new(self.parts.clone())
 ///     }
 ///     fn take_changed(&mut self) -> PartSet {
@@ -160,8 +160,9 @@ pub struct At {
 /// let at = At { slot: Slot(1), time_ms: 0 };
 /// let mut bytes = Bytes::new();
 /// bytes.apply(at, b"abc", &mut Vec::new());
-/// let frozen = bytes.freeze();
-/// assert_eq!(bytes.take_changed().iter().collect::<Vec<_>>(), [6]);
+/// let changed = bytes.take_changed();
+/// assert_eq!(changed.iter().collect::<Vec<_>>(), [6]);
+/// let frozen = bytes.freeze(&changed);
 /// bytes.apply(at, b"a", &mut Vec::new());
 ///
 /// let mut part = Vec::new();
@@ -182,15 +183,15 @@ pub trait StateMachine: 'static {
     /// they were reached. Replicas compare digests of it.
     fn snapshot(&self) -> Vec<u8>;
 
-    /// In how many parts the state is kept: always as many. What is saved, compared and fetched is
+    /// In how many parts the state is kept: always as many, and no more than a million. What is saved, compared and fetched is
     /// those parts that have changed.
     fn parts(&self) -> usize {
         1
     }
 
-    /// The state as it is now, to be written by another thread while commands go on. What this
-    /// takes, all clients wait for.
-    fn freeze(&self) -> Arc<dyn Frozen> {
+    /// The state as it is now, to be written by another thread while commands go on. No parts but
+    /// `parts` will be asked for. What this takes, all clients wait for.
+    fn freeze(&self, _parts: &PartSet) -> Arc<dyn Frozen> {
         Arc::new(self.snapshot())
     }
 
@@ -258,6 +259,11 @@ pub trait Frozen: Send + Sync {
     /// and [forgotten](Self::forget). Each is told once.
     fn next_copied(&mut self) -> Option<usize> {
         None
+    }
+
+    /// How many bytes of memory hold only what has changed since, near enough.
+    fn copied_bytes(&self) -> usize {
+        0
     }
 }
 

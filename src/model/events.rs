@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::model::app::Damaged;
 use crate::model::batch::Value;
 use crate::model::checkpoint::Digest;
 use crate::model::refused::Refused;
@@ -74,6 +75,14 @@ pub enum Event {
     Installed {
         /// The first slot that is not in the checkpoint.
         slot: Slot,
+    },
+    /// It could not take over another replica's checkpoint, which is on its disk. Its own state is
+    /// of no use any more: it must stop.
+    Unrestored {
+        /// The first slot that is not in the checkpoint.
+        slot: Slot,
+        /// What is wrong with it.
+        damaged: Damaged,
     },
     /// Two replicas report different states for the same slot: the application is not
     /// deterministic, or a machine is broken.

@@ -18,4 +18,5 @@ pub mod parts;
 pub mod quorum;
 pub mod random;
 pub mod refused;
+pub mod table;
 pub mod types;

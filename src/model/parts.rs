@@ -61,11 +61,27 @@ impl PartSet {
     /// # Panics
     /// When there are not so many parts.
     pub fn extend(&mut self, first: usize, other: &Self) {
-        if first == 0 && other.parts <= self.parts {
-            self.words.iter_mut().zip(&other.words).for_each(|(word, other)| *word |= other);
-        } else {
-            other.iter().for_each(|part| self.insert(first + part));
+        assert!(first + other.parts <= self.parts, "{} parts hold others", self.parts);
+        let (skipped, shift) = (first / Self::BITS, first % Self::BITS);
+        for (index, word) in other.words.iter().enumerate().filter(|(_, word)| **word != 0) {
+            self.words[skipped + index] |= word << shift;
+            let over = word.checked_shr((Self::BITS - shift) as u32).unwrap_or(0);
+            if over != 0 {
+                self.words[skipped + index + 1] |= over;
+            }
         }
+    }
+
+    /// Those from `first` on, which becomes the first part.
+    pub fn from(&self, first: usize) -> Self {
+        let mut rest = Self::none(self.parts.saturating_sub(first));
+        let (skipped, shift) = (first / Self::BITS, first % Self::BITS);
+        let word = |index: usize| self.words.get(skipped + index).copied().unwrap_or(0);
+        for (index, to) in rest.words.iter_mut().enumerate() {
+            let over = word(index + 1).checked_shl((Self::BITS - shift) as u32).unwrap_or(0);
+            *to = word(index) >> shift | over;
+        }
+        rest
     }
 
     /// How many are in it.
@@ -125,7 +141,20 @@ mod tests {
         let mut set = PartSet::none(70);
         set.extend(3, &PartSet::all(2));
         set.extend(0, &PartSet::all(1));
-        assert_eq!(set.iter().collect::<Vec<_>>(), [0, 3, 4]);
+        set.extend(63, &PartSet::all(7));
+        assert_eq!(set.iter().collect::<Vec<_>>(), [0, 3, 4, 63, 64, 65, 66, 67, 68, 69]);
+        assert_eq!(set.from(4).iter().collect::<Vec<_>>(), [0, 59, 60, 61, 62, 63, 64, 65]);
+        for first in 0..70 {
+            let rest = set.from(first);
+            let expected = set.iter().filter(|part| *part >= first).map(|part| part - first);
+            assert!(rest.iter().eq(expected) && rest.parts() == 70 - first, "from {first}");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "2 parts hold others")]
+    fn a_set_does_not_reach_beyond_the_last_part() {
+        PartSet::none(2).extend(1, &PartSet::none(2));
     }
 
     #[test]

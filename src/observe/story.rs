@@ -61,6 +61,10 @@ impl Happened {
                     format!("took over another replica's checkpoint of all slots below {slot}");
                 ("installed", None, Some(*slot), text)
             }
+            Event::Unrestored { slot, damaged } => {
+                let text = format!("stops: of the checkpoint of all slots below {slot}, {damaged}");
+                ("unrestored", None, Some(*slot), text)
+            }
             Event::Diverged { slot, replica } => {
                 let text = format!("sees another state before slot {slot} in replica {replica}");
                 ("diverged", None, Some(*slot), text)

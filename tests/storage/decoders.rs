@@ -93,7 +93,9 @@ proptest! {
         if let Ok((_, recovered)) = Store::open::<Promise>(Box::new(disk), OWNER) {
             if let Some(checkpoint) = recovered.checkpoint {
                 prop_assert_eq!(checkpoint.slot, Slot(5));
-                KeyValue::default().restore_from(&mut checkpoint.reader().unwrap()).unwrap();
+                let mut bytes = Vec::new();
+                checkpoint.parts().unwrap().read(0, &mut bytes).unwrap();
+                KeyValue::default().restore(&bytes).unwrap();
             }
             prop_assert!(recovered.newest.is_none_or(|newest| newest == Promise::Entered(View(2))));
         }

@@ -232,7 +232,7 @@ fn records_do_not_wait_for_a_checkpoint_that_is_on_its_way() {
     let checkpoint = |slot| Durable::<String>::Checkpoint(Cut::new(Slot(slot), vec![1; 950]));
     store.write([record(0), checkpoint(1)]).unwrap();
     store.sync().unwrap();
-    for slot in 1..9 {
+    for slot in 1..11 {
         store.write([record(slot)]).unwrap();
         store.sync().unwrap();
         assert!(store.is_saving() && saved(&store) == Slot(0), "{slot} records");

@@ -1,15 +1,34 @@
 //! Removal of files, in time and on a full disk.
 
+use std::collections::BTreeSet;
+
 use super::{Step, Store};
+use crate::disk::checkpoints::{Kept, live_bytes};
 use crate::disk::{disk_error, names};
 use crate::model::error::Error;
+use crate::model::types::Slot;
 
 impl Store {
     pub(super) fn keep_checkpoints(&mut self, most: usize) -> Result<(), Error> {
         while self.checkpoints.len() > most
-            && let Some(slot) = self.checkpoints.pop_front()
+            && let Some(Kept { slot, .. }) = self.checkpoints.pop_front()
         {
             self.remove(&names::checkpoint(slot))?;
+            self.remove_packs()?;
+        }
+        Ok(())
+    }
+
+    /// Removes the packs that no checkpoint names.
+    fn remove_packs(&mut self) -> Result<(), Error> {
+        let tables = self.checkpoints.iter().filter_map(|kept| kept.table.as_ref());
+        let named: BTreeSet<Slot> =
+            tables.flat_map(|table| live_bytes(table).into_keys()).collect();
+        let unnamed: Vec<Slot> =
+            self.packs.keys().copied().filter(|slot| !named.contains(slot)).collect();
+        for slot in unnamed {
+            self.packs.remove(&slot);
+            self.remove(&names::pack(slot))?;
         }
         Ok(())
     }
@@ -39,7 +58,7 @@ impl Store {
     }
 
     /// That a file is gone need not be durable: if it is found again, it is read or removed again.
-    fn remove(&mut self, file: &str) -> Result<(), Error> {
+    pub(super) fn remove(&mut self, file: &str) -> Result<(), Error> {
         self.disk.remove(file).map_err(|e| disk_error(self.owner, "remove", file, e))
     }
 

@@ -1,8 +1,10 @@
 //! Tests of assertions: a store whose own books are wrong stops before it writes by them.
 
 use super::*;
-use crate::disk::{MemoryDisk, ProtocolName, checkpoints};
-use crate::model::checkpoint::{Cut, Digest};
+use crate::disk::{MemoryDisk, ProtocolName};
+use crate::model::checkpoint::Cut;
+use crate::model::parts::PartSet;
+use crate::model::table::Table;
 use crate::model::types::ReplicaId;
 
 const OWNER: Identity =
@@ -18,16 +20,16 @@ fn store() -> Store {
 }
 
 fn cut(slot: u64) -> Cut {
-    Cut { slot: Slot(slot), state: Arc::new(b"state".to_vec()) }
+    Cut::new(Slot(slot), b"state".to_vec())
 }
 
 #[test]
 #[should_panic(expected = "a record begins where the one before it ended")]
 fn a_record_cannot_leave_a_gap() {
     let mut store = store();
-    store.queue([Durable::Slot(Slot(1), 1u64)]);
+    store.queue([Durable::Slot(Slot(1), 1u64)]).unwrap();
     store.length += 1;
-    store.queue([Durable::Slot(Slot(2), 2u64)]);
+    store.queue([Durable::Slot(Slot(2), 2u64)]).unwrap();
 }
 
 #[test]
@@ -35,14 +37,14 @@ fn a_record_cannot_leave_a_gap() {
 fn a_durable_byte_cannot_be_written_over() {
     let mut store = store();
     store.length -= 1;
-    store.queue([Durable::Slot(Slot(1), 1u64)]);
+    store.queue([Durable::Slot(Slot(1), 1u64)]).unwrap();
 }
 
 #[test]
 #[should_panic(expected = "a sync promises what has been appended")]
 fn nothing_may_be_pending_at_a_sync() {
     let mut store = store();
-    store.queue([Durable::Slot(Slot(1), 1u64)]);
+    store.queue([Durable::Slot(Slot(1), 1u64)]).unwrap();
     store.sync().unwrap();
 }
 
@@ -57,9 +59,8 @@ fn the_segment_that_grows_cannot_be_removed() {
 #[test]
 #[should_panic(expected = "no more of a state can be written than was made of it")]
 fn a_piece_cannot_be_longer_than_the_state() {
-    let mut saving = Saving::new(cut(1));
-    let bytes = saving.piece(1 << 20).len();
-    saving.on_written(bytes + 1);
+    let mut saving = Saving::of_peer(Slot(1), vec![1; 10], Table::new(1));
+    saving.on_written(11);
 }
 
 #[test]
@@ -67,15 +68,14 @@ fn a_piece_cannot_be_longer_than_the_state() {
 fn an_older_checkpoint_cannot_become_the_newest() {
     let mut store = store();
     store.write([Durable::<u64>::Checkpoint(cut(5))]).unwrap();
-    store.checkpoints.push_back(Slot(6));
+    store.checkpoints.push_back(Kept { slot: Slot(6), table: Some(Table::new(1)) });
+    store.append().unwrap();
     store.sync().unwrap();
 }
 
 #[test]
-#[should_panic(expected = "the header of a checkpoint fits the room left for it")]
-fn the_header_of_a_checkpoint_cannot_cover_its_state() {
-    let mut store = store();
-    let mut saving = Saving::new(cut(5));
-    saving.head_bytes = checkpoints::head(Slot(5), Digest([0; 32]), OWNER).len() as u64 - 1;
-    store.write_head("checkpoint", &saving).unwrap();
+#[should_panic(expected = "the first checkpoint has all parts")]
+fn a_checkpoint_of_some_parts_needs_one_before_it() {
+    let some = Cut { changed: PartSet::none(1), ..cut(5) };
+    store().write([Durable::<u64>::Checkpoint(some)]).unwrap();
 }

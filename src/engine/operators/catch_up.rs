@@ -14,11 +14,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use crate::disk::{Durable, Fetched};
 use crate::engine::operators::patience::Patience;
 use crate::engine::operators::release::Ordered;
+use crate::engine::operators::transfer::{GroupDigests, Offer, Piece, Transfer, Unlike};
 use crate::engine::role::{Pulse, Role, Stream};
 use crate::model::batch::{Value, is_plausible_value, weight};
-use crate::model::checkpoint::{Checkpoint, Cut, Digest, Source};
+use crate::model::checkpoint::{Checkpoint, Digest, Parts};
 use crate::model::config::Config;
 use crate::model::events::{Event, Holding, Wait};
 use crate::model::refused::{Refusal, Refused};
@@ -34,11 +36,20 @@ pub enum CatchUp {
         /// The first slot the asker has not executed.
         from: Slot,
     },
-    /// "Send me more of your checkpoint before `slot`."
-    FetchPiece {
+    /// "Send me the digests of the parts in these groups of your checkpoint before `slot`."
+    FetchGroups {
         /// The first slot that is not in the checkpoint.
         slot: Slot,
-        /// Where in its bytes to go on.
+        /// The groups.
+        groups: Vec<u32>,
+    },
+    /// "Send me these parts of it, of the first of them what comes at `offset` and after."
+    FetchParts {
+        /// The first slot that is not in the checkpoint.
+        slot: Slot,
+        /// The parts.
+        parts: Vec<u32>,
+        /// How many bytes of the first one are known.
         offset: u64,
     },
     /// "From `from` on, this was decided."
@@ -48,18 +59,21 @@ pub enum CatchUp {
         /// Its value and those after it.
         values: Vec<Value>,
     },
-    /// A piece of the sender's checkpoint.
-    Piece {
+    /// "What you miss is in this checkpoint."
+    Offer(Offer),
+    /// Digests of parts of the sender's checkpoint.
+    Groups {
         /// The first slot that is not in the checkpoint.
         slot: Slot,
-        /// The digest of all its bytes.
-        digest: Digest,
-        /// How many bytes it has.
-        total: u64,
-        /// Where this piece begins.
-        offset: u64,
-        /// The piece.
-        bytes: ByteBuf,
+        /// Some of the groups asked for.
+        groups: Vec<GroupDigests>,
+    },
+    /// Bytes of parts of the sender's checkpoint.
+    Pieces {
+        /// The first slot that is not in the checkpoint.
+        slot: Slot,
+        /// Some of what was asked for, in its order.
+        pieces: Vec<Piece>,
     },
 }
 
@@ -68,103 +82,103 @@ impl CatchUp {
     pub fn is_plausible(&self, config: &Config) -> bool {
         match self {
             Self::Executed(slot) | Self::Fetch { from: slot } => slot.is_plausible(),
-            Self::FetchPiece { slot, offset } => slot.is_plausible() && is_plausible(*offset),
+            Self::FetchGroups { slot, .. } | Self::Groups { slot, .. } => slot.is_plausible(),
+            Self::FetchParts { slot, offset, .. } => slot.is_plausible() && is_plausible(*offset),
+            Self::Offer(offer) => offer.is_plausible(),
             Self::Decided { from, values } => {
                 let fits = |value: &Value| is_plausible_value(value, config.n);
                 from.is_plausible() && values.iter().all(fits)
             }
-            Self::Piece { slot, total, offset, .. } => {
-                slot.is_plausible() && is_plausible(*total) && is_plausible(*offset)
+            Self::Pieces { slot, pieces } => {
+                let fits = |piece: &Piece| is_plausible(piece.total) && is_plausible(piece.offset);
+                slot.is_plausible() && pieces.iter().all(fits)
             }
         }
     }
 }
 
+impl CatchUp {
+    /// How many bytes it takes on a link, near enough for limits.
+    pub fn weight(&self) -> usize {
+        const DIGEST: usize = size_of::<Digest>() + 4;
+        match self {
+            Self::Executed(_) | Self::Fetch { .. } => 32,
+            Self::FetchGroups { groups: numbers, .. } | Self::FetchParts { parts: numbers, .. } => {
+                32 + size_of::<u32>() * numbers.len()
+            }
+            Self::Decided { values, .. } => values.iter().map(weight).sum(),
+            Self::Offer(offer) => 64 + DIGEST * offer.groups.len(),
+            Self::Groups { groups, .. } => {
+                groups.iter().map(|group| 8 + DIGEST * group.parts.len()).sum()
+            }
+            Self::Pieces { pieces, .. } => pieces.iter().map(|piece| 24 + piece.bytes.len()).sum(),
+        }
+    }
+}
+
 /// The streams catch-up writes.
-pub struct CatchUpStreams<'s> {
+pub struct CatchUpStreams<'s, R: Clone + 'static> {
     /// To peers.
     pub messages: Stream<'s, (To, CatchUp)>,
     /// Slots learned from a peer.
     pub decided: Stream<'s, (Slot, Value)>,
     /// Checkpoints taken over from a peer.
     pub restored: Stream<'s, Checkpoint>,
-    /// The same, to be saved.
-    pub cuts: Stream<'s, Cut>,
+    /// Their parts as they come, to be saved.
+    pub durable: Stream<'s, Durable<R>>,
     /// What happened.
     pub events: Stream<'s, Event>,
 }
 
 /// Serves those behind, and fetches when behind.
-pub fn catch_up<'s>(
+pub fn catch_up<'s, R: Clone + 'static>(
     ordered: Stream<'s, Ordered>,
     saved: Stream<'s, Checkpoint>,
     stable: Stream<'s, Slot>,
     messages: Stream<'s, (ReplicaId, CatchUp)>,
     Pulse { clock, looks }: Pulse<'s>,
     state: State,
-) -> CatchUpStreams<'s> {
+) -> CatchUpStreams<'s, R> {
     let mut role = Role::new("catch_up", clock.scope(), state);
     let (out, sent) = role.output();
     let (learn, decided) = role.output();
     let (restore, restored) = role.output();
-    let (save, cuts) = role.output();
+    let (save, durable) = role.output();
     let (event, events) = role.output();
     let out_too = out.clone();
     role.on_look(looks, event, State::holding);
     role.on(ordered, State::on_ordered);
-    role.on(saved, State::on_saved);
+    role.on(saved, move |state, checkpoint| restore.send(state.on_saved(checkpoint)));
     role.on(stable, State::on_stable);
-    role.on(messages, move |state, (from, message)| match message {
-        CatchUp::Executed(slot) => state.on_executed(from, slot),
-        CatchUp::Fetch { from: slot } => out.send(state.on_fetch(slot).map(|m| (To::One(from), m))),
-        CatchUp::FetchPiece { slot, offset } => {
-            out.send(state.on_fetch_piece(slot, offset).map(|m| (To::One(from), m)));
-        }
-        CatchUp::Decided { from: slot, values } => {
-            learn.send(state.on_decided(slot, values));
-        }
-        CatchUp::Piece { slot, digest, total, offset, bytes } => {
-            match state.on_piece(Piece { slot, digest, total, offset, bytes: bytes.into_vec() }) {
-                Taken::More(ask) => out.send([(To::One(from), ask)]),
-                Taken::Whole(checkpoint, cut) => {
-                    restore.send([checkpoint]);
-                    save.send([cut]);
-                }
-                Taken::Refused => {}
+    role.on(messages, move |state, (from, message)| {
+        let (ask, fetched) = match message {
+            CatchUp::Executed(slot) => return state.on_executed(from, slot),
+            CatchUp::Decided { from: slot, values } => {
+                return learn.send(state.on_decided(slot, values));
             }
-        }
+            CatchUp::Fetch { from: slot } => (state.on_fetch(slot), Vec::new()),
+            CatchUp::FetchGroups { slot, groups } => {
+                (state.on_fetch_groups(slot, &groups), Vec::new())
+            }
+            CatchUp::FetchParts { slot, parts, offset } => {
+                (state.on_fetch_parts(slot, &parts, offset), Vec::new())
+            }
+            CatchUp::Offer(offer) => state.on_offer(&offer),
+            CatchUp::Groups { slot, groups } => state.on_groups(slot, &groups),
+            CatchUp::Pieces { slot, pieces } => state.on_pieces(slot, &pieces),
+        };
+        out.send(ask.map(|message| (To::One(from), message)));
+        save.send(fetched.into_iter().map(Durable::Fetched));
     });
     role.on(clock, move |state, now| out_too.send(state.on_tick(now)));
     role.build();
-    CatchUpStreams { messages: sent, decided, restored, cuts, events }
+    CatchUpStreams { messages: sent, decided, restored, durable, events }
 }
 
-struct Piece {
-    slot: Slot,
-    digest: Digest,
-    total: u64,
-    offset: u64,
-    bytes: Vec<u8>,
-}
-
-/// A checkpoint of which the first bytes have arrived.
-#[derive(Debug)]
-struct Partial {
-    slot: Slot,
-    digest: Digest,
-    state: Vec<u8>,
-    /// Whether the next piece has been asked for a second time.
-    asked_again: bool,
-}
-
-enum Taken {
-    More(CatchUp),
-    Whole(Checkpoint, Cut),
-    Refused,
-}
+/// The next question, and what came in answer to the last.
+type Step = (Option<CatchUp>, Vec<Fetched>);
 
 /// Owns the recent past of this replica.
-#[derive(Debug)]
 pub struct State {
     me: ReplicaId,
     chunk_bytes: usize,
@@ -172,22 +186,27 @@ pub struct State {
     patience: Patience,
     /// The slot of the first value in `tail`.
     first: Slot,
-    /// The decided values since then; the replica has released all of them.
+    /// The decided values since then, which the replica has released all, and their weight.
     tail: VecDeque<Value>,
+    tail_bytes: usize,
+    /// What of them may be in memory though a checkpoint on the disk has it.
+    tail_bytes_max: usize,
     /// This replica's latest checkpoints on its disk, oldest first.
     checkpoints: VecDeque<Checkpoint>,
     stable: Slot,
     /// How far each replica has executed.
     peers: Vec<Slot>,
-    /// A checkpoint of which some pieces have arrived.
-    partial: Option<Partial>,
+    /// A checkpoint that is being fetched.
+    transfer: Option<Transfer>,
+    /// One of which all has come, until it is on the disk, and since when.
+    saving: Option<(Slot, Millis)>,
     said_at: Millis,
     now: Millis,
     /// Whether a peer that was asked has answered, and may have more.
     hungry: bool,
     /// A checkpoint of which a peer is fetching pieces, and when it last did: it is kept though
     /// newer ones have been saved.
-    served: Option<(Checkpoint, Millis)>,
+    served: Option<(Slot, Arc<dyn Parts>, Millis)>,
     /// Whom to ask next, when several are ahead.
     turn: usize,
     refused: Refused,
@@ -199,6 +218,9 @@ impl State {
     /// How long a checkpoint is kept for a peer that asks for no more of it. It takes room on the
     /// disk.
     const SERVED_MS: Millis = 30_000;
+    /// How long the disk may take with a checkpoint of which all has come. Most of it is there when
+    /// the last of it comes.
+    const SAVED_MS: Millis = 30_000;
 
     /// The past of a replica that starts from `checkpoint`.
     pub fn new(checkpoint: Option<&Checkpoint>, config: &Config) -> Self {
@@ -209,10 +231,13 @@ impl State {
             patience: Patience::for_values(config),
             first: checkpoint.map_or(Slot(0), |checkpoint| checkpoint.slot),
             tail: VecDeque::new(),
+            tail_bytes: 0,
+            tail_bytes_max: config.checkpoint_bytes,
             checkpoints: checkpoint.cloned().into_iter().collect(),
             stable: Slot(0),
             peers: vec![Slot(0); config.n],
-            partial: None,
+            transfer: None,
+            saving: None,
             said_at: 0,
             now: 0,
             hungry: false,
@@ -243,28 +268,52 @@ impl State {
     fn on_ordered(&mut self, ordered: Ordered) {
         self.patience.came(self.now);
         match ordered {
-            Ordered::Value(value) => self.tail.push_back(value),
+            Ordered::Value(value) => {
+                self.tail_bytes += weight(&value);
+                self.tail.push_back(value);
+                self.let_go();
+            }
             Ordered::Restored(checkpoint) => {
                 self.first = checkpoint.slot;
                 self.tail.clear();
-                self.partial = None;
+                self.tail_bytes = 0;
+                self.transfer.take_if(|transfer| transfer.slot <= checkpoint.slot);
             }
         }
     }
 
-    fn on_saved(&mut self, checkpoint: Checkpoint) {
-        self.checkpoints.push_back(checkpoint);
+    /// A checkpoint is on the disk; answers it if it is another replica's.
+    fn on_saved(&mut self, checkpoint: Checkpoint) -> Option<Checkpoint> {
+        self.checkpoints.push_back(checkpoint.clone());
         let superseded = self.checkpoints.len().saturating_sub(Self::CHECKPOINTS);
         self.checkpoints.drain(..superseded);
+        let fetched = self.saving.take_if(|(slot, _)| *slot <= checkpoint.slot)?;
+        (fetched.0 == checkpoint.slot && checkpoint.slot > self.next()).then_some(checkpoint)
     }
 
     fn on_stable(&mut self, stable: Slot) {
         // What lies before the previous stable checkpoint is of no use to anyone half-way up to
         // date.
         let old = std::mem::replace(&mut self.stable, stable).min(self.next());
-        let gone = old.0.saturating_sub(self.first.0) as usize;
-        self.tail.drain(..gone);
-        self.first = self.first.max(old);
+        while self.first < old {
+            self.let_first_go();
+        }
+    }
+
+    /// Lets values go that a checkpoint of this replica's has, when there are too many: whoever
+    /// lacks them fetches what the checkpoint has changed.
+    fn let_go(&mut self) {
+        let covered = self.checkpoints.back().map_or(Slot(0), |own| own.slot);
+        while self.tail_bytes > self.tail_bytes_max && self.first < covered {
+            self.let_first_go();
+        }
+    }
+
+    fn let_first_go(&mut self) {
+        if let Some(value) = self.tail.pop_front() {
+            self.tail_bytes -= weight(&value);
+        }
+        self.first = self.first.next();
     }
 
     fn on_executed(&mut self, from: ReplicaId, slot: Slot) {
@@ -294,35 +343,63 @@ impl State {
     /// have decided. One that cannot be read any more another replica has.
     fn serve_newest(&mut self, from: Slot) -> Option<CatchUp> {
         let newest = self.checkpoints.back().filter(|own| own.slot > from)?;
-        let bytes = Arc::clone(&newest.bytes).keep().ok()?;
-        let kept = Checkpoint { bytes, ..newest.clone() };
-        let piece = self.piece(&kept, 0).ok()?;
-        self.served = Some((kept, self.now));
-        Some(piece)
+        let parts = Arc::clone(newest.parts()?).keep().ok()?;
+        let offer = Offer::of(newest, &*parts);
+        self.served = Some((newest.slot, parts, self.now));
+        Some(CatchUp::Offer(offer))
     }
 
-    fn on_fetch_piece(&mut self, slot: Slot, offset: u64) -> Option<CatchUp> {
-        if let Some((served, last)) = &mut self.served
-            && served.slot == slot
+    /// The parts of the checkpoint that somebody fetches, if they are still here.
+    fn served(&mut self, slot: Slot) -> Option<Arc<dyn Parts>> {
+        if let Some((served, parts, last)) = &mut self.served
+            && *served == slot
         {
             *last = self.now;
+            return Some(Arc::clone(parts));
         }
-        let served = self.served.as_ref().map(|(served, _)| served);
-        let mut all = served.into_iter().chain(&self.checkpoints).filter(|own| own.slot == slot);
-        match all.find_map(|own| self.piece(own, offset).ok()) {
-            Some(piece) => Some(piece),
-            None => self.on_fetch(slot),
+        let own = self.checkpoints.iter().find(|own| own.slot == slot)?;
+        own.parts().cloned()
+    }
+
+    fn on_fetch_groups(&mut self, slot: Slot, asked: &[u32]) -> Option<CatchUp> {
+        let Some(parts) = self.served(slot) else { return self.on_fetch(slot) };
+        let mut bytes = 0;
+        let groups = asked.iter().map(|group| GroupDigests::of(&*parts, *group));
+        let groups = groups.take_while(|group| {
+            let fits = bytes < self.chunk_bytes;
+            bytes += 8 + size_of::<Digest>() * group.parts.len();
+            fits
+        });
+        Some(CatchUp::Groups { slot, groups: groups.collect() })
+    }
+
+    fn on_fetch_parts(&mut self, slot: Slot, asked: &[u32], offset: u64) -> Option<CatchUp> {
+        let Some(parts) = self.served(slot) else { return self.on_fetch(slot) };
+        match self.pieces(&*parts, asked, offset) {
+            Ok(pieces) => Some(CatchUp::Pieces { slot, pieces }),
+            Err(_) => self.on_fetch(slot),
         }
     }
 
-    fn piece(&self, own: &Checkpoint, offset: u64) -> io::Result<CatchUp> {
-        let total = own.bytes.length();
-        let left = total.checked_sub(offset).filter(|left| *left > 0 || offset == 0);
-        let left = left.ok_or(io::ErrorKind::UnexpectedEof)?;
-        let mut bytes = vec![0; self.chunk_bytes.min(usize::try_from(left).unwrap_or(usize::MAX))];
-        own.bytes.read_at(offset, &mut bytes)?;
-        let bytes = ByteBuf::from(bytes);
-        Ok(CatchUp::Piece { slot: own.slot, digest: own.digest, total, offset, bytes })
+    /// Of these parts as many bytes as fit a message.
+    fn pieces(&self, parts: &dyn Parts, asked: &[u32], from: u64) -> io::Result<Vec<Piece>> {
+        let mut pieces = Vec::new();
+        let (mut room, mut offset) = (self.chunk_bytes, from);
+        for &part in asked {
+            let total = parts.length(part as usize);
+            let left = total.checked_sub(offset).ok_or(io::ErrorKind::UnexpectedEof)?;
+            let count = room.min(usize::try_from(left).unwrap_or(usize::MAX));
+            let mut bytes = vec![0; count];
+            parts.read_at(part as usize, offset, &mut bytes)?;
+            pieces.push(Piece { part, total, offset, bytes: ByteBuf::from(bytes) });
+            // What goes with a part counts, or many small ones would not fit.
+            room = room.saturating_sub(count + size_of::<Piece>());
+            if room == 0 {
+                break;
+            }
+            offset = 0;
+        }
+        Ok(pieces)
     }
 
     fn on_decided(&mut self, from: Slot, values: Vec<Value>) -> Vec<(Slot, Value)> {
@@ -341,47 +418,82 @@ impl State {
         slots
     }
 
-    fn on_piece(&mut self, piece: Piece) -> Taken {
-        if piece.slot <= self.next() {
+    fn on_offer(&mut self, offer: &Offer) -> Step {
+        let known = self.transfer.as_ref().map(|transfer| transfer.slot);
+        let known = known.max(self.saving.map(|(slot, _)| slot));
+        if offer.slot <= self.next() || known.is_some_and(|known| known >= offer.slot) {
             return self.refuse(Refusal::Late);
         }
-        let Piece { slot, digest, total, offset, bytes } = piece;
-        let newer = self.partial.as_ref().is_none_or(|partial| partial.slot < slot);
-        if newer && offset == 0 {
-            self.partial = Some(Partial { slot, digest, state: Vec::new(), asked_again: false });
+        match Transfer::begin(offer, self.checkpoints.back()) {
+            Ok((transfer, fetched)) => {
+                self.transfer = Some(transfer);
+                self.saving = None;
+                self.go_on(fetched)
+            }
+            Err(Unlike) => self.refuse(Refusal::Damaged),
         }
-        let due = |partial: &&mut Partial| {
-            (slot, digest, offset) == (partial.slot, partial.digest, partial.state.len() as u64)
-        };
-        let Some(partial) = self.partial.as_mut().filter(due) else {
-            return self.refuse(Refusal::OutOfOrder);
-        };
-        partial.state.extend_from_slice(&bytes);
-        partial.asked_again = false;
-        let offset = partial.state.len() as u64;
-        let is_empty = bytes.is_empty();
-        self.patience.came(self.now);
-        if offset < total && !is_empty {
-            self.patience.ask(self.now);
-            return Taken::More(CatchUp::FetchPiece { slot, offset });
-        }
-        let state = Arc::new(std::mem::take(&mut partial.state));
-        self.partial = None;
-        if Digest::of(&state) != digest {
-            return self.refuse(Refusal::Damaged);
-        }
-        let bytes: Arc<dyn Source> = Arc::clone(&state) as _;
-        Taken::Whole(Checkpoint { slot, digest, bytes }, Cut { slot, state })
     }
 
-    fn refuse(&mut self, why: Refusal) -> Taken {
+    fn on_groups(&mut self, slot: Slot, groups: &[GroupDigests]) -> Step {
+        let Some(transfer) = self.transfer.as_mut().filter(|transfer| transfer.slot == slot) else {
+            return self.refuse(Refusal::OutOfOrder);
+        };
+        let fetched: Result<Vec<_>, _> =
+            groups.iter().map(|group| transfer.take_group(group)).collect();
+        match fetched {
+            Ok(fetched) => self.go_on(fetched.into_iter().flatten().collect()),
+            Err(Unlike) => self.refuse(Refusal::Damaged),
+        }
+    }
+
+    fn on_pieces(&mut self, slot: Slot, pieces: &[Piece]) -> Step {
+        let Some(transfer) = self.transfer.as_mut().filter(|transfer| transfer.slot == slot) else {
+            return self.refuse(Refusal::OutOfOrder);
+        };
+        let before = transfer.progress();
+        let mut fetched = Vec::new();
+        for piece in pieces {
+            match transfer.take_piece(piece) {
+                Ok(part) => fetched.extend(part),
+                Err(Unlike) => {
+                    self.refused.add(Refusal::Damaged);
+                    return (None, fetched);
+                }
+            }
+        }
+        if transfer.progress() == before {
+            // What is under way twice must not be asked for twice as often for ever.
+            return self.refuse(Refusal::OutOfOrder);
+        }
+        self.go_on(fetched)
+    }
+
+    /// Asks for what comes next of the checkpoint that is being fetched; once all has come, its
+    /// end.
+    fn go_on(&mut self, mut fetched: Vec<Fetched>) -> Step {
+        self.patience.came(self.now);
+        let Some(transfer) = &mut self.transfer else { return (None, fetched) };
+        transfer.asked_again = false;
+        if let Some(end) = transfer.end() {
+            fetched.push(end);
+            self.saving = Some((transfer.slot, self.now));
+            self.transfer = None;
+            return (None, fetched);
+        }
+        self.patience.ask(self.now);
+        (Some(transfer.next_ask()), fetched)
+    }
+
+    fn refuse(&mut self, why: Refusal) -> Step {
         self.refused.add(why);
-        Taken::Refused
+        (None, Vec::new())
     }
 
     fn on_tick(&mut self, now: Millis) -> Vec<(To, CatchUp)> {
         self.now = now;
-        self.served.take_if(|(_, last)| now.saturating_sub(*last) > Self::SERVED_MS);
+        self.served.take_if(|(.., last)| now.saturating_sub(*last) > Self::SERVED_MS);
+        // The disk had no room, or no longer what it was to go on from.
+        self.saving.take_if(|(_, since)| now.saturating_sub(*since) > Self::SAVED_MS);
         let mut sent = Vec::new();
         if now.saturating_sub(self.said_at) >= self.gossip_every_ms {
             self.said_at = now;
@@ -394,19 +506,22 @@ impl State {
     }
 
     fn ask(&mut self) -> Option<(To, CatchUp)> {
+        if self.saving.is_some() {
+            return None;
+        }
         let n = self.peers.len();
         let ahead = |peer: &usize| *peer != self.me.0 as usize && self.peers[*peer] > self.next();
         let peer = (0..n).map(|step| (self.turn + step) % n).find(ahead)?;
         self.patience.ask(self.now);
         self.turn = peer + 1;
-        let ask = match &mut self.partial {
-            Some(partial) if !partial.asked_again => {
-                partial.asked_again = true;
-                CatchUp::FetchPiece { slot: partial.slot, offset: partial.state.len() as u64 }
+        let ask = match &mut self.transfer {
+            Some(transfer) if !transfer.asked_again => {
+                transfer.asked_again = true;
+                transfer.next_ask()
             }
             _ => {
                 // Nobody sends the rest: it has been superseded everywhere.
-                self.partial = None;
+                self.transfer = None;
                 CatchUp::Fetch { from: self.next() }
             }
         };

@@ -130,7 +130,10 @@ impl Checkpointer {
             quorum: config.quorum(),
             gossip_every_ms: config.gossip_every_ms,
             cut: BTreeSet::new(),
-            own: own.map(|own| Report { slot: own.slot, digest: own.digest }),
+            // The digest of one in one piece is nobody's any more: it is saved anew, in parts.
+            own: own
+                .filter(|own| own.parts().is_some())
+                .map(|own| Report { slot: own.slot, digest: own.digest }),
             stable: Slot(0),
             agreed: None,
             forgotten: Slot(0),
@@ -171,10 +174,10 @@ impl Checkpointer {
 
     /// Those before it will never be saved, or have been.
     fn on_saved(&mut self, saved: Report) -> Option<Report> {
-        if !self.cut.remove(&saved.slot) {
+        if self.own.is_some_and(|own| own.slot >= saved.slot) {
             return None;
         }
-        self.cut = self.cut.split_off(&saved.slot);
+        self.cut = self.cut.split_off(&saved.slot.next());
         self.own = Some(saved);
         self.own
     }

@@ -7,20 +7,20 @@
 //! what was skipped. A request of a client without a session needs no more than that to be
 //! applied once.
 
-use std::io::{Cursor, Read};
 use std::rc::Rc;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::engine::operators::release::Ordered;
-use crate::engine::operators::sessions::{SessionLimits, Sessions};
+use crate::engine::operators::sessions::SessionLimits;
+use crate::engine::operators::state::State;
 use crate::engine::role::{Role, Stream};
-use crate::model::app::{At, Damaged, Frozen, StateMachine};
+use crate::model::app::{At, Damaged, StateMachine};
 use crate::model::batch::{Answer, Batch, Replies, Reply, Value, weight};
 use crate::model::checkpoint::{Checkpoint, Cut};
 use crate::model::config::Config;
 use crate::model::events::{Event, Holding, Wait};
+use crate::model::parts::PartSet;
 use crate::model::refused::{Refusal, Refused};
 use crate::model::types::{ReplicaId, Slot, is_plausible};
 
@@ -90,9 +90,12 @@ pub fn executor<'s>(
                 event.send((duplicates > 0).then_some(Event::Duplicates { count: duplicates }));
             }
             Ordered::Restored(checkpoint) => {
-                let restored = executor.restore(&checkpoint);
-                restored.expect("it is in memory, and its digest was compared");
-                event.send([Event::Installed { slot: checkpoint.slot }]);
+                let Checkpoint { slot, .. } = checkpoint;
+                event.send([match executor.restore(&checkpoint) {
+                    Ok(()) => Event::Installed { slot },
+                    // Its digests were compared when it came, so it is the disk, or the application.
+                    Err(damaged) => Event::Unrestored { slot, damaged },
+                }]);
             }
         }
         done.send([executor.executed()]);
@@ -102,7 +105,7 @@ pub fn executor<'s>(
         }
     });
     role.on(digests, move |executor, ()| {
-        let Checkpoint { slot, digest, .. } = executor.cut().write();
+        let Checkpoint { slot, digest, .. } = executor.whole().write(None);
         answer.send([Event::Digest { slot, digest }]);
     });
     role.build();
@@ -122,6 +125,8 @@ pub struct Executor {
     weight: usize,
     /// Of the checkpoints that fall due before this slot none is cut.
     cut_from: Slot,
+    /// Whether nothing of the state is in a checkpoint in parts.
+    is_first: bool,
     application: Box<dyn StateMachine>,
     /// Replies that nobody here waits for.
     unheard: Vec<u8>,
@@ -153,71 +158,6 @@ impl Pace {
     }
 }
 
-/// The replicated state beside the application.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct State {
-    next: Slot,
-    time_ms: u64,
-    sources: Vec<Progress>,
-    sessions: Sessions,
-}
-
-impl State {
-    /// Bytes in which it is first looked for: most have room for many sessions.
-    const BYTES: u64 = 64 << 10;
-
-    /// Reads it off the beginning of a checkpoint; what is left is the application's.
-    fn read(mut from: impl Read) -> Result<(Self, impl Read), Damaged> {
-        let mut bytes = Vec::new();
-        loop {
-            // It does not show how long it is, and may be most of the checkpoint, or the least of
-            // it.
-            let more = Self::BYTES.max(bytes.len() as u64);
-            let read = from.by_ref().take(more).read_to_end(&mut bytes);
-            let expected = "bytes that can be read";
-            let read = read.map_err(|_| Damaged { offset: bytes.len(), expected })?;
-            match postcard::take_from_bytes::<Self>(&bytes) {
-                Ok((state, rest)) => {
-                    let start = bytes.len() - rest.len();
-                    let mut rest = Cursor::new(bytes);
-                    rest.set_position(start as u64);
-                    return Ok((state, rest.chain(from)));
-                }
-                Err(postcard::Error::DeserializeUnexpectedEnd) if read > 0 => {}
-                Err(_) => return Err(Damaged { offset: 0, expected: "sessions and progress" }),
-            }
-        }
-    }
-}
-
-/// The replicated state at a slot.
-struct Whole {
-    /// That beside the application.
-    own: Vec<u8>,
-    application: Arc<dyn Frozen>,
-}
-
-impl Frozen for Whole {
-    fn parts(&self) -> usize {
-        1 + self.application.parts()
-    }
-
-    fn write(&self, part: usize, out: &mut Vec<u8>) {
-        match part.checked_sub(1) {
-            None => out.extend_from_slice(&self.own),
-            Some(part) => self.application.write(part, out),
-        }
-    }
-
-    fn forget(&mut self, part: usize) {
-        if let Some(part) = part.checked_sub(1)
-            && let Some(application) = Arc::get_mut(&mut self.application)
-        {
-            application.forget(part);
-        }
-    }
-}
-
 impl Executor {
     /// Bytes of replies after which those to further requests of a batch that lines have asked are
     /// not kept: a few kilobytes of requests can ask for gigabytes.
@@ -234,17 +174,13 @@ impl Executor {
             pace: Pace { every: (config.checkpoint_every, config.checkpoint_bytes), since: (0, 0) },
             weight: 0,
             cut_from: Slot(0),
+            is_first: true,
             limits: SessionLimits {
                 window: config.client_window,
                 sessions: config.sessions_max,
                 bytes: Self::RESULTS_BYTES_MAX,
             },
-            state: State {
-                next: Slot(0),
-                time_ms: 0,
-                sources: vec![Progress::default(); config.n],
-                sessions: Sessions::default(),
-            },
+            state: State::new(config.n),
             application,
             unheard: Vec::new(),
             refused: Refused::default(),
@@ -254,20 +190,13 @@ impl Executor {
     /// Goes on from a checkpoint.
     ///
     /// # Errors
-    /// Where the checkpoint is damaged, or is not of a cluster of this size; the state is untouched
-    /// unless the application breaks its word.
+    /// Where the checkpoint cannot be read, is damaged, or is not of a cluster of this size. The
+    /// state is of no use then.
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Damaged> {
-        let damaged = |offset, expected| Damaged { offset, expected };
-        let bytes = checkpoint.reader().map_err(|_| damaged(0, "bytes that can be read"))?;
-        let (mut state, mut application) = State::read(bytes)?;
-        let n = self.state.sources.len();
-        if state.next != checkpoint.slot || state.sources.len() != n {
-            return Err(damaged(0, "the slot and cluster size of this checkpoint"));
-        }
-        self.application.restore_from(&mut application)?;
-        state.sessions.weigh();
-        assert!(state.next >= self.state.next, "a checkpoint takes nothing back");
-        self.state = state;
+        let restored = State::restore(checkpoint, self.application.as_mut(), self.state.n())?;
+        assert!(restored.next >= self.state.next, "a checkpoint takes nothing back");
+        self.state = restored;
+        self.is_first = checkpoint.parts().is_none();
         self.pace.since = (0, 0);
         self.weight = 0;
         Ok(())
@@ -369,11 +298,19 @@ impl Executor {
         is_due.then(|| self.cut())
     }
 
-    /// The replicated state as it stands.
-    pub fn cut(&self) -> Cut {
-        let own = postcard::to_stdvec(&self.state).expect("plain data always encodes");
-        let application = self.application.freeze();
-        Cut { slot: self.state.next, state: Arc::new(Whole { own, application }) }
+    /// What of the replicated state has changed since the last cut.
+    pub fn cut(&mut self) -> Cut {
+        let changed = self.state.take_changed(self.application.as_mut());
+        if std::mem::take(&mut self.is_first) {
+            return self.whole();
+        }
+        self.state.freeze(&*self.application, changed)
+    }
+
+    /// All of the replicated state.
+    pub fn whole(&self) -> Cut {
+        let parts = State::parts(&*self.application);
+        self.state.freeze(&*self.application, PartSet::all(parts))
     }
 }
 

@@ -13,7 +13,8 @@ pub mod checkpointer;
 pub mod executor;
 pub mod lineup;
 pub mod patience;
-
 pub mod release;
 pub mod requests;
 pub mod sessions;
+pub mod state;
+pub mod transfer;

@@ -5,25 +5,42 @@
 //! highest number would drop an older request of a pipelining client that has yet to be executed.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use crate::model::app::Damaged;
 use crate::model::batch::{Answer, Request};
+use crate::model::parts::PartSet;
 use crate::model::types::{ClientId, Slot};
 
-/// All open sessions.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// All open sessions, in parts that a frozen copy shares until they change.
+#[derive(Clone, Debug)]
 pub struct Sessions {
+    /// The name of the next one.
     next: ClientId,
-    open: BTreeMap<ClientId, Session>,
-    /// Bytes of the results of all of them, which follow from them.
-    #[serde(skip)]
+    open: Vec<Arc<SessionPart>>,
+    /// The parts that may have changed since that was last asked.
+    changed: PartSet,
+    /// How many are open, and bytes of the results of all of them, which follow from them.
+    count: usize,
     bytes: usize,
 }
 
+/// The sessions of a part, by their names.
+pub type SessionPart = BTreeMap<ClientId, Session>;
+
+impl Default for Sessions {
+    fn default() -> Self {
+        let (open, changed) = (vec![Arc::default(); Self::PARTS], PartSet::none(Self::PARTS));
+        Self { next: ClientId::default(), open, changed, count: 0, bytes: 0 }
+    }
+}
+
+/// What is remembered of a client.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Session {
+pub struct Session {
     /// The slot of its last request, by which the one silent longest is found.
     used: Slot,
     /// Up to here the client holds its replies.
@@ -54,6 +71,9 @@ pub struct SessionAnswer<'a> {
 }
 
 impl Sessions {
+    /// How many parts they are kept in.
+    pub const PARTS: usize = 64;
+
     /// Executes a request, by `apply` if it is new.
     pub fn execute(
         &mut self,
@@ -66,11 +86,11 @@ impl Sessions {
             let client = self.open_session(slot, limits);
             return SessionAnswer { answer: Answer::Opened(client), duplicate: false };
         }
-        if let Some(session) = self.open.get_mut(&request.client) {
+        if let Some(session) = session_mut(&mut self.open, &mut self.changed, request.client) {
             session.used = slot;
         }
         self.make_room(limits);
-        let Some(session) = self.open.get_mut(&request.client) else {
+        let Some(session) = session_mut(&mut self.open, &mut self.changed, request.client) else {
             return SessionAnswer { answer: Answer::NoSession, duplicate: false };
         };
         self.bytes -= session.acknowledge(request.acknowledged.min(request.number - 1));
@@ -81,15 +101,48 @@ impl Sessions {
         })
     }
 
-    /// Finds out how much they hold, which no checkpoint has.
-    pub fn weigh(&mut self) {
-        self.bytes = self.open.values().map(Session::bytes).sum();
+    /// The name that the next session will get.
+    pub fn next(&self) -> ClientId {
+        self.next
+    }
+
+    /// The sessions of each part, as they are now.
+    pub fn freeze(&self) -> Vec<Arc<SessionPart>> {
+        self.open.clone()
+    }
+
+    /// The parts that may have changed since this was last asked.
+    pub fn take_changed(&mut self) -> PartSet {
+        std::mem::replace(&mut self.changed, PartSet::none(Self::PARTS))
+    }
+
+    /// All sessions, from those of each part; `next` is the name of the next one.
+    ///
+    /// # Errors
+    /// Where one is not in its part, or has a name that has yet to be given.
+    pub fn restored(next: ClientId, parts: Vec<SessionPart>) -> Result<Self, Damaged> {
+        assert_eq!(parts.len(), Self::PARTS, "each part of the sessions is restored");
+        let mut all = Self { next, ..Self::default() };
+        for (part, sessions) in parts.into_iter().enumerate() {
+            let fits = |client: &ClientId| part_of(*client) == part && *client < next;
+            if !sessions.keys().all(fits) {
+                return Err(Damaged { offset: 0, expected: "sessions of this part" });
+            }
+            all.count += sessions.len();
+            all.bytes += sessions.values().map(Session::bytes).sum::<usize>();
+            all.open[part] = Arc::new(sessions);
+        }
+        Ok(all)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&ClientId, &Session)> {
+        self.open.iter().flat_map(|part| part.iter())
     }
 
     fn make_room(&mut self, limits: SessionLimits) {
         let share = limits.bytes / limits.sessions;
         while self.bytes > limits.bytes {
-            let heavy = self.open.iter().filter(|(_, session)| session.bytes() > share);
+            let heavy = self.iter().filter(|(_, session)| session.bytes() > share);
             let silent = heavy.min_by_key(|(client, session)| (session.used, **client));
             let Some((&client, _)) = silent else { break };
             self.close(client);
@@ -97,32 +150,50 @@ impl Sessions {
     }
 
     fn close(&mut self, client: ClientId) {
-        self.bytes -= self.open.remove(&client).map_or(0, |session| session.bytes());
-    }
-
-    /// How many sessions are open.
-    pub fn len(&self) -> usize {
-        self.open.len()
-    }
-
-    /// Whether no session is open.
-    pub fn is_empty(&self) -> bool {
-        self.open.is_empty()
+        let part = part_of(client);
+        self.changed.insert(part);
+        if let Some(closed) = Arc::make_mut(&mut self.open[part]).remove(&client) {
+            self.bytes -= closed.bytes();
+            self.count -= 1;
+        }
     }
 
     fn open_session(&mut self, slot: Slot, limits: SessionLimits) -> ClientId {
-        while self.open.len() >= limits.sessions {
-            let silent = self.open.iter().min_by_key(|(client, session)| (session.used, **client));
+        while self.count >= limits.sessions {
+            let silent = self.iter().min_by_key(|(client, session)| (session.used, **client));
             let Some((&client, _)) = silent else { break };
             self.close(client);
         }
         let client = self.next;
         self.next = client.next();
-        let before = self.open.insert(client, Session { used: slot, ..Session::default() });
+        let part = part_of(client);
+        self.changed.insert(part);
+        let session = Session { used: slot, ..Session::default() };
+        let before = Arc::make_mut(&mut self.open[part]).insert(client, session);
         assert!(before.is_none(), "a session's name is given once");
-        assert!(self.open.len() <= limits.sessions, "{} sessions are open", self.open.len());
+        self.count += 1;
+        assert!(self.count <= limits.sessions, "{} sessions are open", self.count);
         client
     }
+}
+
+/// The part that a session is in.
+pub fn part_of(client: ClientId) -> usize {
+    (client.0 % Sessions::PARTS as u64) as usize
+}
+
+/// A session to be changed, if it is open.
+fn session_mut<'s>(
+    open: &'s mut [Arc<SessionPart>],
+    changed: &mut PartSet,
+    client: ClientId,
+) -> Option<&'s mut Session> {
+    let part = part_of(client);
+    if !open[part].contains_key(&client) {
+        return None;
+    }
+    changed.insert(part);
+    Arc::make_mut(&mut open[part]).get_mut(&client)
 }
 
 impl Session {
@@ -255,9 +326,9 @@ mod tests {
         assert!(ask(10, 1, 2, 1), "it has held too much for the longest time");
 
         assert!((0..5).filter(|client| *client != 1).all(|client| !ask(11, client, 2, 1)));
-        let kept = sessions.bytes;
-        sessions.weigh();
-        assert_eq!((sessions.bytes, kept), (94, 94));
+        let parts = sessions.open.iter().map(|part| (**part).clone()).collect();
+        let restored = Sessions::restored(sessions.next, parts).unwrap();
+        assert_eq!((sessions.bytes, restored.bytes, restored.count), (94, 94, 4));
     }
 
     #[test]

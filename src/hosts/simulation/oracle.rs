@@ -108,6 +108,9 @@ impl Common {
                 self.next.insert(me, *slot);
                 Ok(())
             }
+            Event::Unrestored { slot, damaged } => {
+                Err(format!("{me} cannot take over the checkpoint before {slot}: {damaged}"))
+            }
             Event::Checkpointed { .. } => {
                 self.counts.checkpoints += 1;
                 Ok(())

@@ -30,7 +30,7 @@ use crate::kv::resp::{
     Arguments, Command, Parsed, ProtocolError, RespLimits, integer, write_error,
 };
 
-use crate::model::app::{At, Census, Damaged, Frozen, StateMachine, written};
+use crate::model::app::{At, Census, Damaged, Frozen, StateMachine};
 use expiries::NEVER;
 use snapshot::Snapshot;
 use store::{Kind, Store};
@@ -111,11 +111,10 @@ impl StateMachine for KeyValue {
     }
 
     fn snapshot(&self) -> Vec<u8> {
-        written(&Snapshot::of(&self.store))
-    }
-
-    fn freeze(&self) -> Arc<dyn Frozen> {
-        Arc::new(Snapshot::of(&self.store))
+        let mut bytes = Vec::new();
+        let frozen = Snapshot::of(&self.store);
+        (0..frozen.parts()).for_each(|part| frozen.write(part, &mut bytes));
+        bytes
     }
 
     fn restore(&mut self, mut snapshot: &[u8]) -> Result<(), Damaged> {

@@ -6,6 +6,7 @@ use taraflow::engine::operators::catch_up::CatchUp;
 use taraflow::engine::operators::checkpointer::Report;
 use taraflow::engine::operators::executor::Progress;
 use taraflow::engine::operators::requests::{Announce, Forward};
+use taraflow::engine::operators::transfer::{GroupDigests, Offer, Piece};
 use taraflow::engine::ordering::messages::{Need, Proposal, Record, Renewal, Supply};
 use taraflow::engine::ordering::runs::Run;
 use taraflow::links::client_messages::ClientRequest;
@@ -73,9 +74,14 @@ fn record(accepted: &[(u64, u64, u64)]) -> Message {
 }
 
 fn piece(total: u64, offset: u64) -> Message {
+    let piece = Piece { part: u32::MAX, total, offset, bytes: ByteBuf::from(vec![0; 100]) };
+    Message::CatchUp(CatchUp::Pieces { slot: Slot(1 << 30), pieces: vec![piece] })
+}
+
+fn offer(slot: u64, parts: u32, groups: &[u32]) -> Message {
     let digest = Checkpoint::new(Slot(1), vec![1]).digest;
-    let bytes = ByteBuf::from(vec![0; 100]);
-    Message::CatchUp(CatchUp::Piece { slot: Slot(1 << 30), digest, total, offset, bytes })
+    let groups = groups.iter().map(|group| (*group, digest)).collect();
+    Message::CatchUp(CatchUp::Offer(Offer { slot: Slot(slot), digest, parts, groups }))
 }
 
 /// What no replica of three can mean.
@@ -103,7 +109,12 @@ fn impossible() -> Vec<Message> {
         Message::Announce(Announce { target: Progress { incarnation: 1, number: u64::MAX } }),
         Message::CatchUp(CatchUp::Executed(Slot(u64::MAX))),
         Message::CatchUp(CatchUp::Decided { from: Slot(u64::MAX), values: vec![None] }),
-        Message::CatchUp(CatchUp::FetchPiece { slot: Slot(1), offset: u64::MAX }),
+        Message::CatchUp(CatchUp::FetchParts { slot: Slot(1), parts: vec![], offset: u64::MAX }),
+        Message::CatchUp(CatchUp::FetchGroups { slot: Slot(u64::MAX), groups: vec![] }),
+        offer(u64::MAX, 1, &[0]),
+        offer(1, u32::MAX, &[0]),
+        offer(1, 300, &[1, 0]),
+        offer(1, 300, &[2]),
         piece(u64::MAX, 0),
         piece(100, u64::MAX - 50),
         record(&[(0, 0, 0)]),
@@ -128,7 +139,17 @@ fn far_fetched() -> Vec<Message> {
         Message::CatchUp(CatchUp::Executed(Slot(far))),
         Message::CatchUp(CatchUp::Fetch { from: Slot(far) }),
         Message::CatchUp(CatchUp::Decided { from: Slot(far), values: vec![None; 1000] }),
-        Message::CatchUp(CatchUp::FetchPiece { slot: Slot(far), offset: far }),
+        Message::CatchUp(CatchUp::FetchParts {
+            slot: Slot(far),
+            parts: vec![0, u32::MAX],
+            offset: far,
+        }),
+        Message::CatchUp(CatchUp::FetchGroups { slot: Slot(far), groups: vec![0, u32::MAX] }),
+        Message::CatchUp(CatchUp::Groups {
+            slot: Slot(far),
+            groups: vec![GroupDigests { group: u32::MAX, parts: Vec::new() }],
+        }),
+        offer(far, 300, &[0, 1]),
         piece(far, 0),
         piece(1 << 40, 1 << 39),
         record(&[(0, 100, 7)]),

@@ -20,10 +20,12 @@ fn decided(message: &Message) -> Option<usize> {
     }
 }
 
-/// The bytes of a piece of a checkpoint, and where it begins.
-fn piece(message: &Message) -> Option<(u64, usize)> {
+/// The bytes of pieces of a checkpoint.
+fn pieces(message: &Message) -> Option<usize> {
     match message {
-        Message::CatchUp(CatchUp::Piece { offset, bytes, .. }) => Some((*offset, bytes.len())),
+        Message::CatchUp(CatchUp::Pieces { pieces, .. }) => {
+            Some(pieces.iter().map(|piece| piece.bytes.len()).sum())
+        }
         _ => None,
     }
 }
@@ -54,7 +56,7 @@ fn decided_slots_are_fetched_a_chunk_at_a_time() {
         let told = trio.sent_of(decided);
         assert!(told.iter().all(|(_, but_last)| *but_last < chunk), "{bytes} bytes");
         assert!(told.len() >= bytes.div_ceil(chunk + VALUE_BYTES), "{} for {bytes}", told.len());
-        assert!(trio.sent_of(piece).is_empty(), "{bytes} bytes");
+        assert!(trio.sent_of(pieces).is_empty(), "{bytes} bytes");
     }
 }
 
@@ -66,9 +68,9 @@ fn a_checkpoint_is_fetched_a_chunk_at_a_time() {
         let config = Config { checkpoint_every: 4, window: 8, ..small() };
         let trio = away_for(config, bytes);
 
-        let pieces: Vec<_> = trio.sent_of(piece).into_iter().map(|(_, piece)| piece).collect();
-        assert!(pieces.iter().all(|(_, bytes)| *bytes <= chunk), "{pieces:?}");
-        let fetched: usize = pieces.iter().map(|(_, bytes)| bytes).sum();
-        assert!(fetched > bytes / 2 && pieces.len() >= bytes / 2 / chunk, "{pieces:?}");
+        let sent: Vec<_> = trio.sent_of(pieces).into_iter().map(|(_, bytes)| bytes).collect();
+        assert!(sent.iter().all(|bytes| *bytes <= chunk), "{sent:?}");
+        let fetched: usize = sent.iter().sum();
+        assert!(fetched > bytes / 2 && sent.len() >= bytes / 2 / chunk, "{sent:?}");
     }
 }

@@ -3,6 +3,7 @@
 use serde_bytes::ByteBuf;
 use taraflow::dataflows::tara::Message;
 use taraflow::engine::operators::catch_up::CatchUp;
+use taraflow::engine::operators::transfer::{GroupDigests, Offer, Piece};
 use taraflow::engine::ordering::messages::{Proposal, Record, Renewal, Supply};
 use taraflow::engine::ordering::runs::Run;
 use taraflow::hosts::server::frame_bytes_max;
@@ -51,17 +52,29 @@ fn longest(config: &Config) -> Vec<Message> {
     let proposals = values(config).into_iter().zip(LATE..);
     let proposals = proposals.map(|(value, slot)| Proposal { view, slot: Slot(slot), value });
     let proposals: Vec<_> = proposals.collect();
+    let parts = (0..=u8::MAX).map(|part| (part, Digest::of(b"part"))).collect();
+    let group = GroupDigests { group: u32::MAX, parts };
+    let groups = 1 + config.chunk_bytes / (256 * size_of::<Digest>());
     vec![
         Message::Propose(proposals[1].clone()),
         Message::Supply(Supply { proposals }),
         Message::CatchUp(CatchUp::Decided { from: Slot(LATE), values: values(config) }),
-        Message::CatchUp(CatchUp::Piece {
+        Message::CatchUp(CatchUp::Pieces {
             slot: Slot(LATE),
-            digest: Digest::of(b""),
-            total: LATE,
-            offset: LATE,
-            bytes: ByteBuf::from(vec![7; config.chunk_bytes]),
+            pieces: vec![Piece {
+                part: u32::MAX,
+                total: LATE,
+                offset: LATE,
+                bytes: ByteBuf::from(vec![7; config.chunk_bytes]),
+            }],
         }),
+        Message::CatchUp(CatchUp::Groups { slot: Slot(LATE), groups: vec![group.clone(); groups] }),
+        Message::CatchUp(CatchUp::Offer(Offer {
+            slot: Slot(LATE),
+            digest: Digest::of(b"all"),
+            parts: 1 << 20,
+            groups: (0..1 << 12).map(|group| (group, Digest::of(b"group"))).collect(),
+        })),
         Message::Record(Record { view, decided: Slot(LATE), accepted: account(config.window) }),
         Message::Renew(Renewal { view, slots: account(config.window) }),
     ]

@@ -52,7 +52,7 @@ pub fn a_checkpoint_is_not_written() -> Subject {
         inputs.host.saved = saved;
         let mut outputs = dataflow(inputs, config);
         let cut = rewrite(outputs.durable.clone(), |entry| match entry {
-            Durable::Checkpoint(cut) => vec![cut.write()],
+            Durable::Checkpoint(cut) => vec![cut.write(None)],
             _ => Vec::new(),
         });
         connect(cut, back);

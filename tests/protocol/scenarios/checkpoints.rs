@@ -45,11 +45,14 @@ fn a_checkpoint_of_which_a_piece_is_damaged_is_refused_and_fetched_again() {
                 let mut role = Role::new("damage", inputs.graph, 0_u64);
                 let (send, damaged) = role.output();
                 role.on(inputs.messages, move |pieces, (from, mut message)| {
-                    if let Message::CatchUp(CatchUp::Piece { bytes, .. }) = &mut message {
+                    if let Message::CatchUp(CatchUp::Pieces { pieces: all, .. }) = &mut message {
                         *pieces += 1;
-                        let at = bytes.len() / 2;
-                        let first = bytes.get_mut(at).filter(|_| *pieces == 1);
-                        first.into_iter().for_each(|byte| *byte ^= 1);
+                        let piece = all.first_mut().filter(|_| *pieces == 1);
+                        let byte = piece.and_then(|piece| {
+                            let at = piece.bytes.len() / 2;
+                            piece.bytes.get_mut(at)
+                        });
+                        byte.into_iter().for_each(|byte| *byte ^= 1);
                     }
                     send.send([(from, message)]);
                 });

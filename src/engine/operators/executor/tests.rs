@@ -106,7 +106,7 @@ fn a_slot_is_not_executed_again() {
 fn an_older_checkpoint_does_not_take_the_place_of_the_state() {
     let mut executor = Executor::new(Box::<Count>::default(), 1, &Config::new(ReplicaId(0), 3));
     executor.on_value(Slot(0), &None);
-    let old = executor.cut().write();
+    let old = executor.cut().write(None);
     executor.on_value(Slot(1), &None);
     executor.restore(&old).unwrap();
 }

@@ -53,7 +53,7 @@ pub struct Controller {
     /// too.
     views_lately: usize,
     entered_at: Millis,
-    /// When the leader's controller last asked for anything.
+    /// When the leader last announced or asked for anything.
     leader_at: Millis,
     asked_at: Millis,
     asked: View,
@@ -103,6 +103,10 @@ impl Controller {
     }
 
     fn on_announce(&mut self, from: ReplicaId, announce: Announce) {
+        if from == self.entered.leader(self.n) {
+            // This waits for no disk: a leader whose disk is slow is not silent.
+            self.leader_at = self.now;
+        }
         if let Some(source) = self.sources.get_mut(from.0 as usize) {
             source.target = announce.target.max(source.target);
             source.announced_at = self.now;
@@ -275,6 +279,23 @@ mod tests {
             tick(&mut controller, now);
         }
         assert_eq!(controller.wanted, View(0));
+    }
+
+    #[test]
+    fn a_leader_that_announces_is_not_silent_though_its_disk_holds_back_all_else() {
+        let config = Config::new(ReplicaId(1), 3);
+        let mut controller = Controller::new(View(0), false, &config);
+        let target = Progress { incarnation: 1, number: 0 };
+        for now in (0..3000).step_by(50) {
+            controller.on_announce(ReplicaId(0), Announce { target });
+            tick(&mut controller, now);
+        }
+        assert_eq!(controller.wanted, View(0));
+        for now in (3000..3400).step_by(50) {
+            controller.on_announce(ReplicaId(2), Announce { target });
+            tick(&mut controller, now);
+        }
+        assert_eq!(controller.wanted, View(1));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What one command costs the service: nanoseconds for SET, GET and their like, with 100,000 keys.
+//! What one command costs the service: nanoseconds for SET, GET and their like, with
+//! few keys and many; the memory of a key, and what a checkpoint costs.
 //!
 //! Commands are prepared beforehand; a run walks the keys in a scattered order, parses, applies and
 //! writes the reply, as a replica does. The median of the rounds is printed, and the fastest.
@@ -6,12 +7,13 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use taraflow::kv::redis::{RedisConnection, RedisSettings, ServerInfo};
 use taraflow::kv::resp::{Arguments, RespLimits, write_command};
 use taraflow::kv::service::KeyValue;
 use taraflow::model::app::{At, StateMachine};
+use taraflow::model::parts::PartSet;
 use taraflow::model::types::Slot;
 
 const KEYS: usize = 100_000;
@@ -47,10 +49,6 @@ fn main() {
     };
     let value = b"0123456789abcdef";
     let sets = prepare(&|index| command(&[b"SET", &key(index), value]));
-    let gets = prepare(&|index| command(&[b"GET", &key(index)]));
-    let timed = prepare(&|index| command(&[b"SET", &key(index), value, b"PX", b"60000"]));
-    let counts = prepare(&|index| command(&[b"INCR", &format!("n:{}", index % 100).into_bytes()]));
-    let pings = prepare(&|_| command(&[b"PING"]));
 
     let (mut arguments, limits) = (Arguments::default(), RespLimits::default());
     measure("parse SET, same bytes", &vec![sets[0].clone(); 1000], |_, bytes| {
@@ -75,21 +73,66 @@ fn main() {
         line.sent(black_box(line.output()).len());
     });
 
+    for keys in [100, KEYS, 20 * KEYS] {
+        measure_service(keys);
+    }
+}
+
+/// What commands cost, and what a checkpoint does, with so many keys.
+fn measure_service(keys: usize) {
+    let key = |index: usize| format!("key:{index:012}").into_bytes();
+    // A stride without a common divisor visits each key once, far from the last.
+    let scattered = (0..keys.max(1000)).map(|step| step * 61_803 % keys);
+    let prepare = |words: &dyn Fn(usize) -> Vec<u8>| -> Vec<Vec<u8>> {
+        scattered.clone().take(200_000).map(words).collect()
+    };
+    let value = b"0123456789abcdef";
+    let sets = prepare(&|index| command(&[b"SET", &key(index), value]));
+    let gets = prepare(&|index| command(&[b"GET", &key(index)]));
+    let timed = prepare(&|index| command(&[b"SET", &key(index), value, b"PX", b"60000"]));
+    let counts = prepare(&|index| command(&[b"INCR", &format!("n:{}", index % 100).into_bytes()]));
+
+    println!("\n{keys} keys");
+    let before = resident_bytes();
     let mut service = KeyValue::default();
     let mut reply = Vec::new();
-    let mut apply = |slot, bytes: &[u8]| {
+    let apply = |service: &mut KeyValue, reply: &mut Vec<u8>, slot, bytes: &[u8]| {
         reply.clear();
-        service.apply(At { slot: Slot(slot), time_ms: slot }, bytes, &mut reply);
-        black_box(&reply);
+        service.apply(At { slot: Slot(slot), time_ms: slot }, bytes, reply);
+        black_box(reply);
     };
     // In another order than the runs': else the heap would lie just as they walk it.
-    (0..KEYS).for_each(|index| apply(1, &command(&[b"SET", &key(index), value])));
-    measure("apply PING", &pings, &mut apply);
-    measure("apply SET, one key of 100k", &vec![sets[0].clone(); 1000], &mut apply);
-    measure("apply SET, scattered over 100k", &sets, &mut apply);
-    measure("apply GET, scattered over 100k", &gets, &mut apply);
-    measure("apply INCR, 100 keys", &counts, &mut apply);
-    measure("apply SET PX, scattered over 100k", &timed, &mut apply);
+    let start = Instant::now();
+    (0..keys).for_each(|index| {
+        apply(&mut service, &mut reply, 1, &command(&[b"SET", &key(index), value]));
+    });
+    let each = start.elapsed().as_nanos() as usize / keys;
+    let resident = resident_bytes().saturating_sub(before);
+    println!("filled: {each} ns a key, {} bytes resident a key", resident / keys);
+
+    let mut run = |name: &str, commands: &[Vec<u8>]| {
+        measure(name, commands, |slot, bytes| apply(&mut service, &mut reply, slot, bytes));
+    };
+    run("apply PING", &vec![command(&[b"PING"]); 1000]);
+    run("apply SET, one key", &vec![sets[0].clone(); 1000]);
+    run("apply SET, scattered", &sets);
+    run("apply GET, scattered", &gets);
+    run("apply INCR, 100 keys", &counts);
+    run("apply SET PX, scattered", &timed);
+
+    let start = Instant::now();
+    let frozen = service.freeze(&PartSet::all(service.parts()));
+    println!("freeze: {:.1?}", start.elapsed());
+    let mut slowest = Duration::ZERO;
+    let start = Instant::now();
+    for bytes in &sets {
+        let begun = Instant::now();
+        apply(&mut service, &mut reply, 100_000_000, bytes);
+        slowest = slowest.max(begun.elapsed());
+    }
+    let each = start.elapsed().as_nanos() as usize / sets.len();
+    println!("SET while a state is frozen: {each} ns, the slowest {slowest:.1?}");
+    drop(frozen);
 
     let start = Instant::now();
     let snapshot = service.snapshot();
@@ -101,4 +144,11 @@ fn main() {
         "snapshot of {count} keys, {bytes} bytes: {written:.1?}, back: {:.1?}",
         start.elapsed()
     );
+}
+
+/// The memory of this process, where the system tells.
+fn resident_bytes() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let resident = pages.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok());
+    resident.unwrap_or(0) * 4096
 }

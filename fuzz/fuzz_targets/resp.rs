@@ -6,6 +6,7 @@
 use libfuzzer_sys::fuzz_target;
 use taraflow::kv::service::KeyValue;
 use taraflow::model::app::{At, StateMachine};
+use taraflow::model::parts::PartSet;
 use taraflow::kv::command_file::CommandReader;
 use taraflow::kv::resp::{Arguments, RespLimits, Parsed, RespReply};
 use taraflow::model::types::Slot;
@@ -39,6 +40,15 @@ fuzz_target!(|input: &[u8]| {
     if copy.restore(input).is_ok() {
         // What an earlier version has written is written again in the present one.
         assert!(copy.snapshot() == input || input[0] < copy.snapshot()[0]);
+    }
+    // A part of a state, by the number that comes first.
+    if let Some((number, bytes)) = input.split_first_chunk() {
+        let part = usize::from(u16::from_le_bytes(*number));
+        if copy.restore_part(part, bytes).is_ok() {
+            let mut again = Vec::new();
+            copy.freeze(&PartSet::all(copy.parts())).write(part, &mut again);
+            assert_eq!(again, bytes);
+        }
     }
     if let Ok(Parsed::Complete { value, consumed }) = RespReply::parse(input, &limits) {
         let mut bytes = Vec::new();

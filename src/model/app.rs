@@ -20,6 +20,8 @@ pub struct Census {
     pub keys: AtomicU64,
     /// Those of them that expire.
     pub expiring: AtomicU64,
+    /// The memory that keys and values take, near enough; the same wherever the state is.
+    pub bytes: AtomicU64,
 }
 
 /// Where in the agreed order a command stands.

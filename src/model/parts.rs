@@ -1,5 +1,7 @@
 //! Sets of the parts of a state.
 
+use std::ops::Range;
+
 /// Some of the parts that a state is kept in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartSet {
@@ -103,6 +105,13 @@ impl PartSet {
         let rest = std::iter::once((index, *word & !below)).chain(words.map(|(i, w)| (i, *w)));
         let (index, word) = rest.into_iter().find(|(_, word)| *word != 0)?;
         Some(index * Self::BITS + word.trailing_zeros() as usize)
+    }
+
+    /// Those in it within a range, ascending.
+    pub fn within(&self, range: Range<usize>) -> impl Iterator<Item = usize> + Clone {
+        let first = self.next(range.start);
+        let all = std::iter::successors(first, |last| self.next(last + 1));
+        all.take_while(move |part| *part < range.end)
     }
 
     /// Those in it, ascending.

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 
 use taraflow::kv::resp::{Parsed, RespLimits, RespReply, write_command};
 use taraflow::kv::service::{self, KeyValue, check};
-use taraflow::model::app::{At, StateMachine};
+use taraflow::model::app::{At, Frozen, StateMachine};
+use taraflow::model::parts::PartSet;
 use taraflow::model::types::Slot;
 
 /// Few keys and telling numbers, so that commands meet each other's traces.
@@ -96,11 +97,17 @@ fn run(service: &mut KeyValue, script: &[Asked]) -> Vec<Vec<u8>> {
     script.iter().map(answer).collect()
 }
 
-/// FNV-1a, for comparing states as replicas do.
-fn digest(service: &KeyValue) -> u64 {
-    service.snapshot().iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+/// A state that was frozen, the parts that it had then, and those of them not forgotten.
+type Held = (Arc<dyn Frozen>, Vec<Vec<u8>>, PartSet);
+
+/// The bytes of all parts.
+fn parts(frozen: &dyn Frozen) -> Vec<Vec<u8>> {
+    let bytes = |part| {
+        let mut bytes = Vec::new();
+        frozen.write(part, &mut bytes);
+        bytes
+    };
+    (0..frozen.parts()).map(bytes).collect()
 }
 
 proptest! {
@@ -119,36 +126,9 @@ proptest! {
         copy.restore(&original.snapshot()).expect("a snapshot can be restored");
 
         prop_assert!(copy == original);
-        prop_assert_eq!(digest(&copy), digest(&original));
+        prop_assert_eq!(copy.memory(), original.memory());
         prop_assert_eq!(run(&mut copy, &after), run(&mut original, &after));
         prop_assert_eq!(copy.snapshot(), original.snapshot());
-    }
-
-    #[test]
-    fn a_frozen_state_is_written_as_it_was_whatever_is_done_between_its_parts(
-        before in script(60),
-        meanwhile in script(60),
-        forgets in any::<bool>(),
-    ) {
-        let mut service = KeyValue::default();
-        run(&mut service, &before);
-        let mut undisturbed = service.clone();
-        let (snapshot, mut frozen) = (service.snapshot(), service.freeze());
-        let frozen = Arc::get_mut(&mut frozen).expect("nobody else has it");
-
-        let (mut written, mut replies) = (Vec::new(), Vec::new());
-        for part in 0..frozen.parts() {
-            frozen.write(part, &mut written);
-            if forgets {
-                frozen.forget(part);
-            }
-            let due = meanwhile.len() * (part + 1) / frozen.parts();
-            replies.extend(run(&mut service, &meanwhile[replies.len()..due]));
-        }
-
-        prop_assert!(written == snapshot);
-        prop_assert_eq!(replies, run(&mut undisturbed, &meanwhile));
-        prop_assert!(service == undisturbed);
     }
 
     #[test]
@@ -220,5 +200,107 @@ proptest! {
         run(&mut service, &[Asked { at, command }]);
 
         prop_assert!(service.restore(&snapshot).is_err());
+    }
+}
+
+proptest! {
+    // Each of these looks at all parts time and again.
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn parts_written_late_and_forgotten_in_any_order_are_those_that_were_frozen(
+        rounds in vec((script(30), vec((any::<proptest::sample::Index>(), any::<bool>()), 0..8)), 1..6),
+        follows_copies in any::<bool>(),
+    ) {
+        let mut service = KeyValue::default();
+        let mut undisturbed = KeyValue::default();
+        let mut frozen: Vec<Held> = Vec::new();
+        for (script, asked) in &rounds {
+            prop_assert_eq!(run(&mut service, script), run(&mut undisturbed, script));
+            for (frozen, parts, left) in &mut frozen {
+                let frozen = Arc::get_mut(frozen).expect("nobody else has it");
+                let copied = std::iter::from_fn(|| frozen.next_copied()).collect::<Vec<_>>();
+                let mut once = PartSet::none(parts.len());
+                for part in &copied {
+                    prop_assert!(left.contains(*part) && !once.contains(*part));
+                    once.insert(*part);
+                }
+                let copied = copied.into_iter().filter(|_| follows_copies).map(|part| (part, true));
+                let used: Vec<_> = (0..parts.len()).filter(|part| !parts[*part].is_empty()).collect();
+                let asked = asked.iter().map(|(at, forgets)| (used[at.index(used.len())], *forgets));
+                for (part, forgets) in copied.chain(asked) {
+                    if left.contains(part) {
+                        let mut bytes = Vec::new();
+                        frozen.write(part, &mut bytes);
+                        prop_assert!(bytes == parts[part]);
+                    }
+                    if forgets && left.remove(part) {
+                        frozen.forget(part);
+                    }
+                }
+            }
+            let now = service.freeze(&PartSet::all(service.parts()));
+            let (parts, all) = (parts(&*now), PartSet::all(service.parts()));
+            frozen.push((now, parts, all));
+        }
+        for (frozen, parts, left) in &frozen {
+            for part in left.iter() {
+                let mut bytes = Vec::new();
+                frozen.write(part, &mut bytes);
+                prop_assert!(bytes == parts[part]);
+            }
+        }
+        prop_assert!(service == undisturbed);
+    }
+
+    #[test]
+    fn parts_that_differ_are_among_those_changed(scripts in vec(script(20), 1..5)) {
+        let mut service = KeyValue::default();
+        let mut before = parts(&*service.freeze(&PartSet::all(service.parts())));
+        for script in &scripts {
+            run(&mut service, script);
+            let (changed, after) = (service.take_changed(), parts(&*service.freeze(&PartSet::all(service.parts()))));
+            for part in 0..after.len() {
+                prop_assert!(changed.contains(part) || before[part] == after[part]);
+            }
+            before = after;
+        }
+    }
+
+    #[test]
+    fn changed_parts_restored_in_any_order_over_an_earlier_or_another_state_give_the_state(
+        earlier in script(40),
+        meanwhile in script(40),
+        other in script(40),
+        seed in any::<usize>(),
+    ) {
+        let mut original = KeyValue::default();
+        run(&mut original, &earlier);
+        original.take_changed();
+        let copy = original.clone();
+        run(&mut original, &meanwhile);
+        let changed = original.take_changed();
+        let mut another = KeyValue::default();
+        run(&mut another, &other);
+
+        let whole = PartSet::all(original.parts());
+        let now = parts(&*original.freeze(&whole));
+        for (mut copy, restored) in [(copy, &changed), (another, &whole)] {
+            // Those of any length are in an order that the seed gives.
+            let order: Vec<_> = restored.iter().collect();
+            let turn = seed % order.len().max(1);
+            for part in order[turn..].iter().chain(&order[..turn]) {
+                copy.restore_part(*part, &now[*part]).expect("what was written can be restored");
+            }
+
+            prop_assert!(copy == original);
+            prop_assert_eq!(copy.memory(), original.memory());
+            let told = copy.take_changed();
+            prop_assert!(restored.iter().all(|part| told.contains(part)));
+            let mut original = original.clone();
+            prop_assert_eq!(run(&mut copy, &other), run(&mut original, &other));
+            prop_assert!(copy.snapshot() == original.snapshot());
+            prop_assert_eq!(copy.memory(), original.memory());
+        }
     }
 }

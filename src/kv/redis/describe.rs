@@ -38,11 +38,11 @@ static ALL: LazyLock<Vec<Description>> = LazyLock::new(|| {
             row if row.is_write() => Access::Writes,
             _ => Access::Reads,
         };
-        Description::of(row.name, row.arity, row.keys, access)
+        Description::of(row.name, row.arity, row.keys, (access, row.grows()))
     });
     let locals = local::TABLE.iter().map(|local| {
         let keys = if local.name == "watch" { (1, -1, 1) } else { (0, 0, 0) };
-        Description::of(local.name, local.arity, keys, Access::Nothing)
+        Description::of(local.name, local.arity, keys, (Access::Nothing, false))
     });
     let mut all: Vec<_> = rows.chain(locals).collect();
     all.sort_unstable_by_key(|one| one.name);
@@ -50,9 +50,14 @@ static ALL: LazyLock<Vec<Description>> = LazyLock::new(|| {
 });
 
 impl Description {
-    fn of(name: &'static str, arity: i8, keys: (i8, i8, i8), access: Access) -> Self {
+    fn of(
+        name: &'static str,
+        arity: i8,
+        keys: (i8, i8, i8),
+        (access, grows): (Access, bool),
+    ) -> Self {
         let group = traits::group(name);
-        let flags = flags(name, group, access);
+        let flags = flags(name, group, access, grows);
         let categories = categories(name, group, access);
         Self { name, arity, keys, access, group, flags, categories }
     }
@@ -115,13 +120,13 @@ fn write_set(words: &[&str], answer: &mut ReplyWriter<'_>) {
     words.iter().for_each(|word| answer.simple(word));
 }
 
-fn flags(name: &str, group: &str, access: Access) -> Vec<&'static str> {
+fn flags(name: &str, group: &str, access: Access, grows: bool) -> Vec<&'static str> {
     let is_open = matches!(name, "auth" | "hello" | "quit" | "reset");
     let is_transaction = group == "transaction" && name != "exec";
     let flags = [
         ("write", access == Access::Writes),
         ("readonly", access == Access::Reads),
-        ("denyoom", access == Access::Writes && traits::grows(name)),
+        ("denyoom", grows),
         ("noscript", group == "connection" && name != "ping"),
         ("loading", access == Access::Nothing),
         ("stale", access == Access::Nothing),

@@ -33,11 +33,6 @@ const GROUPS: [(&str, &str); 8] = [
     ("transaction", "discard exec multi unwatch watch"),
 ];
 
-/// Writes that need no more memory than there is.
-const SHRINKING: &str = "del expire expireat flushall flushdb getdel getex hdel lpop lrem ltrim persist pexpire \
-     pexpireat rename renamenx rpop smove spop srem unlink zpopmax zpopmin zrem zremrangebylex \
-     zremrangebyrank zremrangebyscore touch";
-
 /// Commands whose time grows with what is stored.
 const SLOW: &str = "client command config copy del exec flushall flushdb getrange hgetall hkeys hscan hvals info \
      keys latency lindex linsert lmove lpos lrange lrem lset ltrim memory mset msetnx object \
@@ -56,11 +51,6 @@ fn is_among(names: &str, name: &str) -> bool {
 pub(super) fn group(name: &str) -> &'static str {
     let group = GROUPS.iter().find(|(_, names)| is_among(names, name));
     group.map_or("keyspace", |(group, _)| group)
-}
-
-/// Whether a command that writes may need more memory.
-pub(super) fn grows(name: &str) -> bool {
-    !is_among(SHRINKING, name)
 }
 
 /// Whether a command takes a short time however much is stored.

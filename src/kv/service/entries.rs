@@ -1,91 +1,135 @@
 //! The map of all keys, in parts that a frozen copy shares until they change.
 //!
-//! To freeze the map takes as long as it has parts. Whoever changes a part that is shared copies it
-//! first: its keys and short values, and no more of the long ones than who holds them.
+//! Parts are in groups, so that to freeze the map is to share as many groups as there are. Whoever
+//! changes a part that is shared copies its group first, which is pointers, and then the part:
+//! its keys and short values, and no more of the long ones than who holds them.
 
 use std::sync::Arc;
 
-use hashbrown::HashTable;
-use hashbrown::hash_table;
-
-use super::bytes::Bytes;
+use super::entry::{Content, Entry, Owned};
 use super::random::spread;
-use super::store::Entry;
+use super::store::Change;
+use super::values::Kind;
+use crate::model::app::Damaged;
+use crate::model::parts::PartSet;
 
-/// How many parts there are: so many that one of ten million keys is copied in well below a
-/// millisecond. A snapshot is in the order of the parts, so it stays the same for ever.
-pub(super) const PARTS: usize = 1 << PARTS_BITS;
-const PARTS_BITS: u32 = 12;
+mod frozen;
+mod part;
+mod record;
 
-/// Keys of one part, with what they stand for.
-type Part = HashTable<(Bytes, Entry)>;
+use frozen::Copies;
+pub(super) use frozen::FrozenEntries;
+use part::{New, Part};
 
-/// The place of a key: the high bits say in which part, which is also how a walk over all keys
-/// goes.
-#[derive(Clone, Copy)]
-struct Spot(u64);
+/// How many parts there are: so many that one of a hundred million keys is copied in some
+/// microseconds. What is saved is kept by part, so there are as many for ever.
+pub(super) const PARTS: usize = 1 << 16;
 
-impl Spot {
-    fn of(key: &[u8]) -> Self {
-        Self(spread(key))
+/// How many of them are in a group.
+const GROUP: usize = 1 << 8;
+
+/// The place of a key, which is how a walk over all keys goes: the part it is in, and a hash that
+/// says where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) part: usize,
+    pub(super) hash: u32,
+}
+
+impl Place {
+    #[inline]
+    pub(super) fn of(key: &[u8]) -> Self {
+        Self::at(spread(key) >> 16)
     }
 
-    fn part(self) -> usize {
-        (self.0 >> (u64::BITS - PARTS_BITS)) as usize
+    /// The place of this number, of 48 bits.
+    #[inline]
+    pub(super) fn at(number: u64) -> Self {
+        Self { part: (number >> 32) as usize % PARTS, hash: number as u32 }
     }
 
-    /// The hash within the part, whose own high bits must differ from key to key.
-    fn hash(self) -> u64 {
-        self.0.rotate_left(PARTS_BITS)
+    #[inline]
+    pub(super) fn number(self) -> u64 {
+        (self.part as u64) << 32 | u64::from(self.hash)
     }
 }
 
-/// The part that holds `key`, if it is there.
-pub(super) fn part_of(key: &[u8]) -> usize {
-    Spot::of(key).part()
+/// Where a key is in its part, or would be: as long as nothing changes there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    pub(super) place: Place,
+    index: Result<usize, usize>,
 }
 
-/// The part of the keys with this [spread](fn@spread).
-pub(super) fn part_at(spread: u64) -> usize {
-    Spot(spread).part()
+impl Found {
+    pub(super) fn is_there(&self) -> bool {
+        self.index.is_ok()
+    }
+
+    /// Its place in the part, if it is there.
+    pub(super) fn index(&self) -> Option<usize> {
+        self.index.ok()
+    }
 }
 
-fn hash(entry: &(Bytes, Entry)) -> u64 {
-    Spot::of(&entry.0).hash()
+type Groups = Box<[Option<Arc<Group>>]>;
+
+/// Neighbouring parts; an empty one is none.
+#[derive(Debug)]
+struct Group([Option<Arc<Part>>; GROUP]);
+
+impl Clone for Group {
+    fn clone(&self) -> Self {
+        look_ahead(&self.0);
+        Self(self.0.clone())
+    }
 }
 
-/// All keys and what they stand for.
-///
-/// Its order is never shown but part by part: within a part it depends on how the part grew, which
-/// a restored replica does not share.
+/// Brings near what will be shared. To look at all of it takes about as long as at one, but to
+/// share one has to be done before the next is begun.
+fn look_ahead<T>(all: &[Option<Arc<T>>]) {
+    let holders = all.iter().flatten().map(Arc::strong_count).sum::<usize>();
+    std::hint::black_box(holders);
+}
+
+impl Default for Group {
+    fn default() -> Self {
+        Self([const { None }; GROUP])
+    }
+}
+
+impl Group {
+    fn is_empty(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+}
+
+/// All keys and what they stand for, in the order of their places, and among equal places of the
+/// keys.
 #[derive(Clone, Debug)]
 pub(super) struct Entries {
-    /// An empty part is none.
-    parts: Vec<Option<Arc<Part>>>,
-    /// How many parts are not empty, and how many keys they have.
-    used: usize,
+    /// An empty group is none.
+    groups: Groups,
     keys: usize,
+    /// The memory of all parts, near enough.
+    bytes: usize,
+    /// How many parts are as large as they may become.
+    crowded: usize,
+    /// The parts that have been changed since these were taken.
+    changed: PartSet,
+    copies: Arc<Copies>,
 }
 
 impl Default for Entries {
     fn default() -> Self {
-        Self { parts: vec![None; PARTS], used: 0, keys: 0 }
-    }
-}
-
-/// The entry of a key, or room for one.
-pub(super) enum Place<'e> {
-    Taken(&'e mut Entry),
-    Free(Free<'e>),
-}
-
-/// Room for a key.
-pub(super) struct Free<'e>(hash_table::VacantEntry<'e, (Bytes, Entry)>, &'e mut usize);
-
-impl<'e> Free<'e> {
-    pub(super) fn insert(self, key: Bytes, entry: Entry) -> &'e mut Entry {
-        *self.1 += 1;
-        &mut self.0.insert((key, entry)).into_mut().1
+        Self {
+            groups: vec![None; PARTS / GROUP].into(),
+            keys: 0,
+            bytes: 0,
+            crowded: 0,
+            changed: PartSet::none(PARTS),
+            copies: Arc::default(),
+        }
     }
 }
 
@@ -94,154 +138,194 @@ impl Entries {
         self.keys
     }
 
-    pub(super) fn get(&self, key: &[u8]) -> Option<&Entry> {
-        let spot = Spot::of(key);
-        let part = self.parts[spot.part()].as_ref()?;
-        part.find(spot.hash(), |(own, _)| own[..] == *key).map(|(_, entry)| entry)
+    /// The memory that keys and values take, near enough. It depends on nothing but them.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
-    /// What `key` stands for, to be changed.
-    pub(super) fn get_mut(&mut self, key: &[u8]) -> Option<&mut Entry> {
-        let spot = Spot::of(key);
-        let part = part_to_change(self.parts[spot.part()].as_mut()?, spot, key)?;
-        part.find_mut(spot.hash(), |(own, _)| own[..] == *key).map(|(_, entry)| entry)
+    /// The same of one key.
+    pub(super) fn bytes_of(&self, key: &[u8], entry: &Entry<'_>) -> usize {
+        part::bytes_of(key, entry)
     }
 
-    /// The place of `key`.
-    pub(super) fn place(&mut self, key: &[u8]) -> Place<'_> {
-        let spot = Spot::of(key);
-        let part = self.parts[spot.part()].get_or_insert_with(|| {
-            // A state that is restored fills part after part; no part is then made larger time and
-            // again.
-            let usual = self.keys.checked_div(self.used).unwrap_or(0);
-            self.used += 1;
-            Arc::new(Part::with_capacity(usual))
-        });
-        match Arc::make_mut(part).entry(spot.hash(), |(own, _)| own[..] == *key, hash) {
-            hash_table::Entry::Occupied(entry) => Place::Taken(&mut entry.into_mut().1),
-            hash_table::Entry::Vacant(entry) => Place::Free(Free(entry, &mut self.keys)),
+    /// Whether a part is as large as it may become.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.crowded > 0
+    }
+
+    /// Becomes another map, all of whose parts count as changed.
+    pub(super) fn become_state(&mut self, other: Self) {
+        let copies = Arc::clone(&self.copies);
+        *self = Self { changed: PartSet::all(PARTS), copies, ..other };
+    }
+
+    /// The parts that have been changed since this was last called.
+    pub(super) fn take_changed(&mut self) -> PartSet {
+        std::mem::replace(&mut self.changed, PartSet::none(PARTS))
+    }
+
+    #[inline]
+    fn part(&self, part: usize) -> Option<&Part> {
+        self.groups[part / GROUP].as_ref()?.0[part % GROUP].as_deref()
+    }
+
+    #[inline]
+    pub(super) fn find(&self, key: &[u8]) -> Found {
+        let place = Place::of(key);
+        let index = self.part(place.part).map_or(Err(0), |part| part.find(place.hash, key));
+        Found { place, index }
+    }
+
+    /// What stands at a place, if a key is there.
+    #[inline]
+    pub(super) fn at(&self, found: Found) -> Option<Entry<'_>> {
+        let index = found.index.ok()?;
+        Some(self.part(found.place.part)?.entry(index))
+    }
+
+    #[inline]
+    pub(super) fn get(&self, key: &[u8]) -> Option<Entry<'_>> {
+        self.at(self.find(key))
+    }
+
+    /// The entries of a part, the place from which on, in order.
+    pub(super) fn from(&self, number: u64) -> impl Iterator<Item = (&[u8], Entry<'_>)> {
+        let first = Place::at(number);
+        (first.part..PARTS).filter_map(|part| Some((part, self.part(part)?))).flat_map(
+            move |(number, part)| {
+                let is_first = number == first.part;
+                part.entries(if is_first { part.first_from(first.hash) } else { 0 })
+            },
+        )
+    }
+
+    /// Changes a part, which is this map's own then.
+    #[inline]
+    fn change<R>(&mut self, number: usize, change: impl FnOnce(&mut Part) -> R) -> R {
+        self.changed.insert(number);
+        let place = &mut self.groups[number / GROUP];
+        let group = Arc::make_mut(place.get_or_insert_default());
+        let shared = group.0[number % GROUP].get_or_insert_default();
+        if Arc::strong_count(shared) > 1 {
+            self.copies.note(number, shared.copied_bytes());
         }
-    }
-
-    pub(super) fn remove(&mut self, key: &[u8]) -> Option<Entry> {
-        let spot = Spot::of(key);
-        let place = &mut self.parts[spot.part()];
-        let part = part_to_change(place.as_mut()?, spot, key)?;
-        let found = part.find_entry(spot.hash(), |(own, _)| own[..] == *key).ok()?;
-        let ((_, entry), _) = found.remove();
-        self.keys -= 1;
+        let part = Arc::make_mut(shared);
+        let (keys, bytes, crowded) = (part.len(), part.weight(), part.is_crowded());
+        let result = change(part);
+        self.keys = self.keys - keys + part.len();
+        self.bytes = self.bytes - bytes + part.weight();
+        self.crowded = self.crowded - usize::from(crowded) + usize::from(part.is_crowded());
         if part.is_empty() {
-            *place = None;
-            self.used -= 1;
+            group.0[number % GROUP] = None;
+            if group.is_empty() {
+                *place = None;
+            }
         }
-        Some(entry)
+        result
     }
 
-    /// All keys, part by part.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &Entry)> {
-        (0..PARTS).flat_map(|part| self.part(part))
+    /// Makes the key at `found` this string.
+    #[inline]
+    pub(super) fn put_text(&mut self, found: Found, key: &[u8], text: &[u8], expires_ms: u64) {
+        let place = (found.place.hash, key);
+        self.change(found.place.part, |part| part.put_text(found.index, place, expires_ms, text));
     }
 
-    /// The keys of one part.
-    pub(super) fn part(&self, part: usize) -> impl Iterator<Item = (&[u8], &Entry)> {
-        self.parts[part].iter().flat_map(|part| part.iter()).map(|(key, entry)| (&key[..], entry))
+    /// Makes the key at `found` this.
+    pub(super) fn put(&mut self, found: Found, key: &[u8], entry: Owned) {
+        let place = (found.place.hash, key);
+        let kind = (entry.tag, entry.expires_ms);
+        self.change(found.place.part, |part| match entry.content {
+            Content::Packed(bytes) => part.put(found.index, place, kind, New::Packed(&bytes)),
+            Content::Apart(value) => part.put(found.index, place, kind, New::Apart(value)),
+        });
     }
 
-    /// Shares a part no more; its keys are not here any more.
-    pub(super) fn forget(&mut self, part: usize) {
-        if let Some(part) = self.parts[part].take() {
-            self.keys -= part.len();
-            self.used -= 1;
+    /// Writes into the string at `found`, which is there.
+    pub(super) fn write_text(&mut self, found: Found, key: &[u8], from: usize, bytes: &[u8]) {
+        let Ok(index) = found.index else { return };
+        let place = (found.place.hash, key);
+        self.change(found.place.part, |part| part.write_text(index, place, from, bytes));
+    }
+
+    /// Changes the collection at `found`, which is there and of this kind. If nothing is left of
+    /// it, its key is gone, and the expiry that it had comes back.
+    pub(super) fn edit<K: Kind, R: Change>(
+        &mut self,
+        (found, index): (Found, usize),
+        key: &[u8],
+        edit: impl FnOnce(&mut K) -> R,
+    ) -> (R, Option<u64>) {
+        let place = (found.place.hash, key);
+        self.change(found.place.part, |part| part.edit(index, place, edit))
+    }
+
+    /// Lets the key at `found` expire at another time; returns the one before.
+    pub(super) fn set_expiry(&mut self, found: Found, expires_ms: u64) -> Option<u64> {
+        let index = found.index.ok()?;
+        Some(self.change(found.place.part, |part| part.set_expiry(index, expires_ms)))
+    }
+
+    /// Takes out the key at `found`; returns when it was to expire.
+    pub(super) fn remove(&mut self, found: Found) -> Option<u64> {
+        let index = found.index.ok()?;
+        Some(self.change(found.place.part, |part| part.remove(index)))
+    }
+
+    /// Takes out a key that expires at this time and is at this place; returns it.
+    pub(super) fn take_expired(&mut self, place: Place, expires_ms: u64) -> Option<Box<[u8]>> {
+        let part = self.part(place.part)?;
+        let index = part.find_expiring(place.hash, expires_ms)?;
+        let key = part.record(index).key.into();
+        self.change(place.part, |part| part.remove(index));
+        Some(key)
+    }
+
+    /// Takes all keys out.
+    pub(super) fn clear(&mut self) {
+        for part in 0..PARTS {
+            if self.part(part).is_some() {
+                self.changed.insert(part);
+            }
         }
+        self.groups.fill(None);
+        (self.keys, self.bytes, self.crowded) = (0, 0, 0);
     }
 
-    /// The keys of one part in ascending order.
-    pub(super) fn sorted(&self, part: usize) -> Vec<(&[u8], &Entry)> {
-        let mut sorted: Vec<_> = self.part(part).collect();
-        sorted.sort_unstable_by_key(|(key, _)| *key);
-        sorted
+    /// The keys of a part that expire, with their time.
+    pub(super) fn expiring(&self, part: usize) -> Vec<(Place, u64)> {
+        let entries = self.part(part).into_iter().flat_map(|part| part.entries(0));
+        let expiring = entries.filter(|(_, entry)| entry.expires_ms != super::NEVER);
+        expiring.map(|(key, entry)| (Place::of(key), entry.expires_ms)).collect()
     }
-}
 
-/// The part as this map's own. Only for a key that is there is a shared one worth a copy.
-fn part_to_change<'p>(part: &'p mut Arc<Part>, spot: Spot, key: &[u8]) -> Option<&'p mut Part> {
-    if Arc::strong_count(part) > 1 {
-        part.find(spot.hash(), |(own, _)| own[..] == *key)?;
+    /// Puts what a part was written as in its place.
+    pub(super) fn restore(&mut self, number: usize, bytes: &[u8]) -> Result<(), Damaged> {
+        let part = Part::read(number, bytes)?;
+        if !(part.is_empty() && self.part(number).is_none()) {
+            self.change(number, |old| *old = part);
+        }
+        self.changed.insert(number);
+        Ok(())
     }
-    Some(Arc::make_mut(part))
+
+    /// These parts of the map as they are now, whatever becomes of it.
+    pub(super) fn freeze(&self, parts: &PartSet) -> FrozenEntries {
+        look_ahead(&self.groups);
+        FrozenEntries::new(&self.groups, &self.copies, parts)
+    }
 }
 
 /// Maps are equal when they hold the same.
 impl PartialEq for Entries {
     fn eq(&self, other: &Self) -> bool {
-        self.keys == other.keys && self.iter().all(|(key, entry)| other.get(key) == Some(entry))
+        let same = |(one, two): (&Option<Arc<Group>>, &Option<Arc<Group>>)| match (one, two) {
+            (Some(one), Some(two)) => Arc::ptr_eq(one, two) || one.0 == two.0,
+            (one, two) => one.is_none() && two.is_none(),
+        };
+        self.keys == other.keys && self.groups.iter().zip(&other.groups).all(same)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kv::service::expiries::NEVER;
-    use crate::kv::service::store::Value;
-
-    fn entry(text: &[u8]) -> Entry {
-        Entry { value: Value::Text(text.into()), expires_ms: NEVER }
-    }
-
-    fn set(entries: &mut Entries, key: &[u8], text: &[u8]) {
-        match entries.place(key) {
-            Place::Taken(old) => *old = entry(text),
-            Place::Free(free) => drop(free.insert(key.into(), entry(text))),
-        }
-    }
-
-    #[test]
-    fn what_is_changed_in_one_copy_stays_in_the_other() {
-        let mut entries = Entries::default();
-        for key in 0..3 * PARTS as u32 {
-            set(&mut entries, &key.to_be_bytes(), b"before");
-        }
-        let frozen = entries.clone();
-
-        for key in 0..PARTS as u32 {
-            set(&mut entries, &key.to_be_bytes(), b"after");
-            entries.remove(&(key + PARTS as u32).to_be_bytes());
-            entries.get_mut(&(key + 2 * PARTS as u32).to_be_bytes()).unwrap().expires_ms = 7;
-        }
-
-        assert_eq!((frozen.len(), entries.len()), (3 * PARTS, 2 * PARTS));
-        assert!(frozen.iter().all(|(_, found)| *found == entry(b"before")));
-        assert!(entries.iter().all(|(_, found)| *found != entry(b"before")));
-    }
-
-    #[test]
-    fn to_look_at_a_part_or_to_miss_a_key_in_it_copies_nothing() {
-        let mut entries = Entries::default();
-        set(&mut entries, b"here", b"");
-        let frozen = entries.clone();
-        let absent = (0..).map(|number: u32| number.to_be_bytes());
-        let absent = absent.into_iter().find(|key| part_of(key) == part_of(b"here")).unwrap();
-
-        assert!(entries.get(b"here").is_some());
-        assert!(entries.get_mut(&absent).is_none() && entries.remove(&absent).is_none());
-
-        let part = part_of(b"here");
-        let [one, other] = [&entries, &frozen].map(|entries| entries.parts[part].clone().unwrap());
-        assert!(Arc::ptr_eq(&one, &other));
-    }
-
-    #[test]
-    fn each_part_has_its_keys_until_it_is_forgotten() {
-        let mut entries = Entries::default();
-        (0..9999u32).for_each(|key| set(&mut entries, &key.to_be_bytes(), b""));
-        let mut frozen = entries.clone();
-
-        for part in 0..PARTS {
-            assert!(frozen.part(part).all(|(key, _)| part_of(key) == part));
-            frozen.forget(part);
-        }
-
-        assert_eq!((frozen.len(), entries.len(), entries.iter().count()), (0, 9999, 9999));
-        assert!(entries.parts.iter().flatten().all(|part| Arc::strong_count(part) == 1));
-    }
-}
+mod tests;

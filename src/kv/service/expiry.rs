@@ -2,8 +2,9 @@
 
 use crate::kv::resp::integer;
 
+use super::entry::Entry;
 use super::replies::integer_reply;
-use super::store::{Entry, Store};
+use super::store::Store;
 use super::{Call, Done, NEVER, Refusal};
 
 /// The unit of a time given by a client, and its origin.

@@ -1,92 +1,97 @@
 //! Hashes: fields with values under one key.
 
-use crate::kv::resp::{integer, write_decimal};
+use crate::kv::resp::{integer, write_bulk, write_decimal, write_null};
 
-use super::bytes::overwrite;
-use super::replies::{
-    bulk_reply, integer_reply, ok_reply, option_reply, write_bulks, write_options,
-};
+use super::replies::{bulk_reply, integer_reply, ok_reply, write_bulks, write_options};
 use super::store::{Hash, Store};
 use super::{Call, Done, Refusal, floats};
 
-/// The value of the field that is the second argument.
-fn field<'s>(store: &'s Store, call: &Call<'_>) -> Result<Option<&'s Vec<u8>>, Refusal> {
-    Ok(call.value::<Hash>(store)?.and_then(|hash| hash.get(call.argument(2))))
+/// What `look` sees in the field that is the second argument, if it is there.
+fn field<T>(
+    store: &Store,
+    call: &Call<'_>,
+    look: impl FnOnce(&[u8]) -> T,
+) -> Result<Option<T>, Refusal> {
+    let hash = call.value::<Hash>(store)?;
+    Ok(hash.as_deref().and_then(|hash| hash.get(call.argument(2))).map(|value| look(value)))
+}
+
+/// Gives the field that is the second argument a value.
+fn put(store: &mut Store, call: &Call<'_>, value: &[u8]) -> Done {
+    store.edit_or_new(call.key(), |hash: &mut Hash| {
+        hash.put(call.argument(2), value);
+    })
 }
 
 pub(super) fn hset(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let pairs = call.pairs(2)?;
-    let hash = store.get_or_new::<Hash>(call.key())?;
-    let mut new: i64 = 0;
-    for (field, value) in pairs {
-        match hash.get_mut(field) {
-            Some(old) => overwrite(old, value),
-            None => {
-                hash.insert(field.into(), value.to_vec());
-                new += 1;
-            }
-        }
-    }
+    let (new, _) = store.edit_or_new(call.key(), |hash: &mut Hash| {
+        // An old value counts as modified, too.
+        (pairs.map(|(field, value)| i64::from(hash.put(field, value))).sum::<i64>(), true)
+    })?;
     integer_reply(new, reply)
 }
 
 pub(super) fn hsetnx(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let absent = field(store, call)?.is_none();
+    let absent = field(store, call, |_| ())?.is_none();
     if absent {
-        let hash = store.get_or_new::<Hash>(call.key())?;
-        hash.insert(call.argument(2).into(), call.argument(3).to_vec());
+        put(store, call, call.argument(3))?;
     }
     integer_reply(absent, reply)
 }
 
 pub(super) fn hget(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    option_reply(field(store, call)?, reply)
+    if field(store, call, |value| write_bulk(value, reply))?.is_none() {
+        write_null(reply);
+    }
+    Ok(())
 }
 
 pub(super) fn hmget(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let hash = call.value::<Hash>(store)?;
+    let hash = hash.as_deref();
     write_options(call.from(2).map(|field| hash?.get(field)), reply)
 }
 
 pub(super) fn hgetall(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let fields = call.value::<Hash>(store)?.into_iter().flatten();
+    let hash = call.value::<Hash>(store)?;
+    let fields = hash.iter().flat_map(|hash| hash.iter());
     write_bulks(fields.flat_map(|(field, value)| [&field[..], &value[..]]), reply)
 }
 
 pub(super) fn hkeys(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    write_bulks(call.value::<Hash>(store)?.into_iter().flat_map(Hash::keys), reply)
+    write_bulks(call.value::<Hash>(store)?.iter().flat_map(|hash| hash.keys()), reply)
 }
 
 pub(super) fn hvals(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    write_bulks(call.value::<Hash>(store)?.into_iter().flat_map(Hash::values), reply)
+    write_bulks(call.value::<Hash>(store)?.iter().flat_map(|hash| hash.values()), reply)
 }
 
 pub(super) fn hlen(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    integer_reply(call.value::<Hash>(store)?.map_or(0, Hash::len), reply)
+    integer_reply(call.value::<Hash>(store)?.map_or(0, |hash| hash.len()), reply)
 }
 
 pub(super) fn hexists(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    integer_reply(field(store, call)?.is_some(), reply)
+    integer_reply(field(store, call, |_| ())?.is_some(), reply)
 }
 
 pub(super) fn hdel(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let removed = store.edit(call.key(), |hash: &mut Hash| {
-        call.from(2).filter(|field| hash.remove(*field).is_some()).count()
+        call.from(2).filter(|field| hash.remove(field)).count()
     })?;
     integer_reply(removed.unwrap_or(0), reply)
 }
 
 pub(super) fn hincrby(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let by = call.integer(3)?;
-    let old = match field(store, call)? {
-        Some(old) => integer(old).ok_or(Refusal::Text("ERR hash value is not an integer"))?,
+    let old = match field(store, call, integer)? {
+        Some(old) => old.ok_or(Refusal::Text("ERR hash value is not an integer"))?,
         None => 0,
     };
     let new = old.checked_add(by).ok_or(Refusal::OVERFLOW)?;
-    let hash = store.get_or_new::<Hash>(call.key())?;
-    let value = hash.entry(call.argument(2).into()).or_default();
-    value.clear();
-    write_decimal(new, value);
+    let mut value = Vec::new();
+    write_decimal(new, &mut value);
+    put(store, call, &value)?;
     integer_reply(new, reply)
 }
 
@@ -99,7 +104,7 @@ pub(super) fn hmset(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> 
 }
 
 pub(super) fn hstrlen(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    integer_reply(field(store, call)?.map_or(0, Vec::len), reply)
+    integer_reply(field(store, call, <[u8]>::len)?.unwrap_or(0), reply)
 }
 
 pub(super) fn hincrbyfloat(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -107,13 +112,12 @@ pub(super) fn hincrbyfloat(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u
     if by.is_infinite() {
         return Err(Refusal::Text("ERR value is NaN or Infinity"));
     }
-    let old = match field(store, call)? {
-        Some(old) => floats::float(old).ok_or(Refusal::Text("ERR hash value is not a float"))?,
+    let old = match field(store, call, floats::float)? {
+        Some(old) => old.ok_or(Refusal::Text("ERR hash value is not a float"))?,
         None => 0.0,
     };
     let new = floats::stored(floats::sum(old, by)?);
-    let hash = store.get_or_new::<Hash>(call.key())?;
-    hash.insert(call.argument(2).into(), new.clone().into_bytes());
+    put(store, call, new.as_bytes())?;
     bulk_reply(new, reply)
 }
 

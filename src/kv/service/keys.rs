@@ -2,6 +2,7 @@
 
 use crate::kv::resp::{integer, write_bulk, write_integer, write_simple};
 
+use super::entry::Entry;
 use super::random::SlotRandom;
 use super::replies::{bulk_reply, integer_reply, ok_reply, option_reply, write_bulks};
 use super::store::Store;
@@ -21,7 +22,7 @@ pub(super) fn echo(_: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
 }
 
 pub(super) fn del(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let removed = call.from(1).filter(|key| store.remove(key).is_some()).count();
+    let removed = call.from(1).filter(|key| store.remove(key)).count();
     integer_reply(removed, reply)
 }
 
@@ -32,7 +33,7 @@ pub(super) fn exists(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Don
 
 pub(super) fn kind(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let entry = store.entry(call.key(), call.now_ms);
-    write_simple(entry.map_or("none", |entry| entry.value.kind()), reply);
+    write_simple(entry.map_or("none", |entry| entry.tag.word()), reply);
     Ok(())
 }
 
@@ -41,7 +42,7 @@ pub(super) fn keys(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done 
     if pattern.len() > glob::PATTERN_BYTES_MAX {
         return Err(Refusal::PATTERN_BYTES);
     }
-    let keys = store.unordered(call.now_ms).map(|(key, _)| key);
+    let keys = store.iter(call.now_ms).map(|(key, _)| key);
     let mut keys: Vec<_> = keys.filter(|key| glob::matches(pattern, key)).collect();
     keys.sort_unstable();
     write_bulks(keys, reply)
@@ -64,7 +65,7 @@ pub(super) fn flush(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> 
 
 /// Walks over all keys: an order of keys that allowed less would cost every SET.
 pub(super) fn randomkey(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let keys = store.unordered(call.now_ms).map(|(key, _)| key);
+    let keys = store.iter(call.now_ms).map(|(key, _)| key);
     option_reply(SlotRandom::of(call.slot).one_of(keys), reply)
 }
 
@@ -73,10 +74,8 @@ pub(super) fn rename(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) ->
     if store.entry(from, call.now_ms).is_none() {
         return Err(Refusal::NO_KEY);
     }
-    if from != to
-        && let Some(entry) = store.remove(from)
-    {
-        store.insert(to, entry);
+    if from != to {
+        shift(store, call)?;
     }
     ok_reply(reply)
 }
@@ -87,10 +86,23 @@ pub(super) fn renamenx(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) 
         return Err(Refusal::NO_KEY);
     }
     let free = store.entry(to, call.now_ms).is_none();
-    if free && let Some(entry) = store.remove(from) {
-        store.insert(to, entry);
+    if free {
+        shift(store, call)?;
     }
     integer_reply(free, reply)
+}
+
+/// Gives what the first key stands for to the second one.
+fn shift(store: &mut Store, call: &Call<'_>) -> Done {
+    // The key may be longer than the one before.
+    if store.is_crowded() {
+        return Err(Refusal::FULL);
+    }
+    if let Some(entry) = store.entry(call.key(), call.now_ms).map(Entry::to_owned) {
+        store.remove(call.key());
+        store.insert(call.argument(2), entry);
+    }
+    Ok(())
 }
 
 pub(super) fn copy(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -112,7 +124,7 @@ pub(super) fn copy(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
         return Err(Refusal::Text("ERR source and destination objects are the same"));
     }
     let free = replace || store.entry(to, call.now_ms).is_none();
-    let copied = store.entry(from, call.now_ms).filter(|_| free).cloned();
+    let copied = store.entry(from, call.now_ms).filter(|_| free).map(Entry::to_owned);
     write_integer(copied.is_some().into(), reply);
     if let Some(entry) = copied {
         store.insert(to, entry);

@@ -73,9 +73,11 @@ pub(super) fn rpushx(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) ->
 }
 
 fn push(store: &mut Store, call: &Call<'_>, end: End, reply: &mut Vec<u8>) -> Done {
-    let list = store.get_or_new::<List>(call.key())?;
-    call.from(2).for_each(|element| end.push(list, element.into()));
-    integer_reply(list.len(), reply)
+    let length = store.edit_or_new(call.key(), |list: &mut List| {
+        call.from(2).for_each(|element| end.push(list, element.into()));
+        list.len()
+    })?;
+    integer_reply(length, reply)
 }
 
 /// Pushes, but makes no list.
@@ -116,13 +118,13 @@ fn pop(store: &mut Store, call: &Call<'_>, end: End, reply: &mut Vec<u8>) -> Don
 }
 
 pub(super) fn llen(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    integer_reply(call.value::<List>(store)?.map_or(0, List::len), reply)
+    integer_reply(call.value::<List>(store)?.map_or(0, |list| list.len()), reply)
 }
 
 pub(super) fn lrange(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let (start, stop) = (call.integer(2)?, call.integer(3)?);
     let list = call.value::<List>(store)?;
-    let elements = list.map(|list| list.range(range(start, stop, list.len())));
+    let elements = list.as_deref().map(|list| list.range(range(start, stop, list.len())));
     write_bulks(elements.into_iter().flatten(), reply)
 }
 
@@ -137,16 +139,14 @@ pub(super) fn lset(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
     let length = call.value::<List>(store)?.ok_or(Refusal::NO_KEY)?.len();
     let place = place(call.integer(2)?, length);
     let place = place.ok_or(Refusal::Text("ERR index out of range"))?;
-    store.edit(call.key(), |list: &mut List| list[place] = call.argument(3).into())?;
+    store.edit(call.key(), |list: &mut List| list.set(place, call.argument(3)))?;
     ok_reply(reply)
 }
 
 pub(super) fn ltrim(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let (start, stop) = (call.integer(2)?, call.integer(3)?);
     store.edit(call.key(), |list: &mut List| {
-        let kept = range(start, stop, list.len());
-        list.truncate(kept.end);
-        list.drain(..kept.start);
+        list.keep(range(start, stop, list.len()));
     })?;
     ok_reply(reply)
 }
@@ -179,7 +179,7 @@ pub(super) fn linsert(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -
     };
     let inserted = store.edit(call.key(), |list: &mut List| {
         let pivot = list.iter().position(|element| **element == *call.argument(3))?;
-        list.insert(pivot + behind, call.argument(4).into());
+        list.insert(pivot + behind, call.argument(4));
         Some(list.len() as i64)
     })?;
     integer_reply(inserted.map_or(0, |length| length.unwrap_or(-1)), reply)
@@ -211,7 +211,7 @@ fn shift(store: &mut Store, call: &Call<'_>, (from, to): (End, End), reply: &mut
     let Some(element) = element.flatten() else { return Ok(()) };
     write_option(Some(&element), reply);
     if !rotates {
-        to.push(store.get_or_new::<List>(call.argument(2))?, element);
+        store.edit_or_new(call.argument(2), |list: &mut List| to.push(list, element))?;
     }
     Ok(())
 }
@@ -285,7 +285,7 @@ pub(super) fn lpos(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done 
     let search = Search::parse(call)?;
     let places = call
         .value::<List>(store)?
-        .map_or_else(Vec::new, |list| search.find(list, call.argument(2)));
+        .map_or_else(Vec::new, |list| search.find(&list, call.argument(2)));
     if search.count.is_some() {
         write_array(places.len(), reply);
         places.iter().for_each(|place| write_integer(*place as i64, reply));

@@ -15,8 +15,9 @@
 //!   1.8e308, is refused.
 //! - A string has at most [`STRING_BYTES_MAX`], a reply at most [`REPLY_BYTES_MAX`] bytes.
 //!
-//! The hash that finds keys has a fixed seed, for speed and for repeatable runs. A client that may
-//! choose keys freely can make them collide, and slow the service down, not break it.
+//! The hash that says where keys lie is the same for ever. A client that may choose keys freely can
+//! make them collide, and slow the service down, not break it: to find one of them takes a few
+//! steps more, to add one moves those that are there, and when they fill gigabytes no more come.
 //!
 //! `table.rs` lists the commands; each family of them has a file.
 
@@ -30,14 +31,18 @@ use crate::kv::resp::{
     Arguments, Command, Parsed, ProtocolError, RespLimits, integer, write_error,
 };
 
-use crate::model::app::{At, Census, Damaged, Frozen, StateMachine};
+use crate::model::app::{At, Census, Damaged, Frozen, StateMachine, written};
+use crate::model::parts::PartSet;
+use entry::Held;
 use expiries::NEVER;
+use refusal::Refusal;
 use snapshot::Snapshot;
-use store::{Kind, Store};
+use store::Store;
 use table::Handler;
+use values::Kind;
 
-mod bytes;
 mod entries;
+mod entry;
 mod expiries;
 mod expiry;
 mod floats;
@@ -46,7 +51,9 @@ mod hashes;
 mod keys;
 mod lists;
 mod object;
+mod packed;
 mod random;
+mod refusal;
 mod replies;
 mod scan;
 mod sets;
@@ -56,6 +63,7 @@ mod store;
 mod strings;
 mod table;
 mod transaction;
+mod values;
 mod watched;
 mod zset;
 
@@ -111,10 +119,25 @@ impl StateMachine for KeyValue {
     }
 
     fn snapshot(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let frozen = Snapshot::of(&self.store);
-        (0..frozen.parts()).for_each(|part| frozen.write(part, &mut bytes));
-        bytes
+        [&[snapshot::VERSION], &written(&*self.freeze(&PartSet::all(self.parts())))[..]].concat()
+    }
+
+    fn parts(&self) -> usize {
+        snapshot::PARTS
+    }
+
+    fn freeze(&self, parts: &PartSet) -> Arc<dyn Frozen> {
+        Arc::new(Snapshot::of(&self.store, parts))
+    }
+
+    fn take_changed(&mut self) -> PartSet {
+        snapshot::take_changed(&mut self.store)
+    }
+
+    fn restore_part(&mut self, part: usize, bytes: &[u8]) -> Result<(), Damaged> {
+        snapshot::restore_part(&mut self.store, part, bytes)?;
+        self.count();
+        Ok(())
     }
 
     fn restore(&mut self, mut snapshot: &[u8]) -> Result<(), Damaged> {
@@ -122,17 +145,34 @@ impl StateMachine for KeyValue {
     }
 
     fn restore_from(&mut self, snapshot: &mut dyn Read) -> Result<(), Damaged> {
-        self.store = snapshot::read(snapshot)?;
+        let mut restored = Self::default();
+        snapshot::read(snapshot, &mut restored)?;
+        self.store.become_state(restored.store);
         self.count();
         Ok(())
     }
 }
 
 impl KeyValue {
+    /// The same service with so many bytes for keys and values: above them commands are refused
+    /// that may need more, as Redis does above its `maxmemory`. All replicas must have the same.
+    #[must_use]
+    pub fn with_memory_max(mut self, bytes: u64) -> Self {
+        self.store.set_bytes_max(bytes);
+        self
+    }
+
+    /// The memory that keys and values take, near enough. It depends on nothing but them, so it is
+    /// the same on all replicas.
+    pub fn memory(&self) -> u64 {
+        self.store.bytes()
+    }
+
     fn count(&self) {
         let (keys, expiring) = self.store.counts();
         self.census.keys.store(keys as u64, Ordering::Relaxed);
         self.census.expiring.store(expiring as u64, Ordering::Relaxed);
+        self.census.bytes.store(self.store.bytes(), Ordering::Relaxed);
     }
 
     /// Answers a command that only reads, as [`apply`](StateMachine::apply) would at `at`, without
@@ -170,9 +210,18 @@ impl KeyValue {
     }
 }
 
-/// Runs one command. If it is refused its reply says why, and it has changed nothing.
+/// Runs one command, unless it may need more memory and there is too little.
 #[inline]
 fn run(store: &mut Store, row: &Row, call: &Call<'_>, reply: &mut Vec<u8>) {
+    if row.grows() && store.is_full() {
+        return Refusal::FULL.write(call, reply);
+    }
+    run_anyway(store, row, call, reply);
+}
+
+/// Runs one command. If it is refused its reply says why, and it has changed nothing.
+#[inline]
+fn run_anyway(store: &mut Store, row: &Row, call: &Call<'_>, reply: &mut Vec<u8>) {
     let start = reply.len();
     let done = match row.handler {
         Handler::Read(read) => read(store, call, reply),
@@ -344,8 +393,14 @@ impl<'a> Call<'a> {
     }
 
     /// The value of the key that is the first argument, refused if it is of another kind.
-    fn value<'s, K: Kind>(&self, store: &'s Store) -> Result<Option<&'s K>, Refusal> {
+    fn value<'s, K: Kind>(&self, store: &'s Store) -> Result<Option<Held<'s, K>>, Refusal> {
         store.get(self.key(), self.now_ms)
+    }
+
+    /// The string of the key that is the first argument, refused if it is no string.
+    #[inline]
+    fn text<'s>(&self, store: &'s Store) -> Result<Option<&'s [u8]>, Refusal> {
+        store.text(self.key(), self.now_ms)
     }
 
     fn integer(&self, index: usize) -> Result<i64, Refusal> {
@@ -355,69 +410,6 @@ impl<'a> Call<'a> {
 
 /// The outcome of a handler: its reply is written, or nothing has changed for this reason.
 type Done = Result<(), Refusal>;
-
-/// A reason for which a command changes nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Refusal {
-    /// The whole text of the error.
-    Text(&'static str),
-    /// The arguments do not pair up.
-    Arity,
-    /// The option at this index is none of the command's.
-    Option(usize),
-    /// A time to expire at that is not positive or not in 63 bits.
-    ExpireTime,
-    /// The command of this name has no such subcommand.
-    Subcommand(&'static str),
-    /// The subcommand of this full name takes fewer or more arguments.
-    SubcommandArity(&'static str),
-    /// The string would be longer than [`STRING_BYTES_MAX`].
-    StringBytes,
-    /// The reply would be longer than [`REPLY_BYTES_MAX`].
-    ReplyBytes,
-}
-
-impl Refusal {
-    const WRONG_TYPE: Self =
-        Self::Text("WRONGTYPE Operation against a key holding the wrong kind of value");
-    const NOT_INTEGER: Self = Self::Text("ERR value is not an integer or out of range");
-    const NOT_POSITIVE: Self = Self::Text("ERR value is out of range, must be positive");
-    const NOT_FLOAT: Self = Self::Text("ERR value is not a valid float");
-    const PATTERN_BYTES: Self = Self::Text("ERR pattern is too long");
-    const OVERFLOW: Self = Self::Text("ERR increment or decrement would overflow");
-    const SYNTAX: Self = Self::Text("ERR syntax error");
-    const NO_KEY: Self = Self::Text("ERR no such key");
-
-    #[cold]
-    fn write(self, call: &Call<'_>, reply: &mut Vec<u8>) {
-        let name = call.name;
-        let text = match self {
-            Self::Text(text) => text.into(),
-            Self::Option(index) => {
-                format!("ERR Unsupported option {}", String::from_utf8_lossy(call.argument(index)))
-            }
-            Self::Arity => format!("ERR wrong number of arguments for '{name}' command"),
-            Self::ExpireTime => format!("ERR invalid expire time in '{name}' command"),
-            Self::Subcommand(name) => {
-                let word = call.argument(1);
-                let shown = String::from_utf8_lossy(&word[..word.len().min(128)]).into_owned();
-                format!("ERR unknown subcommand '{shown}'. Try {name} HELP.")
-            }
-            Self::SubcommandArity(name) => {
-                format!("ERR wrong number of arguments for '{name}' command")
-            }
-            Self::StringBytes => format!(
-                "ERR string exceeds maximum allowed size (proto-max-bulk-len): \
-                 {STRING_BYTES_MAX} bytes"
-            ),
-            Self::ReplyBytes => format!(
-                "ERR reply would exceed {REPLY_BYTES_MAX} bytes: ask for a part, by SCAN and its \
-                 like, a range or a lower count"
-            ),
-        };
-        write_error(text.as_bytes(), reply);
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -4,24 +4,21 @@
 
 use crate::kv::resp::integer;
 
+use super::entry::Entry;
 use super::replies::{bulk_reply, integer_reply, null_reply, optional_integer_reply};
-use super::store::{Entry, Store, Value};
+use super::store::{Hash, Set, Store};
+use super::values::Tag;
+use super::zset::Zset;
 use super::{Call, Done, Refusal};
-
-/// Bytes that a key and its entry take besides the bytes of key and value.
-const ENTRY_BYTES: usize = 72;
-
-/// Bytes that an element of a collection takes besides its own, near enough.
-const ELEMENT_BYTES: usize = 24;
 
 /// The most elements, and bytes of each, that Redis keeps in its compact form.
 const COMPACT_ELEMENTS_MAX: usize = 128;
 const COMPACT_BYTES_MAX: usize = 64;
 
 pub(super) fn object(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    type Answer = fn(&Value, &mut Vec<u8>) -> Done;
+    type Answer = fn(&Entry<'_>, &mut Vec<u8>) -> Done;
     let (full, answer): (_, Answer) = match &call.argument(1).to_ascii_lowercase()[..] {
-        b"encoding" => ("object|encoding", |value, reply| bulk_reply(encoding(value), reply)),
+        b"encoding" => ("object|encoding", |entry, reply| bulk_reply(encoding(entry)?, reply)),
         b"refcount" => ("object|refcount", |_, reply| integer_reply(1, reply)),
         b"idletime" => ("object|idletime", |_, _| Err(NO_IDLE_TIME)),
         b"freq" => ("object|freq", |_, _| Err(NO_FREQUENCY)),
@@ -31,7 +28,7 @@ pub(super) fn object(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Don
         return Err(Refusal::SubcommandArity(full));
     }
     match store.entry(call.argument(2), call.now_ms) {
-        Some(entry) => answer(&entry.value, reply),
+        Some(entry) => answer(&entry, reply),
         None => null_reply(reply),
     }
 }
@@ -40,27 +37,32 @@ const NO_IDLE_TIME: Refusal = Refusal::Text("ERR idle times are not tracked: not
 const NO_FREQUENCY: Refusal =
     Refusal::Text("ERR access frequencies are not tracked: nothing is evicted");
 
-fn encoding(value: &Value) -> &'static str {
+fn encoding(entry: &Entry<'_>) -> Result<&'static str, Refusal> {
     let compact = |length: usize, fits: bool| length <= COMPACT_ELEMENTS_MAX && fits;
     let short = |bytes: &[u8]| bytes.len() <= COMPACT_BYTES_MAX;
-    match value {
-        Value::Text(text) if integer(text).is_some() => "int",
-        Value::Text(text) if text.len() <= 44 => "embstr",
-        Value::Text(_) => "raw",
-        Value::List(_) => "quicklist",
-        Value::Hash(hash) => {
+    Ok(match entry.tag {
+        Tag::Text => match entry.text()? {
+            text if integer(text).is_some() => "int",
+            text if text.len() <= 44 => "embstr",
+            _ => "raw",
+        },
+        Tag::List => "quicklist",
+        Tag::Hash => {
+            let hash = entry.get::<Hash>()?;
             let fits = hash.iter().all(|(field, value)| short(field) && short(value));
             if compact(hash.len(), fits) { "listpack" } else { "hashtable" }
         }
-        Value::Set(set) => {
+        Tag::Set => {
+            let set = entry.get::<Set>()?;
             let fits = set.len() <= 512 && set.iter().all(|member| integer(member).is_some());
             if fits { "intset" } else { "hashtable" }
         }
-        Value::Zset(zset) => {
+        Tag::Zset => {
+            let zset = entry.get::<Zset>()?;
             let fits = zset.iter().all(|one| short(&one.member));
             if compact(zset.len(), fits) { "listpack" } else { "skiplist" }
         }
-    }
+    })
 }
 
 pub(super) fn memory(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -80,22 +82,8 @@ pub(super) fn memory(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Don
         }
         _ => return Err(Refusal::Subcommand("MEMORY")),
     }
-    let key = call.argument(2);
-    let entry = store.entry(key, call.now_ms);
-    optional_integer_reply(entry.map(|it| ENTRY_BYTES + key.len() + bytes_of(it)), reply)
-}
-
-/// What the value of a key takes, near enough, and the same on every replica.
-fn bytes_of(entry: &Entry) -> usize {
-    match &entry.value {
-        Value::Text(text) => text.len(),
-        Value::List(list) => list.iter().map(|element| element.len() + ELEMENT_BYTES).sum(),
-        Value::Set(set) => set.iter().map(|member| member.len() + ELEMENT_BYTES).sum(),
-        Value::Hash(hash) => {
-            hash.iter().map(|(field, value)| field.len() + value.len() + 2 * ELEMENT_BYTES).sum()
-        }
-        Value::Zset(zset) => zset.iter().map(|one| 2 * (one.member.len() + ELEMENT_BYTES)).sum(),
-    }
+    let entry = store.entry(call.argument(2), call.now_ms);
+    optional_integer_reply(entry.map(|entry| store.bytes_of(call.argument(2), &entry)), reply)
 }
 
 #[cfg(test)]
@@ -138,10 +126,10 @@ mod tests {
         check_replies(&[
             ("MEMORY USAGE k", "$-"),
             ("SET k v", "+OK"),
-            ("MEMORY USAGE k", ":74"),
-            ("MEMORY USAGE k SAMPLES 0", ":74"),
+            ("MEMORY USAGE k", ":21"),
+            ("MEMORY USAGE k SAMPLES 0", ":21"),
             ("HSET h f value", ":1"),
-            ("MEMORY USAGE h", ":127"),
+            ("MEMORY USAGE h", ":28"),
             ("MEMORY USAGE k NONE 0", "-ERR syntax error"),
             ("MEMORY NONE", "-ERR unknown subcommand 'NONE'. Try MEMORY HELP."),
         ]);

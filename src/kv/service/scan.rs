@@ -2,13 +2,13 @@
 //!
 //! The order is that of a hash which is fixed for ever, and the cursor is the hash to go on from;
 //! so a walk meets everything that is there from its beginning to its end exactly once, whatever
-//! else comes and goes, on whichever replica. Keys lie in this order, near enough; of the elements
+//! else comes and goes, on whichever replica. Keys lie in this order; of the elements
 //! of a collection each part looks at all, which is why it has no less than a share of the whole,
 //! however few a client asks for.
 
 use crate::kv::resp::{integer, write_array, write_bulk};
 
-use super::entries::{self, PARTS};
+use super::entry::Entry;
 use super::replies::{BULK_OVERHEAD_BYTES, write_bulks};
 use super::store::{Hash, Set, Store};
 use super::zset::Zset;
@@ -127,13 +127,6 @@ fn place(name: &[u8]) -> u64 {
 
 const CURSOR_SHIFT: u32 = 16;
 
-/// The part of the map in which a walk goes on; behind all of them for a cursor that none has
-/// given.
-fn part_at(cursor: u64) -> usize {
-    let spread = cursor.checked_mul(1 << CURSOR_SHIFT);
-    spread.map_or(PARTS, entries::part_at)
-}
-
 fn write_part(
     next: u64,
     items: impl Iterator<Item: AsRef<[u8]>> + Clone,
@@ -146,19 +139,21 @@ fn write_part(
 
 pub(super) fn scan(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let asked = Asked::parse(call, 1)?;
-    // As many parts of the map as hold what is asked for, and one key more to go on from.
-    let mut keys = Vec::new();
-    for part in part_at(asked.cursor)..PARTS {
-        let live = store.part(part, call.now_ms);
-        keys.extend(live.filter(|(key, _)| place(key) >= asked.cursor));
-        if keys.len() > asked.count {
+    // The map is in the order of the walk. What is asked for, and of what comes then all that is in
+    // the place of the first: it says where to go on.
+    let is_place = asked.cursor < 1 << (u64::BITS - CURSOR_SHIFT);
+    let mut keys: Vec<(&[u8], Entry<'_>)> = Vec::new();
+    for (key, entry) in store.from(asked.cursor, call.now_ms).filter(|_| is_place) {
+        let is_enough = keys.len() > asked.count;
+        if is_enough && keys.last().is_some_and(|(last, _)| place(last) != place(key)) {
             break;
         }
+        keys.push((key, entry));
     }
     let (next, mut part) = asked.first(asked.count, keys.into_iter(), |_| 0);
     part.retain(|(key, entry)| {
         asked.wants(key)
-            && asked.kind.as_ref().is_none_or(|kind| *kind == entry.value.kind().as_bytes())
+            && asked.kind.as_ref().is_none_or(|kind| *kind == entry.tag.word().as_bytes())
     });
     write_part(next, part.iter().map(|(key, _)| *key), reply)
 }
@@ -166,23 +161,27 @@ pub(super) fn scan(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done 
 pub(super) fn sscan(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let asked = Asked::parse(call, 2)?;
     let set = call.value::<Set>(store)?;
-    let members = set.into_iter().flatten().map(|member| (&member[..], ()));
-    let (next, part) = asked.part(members, set.map_or(0, Set::len), |()| 0);
+    let set = set.as_deref();
+    let members = set.into_iter().flat_map(|set| set.iter()).map(|member| (&member[..], ()));
+    let (next, part) = asked.part(members, set.map_or(0, |set| set.len()), |()| 0);
     write_part(next, part.iter().map(|(member, ())| member), reply)
 }
 
 pub(super) fn hscan(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let asked = Asked::parse(call, 2)?;
     let hash = call.value::<Hash>(store)?;
-    let fields = hash.into_iter().flatten().map(|(field, value)| (&field[..], &value[..]));
+    let hash = hash.as_deref();
+    let fields = hash.into_iter().flat_map(|hash| hash.iter());
+    let fields = fields.map(|(field, value)| (&field[..], &value[..]));
     let weight = |value: &&[u8]| value.len() + BULK_OVERHEAD_BYTES;
-    let (next, part) = asked.part(fields, hash.map_or(0, Hash::len), weight);
+    let (next, part) = asked.part(fields, hash.map_or(0, |hash| hash.len()), weight);
     write_part(next, part.iter().flat_map(|(field, value)| [*field, *value]), reply)
 }
 
 pub(super) fn zscan(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let asked = Asked::parse(call, 2)?;
     let zset = call.value::<Zset>(store)?;
+    let zset = zset.as_deref();
     let members = zset.into_iter().flat_map(Zset::iter).map(|one| (&one.member[..], one.score));
     let (next, part) =
         asked.part(members, zset.map_or(0, Zset::len), |_| SCORE_BYTES + BULK_OVERHEAD_BYTES);

@@ -4,25 +4,22 @@ use std::collections::BTreeSet;
 
 use crate::kv::resp::{count, write_array, write_integer};
 
+use super::entry::Held;
 use super::random::SlotRandom;
 use super::replies::{BULK_OVERHEAD_BYTES, integer_reply, option_reply, write_bulks, write_option};
 use super::store::{Set, Store};
 use super::{Call, Done, REPLY_BYTES_MAX, Refusal};
 
 pub(super) fn sadd(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let set = store.look_up_or_new::<Set>(call.key())?;
-    // Looking first spares the copy of a member that is there.
-    let added = call.from(2).filter(|&member| !set.contains(member) && set.insert(member.into()));
-    let added = added.count();
-    if added > 0 {
-        store.modified(call.key());
-    }
+    let added = store.edit_or_new(call.key(), |set: &mut Set| {
+        call.from(2).filter(|member| set.insert(member)).count()
+    })?;
     integer_reply(added, reply)
 }
 
 pub(super) fn srem(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let removed = store.edit(call.key(), |set: &mut Set| {
-        call.from(2).filter(|member| set.remove(*member)).count()
+        call.from(2).filter(|member| set.remove(member)).count()
     })?;
     integer_reply(removed.unwrap_or(0), reply)
 }
@@ -33,11 +30,11 @@ pub(super) fn sismember(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> 
 }
 
 pub(super) fn smembers(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    write_bulks(call.value::<Set>(store)?.into_iter().flatten(), reply)
+    write_bulks(call.value::<Set>(store)?.iter().flat_map(|set| set.iter()), reply)
 }
 
 pub(super) fn scard(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    integer_reply(call.value::<Set>(store)?.map_or(0, Set::len), reply)
+    integer_reply(call.value::<Set>(store)?.map_or(0, |set| set.len()), reply)
 }
 
 /// Draws members by the slot and removes them. Walks over the set once, however many it draws.
@@ -47,7 +44,7 @@ pub(super) fn spop(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
     }
     let count = if call.len() == 2 { Some(1) } else { count(call.argument(2)) };
     let count = count.ok_or(Refusal::NOT_POSITIVE)?;
-    let drawn = call.value::<Set>(store)?.map_or_else(Vec::new, |set| draw(set, count, call.slot));
+    let drawn = call.value::<Set>(store)?.map_or_else(Vec::new, |set| draw(&set, count, call.slot));
     if call.len() == 2 {
         write_option(drawn.first(), reply);
     } else {
@@ -64,7 +61,7 @@ fn draw(set: &Set, count: usize, slot: u64) -> Vec<Box<[u8]>> {
     let mut random = SlotRandom::of(slot);
     let (mut wanted, mut left) = (count.min(set.len()), set.len());
     let mut drawn = Vec::with_capacity(wanted);
-    for member in set {
+    for member in set.iter() {
         if wanted == 0 {
             break;
         }
@@ -85,60 +82,56 @@ fn sets<'s, 'a>(
     store: &'s Store,
     call: &Call<'_>,
     keys: impl Iterator<Item = &'a [u8]>,
-) -> Result<Vec<Option<&'s Set>>, Refusal> {
+) -> Result<Vec<Option<Held<'s, Set>>>, Refusal> {
     let keys: BTreeSet<&[u8]> = keys.collect();
     keys.into_iter().map(|key| store.get::<Set>(key, call.now_ms)).collect()
 }
 
-/// The members that a combination of sets has.
-type Members<'s> = Result<Vec<&'s [u8]>, Refusal>;
-
-/// The members that all sets under `count` keys have, the first of which is the argument `first`.
-fn intersection<'s>(store: &'s Store, call: &Call<'_>, first: usize, count: usize) -> Members<'s> {
-    let sets: Option<Vec<&Set>> =
-        sets(store, call, call.from(first).take(count))?.into_iter().collect();
+/// The members that all sets have.
+fn intersection<'s>(sets: &'s [Option<Held<'_, Set>>]) -> Vec<&'s [u8]> {
+    let sets: Option<Vec<&Set>> = sets.iter().map(Option::as_deref).collect();
     // Walking over the smallest set is the least work.
     let sets = sets.unwrap_or_default();
     let smallest = sets.iter().min_by_key(|set| set.len());
     let members = smallest.into_iter().flat_map(|set| set.iter()).map(|member| &member[..]);
-    Ok(members.filter(|member| sets.iter().all(|set| set.contains(*member))).collect())
+    members.filter(|member| sets.iter().all(|set| set.contains(*member))).collect()
 }
 
-/// The members of all sets under the keys from the argument `first` on.
-fn union<'s>(store: &'s Store, call: &Call<'_>, first: usize) -> Members<'s> {
-    let sets = sets(store, call, call.from(first))?.into_iter().flatten();
-    let members: BTreeSet<&[u8]> = sets.flatten().map(|member| &member[..]).collect();
-    Ok(members.into_iter().collect())
+/// The members of all sets.
+fn union<'s>(sets: &'s [Option<Held<'_, Set>>]) -> Vec<&'s [u8]> {
+    let members = sets.iter().flatten().flat_map(|set| set.iter());
+    let members: BTreeSet<&[u8]> = members.map(|member| &member[..]).collect();
+    members.into_iter().collect()
 }
 
-/// The members of the set under the argument `first` that are in none of those behind it.
-fn difference<'s>(store: &'s Store, call: &Call<'_>, first: usize) -> Members<'s> {
-    let others = sets(store, call, call.from(first + 1))?;
-    let first = store.get::<Set>(call.argument(first), call.now_ms)?;
-    let mut left: BTreeSet<&[u8]> = first.into_iter().flatten().map(|member| &member[..]).collect();
+/// The members of the first set that are in none of the others.
+fn difference<'s>(first: Option<&'s Set>, others: &'s [Option<Held<'_, Set>>]) -> Vec<&'s [u8]> {
+    let members = first.into_iter().flat_map(|set| set.iter());
+    let mut left: BTreeSet<&[u8]> = members.map(|member| &member[..]).collect();
     // Each other set costs no more than its own members do.
-    for other in others.into_iter().flatten() {
+    for other in others.iter().flatten() {
         if other.len() < left.len() {
-            for member in other {
+            for member in other.iter() {
                 left.remove(&member[..]);
             }
         } else {
             left.retain(|member| !other.contains(*member));
         }
     }
-    Ok(left.into_iter().collect())
+    left.into_iter().collect()
 }
 
 pub(super) fn sinter(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    write_bulks(intersection(store, call, 1, call.len())?, reply)
+    write_bulks(intersection(&sets(store, call, call.from(1))?), reply)
 }
 
 pub(super) fn sunion(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    write_bulks(union(store, call, 1)?, reply)
+    write_bulks(union(&sets(store, call, call.from(1))?), reply)
 }
 
 pub(super) fn sdiff(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    write_bulks(difference(store, call, 1)?, reply)
+    let others = sets(store, call, call.from(2))?;
+    write_bulks(difference(call.value::<Set>(store)?.as_deref(), &others), reply)
 }
 
 pub(super) fn smove(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -148,40 +141,46 @@ pub(super) fn smove(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> 
     };
     store.get::<Set>(to, call.now_ms)?;
     let moves = from.contains(member);
+    drop(from);
     if moves && call.key() != to {
         store.edit(call.key(), |set: &mut Set| set.remove(member))?;
-        store.get_or_new::<Set>(to)?.insert(member.into());
+        store.edit_or_new(to, |set: &mut Set| (set.insert(member), true))?;
     }
     integer_reply(moves, reply)
 }
 
 pub(super) fn sinterstore(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let members = owned(intersection(store, call, 2, call.len())?);
+    let members = owned(intersection(&sets(store, call, call.from(2))?));
     keep(store, call, members, reply)
 }
 
 pub(super) fn sunionstore(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let members = owned(union(store, call, 2)?);
+    let members = owned(union(&sets(store, call, call.from(2))?));
     keep(store, call, members, reply)
 }
 
 pub(super) fn sdiffstore(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let members = owned(difference(store, call, 2)?);
+    let others = sets(store, call, call.from(3))?;
+    let first = store.get::<Set>(call.argument(2), call.now_ms)?;
+    let members = owned(difference(first.as_deref(), &others));
+    drop((first, others));
     keep(store, call, members, reply)
 }
 
-fn owned(members: Vec<&[u8]>) -> Set {
+fn owned(members: Vec<&[u8]>) -> BTreeSet<Box<[u8]>> {
     members.into_iter().map(Box::from).collect()
 }
 
 /// Makes the first key this set, whatever it was before.
-fn keep(store: &mut Store, call: &Call<'_>, members: Set, reply: &mut Vec<u8>) -> Done {
+fn keep(
+    store: &mut Store,
+    call: &Call<'_>,
+    members: BTreeSet<Box<[u8]>>,
+    reply: &mut Vec<u8>,
+) -> Done {
     store.remove(call.key());
     write_integer(members.len() as i64, reply);
-    if !members.is_empty() {
-        *store.get_or_new::<Set>(call.key())? = members;
-    }
-    Ok(())
+    store.edit_or_new(call.key(), |set: &mut Set| *set = members.into())
 }
 
 pub(super) fn sintercard(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -198,7 +197,7 @@ pub(super) fn sintercard(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) ->
         }
         _ => return Err(Refusal::SYNTAX),
     };
-    let shared = intersection(store, call, 2, keys)?.len();
+    let shared = intersection(&sets(store, call, call.from(2).take(keys))?).len();
     let shared = if limit == 0 { shared } else { shared.min(limit) };
     integer_reply(shared, reply)
 }
@@ -207,7 +206,7 @@ pub(super) fn smismember(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) ->
     let set = call.value::<Set>(store)?;
     write_array(call.len() - 2, reply);
     for member in call.from(2) {
-        write_integer(set.is_some_and(|set| set.contains(member)).into(), reply);
+        write_integer(set.as_deref().is_some_and(|set| set.contains(member)).into(), reply);
     }
     Ok(())
 }
@@ -219,13 +218,13 @@ pub(super) fn srandmember(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -
     }
     let set = call.value::<Set>(store)?;
     if call.len() == 2 {
-        let drawn = set.map_or_else(Vec::new, |set| draw(set, 1, call.slot));
+        let drawn = set.map_or_else(Vec::new, |set| draw(&set, 1, call.slot));
         return option_reply(drawn.first(), reply);
     }
     let count = call.integer(2)?;
     let Some(set) = set else { return write_bulks([""; 0], reply) };
     if let Ok(count) = usize::try_from(count) {
-        let drawn = draw(set, count, call.slot);
+        let drawn = draw(&set, count, call.slot);
         return write_bulks(&drawn, reply);
     }
     let members: Vec<_> = set.iter().collect();
@@ -297,8 +296,8 @@ mod tests {
     #[test]
     fn naming_a_set_many_times_costs_no_more_than_once() {
         let mut store = Store::default();
-        let members = (0..50_000u32).map(|member| member.to_be_bytes()[..].into());
-        store.get_or_new::<Set>(b"s").unwrap().extend(members);
+        let members: BTreeSet<_> = (0..50_000u32).map(|it| it.to_be_bytes()[..].into()).collect();
+        store.edit_or_new(b"s", |set: &mut Set| *set = members.into()).unwrap();
         let mut bytes = Vec::new();
         write_command(std::iter::repeat_n(&b"s"[..], 60_000), &mut bytes);
         let mut room = Arguments::default();
@@ -316,7 +315,8 @@ mod tests {
 
     #[test]
     fn every_member_is_drawn_about_as_often() {
-        let set: Set = (0..10u8).map(|member| [member][..].into()).collect();
+        let members: BTreeSet<_> = (0..10u8).map(|member| [member][..].into()).collect();
+        let set = Set::from(members);
         let mut times = [0; 10];
 
         for slot in 0..1000 {

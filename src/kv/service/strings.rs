@@ -3,34 +3,34 @@
 use crate::kv::resp::{integer, write_integer};
 
 use super::replies::{bulk_reply, integer_reply, option_reply, write_option, write_options};
-use super::store::{Store, Text};
+use super::store::Store;
 use super::{Call, Done, NEVER, REPLY_BYTES_MAX, Refusal, STRING_BYTES_MAX, floats};
 
 pub(super) mod set;
 
 pub(super) fn get(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    option_reply(call.value::<Text>(store)?, reply)
+    option_reply(call.text(store)?, reply)
 }
 
 pub(super) fn getdel(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    write_option(call.value::<Text>(store)?, reply);
+    write_option(call.text(store)?, reply);
     store.remove(call.key());
     Ok(())
 }
 
 pub(super) fn mget(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     // A key of another kind is no error here but has no string.
-    let texts = call.from(1).map(|key| store.get::<Text>(key, call.now_ms).ok().flatten());
+    let texts = call.from(1).map(|key| store.text(key, call.now_ms).ok().flatten());
     write_options(texts, reply)
 }
 
 pub(super) fn strlen(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    integer_reply(call.value::<Text>(store)?.map_or(0, |text| text.len()), reply)
+    integer_reply(call.text(store)?.map_or(0, |text| text.len()), reply)
 }
 
 pub(super) fn getrange(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let (start, stop) = (call.integer(2)?, call.integer(3)?);
-    let text: &[u8] = call.value::<Text>(store)?.map_or(&[], |text| text);
+    let text = call.text(store)?.unwrap_or_default();
     let length = text.len() as i64;
     // Redis takes a stop before the first byte for the first byte, but not when both count from the
     // end and are the wrong way round.
@@ -46,13 +46,12 @@ pub(super) fn getrange(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
 
 pub(super) fn append(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let tail = call.argument(2);
-    let old = call.value::<Text>(store)?.map_or(0, |text| text.len());
+    let old = call.text(store)?.map_or(0, |text| text.len());
     if old + tail.len() > STRING_BYTES_MAX {
         return Err(Refusal::StringBytes);
     }
-    let text = store.get_or_new::<Text>(call.key())?;
-    text.append(tail);
-    integer_reply(text.len(), reply)
+    write(store, call, old, tail);
+    integer_reply(old + tail.len(), reply)
 }
 
 pub(super) fn setrange(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -60,7 +59,7 @@ pub(super) fn setrange(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) 
     let Ok(offset) = usize::try_from(offset) else {
         return Err(Refusal::Text("ERR offset is out of range"));
     };
-    let old = call.value::<Text>(store)?.map_or(0, |text| text.len());
+    let old = call.text(store)?.map_or(0, |text| text.len());
     if part.is_empty() {
         return integer_reply(old, reply);
     }
@@ -68,10 +67,17 @@ pub(super) fn setrange(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) 
     if end > STRING_BYTES_MAX {
         return Err(Refusal::StringBytes);
     }
-    let text = store.get_or_new::<Text>(call.key())?;
-    text.resize(text.len().max(end));
-    text[offset..end].copy_from_slice(part);
-    integer_reply(text.len(), reply)
+    write(store, call, offset, part);
+    integer_reply(old.max(end), reply)
+}
+
+/// Writes into the string from the place `from` on, whether there is one or not; it is no other
+/// kind of value.
+fn write(store: &mut Store, call: &Call<'_>, from: usize, bytes: &[u8]) {
+    match store.text_mut(call.key()) {
+        Ok(Some(text)) => text.write(from, bytes),
+        _ => store.set(call.key(), &[&vec![0; from], bytes].concat(), NEVER),
+    }
 }
 
 pub(super) fn incr(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -94,26 +100,27 @@ pub(super) fn decrby(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) ->
 fn add(store: &mut Store, call: &Call<'_>, by: i64, reply: &mut Vec<u8>) -> Done {
     let start = reply.len();
     // Found once: counters are many of the commands there are.
-    let changed = store.edit(call.key(), |text: &mut Text| {
-        let old = integer(text).ok_or(Refusal::NOT_INTEGER)?;
+    if let Some(text) = store.text_mut(call.key())? {
+        let old = integer(text.bytes()).ok_or(Refusal::NOT_INTEGER)?;
         write_integer(old.checked_add(by).ok_or(Refusal::OVERFLOW)?, reply);
         text.overwrite(digits(&reply[start..]));
-        Ok(())
-    })?;
-    changed.unwrap_or_else(|| {
+    } else {
         write_integer(by, reply);
         store.set(call.key(), digits(&reply[start..]), NEVER);
-        Ok(())
-    })
+    }
+    Ok(())
 }
 
 pub(super) fn incrbyfloat(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    let old = match call.value::<Text>(store)? {
+    let old = match call.text(store)? {
         Some(old) => floats::argument(old)?,
         None => 0.0,
     };
     let new = floats::stored(floats::sum(old, floats::argument(call.argument(2))?)?);
-    store.get_or_new::<Text>(call.key())?.overwrite(new.as_bytes());
+    match store.text_mut(call.key())? {
+        Some(text) => text.overwrite(new.as_bytes()),
+        None => store.set(call.key(), new.as_bytes(), NEVER),
+    }
     bulk_reply(new, reply)
 }
 

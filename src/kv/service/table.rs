@@ -29,6 +29,7 @@ pub struct Row {
     pub(super) handler: Handler,
     shape: ShapeOf,
     kind: Kind,
+    grows: bool,
 }
 
 /// The senders that a command is for, and its needs.
@@ -56,6 +57,12 @@ impl Row {
     /// Whether only an edge may send this, for the client that it serves.
     pub fn is_internal(&self) -> bool {
         self.kind == Kind::Internal
+    }
+
+    /// Whether it may need more memory, as Redis sees it: refused when there is too little.
+    #[inline]
+    pub fn grows(&self) -> bool {
+        self.grows
     }
 
     /// What a reply to `command` holds that is no error.
@@ -91,6 +98,11 @@ impl Row {
     const fn internal(mut self) -> Self {
         self.kind = Kind::Internal;
         self.keyless()
+    }
+
+    const fn growing(mut self) -> Self {
+        self.grows = true;
+        self
     }
 
     const fn shaped(mut self, shape: ShapeOf) -> Self {
@@ -160,16 +172,17 @@ const fn spot(name: &[u8]) -> usize {
 
 /// Most commands have one key, as their first argument.
 const fn row(name: &'static str, arity: i8, handler: Handler) -> Row {
-    Row { name, arity, handler, keys: (1, 1, 1), shape: shape::plain, kind: Kind::Ordinary }
+    let (shape, kind) = (shape::plain, Kind::Ordinary);
+    Row { name, arity, handler, keys: (1, 1, 1), shape, kind, grows: false }
 }
 
 /// All commands, sorted by name.
 static TABLE: &[Row] = &[
-    row("append", 3, Write(strings::append)),
-    row("copy", -3, Write(keys::copy)).keys_at(1, 2, 1),
+    row("append", 3, Write(strings::append)).growing(),
+    row("copy", -3, Write(keys::copy)).keys_at(1, 2, 1).growing(),
     row("dbsize", 1, Read(keys::dbsize)).keyless(),
-    row("decr", 2, Write(strings::decr)),
-    row("decrby", 3, Write(strings::decrby)),
+    row("decr", 2, Write(strings::decr)).growing(),
+    row("decrby", 3, Write(strings::decrby)).growing(),
     row("del", -2, Write(keys::del)).many_keys(),
     row("echo", 2, Read(keys::echo)).stateless(),
     row("exists", -2, Read(keys::exists)).many_keys(),
@@ -182,69 +195,69 @@ static TABLE: &[Row] = &[
     row("getdel", 2, Write(strings::getdel)),
     row("getex", -2, Write(set::getex)),
     row("getrange", 4, Read(strings::getrange)),
-    row("getset", 3, Write(set::getset)),
+    row("getset", 3, Write(set::getset)).growing(),
     row("hdel", -3, Write(hashes::hdel)),
     row("hexists", 3, Read(hashes::hexists)),
     row("hget", 3, Read(hashes::hget)),
     row("hgetall", 2, Read(hashes::hgetall)).shaped(shape::map),
-    row("hincrby", 4, Write(hashes::hincrby)),
-    row("hincrbyfloat", 4, Write(hashes::hincrbyfloat)),
+    row("hincrby", 4, Write(hashes::hincrby)).growing(),
+    row("hincrbyfloat", 4, Write(hashes::hincrbyfloat)).growing(),
     row("hkeys", 2, Read(hashes::hkeys)),
     row("hlen", 2, Read(hashes::hlen)),
     row("hmget", -3, Read(hashes::hmget)),
-    row("hmset", -4, Write(hashes::hmset)),
+    row("hmset", -4, Write(hashes::hmset)).growing(),
     row("hscan", -3, Read(scan::hscan)),
-    row("hset", -4, Write(hashes::hset)),
-    row("hsetnx", 4, Write(hashes::hsetnx)),
+    row("hset", -4, Write(hashes::hset)).growing(),
+    row("hsetnx", 4, Write(hashes::hsetnx)).growing(),
     row("hstrlen", 3, Read(hashes::hstrlen)),
     row("hvals", 2, Read(hashes::hvals)),
-    row("incr", 2, Write(strings::incr)),
-    row("incrby", 3, Write(strings::incrby)),
-    row("incrbyfloat", 3, Write(strings::incrbyfloat)),
+    row("incr", 2, Write(strings::incr)).growing(),
+    row("incrby", 3, Write(strings::incrby)).growing(),
+    row("incrbyfloat", 3, Write(strings::incrbyfloat)).growing(),
     row("keys", 2, Read(keys::keys)).keyless(),
     row("lindex", 3, Read(lists::lindex)),
-    row("linsert", 5, Write(lists::linsert)),
+    row("linsert", 5, Write(lists::linsert)).growing(),
     row("llen", 2, Read(lists::llen)),
-    row("lmove", 5, Write(lists::lmove)).keys_at(1, 2, 1),
+    row("lmove", 5, Write(lists::lmove)).keys_at(1, 2, 1).growing(),
     row("lpop", -2, Write(lists::lpop)),
     row("lpos", -3, Read(lists::lpos)),
-    row("lpush", -3, Write(lists::lpush)),
-    row("lpushx", -3, Write(lists::lpushx)),
+    row("lpush", -3, Write(lists::lpush)).growing(),
+    row("lpushx", -3, Write(lists::lpushx)).growing(),
     row("lrange", 4, Read(lists::lrange)),
     row("lrem", 4, Write(lists::lrem)),
-    row("lset", 4, Write(lists::lset)),
+    row("lset", 4, Write(lists::lset)).growing(),
     row("ltrim", 4, Write(lists::ltrim)),
     row("memory", -2, Read(object::memory)).keys_at(2, 2, 1),
     row("mget", -2, Read(strings::mget)).many_keys(),
-    row("mset", -3, Write(set::mset)).keys_at(1, -1, 2),
-    row("msetnx", -3, Write(set::msetnx)).keys_at(1, -1, 2),
+    row("mset", -3, Write(set::mset)).keys_at(1, -1, 2).growing(),
+    row("msetnx", -3, Write(set::msetnx)).keys_at(1, -1, 2).growing(),
     row("object", -2, Read(object::object)).keys_at(2, 2, 1),
     row("persist", 2, Write(expiry::persist)),
     row("pexpire", -3, Write(expiry::pexpire)),
     row("pexpireat", -3, Write(expiry::pexpireat)),
     row("pexpiretime", 2, Read(expiry::pexpiretime)),
     row("ping", -1, Read(keys::ping)).stateless(),
-    row("psetex", 4, Write(set::psetex)),
+    row("psetex", 4, Write(set::psetex)).growing(),
     row("pttl", 2, Read(expiry::pttl)),
     row("randomkey", 1, Read(keys::randomkey)).keyless(),
     row("rename", 3, Write(keys::rename)).keys_at(1, 2, 1),
     row("renamenx", 3, Write(keys::renamenx)).keys_at(1, 2, 1),
     row("rpop", -2, Write(lists::rpop)),
-    row("rpoplpush", 3, Write(lists::rpoplpush)).keys_at(1, 2, 1),
-    row("rpush", -3, Write(lists::rpush)),
-    row("rpushx", -3, Write(lists::rpushx)),
-    row("sadd", -3, Write(sets::sadd)),
+    row("rpoplpush", 3, Write(lists::rpoplpush)).keys_at(1, 2, 1).growing(),
+    row("rpush", -3, Write(lists::rpush)).growing(),
+    row("rpushx", -3, Write(lists::rpushx)).growing(),
+    row("sadd", -3, Write(sets::sadd)).growing(),
     row("scan", -2, Read(scan::scan)).keyless(),
     row("scard", 2, Read(sets::scard)),
     row("sdiff", -2, Read(sets::sdiff)).many_keys().shaped(shape::set),
-    row("sdiffstore", -3, Write(sets::sdiffstore)).many_keys(),
-    row("set", -3, Write(set::set)),
-    row("setex", 4, Write(set::setex)),
-    row("setnx", 3, Write(set::setnx)),
-    row("setrange", 4, Write(strings::setrange)),
+    row("sdiffstore", -3, Write(sets::sdiffstore)).many_keys().growing(),
+    row("set", -3, Write(set::set)).growing(),
+    row("setex", 4, Write(set::setex)).growing(),
+    row("setnx", 3, Write(set::setnx)).growing(),
+    row("setrange", 4, Write(strings::setrange)).growing(),
     row("sinter", -2, Read(sets::sinter)).many_keys().shaped(shape::set),
     row("sintercard", -3, Read(sets::sintercard)).keys_at(2, -1, 1),
-    row("sinterstore", -3, Write(sets::sinterstore)).many_keys(),
+    row("sinterstore", -3, Write(sets::sinterstore)).many_keys().growing(),
     row("sismember", 3, Read(sets::sismember)),
     row("smembers", 2, Read(sets::smembers)).shaped(shape::set),
     row("smismember", -3, Read(sets::smismember)),
@@ -255,7 +268,7 @@ static TABLE: &[Row] = &[
     row("sscan", -3, Read(scan::sscan)),
     row("strlen", 2, Read(strings::strlen)),
     row("sunion", -2, Read(sets::sunion)).many_keys().shaped(shape::set),
-    row("sunionstore", -3, Write(sets::sunionstore)).many_keys(),
+    row("sunionstore", -3, Write(sets::sunionstore)).many_keys().growing(),
     row("time", 1, Read(keys::time)).keyless(),
     row("touch", -2, Read(keys::exists)).many_keys(),
     row("transaction", -2, Write(transaction::transaction)).internal(),
@@ -263,10 +276,10 @@ static TABLE: &[Row] = &[
     row("type", 2, Read(keys::kind)),
     row("unlink", -2, Write(keys::del)).many_keys(),
     row("versions", -2, Write(transaction::versions)).internal(),
-    row("zadd", -4, Write(add::zadd)).shaped(shape::double_if_increment),
+    row("zadd", -4, Write(add::zadd)).shaped(shape::double_if_increment).growing(),
     row("zcard", 2, Read(score::zcard)),
     row("zcount", 4, Read(score::zcount)),
-    row("zincrby", 4, Write(add::zincrby)).shaped(shape::double),
+    row("zincrby", 4, Write(add::zincrby)).shaped(shape::double).growing(),
     row("zlexcount", 4, Read(score::zlexcount)),
     row("zmscore", -3, Read(score::zmscore)).shaped(shape::double),
     row("zpopmax", -2, Write(remove::zpopmax)).shaped(shape::scored_if_counted),

@@ -186,3 +186,68 @@ fn a_command_cannot_stay_without_a_reply() {
     let call = Call { slot: 1, now_ms: 0, name: "get", arguments: value };
     run(&mut Store::default(), &row, &call, &mut Vec::new());
 }
+
+#[test]
+fn commands_that_may_need_more_memory_are_refused_above_the_limit() {
+    let full = "-OOM command not allowed when used memory > 'maxmemory'.";
+    let mut service = KeyValue::default().with_memory_max(1000);
+    let mut run =
+        |time_ms, line: &str| ask(&mut service, At { slot: Slot(1), time_ms }, &command(line));
+    let long = "x".repeat(1000);
+    assert_eq!(run(0, "SET k v"), "+OK");
+    assert_eq!(run(0, &format!("SET long {long}")), "+OK");
+
+    for line in ["SET k w", "INCR n", "RPUSH l a", "HSET h f v", "SADD s m", "ZADD z 1 m"] {
+        assert_eq!(run(0, line), full, "{line}");
+    }
+    for line in ["APPEND k w", "COPY k m", "SETRANGE k 0 w", "MSET k w", "SUNIONSTORE s t"] {
+        assert_eq!(run(0, line), full, "{line}");
+    }
+    assert_eq!(
+        run(0, "TRANSACTION 0 2 GET k 3 SET k w"),
+        "-EXECABORT Transaction discarded because of: OOM command not allowed when used memory > \
+         'maxmemory'."
+    );
+    assert_eq!(run(0, "TRANSACTION 0 2 GET k 3 EXPIRE k 5"), "[$v :1]");
+    assert_eq!(run(0, "RENAME k j"), "+OK");
+    assert_eq!(run(0, "SET"), "-ERR wrong number of arguments for 'set' command");
+    assert_eq!(run(0, "PEXPIRE long 10"), ":1");
+    assert_eq!(run(9, "SET k w"), full);
+    // It expires.
+    assert_eq!(run(10, "SET k w"), "+OK");
+}
+
+#[test]
+fn a_limit_is_no_part_of_the_state() {
+    let mut small = KeyValue::default().with_memory_max(1);
+    let at = At { slot: Slot(1), time_ms: 0 };
+    let mut large = KeyValue::default();
+    for service in [&mut small, &mut large] {
+        ask(service, at, &command("SET k v"));
+    }
+
+    assert_eq!(small.snapshot(), large.snapshot());
+    small.restore(&large.snapshot()).unwrap();
+    assert!(ask(&mut small, at, &command("SET k w")).starts_with("-OOM"));
+}
+
+#[test]
+fn what_is_held_is_counted_and_nothing_when_nothing_is_left() {
+    let mut service = KeyValue::default();
+    let census = service.census().unwrap();
+    let at = At { slot: Slot(1), time_ms: 0 };
+    let mut said = Vec::new();
+    for line in ["SET k v EX 9", "RPUSH l a b", "HSET h f v g w", "SADD s m", "ZADD z 1 a 2 b"] {
+        ask(&mut service, at, &command(line));
+        said.push(census.bytes.load(Ordering::Relaxed));
+    }
+    assert!(said.is_sorted_by(|one, next| one < next), "{said:?}");
+    let each = ["k", "l", "h", "s", "z"]
+        .map(|key| ask(&mut service, at, &command(&format!("MEMORY USAGE {key}"))));
+    let sum: u64 = each.iter().map(|bytes| bytes[1..].parse::<u64>().unwrap()).sum();
+    assert_eq!((service.memory(), said.last()), (sum, Some(&sum)));
+
+    ask(&mut service, at, &command("DEL k l h s z"));
+
+    assert_eq!((service.memory(), census.bytes.load(Ordering::Relaxed)), (0, 0));
+}

@@ -13,7 +13,7 @@
 use crate::kv::resp::{Command, count, integer, write_array, write_integer, write_null_array};
 
 use super::store::Store;
-use super::{Call, Done, REPLY_BYTES_MAX, Refusal, Row, row_of, run};
+use super::{Call, Done, REPLY_BYTES_MAX, Refusal, Row, row_of, run_anyway};
 
 /// Watches keys for a client.
 pub(super) fn versions(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -33,6 +33,10 @@ fn is_unmodified(store: &Store, key: &[u8], seen: &[u8]) -> bool {
 /// Runs a transaction whose parts have been checked by the edge that made it; checks them again.
 pub(super) fn transaction(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let plan = Plan::read(&call.arguments).ok_or(Refusal::Text("ERR transaction is malformed"))?;
+    // As in Redis either all of it is refused for want of memory, or nothing.
+    if store.is_full() && plan.parts.iter().any(|(row, _)| row.grows()) {
+        return Err(Refusal::FULL_TRANSACTION);
+    }
     if !pairs(plan.watched).all(|(key, seen)| is_unmodified(store, key, seen)) {
         write_null_array(reply);
         return Ok(());
@@ -45,7 +49,7 @@ pub(super) fn transaction(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8
         if reply.len() - start > REPLY_BYTES_MAX {
             Refusal::ReplyBytes.write(&part, reply);
         } else {
-            run(store, row, &part, reply);
+            run_anyway(store, row, &part, reply);
         }
     }
     Ok(())

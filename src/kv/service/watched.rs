@@ -12,13 +12,22 @@ const BYTES_MAX: usize = 8 << 20;
 /// A modification forgets the key, and no version is given twice; so a key still has a version if
 /// and only if it was not modified since it got it. Keys that do not exist are watched like others,
 /// and a key that nobody watches costs nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Watched {
     versions: BTreeMap<Box<[u8]>, u64>,
     by_version: BTreeMap<u64, Box<[u8]>>,
     /// The bytes of the keys.
     bytes: usize,
     last: u64,
+    /// Whether something has changed since this was asked.
+    changed: bool,
+}
+
+/// What was asked is no part of it.
+impl PartialEq for Watched {
+    fn eq(&self, other: &Self) -> bool {
+        (self.last, &self.by_version) == (other.last, &other.by_version)
+    }
 }
 
 impl Watched {
@@ -54,7 +63,13 @@ impl Watched {
         if let Some(version) = self.versions.remove(key) {
             self.by_version.remove(&version);
             self.bytes -= key.len();
+            self.changed = true;
         }
+    }
+
+    /// Whether something has changed since this was last called.
+    pub(super) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
     }
 
     /// Notes that all keys were modified of which `is_modified` says so.
@@ -84,6 +99,7 @@ impl Watched {
         self.versions.insert(key.into(), version);
         self.by_version.insert(version, key.into());
         self.bytes += key.len();
+        self.changed = true;
         let is_unique = self.versions.len() == self.by_version.len();
         assert!(is_unique, "each watched key has one version, and each version one key");
     }

@@ -1,33 +1,60 @@
-//! A reader of snapshots, which trusts no byte of them.
+//! A reader of the head, and of the snapshots in one piece that came before parts. It trusts no
+//! byte of them.
+//!
+//! ```text
+//! version   1 byte, 1 to 3
+//! clock, watched keys: as now, but no watched keys before version 2
+//! count     u64, then as many keys, ascending; in version 3 by their 4,096 parts first:
+//!   key       bytes
+//!   expiry    u64, milliseconds; all ones for never
+//!   kind      1 byte: 0 string, 1 list, 2 hash, 3 set, 4 sorted set
+//!   value     string: bytes; else count u64 and its elements, hashes (field, value), sets, and
+//!             sorted sets (score, member) ascending
+//! ```
 
 use std::io::Read;
+use std::sync::Arc;
 
-use super::{VERSION, VERSION_BEFORE_PARTS, VERSION_BEFORE_WATCHED};
-use crate::kv::service::entries::part_of;
+use super::VERSION;
+use crate::kv::service::entry::Owned;
 use crate::kv::service::expiries::NEVER;
-use crate::kv::service::store::{Entry, Hash, List, Set, Store, Value};
+use crate::kv::service::random::spread;
+use crate::kv::service::store::{Hash, List, Set, Store};
+use crate::kv::service::values::{Kind, Value};
 use crate::kv::service::watched::Watched;
 use crate::kv::service::zset::Zset;
 use crate::model::app::Damaged;
 
-/// Reads what a [`Snapshot`](super::Snapshot) has written, and nothing else: a second form of a
-/// state would have a second digest.
-pub(in crate::kv::service) fn read(snapshot: &mut dyn Read) -> Result<Store, Damaged> {
-    let mut from = Reader { from: snapshot, room: vec![0; ROOM_BYTES], taken: 0, filled: 0, at: 0 };
-    let version = from.byte("version 3")?;
-    if !(VERSION_BEFORE_WATCHED..=VERSION).contains(&version) {
-        return Err(Damaged { offset: 0, expected: "version 3" });
+/// The version before keys were written part by part as they lie in memory, the one before they
+/// were in parts, and the one before some could be watched.
+const VERSION_BEFORE_RECORDS: u8 = 3;
+const VERSION_BEFORE_PARTS: u8 = 2;
+const VERSION_BEFORE_WATCHED: u8 = 1;
+
+/// Reads the clock and the watched keys that a head was written of.
+pub(super) fn read_head(mut head: &[u8]) -> Result<(u64, Watched), Damaged> {
+    let mut from = Reader::new(&mut head, 0);
+    if from.byte("version 4")? != VERSION {
+        return Err(from.damaged(1, "version 4"));
     }
-    let clock_ms = from.number("a clock")?;
-    if clock_ms > i64::MAX as u64 {
-        return Err(from.damaged(8, "a clock of at most 63 bits"));
+    let (clock_ms, watched) = (from.clock()?, from.watched()?);
+    if !from.is_at_end()? {
+        return Err(from.damaged(0, "the end"));
     }
-    let mut store = Store::default();
-    store.advance(clock_ms);
+    Ok((clock_ms, watched))
+}
+
+/// Reads what is behind the version of a snapshot in one piece, into a new store.
+pub(super) fn read(version: u8, snapshot: &mut dyn Read, store: &mut Store) -> Result<(), Damaged> {
+    if !(VERSION_BEFORE_WATCHED..=VERSION_BEFORE_RECORDS).contains(&version) {
+        return Err(Damaged { offset: 0, expected: "version 4" });
+    }
+    let mut from = Reader::new(snapshot, 1);
+    let clock_ms = from.clock()?;
     let knows_watched = version > VERSION_BEFORE_WATCHED;
     let watched = if knows_watched { from.watched()? } else { Watched::default() };
     let count = from.number("a count")?;
-    let part = |key: &[u8]| if version > VERSION_BEFORE_PARTS { part_of(key) } else { 0 };
+    let part = |key: &[u8]| if version > VERSION_BEFORE_PARTS { spread(key) >> 52 } else { 0 };
     let mut key: Vec<u8> = Vec::new();
     let mut last = None;
     for _ in 0..count {
@@ -46,13 +73,13 @@ pub(in crate::kv::service) fn read(snapshot: &mut dyn Read) -> Result<Store, Dam
             return Err(from.damaged(8, "an expiry after the clock"));
         }
         let value = from.value()?;
-        store.insert(&key, Entry { value, expires_ms });
+        store.insert(&key, Owned::new(value, expires_ms));
     }
     if !from.is_at_end()? {
         return Err(from.damaged(0, "the end"));
     }
-    *store.watched_mut() = watched;
-    Ok(store)
+    store.restore_rest(clock_ms, watched);
+    Ok(())
 }
 
 /// Bytes that are read at once: few enough to stay near the processor.
@@ -68,7 +95,12 @@ struct Reader<'r> {
     at: usize,
 }
 
-impl Reader<'_> {
+impl<'r> Reader<'r> {
+    /// From bytes that come behind so many others.
+    fn new(from: &'r mut dyn Read, at: usize) -> Self {
+        Self { from, room: Vec::new(), taken: 0, filled: 0, at }
+    }
+
     /// The damage is in the last `back` bytes read.
     fn damaged(&self, back: usize, expected: &'static str) -> Damaged {
         Damaged { offset: self.at.saturating_sub(back), expected }
@@ -93,7 +125,7 @@ impl Reader<'_> {
         self.taken = 0;
         while self.filled < count {
             if self.filled == self.room.len() {
-                self.room.resize(count.min(2 * self.filled), 0);
+                self.room.resize(count.min(2 * self.filled).max(ROOM_BYTES), 0);
             }
             match self.from.read(&mut self.room[self.filled..]) {
                 Ok(0) => return Ok(false),
@@ -137,6 +169,14 @@ impl Reader<'_> {
         Ok(bytes)
     }
 
+    fn clock(&mut self) -> Result<u64, Damaged> {
+        let clock_ms = self.number("a clock")?;
+        if clock_ms > i64::MAX as u64 {
+            return Err(self.damaged(8, "a clock of at most 63 bits"));
+        }
+        Ok(clock_ms)
+    }
+
     fn watched(&mut self) -> Result<Watched, Damaged> {
         let last = self.number("the last version")?;
         let mut watched = Watched::after(last);
@@ -158,7 +198,7 @@ impl Reader<'_> {
     fn value(&mut self) -> Result<Value, Damaged> {
         let kind = self.byte("a kind")?;
         if kind == 0 {
-            return Ok(Value::Text(self.bytes()?.into()));
+            return Ok(Value::Text(Arc::new(self.bytes()?.to_vec())));
         }
         if kind > 4 {
             return Err(self.damaged(1, "a kind from 0 to 4"));
@@ -168,34 +208,40 @@ impl Reader<'_> {
             return Err(self.damaged(8, "a collection that is not empty"));
         }
         Ok(match kind {
-            1 => Value::List(self.list(count)?.into()),
-            2 => Value::Hash(self.hash(count)?.into()),
-            3 => Value::Set(self.set(count)?.into()),
-            _ => Value::Zset(self.zset(count)?.into()),
+            1 => self.list(count)?.into_value(),
+            2 => self.hash(count)?.into_value(),
+            3 => self.set(count)?.into_value(),
+            _ => self.zset(count)?.into_value(),
         })
     }
 
     fn list(&mut self, count: u64) -> Result<List, Damaged> {
-        (0..count).map(|_| Ok(self.bytes()?.into())).collect()
+        let mut list = List::default();
+        for _ in 0..count {
+            list.push_back(self.bytes()?.into());
+        }
+        Ok(list)
     }
 
     fn hash(&mut self, count: u64) -> Result<Hash, Damaged> {
-        let mut pairs: Vec<(Box<[u8]>, Vec<u8>)> = Vec::new();
+        let (mut hash, mut last) = (Hash::default(), None);
         for _ in 0..count {
-            let last = pairs.last().map(|(field, _)| &field[..]);
-            let field = self.next_in_order(last, "a field greater than the last")?.into();
-            pairs.push((field, self.bytes()?.to_vec()));
+            let field = self.next_in_order(last.as_deref(), "a field greater than the last")?;
+            let field = field.to_vec();
+            hash.put(&field, self.bytes()?);
+            last = Some(field);
         }
-        Ok(pairs.into_iter().collect())
+        Ok(hash)
     }
 
     fn set(&mut self, count: u64) -> Result<Set, Damaged> {
-        let mut members: Vec<Box<[u8]>> = Vec::new();
+        let (mut set, mut last) = (Set::default(), None);
         for _ in 0..count {
-            let last = members.last().map(|member| &member[..]);
-            members.push(self.next_in_order(last, "a member greater than the last")?.into());
+            let member = self.next_in_order(last.as_deref(), "a member greater than the last")?;
+            set.insert(member);
+            last = Some(member.to_vec());
         }
-        Ok(members.into_iter().collect())
+        Ok(set)
     }
 
     fn zset(&mut self, count: u64) -> Result<Zset, Damaged> {

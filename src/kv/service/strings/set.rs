@@ -4,7 +4,7 @@ use crate::kv::resp::{write_null, write_ok};
 
 use crate::kv::service::expiry::{Unit, deadline_ms};
 use crate::kv::service::replies::{integer_reply, ok_reply, write_option};
-use crate::kv::service::store::{Store, Text};
+use crate::kv::service::store::Store;
 use crate::kv::service::{Call, Done, NEVER, Refusal};
 
 /// The options of SET and GETEX.
@@ -67,7 +67,7 @@ pub(crate) fn set(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Do
     let options = Options::parse(call, 3)?;
     let expires_ms = options.expires_ms(call)?;
     if options.reply_old {
-        write_option(call.value::<Text>(store)?, reply);
+        write_option(call.text(store)?, reply);
     }
     let old = store.entry(key, call.now_ms);
     let unwanted = if old.is_some() { options.only_if_absent } else { options.only_if_present };
@@ -107,7 +107,7 @@ fn set_with_expiry(store: &mut Store, call: &Call<'_>, unit: Unit, reply: &mut V
 }
 
 pub(crate) fn getset(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    write_option(call.value::<Text>(store)?, reply);
+    write_option(call.text(store)?, reply);
     store.set(call.key(), call.argument(2), NEVER);
     Ok(())
 }
@@ -115,7 +115,7 @@ pub(crate) fn getset(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) ->
 /// GETEX: reads a string and may change when it expires.
 pub(crate) fn getex(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let options = Options::parse(call, 2)?;
-    let text = call.value::<Text>(store)?;
+    let text = call.text(store)?;
     write_option(text, reply);
     // Redis looks at the time only if there is a key that it may apply to.
     if text.is_none() {

@@ -86,19 +86,22 @@ pub(crate) fn zadd(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
     if options.only_old && old.is_none() {
         return integer_reply(0, reply);
     }
-    let zset = store.look_up_or_new::<Zset>(call.key())?;
-    let (mut added, mut changed) = (0, 0);
-    for (score, member) in call.pairs(first)? {
-        let old = zset.score(member);
-        if let Some(new) = options.update(old, floats::argument(score)?)? {
-            zset.insert(member, new);
-            added += i64::from(old.is_none());
-            changed += i64::from(old.is_some_and(|old| old != new));
+    drop(old);
+    let pairs = call.pairs(first)?;
+    let ((added, changed), _) = store.edit_or_new(call.key(), |zset: &mut Zset| {
+        let (mut added, mut changed) = (0, 0);
+        for (score, member) in pairs {
+            let old = zset.score(member);
+            // Without an increment no score is refused that was read before.
+            let new = floats::argument(score).and_then(|score| options.update(old, score));
+            if let Ok(Some(new)) = new {
+                zset.insert(member, new);
+                added += i64::from(old.is_none());
+                changed += i64::from(old.is_some_and(|old| old != new));
+            }
         }
-    }
-    if added + changed > 0 {
-        store.modified(call.key());
-    }
+        ((added, changed), added + changed > 0)
+    })?;
     integer_reply(if options.count_changed { added + changed } else { added }, reply)
 }
 
@@ -117,10 +120,10 @@ fn increment(
     let by = floats::argument(by)?;
     let old = call.value::<Zset>(store)?.and_then(|zset| zset.score(member));
     let Some(score) = options.update(old, by)? else { return null_reply(reply) };
-    store.look_up_or_new::<Zset>(call.key())?.insert(member, score);
-    if old != Some(score) {
-        store.modified(call.key());
-    }
+    store.edit_or_new(call.key(), |zset: &mut Zset| {
+        zset.insert(member, score);
+        old != Some(score)
+    })?;
     bulk_reply(floats::shown(score + 0.0), reply)
 }
 

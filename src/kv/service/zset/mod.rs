@@ -4,8 +4,10 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
-use foldhash::fast::FixedState;
+use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+
+use super::packed::piece_bytes;
 
 pub(super) mod add;
 pub(super) mod range;
@@ -37,9 +39,10 @@ impl Scored {
 /// shown.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Zset {
-    scores: HashMap<Arc<[u8]>, f64, FixedState>,
+    scores: HashMap<Arc<[u8]>, f64, RandomState>,
     blocks: Vec<Vec<Scored>>,
     lengths: Vec<u32>,
+    packed_bytes: usize,
 }
 
 impl Zset {
@@ -49,6 +52,11 @@ impl Zset {
 
     pub(super) fn is_empty(&self) -> bool {
         self.scores.is_empty()
+    }
+
+    /// How many bytes it has when it is written.
+    pub(super) fn packed_bytes(&self) -> usize {
+        self.packed_bytes
     }
 
     pub(super) fn score(&self, member: &[u8]) -> Option<f64> {
@@ -69,6 +77,7 @@ impl Zset {
             }
             None => {
                 let member: Arc<[u8]> = member.into();
+                self.packed_bytes += packed_bytes(&member);
                 self.scores.insert(member.clone(), score);
                 member
             }
@@ -79,6 +88,7 @@ impl Zset {
     /// Takes `member` out; returns whether it was there.
     pub(super) fn remove(&mut self, member: &[u8]) -> bool {
         let Some(score) = self.scores.remove(member) else { return false };
+        self.packed_bytes -= packed_bytes(member);
         self.displace(score, member);
         true
     }
@@ -196,6 +206,11 @@ impl Zset {
             self.blocks[at].extend(right);
         }
     }
+}
+
+/// What a member takes with its score when it is written.
+fn packed_bytes(member: &[u8]) -> usize {
+    size_of::<f64>() + piece_bytes(member.len())
 }
 
 /// Equal members with equal scores are equal, however they lie in blocks.

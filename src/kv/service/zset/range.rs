@@ -162,7 +162,7 @@ impl Asked {
         let bounds = self.bounds(call)?;
         let Some(zset) = call.value::<Zset>(store)? else { return write_bulks([""; 0], reply) };
         let ranks = self.cut(match bounds {
-            Bounds::Interval(interval) => interval.ranks(zset),
+            Bounds::Interval(interval) => interval.ranks(&zset),
             Bounds::Ranks(start, stop) => {
                 let range = range_of_places(start, stop, zset.len());
                 if self.reverse { zset.len() - range.end..zset.len() - range.start } else { range }

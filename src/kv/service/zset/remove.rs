@@ -21,17 +21,19 @@ pub(crate) fn zrem(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> D
 pub(crate) fn zpopmin(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let count = pop_count(call)?;
     let zset = call.value::<Zset>(store)?;
-    let ranks = 0..count.min(zset.map_or(0, Zset::len));
-    write_scored(zset.into_iter().flat_map(|zset| zset.range(ranks.clone())), reply)?;
+    let ranks = 0..count.min(zset.as_deref().map_or(0, Zset::len));
+    write_scored(zset.iter().flat_map(|zset| zset.range(ranks.clone())), reply)?;
+    drop(zset);
     remove(store, call, |_| ranks.clone()).map(|_| ())
 }
 
 pub(crate) fn zpopmax(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let count = pop_count(call)?;
     let zset = call.value::<Zset>(store)?;
-    let length = zset.map_or(0, Zset::len);
+    let length = zset.as_deref().map_or(0, Zset::len);
     let ranks = length - count.min(length)..length;
-    write_scored(zset.into_iter().flat_map(|zset| zset.range(ranks.clone()).rev()), reply)?;
+    write_scored(zset.iter().flat_map(|zset| zset.range(ranks.clone()).rev()), reply)?;
+    drop(zset);
     remove(store, call, |_| ranks.clone()).map(|_| ())
 }
 

@@ -10,7 +10,7 @@ use super::Zset;
 use super::range::Interval;
 
 pub(crate) fn zcard(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
-    integer_reply(call.value::<Zset>(store)?.map_or(0, Zset::len), reply)
+    integer_reply(call.value::<Zset>(store)?.map_or(0, |zset| zset.len()), reply)
 }
 
 pub(crate) fn zscore(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
@@ -20,6 +20,7 @@ pub(crate) fn zscore(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Don
 
 pub(crate) fn zmscore(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let zset = call.value::<Zset>(store)?;
+    let zset = zset.as_deref();
     let scores = call.from(2).map(|member| zset?.score(member).map(floats::shown));
     let scores: Vec<_> = scores.collect();
     write_options(scores.iter().map(Option::as_ref), reply)
@@ -46,13 +47,13 @@ fn write_rank(
 
 pub(crate) fn zcount(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let interval = Interval::of_scores(call.argument(2), call.argument(3))?;
-    let count = call.value::<Zset>(store)?.map_or(0, |zset| interval.ranks(zset).len());
+    let count = call.value::<Zset>(store)?.map_or(0, |zset| interval.ranks(&zset).len());
     integer_reply(count, reply)
 }
 
 pub(crate) fn zlexcount(store: &Store, call: &Call<'_>, reply: &mut Vec<u8>) -> Done {
     let interval = Interval::of_members(call.argument(2), call.argument(3))?;
-    let count = call.value::<Zset>(store)?.map_or(0, |zset| interval.ranks(zset).len());
+    let count = call.value::<Zset>(store)?.map_or(0, |zset| interval.ranks(&zset).len());
     integer_reply(count, reply)
 }
 

@@ -1,0 +1,82 @@
+//! The bytes of a part, for others.
+
+use super::{CROWDED_BYTES, Part, Spot};
+use crate::kv::service::entries::Place;
+use crate::kv::service::entries::record::{Body, Head, Record, write_head};
+use crate::kv::service::expiries::NEVER;
+use crate::kv::service::values::{Tag, Value};
+use crate::model::app::Damaged;
+
+impl Part {
+    /// Appends all records, none of whose values lies apart then.
+    pub(in crate::kv::service::entries) fn write(&self, out: &mut Vec<u8>) {
+        if self.apart.is_empty() {
+            return out.extend_from_slice(&self.bytes);
+        }
+        let mut from = 0;
+        for spot in &self.spots {
+            let record = self.record_at(*spot);
+            if let Body::Apart(place) = record.body {
+                let value = self.apart(place);
+                out.extend_from_slice(&self.bytes[from..spot.at as usize]);
+                write_head(&record, value.packed_bytes(), out);
+                out.extend_from_slice(record.key);
+                value.pack(out);
+                from = record.end;
+            }
+        }
+        out.extend_from_slice(&self.bytes[from..]);
+    }
+
+    /// Reads what a part of this number was [written](Self::write) as, and nothing else: a second
+    /// form of a state would have a second digest.
+    pub(in crate::kv::service::entries) fn read(
+        number: usize,
+        bytes: &[u8],
+    ) -> Result<Self, Damaged> {
+        if bytes.len() > 2 * CROWDED_BYTES - 1 {
+            return Err(Damaged { offset: 0, expected: "a part of less than 4 GiB" });
+        }
+        let mut part = Self::default();
+        let (mut at, mut copied) = (0, 0);
+        let mut last: Option<(u32, &[u8])> = None;
+        while at < bytes.len() {
+            let damaged = |offset, expected| Damaged { offset, expected };
+            let record = Record::read(bytes, at)?;
+            let Body::Packed(value) = record.body else {
+                return Err(damaged(at, "a value in its place"));
+            };
+            let place = Place::of(record.key);
+            if place.part != number {
+                return Err(damaged(at, "a key of this part"));
+            }
+            if last.is_some_and(|last| last >= (place.hash, record.key)) {
+                return Err(damaged(at, "a key after the one before"));
+            }
+            last = Some((place.hash, record.key));
+            let value_at = record.end - value.len();
+            let within = |it: Damaged| Damaged { offset: value_at + it.offset, ..it };
+            let is_long = value.len() > record.tag.packed_bytes_max();
+            let start = at - copied + part.bytes.len();
+            part.spots.push(Spot { hash: place.hash, at: start as u32 });
+            part.expiring += u32::from(record.expires_ms != NEVER);
+            if is_long {
+                let value = Value::unpack(record.tag, value).map_err(within)?;
+                let place = part.take_in(value);
+                part.bytes.extend_from_slice(&bytes[copied..at]);
+                let body = Body::Apart(place);
+                let head = Head::new(record.tag, record.expires_ms, record.key.len(), body);
+                part.bytes.extend_from_slice(head.bytes());
+                part.bytes.extend_from_slice(record.key);
+                copied = record.end;
+            } else if record.tag != Tag::Text {
+                Value::unpack(record.tag, value).map_err(within)?;
+            }
+            at = record.end;
+        }
+        part.bytes.extend_from_slice(&bytes[copied..]);
+        part.spots.shrink_to_fit();
+        part.bytes.shrink_to_fit();
+        Ok(part)
+    }
+}

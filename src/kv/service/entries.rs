@@ -207,7 +207,7 @@ impl Entries {
         let group = Arc::make_mut(place.get_or_insert_default());
         let shared = group.0[number % GROUP].get_or_insert_default();
         if Arc::strong_count(shared) > 1 {
-            self.copies.note(number, shared.copied_bytes());
+            self.copies.note(number);
         }
         let part = Arc::make_mut(shared);
         let (keys, bytes, crowded) = (part.len(), part.weight(), part.is_crowded());

@@ -1,6 +1,6 @@
 //! The map as it was when it was frozen.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -10,32 +10,20 @@ use crate::model::parts::PartSet;
 
 /// What a map has to copy because frozen ones share it, told to those.
 #[derive(Debug, Default)]
-pub(super) struct Copies(Mutex<Vec<Listener>>);
-
-/// A frozen map, as the map knows it.
-#[derive(Debug)]
-struct Listener {
-    copied: Sender<u32>,
-    bytes: Arc<AtomicUsize>,
-}
+pub(super) struct Copies(Mutex<Vec<Sender<u32>>>);
 
 impl Copies {
-    /// A part is copied, which takes so much memory.
+    /// A part is copied.
     #[cold]
-    pub(super) fn note(&self, part: usize, bytes: usize) {
+    pub(super) fn note(&self, part: usize) {
         let mut frozen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        frozen.retain(|frozen| {
-            frozen.bytes.fetch_add(bytes, Ordering::Relaxed);
-            frozen.copied.send(part as u32).is_ok()
-        });
+        frozen.retain(|frozen| frozen.send(part as u32).is_ok());
     }
 
-    fn listen(&self) -> (Receiver<u32>, Arc<AtomicUsize>) {
+    fn listen(&self) -> Receiver<u32> {
         let (copied, told) = unbounded();
-        let bytes = Arc::<AtomicUsize>::default();
-        let listener = Listener { copied, bytes: Arc::clone(&bytes) };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
-        (told, bytes)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(copied);
+        told
     }
 }
 
@@ -46,12 +34,14 @@ impl Copies {
 /// The parts of a group that it shares no more are let go one by one.
 pub(in crate::kv::service) struct FrozenEntries {
     groups: Groups,
-    /// Those that will not be asked for, and those that were named as copied.
+    /// Those that will not be asked for.
     forgotten: PartSet,
-    named: PartSet,
-    copied: Receiver<u32>,
-    /// The memory of the parts that only this holds, near enough.
-    copied_bytes: Arc<AtomicUsize>,
+    /// What the map has copied since, of which the next are to be named.
+    told: Receiver<u32>,
+    copied: PartSet,
+    to_name: VecDeque<usize>,
+    /// The memory of the parts that the map has copied and that are still here, near enough.
+    copied_bytes: usize,
 }
 
 impl FrozenEntries {
@@ -78,13 +68,28 @@ impl FrozenEntries {
             wanted.for_each(|part| few.0[part % GROUP].clone_from(&own.0[part % GROUP]));
             *place = (!few.is_empty()).then(|| Arc::new(few));
         }
-        let (copied, copied_bytes) = copies.listen();
-        Self { groups, forgotten, named: PartSet::none(PARTS), copied, copied_bytes }
+        let (copied, to_name) = (PartSet::none(PARTS), VecDeque::new());
+        Self { groups, forgotten, told: copies.listen(), copied, to_name, copied_bytes: 0 }
     }
 
     /// The memory of the parts that only this holds, near enough.
     pub(in crate::kv::service) fn copied_bytes(&self) -> usize {
-        self.copied_bytes.load(Ordering::Relaxed)
+        self.copied_bytes
+    }
+
+    /// Takes note of what the map has copied.
+    fn hear(&mut self) {
+        while let Ok(part) = self.told.try_recv() {
+            let part = part as usize;
+            let group = self.groups[part / GROUP].as_ref();
+            if let Some(own) = group.and_then(|group| group.0[part % GROUP].as_ref())
+                && !self.copied.contains(part)
+            {
+                self.copied.insert(part);
+                self.copied_bytes += own.copied_bytes();
+                self.to_name.push_back(part);
+            }
+        }
     }
 
     /// Appends the bytes of a part.
@@ -97,33 +102,30 @@ impl FrozenEntries {
     }
 
     pub(in crate::kv::service) fn forget(&mut self, part: usize) {
+        self.hear();
         self.forgotten.insert(part);
         let place = &mut self.groups[part / GROUP];
         let Some(group) = place else { return };
         let first = part / GROUP * GROUP;
         if let Some(group) = Arc::get_mut(group) {
             // Others may have been forgotten while it was shared.
-            for (index, part) in group.0.iter_mut().enumerate() {
-                if let Some(part) = part.take_if(|_| self.forgotten.contains(first + index))
-                    && let Some(only) = Arc::into_inner(part)
+            for (part, place) in (first..).zip(&mut group.0) {
+                if let Some(own) = place.take_if(|_| self.forgotten.contains(part))
+                    && self.copied.contains(part)
                 {
-                    let bytes = only.copied_bytes();
-                    let less = |held: usize| Some(held.saturating_sub(bytes));
-                    let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
-                    let _ = self.copied_bytes.fetch_update(set, fetch, less);
+                    self.copied_bytes -= own.copied_bytes();
                 }
             }
-        } else if (first..first + GROUP).all(|part| self.forgotten.contains(part)) {
+        } else if self.forgotten.within(first..first + GROUP).count() == GROUP {
             *place = None;
         }
     }
 
     /// A part that the map has copied and that is still wanted.
     pub(in crate::kv::service) fn next_copied(&mut self) -> Option<usize> {
-        while let Ok(part) = self.copied.try_recv() {
-            let part = part as usize;
-            if !self.forgotten.contains(part) && !self.named.contains(part) {
-                self.named.insert(part);
+        self.hear();
+        while let Some(part) = self.to_name.pop_front() {
+            if !self.forgotten.contains(part) {
                 return Some(part);
             }
         }

@@ -157,8 +157,8 @@ fn a_part_that_was_copied_is_named_once_and_not_if_it_was_forgotten() {
 
     assert_eq!((frozen.next_copied(), frozen.next_copied()), (Some(part(1)), None));
     assert_eq!([0; 3].map(|_| other.next_copied()), [Some(part(0)), Some(part(1)), None]);
-    assert!(other.copied_bytes() > 0 && frozen.copied_bytes() == other.copied_bytes());
-    (0..2).for_each(|number| other.forget(part(number)));
+    assert!(frozen.copied_bytes() > 0);
+    drop(other);
     (0..2).for_each(|number| frozen.forget(part(number)));
     assert_eq!(frozen.copied_bytes(), 0);
 }
@@ -197,7 +197,7 @@ fn parts_that_are_not_wanted_are_not_held() {
     let mut wanted = PartSet::none(PARTS);
     let part = |number| Place::of(&key(number)).part;
     wanted.insert(part(0));
-    let frozen = entries.freeze(&wanted);
+    let mut frozen = entries.freeze(&wanted);
 
     (0..60_000).filter(|number| part(*number) != part(0)).for_each(|number| {
         set(&mut entries, &key(number), b"after");
@@ -207,6 +207,7 @@ fn parts_that_are_not_wanted_are_not_held() {
     set(&mut entries, &key(0), b"after");
     let mut bytes = Vec::new();
     frozen.write(part(0), &mut bytes);
+    assert_eq!(frozen.next_copied(), Some(part(0)));
     assert!(frozen.copied_bytes() > 0 && bytes.windows(6).any(|word| word == b"before"));
 }
 
@@ -221,10 +222,11 @@ fn long_values_are_shared_when_their_part_is_copied() {
         list
     };
     entries.put(entries.find(&keys[1]), &keys[1], Owned::new(list.into_value(), NEVER));
-    let frozen = entries.freeze(&PartSet::all(PARTS));
+    let mut frozen = entries.freeze(&PartSet::all(PARTS));
 
     set(&mut entries, &keys[2], b"");
 
+    assert!(frozen.next_copied().is_some());
     assert!(frozen.copied_bytes() < 500, "{}", frozen.copied_bytes());
     drop(frozen);
 }

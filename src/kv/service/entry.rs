@@ -1,4 +1,4 @@
-//! What a key stands for, as commands see it.
+//! The entry of a key, as commands see it.
 
 use std::ops::Deref;
 

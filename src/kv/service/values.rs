@@ -34,8 +34,16 @@ pub(super) enum Tag {
 }
 
 impl Tag {
+    #[inline]
     pub(super) fn read(byte: u8) -> Option<Self> {
-        [Self::Text, Self::List, Self::Hash, Self::Set, Self::Zset].get(usize::from(byte)).copied()
+        Some(match byte {
+            0 => Self::Text,
+            1 => Self::List,
+            2 => Self::Hash,
+            3 => Self::Set,
+            4 => Self::Zset,
+            _ => return None,
+        })
     }
 
     /// The word that TYPE answers with.

@@ -375,6 +375,14 @@ impl Part {
         expires_ms: u64,
         text: &[u8],
     ) {
+        if let Ok(index) = found
+            && let record = self.record(index)
+            && let (Tag::Text, Body::Packed(old)) = (record.tag, record.body)
+            && (record.expires_ms, old.len()) == (expires_ms, text.len())
+        {
+            let end = record.end;
+            return self.bytes[end - text.len()..end].copy_from_slice(text);
+        }
         if text.len() <= Tag::Text.packed_bytes_max() {
             return self.put(found, place, (Tag::Text, expires_ms), New::Packed(text));
         }

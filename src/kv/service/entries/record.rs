@@ -71,6 +71,15 @@ impl<'p> Record<'p> {
     /// Reads the record at `at`, of bytes that this program has put there.
     #[inline]
     pub(super) fn at(bytes: &'p [u8], at: usize) -> Self {
+        // Most are short and stay; each command reads one several times.
+        if let [kind @ ..EXPIRES, key @ ..0x80, value @ ..0x80, rest @ ..] = &bytes[at..]
+            && let Some(tag) = Tag::read(*kind)
+        {
+            let (key, rest) = rest.split_at(usize::from(*key));
+            let value = &rest[..usize::from(*value)];
+            let end = at + 3 + key.len() + value.len();
+            return Self { tag, expires_ms: NEVER, key, body: Body::Packed(value), end };
+        }
         Self::read(bytes, at).expect("a part holds whole records")
     }
 

@@ -49,6 +49,7 @@
 mod disks;
 mod history;
 mod keeping;
+mod parts;
 mod rewriting;
 mod service;
 mod view_changes;
@@ -183,7 +184,7 @@ macro_rules! mutants {
     (@world $world:ident) => { Scene::$world };
 }
 
-static MUTANTS: [Mutant; 55] = mutants![
+static MUTANTS: [Mutant; 67] = mutants![
     voting::half_a_quorum_decides => 100,
     voting::a_repeated_vote_counts_again => 98,
     voting::votes_of_different_views_add_up => 40,
@@ -225,6 +226,18 @@ static MUTANTS: [Mutant; 55] = mutants![
     keeping::a_committer_forgets_its_view => 100 in Restless,
     keeping::a_committer_forgets_its_last_vote => 84,
     keeping::a_restarted_replica_takes_itself_for_new => 86,
+    parts::a_change_of_a_part_is_not_noted => 50,
+    parts::a_part_is_saved_too_late => 50,
+    parts::a_part_stays_as_it_was => 50,
+    parts::a_part_that_is_gone_stays => 10,
+    parts::a_cut_leaves_out_a_part => 50,
+    parts::what_a_cut_that_was_passed_over_has_changed_is_not_saved => 50,
+    parts::the_root_is_that_of_other_parts => 50,
+    parts::a_part_that_was_fetched_is_not_kept => 20,
+    parts::what_is_not_fetched_is_taken_from_nowhere => 20,
+    parts::only_the_first_group_that_differs_is_told => 20,
+    parts::a_pack_is_removed_while_it_is_named => 20,
+    parts::a_manifest_is_named_before_its_parts_are_durable => 20,
     service::a_request_sent_to_two_replicas_takes_effect_twice => 100 in WideWindow,
     service::a_batch_is_missing_among_those_of_its_source => 72,
     service::a_batch_overtakes_the_one_before_it => 72,

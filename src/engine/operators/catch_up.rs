@@ -419,6 +419,9 @@ impl State {
     }
 
     fn on_offer(&mut self, offer: &Offer) -> Step {
+        if self.transfer.as_ref().is_some_and(|transfer| transfer.is_of(offer)) {
+            return self.go_on(Vec::new());
+        }
         let known = self.transfer.as_ref().map(|transfer| transfer.slot);
         let known = known.max(self.saving.map(|(slot, _)| slot));
         if offer.slot <= self.next() || known.is_some_and(|known| known >= offer.slot) {
@@ -473,7 +476,7 @@ impl State {
     fn go_on(&mut self, mut fetched: Vec<Fetched>) -> Step {
         self.patience.came(self.now);
         let Some(transfer) = &mut self.transfer else { return (None, fetched) };
-        transfer.asked_again = false;
+        transfer.asked = 0;
         if let Some(end) = transfer.end() {
             fetched.push(end);
             self.saving = Some((transfer.slot, self.now));
@@ -515,15 +518,12 @@ impl State {
         self.patience.ask(self.now);
         self.turn = peer + 1;
         let ask = match &mut self.transfer {
-            Some(transfer) if !transfer.asked_again => {
-                transfer.asked_again = true;
+            Some(transfer) if transfer.asked < Transfer::ASKED_MAX => {
+                transfer.asked += 1;
                 transfer.next_ask()
             }
-            _ => {
-                // Nobody sends the rest: it has been superseded everywhere.
-                self.transfer = None;
-                CatchUp::Fetch { from: self.next() }
-            }
+            // Perhaps nobody has the rest any more; whoever has offers the same again.
+            _ => CatchUp::Fetch { from: self.next() },
         };
         Some((To::One(ReplicaId(peer as u16)), ask))
     }

@@ -124,8 +124,8 @@ pub struct Transfer {
     wanted: BTreeMap<u32, Digest>,
     /// What has come of the first of them.
     partial: Vec<u8>,
-    /// Whether what is next has been asked for a second time.
-    pub asked_again: bool,
+    /// How often what is next has been asked for again.
+    pub asked: u32,
 }
 
 /// What has come does not have the digest that it should have.
@@ -133,6 +133,8 @@ pub struct Transfer {
 pub struct Unlike;
 
 impl Transfer {
+    /// How often it is asked for again before somebody else's, or a newer one, will do.
+    pub const ASKED_MAX: u32 = 4;
     /// Groups, and parts, that are asked for in a message.
     const GROUPS_ASKED: usize = 128;
     const PARTS_ASKED: usize = 1024;
@@ -156,7 +158,7 @@ impl Transfer {
             groups: BTreeSet::new(),
             wanted: BTreeMap::new(),
             partial: Vec::new(),
-            asked_again: false,
+            asked: 0,
         };
         let mut known = vec![Fetched::Begin { slot, parts, base }];
         for group in 0..parts.div_ceil(GROUP as u32) {
@@ -172,6 +174,11 @@ impl Transfer {
             }
         }
         Ok((transfer, known))
+    }
+
+    /// Whether it is that of this offer.
+    pub fn is_of(&self, offer: &Offer) -> bool {
+        (self.slot, self.digest) == (offer.slot, offer.digest)
     }
 
     /// What to ask for next.

@@ -70,7 +70,7 @@ pub mod model;
 pub mod observe;
 pub mod web;
 
-pub use cli::run;
+pub use cli::{run, run_with};
 pub use client::{AsyncClient, Client, Target};
 pub use hosts::embedded::{Cluster, EmbeddedSettings, Storage};
 pub use links::tls::TlsFiles;

@@ -1,15 +1,18 @@
 //! `taraflow checkpoint`: the checkpoints in a replica's data directory.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
 use serde_json::json;
 
 use super::log::DataArgs;
 use super::output::{OutputForm, print, print_json, print_with, write_json};
 use crate::cli::outcome::Failure;
+use crate::cli::output::words::span;
 use crate::disk::{CheckpointLine, checkpoints};
 use crate::model::error::Error;
+use crate::observe::memory::size;
 
 /// The checkpoints in a replica's data directory, whether the replica runs or not; nothing is changed.
 #[derive(Debug, Args)]
@@ -17,7 +20,9 @@ use crate::model::error::Error;
   taraflow checkpoint list cluster/replica-0/data
   taraflow checkpoint verify cluster/replica-0/data -o json
 
-Equal slots have equal digests on all replicas. Exit code 7 from `verify` if \
+A checkpoint is a manifest, and parts of the state in packs: `new` is what was written for it, and \
+`packs` counts the files that its parts are in, of which those that have not changed are in older \
+ones. Equal slots have equal digests on all replicas. Exit code 7 from `verify` if \
 one is damaged; file, offset, what was expected and what was found are printed.")]
 pub(super) struct CheckpointArgs {
     #[command(subcommand)]
@@ -68,26 +73,57 @@ fn verify(args: &DataArgs) -> Result<(), Failure> {
     damage.map_or(Ok(()), |damage| Err(Failure::integrity(damage)))
 }
 
+/// A checkpoint, and how long ago it was written.
+#[derive(Serialize)]
+struct ListedCheckpoint {
+    #[serde(flatten)]
+    line: CheckpointLine,
+    /// By when its file was last changed; nothing if the system does not tell.
+    age_ms: Option<u64>,
+}
+
 fn list(args: &DataArgs, out: &mut impl Write) -> Result<(), Failure> {
     let found = checkpoints(&args.files()?)?;
     if args.output == OutputForm::Text {
-        let [file, slot, bytes, new] = ["file", "slot", "bytes", "new bytes"];
-        let [parts, packs, digest] = ["parts", "packs", "digest"];
-        writeln!(out, "{file:<27} {slot:>9} {bytes:>12} {new:>12} {parts:>7} {packs:>5} {digest}")?;
+        let names =
+            ["file", "slot", "age", "size", "new", "parts", "packs", "oldest pack", "digest"];
+        row(out, names.map(str::to_owned))?;
     }
     for line in found {
+        let age_ms = args.age_ms(&line.file);
         if args.output == OutputForm::Json {
-            write_json(out, &line)?;
+            write_json(out, &ListedCheckpoint { line, age_ms })?;
             continue;
         }
-        let CheckpointLine { file, slot, bytes, new_bytes, parts, packs, digest, damage, .. } =
-            line;
-        let slot = slot.0;
-        let digest = digest.or(damage).unwrap_or_default();
-        writeln!(
+        let CheckpointLine { file, slot, bytes, new_bytes, parts, packs, oldest_pack, .. } = line;
+        let known = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        // Of one in one piece, as older versions write them, or that is damaged, this is not known.
+        let [new, parts, packs] = match packs {
+            0 => ["-"; 3].map(str::to_owned),
+            _ => [size(new_bytes), parts.to_string(), packs.to_string()],
+        };
+        row(
             out,
-            "{file:<27} {slot:>9} {bytes:>12} {new_bytes:>12} {parts:>7} {packs:>5} {digest}"
+            [
+                file,
+                slot.to_string(),
+                known(age_ms.map(|ms| span(ms.saturating_mul(1_000)))),
+                size(bytes),
+                new,
+                parts,
+                packs,
+                known(oldest_pack.map(|slot| slot.to_string())),
+                known(line.digest.or(line.damage)),
+            ],
         )?;
     }
     Ok(())
+}
+
+fn row(out: &mut impl Write, cells: [String; 9]) -> io::Result<()> {
+    let [file, slot, age, size, new, parts, packs, oldest, digest] = cells;
+    writeln!(
+        out,
+        "{file:<27} {slot:>9} {age:>7} {size:>8} {new:>8} {parts:>7} {packs:>5} {oldest:>11} {digest}"
+    )
 }

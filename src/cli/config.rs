@@ -22,7 +22,9 @@ Examples:
   taraflow config print --origin --config ./cluster/replica-0/node.toml
 
 A flag overrides the environment (where `limits.clients_max` is TARAFLOW_LIMITS_CLIENTS_MAX), which \
-overrides the file. Nothing overrides `cluster.toml`, which is the same on all nodes.")]
+overrides the file. Nothing overrides `cluster.toml`, which is the same on all nodes: its limits, such as \
+`limits.memory_max` (bytes of the state from which on writes are refused; 0 for no limit), are changed \
+there, and on all of them at once.")]
 pub(super) struct ConfigArgs {
     #[command(subcommand)]
     command: Command,

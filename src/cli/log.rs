@@ -120,6 +120,12 @@ impl DataArgs {
         if is_anybodys(&files)? { Ok(files) } else { refuse("holds no data of a replica") }
     }
 
+    /// How long ago one of these files was last changed, if the system tells.
+    pub(super) fn age_ms(&self, file: &str) -> Option<u64> {
+        let changed = std::fs::metadata(self.directory.join(file)).ok()?.modified().ok()?;
+        changed.elapsed().ok().map(|age| age.as_millis() as u64)
+    }
+
     /// Hands every record of the journal to `each`, and judges all the files.
     ///
     /// # Errors

@@ -52,6 +52,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::cli::outcome::Failure;
 use crate::model::app::StateMachine;
+use crate::model::config::Config;
 
 use program::Program;
 
@@ -147,7 +148,15 @@ fn told_to_end() -> io::Result<Arc<AtomicBool>> {
 /// }
 /// ```
 pub fn run<S: StateMachine>(service: impl Fn() -> S + Send + Sync + 'static) -> ExitCode {
-    let program = Program::new(Arc::new(move || Box::new(service())));
+    run_with(move |_| service())
+}
+
+/// The same for a state machine that depends on the settings of its cluster, such as
+/// [`Config::memory_max`]. These must be the same on all replicas.
+pub fn run_with<S: StateMachine>(
+    service: impl Fn(&Config) -> S + Send + Sync + 'static,
+) -> ExitCode {
+    let program = Program::new(Arc::new(move |config| Box::new(service(config))));
     // A number below zero is a value that is out of range, and no option.
     let command = with_negative_numbers(program.commands(Cli::command()));
     let parsed = command.try_get_matches().and_then(|matches| {

@@ -103,7 +103,8 @@ fn serve(settings: &NodeSettings, found: &[Found], program: &Program) -> Result<
         orders: None,
     })?;
     let protocol = dataflows::find(&settings.protocol)?;
-    let served = protocol.serve(settings, (program.service)(), boards, ending);
+    let service = (program.service)(&settings.config);
+    let served = protocol.serve(settings, service, boards, ending);
     served.map_err(|error| in_full(error, settings))
 }
 

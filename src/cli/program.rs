@@ -12,6 +12,8 @@ use clap::Command;
 
 use crate::cli::outcome::Failure;
 use crate::hosts::embedded::Application;
+use crate::model::config::Config;
+use crate::model::types::ReplicaId;
 
 /// The name under which texts are written.
 const OWN: &str = "taraflow";
@@ -44,7 +46,7 @@ pub struct Program {
 impl Program {
     /// A program whose clusters replicate what `service` makes.
     pub(super) fn new(service: Arc<Application>) -> Self {
-        let redis = service().census().is_some();
+        let redis = service(&Config::new(ReplicaId(0), 3)).census().is_some();
         Self { service, redis }
     }
 

@@ -34,7 +34,7 @@ pub(crate) fn checkpoints(names: &[String]) -> Vec<Slot> {
 }
 
 /// The packs among `names`, from the oldest on.
-pub(super) fn packs(names: &[String]) -> Vec<Slot> {
+pub(crate) fn packs(names: &[String]) -> Vec<Slot> {
     sorted(names, "parts-").into_iter().map(Slot).collect()
 }
 

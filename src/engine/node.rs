@@ -10,7 +10,7 @@
 //! The disk is worked on in turns of the host's ([`Node::sync`]), or by a thread that reports to
 //! the host when there is something to release ([`Node::start_with_journal`]).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -27,7 +27,7 @@ use crate::model::batch::Requests;
 use crate::model::checkpoint::Checkpoint;
 use crate::model::config::Config;
 use crate::model::error::Error;
-use crate::model::events::Event;
+use crate::model::events::{Event, Holding};
 use crate::model::types::{Millis, ReplicaId, Slot};
 
 /// A replica and its disk.
@@ -56,6 +56,8 @@ pub struct Node<M: Clone + 'static, R: Clone + 'static> {
     notified: usize,
     /// Who watches, if somebody does.
     watcher: Option<Box<dyn Watcher<M>>>,
+    /// Bytes of memory that each role held when it was last asked.
+    held_bytes: BTreeMap<String, u64>,
 }
 
 /// How records and checkpoints are kept.
@@ -211,6 +213,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
             events: Vec::new(),
             notified: 0,
             watcher: None,
+            held_bytes: BTreeMap::new(),
         })
     }
 
@@ -275,10 +278,15 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     /// Whether so much waits for a full disk that messages to it must be dropped until there is
     /// room: the others go on without its votes, and what it would have to keep of them has no end.
     pub fn must_drop_input(&self) -> bool {
+        self.blocked_bytes() >= Self::BLOCKED_BYTES_MAX
+    }
+
+    /// Bytes of records that wait for room on its disk.
+    pub fn blocked_bytes(&self) -> usize {
         match &self.persistence {
-            Persistence::None(_) => false,
-            Persistence::Inline(store) => store.blocked_bytes() >= Self::BLOCKED_BYTES_MAX,
-            Persistence::Threaded(journal) => journal.blocked_bytes() >= Self::BLOCKED_BYTES_MAX,
+            Persistence::None(_) => 0,
+            Persistence::Inline(store) => store.blocked_bytes(),
+            Persistence::Threaded(journal) => journal.blocked_bytes(),
         }
     }
 
@@ -440,11 +448,14 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         self.watcher = Some(watcher);
     }
 
-    /// Asks the roles what they hold, if somebody watches: the next turn answers.
+    /// Asks the roles what they hold: the next turn answers.
     pub fn look(&self) {
-        if self.watcher.is_some() {
-            self.replica.look();
-        }
+        self.replica.look();
+    }
+
+    /// Bytes of memory that a role held when it was last asked.
+    pub fn held_bytes(&self, role: &str) -> u64 {
+        self.held_bytes.get(role).copied().unwrap_or(0)
     }
 
     /// Runs the worker until it has nothing left to do, for a watcher that has a dataflow on it.
@@ -465,14 +476,20 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         self.notify(|watcher| watcher.on_turn_ended());
     }
 
-    /// Tells the watcher what has happened in the turn. What roles hold is for nobody else.
+    /// Tells the watcher what has happened in the turn. Of what roles hold nobody else is told but
+    /// how much it is.
     fn note_events(&mut self) {
         if let Some(watcher) = &mut self.watcher {
             watcher.on_worked();
             self.events[self.notified..].iter().for_each(|event| watcher.on_event(event));
-            self.events.retain(|event| !matches!(event, Event::Holds(_)));
-            self.notified = self.events.len();
         }
+        let held_bytes = &mut self.held_bytes;
+        self.events.retain(|event| {
+            let Event::Holds(Holding { role, bytes, .. }) = event else { return true };
+            held_bytes.insert(role.clone(), *bytes);
+            false
+        });
+        self.notified = self.events.len();
     }
 
     fn release(&mut self, turn: u64) {

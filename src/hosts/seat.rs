@@ -2,6 +2,8 @@
 //! are.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -10,6 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::engine::node::Node;
 use crate::hosts::edge::{Gather, Routes};
 use crate::hosts::publisher::Publisher;
+use crate::model::app::Census;
 use crate::model::batch::Requests;
 use crate::model::clock::Clock;
 use crate::model::config::Config;
@@ -17,7 +20,9 @@ use crate::model::error::Error;
 use crate::model::events::Event;
 use crate::model::types::{Millis, ReplicaId, Slot};
 use crate::observe::board::Board;
+use crate::observe::memory::MemoryStatus;
 use crate::observe::monitor::Observation;
+use crate::observe::saving::SavingSince;
 use crate::observe::status::{DiskStatus, Link, ReplicaStatus};
 use crate::observe::syncs::Syncs;
 
@@ -41,6 +46,9 @@ pub(super) struct Seat<M: Clone + 'static, R: Clone + 'static> {
     heard_at: BTreeMap<ReplicaId, Millis>,
     executed_by: BTreeMap<ReplicaId, Slot>,
     syncs: Syncs,
+    saving_since: SavingSince,
+    /// How much the application holds, if it counts.
+    census: Option<Arc<Census>>,
     started: Duration,
     next_tick: Duration,
 }
@@ -70,6 +78,8 @@ where
             heard_at: BTreeMap::new(),
             executed_by: BTreeMap::new(),
             syncs: Syncs::default(),
+            saving_since: SavingSince::default(),
+            census: None,
             started: clock.elapsed(),
             next_tick: clock.elapsed(),
             config,
@@ -79,6 +89,11 @@ where
             board,
             identity,
         }
+    }
+
+    /// The same replica, whose application counts here how much it holds.
+    pub fn with_census(self, census: Option<Arc<Census>>) -> Self {
+        Self { census, ..self }
     }
 
     /// Hands the node what has arrived from another replica now. While too much waits for a full
@@ -178,10 +193,12 @@ where
             peer_executed: self.executed_by.get(&link.peer).copied(),
             ..link
         });
-        let full = self.node.is_full();
+        let links: Vec<Link> = links.collect();
+        let (full, memory) = (self.node.is_full(), self.memory(&links));
         let disk = self.node.meter().map(|meter| DiskStatus {
             syncs: meter.syncs(),
             full,
+            saving: self.saving_since.on_reading(elapsed, meter.saving()),
             ..self.syncs.on_reading(elapsed, &meter.sync_times())
         });
         let mut status = ReplicaStatus {
@@ -189,9 +206,28 @@ where
             up_ms: ms_since(self.started),
             fenced: self.node.is_fenced(),
             disk,
-            ..self.identity.clone().with(&counters, links.collect())
+            memory,
+            ..self.identity.clone().with(&counters, links)
         };
         status.clients.waiting_bytes = self.gather.bytes();
         status
+    }
+
+    /// What holds the memory of the replica: roles by their last words, the rest as it is now.
+    fn memory(&self, links: &[Link]) -> MemoryStatus {
+        let bytes = |census: &Arc<Census>| census.bytes.load(Ordering::Relaxed);
+        let saving = self.node.meter().and_then(|meter| meter.saving());
+        MemoryStatus {
+            state_bytes: self.census.as_ref().map(bytes),
+            state_bytes_max: self.config.memory_limit(),
+            copied_bytes: saving.map_or(0, |saving| saving.copied_bytes),
+            recent_bytes: self.node.held_bytes("catch_up"),
+            sessions_bytes: self.node.held_bytes("executor"),
+            waiting_bytes: self.gather.bytes() as u64,
+            links_bytes: links.iter().map(|link| link.queued_bytes as u64).sum(),
+            journal_bytes: self.node.blocked_bytes() as u64,
+            // The process knows it, and not the replica.
+            resident_bytes: None,
+        }
     }
 }

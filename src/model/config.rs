@@ -47,6 +47,9 @@ pub struct Config {
     pub sessions_max: usize,
     /// Bytes of a message that carries part of a log or of a checkpoint.
     pub chunk_bytes: usize,
+    /// *Replicated.* Bytes of the application's state above which it refuses to take more; 0 for as
+    /// many as there may be.
+    pub memory_max: u64,
 }
 
 impl Config {
@@ -75,6 +78,7 @@ impl Config {
             client_window: 64,
             sessions_max: 10_000,
             chunk_bytes: 1 << 20,
+            memory_max: 0,
         }
     }
 
@@ -83,6 +87,15 @@ impl Config {
     pub fn present_ms(&self) -> Millis {
         (10 * self.gossip_every_ms).max(1_000)
     }
+
+    /// Bytes of the application's state above which it refuses to take more, if there is such a
+    /// limit.
+    pub fn memory_limit(&self) -> Option<u64> {
+        (self.memory_max > 0).then_some(self.memory_max)
+    }
+
+    /// The least limit of memory that can be set.
+    const MEMORY_MIN: u64 = 1 << 20;
 
     /// Slots of a window. An account of them takes a few bytes as a rule, and some twelve megabytes
     /// where no two that follow each other were accepted in the same view.
@@ -145,6 +158,11 @@ impl Config {
         demand(self.batch_requests_max > 0, "batch_requests_max", "at least 1")?;
         demand(self.client_window > 0, "client_window", "at least 1")?;
         demand(self.sessions_max > 0, "sessions_max", "at least 1")?;
-        demand(self.chunk_bytes > 0, "chunk_bytes", "at least 1")
+        demand(self.chunk_bytes > 0, "chunk_bytes", "at least 1")?;
+        demand(
+            self.memory_limit().is_none_or(|bytes| bytes >= Self::MEMORY_MIN),
+            "memory_max",
+            "at least 1048576 (1 MiB), or 0 for no limit",
+        )
     }
 }

@@ -139,6 +139,9 @@ pub struct Holding {
     pub slot: Option<Slot>,
     /// How many things it holds.
     pub held: u64,
+    /// Bytes of memory that it holds, near enough.
+    #[serde(default)]
+    pub bytes: u64,
     /// Which of them is the first, by the role's own count, where that is not a slot: while this
     /// stays the same the role has not moved.
     pub first: u64,
@@ -209,7 +212,14 @@ impl Wait {
 impl Holding {
     /// The role called `role` holds nothing and waits for nothing.
     pub fn nothing(role: &str) -> Self {
-        let refused = Refused::default();
-        Self { role: role.to_owned(), slot: None, held: 0, first: 0, wait: Wait::Nothing, refused }
+        Self {
+            role: role.to_owned(),
+            slot: None,
+            held: 0,
+            bytes: 0,
+            first: 0,
+            wait: Wait::Nothing,
+            refused: Refused::default(),
+        }
     }
 }

@@ -65,8 +65,9 @@ impl Board {
     /// process's.
     pub fn status(&self) -> Option<(ReplicaStatus, Duration)> {
         let posted = self.posted();
-        let (status, at) = posted.status.clone()?;
+        let (mut status, at) = posted.status.clone()?;
         let (stuck, machine) = (posted.stuck(), posted.machine.clone());
+        status.memory.resident_bytes = machine.as_ref().and_then(|machine| machine.memory_bytes);
         Some((ReplicaStatus { stuck, machine, ..status }, at.elapsed()))
     }
 

@@ -3,6 +3,7 @@
 
 mod each;
 mod leading;
+mod memory;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -92,6 +93,8 @@ pub enum Code {
     Fenced,
     /// A disk has hardly any room left.
     LittleRoom,
+    /// The state of the application has hardly any room left below its limit, or is above it.
+    LittleMemory,
     /// Syncs of a disk take long.
     SlowDisk,
     /// Requests of a replica's clients end without a known outcome.

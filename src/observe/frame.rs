@@ -225,6 +225,9 @@ pub struct RoleHolding {
     pub slot: Option<Slot>,
     /// How many things it holds.
     pub held: u64,
+    /// Bytes of memory that it holds, near enough.
+    #[serde(default)]
+    pub bytes: u64,
     /// What it waits for before it releases the first.
     pub wait: Wait,
     /// For how long it has been waiting for that with that slot, to the last time it was asked.

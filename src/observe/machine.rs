@@ -22,6 +22,9 @@ pub struct Machine {
     /// The checkpoints on its disk, from the oldest on.
     #[serde(default)]
     pub checkpoints: Vec<Kept>,
+    /// Bytes of all packs, in which the parts of these checkpoints are; nothing if it keeps none.
+    #[serde(default)]
+    pub packs_bytes: Option<u64>,
     /// Bytes that its disk has left.
     pub free_bytes: Option<u64>,
 }
@@ -31,7 +34,7 @@ pub struct Machine {
 pub struct Kept {
     /// The first slot that is not in it.
     pub slot: Slot,
-    /// Its bytes.
+    /// Bytes that were written for it: what had not changed is in the packs of earlier ones.
     pub bytes: u64,
     /// How long ago it was written, in milliseconds.
     pub age_ms: u64,

@@ -282,7 +282,7 @@ impl Monitor {
         let channels = window.channels(&self.wiring);
         let chain = self.waits.chain();
         let chain = chain.iter().filter_map(|role| holdings.iter().find(|h| h.role == *role));
-        let mut blame: Vec<_> = chain.map(Blame::of).collect();
+        let mut blame: Vec<_> = chain.map(|holding| Blame::of(holding, status.saving())).collect();
         let asked =
             |holding: &RoleHolding| holding.held > 0 && matches!(holding.wait, Wait::Proposal(_));
         let idle = |holding: &RoleHolding| holding.wait == Wait::Nothing;
@@ -324,10 +324,10 @@ impl Monitor {
             let before = since.remove(&holding.role).filter(|(before, _)| same(before));
             let began = before.map_or(now, |(_, began)| began);
             self.since.insert(holding.role.clone(), (holding.clone(), began));
-            let events::Holding { role, slot, held, wait, refused, .. } = holding;
+            let events::Holding { role, slot, held, bytes, wait, refused, .. } = holding;
             let refused = refused.counts().map(|(why, count)| (why.name().to_owned(), count));
             let (waited_us, refused) = (now.saturating_sub(began), refused.collect());
-            RoleHolding { role, slot, held, wait, waited_us, refused }
+            RoleHolding { role, slot, held, bytes, wait, waited_us, refused }
         };
         holdings.into_iter().map(holding).collect()
     }

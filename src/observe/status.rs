@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::counters::Status;
 use super::health::Reason;
 use super::machine::Machine;
+use super::memory::MemoryStatus;
+use super::saving::SavingStatus;
 use crate::engine::activity::Stuck;
 use crate::links::LINK_BYTES_MAX;
 use crate::model::config::Config;
@@ -91,6 +93,9 @@ pub struct ReplicaStatus {
     pub connections_ended: BTreeMap<String, u64>,
     /// Its disk, if it has one.
     pub disk: Option<DiskStatus>,
+    /// What holds its memory.
+    #[serde(default)]
+    pub memory: MemoryStatus,
     /// In what the settings of other replicas differ from its own, in words, by the other replica.
     #[serde(default)]
     pub differ: BTreeMap<ReplicaId, String>,
@@ -207,6 +212,9 @@ pub struct DiskStatus {
     /// Whether it has no room.
     #[serde(default)]
     pub full: bool,
+    /// The checkpoint that is on its way to it.
+    #[serde(default)]
+    pub saving: Option<SavingStatus>,
 }
 
 impl ReplicaStatus {
@@ -223,6 +231,11 @@ impl ReplicaStatus {
             quorum: config.quorum(),
             ..Self::default()
         }
+    }
+
+    /// The checkpoint that is on its way to its disk.
+    pub fn saving(&self) -> Option<&SavingStatus> {
+        self.disk.as_ref()?.saving.as_ref()
     }
 
     /// The same replica, which has counted this and has these links.

@@ -97,6 +97,24 @@ fn a_flip_in_a_record_is_named_with_file_and_offset() {
 }
 
 #[test]
+fn a_checkpoint_is_listed_with_what_was_written_for_it_and_where_the_rest_is() {
+    let (path, _store) = running("listed");
+    let table = text(&run(&["checkpoint", "list"], &path).stdout);
+    let heads = "file slot age size new parts packs oldest pack digest";
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(table.lines().next().map(words).as_deref(), Some(heads), "{table}");
+    assert!(words(&table).contains(" 159 B 9 B 1 1 2 "), "{table}");
+
+    let listed = text(&run(&["checkpoint", "list", "-o", "json"], &path).stdout);
+    let line: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!((&line["slot"], &line["new_bytes"]), (&2.into(), &9.into()));
+    assert_eq!((&line["parts"], &line["packs"]), (&1.into(), &1.into()));
+    assert_eq!(line["oldest_pack"], 2);
+    assert!(line["bytes"].as_u64() > Some(9) && line["age_ms"].as_u64() < Some(600_000), "{line}");
+    assert_eq!(line["digest"].as_str().map(str::len), Some(64));
+}
+
+#[test]
 fn a_flip_in_a_checkpoint_is_named_and_the_journal_that_needs_it_is_not_whole() {
     let (path, _store) = running("checkpoint");
     let listed = text(&run(&["checkpoint", "list"], &path).stdout);
@@ -107,7 +125,7 @@ fn a_flip_in_a_checkpoint_is_named_and_the_journal_that_needs_it_is_not_whole() 
     flip(&file, std::fs::metadata(&file).unwrap().len() - 1);
     let output = run(&["checkpoint", "verify"], &path);
     assert_eq!(output.status.code(), Some(7));
-    assert!(text(&output.stderr).contains("expected a state whose digest is"));
+    assert!(text(&output.stderr).contains("expected a table whose digest is"));
     assert_eq!(run(&["log", "verify"], &path).status.code(), Some(7));
 }
 
@@ -143,7 +161,7 @@ fn verdicts_are_objects_for_programs() {
     assert_eq!(verdict("log", 7)["sound"], false);
     let damaged = verdict("checkpoint", 7);
     assert_eq!(damaged["sound"], false);
-    assert!(damaged["error"].as_str().unwrap().contains("expected a state"), "{damaged}");
+    assert!(damaged["error"].as_str().unwrap().contains("expected a table"), "{damaged}");
 }
 
 #[test]
@@ -180,5 +198,8 @@ fn data_without_its_journal_or_the_checkpoint_that_the_journal_needs_is_not_soun
 
     std::fs::remove_file(newest(&path, "journal-")).unwrap();
     let (code, said) = verify("log", &path);
-    assert_eq!((code, &*said), (Some(7), "taraflow: there is no journal beside extent\n"));
+    assert_eq!(
+        (code, &*said),
+        (Some(7), "taraflow: there is no journal beside parts-0000000000000002\n")
+    );
 }

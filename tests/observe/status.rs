@@ -87,6 +87,29 @@ fn replicas_that_hang_are_not_waited_for_and_exit_codes_say_how_many_are_left() 
 }
 
 #[test]
+fn what_holds_memory_is_told_by_a_replica_that_nobody_watches_too() {
+    let cluster = Cluster::start(3, &["--set", "observe=off"]);
+    wait_until("it serves", || cluster.serves(0));
+    // Decided slots are kept for those who are behind.
+    wait_until("what roles hold is told", || {
+        cluster.serves(0);
+        cluster.status(0)["memory"]["recent_bytes"].as_u64() > Some(0)
+    });
+    let status = cluster.status(0);
+    let memory = &status["memory"];
+    assert!(memory["state_bytes"].is_u64() && memory["state_bytes_max"].is_null(), "{memory}");
+    wait_until("the system has been asked", || {
+        cluster.status(0)["memory"]["resident_bytes"].as_u64() > Some(1 << 20)
+    });
+    assert!(status["disk"]["saving"].is_null(), "{status}");
+    let scraped = get(cluster.admin(0), "/metrics");
+    for name in ["state_bytes", "state_limit_bytes", "copied_bytes", "recent_bytes", "saving_parts"]
+    {
+        assert!(scraped.contains(&format!("\ntaraflow_{name}{{")), "{name}: {scraped}");
+    }
+}
+
+#[test]
 fn a_replica_that_has_returned_says_how_often_it_has_started() {
     let cluster = Cluster::start(3, &[]);
     let starts = || {

@@ -109,6 +109,7 @@ pub(in crate::cli) fn frame(replica: u16) -> Frame {
             role: "learner".to_owned(),
             slot: Some(Slot(2_000)),
             held: 1,
+            bytes: 5 << 20,
             wait: votes,
             waited_us: 3_000_000,
             refused: [("late".to_owned(), 7)].into(),

@@ -18,6 +18,7 @@ pub(super) fn text(scene: &Scene, all: bool) -> String {
     let mut text = listings::replicas(scene).text();
     text += &silences(scene);
     text += &findings(&scene.findings);
+    text += &memory(scene);
     for frame in scene.replicas.iter().filter_map(|seen| seen.frame.as_deref()) {
         let replica = frame.status.replica;
         let timed = frame.operators.iter().any(|operator| operator.busy_us > 0);
@@ -42,6 +43,26 @@ pub(super) fn silences(scene: &Scene) -> String {
         format!("replica{s} {}: {silence}\n", replicas.join(", "))
     };
     whose.into_iter().map(line).collect()
+}
+
+/// What holds the memory of each replica that shows itself, and the checkpoint on its way there.
+pub(super) fn memory(scene: &Scene) -> String {
+    let mut text = String::new();
+    for status in frames(scene).map(|frame| &frame.status) {
+        let (replica, held) = (status.replica, words::memory(&status.memory));
+        if !held.is_empty() {
+            let _ = writeln!(text, "replica {replica}: in memory: {held}");
+        }
+        if let Some(saving) = status.saving() {
+            let (verb, slot) = (if saving.fetched { "fetches" } else { "saves" }, saving.slot);
+            let far = words::saving(saving);
+            let _ = writeln!(
+                text,
+                "replica {replica}: {verb} the checkpoint before slot {slot}: {far}"
+            );
+        }
+    }
+    text
 }
 
 /// Each finding with its reasons, each reason below what it is the reason of.
@@ -132,6 +153,9 @@ fn frames(scene: &Scene) -> impl Iterator<Item = &Frame> {
 mod tests {
     use super::*;
     use crate::cli::inspect::example;
+    use crate::model::types::Slot;
+    use crate::observe::saving::SavingStatus;
+    use crate::observe::status::DiskStatus;
 
     #[test]
     fn blame_goes_from_the_application_to_what_holds_it() {
@@ -161,6 +185,22 @@ mod tests {
         );
         assert_eq!(text.matches("its operators, the busiest first").count(), 3);
         assert!(!text.contains("Map"), "{text}");
+    }
+
+    #[test]
+    fn what_holds_memory_and_a_checkpoint_on_its_way_have_a_line_a_replica() {
+        let mut scene = example::scene();
+        assert_eq!(memory(&scene), "", "nothing is told where nothing is known");
+        let status = &mut Arc::make_mut(scene.replicas[1].frame.as_mut().unwrap()).status;
+        (status.memory.state_bytes, status.memory.copied_bytes) = (Some(2 << 20), 4 << 10);
+        let saving = SavingStatus { slot: Slot(9), parts_done: 1, parts: 4, ..Default::default() };
+        status.disk = Some(DiskStatus { saving: Some(saving), ..DiskStatus::default() });
+
+        assert_eq!(
+            memory(&scene),
+            "replica 1: in memory: state 2.0 MiB, copies for the checkpoint 4.0 KiB\nreplica 1: saves \
+             the checkpoint before slot 9: 25 %: 1 of 4 parts, 0 B, for 0 us\n"
+        );
     }
 
     #[test]

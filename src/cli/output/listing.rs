@@ -6,6 +6,7 @@ use std::io::IsTerminal;
 
 use crate::cli::output::words::{amount, span};
 use crate::observe::frame::Spread;
+use crate::observe::memory::size;
 
 /// A column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +99,12 @@ impl Cell {
     /// A rate.
     pub fn rate(rate: f64) -> Self {
         Self { text: amount(rate), figure: Some(rate) }
+    }
+
+    /// Bytes; of none nothing is told.
+    pub fn size(bytes: u64) -> Self {
+        let text = if bytes == 0 { "-".to_owned() } else { size(bytes) };
+        Self { text, figure: Some(bytes as f64) }
     }
 
     /// A duration.

@@ -2,6 +2,8 @@
 
 use crate::observe::findings::Severity;
 use crate::observe::frame::{Held, Hold, Input};
+use crate::observe::memory::{MemoryStatus, size};
+use crate::observe::saving::SavingStatus;
 use crate::observe::scene::Sighting;
 use crate::observe::status::{ReplicaRole, ReplicaStatus};
 
@@ -34,6 +36,30 @@ pub(in crate::cli) fn amount(count: f64) -> String {
 pub(in crate::cli) fn time_of_day(at_us: u64) -> String {
     let (ms, s) = (at_us / 1_000, at_us / 1_000_000);
     format!("{:02}:{:02}:{:02}.{:03}", s / 3600 % 24, s / 60 % 60, s % 60, ms % 1_000)
+}
+
+/// What holds the memory of a replica, with nothing of what holds none; the application's state
+/// first, and its limit if there is one.
+pub(in crate::cli) fn memory(memory: &MemoryStatus) -> String {
+    let limit =
+        memory.of_limit().map(|(_, max, percent)| format!(" of {} ({percent} %)", size(max)));
+    let holders = memory.holders().into_iter().filter(|(_, bytes)| *bytes > 0);
+    let mut held: Vec<String> =
+        holders.map(|(name, bytes)| format!("{name} {}", size(bytes))).collect();
+    if let (Some(limit), Some(first)) =
+        (limit, held.first_mut().filter(|it| it.starts_with("state")))
+    {
+        *first += &limit;
+    }
+    held.extend(memory.resident_bytes.map(|bytes| format!("all the process {}", size(bytes))));
+    held.join(", ")
+}
+
+/// How far the checkpoint on its way is: `42 %: 312 of 4096 parts, 42 MiB, for 3.2 s`.
+pub(in crate::cli) fn saving(saving: &SavingStatus) -> String {
+    let percent = saving.percent().map_or(String::new(), |percent| format!("{percent} %: "));
+    let since = span(saving.under_way_ms.saturating_mul(1_000));
+    format!("{percent}{}, for {since}", saving.amount())
 }
 
 /// An input of an operator, and who holds it back, as timely logs it.
@@ -115,6 +141,29 @@ mod tests {
             amounts.map(amount),
             ["0", "0", "0.4", "10.0", "400", "1.0k", "12.3k", "4.5M", "2.0G"]
         );
+    }
+
+    #[test]
+    fn memory_is_told_by_who_holds_some_of_it_with_the_limit_of_the_state() {
+        let mut held = MemoryStatus { recent_bytes: 3 << 20, ..MemoryStatus::default() };
+        assert_eq!(memory(&held), "recent slots 3.0 MiB");
+        (held.state_bytes, held.state_bytes_max) = (Some(512 << 20), Some(1 << 30));
+        held.resident_bytes = Some(700 << 20);
+        assert_eq!(
+            memory(&held),
+            "state 512 MiB of 1.0 GiB (50 %), recent slots 3.0 MiB, all the process 700 MiB"
+        );
+        held.state_bytes = Some(0);
+        assert_eq!(memory(&held), "recent slots 3.0 MiB, all the process 700 MiB");
+    }
+
+    #[test]
+    fn a_checkpoint_on_its_way_is_told_with_its_share_and_its_time() {
+        let here =
+            SavingStatus { parts_done: 3, parts: 4, under_way_ms: 3_200, ..Default::default() };
+        assert_eq!(saving(&here), "75 %: 3 of 4 parts, 0 B, for 3.2 s");
+        let fetched = SavingStatus { fetched: true, ..here };
+        assert_eq!(saving(&fetched), "3 parts so far, 0 B, for 3.2 s");
     }
 
     #[test]

@@ -56,6 +56,7 @@ limits! {
     binding client_window: 1..=65_536;
     binding sessions_max: 1..=10_000_000;
     binding chunk_bytes: 1 << 10..=256 << 20;
+    binding memory_max: 0..=1 << 50;
 }
 
 /// The names and values of the limits that bind replicas, or of the others.

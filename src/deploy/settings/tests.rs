@@ -392,6 +392,24 @@ fn numbers_out_of_their_range_are_refused_with_the_range() {
 }
 
 #[test]
+fn a_limit_of_memory_is_none_or_at_least_a_mebibyte_and_binds_all_replicas() {
+    let files = Files::new();
+    let (settings, _) = files.read();
+    assert_eq!(settings.config.memory_limit(), None);
+    assert_eq!(settings.shared.binding["limits.memory_max"], 0);
+
+    files.cluster("suspect_after_ms = 500", "memory_max = 1048576");
+    let (settings, _) = files.read();
+    assert_eq!(settings.config.memory_limit(), Some(1 << 20));
+    assert_eq!(settings.shared.binding["limits.memory_max"], 1 << 20);
+
+    files.cluster("suspect_after_ms = 500", "memory_max = 1048575");
+    let said =
+        "cluster.toml:24:1: `memory_max` must be at least 1048576 (1 MiB), or 0 for no limit";
+    assert_eq!(files.problem(), said);
+}
+
+#[test]
 fn a_path_that_is_empty_is_refused() {
     let mut files = Files::new();
     files.node("data = \"\"\n");

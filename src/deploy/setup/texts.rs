@@ -30,8 +30,10 @@ pub(super) fn cluster(plan: &Plan, id: u64) -> String {
          suspect_after_ms = {}\n\
          # Bytes of requests between two checkpoints; part of what replicas must agree on.\n\
          checkpoint_bytes = {}\n\
+         # Bytes of all keys and values above which writes are refused; 0 for no limit.\n\
+         memory_max = {}\n\
          # All others, with their values: `taraflow config print --origin`.\n",
-        config.suspect_after_ms, config.checkpoint_bytes
+        config.suspect_after_ms, config.checkpoint_bytes, config.memory_max
     );
     text
 }

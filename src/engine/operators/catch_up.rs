@@ -249,16 +249,18 @@ impl State {
 
     /// A replica waits for slots when another has executed more.
     fn holding(&self) -> Holding {
+        let partial = self.transfer.as_ref().map_or(0, |transfer| transfer.progress().1);
+        let bytes = (self.tail_bytes + partial) as u64;
+        let nothing = Holding { bytes, refused: self.refused, ..Holding::nothing("catch_up") };
         let next = self.next();
         let all = (0..).map(ReplicaId).zip(&self.peers);
         let ahead: Vec<_> = all.filter(|(_, slot)| **slot > next).collect();
         let Some(furthest) = ahead.iter().map(|(_, slot)| **slot).max() else {
-            return Holding { refused: self.refused, ..Holding::nothing("catch_up") };
+            return nothing;
         };
         let wait = Wait::Slots(ahead.into_iter().map(|(peer, _)| peer).collect());
         let held = furthest.0 - next.0;
-        let (slot, refused) = (Some(next), self.refused);
-        Holding { slot, held, wait, refused, ..Holding::nothing("catch_up") }
+        Holding { slot: Some(next), held, wait, ..nothing }
     }
 
     fn next(&self) -> Slot {

@@ -224,7 +224,8 @@ impl Executor {
     fn holding(&self) -> Holding {
         let wait = Wait::for_role("release");
         let (slot, refused) = (Some(self.state.next), self.refused);
-        Holding { slot, wait, refused, ..Holding::nothing("executor") }
+        let bytes = self.state.sessions.bytes() as u64;
+        Holding { slot, bytes, wait, refused, ..Holding::nothing("executor") }
     }
 
     /// Applies the batch of a slot, unless there is none or its turn is not now; answers replies,

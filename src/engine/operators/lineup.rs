@@ -39,6 +39,12 @@ impl Lineup {
         self.sources.iter().map(|source| source.waiting.len()).sum()
     }
 
+    /// Bytes of their requests.
+    pub fn bytes(&self) -> usize {
+        let batches = self.sources.iter().flat_map(|source| source.waiting.values());
+        batches.map(|batch| batch.requests.bytes()).sum()
+    }
+
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -16,7 +16,7 @@ use timely::progress::operate::FrontierInterest;
 use crate::engine::direct::Direct;
 use crate::engine::meter::{Metered, PortMeter};
 use crate::engine::role::{Stream, Time};
-use crate::model::batch::Value;
+use crate::model::batch::{Value, weight};
 use crate::model::checkpoint::Checkpoint;
 use crate::model::events::{Event, Holding, Wait};
 use crate::model::types::Slot;
@@ -134,6 +134,7 @@ impl Release {
         Holding {
             slot: Some(Slot(*self.now.time())),
             held: self.waiting.len() as u64,
+            bytes: self.waiting.values().map(weight).sum::<usize>() as u64,
             wait: Wait::for_role(decider),
             ..Holding::nothing("release")
         }

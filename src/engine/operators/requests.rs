@@ -194,7 +194,8 @@ impl RequestSource {
         let held = self.open.len() as u64;
         let wait = if held > 0 { Wait::Proposal(self.leader) } else { Wait::Nothing };
         let first = self.open.front().map_or(0, |oldest| oldest.id.number);
-        Holding { held, first, wait, ..Holding::nothing("request_source") }
+        let bytes = self.open.iter().map(|batch| batch.requests.bytes()).sum::<usize>() as u64;
+        Holding { held, bytes, first, wait, ..Holding::nothing("request_source") }
     }
 
     fn room(&self) -> usize {

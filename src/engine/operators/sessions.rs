@@ -106,6 +106,11 @@ impl Sessions {
         self.next
     }
 
+    /// Bytes of the results that all of them keep.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// The sessions of each part, as they are now.
     pub fn freeze(&self) -> Vec<Arc<SessionPart>> {
         self.open.clone()

@@ -100,7 +100,9 @@ impl Acceptor {
             None => Wait::Nothing,
         };
         let held = (self.accepted.len() + self.lacking.len()) as u64;
-        Holding { slot, held, wait, refused: self.refused, ..Holding::nothing(role) }
+        let values = self.accepted.values().map(|proposal| weight(&proposal.value));
+        let (bytes, refused) = (values.sum::<usize>() as u64, self.refused);
+        Holding { slot, held, bytes, wait, refused, ..Holding::nothing(role) }
     }
 
     /// Leaves all views below `view`; returns `view` if it was in one of them.

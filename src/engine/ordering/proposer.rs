@@ -170,7 +170,9 @@ impl Proposer {
             Some(_) if held > 0 => Wait::for_role("executor"),
             _ => Wait::Nothing,
         };
-        Holding { slot, held, wait, refused: self.refused, ..Holding::nothing("proposer") }
+        let open = self.open.values().map(|open| weight(&open.proposal.value)).sum::<usize>();
+        let (bytes, refused) = ((open + self.lineup.bytes()) as u64, self.refused);
+        Holding { slot, held, bytes, wait, refused, ..Holding::nothing("proposer") }
     }
 
     /// A leader that learns of a higher view stops at once (TA-10).

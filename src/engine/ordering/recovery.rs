@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::engine::operators::patience::Patience;
 use crate::engine::role::{Pulse, Role, Stream};
-use crate::model::batch::Value;
+use crate::model::batch::{Value, weight};
 use crate::model::config::Config;
 use crate::model::events::{Event, Holding, Wait};
 use crate::model::quorum::Votes;
@@ -135,8 +135,9 @@ impl Recovery {
             None => Wait::Nothing,
         };
         let first = self.view.0;
+        let bytes = self.values.values().map(|(_, value)| weight(value)).sum::<usize>() as u64;
         let refused = self.refused;
-        Holding { held, first, wait, refused, ..Holding::nothing("recovery") }
+        Holding { held, bytes, first, wait, refused, ..Holding::nothing("recovery") }
     }
 
     fn on_record(&mut self, from: ReplicaId, record: Record) -> Next {

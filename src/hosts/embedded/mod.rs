@@ -80,8 +80,8 @@ impl EmbeddedSettings {
     }
 }
 
-/// What makes a state machine, for each life of a replica.
-pub type Application = dyn Fn() -> Box<dyn StateMachine> + Send + Sync;
+/// What makes a state machine for each life of a replica, which has these settings.
+pub type Application = dyn Fn(&Config) -> Box<dyn StateMachine> + Send + Sync;
 
 type Spawn = dyn Fn(ReplicaId) -> Result<Thread, Error> + Send + Sync;
 
@@ -145,7 +145,7 @@ impl Cluster {
         R: Clone + Serialize + DeserializeOwned + Send + 'static,
         S: StateMachine,
     {
-        Self::start_any(settings, protocol, Arc::new(move || Box::new(service())))
+        Self::start_any(settings, protocol, Arc::new(move |_| Box::new(service())))
     }
 
     /// The same for a service whose type is not known.
@@ -374,7 +374,8 @@ where
         let live = move |held: Sender<EdgeRequest>| {
             let mut end = end;
             let (worker, observer) = Monitor::of_new_worker(level, &config, protocol, clock);
-            let (service, dataflow) = (application(), protocol.dataflow);
+            let (service, dataflow) = (application(&config), protocol.dataflow);
+            let census = service.census();
             let node = match wake {
                 None => {
                     let disk = disks.look(me).ok().map(|disk| (disk, owner));
@@ -393,7 +394,8 @@ where
             end.begin(held);
             let _ = started.send(Ok(()));
             let executed = protocol.executed;
-            let seat = Seat::new(config, node, executed, clock, board, identity, observation);
+            let seat = Seat::new(config, node, executed, clock, board, identity, observation)
+                .with_census(census);
             if let Err(error) = ReplicaLoop::new(seat, channels, watcher).run() {
                 end.shared.boards[me.0 as usize]
                     .counters(|counters| counters.failed = Some(error.to_string()));

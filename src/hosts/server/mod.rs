@@ -70,7 +70,8 @@ where
     let NodeSettings { config, listen: addresses, .. } = settings;
     // Before anything is changed, and before the disk is read, which may take long.
     let links = listen(addresses.links)?;
-    let census = application.census().filter(|_| settings.redis);
+    let counted = application.census();
+    let census = counted.clone().filter(|_| settings.redis);
     let clients = census.is_some().then(|| listen(addresses.clients)).transpose()?;
     let tls = settings.tls.as_ref().map(Tls::load).transpose()?;
     check_home(settings)?;
@@ -113,7 +114,7 @@ where
     let executed = protocol.executed;
     let seat = Seat::new(config.clone(), node, executed, clock, board, identity, observation);
     let event_loop = EventLoop::new(EventLoopParts {
-        seat,
+        seat: seat.with_census(counted),
         poll,
         links,
         clients,

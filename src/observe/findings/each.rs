@@ -133,6 +133,10 @@ impl Cluster<'_> {
         if let Some(slow) = slow(frame) {
             return vec![slow];
         }
+        if let Some(saving) = frame.status.saving().filter(|saving| saving.fetched) {
+            let (slot, far) = (saving.slot, saving.amount());
+            return vec![format!("it fetches the checkpoint before slot {slot}: {far}")];
+        }
         let Some(RoleHolding { role, wait: Wait::Slots(of), .. }) = stuck else {
             let busiest = frame.operators.iter().max_by(|a, b| a.busy.total_cmp(&b.busy));
             let busy = busiest.filter(|operator| operator.busy >= BUSY);
@@ -144,7 +148,7 @@ impl Cluster<'_> {
         };
         let cut =
             |peer: &ReplicaId| self.no_contact(&self.frame(*peer)?.status, frame.status.replica);
-        let mut because = vec![format!("{role} {}", words(&Wait::Slots(of.clone())))];
+        let mut because = vec![format!("{role} {}", words(&Wait::Slots(of.clone()), None))];
         let cut: Vec<String> = of.iter().filter_map(cut).collect();
         if cut.len() == of.len() {
             because.push(format!("they do not receive what it asks for: {}", cut.join("; ")));

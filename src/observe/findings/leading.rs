@@ -123,7 +123,7 @@ impl Cluster<'_> {
                     wait @ Wait::ToLead { of, .. } => Some((wait, of)),
                     _ => None,
                 });
-                let lacks = |(wait, _)| format!("replica {leader} {}", words(wait));
+                let lacks = |(wait, _)| format!("replica {leader} {}", words(wait, None));
                 let learns = || {
                     format!(
                         "the new leader, replica {leader}, is still collecting the slots of earlier \

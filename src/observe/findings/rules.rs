@@ -36,6 +36,7 @@ pub fn find(replicas: &[Sighting]) -> Vec<Finding> {
     findings.extend(view.panicked());
     findings.extend(view.away());
     findings.extend(view.unseen());
+    findings.extend(view.little_memory());
     for frame in &view.fresh {
         findings.extend(view.cut_off(frame));
         findings.extend(view.fenced(frame));

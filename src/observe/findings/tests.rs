@@ -169,6 +169,7 @@ fn disk() -> DiskStatus {
         recent_p99_us: 400,
         syncing_us: 0,
         full: false,
+        saving: None,
     }
 }
 
@@ -393,6 +394,7 @@ fn requests_of_one_replica_that_wait_while_others_go_on_are_told_from_a_cluster_
             role: "request_source".to_owned(),
             slot: None,
             held: 3,
+            bytes: 0,
             wait: Wait::Proposal(ReplicaId(0)),
             waited_us: 5_000_000,
             refused: Default::default(),
@@ -407,6 +409,7 @@ fn requests_of_one_replica_that_wait_while_others_go_on_are_told_from_a_cluster_
             role: "learner".to_owned(),
             slot: None,
             held: 0,
+            bytes: 0,
             wait: Wait::Nothing,
             waited_us: 0,
             refused: Default::default(),

@@ -27,7 +27,7 @@ impl Cluster<'_> {
                 holding.held > 0 && matches!(holding.wait, Wait::Proposal(_))
             };
             last = frame.holdings.iter().find(waits).or(last);
-            because.extend(last.map(|holding| Blame::of(holding).text));
+            because.extend(last.map(|holding| Blame::of(holding, frame.status.saving()).text));
         }
         let others: Vec<ReplicaId> = match last.map(|holding| &holding.wait) {
             Some(Wait::Word { of, .. } | Wait::ToLead { of, .. }) => of.clone(),
@@ -56,7 +56,8 @@ impl Cluster<'_> {
         // No role is passed twice, so the chain is not longer than there are roles.
         for _ in 0..frame.holdings.len() {
             let Some(at) = next else { break };
-            because.push(format!("on replica {leader} {}", Blame::of(at).text));
+            let blame = Blame::of(at, frame.status.saving());
+            because.push(format!("on replica {leader} {}", blame.text));
             next = match &at.wait {
                 Wait::Role(role) => holding(frame, role),
                 Wait::Word { of, .. } | Wait::ToLead { of, .. } => {

@@ -72,15 +72,23 @@ fn files(data: &Path) -> Machine {
     let segments = names::segments(&names).into_iter();
     let journal_bytes =
         segments.filter_map(|number| Some(look(names::segment(number))?.len())).sum();
+    let pack_bytes = |slot| look(names::pack(slot)).map_or(0, |file| file.len());
     let kept = |slot| {
         let file = look(names::checkpoint(slot))?;
         let age = file.modified().ok().and_then(|at| at.elapsed().ok());
         let age_ms = age.unwrap_or_default().as_millis() as u64;
-        Some(Kept { slot, bytes: file.len(), age_ms })
+        Some(Kept { slot, bytes: file.len() + pack_bytes(slot), age_ms })
     };
     let checkpoints = names::checkpoints(&names).into_iter().filter_map(kept).collect();
+    let packs_bytes = names::packs(&names).into_iter().map(pack_bytes).sum();
     let free_bytes = statvfs(data).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
-    Machine { journal_bytes: Some(journal_bytes), checkpoints, free_bytes, ..Machine::default() }
+    Machine {
+        journal_bytes: Some(journal_bytes),
+        checkpoints,
+        packs_bytes: Some(packs_bytes),
+        free_bytes,
+        ..Machine::default()
+    }
 }
 
 #[cfg(test)]
@@ -98,6 +106,8 @@ mod tests {
         write("checkpoint-0000000000000100", 7);
         write("checkpoint-0000000000000080", 6);
         write("checkpoint-0000000000000200.new", 9);
+        write("parts-0000000000000040", 1_000);
+        write("parts-0000000000000100", 500);
         write("extent", 5);
 
         let machine = Gauge { data: Some(home.path().to_owned()), before: None }.read();
@@ -105,7 +115,8 @@ mod tests {
         assert_eq!(machine.journal_bytes, Some(120));
         let kept: Vec<_> =
             machine.checkpoints.iter().map(|kept| (kept.slot.0, kept.bytes)).collect();
-        assert_eq!(kept, [(0x80, 6), (0x100, 7)]);
+        assert_eq!(kept, [(0x80, 6), (0x100, 507)]);
+        assert_eq!(machine.packs_bytes, Some(1_500));
         assert!(machine.free_bytes.is_some());
     }
 

@@ -23,6 +23,8 @@ use super::process::ProcessUsage;
 use super::state::AdminState;
 use crate::model::refused::Refusal;
 use crate::observe::frame::{Frame, Histogram, Operator, RoleHolding};
+use crate::observe::memory::MemoryStatus;
+use crate::observe::saving::SavingStatus;
 use crate::observe::status::{Link, ReplicaRole, ReplicaStatus};
 use crate::observe::verdict::Verdict;
 
@@ -193,8 +195,53 @@ impl Writer<'_> {
             let help = "For how long a sync has been under way.";
             self.gauge("disk_syncing_seconds", help, seconds(disk.syncing_us))?;
             self.gauge("disk_full", "Whether the disk has no room.", truth(disk.full))?;
+            self.saving(disk.saving.as_ref())?;
+        }
+        self.memory(&status.memory)
+    }
+
+    /// All are 0 while no checkpoint is on its way.
+    fn saving(&mut self, saving: Option<&SavingStatus>) -> Result<(), Error> {
+        let figure = |of: fn(&SavingStatus) -> u64| saving.map_or(0, of) as f64;
+        for (name, help, value) in [
+            (
+                "saving_parts_done",
+                "Parts of the checkpoint on its way written.",
+                figure(|it| it.parts_done),
+            ),
+            ("saving_parts", "How many of its parts are to be written.", figure(|it| it.parts)),
+            ("saving_bytes", "Bytes of it written.", figure(|it| it.bytes)),
+        ] {
+            self.gauge(name, help, value)?;
         }
         Ok(())
+    }
+
+    fn memory(&mut self, memory: &MemoryStatus) -> Result<(), Error> {
+        let limit = memory.state_bytes_max.unwrap_or(0);
+        for (name, help, value) in [
+            ("state_limit_bytes", "Bytes there may be of it; 0: any number.", limit),
+            (
+                "copied_bytes",
+                "Bytes that only the checkpoint on its way holds.",
+                memory.copied_bytes,
+            ),
+            ("recent_bytes", "Bytes of decided slots that are kept.", memory.recent_bytes),
+            ("sessions_bytes", "Bytes of results that sessions keep.", memory.sessions_bytes),
+            (
+                "blocked_bytes",
+                "Bytes of records that a disk has no room for.",
+                memory.journal_bytes,
+            ),
+        ] {
+            self.gauge(name, help, value as f64)?;
+        }
+        match memory.state_bytes {
+            Some(bytes) => {
+                self.gauge("state_bytes", "Bytes of the application's state.", bytes as f64)
+            }
+            None => Ok(()),
+        }
     }
 
     fn links(&mut self, links: &[Link]) -> Result<(), Error> {

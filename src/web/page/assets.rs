@@ -31,10 +31,10 @@ macro_rules! files {
 /// Its style.
 pub(super) const STYLE: [Asset; 1] = files!["css": "style.css"];
 /// Its modules.
-pub(super) const SCRIPTS: [Asset; 25] = files!["javascript":
+pub(super) const SCRIPTS: [Asset; 26] = files!["javascript":
     "chart.js", "charts-view.js", "cluster-view.js", "controls.js", "differs.js", "dom.js",
     "faults.js", "findings-view.js", "frame.js", "graph-view.js", "live.js", "machine-view.js",
-    "main.js", "operator-view.js", "player.js", "recording.js", "replay.js", "replicas.js",
+    "main.js", "memory.js", "operator-view.js", "player.js", "recording.js", "replay.js", "replicas.js",
     "slots-view.js", "slots.js", "store.js", "story-view.js", "story.js", "wires.js",
     "words.js",
 ];

@@ -108,11 +108,30 @@ fn status(replica: u64, view: u64, executed: u64, behind: u64) -> Value {
         "not_ready": [], "requests": executed, "duplicates": 0, "checkpoints": 1,
         "checkpoints_installed": 0, "diverged": [],
         "clients": {"redis": 12, "native": 1, "max": 1_000, "waiting_bytes": 0, "waiting_bytes_max": 1},
-        "links": [], "connections_ended": {}, "disk": null,
-        "machine": {"memory_bytes": 200 << 20, "processors": 0.42, "threads": 9, "open_files": 40,
-            "journal_bytes": 64 << 20, "free_bytes": 3_u64 << 30,
-            "checkpoints": [{"slot": executed / 256 * 256, "bytes": 12 << 20, "age_ms": 61_000}]},
+        "links": [], "connections_ended": {}, "disk": disk(replica, executed), "memory": memory(replica),
+        "machine": machine(executed),
     })
+}
+
+/// Replica 0 saves a checkpoint, and replica 1 fetches one.
+fn disk(replica: u64, executed: u64) -> Value {
+    let saving = json!({"slot": executed, "parts_done": 1_300, "parts": 3_100, "bytes": 93 << 20,
+        "fetched": replica == 1, "under_way_ms": 2_300});
+    json!({"syncs": 0, "groups": 0, "median_us": 0, "p99_us": 0, "mean_us": 0, "max_us": 0,
+        "saving": (replica < 2).then_some(saving)})
+}
+
+fn machine(executed: u64) -> Value {
+    json!({"memory_bytes": 200 << 20, "processors": 0.42, "threads": 9, "open_files": 40,
+        "journal_bytes": 64 << 20, "free_bytes": 3_u64 << 30, "packs_bytes": 740 << 20,
+        "checkpoints": [{"slot": executed / 256 * 256, "bytes": 12 << 20, "age_ms": 61_000}]})
+}
+
+fn memory(replica: u64) -> Value {
+    json!({"state_bytes": 700 << 20, "state_bytes_max": (replica > 0).then_some(1 << 30),
+        "copied_bytes": 42 << 20, "recent_bytes": 180 << 20, "sessions_bytes": 3 << 20,
+        "waiting_bytes": 0, "links_bytes": 9 << 20, "journal_bytes": 0,
+        "resident_bytes": 1_100_u64 << 20})
 }
 
 fn life(replica: u64, slot: u64, view: u64, at: u64) -> Value {

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use browser::{Browser, DARK, LIGHT, NARROW, WIDE};
+use browser::{Browser, DARK, LIGHT, NARROW, SMALL, WIDE};
 use frames::{frame, line};
 use serde_json::json;
 use stub::Stub;
@@ -129,6 +129,43 @@ fn a_replica_s_machine_and_the_settings_of_the_node_are_shown() {
     browser.screenshot("machine");
     browser.press("1");
     browser.wait_text("#machine", "open the page of this replica's node");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+#[ignore = "needs Chromium"]
+fn what_holds_memory_and_a_checkpoint_on_its_way_are_shown_on_the_card_and_in_full() {
+    let node = Stub::start();
+    tell_frames(&node, 1..=20);
+    let browser = Browser::start();
+    browser.open(&node.url);
+    browser.wait_text("#cluster .card.r0 .held", "934 MiB");
+    browser.wait_text("#cluster .card.r0 .held", "1.3k of 3.1k, 93 MiB");
+    browser.wait_text("#cluster .card.r1 .held", "700 MiB of 1.0 GiB");
+    browser.wait_text("#cluster .card.r1 .held", "1.3k parts, 93 MiB");
+    browser.wait_text("#cluster .card.r2 .held", "written 61 s ago");
+    let cut = "[...document.querySelectorAll('.held .amount')].some(it => it.scrollWidth > it.clientWidth)";
+    for (name, look) in [("light", LIGHT), ("dark", DARK), ("wide", WIDE), ("small", SMALL)] {
+        browser.look(look);
+        browser.screenshot(&format!("memory-{name}"));
+        assert_eq!(browser.value(cut), json!(false), "{name}: no figure is cut");
+    }
+    browser.look(LIGHT);
+
+    browser.press("m");
+    browser.press("1");
+    for words in ["copies for the checkpoint", "42 MiB", "recent slots", "limit of the state"] {
+        browser.wait_text("#machine", words);
+    }
+    browser.wait_text("#machine", "on its way: 1\u{202f}300 parts fetched, 93 MiB");
+    browser.screenshot("memory-machine");
+
+    let mut near = frame(2, 21);
+    near.status.memory.state_bytes = Some(1_000 << 20);
+    let near = line(near);
+    node.tell("frame", &near);
+    browser.wait("document.querySelector('.card.r2 .held-row[data-near]') !== null");
+    browser.screenshot("memory-near");
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::Signal;
+use taraflow::kv::resp::RespReply;
 
 use super::diagnosis::Doctor;
 use super::machines::Raised;
@@ -137,5 +138,39 @@ fn a_replica_that_hears_nobody_is_told_from_one_that_nobody_hears() {
         assert!(said.contains("catch_up waits for decided slots of replicas 0 and 1"), "{said}");
     });
     set_links(&nodes, Condition::Sound, |_, _| true);
+    doctor.until_well();
+}
+
+#[test]
+fn a_state_near_its_limit_and_above_it_is_found_and_no_longer_once_keys_are_deleted() {
+    let mut nodes = Nodes::make(true, 64);
+    for index in 0..3 {
+        let path = nodes.home(index).join("cluster.toml");
+        let settings = std::fs::read_to_string(&path).unwrap();
+        let limited = settings.replace("memory_max = 0", "memory_max = 1048576");
+        assert_ne!(settings, limited);
+        std::fs::write(path, limited).unwrap();
+        nodes.start(index);
+    }
+    nodes.all_serve();
+    let doctor = Doctor::of(&nodes.directory());
+    doctor.until_well();
+    let mut redis = RedisConnection::to(nodes.clients(0));
+    let mut set = |key: &str, bytes: usize| redis.ask(&["SET", key, &"x".repeat(bytes)]);
+    let ok = Some(RespReply::Simple(b"OK".to_vec()));
+
+    assert_eq!(set("most", 980_000), ok);
+    doctor
+        .until(5, &["the state of replicas 0, 1 and 2 takes", "% of limits.memory_max (1.0 MiB)"]);
+
+    assert_eq!(set("more", 100_000), ok);
+    doctor.until(5, &["more than limits.memory_max allows (1.0 MiB)", "writes are refused"]);
+    let refused = set("other", 1);
+    assert!(
+        matches!(&refused, Some(RespReply::Error(why)) if why.starts_with(b"OOM")),
+        "{refused:?}"
+    );
+
+    assert_eq!(redis.ask(&["DEL", "most"]), Some(RespReply::Integer(1)));
     doctor.until_well();
 }

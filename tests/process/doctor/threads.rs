@@ -24,7 +24,7 @@ fn start(
     application: impl Fn(usize) -> Box<dyn StateMachine> + Send + Sync + 'static,
 ) -> Cluster {
     let made = AtomicUsize::new(0);
-    let application = move || application(made.fetch_add(1, Ordering::Relaxed));
+    let application = move |_: &Config| application(made.fetch_add(1, Ordering::Relaxed));
     Cluster::start_any(settings, tara::PROTOCOL, Arc::new(application)).unwrap()
 }
 

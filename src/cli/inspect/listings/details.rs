@@ -6,6 +6,7 @@ use crate::cli::output::words::{amount, span};
 use crate::model::types::Slot;
 use crate::observe::frame::{Channel, Frame, Operator};
 use crate::observe::graph::OperatorKind;
+use crate::observe::memory::size;
 use crate::observe::scene::Scene;
 
 /// The operator called `name` at `address`: a line a property, a column a replica.
@@ -49,6 +50,7 @@ fn properties(frame: &Frame, operator: &Operator) -> Vec<(String, String)> {
     };
     let slot = |slot: Option<Slot>| slot.map_or("-".to_owned(), |slot| slot.to_string());
     let took = |us| if operator.run.count > 0 { span(us) } else { "-".to_owned() };
+    let waits = |holding| wait(holding, frame.status.saving());
     let (run, held) = (operator.run, holding.map_or(0, |holding| holding.held));
     let properties = [
         ("kind", kind.to_owned()),
@@ -68,7 +70,8 @@ fn properties(frame: &Frame, operator: &Operator) -> Vec<(String, String)> {
         ("frontier", slot(operator.frontier)),
         ("holds slot", slot(holding.and_then(|holding| holding.slot))),
         ("holds", held.to_string()),
-        ("waits for", holding.map(wait).filter(|wait| !wait.is_empty()).unwrap_or("-".to_owned())),
+        ("memory", size(holding.map_or(0, |holding| holding.bytes))),
+        ("waits for", holding.map(waits).filter(|wait| !wait.is_empty()).unwrap_or("-".to_owned())),
     ];
     let mut properties: Vec<_> =
         properties.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
@@ -107,6 +110,7 @@ mod tests {
         };
         assert_eq!(words("kind"), ["kind", "role", "-", "role"]);
         assert_eq!(words("holds slot"), ["holds slot", "2000", "-", "2000"]);
+        assert_eq!(words("memory"), ["memory", "5.0 MiB", "-", "5.0 MiB"]);
         assert_eq!(words("rejected"), ["rejected, late", "7", "-", "7"]);
         assert!(line("committer => learner (Commit)").contains("1.2k/s, 3 queued"), "{text}");
     }

@@ -5,6 +5,7 @@ use crate::cli::output::words;
 use crate::model::events::Wait;
 use crate::observe::blame::awaited;
 use crate::observe::frame::{Frame, Operator, RoleHolding};
+use crate::observe::saving::SavingStatus;
 
 /// A wait that somebody should look at: all roles wait for a moment now and then.
 const LONG_US: u64 = 1_000_000;
@@ -29,6 +30,7 @@ pub(in crate::cli::inspect) fn operators(
         Column::figures("p99", 4),
         Column::figures("frontier", 1),
         Column::figures("holds", 1),
+        Column::figures("memory", 3),
         Column::words("waits for", 0),
     ];
     let shown = frame.operators.iter().filter(|operator| all || operator.kind.is_some());
@@ -55,7 +57,10 @@ fn row(operator: &Operator, frame: &Frame, earlier: Option<&Frame>) -> ListingRo
         most,
         Cell::maybe(operator.frontier.map(|slot| slot.0)),
         Cell::maybe(slot.map(|slot| slot.0)),
-        Cell::words(holding.map(wait).unwrap_or_default()),
+        Cell::size(holding.map_or(0, |holding| holding.bytes)),
+        Cell::words(
+            holding.map(|holding| wait(holding, frame.status.saving())).unwrap_or_default(),
+        ),
     ];
     ListingRow { cells, mark: if waits_long { Mark::Look } else { Mark::None } }
 }
@@ -85,11 +90,11 @@ fn idles(holding: &RoleHolding) -> bool {
 }
 
 /// What it waits for, and since when.
-pub(super) fn wait(holding: &RoleHolding) -> String {
+pub(super) fn wait(holding: &RoleHolding, saving: Option<&SavingStatus>) -> String {
     if holding.wait == Wait::Nothing || idles(holding) {
         return String::new();
     }
-    let what = awaited(&holding.wait);
+    let what = awaited(&holding.wait, saving);
     // Where it has only just begun to wait, or time is not taken, there is nothing to tell.
     match holding.waited_us {
         0 => what,
@@ -114,9 +119,9 @@ mod tests {
         assert_eq!(
             lines(&operators(&example::frame(0), None, false)),
             [
-                "executor|25.0|2000|400|12.3k|2 us|1.2 ms|2000|-|",
-                "learner|6.0|2000|400|12.3k|2 us|1.2 ms|-|2000|the vote of replica 2 (3.0 s)",
-                "clock|0.1|2000|400|12.3k|2 us|1.2 ms|-|-|",
+                "executor|25.0|2000|400|12.3k|2 us|1.2 ms|2000|-|-|",
+                "learner|6.0|2000|400|12.3k|2 us|1.2 ms|-|2000|5.0 MiB|the vote of replica 2 (3.0 s)",
+                "clock|0.1|2000|400|12.3k|2 us|1.2 ms|-|-|-|",
             ]
         );
     }
@@ -134,7 +139,7 @@ mod tests {
 
         let idle = listing.rows.iter().find(|row| row.cells[0].text == frame.holdings[0].role);
         let told: Vec<_> = idle.unwrap().cells[8..].iter().map(|cell| &*cell.text).collect();
-        assert_eq!(told, ["-", ""]);
+        assert_eq!(told, ["-", "5.0 MiB", ""]);
     }
 
     #[test]

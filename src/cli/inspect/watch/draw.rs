@@ -8,7 +8,7 @@ use ratatui::widgets::Paragraph;
 
 use super::keys::HELP;
 use super::view::{Mode, Tab, View};
-use crate::cli::inspect::once::{blame, findings, silences};
+use crate::cli::inspect::once::{blame, findings, memory, silences};
 use crate::cli::output::listing::{Mark, wrap};
 use crate::cli::output::words;
 use crate::observe::findings::Severity;
@@ -140,7 +140,7 @@ fn below(view: &View, width: usize) -> Vec<Line<'static>> {
     let shown = view.shown();
     let Some(scene) = &shown.scene else { return Vec::new() };
     let text = match view.tab {
-        Tab::Replicas => findings(&scene.findings) + &silences(scene),
+        Tab::Replicas => findings(&scene.findings) + &silences(scene) + &memory(scene),
         Tab::Operators => shown.frame(view.replica).map_or(String::new(), blame),
         Tab::Channels | Tab::Slots | Tab::Events => String::new(),
     };

@@ -1,6 +1,7 @@
 // The replicas: who leads, how far each is, and what it serves.
 
 import { at, el, say, set, svg } from "./dom.js";
+import { makeHeld, updateHeld } from "./memory.js";
 import { FRESH, roleOf, tint } from "./replicas.js";
 import { ago, count, exact, lasting } from "./words.js";
 
@@ -85,6 +86,7 @@ function makeCard(app, replica) {
     age: part("span", "age"),
     why: part("p", "why"),
     spark: makeSpark(),
+    held: makeHeld(),
   };
   const choose = el(
     "button",
@@ -110,7 +112,7 @@ function makeCard(app, replica) {
   const foot = el("p", { class: "foot" }, card.view, card.lag, card.age);
   const root = el("article", { class: `card ${tint(replica)}`, "aria-label": `Replica ${replica}` });
   const faults = el("div", { class: "faults", hidden: true });
-  root.append(choose, bars, figures, card.spark.root, foot, card.why, faults);
+  root.append(choose, bars, figures, card.spark.root, card.held.root, foot, card.why, faults);
   return { ...card, choose, bars, root, faults };
 }
 
@@ -131,6 +133,7 @@ function update(card, replica, sighting, scale, now) {
   say(card.why, reason(sighting, frame, silent));
   set(card.why, "hidden", card.why.textContent === "" || null);
   if (!frame) return;
+  updateHeld(card.held, frame);
   say(card.view, `view ${exact(frame.view)}`);
   const executed = scale.positions.get(replica) ?? frame.executed;
   const behind = scale.furthest - executed;

@@ -13,7 +13,7 @@ export const VERSION = 2;
  *   at: string}[]}} Input
  * @typedef {{from: string, to: string, kind: string, label: string | null, sent: number,
  *   queued: number, rate: number}} Channel
- * @typedef {{role: string, slot: number | null, held: number, wait: string, waitedUs: number}} Holding
+ * @typedef {{role: string, slot: number | null, held: number, bytes: number, wait: string, waitedUs: number}} Holding
  * @typedef {{operator: string, replica: number | null, slot: number | null, text: string}} Blame
  * @typedef {{slot: number, view: number, batch: {source: number, requests: number, bytes: number,
  *   runs: {client: number, first: number, last: number}[]} | null, packed: number | null,
@@ -23,12 +23,15 @@ export const VERSION = 2;
  * @typedef {{code: string, severity: string, replica: number | null, text: string,
  *   because: string[]}} Finding
  * @typedef {{memory: number | null, processors: number | null, threads: number | null, files: number | null,
- *   journal: number | null, free: number | null, kept: {slot: number, bytes: number, age: number}[],
+ *   journal: number | null, free: number | null, packs: number | null, kept: {slot: number, bytes: number, age: number}[],
  *   syncs: {count: number, p50: number, p99: number} | null, full: boolean, fenced: boolean, cut: number,
  *   installed: number, redis: number, native: number, refused: number, waiting: number}} Machine
+ * @typedef {{state: number | null, stateMax: number | null, copied: number, recent: number, sessions: number,
+ *   waiting: number, links: number, journal: number}} Memory
+ * @typedef {{slot: number, done: number, parts: number, bytes: number, fetched: boolean, ms: number}} Saving
  * @typedef {{replica: number, n: number, protocol: string, cluster: string, role: string, view: number,
  *   leader: number | null, executed: number, stable: number, lag: number, upMs: number, starts: number,
- *   durable: boolean, notReady: string[], program: string, machine: Machine, links: {peer: number, up: boolean,
+ *   durable: boolean, notReady: string[], program: string, machine: Machine, memory: Memory, saving: Saving | null, links: {peer: number, up: boolean,
  *   executed: number | null}[],
  *   number: number, at: number, windowUs: number, level: string, lost: number, requestRate: number,
  *   slotRate: number, latency: Spread, operators: Operator[], channels: Channel[],
@@ -92,6 +95,8 @@ export function readFrame(raw) {
     notReady: list(status.not_ready, 16, (reason) => text(reason.text)),
     program: text(status.program),
     machine: readMachine(status),
+    memory: readMemory(status.memory),
+    saving: readSaving(inside(status.disk).saving),
     links: list(status.links, REPLICAS_MAX, (link) => ({
       peer: number(link.peer),
       up: link.up === true,
@@ -122,6 +127,7 @@ function readMachine(status) {
     files: perhaps(machine.open_files),
     journal: perhaps(machine.journal_bytes),
     free: perhaps(machine.free_bytes),
+    packs: perhaps(machine.packs_bytes),
     kept: list(machine.checkpoints, 8, ({ slot, bytes, age_ms }) => ({
       slot: number(slot),
       bytes: number(bytes),
@@ -136,6 +142,34 @@ function readMachine(status) {
     native: number(clients.native),
     refused: number(clients.refused),
     waiting: number(clients.waiting_bytes),
+  };
+}
+
+/** @returns {Memory} */
+function readMemory(raw) {
+  const memory = inside(raw);
+  return {
+    state: perhaps(memory.state_bytes),
+    stateMax: perhaps(memory.state_bytes_max),
+    copied: number(memory.copied_bytes),
+    recent: number(memory.recent_bytes),
+    sessions: number(memory.sessions_bytes),
+    waiting: number(memory.waiting_bytes),
+    links: number(memory.links_bytes),
+    journal: number(memory.journal_bytes),
+  };
+}
+
+/** @returns {Saving | null} */
+function readSaving(raw) {
+  if (!isObject(raw)) return null;
+  return {
+    slot: number(raw.slot),
+    done: number(raw.parts_done),
+    parts: number(raw.parts),
+    bytes: number(raw.bytes),
+    fetched: raw.fetched === true,
+    ms: number(raw.under_way_ms),
   };
 }
 
@@ -190,7 +224,7 @@ function readHolding(raw) {
     role: text(raw.role),
     slot: perhaps(raw.slot),
     wait: waitInWords(raw.wait),
-    ...numbers(raw, "held", "waited_us"),
+    ...numbers(raw, "held", "bytes", "waited_us"),
   };
 }
 

@@ -1,6 +1,7 @@
 // What a replica takes of its machine: memory, processors, disk; and the settings in force.
 
 import { at, el, figuresTable, refill } from "./dom.js";
+import { memoryRows, savingWords } from "./memory.js";
 import { lines } from "./story-view.js";
 import { ago, count, exact, lasting, size } from "./words.js";
 
@@ -50,31 +51,35 @@ function block(title, content) {
 }
 
 /** The figures of a replica, by what they are about. */
-function figures({ machine, program, upMs, starts, stable, durable, links }) {
+function figures(frame) {
+  const { machine, saving, program, upMs, starts, stable, durable, links } = frame;
   const known = (value, words) => (value === null ? "unknown" : words(value));
   const sync = machine.syncs && machine.syncs.count > 0 ? machine.syncs : null;
   const state = machine.full ? "full" : machine.fenced ? "slow: the replica waits for it" : "";
   const kept = machine.kept.map(({ slot, bytes, age }) => [`before slot ${exact(slot)}`, `${size(bytes)}, ${ago(age)}`]);
+  const far = saving && savingWords(saving);
+  const held = memoryRows(frame);
   return {
     Process: [
       ["version", program],
       ["runs for", lasting(upMs * 1000)],
       ["starts", exact(starts)],
-      ["memory", known(machine.memory, size)],
       ["processors", known(machine.processors, (share) => `${(share * 100).toFixed(0)} % of one`)],
       ["threads", known(machine.threads, exact)],
       ["open files", known(machine.files, exact)],
     ],
+    ...(held.length > 0 ? { Memory: held } : {}),
     Disk: durable
       ? [
           ...(state ? [["state", state]] : []),
           ["journal", known(machine.journal, size)],
+          ["parts of checkpoints", known(machine.packs, size)],
           ["free", known(machine.free, size)],
           ["sync p50", sync ? lasting(sync.p50) : "–"],
           ["sync p99", sync ? lasting(sync.p99) : "–"],
         ]
       : [["state", "none: the data is in memory only"]],
-    Checkpoints: [["stable", `before slot ${exact(stable)}`], ...kept, ["cut", count(machine.cut)], ["taken over", count(machine.installed)]],
+    Checkpoints: [["stable", `before slot ${exact(stable)}`], ...kept, ...(far ? [[`before slot ${exact(saving.slot)}`, `on its way: ${far}`]] : []), ["cut", count(machine.cut)], ["taken over", count(machine.installed)]],
     "Clients and links": [
       ["Redis clients", exact(machine.redis)],
       ["native clients", exact(machine.native)],

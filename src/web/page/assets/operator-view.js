@@ -3,7 +3,7 @@
 import { differences, holderOf, holdingOf, workOf } from "./differs.js";
 import { at, el, figuresTable, refill, say } from "./dom.js";
 import { tint } from "./replicas.js";
-import { count, exact, lasting, percent } from "./words.js";
+import { count, exact, lasting, percent, size } from "./words.js";
 
 /** Operators listed while none is selected. */
 const BUSIEST = 6;
@@ -80,6 +80,7 @@ function figures(known) {
     ["frontier", (operator) => (operator.frontier === null ? "no frontier (untimed)" : `slot ${exact(operator.frontier)}`)],
   ];
   const table = rows.map(([word, figure]) => [word, ...known.map(({ operator }) => figure(operator))]);
+  table.push(["memory", ...known.map(({ holding }) => (holding && holding.bytes > 0 ? size(holding.bytes) : "–"))]);
   return figuresTable(table, { replicas: known.map(({ frame }) => frame.replica) });
 }
 

@@ -6,18 +6,16 @@
 //! left out, and said so.
 #![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
 
-mod load;
-mod servers;
-
 use std::time::Duration;
 
-use load::Figures;
-use servers::Server;
+use peers::load::{self, Figures};
+use peers::servers::{self, Server};
 
 const ROUNDS: usize = 3;
 const CLIENTS: [usize; 3] = [1, 50, 256];
 
 fn main() {
+    servers::end_on_signals();
     let seconds = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(3);
     let lasting = Duration::from_secs(seconds);
     let installed: Vec<Server> = Server::ALL.into_iter().filter(|it| it.is_installed()).collect();

@@ -20,7 +20,6 @@ use timely::worker::Worker;
 use crate::disk::{Disk, DiskMeter, Durable, Identity, Journal, Recovered, Store, Wake};
 use crate::engine::operators::executor::Executor;
 use crate::engine::replica::{Inputs, Outgoing, Outputs, Replica, timeless_worker};
-use crate::engine::unsaved::Unsaved;
 use crate::engine::watcher::Watcher;
 use crate::model::app::StateMachine;
 use crate::model::batch::Requests;
@@ -29,6 +28,10 @@ use crate::model::config::Config;
 use crate::model::error::Error;
 use crate::model::events::{Event, Holding};
 use crate::model::types::{Millis, ReplicaId, Slot};
+
+mod persistence;
+
+use persistence::Persistence;
 
 /// A replica and its disk.
 pub struct Node<M: Clone + 'static, R: Clone + 'static> {
@@ -58,27 +61,6 @@ pub struct Node<M: Clone + 'static, R: Clone + 'static> {
     watcher: Option<Box<dyn Watcher<M>>>,
     /// Bytes of memory that each role held when it was last asked.
     held_bytes: BTreeMap<String, u64>,
-}
-
-/// How records and checkpoints are kept.
-enum Persistence<R> {
-    /// Not at all: the last checkpoint, in memory, is as good as it gets.
-    None(Box<Unsaved>),
-    /// On a disk that the host works on between turns.
-    Inline(Box<Store>),
-    /// On a disk that has a thread.
-    Threaded(Journal<R>),
-}
-
-impl<R> Persistence<R> {
-    /// The newest checkpoint that is durable.
-    fn saved(&self) -> Option<Checkpoint> {
-        match self {
-            Self::None(unsaved) => unsaved.saved().cloned(),
-            Self::Inline(store) => store.saved().cloned(),
-            Self::Threaded(journal) => journal.saved(),
-        }
-    }
 }
 
 impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node<M, R> {
@@ -268,11 +250,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
 
     /// Whether its disk has no room.
     pub fn is_full(&self) -> bool {
-        match &self.persistence {
-            Persistence::None(_) => false,
-            Persistence::Inline(store) => store.is_blocked(),
-            Persistence::Threaded(journal) => journal.is_full(),
-        }
+        self.persistence.is_full()
     }
 
     /// Whether so much waits for a full disk that messages to it must be dropped until there is
@@ -283,11 +261,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
 
     /// Bytes of records that wait for room on its disk.
     pub fn blocked_bytes(&self) -> usize {
-        match &self.persistence {
-            Persistence::None(_) => 0,
-            Persistence::Inline(store) => store.blocked_bytes(),
-            Persistence::Threaded(journal) => journal.blocked_bytes(),
-        }
+        self.persistence.blocked_bytes()
     }
 
     /// Lets the replica work, and appends to its disk what must be there before the rest leaves.
@@ -420,11 +394,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
 
     /// What has been asked of the disk.
     pub fn meter(&self) -> Option<&Arc<DiskMeter>> {
-        match &self.persistence {
-            Persistence::None(_) => None,
-            Persistence::Inline(store) => Some(store.meter()),
-            Persistence::Threaded(journal) => Some(journal.meter()),
-        }
+        self.persistence.meter()
     }
 
     /// What may leave now.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::disk::{Durable, Fetched};
-use crate::model::checkpoint::{Checkpoint, Cut, Stored, Writing};
+use crate::model::checkpoint::{Checkpoint, Cut, CutWriter, Stored};
 use crate::model::table::{InMemory, Leaf, Table};
 use crate::model::types::Slot;
 
@@ -11,7 +11,7 @@ use crate::model::types::Slot;
 #[derive(Default)]
 pub(super) struct Unsaved {
     saved: Option<Checkpoint>,
-    writing: Option<Writing>,
+    writing: Option<CutWriter>,
     waiting: Option<Cut>,
     fetching: Option<(Slot, Table<Arc<[u8]>>)>,
 }
@@ -42,7 +42,7 @@ impl Unsaved {
         if self.writing.is_none()
             && let Some(cut) = self.waiting.take_if(|_| true)
         {
-            self.writing = Some(Writing::new(cut, self.saved.as_ref()));
+            self.writing = Some(CutWriter::new(cut, self.saved.as_ref()));
         }
         if let Some(whole) = self.writing.take_if(|writing| writing.step(Self::PIECE_BYTES)) {
             self.keep(whole.finish());

@@ -88,7 +88,7 @@ impl Cut {
 
     /// Writes it into memory; what has not changed is that of `before`.
     pub fn write(&self, before: Option<&Checkpoint>) -> Checkpoint {
-        let mut writing = Writing::new(self.clone(), before);
+        let mut writing = CutWriter::new(self.clone(), before);
         while !writing.step(usize::MAX) {}
         writing.finish()
     }
@@ -210,13 +210,13 @@ impl Remaining {
 }
 
 /// A cut that becomes a checkpoint in memory, a piece at a time.
-pub struct Writing {
+pub struct CutWriter {
     remaining: Remaining,
     table: Table<Arc<[u8]>>,
     room: Vec<u8>,
 }
 
-impl Writing {
+impl CutWriter {
     /// Nothing of the cut yet; what has not changed is that of `before`.
     pub fn new(cut: Cut, before: Option<&Checkpoint>) -> Self {
         let table = before.and_then(|before| before.parts()?.in_memory());

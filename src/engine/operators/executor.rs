@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::operators::release::Ordered;
 use crate::engine::operators::sessions::SessionLimits;
-use crate::engine::operators::state::State;
+use crate::engine::operators::state::ReplicatedState;
 use crate::engine::role::{Role, Stream};
 use crate::model::app::{At, Damaged, StateMachine};
 use crate::model::batch::{Answer, Batch, Replies, Reply, Value, weight};
@@ -119,7 +119,7 @@ pub struct Executor {
     /// may belong to others.
     incarnation: u64,
     limits: SessionLimits,
-    state: State,
+    state: ReplicatedState,
     pace: Pace,
     /// That of the slot executed last.
     weight: usize,
@@ -180,7 +180,7 @@ impl Executor {
                 sessions: config.sessions_max,
                 bytes: Self::RESULTS_BYTES_MAX,
             },
-            state: State::new(config.n),
+            state: ReplicatedState::new(config.n),
             application,
             unheard: Vec::new(),
             refused: Refused::default(),
@@ -193,7 +193,8 @@ impl Executor {
     /// Where the checkpoint cannot be read, is damaged, or is not of a cluster of this size. The
     /// state is of no use then.
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Damaged> {
-        let restored = State::restore(checkpoint, self.application.as_mut(), self.state.n())?;
+        let restored =
+            ReplicatedState::restore(checkpoint, self.application.as_mut(), self.state.n())?;
         assert!(restored.next >= self.state.next, "a checkpoint takes nothing back");
         self.state = restored;
         self.is_first = checkpoint.parts().is_none();
@@ -255,7 +256,7 @@ impl Executor {
     }
 
     fn apply(&mut self, slot: Slot, batch: &Batch) -> (Replies, u64) {
-        let State { time_ms, sessions, .. } = &mut self.state;
+        let ReplicatedState { time_ms, sessions, .. } = &mut self.state;
         *time_ms = batch.time_ms.max(*time_ms);
         let at = At { slot, time_ms: *time_ms };
         let mut replies = Replies::default();
@@ -310,7 +311,7 @@ impl Executor {
 
     /// All of the replicated state.
     pub fn whole(&self) -> Cut {
-        let parts = State::parts(&*self.application);
+        let parts = ReplicatedState::parts(&*self.application);
         self.state.freeze(&*self.application, PartSet::all(parts))
     }
 }

@@ -29,7 +29,7 @@ pub struct Sessions {
 }
 
 /// The sessions of a part, by their names.
-pub type SessionPart = BTreeMap<ClientId, Session>;
+pub type SessionPart = BTreeMap<ClientId, OpenSession>;
 
 impl Default for Sessions {
     fn default() -> Self {
@@ -40,7 +40,7 @@ impl Default for Sessions {
 
 /// What is remembered of a client.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Session {
+pub struct OpenSession {
     /// The slot of its last request, by which the one silent longest is found.
     used: Slot,
     /// Up to here the client holds its replies.
@@ -134,13 +134,13 @@ impl Sessions {
                 return Err(Damaged { offset: 0, expected: "sessions of this part" });
             }
             all.count += sessions.len();
-            all.bytes += sessions.values().map(Session::bytes).sum::<usize>();
+            all.bytes += sessions.values().map(OpenSession::bytes).sum::<usize>();
             all.open[part] = Arc::new(sessions);
         }
         Ok(all)
     }
 
-    fn iter(&self) -> impl Iterator<Item = (&ClientId, &Session)> {
+    fn iter(&self) -> impl Iterator<Item = (&ClientId, &OpenSession)> {
         self.open.iter().flat_map(|part| part.iter())
     }
 
@@ -173,7 +173,7 @@ impl Sessions {
         self.next = client.next();
         let part = part_of(client);
         self.changed.insert(part);
-        let session = Session { used: slot, ..Session::default() };
+        let session = OpenSession { used: slot, ..OpenSession::default() };
         let before = Arc::make_mut(&mut self.open[part]).insert(client, session);
         assert!(before.is_none(), "a session's name is given once");
         self.count += 1;
@@ -192,7 +192,7 @@ fn session_mut<'s>(
     open: &'s mut [Arc<SessionPart>],
     changed: &mut PartSet,
     client: ClientId,
-) -> Option<&'s mut Session> {
+) -> Option<&'s mut OpenSession> {
     let part = part_of(client);
     if !open[part].contains_key(&client) {
         return None;
@@ -201,7 +201,7 @@ fn session_mut<'s>(
     Arc::make_mut(&mut open[part]).get_mut(&client)
 }
 
-impl Session {
+impl OpenSession {
     fn bytes(&self) -> usize {
         self.results.iter().flatten().map(|result| result.len()).sum()
     }

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::operators::executor::Progress;
-use crate::engine::operators::sessions::{Session, SessionPart, Sessions, part_of};
+use crate::engine::operators::sessions::{OpenSession, SessionPart, Sessions, part_of};
 use crate::model::app::{Damaged, Frozen, StateMachine};
 use crate::model::checkpoint::{Checkpoint, Cut, Parts, Reader, Stored};
 use crate::model::parts::PartSet;
@@ -22,7 +22,7 @@ use crate::model::types::{ClientId, Slot};
 
 /// The replicated state beside the application.
 #[derive(Clone, Debug)]
-pub struct State {
+pub struct ReplicatedState {
     /// The first slot not executed.
     pub next: Slot,
     /// The agreed time.
@@ -45,7 +45,7 @@ struct Head {
 /// The parts before those of the application.
 const OWN_PARTS: usize = 1 + Sessions::PARTS;
 
-impl State {
+impl ReplicatedState {
     /// That of a cluster of `n` that has executed nothing.
     pub fn new(n: usize) -> Self {
         let sources = vec![Progress::default(); n];
@@ -198,14 +198,14 @@ struct WholeHead {
     time_ms: u64,
     sources: Vec<Progress>,
     next_session: ClientId,
-    open: BTreeMap<ClientId, Session>,
+    open: BTreeMap<ClientId, OpenSession>,
 }
 
 /// Bytes in which it is first looked for: most have room for many sessions.
 const HEAD_BYTES: u64 = 64 << 10;
 
 /// Reads it off the beginning of such a checkpoint; what is left is the application's.
-fn read_whole(mut from: impl Read) -> Result<(State, impl Read), Damaged> {
+fn read_whole(mut from: impl Read) -> Result<(ReplicatedState, impl Read), Damaged> {
     let mut bytes = Vec::new();
     loop {
         // It does not show how long it is, and may be most of the checkpoint, or the least of it.
@@ -223,7 +223,10 @@ fn read_whole(mut from: impl Read) -> Result<(State, impl Read), Damaged> {
                 let sessions = Sessions::restored(next_session, parts)?;
                 let mut rest = Cursor::new(bytes);
                 rest.set_position(start as u64);
-                return Ok((State { next, time_ms, sources, sessions }, rest.chain(from)));
+                return Ok((
+                    ReplicatedState { next, time_ms, sources, sessions },
+                    rest.chain(from),
+                ));
             }
             Err(postcard::Error::DeserializeUnexpectedEnd) if read > 0 => {}
             Err(_) => return Err(Damaged { offset: 0, expected: "sessions and progress" }),

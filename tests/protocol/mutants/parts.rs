@@ -36,7 +36,7 @@ impl Slipping {
         Subject { application, ..subject() }
     }
 
-    fn new(slip: Slip) -> Box<dyn StateMachine> {
+    fn with_slip(slip: Slip) -> Box<dyn StateMachine> {
         Box::new(Self { service: Arc::default(), slip, restored: 0 })
     }
 
@@ -107,22 +107,22 @@ impl Frozen for Late {
 
 /// G7: a part that has changed is not saved.
 pub fn a_change_of_a_part_is_not_noted() -> Subject {
-    Slipping::subject(|| Slipping::new(Slip::MissesAChange))
+    Slipping::subject(|| Slipping::with_slip(Slip::MissesAChange))
 }
 
 /// G7: a part is saved as it has become since.
 pub fn a_part_is_saved_too_late() -> Subject {
-    Slipping::subject(|| Slipping::new(Slip::FreezesLate))
+    Slipping::subject(|| Slipping::with_slip(Slip::FreezesLate))
 }
 
 /// G7: a part is not restored.
 pub fn a_part_stays_as_it_was() -> Subject {
-    Slipping::subject(|| Slipping::new(Slip::LeavesAPartAsItWas))
+    Slipping::subject(|| Slipping::with_slip(Slip::LeavesAPartAsItWas))
 }
 
 /// G7: what a checkpoint that is taken over does not have stays.
 pub fn a_part_that_is_gone_stays() -> Subject {
-    Slipping::subject(|| Slipping::new(Slip::KeepsWhatIsGone))
+    Slipping::subject(|| Slipping::with_slip(Slip::KeepsWhatIsGone))
 }
 
 /// G7: of what has changed a part is left out.

@@ -1,4 +1,4 @@
-//! What replicas say to each other to catch up.
+//! Messages between replicas that catch up.
 
 use serde::{Deserialize, Serialize};
 

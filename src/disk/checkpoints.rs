@@ -87,7 +87,8 @@ pub(super) fn pack_head(slot: Slot, owner: Identity) -> Vec<u8> {
 pub(super) fn live_bytes(table: &DiskTable) -> BTreeMap<Slot, u64> {
     let mut packs = BTreeMap::new();
     for (_, leaf) in table.iter() {
-        *packs.entry(leaf.place.pack).or_default() += leaf.length;
+        let live: &mut u64 = packs.entry(leaf.place.pack).or_default();
+        *live = live.saturating_add(leaf.length);
     }
     packs
 }

@@ -203,6 +203,7 @@ impl<R: Serialize> Writer<R> {
     const FULL_RETRY: Duration = Duration::from_millis(100);
     /// How long there is between two pieces, for each millisecond that the first has taken.
     const REST: Duration = Duration::from_millis(4);
+    const REST_MAX: Duration = Duration::from_millis(250);
 
     fn run(mut self) -> Result<(), Error> {
         loop {
@@ -245,7 +246,7 @@ impl<R: Serialize> Writer<R> {
         let rest = match (self.store.is_starved(), self.store.is_hurried()) {
             (true, _) => Self::FULL_RETRY,
             (_, true) => Duration::ZERO,
-            _ => Self::REST * (end - start).as_millis().max(1) as u32,
+            _ => (Self::REST * (end - start).as_millis().max(1) as u32).min(Self::REST_MAX),
         };
         self.next_piece = end + rest;
         Ok(())

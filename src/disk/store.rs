@@ -9,7 +9,7 @@ mod fetching;
 mod room;
 mod saving;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 
@@ -64,6 +64,8 @@ pub struct Store {
     saved: Option<Checkpoint>,
     /// The packs that they name, and how long those are.
     packs: BTreeMap<Slot, u64>,
+    /// Those that checkpoints on their way go on from.
+    packs_in_use: BTreeSet<Slot>,
     /// The one on its way, one that waits for it, and one that another replica sends.
     saving: Option<Saving>,
     waiting: Option<Cut>,
@@ -128,6 +130,7 @@ impl Store {
             checkpoints,
             saved,
             packs: BTreeMap::new(),
+            packs_in_use: BTreeSet::new(),
             saving: None,
             waiting: None,
             fetching: None,

@@ -30,6 +30,9 @@ impl Unsaved {
         for durable in turn {
             match durable {
                 Durable::Checkpoint(cut) => {
+                    if self.saved.as_ref().is_some_and(|saved| saved.slot >= cut.slot) {
+                        continue;
+                    }
                     self.waiting = Some(match self.waiting.take() {
                         Some(older) => cut.cover(older),
                         None => cut,
@@ -69,12 +72,15 @@ impl Unsaved {
                 }
             }
             Fetched::End { slot, digest } => {
+                let newest = self.saved.as_ref().map(|saved| saved.slot);
                 if let Some((_, mut table)) = self.fetching.take_if(|(own, _)| *own == slot)
                     && table.seal() == digest
+                    && newest.is_none_or(|newest| newest < slot)
                 {
                     let state = Stored::Parts(Arc::new(InMemory(table)));
                     // What was cut before it is no part of it.
-                    (self.writing, self.waiting) = (None, None);
+                    self.writing.take_if(|writing| writing.slot() <= slot);
+                    self.waiting.take_if(|cut| cut.slot <= slot);
                     self.keep(Checkpoint { slot, digest, state });
                 }
             }

@@ -79,7 +79,17 @@ impl Cut {
     }
 
     /// Puts what only `older` has beside this, because that one will not be saved.
-    pub fn cover(self, older: Self) -> Self {
+    pub fn cover(self, mut older: Self) -> Self {
+        if let Some(state) = Arc::get_mut(&mut older.state) {
+            for part in self.changed.iter() {
+                if older.changed.remove(part) {
+                    state.forget(part);
+                }
+            }
+        }
+        if older.changed.is_empty() {
+            return self;
+        }
         let mut changed = older.changed.clone();
         changed.extend(0, &self.changed);
         let slot = self.slot;
@@ -223,6 +233,11 @@ impl CutWriter {
         let table = table.unwrap_or_else(|| Table::new(cut.state.parts()));
         let parts = cut.changed.clone();
         Self { remaining: Remaining::new(cut, parts), table, room: Vec::new() }
+    }
+
+    /// The slot of the cut.
+    pub fn slot(&self) -> Slot {
+        self.remaining.slot()
     }
 
     /// Writes parts until they have `bytes` or more. Says whether those were the last.

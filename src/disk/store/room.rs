@@ -24,8 +24,9 @@ impl Store {
         let tables = self.checkpoints.iter().filter_map(|kept| kept.table.as_ref());
         let named: BTreeSet<Slot> =
             tables.flat_map(|table| live_bytes(table).into_keys()).collect();
+        let is_useless = |slot: &Slot| !named.contains(slot) && !self.packs_in_use.contains(slot);
         let unnamed: Vec<Slot> =
-            self.packs.keys().copied().filter(|slot| !named.contains(slot)).collect();
+            self.packs.keys().copied().filter(|slot| is_useless(slot)).collect();
         for slot in unnamed {
             self.packs.remove(&slot);
             self.remove(&names::pack(slot))?;
@@ -64,6 +65,11 @@ impl Store {
 
     /// Removes from a full disk what may go. Says whether that was anything.
     pub(super) fn make_room(&mut self) -> Result<bool, Error> {
+        if let Some(fetching) = self.fetching.take() {
+            // Another replica sends it again.
+            self.give_up(&fetching)?;
+            return Ok(true);
+        }
         let spare = self.checkpoints.len() > 1;
         self.keep_checkpoints(1)?;
         Ok(spare || self.forget_early()?)

@@ -22,6 +22,8 @@ pub(super) struct Saving {
     source: PartSource,
     /// Its parts, as far as they have been made bytes; the others are where they were.
     table: DiskTable,
+    /// The packs in which those are.
+    base_packs: Vec<Slot>,
     /// How many parts there are in its pack, and how long that will be once `bytes` are in it.
     parts: u64,
     pack_bytes: u64,
@@ -54,9 +56,8 @@ enum PartSource {
 /// How long packs are.
 type PackBytes = BTreeMap<Slot, u64>;
 
-/// More bytes of another replica's parts than this do not wait for the disk: it is full, or much
-/// slower than the link.
-const PEER_BYTES_MAX: usize = 64 << 20;
+/// Bytes of another replica's parts that may wait while the disk takes its time.
+const PEER_BYTES_MAX: usize = 8 << 20;
 
 impl Saving {
     /// A cut to be saved. What has not changed is where it was in `before`, the checkpoint before
@@ -80,7 +81,20 @@ impl Saving {
     fn new(slot: Slot, head: Vec<u8>, source: PartSource, table: DiskTable) -> Self {
         let (pack_bytes, bytes, room) = (head.len() as u64, head, Vec::new());
         let (parts, taken, written, manifest) = (0, 0, 0, None);
-        Self { slot, source, table, parts, pack_bytes, manifest, bytes, taken, written, room }
+        let base_packs = live_bytes(&table).into_keys().collect();
+        Self {
+            slot,
+            source,
+            table,
+            base_packs,
+            parts,
+            pack_bytes,
+            manifest,
+            bytes,
+            taken,
+            written,
+            room,
+        }
     }
 
     /// Whether all of it is in its files.
@@ -121,10 +135,19 @@ impl Saving {
         }
     }
 
-    /// Takes a part from another replica. Says whether there is room for it.
-    pub(super) fn add_part(&mut self, part: usize, bytes: &[u8]) -> bool {
+    /// Takes a part from another replica.
+    pub(super) fn add_part(&mut self, part: usize, bytes: &[u8]) {
         self.push_part(part, bytes);
-        self.bytes.len() - self.taken <= PEER_BYTES_MAX
+    }
+
+    /// How many bytes wait to be written.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.bytes.len() - self.taken
+    }
+
+    /// Whether all of another replica's checkpoint has come.
+    pub(super) fn has_ended(&self) -> bool {
+        self.manifest.is_some()
     }
 
     /// All parts of another replica's checkpoint have come. Says whether they have the digest they
@@ -219,12 +242,18 @@ fn parts_to_move(table: &DiskTable, changed: &PartSet, packs: &PackBytes) -> Vec
             *live.entry(leaf.place.pack).or_default() += leaf.length;
         }
     }
-    let is_old = |pack: &Slot, live: u64| packs.get(pack).is_some_and(|all| live < all / 2);
+    let mut sizes: Vec<u64> = live.values().copied().collect();
+    sizes.sort_unstable();
+    // Of too many packs the smallest go.
+    let small = sizes.len().checked_sub(PACKS_MAX).map_or(0, |too_many| sizes[too_many]);
+    let is_old =
+        |pack: &Slot, live: u64| live < small || packs.get(pack).is_some_and(|all| live < all / 2);
     live.retain(|pack, live| is_old(pack, *live));
     let unchanged = table.iter().filter(|(part, _)| !changed.contains(*part));
     let old = unchanged.filter(|(_, leaf)| live.contains_key(&leaf.place.pack));
     let fitting = old.take_while(|(_, leaf)| {
-        let fits = left >= leaf.length;
+        // The last of them may be larger than what is left: otherwise it would hold up the others.
+        let fits = left > 0;
         left = left.saturating_sub(leaf.length);
         fits
     });
@@ -233,6 +262,9 @@ fn parts_to_move(table: &DiskTable, changed: &PartSet, packs: &PackBytes) -> Vec
 
 /// Bytes that may be in memory twice while a checkpoint takes its time.
 const COPIED_BYTES_MAX: usize = 16 << 20;
+
+/// More packs than this are not wanted: each takes an open file while it is read.
+const PACKS_MAX: usize = 64;
 
 /// Bytes that may be moved however little has changed.
 const MOVED_BYTES_MIN: u64 = 1 << 20;
@@ -276,6 +308,7 @@ impl Store {
             self.saving = Some(Saving::of_cut(cut, head, before, &self.packs));
         }
         self.starved = false;
+        self.note_packs_in_use();
         let (own, fetched) = (self.saving.take(), self.fetching.take());
         let mut failed = None;
         let mut go_on = |saving: Option<Saving>, store: &mut Self| {
@@ -323,7 +356,12 @@ impl Store {
         room.resize(leaf.length as usize, 0);
         let pack = self.disk.source(&file);
         let read = pack.and_then(|pack| pack.read_at(leaf.place.offset, room));
-        read.map_err(|e| disk_error(self.owner, "read", &file, e))
+        // What has rotted gets no new digest.
+        let is_sound = |()| match Digest::of(room) == leaf.digest {
+            true => Ok(()),
+            false => Err(io::Error::new(io::ErrorKind::InvalidData, "a part has rotted")),
+        };
+        read.and_then(is_sound).map_err(|e| disk_error(self.owner, "read", &file, e))
     }
 
     /// Whether the checkpoint on its way waits for the disk to have room.
@@ -340,7 +378,14 @@ impl Store {
             self.name_checkpoint(saved)?;
         }
         self.note_progress();
+        self.note_packs_in_use();
         Ok(())
+    }
+
+    /// Notes which packs the checkpoints on their way go on from.
+    fn note_packs_in_use(&mut self) {
+        let all = [&self.saving, &self.fetching].into_iter().flatten();
+        self.packs_in_use = all.flat_map(|saving| saving.base_packs.iter().copied()).collect();
     }
 
     fn name_checkpoint(&mut self, saved: Saving) -> Result<(), Error> {
@@ -379,8 +424,11 @@ impl Store {
     pub(super) fn give_up(&mut self, saving: &Saving) -> Result<(), Error> {
         for file in [names::pack(saving.slot), saving.manifest_file()] {
             self.dirty.retain(|dirty| *dirty != file);
-            if self.disk.source(&file).is_ok() {
-                self.remove(&file)?;
+            match self.disk.remove(&file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(disk_error(self.owner, "remove", &file, error));
+                }
+                _ => {}
             }
         }
         Ok(())
@@ -397,7 +445,9 @@ impl Store {
     /// Whether it is late with a checkpoint: the next one waits already, or what is to be saved is
     /// in memory twice.
     pub fn is_hurried(&self) -> bool {
+        let waits = |fetching: &Saving| fetching.waiting_bytes() > PEER_BYTES_MAX;
         self.waiting.is_some()
+            || self.fetching.as_ref().is_some_and(waits)
             || self.saving.as_ref().is_some_and(|saving| saving.copied_bytes() > COPIED_BYTES_MAX)
     }
 

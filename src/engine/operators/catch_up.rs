@@ -76,7 +76,7 @@ pub fn catch_up<'s, R: Clone + 'static>(
             CatchUp::FetchParts { slot, parts, offset } => {
                 (state.on_fetch_parts(slot, &parts, offset), Vec::new())
             }
-            CatchUp::Offer(offer) => state.on_offer(&offer),
+            CatchUp::Offer(offer) => state.on_offer(from, &offer),
             CatchUp::Groups { slot, groups } => state.on_groups(slot, &groups),
             CatchUp::Pieces { slot, pieces } => state.on_pieces(slot, &pieces),
         };
@@ -187,6 +187,9 @@ impl State {
                 self.tail_bytes += weight(&value);
                 self.tail.push_back(value);
                 self.let_go();
+                let next = self.next();
+                self.transfer.take_if(|transfer| transfer.slot <= next);
+                self.saving.take_if(|(slot, _)| *slot <= next);
             }
             Ordered::Restored(checkpoint) => {
                 self.first = checkpoint.slot;
@@ -202,8 +205,9 @@ impl State {
         self.checkpoints.push_back(checkpoint.clone());
         let superseded = self.checkpoints.len().saturating_sub(Self::CHECKPOINTS);
         self.checkpoints.drain(..superseded);
-        let fetched = self.saving.take_if(|(slot, _)| *slot <= checkpoint.slot)?;
-        (fetched.0 == checkpoint.slot && checkpoint.slot > self.next()).then_some(checkpoint)
+        self.saving.take_if(|(slot, _)| *slot <= checkpoint.slot);
+        // A cut of this replica's own is of what it has executed.
+        (checkpoint.slot > self.next()).then_some(checkpoint)
     }
 
     fn on_stable(&mut self, stable: Slot) {
@@ -333,16 +337,23 @@ impl State {
         slots
     }
 
-    fn on_offer(&mut self, offer: &Offer) -> Step {
-        if self.transfer.as_ref().is_some_and(|transfer| transfer.is_of(offer)) {
-            return self.go_on(Vec::new());
+    fn on_offer(&mut self, from: ReplicaId, offer: &Offer) -> Step {
+        let next = self.next();
+        if let Some(transfer) = &mut self.transfer {
+            // Another one is taken only when nobody sends the rest of this.
+            let goes_on = transfer.asked < Transfer::ASKED_MAX;
+            if !goes_on && transfer.is_of(offer) {
+                transfer.from = from;
+                return self.go_on(Vec::new());
+            }
+            if goes_on {
+                return self.refuse(Refusal::Late);
+            }
         }
-        let known = self.transfer.as_ref().map(|transfer| transfer.slot);
-        let known = known.max(self.saving.map(|(slot, _)| slot));
-        if offer.slot <= self.next() || known.is_some_and(|known| known >= offer.slot) {
+        if offer.slot <= next || self.saving.is_some_and(|(slot, _)| slot >= offer.slot) {
             return self.refuse(Refusal::Late);
         }
-        match Transfer::begin(offer, self.checkpoints.back()) {
+        match Transfer::begin(from, offer, self.checkpoints.back()) {
             Ok((transfer, fetched)) => {
                 self.transfer = Some(transfer);
                 self.saving = None;
@@ -356,9 +367,12 @@ impl State {
         let Some(transfer) = self.transfer.as_mut().filter(|transfer| transfer.slot == slot) else {
             return self.refuse(Refusal::OutOfOrder);
         };
+        let before = transfer.progress();
         let fetched: Result<Vec<_>, _> =
             groups.iter().map(|group| transfer.take_group(group)).collect();
+        let comes_again = transfer.progress() == before;
         match fetched {
+            Ok(_) if comes_again => self.refuse(Refusal::OutOfOrder),
             Ok(fetched) => self.go_on(fetched.into_iter().flatten().collect()),
             Err(Unlike) => self.refuse(Refusal::Damaged),
         }
@@ -435,7 +449,7 @@ impl State {
         let ask = match &mut self.transfer {
             Some(transfer) if transfer.asked < Transfer::ASKED_MAX => {
                 transfer.asked += 1;
-                transfer.next_ask()
+                return Some((To::One(transfer.from), transfer.next_ask()));
             }
             // Perhaps nobody has the rest any more; whoever has offers the same again.
             _ => CatchUp::Fetch { from: self.next() },

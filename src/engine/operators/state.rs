@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::operators::executor::Progress;
 use crate::engine::operators::sessions::{OpenSession, SessionPart, Sessions, part_of};
 use crate::model::app::{Damaged, Frozen, StateMachine};
-use crate::model::checkpoint::{Checkpoint, Cut, Parts, Reader, Stored};
+use crate::model::checkpoint::{Checkpoint, Cut, Digest, Parts, Reader, Stored};
 use crate::model::parts::PartSet;
 use crate::model::types::{ClientId, Slot};
 
@@ -119,18 +119,23 @@ impl ReplicatedState {
             return Err(Damaged { offset: 0, expected: "as many parts as the application has" });
         }
         let mut bytes = Vec::new();
-        let mut read = |part| parts.read(part, &mut bytes).map_err(|_| UNREADABLE);
-        read(0)?;
+        let read = |part, bytes: &mut Vec<u8>| {
+            parts.read(part, bytes).map_err(|_| UNREADABLE)?;
+            let is_sound = Digest::of(bytes) == parts.digest(part);
+            let expected = "a part with the digest that the checkpoint names";
+            if is_sound { Ok(()) } else { Err(Damaged { offset: 0, expected }) }
+        };
+        read(0, &mut bytes)?;
         let Head { next, time_ms, sources, next_session } = decode(&bytes)?;
         let mut sessions = Vec::with_capacity(Sessions::PARTS);
         for part in 1..OWN_PARTS {
-            parts.read(part, &mut bytes).map_err(|_| UNREADABLE)?;
+            read(part, &mut bytes)?;
             let open = if bytes.is_empty() { SessionPart::default() } else { decode(&bytes)? };
             sessions.push(open);
         }
         let sessions = Sessions::restored(next_session, sessions)?;
         for part in 0..application.parts() {
-            parts.read(OWN_PARTS + part, &mut bytes).map_err(|_| UNREADABLE)?;
+            read(OWN_PARTS + part, &mut bytes)?;
             application.restore_part(part, &bytes)?;
         }
         Ok(Self { next, time_ms, sources, sessions })

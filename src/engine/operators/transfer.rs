@@ -20,7 +20,7 @@ use crate::disk::Fetched;
 use crate::engine::operators::catch_up::CatchUp;
 use crate::model::checkpoint::{Checkpoint, Digest, Parts};
 use crate::model::table::GROUP;
-use crate::model::types::Slot;
+use crate::model::types::{ReplicaId, Slot};
 
 /// "This checkpoint I have."
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -75,7 +75,7 @@ impl Offer {
         let ascends = self.groups.is_sorted_by(|(one, _), (next, _)| one < next);
         let last = self.groups.last().map_or(0, |(group, _)| *group as usize * GROUP);
         self.slot.is_plausible()
-            && self.parts <= Self::PARTS_MAX
+            && (1..=Self::PARTS_MAX).contains(&self.parts)
             && ascends
             && (self.groups.is_empty() || last < self.parts as usize)
     }
@@ -111,6 +111,8 @@ impl GroupDigests {
 
 /// A checkpoint of which something is still to come.
 pub struct Transfer {
+    /// Who has offered it.
+    pub from: ReplicaId,
     /// The first slot that is not in the checkpoint.
     pub slot: Slot,
     digest: Digest,
@@ -141,15 +143,20 @@ impl Transfer {
 
     /// Begins with an offer; `own` is the newest checkpoint on the disk. Answers what is known
     /// already: parts that have no bytes.
-    pub fn begin(offer: &Offer, own: Option<&Checkpoint>) -> Result<(Self, Vec<Fetched>), Unlike> {
-        if !offer.is_sound() {
-            return Err(Unlike);
-        }
+    pub fn begin(
+        from: ReplicaId,
+        offer: &Offer,
+        own: Option<&Checkpoint>,
+    ) -> Result<(Self, Vec<Fetched>), Unlike> {
         let Offer { slot, digest, parts, .. } = *offer;
         let own = own.and_then(|own| Some((own.slot, Arc::clone(own.parts()?))));
-        let own = own.filter(|(_, own)| own.parts() == parts as usize);
+        let fits = own.as_ref().is_none_or(|(_, own)| own.parts() == parts as usize);
+        if !offer.is_sound() || !fits {
+            return Err(Unlike);
+        }
         let base = own.as_ref().map(|(slot, _)| *slot);
         let mut transfer = Self {
+            from,
             slot,
             digest,
             parts,
@@ -193,8 +200,8 @@ impl Transfer {
     }
 
     /// How much is still missing, and how much there is of what comes next.
-    pub fn progress(&self) -> (usize, usize) {
-        (self.wanted.len(), self.partial.len())
+    pub fn progress(&self) -> (usize, usize, usize) {
+        (self.groups.len(), self.wanted.len(), self.partial.len())
     }
 
     /// What ends it, once all has come.
@@ -238,6 +245,10 @@ impl Transfer {
         let Some((&part, &digest)) = self.wanted.first_key_value() else { return Ok(None) };
         if (piece.part, piece.offset) != (part, self.partial.len() as u64) {
             return Ok(None);
+        }
+        let length = self.partial.len() as u64 + piece.bytes.len() as u64;
+        if length > piece.total {
+            return Err(Unlike);
         }
         self.partial.extend_from_slice(&piece.bytes);
         if (self.partial.len() as u64) < piece.total && !piece.bytes.is_empty() {

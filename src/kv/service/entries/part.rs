@@ -69,7 +69,7 @@ impl Part {
     }
 
     pub(super) fn is_crowded(&self) -> bool {
-        self.bytes.len() > CROWDED_BYTES
+        self.bytes.len() + self.apart_bytes > CROWDED_BYTES
     }
 
     /// The memory that a copy of it takes.

@@ -99,12 +99,12 @@ fn a_redis_client_that_reads_no_replies_costs_neither_memory_nor_time() {
     let asked = b"GET k\r\n".repeat(1000);
     let until = Instant::now() + Duration::from_secs(10);
     while greedy.throw(&asked) && Instant::now() < until {}
-    let load = health.load(0, Duration::from_secs(2));
+    // What it has asked before it was held up is done first.
+    wait_until("it costs no time", || health.load(0, Duration::from_secs(1)) < 0.3);
 
     // What may wait to be read, and what was asked before it was full.
     let grown = health.memory(0).saturating_sub(before);
     assert!(grown < 200, "{grown} MiB");
-    assert!(load < 0.3, "takes {load:.2} of a core");
     health.is_unharmed(&cluster);
 }
 

@@ -133,7 +133,7 @@ impl State {
     const SERVED_MS: Millis = 30_000;
     /// How long the disk may take with a checkpoint of which all has come. Most of it is there when
     /// the last of it comes.
-    const SAVED_MS: Millis = 30_000;
+    const SAVED_MS: Millis = 3_000;
 
     /// The past of a replica that starts from `checkpoint`.
     pub fn new(checkpoint: Option<&Checkpoint>, config: &Config) -> Self {

@@ -9,5 +9,6 @@ mod checkpoint_pieces;
 mod damaged_disks;
 mod decoders;
 mod disks;
+mod fetching;
 mod journal;
 mod journal_thread;

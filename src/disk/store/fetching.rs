@@ -18,8 +18,8 @@ impl Store {
             Fetched::Begin { slot, parts, base } => self.begin_fetching(slot, parts, base),
             Fetched::Part { slot, part, bytes } => self.add_fetched(slot, part as usize, &bytes),
             Fetched::End { slot, digest } => {
-                let is_wrong =
-                    |fetching: &mut Saving| fetching.slot == slot && !fetching.end(digest);
+                let is_open = |own: &Saving| own.slot == slot && !own.has_ended();
+                let is_wrong = |own: &mut Saving| is_open(own) && !own.end(digest);
                 self.fetching.take_if(is_wrong).map_or(Ok(()), |dropped| self.give_up(&dropped))
             }
         }
@@ -28,10 +28,11 @@ impl Store {
     /// Adds a part. Whoever hands over more than the disk takes waits for it here; only while it is
     /// full is that given up which cannot be kept.
     fn add_fetched(&mut self, slot: Slot, part: usize, bytes: &[u8]) -> Result<(), Error> {
-        let is_its = |fetching: &&mut Saving| fetching.slot == slot;
+        // One that is whole is asked for again when the disk takes long with it.
+        let is_its = |fetching: &&mut Saving| fetching.slot == slot && !fetching.has_ended();
         let Some(fetching) = self.fetching.as_mut().filter(is_its) else { return Ok(()) };
         let mut waits = fetching.waiting_bytes() > WAITING_BYTES_MAX;
-        fetching.add_part(part, bytes);
+        fetching.push_part(part, bytes);
         while waits && !self.is_starved() {
             self.append_piece()?;
             let fetching = self.fetching.as_ref();

@@ -135,11 +135,6 @@ impl Saving {
         }
     }
 
-    /// Takes a part from another replica.
-    pub(super) fn add_part(&mut self, part: usize, bytes: &[u8]) {
-        self.push_part(part, bytes);
-    }
-
     /// How many bytes wait to be written.
     pub(super) fn waiting_bytes(&self) -> usize {
         self.bytes.len() - self.taken
@@ -158,7 +153,9 @@ impl Saving {
         self.table.seal() == digest
     }
 
-    fn push_part(&mut self, part: usize, bytes: &[u8]) {
+    /// Adds a part to its pack.
+    pub(super) fn push_part(&mut self, part: usize, bytes: &[u8]) {
+        assert!(self.manifest.is_none(), "no part comes after the manifest");
         let place = Place { pack: self.slot, offset: self.pack_bytes };
         self.table.set(part, Leaf::of(bytes, place));
         self.parts += 1;

@@ -352,6 +352,14 @@ pub trait Parts: Send + Sync {
     }
 }
 
+/// Fills `room` with what comes at `offset` of bytes in memory.
+pub(super) fn fill(bytes: &[u8], offset: u64, room: &mut [u8]) -> io::Result<()> {
+    let rest = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..));
+    let found = rest.and_then(|rest| rest.get(..room.len()));
+    room.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
+    Ok(())
+}
+
 /// Bytes in memory or in a file, to be read in any order.
 pub trait Source: Send + Sync {
     /// How many there are.
@@ -376,10 +384,7 @@ impl Source for Vec<u8> {
     }
 
     fn read_at(&self, offset: u64, room: &mut [u8]) -> io::Result<()> {
-        let rest = usize::try_from(offset).ok().and_then(|offset| self.get(offset..));
-        let bytes = rest.and_then(|rest| rest.get(..room.len()));
-        room.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
-        Ok(())
+        fill(self, offset, room)
     }
 
     fn keep(self: Arc<Self>) -> io::Result<Arc<dyn Source>> {

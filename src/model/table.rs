@@ -7,7 +7,7 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::model::checkpoint::{Digest, Parts};
+use crate::model::checkpoint::{Digest, Parts, fill};
 
 /// Parts of a group; the last group may have fewer.
 pub const GROUP: usize = 256;
@@ -137,11 +137,7 @@ impl Parts for InMemory {
     }
 
     fn read_at(&self, part: usize, offset: u64, room: &mut [u8]) -> io::Result<()> {
-        let bytes: &[u8] = self.0.get(part).map_or(&[], |leaf| &leaf.place);
-        let rest = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..));
-        let bytes = rest.and_then(|rest| rest.get(..room.len()));
-        room.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
-        Ok(())
+        fill(self.0.get(part).map_or(&[], |leaf| &leaf.place), offset, room)
     }
 
     fn keep(self: Arc<Self>) -> io::Result<Arc<dyn Parts>> {

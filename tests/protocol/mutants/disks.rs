@@ -11,20 +11,24 @@ use taraflow::model::checkpoint::Source;
 use super::rewriting::Subject;
 
 /// A disk that says of some things that they are done, and does nothing.
-struct Lazy {
-    inner: FaultyDisk,
+pub(super) struct Lazy {
+    pub(super) inner: FaultyDisk,
     /// How many syncs of files are yet to be left out.
-    files: u64,
+    pub(super) files: u64,
     /// Whether it syncs names.
-    names: bool,
+    pub(super) names: bool,
     /// Whether it writes over what is there.
-    overwrites: bool,
+    pub(super) overwrites: bool,
+    /// Whether it syncs packs.
+    pub(super) packs: bool,
+    /// Whether packs stay that are named when a manifest goes.
+    pub(super) keeps_packs: bool,
 }
 
 impl Lazy {
     /// One that does all.
-    fn not_at_all(inner: FaultyDisk) -> Self {
-        Self { inner, files: 0, names: true, overwrites: true }
+    pub(super) fn not_at_all(inner: FaultyDisk) -> Self {
+        Self { inner, files: 0, names: true, overwrites: true, packs: true, keeps_packs: true }
     }
 }
 
@@ -65,6 +69,7 @@ impl Disk for Lazy {
     fn sync(&mut self, file: &str) -> io::Result<()> {
         match self.files.checked_sub(1) {
             Some(left) => self.files = left,
+            None if file.starts_with("parts-") && !self.packs => {}
             None => self.inner.sync(file)?,
         }
         Ok(())
@@ -75,7 +80,18 @@ impl Disk for Lazy {
     }
 
     fn remove(&mut self, file: &str) -> io::Result<()> {
-        self.inner.remove(file)
+        if self.keeps_packs {
+            return self.inner.remove(file);
+        }
+        let oldest = self.list()?.into_iter().find(|name| name.starts_with("parts-"));
+        if let Some(oldest) = oldest.filter(|_| file.starts_with("checkpoint-")) {
+            self.inner.remove(&oldest)?;
+        }
+        match self.inner.remove(file) {
+            // It has gone already.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            outcome => outcome,
+        }
     }
 
     fn sync_names(&mut self) -> io::Result<()> {

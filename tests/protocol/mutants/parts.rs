@@ -1,18 +1,17 @@
 //! Mutants of a state in parts: what is saved of it, what is fetched, and what is made of both.
 
-use std::io;
 use std::sync::{Arc, Mutex};
 
 use taraflow::dataflows::tara::invariants::subject;
 use taraflow::dataflows::tara::{Message, dataflow};
 use taraflow::disk::{Disk, Durable, Fetched};
 use taraflow::engine::operators::catch_up::CatchUp;
-use taraflow::hosts::simulation::FaultyDisk;
 use taraflow::kv::service::KeyValue;
 use taraflow::model::app::{At, Damaged, Frozen, StateMachine};
-use taraflow::model::checkpoint::{Checkpoint, Cut, Source};
+use taraflow::model::checkpoint::{Checkpoint, Cut};
 use taraflow::model::parts::PartSet;
 
+use super::disks::Lazy;
 use super::rewriting::{Subject, hearing, redrawn, rewrite, writing};
 
 /// What a service does wrong with its parts.
@@ -198,79 +197,17 @@ pub fn only_the_first_group_that_differs_is_told() -> Subject {
     })
 }
 
-/// A disk that does something else with packs.
-struct Careless {
-    inner: FaultyDisk,
-    /// Whether a pack that is named still goes with the first manifest that goes.
-    removes: bool,
-    /// Whether packs are synced.
-    syncs: bool,
-}
-
-impl Disk for Careless {
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.inner.list()
-    }
-
-    fn read_into(&self, file: &str, room: &mut Vec<u8>) -> io::Result<()> {
-        self.inner.read_into(file, room)
-    }
-
-    fn source(&self, file: &str) -> io::Result<Arc<dyn Source>> {
-        self.inner.source(file)
-    }
-
-    fn append(&mut self, file: &str, bytes: &[u8]) -> io::Result<()> {
-        self.inner.append(file, bytes)
-    }
-
-    fn truncate(&mut self, file: &str, length: u64) -> io::Result<()> {
-        self.inner.truncate(file, length)
-    }
-
-    fn overwrite(&mut self, file: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.inner.overwrite(file, offset, bytes)
-    }
-
-    fn prepare(&mut self, file: &str, bytes: u64) -> io::Result<()> {
-        self.inner.prepare(file, bytes)
-    }
-
-    fn sync(&mut self, file: &str) -> io::Result<()> {
-        if file.starts_with("parts-") && !self.syncs { Ok(()) } else { self.inner.sync(file) }
-    }
-
-    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
-        self.inner.rename(from, to)
-    }
-
-    fn remove(&mut self, file: &str) -> io::Result<()> {
-        let oldest = self.list()?.into_iter().find(|name| name.starts_with("parts-"));
-        if let Some(oldest) = oldest.filter(|_| self.removes && file.starts_with("checkpoint-")) {
-            self.inner.remove(&oldest)?;
-        }
-        match self.inner.remove(file) {
-            // It is gone already.
-            Err(error) if self.removes && error.kind() == io::ErrorKind::NotFound => Ok(()),
-            outcome => outcome,
-        }
-    }
-
-    fn sync_names(&mut self) -> io::Result<()> {
-        self.inner.sync_names()
-    }
-}
-
 /// 0.4: a pack is removed while a manifest names it.
 pub fn a_pack_is_removed_while_it_is_named() -> Subject {
-    let disk =
-        |inner, _| -> Box<dyn Disk> { Box::new(Careless { inner, removes: true, syncs: true }) };
+    let disk = |inner, _| -> Box<dyn Disk> {
+        Box::new(Lazy { keeps_packs: false, ..Lazy::not_at_all(inner) })
+    };
     Subject { disk, ..subject() }
 }
 
 /// 0.4: a manifest has its name before the parts that it names are on the disk.
 pub fn a_manifest_is_named_before_its_parts_are_durable() -> Subject {
     let disk =
-        |inner, _| -> Box<dyn Disk> { Box::new(Careless { inner, removes: false, syncs: false }) };
+        |inner, _| -> Box<dyn Disk> { Box::new(Lazy { packs: false, ..Lazy::not_at_all(inner) }) };
     Subject { disk, ..subject() }
 }

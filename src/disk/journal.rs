@@ -74,6 +74,8 @@ impl<R> Journal<R> {
     pub const START: u64 = 1;
     /// Turns that may wait for the thread; the next one has to wait.
     const TURNS_MAX: usize = 256;
+    /// How long an answer may take before it is asked whether the thread has ended.
+    const LOOK_AFTER: Duration = Duration::from_millis(50);
 
     /// Hands over what a turn leaves for the disk.
     ///
@@ -88,7 +90,7 @@ impl<R> Journal<R> {
     /// # Errors
     /// [`Error::Disk`] when the thread has ended with it: nothing after the last answer may leave.
     pub fn synced(&mut self) -> Result<u64, Error> {
-        if self.seen.ended.load(Ordering::Acquire) {
+        if self.has_ended() {
             return Err(self.failure());
         }
         Ok(self.seen.synced.load(Ordering::Acquire))
@@ -106,10 +108,15 @@ impl<R> Journal<R> {
     pub fn flush(&mut self) -> Result<(), Error> {
         let (done, answer) = bounded(1);
         self.send(Job::Flush(done))?;
-        if answer.recv().is_ok() {
+        // A job that the thread has not taken when it ends stays in the channel, and `done` in it.
+        let mut outcome = answer.recv_timeout(Self::LOOK_AFTER);
+        while outcome == Err(RecvTimeoutError::Timeout) && !self.has_ended() {
+            outcome = answer.recv_timeout(Self::LOOK_AFTER);
+        }
+        if outcome.is_ok() {
             return Ok(());
         }
-        if self.seen.ended.load(Ordering::Acquire) {
+        if self.has_ended() {
             return Err(self.failure());
         }
         Err(self.error(std::io::ErrorKind::StorageFull.into()))
@@ -133,6 +140,10 @@ impl<R> Journal<R> {
     /// What has been asked of the disk.
     pub fn meter(&self) -> &Arc<DiskMeter> {
         &self.meter
+    }
+
+    fn has_ended(&self) -> bool {
+        self.seen.ended.load(Ordering::Acquire)
     }
 
     fn send(&mut self, job: Job<R>) -> Result<(), Error> {
@@ -321,18 +332,51 @@ impl<R: Serialize> Writer<R> {
 
 #[cfg(test)]
 mod tests {
+    use serde::Serializer;
+
     use super::*;
     use crate::disk::{Identity, MemoryDisk, ProtocolName};
 
-    #[test]
-    #[should_panic(expected = "turns come in their order")]
-    fn a_turn_cannot_be_handed_over_twice() {
+    fn journal<R: Serialize + Send + 'static>() -> Journal<R> {
         let owner =
             Identity { cluster: 1, replica: ReplicaId(0), protocol: ProtocolName::of("tara") };
         let mut disk = MemoryDisk::default();
         Store::create(&mut disk, owner).unwrap();
         let (store, _) = Store::open::<u64>(Box::new(disk), owner).unwrap();
-        let mut journal = Journal::<u64>::start(store, owner.replica, Box::new(|| {})).unwrap();
+        Journal::start(store, owner.replica, Box::new(|| {})).unwrap()
+    }
+
+    /// A record that the thread cannot write, which it finds out when it is told.
+    struct Fatal(Receiver<()>);
+
+    impl Serialize for Fatal {
+        fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            let _ = self.0.recv();
+            Err(serde::ser::Error::custom("it cannot be written"))
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "plain data always encodes")]
+    fn whoever_waits_for_a_flush_that_the_thread_has_not_taken_is_told_that_it_has_ended() {
+        let mut journal = journal();
+        let (tell, told) = bounded(0);
+        journal.hand(2, vec![Durable::Newest(Fatal(told))]).unwrap();
+        while journal.waiting() > 0 {
+            std::thread::yield_now();
+        }
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            drop(tell);
+        });
+
+        let _ = journal.flush();
+    }
+
+    #[test]
+    #[should_panic(expected = "turns come in their order")]
+    fn a_turn_cannot_be_handed_over_twice() {
+        let mut journal = journal::<u64>();
 
         journal.hand(2, Vec::new()).unwrap();
         journal.hand(2, Vec::new()).unwrap();

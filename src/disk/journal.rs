@@ -61,7 +61,7 @@ impl<R: Serialize + Send + 'static> Journal<R> {
         let (seen, meter) = (Arc::new(seen), Arc::clone(store.meter()));
         let end = End { seen: Arc::clone(&seen), wake };
         let (turn, flushes, next_piece) = (Self::START, Vec::new(), Instant::now());
-        let writer = Writer { end, store, waiting, turn, flushes, next_piece };
+        let writer = Writer { end, store, waiting, turn, flushes, next_piece, piece_turn: turn };
         let name = format!("journal-{replica}");
         let spawned = std::thread::Builder::new().name(name).spawn(move || writer.run());
         let thread = spawned.map_err(|source| Error::Thread { replica, source })?;
@@ -205,15 +205,16 @@ struct Writer<R> {
     /// The last turn taken.
     turn: u64,
     flushes: Vec<Sender<()>>,
-    /// When the next piece of a checkpoint may be written.
+    /// When the next piece of a checkpoint may be written, and the last turn that had been taken at
+    /// the one before.
     next_piece: Instant,
+    piece_turn: u64,
 }
 
 impl<R: Serialize> Writer<R> {
     /// How long a full disk is left alone.
     const FULL_RETRY: Duration = Duration::from_millis(100);
-    /// How long there is between two pieces, for each millisecond that the first has taken.
-    const REST: Duration = Duration::from_millis(4);
+    /// The longest rest between two pieces.
     const REST_MAX: Duration = Duration::from_millis(250);
 
     fn run(mut self) -> Result<(), Error> {
@@ -226,7 +227,7 @@ impl<R: Serialize> Writer<R> {
             }
             self.sync()?;
             self.publish();
-            if self.store.is_saving() && Instant::now() >= self.next_piece {
+            if self.store.has_pieces() && Instant::now() >= self.next_piece {
                 self.save_piece()?;
                 self.publish();
             }
@@ -254,18 +255,20 @@ impl<R: Serialize> Writer<R> {
         self.store.append_piece()?;
         self.sync()?;
         let end = Instant::now();
-        let rest = match (self.store.is_starved(), self.store.is_hurried()) {
-            (true, _) => Self::FULL_RETRY,
-            (_, true) => Duration::ZERO,
-            _ => (Self::REST * (end - start).as_millis().max(1) as u32).min(Self::REST_MAX),
+        let rest = match self.store.is_starved() {
+            true => Self::FULL_RETRY,
+            // Nobody else wants the disk.
+            false if self.turn == self.piece_turn => end - start,
+            false => (self.store.rests() * (end - start)).min(Self::REST_MAX),
         };
+        self.piece_turn = self.turn;
         self.next_piece = end + rest;
         Ok(())
     }
 
     /// The next job, for which it waits only as long as it has nothing else to do.
     fn next(&self) -> Result<Job<R>, RecvTimeoutError> {
-        if self.store.is_saving() {
+        if self.store.has_pieces() {
             self.waiting.recv_timeout(self.next_piece.saturating_duration_since(Instant::now()))
         } else {
             self.waiting.recv().map_err(|_| RecvTimeoutError::Disconnected)

@@ -216,6 +216,10 @@ pub trait Disk: Send {
     /// An error of the disk; [`io::ErrorKind::StorageFull`] does no harm.
     fn prepare(&mut self, file: &str, bytes: u64) -> io::Result<()>;
 
+    /// Begins to bring the bytes of a file to the disk, so that less is left for [`Disk::sync`], and
+    /// waits for nothing. They are not wanted in memory.
+    fn begin_sync(&mut self, _file: &str) {}
+
     /// Makes the bytes of a file durable.
     ///
     /// # Errors
@@ -233,6 +237,29 @@ pub trait Disk: Send {
     /// # Errors
     /// An error of the disk.
     fn remove(&mut self, file: &str) -> io::Result<()>;
+
+    /// Removes a file whose room is not wanted at once, and comes back with [`Disk::sweep`]: to give
+    /// back that of a large file takes long.
+    ///
+    /// # Errors
+    /// As [`Disk::remove`].
+    fn discard(&mut self, file: &str) -> io::Result<()> {
+        self.remove(file)
+    }
+
+    /// Gives back so many bytes of files that were discarded, if there are as many and nobody reads
+    /// them any more. Says how many it has given back.
+    ///
+    /// # Errors
+    /// An error of the disk.
+    fn sweep(&mut self, _bytes: u64) -> io::Result<u64> {
+        Ok(0)
+    }
+
+    /// Whether there are bytes to be swept.
+    fn has_discarded(&self) -> bool {
+        false
+    }
 
     /// Nothing more is written to a file.
     fn close(&mut self, _file: &str) {}

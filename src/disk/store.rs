@@ -6,6 +6,8 @@
 //! forgotten slots are removed, each step only after the one before it is durable.
 
 mod fetching;
+mod naming;
+mod pace;
 mod room;
 mod saving;
 
@@ -26,6 +28,7 @@ use crate::model::checkpoint::{Checkpoint, Cut};
 use crate::model::error::{Error, is_full};
 use crate::model::types::Slot;
 
+use pace::Due;
 use saving::Saving;
 
 /// The journal and the checkpoints of one replica.
@@ -71,6 +74,9 @@ pub struct Store {
     waiting: Option<Cut>,
     fetching: Option<Saving>,
     piece_bytes: usize,
+    /// Bytes of all records so far, and by when the last checkpoint that was cut should be saved.
+    logged: u64,
+    due: Due,
     /// Whether the disk had no room for the next piece.
     starved: bool,
     forgotten: Slot,
@@ -94,13 +100,13 @@ enum Step {
 
 /// Checkpoints that are kept, should the newest rot. A full disk has to do with one.
 const KEPT: usize = 2;
-/// Bytes of a segment; only a record of half that size may make it longer.
-const SEGMENT_BYTES_MAX: u64 = 64 << 20;
+/// Pieces that are as long as a segment, which only a record of half that size may make longer.
+const SEGMENT_PIECES: u64 = 256;
 /// Bytes of blocks made ready at a time. A sync that finds its blocks ready takes about two thirds
 /// of the time.
 const AHEAD: u64 = 256 << 10;
-/// Bytes of a checkpoint in a piece: as much as a disk syncs in a few milliseconds.
-const PIECE_BYTES: usize = 1 << 20;
+/// Bytes of a checkpoint in a piece: what is handed over meanwhile waits for a millisecond.
+const PIECE_BYTES: usize = 256 << 10;
 
 impl Store {
     /// A store on a disk that has been read, at the beginning of a new segment.
@@ -135,6 +141,8 @@ impl Store {
             waiting: None,
             fetching: None,
             piece_bytes: PIECE_BYTES,
+            logged: 0,
+            due: Due::default(),
             starved: false,
             forgotten: journal.forgotten,
             forgot: (0, 0),
@@ -153,7 +161,7 @@ impl Store {
         &self.meter
     }
 
-    /// Writes checkpoints in pieces of so many bytes from now on.
+    /// Writes checkpoints in pieces of so many bytes from now on, and segments in proportion.
     pub fn set_piece_bytes(&mut self, bytes: usize) {
         self.piece_bytes = bytes;
     }
@@ -238,10 +246,10 @@ impl Store {
         Ok(())
     }
 
-    /// Does one step that does not wait among the others.
-    fn take_or_make_room(&mut self, step: &Step) -> Result<(), Error> {
+    /// Appends what does not wait among the other steps.
+    fn append_or_make_room(&mut self, file: &str, base: u64, bytes: &[u8]) -> Result<(), Error> {
         loop {
-            match self.take(step) {
+            match self.append_to(file, base, bytes) {
                 Err(error) if error.is_full() && self.make_room()? => {}
                 outcome => return outcome,
             }
@@ -253,16 +261,7 @@ impl Store {
         let fail = |doing, file: &str, e| disk_error(owner, doing, file, e);
         match step {
             Step::Append { file, base, bytes } => {
-                self.names_changed |= *base == 0;
-                if let Err(source) = self.disk.append(file, bytes) {
-                    // Part of it may have been written; the next attempt starts at the same place.
-                    let cut = match self.disk.truncate(file, *base) {
-                        Err(cut) if cut.kind() != io::ErrorKind::NotFound => cut,
-                        _ => source,
-                    };
-                    return Err(fail("append to", file, cut));
-                }
-                self.meter.on_append(bytes.len());
+                self.append_to(file, *base, bytes)?;
                 self.mark_dirty(file);
             }
             Step::Complete { file, length } => {
@@ -275,6 +274,20 @@ impl Store {
                 self.prepared = 0;
             }
         }
+        Ok(())
+    }
+
+    fn append_to(&mut self, file: &str, base: u64, bytes: &[u8]) -> Result<(), Error> {
+        self.names_changed |= base == 0;
+        if let Err(source) = self.disk.append(file, bytes) {
+            // Part of it may have been written; the next attempt starts at the same place.
+            let cut = match self.disk.truncate(file, base) {
+                Err(cut) if cut.kind() != io::ErrorKind::NotFound => cut,
+                _ => source,
+            };
+            return Err(disk_error(self.owner, "append to", file, cut));
+        }
+        self.meter.on_append(bytes.len());
         Ok(())
     }
 
@@ -373,12 +386,14 @@ impl Store {
     /// Begins another segment if this one would become too large.
     fn make_way(&mut self, bytes: usize) {
         let length = self.length + (HEAD + bytes) as u64;
-        if length > SEGMENT_BYTES_MAX && self.length > SEGMENT_BYTES_MAX / 2 {
+        let most = SEGMENT_PIECES * self.piece_bytes as u64;
+        if length > most && self.length > most / 2 {
             self.end_segment();
         }
     }
 
     fn push(&mut self, entry: &[u8]) {
+        self.logged += (HEAD + entry.len()) as u64;
         let header = self.length == 0;
         let own = Place { owner: self.owner, file: self.segment };
         let place = if header { Place::of_header(self.segment) } else { own };

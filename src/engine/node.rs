@@ -140,7 +140,7 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
     ) -> Result<(Store, Recovered<R>), Error> {
         config.check()?;
         let (mut store, recovered) = Store::open(disk, owner)?;
-        store.set_piece_bytes(config.chunk_bytes);
+        store.set_piece_bytes(config.chunk_bytes.div_ceil(4));
         Ok((store, recovered))
     }
 

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use taraflow::disk::{Disk, Files, MemoryDisk};
 use taraflow::hosts::simulation::FaultyDisk;
@@ -135,6 +136,38 @@ fn a_directory_is_for_one_process_and_one_user() {
 
     drop(files);
     assert_eq!(Files::open(&path).unwrap().list().unwrap(), ["file"]);
+}
+
+#[test]
+fn a_discarded_file_has_no_name_on_any_disk() {
+    on_each("discarded", |disk| {
+        disk.append("file", b"text").unwrap();
+        disk.discard("file").unwrap();
+        assert!(is_missing(disk.read("file")) && is_missing(disk.discard("file")));
+        disk.append("file", b"new").unwrap();
+        while disk.sweep(1).unwrap() > 0 {}
+        assert!(!disk.has_discarded());
+        assert_eq!(disk.read("file").unwrap(), b"new");
+    });
+}
+
+#[test]
+fn the_bytes_of_a_discarded_file_stay_while_somebody_keeps_them_and_go_piece_by_piece() {
+    let mut files = Files::make(&directory("swept")).unwrap();
+    files.append("file", &[7; 10_000]).unwrap();
+    let source = files.source("file").unwrap();
+    let kept = Arc::clone(&source).keep().unwrap();
+    files.discard("file").unwrap();
+
+    assert_eq!((files.sweep(4_000).unwrap(), files.has_discarded()), (0, true));
+    let mut room = [0; 10_000];
+    kept.read_at(0, &mut room).unwrap();
+    assert_eq!(room, [7; 10_000]);
+    assert!(is_missing(source.read_at(0, &mut room)) && is_missing(source.keep().map(drop)));
+
+    drop(kept);
+    let given: Vec<u64> = (0..4).map(|_| files.sweep(4_000).unwrap()).collect();
+    assert_eq!((given, files.has_discarded()), (vec![4_000, 4_000, 2_000, 0], false));
 }
 
 #[test]

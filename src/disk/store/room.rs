@@ -60,11 +60,19 @@ impl Store {
 
     /// That a file is gone need not be durable: if it is found again, it is read or removed again.
     pub(super) fn remove(&mut self, file: &str) -> Result<(), Error> {
-        self.disk.remove(file).map_err(|e| disk_error(self.owner, "remove", file, e))
+        self.disk.discard(file).map_err(|e| disk_error(self.owner, "remove", file, e))
+    }
+
+    /// Gives back so many bytes of removed files.
+    pub(super) fn sweep(&mut self, bytes: u64) -> Result<u64, Error> {
+        self.disk.sweep(bytes).map_err(|e| disk_error(self.owner, "cut", "a removed file", e))
     }
 
     /// Removes from a full disk what may go. Says whether that was anything.
     pub(super) fn make_room(&mut self) -> Result<bool, Error> {
+        if self.sweep(u64::MAX)? > 0 {
+            return Ok(true);
+        }
         if let Some(fetching) = self.fetching.take() {
             // Another replica sends it again.
             self.give_up(&fetching)?;

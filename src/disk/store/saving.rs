@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::{Step, Store};
-use crate::disk::checkpoints::{self, DiskTable, Kept, Place, live_bytes};
+use super::Store;
+use super::pace::Due;
+use crate::disk::checkpoints::{self, DiskTable, Place, live_bytes};
 use crate::disk::{SavingProgress, disk_error, names};
 use crate::model::checkpoint::{Checkpoint, Cut, Digest, Remaining};
 use crate::model::error::Error;
@@ -21,26 +22,27 @@ pub(super) struct Saving {
     pub(super) slot: Slot,
     source: PartSource,
     /// Its parts, as far as they have been made bytes; the others are where they were.
-    table: DiskTable,
-    /// The packs in which those are.
-    base_packs: Vec<Slot>,
+    pub(super) table: DiskTable,
+    /// The packs in which those are, and how many bytes they have.
+    pub(super) base_packs: Vec<Slot>,
+    pub(super) base_bytes: u64,
+    pub(super) due: Due,
     /// How many parts there are in its pack, and how long that will be once `bytes` are in it.
-    parts: u64,
-    pack_bytes: u64,
+    pub(super) parts: u64,
+    pub(super) pack_bytes: u64,
     /// The manifest, once all parts have been made bytes, and the digest of all of them.
-    manifest: Option<Manifest>,
+    pub(super) manifest: Option<Manifest>,
     /// Bytes that are not in their file yet, but for the first `taken` of them, and how long that
     /// file is.
     bytes: Vec<u8>,
     taken: usize,
     written: u64,
-    room: Vec<u8>,
 }
 
 /// A manifest on its way into its file.
 #[derive(Clone, Copy)]
-struct Manifest {
-    digest: Digest,
+pub(super) struct Manifest {
+    pub(super) digest: Digest,
     /// Whether `bytes` are those of the manifest, all parts being in the pack.
     is_begun: bool,
 }
@@ -56,13 +58,16 @@ enum PartSource {
 /// How long packs are.
 type PackBytes = BTreeMap<Slot, u64>;
 
-/// Bytes of another replica's parts that may wait while the disk takes its time.
-const PEER_BYTES_MAX: usize = 8 << 20;
-
 impl Saving {
     /// A cut to be saved. What has not changed is where it was in `before`, the checkpoint before
     /// it; of the packs with `pack_bytes` that one names, some are cleared.
-    fn of_cut(cut: Cut, head: Vec<u8>, before: Option<&DiskTable>, packs: &PackBytes) -> Self {
+    fn of_cut(
+        cut: Cut,
+        due: Due,
+        head: Vec<u8>,
+        before: Option<&DiskTable>,
+        packs: &PackBytes,
+    ) -> Self {
         let is_whole = cut.changed.len() == cut.state.parts();
         let base = before.filter(|before| before.parts() == cut.state.parts());
         assert!(base.is_some() || is_whole, "the first checkpoint has all parts");
@@ -70,7 +75,7 @@ impl Saving {
         let moved = parts_to_move(&table, &cut.changed, packs);
         let (slot, changed) = (cut.slot, cut.changed.clone());
         let remaining = Remaining::new(cut, changed);
-        Self::new(slot, head, PartSource::Cut { remaining, moved }, table)
+        Self { due, ..Self::new(slot, head, PartSource::Cut { remaining, moved }, table) }
     }
 
     /// A checkpoint that another replica sends: what it does not send is where it is in `table`.
@@ -79,21 +84,22 @@ impl Saving {
     }
 
     fn new(slot: Slot, head: Vec<u8>, source: PartSource, table: DiskTable) -> Self {
-        let (pack_bytes, bytes, room) = (head.len() as u64, head, Vec::new());
+        let (pack_bytes, bytes) = (head.len() as u64, head);
         let (parts, taken, written, manifest) = (0, 0, 0, None);
-        let base_packs = live_bytes(&table).into_keys().collect();
+        let live = live_bytes(&table);
         Self {
             slot,
             source,
             table,
-            base_packs,
+            base_bytes: live.values().sum(),
+            base_packs: live.into_keys().collect(),
+            due: Due::default(),
             parts,
             pack_bytes,
             manifest,
             bytes,
             taken,
             written,
-            room,
         }
     }
 
@@ -113,14 +119,18 @@ impl Saving {
         is_peer && self.manifest.is_none() && self.taken == self.bytes.len()
     }
 
-    fn progress(&self) -> SavingProgress {
-        let left = match &self.source {
-            PartSource::Cut { remaining, moved } => remaining.len() + moved.len(),
+    /// How many parts are yet to be made bytes.
+    pub(super) fn left(&self) -> u64 {
+        match &self.source {
+            PartSource::Cut { remaining, moved } => (remaining.len() + moved.len()) as u64,
             PartSource::Peer => 0,
-        };
+        }
+    }
+
+    fn progress(&self) -> SavingProgress {
         SavingProgress {
             slot: self.slot,
-            parts: (self.parts, self.parts + left as u64),
+            parts: (self.parts, self.parts + self.left()),
             bytes: self.pack_bytes,
             copied_bytes: self.copied_bytes() as u64,
             is_fetched: matches!(self.source, PartSource::Peer),
@@ -128,7 +138,7 @@ impl Saving {
     }
 
     /// Bytes in memory twice because of it.
-    fn copied_bytes(&self) -> usize {
+    pub(super) fn copied_bytes(&self) -> usize {
         match &self.source {
             PartSource::Cut { remaining, .. } => remaining.copied_bytes(),
             PartSource::Peer => 0,
@@ -155,26 +165,32 @@ impl Saving {
 
     /// Adds a part to its pack.
     pub(super) fn push_part(&mut self, part: usize, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        self.take_part(part, bytes.len());
+    }
+
+    /// Takes the last bytes for a part.
+    fn take_part(&mut self, part: usize, length: usize) {
         assert!(self.manifest.is_none(), "no part comes after the manifest");
+        let bytes = &self.bytes[self.bytes.len() - length..];
         let place = Place { pack: self.slot, offset: self.pack_bytes };
         self.table.set(part, Leaf::of(bytes, place));
         self.parts += 1;
-        self.pack_bytes += bytes.len() as u64;
-        self.bytes.drain(..std::mem::take(&mut self.taken));
-        self.bytes.extend_from_slice(bytes);
+        self.pack_bytes += length as u64;
     }
 
     /// Makes at least `most` bytes ready, if there are as many: parts, and once they are all in
     /// their pack the manifest.
     fn fill(&mut self, most: usize, store: &Store) -> Result<(), Error> {
-        while self.manifest.is_none() && self.bytes.len() - self.taken < most {
+        self.bytes.drain(..std::mem::take(&mut self.taken));
+        while self.manifest.is_none() && self.bytes.len() < most {
             if !self.add_next(store)? {
                 break;
             }
         }
         if let Some(manifest) = &mut self.manifest
             && !manifest.is_begun
-            && self.taken == self.bytes.len()
+            && self.bytes.is_empty()
         {
             manifest.is_begun = true;
             let digest = manifest.digest;
@@ -187,21 +203,19 @@ impl Saving {
     /// Adds the next part. Says whether there was one.
     fn add_next(&mut self, store: &Store) -> Result<bool, Error> {
         let PartSource::Cut { remaining, moved } = &mut self.source else { return Ok(false) };
-        let mut room = std::mem::take(&mut self.room);
-        room.clear();
-        if let Some(part) = remaining.next(&mut room) {
-            self.push_part(part, &room);
+        let before = self.bytes.len();
+        if let Some(part) = remaining.next(&mut self.bytes) {
+            self.take_part(part, self.bytes.len() - before);
         } else if let Some(part) = moved.pop() {
             if let Some(leaf) = self.table.get(part).cloned() {
-                store.read_part(&leaf, &mut room)?;
-                self.push_part(part, &room);
+                store.read_part(&leaf, &mut self.bytes)?;
+                self.take_part(part, leaf.length as usize);
             }
         } else {
             let digest = self.table.seal();
             self.manifest = Some(Manifest { digest, is_begun: false });
             return Ok(false);
         }
-        self.room = room;
         Ok(true)
     }
 
@@ -213,7 +227,7 @@ impl Saving {
         }
     }
 
-    fn manifest_file(&self) -> String {
+    pub(super) fn manifest_file(&self) -> String {
         names::temporary(&names::checkpoint(self.slot))
     }
 
@@ -257,8 +271,8 @@ fn parts_to_move(table: &DiskTable, changed: &PartSet, packs: &PackBytes) -> Vec
     fitting.map(|(part, _)| part).collect()
 }
 
-/// Bytes that may be in memory twice while a checkpoint takes its time.
-const COPIED_BYTES_MAX: usize = 16 << 20;
+/// Bytes of removed files that are given back with a piece: they take about as long.
+const SWEPT_BYTES: u64 = 4 << 20;
 
 /// More packs than this are not wanted: each takes an open file while it is read.
 const PACKS_MAX: usize = 64;
@@ -283,16 +297,18 @@ impl Store {
             Some(older) => cut.cover(older),
             None => cut,
         });
+        self.due = self.due.next(self.logged);
         self.end_segment();
     }
 
-    /// Appends the next piece of the checkpoint on its way; one for which there is no room is tried
-    /// again with the next records, which may well fit: what they let leave is perhaps what frees
-    /// the disk.
+    /// Gives back some of the room of removed files, and appends the next piece of the checkpoint on
+    /// its way; one for which there is no room is tried again with the next records, which may well
+    /// fit: what they let leave is perhaps what frees the disk.
     ///
     /// # Errors
     /// As [`Store::write`].
     pub fn append_piece(&mut self) -> Result<(), Error> {
+        self.sweep(SWEPT_BYTES)?;
         if self.saving.is_none()
             && let Some(cut) = self.waiting.take()
         {
@@ -302,7 +318,7 @@ impl Store {
             }
             let head = checkpoints::pack_head(cut.slot, self.owner);
             let before = self.checkpoints.back().and_then(|kept| kept.table.as_ref());
-            self.saving = Some(Saving::of_cut(cut, head, before, &self.packs));
+            self.saving = Some(Saving::of_cut(cut, self.due, head, before, &self.packs));
         }
         self.starved = false;
         self.note_packs_in_use();
@@ -324,7 +340,7 @@ impl Store {
         failed.map_or(Ok(()), Err)
     }
 
-    fn note_progress(&self) {
+    pub(super) fn note_progress(&self) {
         let progress = self.saving.as_ref().or(self.fetching.as_ref()).map(Saving::progress);
         self.meter.set_saving(progress);
     }
@@ -335,22 +351,30 @@ impl Store {
         while left > 0 && saving.has_work() {
             saving.fill(left, self)?;
             let end = saving.bytes.len().min(saving.taken + left);
-            let bytes = saving.bytes[saving.taken..end].to_vec();
-            let (file, base, count) = (saving.file(), saving.written, bytes.len());
+            let count = end - saving.taken;
             if count == 0 {
                 break;
             }
-            self.take_or_make_room(&Step::Append { file, base, bytes })?;
+            let bytes = &saving.bytes[saving.taken..end];
+            let file = saving.file();
+            self.append_or_make_room(&file, saving.written, bytes)?;
+            self.disk.begin_sync(&file);
             saving.on_written(count);
             left -= count;
+        }
+        if saving.is_written() {
+            self.mark_dirty(&names::pack(saving.slot));
+            self.mark_dirty(&saving.manifest_file());
         }
         Ok(())
     }
 
-    /// The bytes of a part that is in a pack.
-    fn read_part(&self, leaf: &Leaf<Place>, room: &mut Vec<u8>) -> Result<(), Error> {
+    /// Appends the bytes of a part that is in a pack.
+    fn read_part(&self, leaf: &Leaf<Place>, out: &mut Vec<u8>) -> Result<(), Error> {
         let file = names::pack(leaf.place.pack);
-        room.resize(leaf.length as usize, 0);
+        let before = out.len();
+        out.resize(before + leaf.length as usize, 0);
+        let room = &mut out[before..];
         let pack = self.disk.source(&file);
         let read = pack.and_then(|pack| pack.read_at(leaf.place.offset, room));
         // What has rotted gets no new digest.
@@ -364,57 +388,6 @@ impl Store {
     /// Whether the checkpoint on its way waits for the disk to have room.
     pub fn is_starved(&self) -> bool {
         self.starved
-    }
-
-    /// Gives the checkpoints whose files are whole and synced their names.
-    pub(super) fn name_checkpoints(&mut self) -> Result<(), Error> {
-        if let Some(saved) = self.saving.take_if(|saving| saving.is_written()) {
-            self.name_checkpoint(saved)?;
-        }
-        if let Some(saved) = self.fetching.take_if(|saving| saving.is_written()) {
-            self.name_checkpoint(saved)?;
-        }
-        self.note_progress();
-        self.note_packs_in_use();
-        Ok(())
-    }
-
-    /// Notes which packs the checkpoints on their way go on from.
-    fn note_packs_in_use(&mut self) {
-        let all = [&self.saving, &self.fetching].into_iter().flatten();
-        self.packs_in_use = all.flat_map(|saving| saving.base_packs.iter().copied()).collect();
-    }
-
-    fn name_checkpoint(&mut self, saved: Saving) -> Result<(), Error> {
-        let (slot, file) = (saved.slot, names::checkpoint(saved.slot));
-        let Some(Manifest { digest, .. }) = saved.manifest else { return Ok(()) };
-        self.checkpoints.pop_back_if(|kept| kept.slot == slot && kept.table.is_none());
-        let is_newest = self.checkpoints.back().is_none_or(|last| last.slot < slot);
-        assert!(is_newest, "checkpoints are named in their order");
-        let owner = self.owner;
-        let failed = |doing| move |e| disk_error(owner, doing, &names::checkpoint(slot), e);
-        self.disk.rename(&saved.manifest_file(), &file).map_err(failed("name"))?;
-        self.disk.close(&file);
-        self.disk.close(&names::pack(slot));
-        self.names_changed = true;
-        self.sync_names()?;
-        let found = checkpoints::packed(&*self.disk, slot, digest, &saved.table);
-        self.saved = Some(found.map_err(failed("find"))?);
-        self.packs.insert(slot, saved.pack_bytes);
-        self.checkpoints.push_back(Kept { slot, table: Some(saved.table) });
-        self.drop_overtaken(slot)
-    }
-
-    /// What is older than a checkpoint that has come on the disk need not be saved any more.
-    fn drop_overtaken(&mut self, slot: Slot) -> Result<(), Error> {
-        self.waiting.take_if(|cut| cut.slot <= slot);
-        for overtaken in [
-            self.saving.take_if(|saving| saving.slot <= slot),
-            self.fetching.take_if(|saving| saving.slot <= slot),
-        ] {
-            overtaken.map_or(Ok(()), |saving| self.give_up(&saving))?;
-        }
-        Ok(())
     }
 
     /// Removes the files of a checkpoint that will not be finished.
@@ -439,13 +412,9 @@ impl Store {
         self.waiting.is_some() || goes_on(&self.saving) || goes_on(&self.fetching)
     }
 
-    /// Whether it is late with a checkpoint: the next one waits already, or what is to be saved is
-    /// in memory twice.
-    pub fn is_hurried(&self) -> bool {
-        let waits = |fetching: &Saving| fetching.waiting_bytes() > PEER_BYTES_MAX;
-        self.waiting.is_some()
-            || self.fetching.as_ref().is_some_and(waits)
-            || self.saving.as_ref().is_some_and(|saving| saving.copied_bytes() > COPIED_BYTES_MAX)
+    /// Whether [`Store::append_piece`] has something to do.
+    pub fn has_pieces(&self) -> bool {
+        self.is_saving() || self.disk.has_discarded()
     }
 
     /// Whether all of a checkpoint on its way is in its files.

@@ -3,6 +3,8 @@
 //! Its bytes are what is written of it, so to copy, to write and to restore it is to copy bytes.
 //! An index says where each record begins. What is too long to be moved about lies apart.
 
+use std::sync::Arc;
+
 use super::record::{Body, Head, Record};
 use crate::kv::service::entry::{Entry, Stored, unpacked};
 use crate::kv::service::expiries::NEVER;
@@ -361,7 +363,7 @@ impl Part {
             }
             Body::Apart(place) => self.change_apart(place, |value| {
                 let Value::Text(text) = value else { panic!("the kind is known") };
-                fill(std::sync::Arc::make_mut(text));
+                fill(Arc::make_mut(text));
             }),
         }
     }
@@ -386,7 +388,17 @@ impl Part {
         if text.len() <= Tag::Text.packed_bytes_max() {
             return self.put(found, place, (Tag::Text, expires_ms), New::Packed(text));
         }
-        let value = Value::Text(std::sync::Arc::new(text.to_vec()));
+        if let Ok(index) = found
+            && let record = self.record(index)
+            && let (Tag::Text, Body::Apart(at)) = (record.tag, record.body)
+            && record.expires_ms == expires_ms
+        {
+            return self.change_apart(at, |value| match value {
+                Value::Text(old) => write_over(old, text),
+                _ => panic!("the kind is known"),
+            });
+        }
+        let value = Value::Text(Arc::new(text.to_vec()));
         self.put(found, place, (Tag::Text, expires_ms), New::Apart(value));
     }
 
@@ -413,6 +425,17 @@ pub(super) fn bytes_of(key: &[u8], entry: &Entry<'_>) -> usize {
     let head = Head::new(entry.tag, entry.expires_ms, key.len(), body).bytes().len();
     let expiry = if entry.expires_ms == NEVER { 0 } else { EXPIRY_BYTES };
     KEY_BYTES + head + key.len() + bytes + expiry
+}
+
+/// Makes a string another one, in its memory if that has about the size and is nobody else's.
+fn write_over(old: &mut Arc<Vec<u8>>, text: &[u8]) {
+    match Arc::get_mut(old) {
+        Some(own) if (text.len()..=text.len() + text.len() / 8).contains(&own.capacity()) => {
+            own.clear();
+            own.extend_from_slice(text);
+        }
+        _ => *old = Arc::new(text.to_vec()),
+    }
 }
 
 /// Makes room for so many more. Little is left idle: there are many parts.

@@ -42,6 +42,8 @@ struct Invariants {
     asked: BTreeMap<View, Votes>,
     reports: BTreeMap<(Slot, Digest), Votes>,
     stable: Slot,
+    /// How many times as far apart as the settings say checkpoints are after each of them.
+    stretches: BTreeMap<Slot, u64>,
     standing: Standing,
 }
 
@@ -56,6 +58,8 @@ struct Word {
     votes: BTreeMap<Slot, View>,
     /// The highest checkpoint it has reported.
     reported: Slot,
+    /// The last one that was due, or has come.
+    paced: Slot,
 }
 
 impl Invariants {
@@ -71,6 +75,7 @@ impl Invariants {
             asked: BTreeMap::new(),
             reports: BTreeMap::new(),
             stable: Slot(0),
+            stretches: BTreeMap::new(),
             standing: Standing::new(config),
         }
     }
@@ -84,11 +89,14 @@ impl Invariants {
                 "T1: {from} proposes {value:?} for {slot} in {view}, after {first:?}"
             ));
         }
-        if slot.0 >= self.stable.0 + self.window {
+        // So many times as wide is the window.
+        let stretch = self.stretches.get(&self.said[from.0 as usize].paced).copied().unwrap_or(1);
+        if slot.0 >= self.stable.0 + self.window * stretch {
             return Err(format!("T5: {from} proposes for {slot}, and {} is stable", self.stable));
         }
         let ahead = self.bytes_ahead(*view, *slot);
-        if ahead >= self.window_bytes && !self.is_left_behind(*view, *slot) {
+        if ahead as u64 >= self.window_bytes as u64 * stretch && !self.is_left_behind(*view, *slot)
+        {
             return Err(format!(
                 "T5: {from} proposes for {slot} with {ahead} bytes above the stable checkpoint"
             ));
@@ -214,8 +222,9 @@ impl Oracle<Message, Promise> for Invariants {
         rotten: bool,
     ) -> Result<(), String> {
         self.standing.on_start(me);
-        let word = &self.said[me.0 as usize];
         let start = recovered.covered();
+        self.said[me.0 as usize].paced = start;
+        let word = &self.said[me.0 as usize];
         // One generation back is as good, as long as the journal reaches that far.
         if start < word.reported && !rotten {
             return Err(format!("{me} starts at {start}, and has reported {}", word.reported));
@@ -313,6 +322,11 @@ impl Oracle<Message, Promise> for Invariants {
             // TA-11: stable is only what a quorum has reported alike.
             Event::Stable { slot } if *slot > self.stable => {
                 Err(format!("TA-11: {me} takes {slot} for stable, and {} is", self.stable))
+            }
+            Event::Paced { slot, stretch } => {
+                self.said[me.0 as usize].paced = *slot;
+                self.stretches.insert(*slot, *stretch);
+                Ok(())
             }
             // T3: executed is only what a quorum of committers voted for in one view.
             Event::Executed { slot, value, .. } => {

@@ -92,6 +92,7 @@ use crate::engine::operators::checkpointer::checkpointer;
 use crate::engine::operators::executor::executor;
 use crate::engine::operators::release::release;
 use crate::engine::operators::requests::{RequestSource, request_source};
+use crate::engine::operators::tail::Told;
 use crate::engine::ordering::acceptor::Acceptor;
 use crate::engine::ordering::messages::Promise;
 use crate::engine::ordering::proposer::{Proposer, proposer};
@@ -196,7 +197,11 @@ pub fn dataflow<'s>(
         stable,
         received.catch_up,
         pulse.clone(),
-        catch_up::State::new(recovered.checkpoint.as_ref(), config),
+        catch_up::State::new(
+            recovered.checkpoint.as_ref(),
+            Box::new(Told::new(recovered.past, Promise::held)),
+            config,
+        ),
     );
     let checkpoints = checkpointer(
         executing.cuts,

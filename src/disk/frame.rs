@@ -73,7 +73,7 @@ impl Place {
     }
 
     /// The record that `rest` begins with, which stands at `offset` in the file.
-    fn read_at(self, rest: &[u8], offset: u64) -> Result<Frame<'_>, Unsound> {
+    pub(super) fn read_at(self, rest: &[u8], offset: u64) -> Result<Frame<'_>, Unsound> {
         let short = Unsound::Short(rest.len());
         let head: &[u8; HEAD] = rest.first_chunk().ok_or(short)?;
         let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]);

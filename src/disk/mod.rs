@@ -10,8 +10,8 @@
 //! of a replica's files is a replica that has forgotten its votes.
 //!
 //! `recovery` opens a store on what a disk holds, with `whole` to judge the segments; `store`
-//! appends and syncs, its `saving` writes checkpoints, `fetching` those that others send, and
-//! `checkpoints` reads them.
+//! appends and syncs, its `saving` writes checkpoints, `fetching` those that others send,
+//! `checkpoints` reads them, and `past` what the journal has of decided slots.
 
 mod checkpoints;
 mod extent;
@@ -24,6 +24,7 @@ mod lock;
 mod memory;
 mod meter;
 pub(crate) mod names;
+mod past;
 mod recovery;
 mod segment;
 mod store;
@@ -47,6 +48,7 @@ pub use journal::{Journal, Wake};
 pub use lock::LockFile;
 pub use memory::MemoryDisk;
 pub use meter::{DiskMeter, SavingProgress, SyncTimes};
+pub use past::JournalPast;
 pub use recovery::Recovered;
 pub use store::Store;
 

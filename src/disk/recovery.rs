@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use super::checkpoints::{self, Checkpoints};
 use super::extent::{self, Extent};
 use super::frame::Place;
+use super::past::JournalPast;
 use super::segment::{Broken, Header};
 use super::store::Store;
 use super::whole::{self, JournalContents};
@@ -27,13 +28,21 @@ pub struct Recovered<R> {
     pub slots: Vec<(Slot, R)>,
     /// The slots from the checkpoint on and below this one are decided, as their records say.
     pub decided: Slot,
+    /// What the journal can tell of decided slots, from now on.
+    pub past: JournalPast,
 }
 
 impl<R> Recovered<R> {
     /// What a replica without a disk starts from.
     pub fn nothing() -> Self {
-        let slots = Vec::new();
-        Self { incarnation: 1, checkpoint: None, newest: None, slots, decided: Slot(0) }
+        Self {
+            incarnation: 1,
+            checkpoint: None,
+            newest: None,
+            slots: Vec::new(),
+            decided: Slot(0),
+            past: JournalPast::default(),
+        }
     }
 
     /// The first slot that is not in the checkpoint.
@@ -98,8 +107,10 @@ impl Store {
         }
         let mut store = Self::assemble(disk, owner, &journal, sound, checkpoint.clone())?;
         journal.unsynced.iter().for_each(|(slot, entry)| store.push_slot(*slot, entry));
+        store.note_told();
         let JournalContents { incarnation, newest, .. } = journal;
-        Ok((store, Recovered { incarnation, checkpoint, newest, slots, decided }))
+        let past = store.past().clone();
+        Ok((store, Recovered { incarnation, checkpoint, newest, slots, decided, past }))
     }
 }
 

@@ -10,6 +10,7 @@ mod naming;
 mod pace;
 mod room;
 mod saving;
+mod telling;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -21,6 +22,7 @@ use super::checkpoints::Kept;
 use super::extent::{self, Extent};
 use super::frame::{HEAD, Place};
 use super::meter::DiskMeter;
+use super::past::{JournalPast, Spots};
 use super::segment::{Entry, Follows, Header};
 use super::whole::JournalContents;
 use super::{Disk, Durable, Identity, disk_error, encode, names};
@@ -57,6 +59,10 @@ pub struct Store {
     stale: Vec<u64>,
     /// The slot behind the last one the growing segment speaks of.
     reach: Slot,
+    /// Where in it records about slots are.
+    spots: Spots,
+    /// What complete segments can tell.
+    past: JournalPast,
     /// Files with bytes that are not synced.
     dirty: Vec<String>,
     /// Whether a file has been made or renamed since names were synced.
@@ -95,7 +101,7 @@ enum Step {
     /// Bytes that belong at `base` of a file, its present end.
     Append { file: String, base: u64, bytes: Vec<u8> },
     /// A segment is complete before the next one is begun, so only the newest can be torn.
-    Complete { file: String, length: u64 },
+    Complete { number: u64, length: u64, spots: Spots },
 }
 
 /// Checkpoints that are kept, should the newest rot. A full disk has to do with one.
@@ -131,6 +137,8 @@ impl Store {
             follows: journal.follows,
             stale: journal.stale.clone(),
             reach: Slot(0),
+            spots: Spots::default(),
+            past: JournalPast::default(),
             dirty: Vec::new(),
             names_changed: false,
             checkpoints,
@@ -152,6 +160,9 @@ impl Store {
             meter: Arc::default(),
         };
         store.weigh_packs()?;
+        for (number, spots) in &journal.spots {
+            store.tell_of(*number, spots.clone())?;
+        }
         store.begin_segment();
         Ok(store)
     }
@@ -214,6 +225,7 @@ impl Store {
                 Durable::Fetched(fetched) => self.take_fetched(fetched)?,
             }
         }
+        self.note_told();
         Ok(())
     }
 
@@ -241,6 +253,9 @@ impl Store {
                 if !self.make_room()? {
                     return Err(error);
                 }
+            } else if let Step::Complete { number, spots, .. } = step {
+                self.tell_of(number, spots)?;
+                self.note_told();
             }
         }
         Ok(())
@@ -264,7 +279,8 @@ impl Store {
                 self.append_to(file, *base, bytes)?;
                 self.mark_dirty(file);
             }
-            Step::Complete { file, length } => {
+            Step::Complete { number, length, .. } => {
+                let file = &names::segment(*number);
                 // Nothing but records may stand in it, so what was made ready goes.
                 self.disk.truncate(file, *length).map_err(|e| fail("cut", file, e))?;
                 self.disk.sync(file).map_err(|e| fail("sync", file, e))?;
@@ -380,6 +396,7 @@ impl Store {
     pub(super) fn push_slot(&mut self, slot: Slot, entry: &[u8]) {
         self.make_way(entry.len());
         self.reach = self.reach.max(slot.next());
+        self.spots.push(slot, self.length);
         self.push(entry);
     }
 
@@ -426,10 +443,11 @@ impl Store {
 
     fn end_segment(&mut self) {
         self.old.insert(self.segment, self.reach);
-        let (file, length) = (names::segment(self.segment), self.length);
+        let (number, length) = (self.segment, self.length);
+        let spots = std::mem::take(&mut self.spots);
         let reach = self.old.values().copied().max().unwrap_or_default();
         self.follows = Some(Follows { segment: self.segment, length, reach });
-        self.pending.push_back(Step::Complete { file, length });
+        self.pending.push_back(Step::Complete { number, length, spots });
         self.segment += 1;
         self.begin_segment();
     }

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::extent::{self, Extent};
 use super::frame::Place;
+use super::past::Spots;
 use super::recovery::damaged;
 use super::segment::{At, Broken, Ending, Entry, Follows, Segment};
 use super::{Disk, Identity, disk_error, encode, names};
@@ -30,6 +31,8 @@ pub(super) struct JournalContents<R> {
     pub decided: Option<(Slot, Slot)>,
     /// The segments that count, each with the slot behind the last one it speaks of.
     pub segments: BTreeMap<u64, Slot>,
+    /// Where in those the records about slots are.
+    pub spots: BTreeMap<u64, Spots>,
     /// Those that do not.
     pub stale: Vec<u64>,
     /// The newest segment there is, whether it counts or not.
@@ -193,6 +196,17 @@ impl<R: Serialize + DeserializeOwned> Part<R> {
         slots.max().unwrap_or_default()
     }
 
+    /// Where in what counts of it records about slots are.
+    fn spots(&self) -> Spots {
+        let mut spots = Spots::default();
+        for (entry, at) in self.entries.iter().filter(|(_, at)| at.offset < self.durable) {
+            if let Entry::Slot(slot, _) = entry {
+                spots.push(*slot, at.offset);
+            }
+        }
+        spots
+    }
+
     /// The records about slots that may not be durable.
     fn unsynced(&self) -> Vec<(Slot, Vec<u8>)> {
         let late = self.entries.iter().filter(|(_, at)| at.offset >= self.durable);
@@ -214,6 +228,7 @@ impl<R: Serialize + DeserializeOwned> JournalContents<R> {
             forgotten: Slot(0),
             decided: None,
             segments: BTreeMap::new(),
+            spots: BTreeMap::new(),
             stale,
             last,
             follows: None,
@@ -226,6 +241,7 @@ impl<R: Serialize + DeserializeOwned> JournalContents<R> {
             let before = journal.segments.values().copied().max().unwrap_or_default();
             if part.durable > 0 {
                 journal.segments.insert(number, reach);
+                journal.spots.insert(number, part.spots());
                 let (length, reach) = (part.durable, reach.max(before));
                 journal.follows = Some(Follows { segment: number, length, reach });
                 journal.unsynced = part.unsynced();

@@ -215,6 +215,13 @@ pub trait StateMachine: 'static {
         self.restore(bytes)
     }
 
+    /// Bytes of the state, near enough, and the same of equal states. Checkpoints of a large one are
+    /// further apart, so that to save one stays cheap beside what has led to it; of one that does
+    /// not say they are as near as the settings have it.
+    fn bytes(&self) -> u64 {
+        0
+    }
+
     /// How much it holds, kept up to date while commands run. An application that has this speaks
     /// Redis's commands; for another one no port is opened to Redis clients.
     fn census(&self) -> Option<Arc<Census>> {

@@ -54,6 +54,13 @@ pub enum Event {
         /// What the slot held.
         value: Value,
     },
+    /// A checkpoint of all slots below `slot` is due, or has come.
+    Paced {
+        /// The first slot that is not in it.
+        slot: Slot,
+        /// How many times as far away as the settings say the next one is.
+        stretch: u64,
+    },
     /// It has cut a checkpoint of all slots below `slot`.
     Checkpointed {
         /// The first slot that is not in the checkpoint.

@@ -12,6 +12,7 @@ impl Happened {
             | Event::Duplicates { .. }
             | Event::Digest { .. }
             | Event::Saved { .. }
+            | Event::Paced { .. }
             | Event::Holds(_) => return None,
             Event::Suspected { of, view, why } => {
                 let (kind, text) = match why {

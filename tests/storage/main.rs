@@ -12,3 +12,4 @@ mod disks;
 mod fetching;
 mod journal;
 mod journal_thread;
+mod past;

@@ -28,7 +28,8 @@ pub(super) fn cluster(plan: &Plan, id: u64) -> String {
         "\n[limits]\n\
          # How long a request may wait before the leader is suspected, in milliseconds.\n\
          suspect_after_ms = {}\n\
-         # Bytes of requests between two checkpoints; part of what replicas must agree on.\n\
+         # Bytes of requests between two checkpoints, up to four times as many when the state is\n\
+         # large; part of what replicas must agree on.\n\
          checkpoint_bytes = {}\n\
          # Bytes of all keys and values above which writes are refused; 0 for no limit.\n\
          memory_max = {}\n\

@@ -51,9 +51,10 @@ impl Store {
             if *oldest.get() > self.forgotten || *oldest.key() >= segment {
                 return Ok(());
             }
-            let file = names::segment(*oldest.key());
+            let number = *oldest.key();
             oldest.remove();
-            self.remove(&file)?;
+            self.past.remove(number);
+            self.remove(&names::segment(number))?;
         }
         Ok(())
     }

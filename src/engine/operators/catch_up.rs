@@ -1,8 +1,8 @@
 //! Catch-up: a replica that has fallen behind fetches decided slots, or a stable checkpoint in
 //! pieces.
 //!
-//! Every replica keeps the decided slots since the stable checkpoint before the last, and on its
-//! disk the last two checkpoints. One that learns of a peer further on, and does not move by
+//! Every replica keeps the decided slots since the stable checkpoint before the last, the latest of
+//! them in memory and the others in its journal, and on its disk the last two checkpoints. One that learns of a peer further on, and does not move by
 //! itself, asks that peer; the peer answers with slots while it has them, with its newest
 //! checkpoint when it has not. The asker sets the pace: it asks for the next piece when it has the
 //! last.
@@ -16,9 +16,10 @@ use serde_bytes::ByteBuf;
 use crate::disk::{Durable, Fetched};
 use crate::engine::operators::patience::Patience;
 use crate::engine::operators::release::Ordered;
+use crate::engine::operators::tail::{History, Tail};
 use crate::engine::operators::transfer::{GroupDigests, Offer, Piece, Transfer, Unlike};
 use crate::engine::role::{Pulse, Role, Stream};
-use crate::model::batch::{Value, weight};
+use crate::model::batch::Value;
 use crate::model::checkpoint::{Checkpoint, Digest, Parts};
 use crate::model::config::Config;
 use crate::model::events::{Event, Holding, Wait};
@@ -97,13 +98,8 @@ pub struct State {
     chunk_bytes: usize,
     gossip_every_ms: Millis,
     patience: Patience,
-    /// The slot of the first value in `tail`.
-    first: Slot,
-    /// The decided values since then, which the replica has released all, and their weight.
-    tail: VecDeque<Value>,
-    tail_bytes: usize,
-    /// What of them may be in memory though a checkpoint on the disk has it.
-    tail_bytes_max: usize,
+    /// What the replica has released.
+    tail: Tail,
     /// This replica's latest checkpoints on its disk, oldest first.
     checkpoints: VecDeque<Checkpoint>,
     stable: Slot,
@@ -136,16 +132,18 @@ impl State {
     const SAVED_MS: Millis = 3_000;
 
     /// The past of a replica that starts from `checkpoint`.
-    pub fn new(checkpoint: Option<&Checkpoint>, config: &Config) -> Self {
+    pub fn new(
+        checkpoint: Option<&Checkpoint>,
+        history: Box<dyn History>,
+        config: &Config,
+    ) -> Self {
+        let first = checkpoint.map_or(Slot(0), |checkpoint| checkpoint.slot);
         Self {
             me: config.me,
             chunk_bytes: config.chunk_bytes,
             gossip_every_ms: config.gossip_every_ms,
             patience: Patience::for_values(config),
-            first: checkpoint.map_or(Slot(0), |checkpoint| checkpoint.slot),
-            tail: VecDeque::new(),
-            tail_bytes: 0,
-            tail_bytes_max: config.checkpoint_bytes,
+            tail: Tail::new(first, config.checkpoint_bytes, history),
             checkpoints: checkpoint.cloned().into_iter().collect(),
             stable: Slot(0),
             peers: vec![Slot(0); config.n],
@@ -163,7 +161,7 @@ impl State {
     /// A replica waits for slots when another has executed more.
     fn holding(&self) -> Holding {
         let partial = self.transfer.as_ref().map_or(0, |transfer| transfer.progress().1);
-        let bytes = (self.tail_bytes + partial) as u64;
+        let bytes = (self.tail.bytes() + partial) as u64;
         let nothing = Holding { bytes, refused: self.refused, ..Holding::nothing("catch_up") };
         let next = self.next();
         let all = (0..).map(ReplicaId).zip(&self.peers);
@@ -177,24 +175,21 @@ impl State {
     }
 
     fn next(&self) -> Slot {
-        Slot(self.first.0 + self.tail.len() as u64)
+        self.tail.next()
     }
 
     fn on_ordered(&mut self, ordered: Ordered) {
         self.patience.came(self.now);
         match ordered {
             Ordered::Value(value) => {
-                self.tail_bytes += weight(&value);
-                self.tail.push_back(value);
-                self.let_go();
+                let covered = self.checkpoints.back().map_or(Slot(0), |own| own.slot);
+                self.tail.push(value, covered);
                 let next = self.next();
                 self.transfer.take_if(|transfer| transfer.slot <= next);
                 self.saving.take_if(|(slot, _)| *slot <= next);
             }
             Ordered::Restored(checkpoint) => {
-                self.first = checkpoint.slot;
-                self.tail.clear();
-                self.tail_bytes = 0;
+                self.tail.begin(checkpoint.slot);
                 self.transfer.take_if(|transfer| transfer.slot <= checkpoint.slot);
             }
         }
@@ -213,26 +208,8 @@ impl State {
     fn on_stable(&mut self, stable: Slot) {
         // What lies before the previous stable checkpoint is of no use to anyone half-way up to
         // date.
-        let old = std::mem::replace(&mut self.stable, stable).min(self.next());
-        while self.first < old {
-            self.let_first_go();
-        }
-    }
-
-    /// Lets values go that a checkpoint of this replica's has, when there are too many: whoever
-    /// lacks them fetches what the checkpoint has changed.
-    fn let_go(&mut self) {
-        let covered = self.checkpoints.back().map_or(Slot(0), |own| own.slot);
-        while self.tail_bytes > self.tail_bytes_max && self.first < covered {
-            self.let_first_go();
-        }
-    }
-
-    fn let_first_go(&mut self) {
-        if let Some(value) = self.tail.pop_front() {
-            self.tail_bytes -= weight(&value);
-        }
-        self.first = self.first.next();
+        let old = std::mem::replace(&mut self.stable, stable);
+        self.tail.forget(old);
     }
 
     fn on_executed(&mut self, from: ReplicaId, slot: Slot) {
@@ -245,17 +222,12 @@ impl State {
         if from >= self.next() {
             return None;
         }
-        if from < self.first {
-            return self.serve_newest(from);
+        let values = self.tail.values(from, self.chunk_bytes);
+        if values.is_empty() {
+            self.serve_newest(from)
+        } else {
+            Some(CatchUp::Decided { from, values })
         }
-        let mut bytes = 0;
-        let start = (from.0 - self.first.0) as usize;
-        let values = self.tail.range(start..).take_while(|value| {
-            let fits = bytes < self.chunk_bytes;
-            bytes += weight(value);
-            fits
-        });
-        Some(CatchUp::Decided { from, values: values.cloned().collect() })
     }
 
     /// Begins to serve the newest checkpoint. Stable or not: what one replica has executed, f + 1

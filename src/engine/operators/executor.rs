@@ -33,6 +33,8 @@ pub struct Executed {
     pub sources: Rc<[Progress]>,
     /// How much the last of the slots weighs; nothing where a checkpoint has come in its place.
     pub weight: usize,
+    /// How many times as far apart as the settings say checkpoints are now.
+    pub stretch: u64,
 }
 
 /// How far the batches of one source have been executed.
@@ -59,7 +61,8 @@ pub struct ExecutorStreams<'s> {
     pub replies: Stream<'s, Replies>,
     /// Progress, once a slot.
     pub executed: Stream<'s, Executed>,
-    /// A checkpoint every [`Config::checkpoint_every`] slots or [`Config::checkpoint_bytes`].
+    /// A checkpoint every [`Config::checkpoint_every`] slots or [`Config::checkpoint_bytes`], or as
+    /// many times as many of either as the state is large.
     pub cuts: Stream<'s, Cut>,
     /// What happened.
     pub events: Stream<'s, Event>,
@@ -91,18 +94,21 @@ pub fn executor<'s>(
             }
             Ordered::Restored(checkpoint) => {
                 let Checkpoint { slot, .. } = checkpoint;
-                event.send([match executor.restore(&checkpoint) {
-                    Ok(()) => Event::Installed { slot },
+                match executor.restore(&checkpoint) {
+                    Ok(()) => event.send([Event::Installed { slot }, executor.paced()]),
                     // Its digests were compared when it came, so it is the disk, or the application.
-                    Err(damaged) => Event::Unrestored { slot, damaged },
-                }]);
+                    Err(damaged) => event.send([Event::Unrestored { slot, damaged }]),
+                }
+            }
+        }
+        if let Some(paced) = executor.take_due() {
+            event.send([paced]);
+            if let Some(cut) = meter.cutting(|| executor.cut_if_wanted()) {
+                event.send([Event::Checkpointed { slot: cut.slot }]);
+                save.send([cut]);
             }
         }
         done.send([executor.executed()]);
-        if let Some(cut) = meter.cutting(|| executor.cut_due()) {
-            event.send([Event::Checkpointed { slot: cut.slot }]);
-            save.send([cut]);
-        }
     });
     role.on(digests, move |executor, ()| {
         let Checkpoint { slot, digest, .. } = executor.whole().write(None);
@@ -136,25 +142,37 @@ pub struct Executor {
 /// When checkpoints fall due: at the same slots on all replicas.
 #[derive(Clone, Copy, Debug)]
 struct Pace {
-    /// Slots, and bytes of batches, after which one is due.
+    /// Slots, and bytes of batches, after which one is due while the state is small.
     every: (u64, usize),
+    /// After how many times as many one is due.
+    stretch: u64,
     /// The same since the last one.
     since: (u64, usize),
 }
 
 impl Pace {
+    /// A start has all in memory that led from the last checkpoint to where it goes on.
+    const STRETCH_MAX: u64 = 4;
+
+    fn new(every: (u64, usize)) -> Self {
+        Self { every, stretch: 1, since: (0, 0) }
+    }
+
+    /// A checkpoint of a state of so many bytes is cut. What leads to the next one has as many bytes, so
+    /// that it costs as much to keep that as to save all of the state.
+    fn begin(&mut self, state_bytes: u64) {
+        self.stretch = (state_bytes / self.every.1.max(1) as u64).clamp(1, Self::STRETCH_MAX);
+        self.since = (0, 0);
+    }
+
     fn count(&mut self, weight: usize) {
         self.since.0 += 1;
         self.since.1 += weight;
     }
 
-    /// Whether one is due, once.
-    fn take_due(&mut self) -> bool {
-        let is_due = self.since.0 >= self.every.0 || self.since.1 >= self.every.1;
-        if is_due {
-            self.since = (0, 0);
-        }
-        is_due
+    fn is_due(&self) -> bool {
+        let (slots, bytes) = self.since;
+        slots / self.stretch >= self.every.0 || bytes as u64 / self.stretch >= self.every.1 as u64
     }
 }
 
@@ -171,7 +189,7 @@ impl Executor {
         Self {
             me: config.me,
             incarnation,
-            pace: Pace { every: (config.checkpoint_every, config.checkpoint_bytes), since: (0, 0) },
+            pace: Pace::new((config.checkpoint_every, config.checkpoint_bytes)),
             weight: 0,
             cut_from: Slot(0),
             is_first: true,
@@ -198,20 +216,21 @@ impl Executor {
         assert!(restored.next >= self.state.next, "a checkpoint takes nothing back");
         self.state = restored;
         self.is_first = checkpoint.parts().is_none();
-        self.pace.since = (0, 0);
+        self.pace.begin(self.application.bytes());
         self.weight = 0;
         Ok(())
     }
 
     /// Makes ready to execute all of this at once, at a start. Of the checkpoints that fall due in
     /// it only the last is cut: it makes those before it superfluous, and each would hold up the
-    /// start.
+    /// start. Which one that is, is a guess: it depends on what the state will have become.
     pub fn expect(&mut self, known: &[(Slot, Value)]) {
         let mut pace = self.pace;
         for (slot, value) in known {
             pace.count(weight(value));
-            if pace.take_due() {
+            if pace.is_due() {
                 self.cut_from = slot.next();
+                pace.begin(self.application.bytes());
             }
         }
     }
@@ -219,7 +238,8 @@ impl Executor {
     /// How far execution has come.
     pub fn executed(&self) -> Executed {
         let sources = self.state.sources.as_slice().into();
-        Executed { next: self.state.next, sources, weight: self.weight }
+        let (next, weight, stretch) = (self.state.next, self.weight, self.pace.stretch);
+        Executed { next, sources, weight, stretch }
     }
 
     fn holding(&self) -> Holding {
@@ -295,9 +315,20 @@ impl Executor {
         (replies, duplicates)
     }
 
-    fn cut_due(&mut self) -> Option<Cut> {
-        let is_due = self.pace.take_due() && self.state.next >= self.cut_from;
-        is_due.then(|| self.cut())
+    /// Whether a checkpoint is due, once.
+    fn take_due(&mut self) -> Option<Event> {
+        self.pace.is_due().then(|| {
+            self.pace.begin(self.application.bytes());
+            self.paced()
+        })
+    }
+
+    fn paced(&self) -> Event {
+        Event::Paced { slot: self.state.next, stretch: self.pace.stretch }
+    }
+
+    fn cut_if_wanted(&mut self) -> Option<Cut> {
+        (self.state.next >= self.cut_from).then(|| self.cut())
     }
 
     /// What of the replicated state has changed since the last cut.

@@ -17,4 +17,5 @@ pub mod release;
 pub mod requests;
 pub mod sessions;
 pub mod state;
+pub mod tail;
 pub mod transfer;

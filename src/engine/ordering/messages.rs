@@ -129,6 +129,20 @@ pub enum Promise {
 }
 
 impl Promise {
+    /// What a slot holds that is decided and executed, by all records about it in their order: what
+    /// another replica reports, or else what was accepted last.
+    pub fn held(records: &[Self]) -> Option<&Value> {
+        let learned = records.iter().find_map(|record| match record {
+            Self::Learned { value, .. } => Some(value),
+            _ => None,
+        });
+        let accepted = records.iter().rev().find_map(|record| match record {
+            Self::Accepted(proposal) => Some(&proposal.value),
+            _ => None,
+        });
+        learned.or(accepted)
+    }
+
     /// What it is called where a journal is listed.
     pub fn kind(&self) -> RecordKind {
         match self {

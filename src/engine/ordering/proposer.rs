@@ -115,6 +115,9 @@ pub struct Proposer {
     next: Slot,
     stable: Slot,
     executed: Slot,
+    /// How many times as far apart as the settings say checkpoints are, and so how many times as wide
+    /// the window is.
+    stretch: u64,
     /// What is executed here and no stable checkpoint covers, by slot and weight, whoever proposed
     /// it.
     unstable: VecDeque<(Slot, usize)>,
@@ -151,6 +154,7 @@ impl Proposer {
             next: executed,
             stable: Slot(0),
             executed,
+            stretch: 1,
             open: BTreeMap::new(),
             lineup: Lineup::new(config),
             patience: Patience::new(config),
@@ -220,7 +224,7 @@ impl Proposer {
     }
 
     fn on_executed(&mut self, executed: &Executed) {
-        self.executed = executed.next;
+        (self.executed, self.stretch) = (executed.next, executed.stretch);
         self.close_below(executed.next);
         if executed.next > self.stable {
             self.unstable.push_back((executed.next, executed.weight));
@@ -283,7 +287,9 @@ impl Proposer {
     /// No slot is proposed that is a window or more above the stable checkpoint (T5), and none
     /// while what every replica must keep above that weighs too much.
     fn has_room(&self) -> bool {
-        self.next.0 < self.stable.0 + self.window && self.ahead_bytes < self.window_bytes
+        let slots = self.next.0.saturating_sub(self.stable.0);
+        slots / self.stretch < self.window
+            && self.ahead_bytes as u64 / self.stretch < self.window_bytes as u64
     }
 
     fn propose(&mut self, value: Value) -> Option<Proposal> {

@@ -22,6 +22,8 @@ pub(super) struct Common {
     canonical: BTreeMap<Slot, (Value, bool)>,
     reference: Reference,
     digests: BTreeMap<Slot, Digest>,
+    /// How far from each checkpoint the next one is.
+    paced: BTreeMap<Slot, u64>,
     /// What each replica executes next in its present life.
     next: BTreeMap<ReplicaId, Slot>,
     view: BTreeMap<ReplicaId, View>,
@@ -72,6 +74,7 @@ impl Common {
             canonical: BTreeMap::new(),
             reference: Reference::new(sessions_max),
             digests: BTreeMap::new(),
+            paced: BTreeMap::new(),
             next: BTreeMap::new(),
             view: BTreeMap::new(),
             counts: Counts::default(),
@@ -110,6 +113,15 @@ impl Common {
             }
             Event::Unrestored { slot, damaged } => {
                 Err(format!("{me} cannot take over the checkpoint before {slot}: {damaged}"))
+            }
+            Event::Paced { slot, stretch } => {
+                let known = *self.paced.entry(*slot).or_insert(*stretch);
+                if known == *stretch {
+                    return Ok(());
+                }
+                Err(format!(
+                    "G7: after {slot} {me} is {stretch} intervals from the next checkpoint, others {known}"
+                ))
             }
             Event::Checkpointed { .. } => {
                 self.counts.checkpoints += 1;

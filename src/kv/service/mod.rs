@@ -114,6 +114,10 @@ impl StateMachine for KeyValue {
         self.count();
     }
 
+    fn bytes(&self) -> u64 {
+        self.memory()
+    }
+
     fn census(&self) -> Option<Arc<Census>> {
         Some(Arc::clone(&self.census))
     }

@@ -32,10 +32,16 @@ fn pieces(message: &Message) -> Option<usize> {
 
 /// A replica comes back to two that have decided values of so many bytes.
 fn away_for(config: Config, bytes: usize) -> Trio {
-    let count = bytes / VALUE_BYTES;
     let mut trio = Trio::start(config, VALUE_BYTES);
+    away_from(&mut trio, 0, bytes);
+    trio
+}
+
+/// The same, after so many values that it has as well.
+fn away_from(trio: &mut Trio, before: usize, bytes: usize) {
+    let count = before + bytes / VALUE_BYTES;
     trio.kill(2);
-    trio.submit(0, count);
+    trio.submit(0, bytes / VALUE_BYTES);
     for index in [0, 1] {
         trio.until_executed(index, count, &format!("{bytes} bytes"));
     }
@@ -43,7 +49,6 @@ fn away_for(config: Config, bytes: usize) -> Trio {
     trio.forget_sent();
     trio.revive(2);
     trio.until_executed(2, count, &format!("{bytes} bytes"));
-    trio
 }
 
 #[test]
@@ -73,4 +78,32 @@ fn a_checkpoint_is_fetched_a_chunk_at_a_time() {
         let fetched: usize = sent.iter().sum();
         assert!(fetched > bytes / 2 && sent.len() >= bytes / 2 / chunk, "{sent:?}");
     }
+}
+
+/// Of a large state checkpoints are far apart: what lies between them is not all kept in memory.
+#[test]
+fn decided_slots_that_are_not_in_memory_are_fetched_from_the_journal() {
+    // Segments have 64 KiB, and after the first checkpoint the next is 128 KiB away.
+    let config = Config {
+        checkpoint_every: 1 << 10,
+        window: 1 << 11,
+        chunk_bytes: 1 << 10,
+        checkpoint_bytes: 32 << 10,
+        window_bytes: 128 << 10,
+        ..small()
+    };
+    let mut trio = Trio::weighing(config, VALUE_BYTES, 1 << 17);
+    let before = 100;
+    trio.submit(0, before);
+    trio.until_executed(2, before, "a checkpoint");
+    trio.pass(10_000);
+    away_from(&mut trio, before, 72 << 10);
+
+    for index in [0, 1] {
+        let held = trio.held(index, "catch_up");
+        assert!(held < 64 << 10, "{held} bytes of what replica 2 lacked are in memory");
+    }
+    let told: usize = trio.sent_of(decided).into_iter().map(|(_, bytes)| bytes).sum();
+    assert!(told > 64 << 10, "slots of {told} bytes were told");
+    assert!(trio.sent_of(pieces).is_empty(), "there is no checkpoint that could help");
 }

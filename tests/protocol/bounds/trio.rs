@@ -36,8 +36,8 @@ impl Sent {
     }
 }
 
-/// Keeps every command it is given, one behind the other.
-struct Keeping(Rc<RefCell<Vec<u8>>>);
+/// Keeps every command it is given, one behind the other, and says that each byte is so many.
+struct Keeping(Rc<RefCell<Vec<u8>>>, u64);
 
 impl StateMachine for Keeping {
     fn apply(&mut self, _at: At, command: &[u8], _reply: &mut Vec<u8>) {
@@ -46,6 +46,10 @@ impl StateMachine for Keeping {
 
     fn snapshot(&self) -> Vec<u8> {
         self.0.borrow().clone()
+    }
+
+    fn bytes(&self) -> u64 {
+        self.1 * self.0.borrow().len() as u64
     }
 
     fn restore(&mut self, snapshot: &[u8]) -> Result<(), Damaged> {
@@ -92,11 +96,17 @@ pub struct Trio {
     pub disks: [MemoryDisk; 3],
     submitted: u64,
     command_bytes: usize,
+    weight: u64,
 }
 
 impl Trio {
     /// Three that have just started, with batches of one command of so many bytes.
     pub fn start(config: Config, command_bytes: usize) -> Self {
+        Self::weighing(config, command_bytes, 0)
+    }
+
+    /// The same, with a state that says it has `weight` times the bytes it has.
+    pub fn weighing(config: Config, command_bytes: usize, weight: u64) -> Self {
         config.check().unwrap();
         let script =
             Script { now: 0, waiting: Default::default(), arrives: |_| true, sent: Vec::new() };
@@ -107,6 +117,7 @@ impl Trio {
             disks: Default::default(),
             submitted: 0,
             command_bytes,
+            weight,
         };
         for (replica, disk) in (0..).map(ReplicaId).zip(&mut trio.disks) {
             Store::create(disk, owner(replica)).unwrap();
@@ -122,7 +133,7 @@ impl Trio {
         let index = usize::from(index);
         let disk: Box<dyn Disk> = Box::new(self.disks[index].clone());
         self.states[index] = Rc::default();
-        let application = Box::new(Keeping(Rc::clone(&self.states[index])));
+        let application = Box::new(Keeping(Rc::clone(&self.states[index]), self.weight));
         let disk = Some((disk, owner(config.me)));
         let node = Node::start(&config, disk, application, dataflow).unwrap();
         self.lockstep.nodes[index] = Some(node);
@@ -191,6 +202,14 @@ impl Trio {
         self.until(&what, |trio| trio.executed(index).len() >= count);
         let all: Vec<u64> = (0..count as u64).collect();
         assert!(self.executed(index) == all, "{what}: {:?}", self.executed(index));
+    }
+
+    /// Bytes of memory that a role of a replica holds.
+    pub fn held(&mut self, index: u16, role: &str) -> u64 {
+        let node = self.lockstep.nodes[usize::from(index)].as_ref().unwrap();
+        node.look();
+        self.lockstep.settle();
+        self.lockstep.nodes[usize::from(index)].as_ref().unwrap().held_bytes(role)
     }
 
     /// Those of the messages sent to others of which `kind` makes something.

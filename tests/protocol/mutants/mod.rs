@@ -184,7 +184,7 @@ macro_rules! mutants {
     (@world $world:ident) => { Scene::$world };
 }
 
-static MUTANTS: [Mutant; 67] = mutants![
+static MUTANTS: [Mutant; 68] = mutants![
     voting::half_a_quorum_decides => 100,
     voting::a_repeated_vote_counts_again => 98,
     voting::votes_of_different_views_add_up => 40,
@@ -248,6 +248,7 @@ static MUTANTS: [Mutant; 67] = mutants![
     service::only_the_highest_number_of_a_client_is_kept => 60,
     service::a_snapshot_leaves_out_a_key => 58,
     service::a_command_does_what_it_did_not_do_elsewhere => 98,
+    service::a_state_is_said_to_be_larger_than_its_copies => 50,
     service::the_window_is_twice_as_wide => 92 in Lossy,
     service::the_window_takes_twice_the_bytes => 86 in Heavy,
     service::half_the_reports_make_a_checkpoint_stable => 100 in Lossy,

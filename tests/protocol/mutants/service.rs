@@ -220,6 +220,36 @@ pub fn a_command_does_what_it_did_not_do_elsewhere() -> Subject {
     Subject { application: || Box::new(Moody::default()), ..subject() }
 }
 
+/// G7: how large the state is said to be depends on how many commands the machine has run since it
+/// was started, and so does where the next checkpoint is cut.
+pub fn a_state_is_said_to_be_larger_than_its_copies() -> Subject {
+    #[derive(Default)]
+    struct Swollen {
+        service: KeyValue,
+        applied: u64,
+    }
+
+    impl StateMachine for Swollen {
+        fn apply(&mut self, at: At, command: &[u8], reply: &mut Vec<u8>) {
+            self.applied += 1;
+            self.service.apply(at, command, reply);
+        }
+
+        fn snapshot(&self) -> Vec<u8> {
+            self.service.snapshot()
+        }
+
+        fn restore(&mut self, snapshot: &[u8]) -> Result<(), Damaged> {
+            self.service.restore(snapshot)
+        }
+
+        fn bytes(&self) -> u64 {
+            1_000 * self.applied
+        }
+    }
+    Subject { application: || Box::new(Swollen::default()), ..subject() }
+}
+
 /// T5: the leader may be two windows ahead of the stable checkpoint.
 pub fn the_window_is_twice_as_wide() -> Subject {
     redrawn(|inputs, config| {

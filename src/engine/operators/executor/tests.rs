@@ -37,7 +37,8 @@ fn a_start_cuts_the_last_of_the_checkpoints_that_were_due_and_goes_on_in_step() 
         executor.expect(&(0..known).map(|slot| (Slot(slot), None)).collect::<Vec<_>>());
         let cut = (0..11).filter_map(|slot| {
             executor.on_value(Slot(slot), &None);
-            executor.cut_due().map(|cut| cut.slot.0)
+            executor.take_due()?;
+            executor.cut_if_wanted().map(|cut| cut.slot.0)
         });
         cut.collect::<Vec<_>>()
     };
@@ -45,6 +46,63 @@ fn a_start_cuts_the_last_of_the_checkpoints_that_were_due_and_goes_on_in_step() 
     assert_eq!(cut_by(0), [3, 6, 9]);
     assert_eq!(cut_by(5), [3, 6, 9]);
     assert_eq!(cut_by(8), [6, 9]);
+}
+
+/// A state of as many bytes as have come in commands.
+#[derive(Default)]
+struct Growing(u64);
+
+impl StateMachine for Growing {
+    fn apply(&mut self, _at: At, command: &[u8], _reply: &mut Vec<u8>) {
+        self.0 += command.len() as u64;
+    }
+    fn snapshot(&self) -> Vec<u8> {
+        self.0.to_le_bytes().to_vec()
+    }
+    fn restore(&mut self, snapshot: &[u8]) -> Result<(), Damaged> {
+        self.0 = snapshot.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte));
+        Ok(())
+    }
+    fn bytes(&self) -> u64 {
+        self.0
+    }
+}
+
+#[test]
+fn checkpoints_of_a_larger_state_are_further_apart_and_a_copy_cuts_at_the_same_slots() {
+    let (me, command) = (ReplicaId(0), [0; 700]);
+    let config =
+        Config { checkpoint_every: 4, checkpoint_bytes: 4_000, ..Config::new(ReplicaId(0), 3) };
+    let batch = |slot| {
+        let mut packer = Packer::default();
+        let client = ClientId::of_line(128);
+        packer.push(Request { client, number: slot + 1, acknowledged: 0, command: &command });
+        let id = BatchId { source: me, incarnation: 1, number: slot + 1 };
+        Some(Batch { id, time_ms: 0, requests: packer.finish() })
+    };
+    let run = |executor: &mut Executor, slots: std::ops::Range<u64>| {
+        let cut = slots.filter_map(|slot| {
+            executor.on_value(Slot(slot), &batch(slot));
+            executor.take_due()?;
+            executor.cut_if_wanted()
+        });
+        cut.collect::<Vec<_>>()
+    };
+    let mut executor = Executor::new(Box::<Growing>::default(), 1, &config);
+    let cuts = run(&mut executor, 0..60);
+
+    let slots: Vec<u64> = cuts.iter().map(|cut| cut.slot.0).collect();
+    assert_eq!(
+        slots,
+        [4, 8, 12, 20, 32, 48],
+        "as much as the state, and no more than four times 4,000"
+    );
+
+    let mut copy = Executor::new(Box::<Growing>::default(), 1, &config);
+    let third = cuts.into_iter().nth(2).unwrap();
+    copy.restore(&third.write(None)).unwrap();
+    let later: Vec<u64> = run(&mut copy, 12..60).iter().map(|cut| cut.slot.0).collect();
+    assert_eq!(later, [20, 32, 48]);
 }
 
 /// Answers everything with a mebibyte.

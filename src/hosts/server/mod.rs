@@ -146,6 +146,7 @@ fn redis_connections(settings: &NodeSettings, census: Arc<Census>) -> RedisConne
         quorum: settings.config.quorum(),
         port: settings.listen.clients.port(),
         clients_max: settings.clients_max,
+        memory_max: settings.config.memory_max,
         ..redis::ServerInfo::default()
     };
     RedisConnections::new(spoken, world, census)

@@ -288,6 +288,7 @@ impl RedisConnections {
         world.uptime_ms = status.up_ms;
         world.keys = self.census.keys.load(Ordering::Relaxed);
         world.expiring = self.census.expiring.load(Ordering::Relaxed);
+        world.state_bytes = self.census.bytes.load(Ordering::Relaxed);
         let (at_ms, commands) = self.counted;
         let passed_ms = world.uptime_ms.saturating_sub(at_ms);
         if passed_ms >= COUNTED_EVERY_MS {

@@ -45,7 +45,7 @@ fn values(ask: &Ask<'_>) -> [(&'static str, String); 11] {
         ("appendonly", "yes".into()),
         ("bind", String::new()),
         ("databases", "1".into()),
-        ("maxmemory", "0".into()),
+        ("maxmemory", ask.server.memory_max.to_string()),
         ("maxmemory-policy", "noeviction".into()),
         ("port", ask.server.port.to_string()),
         ("proto-max-bulk-len", STRING_BYTES_MAX.to_string()),

@@ -69,8 +69,10 @@ fn memory(server: &ServerInfo) -> Vec<(&'static str, String)> {
         ("used_memory_rss_human", human(now)),
         ("used_memory_peak", peak.to_string()),
         ("used_memory_peak_human", human(peak)),
-        ("maxmemory", "0".into()),
-        ("maxmemory_human", human(0)),
+        // What counts for the limit.
+        ("used_memory_dataset", server.state_bytes.to_string()),
+        ("maxmemory", server.memory_max.to_string()),
+        ("maxmemory_human", human(server.memory_max)),
         ("maxmemory_policy", "noeviction".into()),
         ("mem_fragmentation_ratio", "1.00".into()),
     ]

@@ -119,6 +119,10 @@ pub struct ServerInfo {
     pub keys: u64,
     /// Those of them that expire.
     pub expiring: u64,
+    /// Bytes of all keys and values, as the limit counts them.
+    pub state_bytes: u64,
+    /// That limit; 0 for none.
+    pub memory_max: u64,
     /// What the process takes of its machine.
     pub usage: Usage,
     /// What has gone through the clients' port.

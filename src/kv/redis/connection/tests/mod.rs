@@ -24,7 +24,14 @@ impl Client {
 
     fn send(&mut self, bytes: &str) {
         let ordered = &mut self.ordered;
-        let server = ServerInfo { replicas: 3, quorum: 2, port: 6379, ..ServerInfo::default() };
+        let server = ServerInfo {
+            replicas: 3,
+            quorum: 2,
+            port: 6379,
+            state_bytes: 77,
+            memory_max: 1 << 20,
+            ..ServerInfo::default()
+        };
         self.line.on_bytes(bytes.as_bytes(), &server, &mut |number, command| {
             ordered.push((number, command.to_vec()));
         });
@@ -351,6 +358,9 @@ fn small_talk_is_answered_without_the_log() {
     );
     assert!(client.ask("INFO server").contains("# Server redis_version:7"));
     assert!(client.ask("INFO").contains("# Replication role:master"));
+    let memory = client.ask("INFO memory");
+    assert!(memory.contains("used_memory_dataset:77 maxmemory:1048576 maxmemory_human:1.00M"));
+    assert_eq!(client.ask("CONFIG GET maxmemory"), "*2 $9 maxmemory $7 1048576");
     assert!(client.line.oldest_open().is_none());
 }
 

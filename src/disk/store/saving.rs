@@ -394,7 +394,7 @@ impl Store {
     pub(super) fn give_up(&mut self, saving: &Saving) -> Result<(), Error> {
         for file in [names::pack(saving.slot), saving.manifest_file()] {
             self.dirty.retain(|dirty| *dirty != file);
-            match self.disk.remove(&file) {
+            match self.disk.discard(&file) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(disk_error(self.owner, "remove", &file, error));
                 }

@@ -76,7 +76,7 @@ impl Place {
     pub(super) fn read_at(self, rest: &[u8], offset: u64) -> Result<Frame<'_>, Unsound> {
         let short = Unsound::Short(rest.len());
         let head: &[u8; HEAD] = rest.first_chunk().ok_or(short)?;
-        let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]);
+        let length = payload_length(head);
         let written = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
         let end = HEAD.checked_add(length as usize).filter(|end| *end <= rest.len());
         let end = end.ok_or(Unsound::Long { length, left: rest.len() })?;
@@ -103,6 +103,11 @@ impl Place {
         };
         later.filter(vouches).any(|at| self.read(bytes, at).is_ok())
     }
+}
+
+/// How long the payload is that follows a record's head, if that is sound.
+pub(super) fn payload_length(head: &[u8; HEAD]) -> u32 {
+    u32::from_le_bytes([head[0], head[1], head[2], head[3]])
 }
 
 /// A sound record.

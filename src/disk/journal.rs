@@ -3,7 +3,8 @@
 //! Turns are handed over with their numbers. The thread takes all that wait, appends them as one
 //! write, syncs once, and publishes the number of the last. In between it writes pieces of the
 //! checkpoint that is on its way, and leaves time between them: processor and disk are for the
-//! clients first. While the disk is full it tries again; after any other error it ends, and the replica must, too.
+//! clients first. While the disk is full it tries again; after any other error it ends, and the
+//! replica must, too.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::de::DeserializeOwned;
 
-use super::frame::{HEAD, Place};
+use super::frame::{HEAD, Place, payload_length};
 use super::segment::Entry;
 use crate::model::checkpoint::Source;
 use crate::model::types::Slot;
@@ -162,7 +162,7 @@ impl Reader {
         let rotten = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why.to_owned());
         let head: &[u8; HEAD] =
             self.at(spot, HEAD)?.first_chunk().ok_or_else(|| rotten("short"))?;
-        let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
+        let length = payload_length(head) as usize;
         let record = self.at(spot, HEAD + length)?;
         let frame = spot.place.read_at(record, spot.at).map_err(|e| rotten(&e.to_string()))?;
         let entry = postcard::from_bytes(frame.payload).map_err(|e| rotten(&e.to_string()))?;

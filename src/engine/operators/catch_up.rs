@@ -2,10 +2,10 @@
 //! pieces.
 //!
 //! Every replica keeps the decided slots since the stable checkpoint before the last, the latest of
-//! them in memory and the others in its journal, and on its disk the last two checkpoints. One that learns of a peer further on, and does not move by
-//! itself, asks that peer; the peer answers with slots while it has them, with its newest
-//! checkpoint when it has not. The asker sets the pace: it asks for the next piece when it has the
-//! last.
+//! them in memory and the others in its journal, and on its disk the last two checkpoints. One that
+//! learns of a peer further on, and does not move by itself, asks that peer; the peer answers with
+//! slots while it has them, with its newest checkpoint when it has not. The asker sets the pace: it
+//! asks for the next piece when it has the last.
 
 use std::collections::VecDeque;
 use std::io;

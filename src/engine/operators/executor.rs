@@ -158,8 +158,8 @@ impl Pace {
         Self { every, stretch: 1, since: (0, 0) }
     }
 
-    /// A checkpoint of a state of so many bytes is cut. What leads to the next one has as many bytes, so
-    /// that it costs as much to keep that as to save all of the state.
+    /// A checkpoint of a state of so many bytes is cut. What leads to the next one has as many
+    /// bytes, so that it costs as much to keep that as to save all of the state.
     fn begin(&mut self, state_bytes: u64) {
         self.stretch = (state_bytes / self.every.1.max(1) as u64).clamp(1, Self::STRETCH_MAX);
         self.since = (0, 0);

@@ -103,38 +103,35 @@ mod tests {
         assert_eq!(above.because, ["writes are refused"]);
     }
 
+    /// A role that has held one thing for so long.
+    fn pending(role: &str, wait: Wait, seconds: u64) -> RoleHolding {
+        RoleHolding {
+            role: role.to_owned(),
+            slot: None,
+            held: 1,
+            bytes: 0,
+            wait,
+            waited_us: 1_000_000 * seconds,
+            refused: Default::default(),
+        }
+    }
+
     #[test]
     fn a_checkpoint_on_its_way_is_no_finding() {
         let saves = |_, frame: &mut Frame| {
             let saving =
                 SavingStatus { parts_done: 3, parts: 9, bytes: 4096, ..Default::default() };
             frame.status.disk = Some(DiskStatus { saving: Some(saving), ..DiskStatus::default() });
-            frame.holdings.push(RoleHolding {
-                role: "checkpointer".to_owned(),
-                slot: Some(Slot(7)),
-                held: 1,
-                bytes: 0,
-                wait: Wait::Saving,
-                waited_us: 60_000_000,
-                refused: Default::default(),
-            });
+            let pending = pending("checkpointer", Wait::Saving, 60);
+            frame.holdings.push(RoleHolding { slot: Some(Slot(7)), ..pending });
         };
         assert_eq!(findings(saves), []);
 
         // Where so much is ahead of it that the leader waits, that is said, and how far it is.
         let waits = |replica, frame: &mut Frame| {
             saves(replica, frame);
-            let holding = |role: &str, wait| RoleHolding {
-                role: role.to_owned(),
-                slot: None,
-                held: 1,
-                bytes: 0,
-                wait,
-                waited_us: 5_000_000,
-                refused: Default::default(),
-            };
-            let asks = holding("request_source", Wait::Proposal(ReplicaId(0)));
-            let proposes = holding("proposer", Wait::for_role("checkpointer"));
+            let asks = pending("request_source", Wait::Proposal(ReplicaId(0)), 5);
+            let proposes = pending("proposer", Wait::for_role("checkpointer"), 5);
             frame.holdings.extend([asks, proposes]);
         };
         let told = findings(waits);
@@ -159,15 +156,8 @@ mod tests {
             let (slot, fetched) = (Slot(80_000), true);
             let saving = SavingStatus { slot, parts_done: 12, fetched, ..Default::default() };
             frame.status.disk = Some(DiskStatus { saving: Some(saving), ..DiskStatus::default() });
-            frame.holdings.push(RoleHolding {
-                role: "catch_up".to_owned(),
-                slot: Some(Slot(1_000)),
-                held: 1,
-                bytes: 0,
-                wait: Wait::Slots(vec![ReplicaId(0), ReplicaId(1)]),
-                waited_us: 9_000_000,
-                refused: Default::default(),
-            });
+            let pending = pending("catch_up", Wait::Slots(vec![ReplicaId(0), ReplicaId(1)]), 9);
+            frame.holdings.push(RoleHolding { slot: Some(Slot(1_000)), ..pending });
         });
         let [behind] = &told[..] else { panic!("{told:#?}") };
         assert_eq!((behind.code, behind.replica), (Code::Lagging, Some(ReplicaId(2))));

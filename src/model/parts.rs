@@ -86,6 +86,13 @@ impl PartSet {
         rest
     }
 
+    /// Those that are not in it.
+    pub fn others(&self) -> Self {
+        let mut others = Self::all(self.parts);
+        others.words.iter_mut().zip(&self.words).for_each(|(other, word)| *other &= !word);
+        others
+    }
+
     /// How many are in it.
     pub fn len(&self) -> usize {
         self.words.iter().map(|word| word.count_ones() as usize).sum()
@@ -142,6 +149,7 @@ mod tests {
             let all = PartSet::all(parts);
             assert_eq!((all.len(), all.iter().count()), (parts, parts));
             assert_eq!(all.is_empty(), parts == 0);
+            assert_eq!((all.others(), PartSet::none(parts).others()), (PartSet::none(parts), all));
         }
     }
 

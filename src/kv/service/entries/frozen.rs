@@ -51,15 +51,11 @@ impl FrozenEntries {
     /// These parts of a map.
     pub(super) fn new(all: &Groups, copies: &Copies, wanted: &PartSet) -> Self {
         let mut groups: Groups = vec![None; PARTS / GROUP].into();
-        let mut forgotten = PartSet::all(PARTS);
-        for part in wanted.iter() {
-            forgotten.remove(part);
-        }
         for (index, (place, own)) in groups.iter_mut().zip(all).enumerate() {
             let Some(own) = own else { continue };
             let parts = index * GROUP..(index + 1) * GROUP;
             let wanted = wanted.within(parts.clone());
-            if wanted.clone().count() > Self::FEW {
+            if wanted.clone().nth(Self::FEW).is_some() {
                 *place = Some(Arc::clone(own));
                 continue;
             }
@@ -69,6 +65,7 @@ impl FrozenEntries {
             *place = (!few.is_empty()).then(|| Arc::new(few));
         }
         let (copied, to_name) = (PartSet::none(PARTS), VecDeque::new());
+        let forgotten = wanted.others();
         Self { groups, forgotten, told: copies.listen(), copied, to_name, copied_bytes: 0 }
     }
 

@@ -1,8 +1,8 @@
 //! The map of all keys, in parts that a frozen copy shares until they change.
 //!
 //! Parts are in groups, so that to freeze the map is to share as many groups as there are. Whoever
-//! changes a part that is shared copies its group first, which is pointers, and then the part:
-//! its keys and short values, and no more of the long ones than who holds them.
+//! changes a part that is shared copies its group first, which is pointers, and then what changes
+//! (`part.rs`): keys and short values, and no more of the long ones than who holds them.
 
 use std::sync::Arc;
 
@@ -16,10 +16,13 @@ use crate::model::parts::PartSet;
 mod frozen;
 mod part;
 mod record;
+mod records;
+mod size;
 
 use frozen::Copies;
 pub(super) use frozen::FrozenEntries;
-use part::{New, Part};
+use part::Part;
+use records::{New, Records};
 
 /// How many parts there are: so many that one of a hundred million keys is copied in some
 /// microseconds. What is saved is kept by part, so there are as many for ever.
@@ -59,16 +62,18 @@ impl Place {
 pub(super) struct Found {
     pub(super) place: Place,
     index: Result<usize, usize>,
+    /// Whether the record is one that has not changed since the part was shared.
+    is_below: bool,
 }
 
 impl Found {
-    pub(super) fn is_there(&self) -> bool {
-        self.index.is_ok()
+    /// Where a key would be in a part without any.
+    fn nowhere(place: Place) -> Self {
+        Self { place, index: Err(0), is_below: false }
     }
 
-    /// Its place in the part, if it is there.
-    pub(super) fn index(&self) -> Option<usize> {
-        self.index.ok()
+    pub(super) fn is_there(&self) -> bool {
+        self.index.is_ok()
     }
 }
 
@@ -145,7 +150,7 @@ impl Entries {
 
     /// The same of one key.
     pub(super) fn bytes_of(&self, key: &[u8], entry: &Entry<'_>) -> usize {
-        part::bytes_of(key, entry)
+        size::bytes_of(key, entry)
     }
 
     /// Whether a part is as large as it may become.
@@ -172,15 +177,13 @@ impl Entries {
     #[inline]
     pub(super) fn find(&self, key: &[u8]) -> Found {
         let place = Place::of(key);
-        let index = self.part(place.part).map_or(Err(0), |part| part.find(place.hash, key));
-        Found { place, index }
+        self.part(place.part).map_or(Found::nowhere(place), |part| part.find(place, key))
     }
 
     /// What stands at a place, if a key is there.
     #[inline]
     pub(super) fn at(&self, found: Found) -> Option<Entry<'_>> {
-        let index = found.index.ok()?;
-        Some(self.part(found.place.part)?.entry(index))
+        self.part(found.place.part)?.at(found)
     }
 
     #[inline]
@@ -192,30 +195,25 @@ impl Entries {
     pub(super) fn from(&self, number: u64) -> impl Iterator<Item = (&[u8], Entry<'_>)> {
         let first = Place::at(number);
         (first.part..PARTS).filter_map(|part| Some((part, self.part(part)?))).flat_map(
-            move |(number, part)| {
-                let is_first = number == first.part;
-                part.entries(if is_first { part.first_from(first.hash) } else { 0 })
-            },
+            move |(number, part)| part.entries(if number == first.part { first.hash } else { 0 }),
         )
     }
 
-    /// Changes a part, which is this map's own then.
+    /// Lets a part become what `update` makes of it.
     #[inline]
-    fn change<R>(&mut self, number: usize, change: impl FnOnce(&mut Part) -> R) -> R {
+    fn update<R>(&mut self, number: usize, update: impl FnOnce(&mut Arc<Part>, &Copies) -> R) -> R {
         self.changed.insert(number);
         let place = &mut self.groups[number / GROUP];
         let group = Arc::make_mut(place.get_or_insert_default());
-        let shared = group.0[number % GROUP].get_or_insert_default();
-        if Arc::strong_count(shared) > 1 {
-            self.copies.note(number);
-        }
-        let part = Arc::make_mut(shared);
-        let (keys, bytes, crowded) = (part.len(), part.weight(), part.is_crowded());
-        let result = change(part);
-        self.keys = self.keys - keys + part.len();
-        self.bytes = self.bytes - bytes + part.weight();
-        self.crowded = self.crowded - usize::from(crowded) + usize::from(part.is_crowded());
-        if part.is_empty() {
+        let part = group.0[number % GROUP].get_or_insert_default();
+        let before = part.size();
+        let result = update(part, &self.copies);
+        let after = part.size();
+        self.keys = self.keys - before.keys + after.keys;
+        self.bytes = self.bytes - before.weight() + after.weight();
+        self.crowded =
+            self.crowded - usize::from(before.is_crowded()) + usize::from(after.is_crowded());
+        if after.keys == 0 {
             group.0[number % GROUP] = None;
             if group.is_empty() {
                 *place = None;
@@ -224,60 +222,85 @@ impl Entries {
         result
     }
 
+    /// Changes what is at `found`, by its place among records that are this map's own then.
+    #[inline]
+    fn change<R>(
+        &mut self,
+        found: Found,
+        key: &[u8],
+        change: impl FnOnce(&mut Records, Result<usize, usize>) -> R,
+    ) -> R {
+        self.update(found.place.part, |part, copies| {
+            let (records, index) = Part::own(part, found, key, copies);
+            change(records, index)
+        })
+    }
+
+    /// The same of a key that is there.
+    fn change_found<R>(
+        &mut self,
+        found: Found,
+        key: &[u8],
+        change: impl FnOnce(&mut Records, usize) -> R,
+    ) -> R {
+        self.change(found, key, |records, index| {
+            change(records, index.expect("a key that was found is there"))
+        })
+    }
+
     /// Makes the key at `found` this string.
     #[inline]
     pub(super) fn put_text(&mut self, found: Found, key: &[u8], text: &[u8], expires_ms: u64) {
         let place = (found.place.hash, key);
-        self.change(found.place.part, |part| part.put_text(found.index, place, expires_ms, text));
+        self.change(found, key, |records, index| records.put_text(index, place, expires_ms, text));
     }
 
     /// Makes the key at `found` this.
     pub(super) fn put(&mut self, found: Found, key: &[u8], entry: Owned) {
         let place = (found.place.hash, key);
         let kind = (entry.tag, entry.expires_ms);
-        self.change(found.place.part, |part| match entry.content {
-            Content::Packed(bytes) => part.put(found.index, place, kind, New::Packed(&bytes)),
-            Content::Apart(value) => part.put(found.index, place, kind, New::Apart(value)),
+        self.change(found, key, |records, index| match entry.content {
+            Content::Packed(bytes) => records.put(index, place, kind, New::Packed(&bytes)),
+            Content::Apart(value) => records.put(index, place, kind, New::Apart(value)),
         });
     }
 
     /// Writes into the string at `found`, which is there.
     pub(super) fn write_text(&mut self, found: Found, key: &[u8], from: usize, bytes: &[u8]) {
-        let Ok(index) = found.index else { return };
         let place = (found.place.hash, key);
-        self.change(found.place.part, |part| part.write_text(index, place, from, bytes));
+        self.change_found(found, key, |records, index| {
+            records.write_text(index, place, from, bytes);
+        });
     }
 
     /// Changes the collection at `found`, which is there and of this kind. If nothing is left of
     /// it, its key is gone, and the expiry that it had comes back.
     pub(super) fn edit<K: Kind, R: Change>(
         &mut self,
-        (found, index): (Found, usize),
+        found: Found,
         key: &[u8],
         edit: impl FnOnce(&mut K) -> R,
     ) -> (R, Option<u64>) {
         let place = (found.place.hash, key);
-        self.change(found.place.part, |part| part.edit(index, place, edit))
+        self.change_found(found, key, |records, index| records.edit(index, place, edit))
     }
 
-    /// Lets the key at `found` expire at another time; returns the one before.
-    pub(super) fn set_expiry(&mut self, found: Found, expires_ms: u64) -> Option<u64> {
-        let index = found.index.ok()?;
-        Some(self.change(found.place.part, |part| part.set_expiry(index, expires_ms)))
+    /// Lets the key at `found`, if it is there, expire at another time; returns the one before.
+    pub(super) fn set_expiry(&mut self, found: Found, key: &[u8], expires_ms: u64) -> Option<u64> {
+        let set = |records: &mut Records, index| records.set_expiry(index, expires_ms);
+        found.is_there().then(|| self.change_found(found, key, set))
     }
 
-    /// Takes out the key at `found`; returns when it was to expire.
-    pub(super) fn remove(&mut self, found: Found) -> Option<u64> {
-        let index = found.index.ok()?;
-        Some(self.change(found.place.part, |part| part.remove(index)))
+    /// Takes out the key at `found`, if it is there; returns when it was to expire.
+    pub(super) fn remove(&mut self, found: Found, key: &[u8]) -> Option<u64> {
+        found.is_there().then(|| self.change_found(found, key, Records::remove))
     }
 
     /// Takes out a key that expires at this time and is at this place; returns it.
     pub(super) fn take_expired(&mut self, place: Place, expires_ms: u64) -> Option<Box<[u8]>> {
         let part = self.part(place.part)?;
-        let index = part.find_expiring(place.hash, expires_ms)?;
-        let key = part.record(index).key.into();
-        self.change(place.part, |part| part.remove(index));
+        let key: Box<[u8]> = part.find_expiring(place.hash, expires_ms)?.into();
+        self.remove(part.find(place, &key), &key);
         Some(key)
     }
 
@@ -302,8 +325,13 @@ impl Entries {
     /// Puts what a part was written as in its place.
     pub(super) fn restore(&mut self, number: usize, bytes: &[u8]) -> Result<(), Damaged> {
         let part = Part::read(number, bytes)?;
-        if !(part.is_empty() && self.part(number).is_none()) {
-            self.change(number, |old| *old = part);
+        if !(bytes.is_empty() && self.part(number).is_none()) {
+            self.update(number, |old, copies| {
+                if Arc::strong_count(old) > 1 {
+                    copies.note(number, part.copied_bytes());
+                }
+                *old = Arc::new(part);
+            });
         }
         self.changed.insert(number);
         Ok(())

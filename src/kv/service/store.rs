@@ -235,8 +235,8 @@ impl Store {
         edit: impl FnOnce(&mut K) -> R,
     ) -> Result<Option<R>, Refusal> {
         let found = self.entries.find(key);
-        let Some(index) = self.index_of::<K>(found)? else { return Ok(None) };
-        Ok(Some(self.edit_at((found, index), key, edit)))
+        let is_there = self.has::<K>(found)?;
+        Ok(is_there.then(|| self.edit_at(found, key, edit)))
     }
 
     /// Changes the collection of `key`, an empty one if there was none.
@@ -246,8 +246,8 @@ impl Store {
         edit: impl FnOnce(&mut K) -> R,
     ) -> Result<R, Refusal> {
         let found = self.entries.find(key);
-        if let Some(index) = self.index_of::<K>(found)? {
-            return Ok(self.edit_at((found, index), key, edit));
+        if self.has::<K>(found)? {
+            return Ok(self.edit_at(found, key, edit));
         }
         let mut collection = K::default();
         let result = edit(&mut collection);
@@ -258,21 +258,21 @@ impl Store {
         Ok(result)
     }
 
-    /// Where in its part the collection is, refused if it is of another kind.
-    fn index_of<K: Kind>(&self, found: Found) -> Result<Option<usize>, Refusal> {
+    /// Whether a collection is there, refused if it is of another kind.
+    fn has<K: Kind>(&self, found: Found) -> Result<bool, Refusal> {
         match self.entries.at(found) {
             Some(entry) if entry.tag != K::TAG => Err(Refusal::WRONG_TYPE),
-            _ => Ok(found.index()),
+            _ => Ok(found.is_there()),
         }
     }
 
     fn edit_at<K: Kind, R: Change>(
         &mut self,
-        (found, index): (Found, usize),
+        found: Found,
         key: &[u8],
         edit: impl FnOnce(&mut K) -> R,
     ) -> R {
-        let (result, gone_ms) = self.entries.edit((found, index), key, edit);
+        let (result, gone_ms) = self.entries.edit(found, key, edit);
         if let Some(expired_ms) = gone_ms {
             self.expiries.shift(found.place.number(), expired_ms, NEVER);
             self.watched.modify(key);
@@ -304,7 +304,7 @@ impl Store {
     /// Takes `key` out; returns whether it was there.
     pub(super) fn remove(&mut self, key: &[u8]) -> bool {
         let found = self.entries.find(key);
-        let Some(expired_ms) = self.entries.remove(found) else { return false };
+        let Some(expired_ms) = self.entries.remove(found, key) else { return false };
         self.expiries.shift(found.place.number(), expired_ms, NEVER);
         self.watched.modify(key);
         true
@@ -317,7 +317,7 @@ impl Store {
             return;
         }
         let found = self.entries.find(key);
-        if let Some(from_ms) = self.entries.set_expiry(found, expires_ms) {
+        if let Some(from_ms) = self.entries.set_expiry(found, key, expires_ms) {
             self.expiries.shift(found.place.number(), from_ms, expires_ms);
             if (from_ms, expires_ms) != (NEVER, NEVER) {
                 self.watched.modify(key);

@@ -1,6 +1,6 @@
 //! The map as it was when it was frozen.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -10,17 +10,23 @@ use crate::model::parts::PartSet;
 
 /// What a map has to copy because frozen ones share it, told to those.
 #[derive(Debug, Default)]
-pub(super) struct Copies(Mutex<Vec<Sender<u32>>>);
+pub(super) struct Copies(Mutex<Vec<Sender<Copied>>>);
+
+/// What a map has of a part besides what a frozen one has.
+struct Copied {
+    part: usize,
+    bytes: usize,
+}
 
 impl Copies {
-    /// A part is copied.
+    /// The copy that was made of a part, or of what has changed there, has so many bytes by now.
     #[cold]
-    pub(super) fn note(&self, part: usize) {
+    pub(super) fn note(&self, part: usize, bytes: usize) {
         let mut frozen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        frozen.retain(|frozen| frozen.send(part as u32).is_ok());
+        frozen.retain(|frozen| frozen.send(Copied { part, bytes }).is_ok());
     }
 
-    fn listen(&self) -> Receiver<u32> {
+    fn listen(&self) -> Receiver<Copied> {
         let (copied, told) = unbounded();
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(copied);
         told
@@ -37,10 +43,10 @@ pub(in crate::kv::service) struct FrozenEntries {
     /// Those that will not be asked for.
     forgotten: PartSet,
     /// What the map has copied since, of which the next are to be named.
-    told: Receiver<u32>,
-    copied: PartSet,
+    told: Receiver<Copied>,
     to_name: VecDeque<usize>,
-    /// The memory of the parts that the map has copied and that are still here, near enough.
+    /// The memory of those copies whose parts are still here, near enough, and of all of them.
+    copied: BTreeMap<usize, usize>,
     copied_bytes: usize,
 }
 
@@ -64,28 +70,28 @@ impl FrozenEntries {
             wanted.for_each(|part| few.0[part % GROUP].clone_from(&own.0[part % GROUP]));
             *place = (!few.is_empty()).then(|| Arc::new(few));
         }
-        let (copied, to_name) = (PartSet::none(PARTS), VecDeque::new());
-        let forgotten = wanted.others();
-        Self { groups, forgotten, told: copies.listen(), copied, to_name, copied_bytes: 0 }
+        let (told, forgotten) = (copies.listen(), wanted.others());
+        let (to_name, copied) = (VecDeque::new(), BTreeMap::new());
+        Self { groups, forgotten, told, to_name, copied, copied_bytes: 0 }
     }
 
-    /// The memory of the parts that only this holds, near enough.
+    /// The memory that is taken because this holds parts that have changed since, near enough.
     pub(in crate::kv::service) fn copied_bytes(&self) -> usize {
         self.copied_bytes
     }
 
     /// Takes note of what the map has copied.
     fn hear(&mut self) {
-        while let Ok(part) = self.told.try_recv() {
-            let part = part as usize;
+        while let Ok(Copied { part, bytes }) = self.told.try_recv() {
             let group = self.groups[part / GROUP].as_ref();
-            if let Some(own) = group.and_then(|group| group.0[part % GROUP].as_ref())
-                && !self.copied.contains(part)
-            {
-                self.copied.insert(part);
-                self.copied_bytes += own.copied_bytes();
-                self.to_name.push_back(part);
+            if group.is_none_or(|group| group.0[part % GROUP].is_none()) {
+                continue;
             }
+            match self.copied.insert(part, bytes) {
+                Some(before) => self.copied_bytes -= before,
+                None => self.to_name.push_back(part),
+            }
+            self.copied_bytes += bytes;
         }
     }
 
@@ -103,18 +109,19 @@ impl FrozenEntries {
         self.forgotten.insert(part);
         let place = &mut self.groups[part / GROUP];
         let Some(group) = place else { return };
-        let first = part / GROUP * GROUP;
+        let parts = part / GROUP * GROUP..(part / GROUP + 1) * GROUP;
         if let Some(group) = Arc::get_mut(group) {
             // Others may have been forgotten while it was shared.
-            for (part, place) in (first..).zip(&mut group.0) {
-                if let Some(own) = place.take_if(|_| self.forgotten.contains(part))
-                    && self.copied.contains(part)
-                {
-                    self.copied_bytes -= own.copied_bytes();
+            for (part, place) in parts.zip(&mut group.0) {
+                if place.take_if(|_| self.forgotten.contains(part)).is_some() {
+                    self.copied_bytes -= self.copied.remove(&part).unwrap_or(0);
                 }
             }
-        } else if self.forgotten.within(first..first + GROUP).count() == GROUP {
+        } else if self.forgotten.within(parts.clone()).count() == GROUP {
             *place = None;
+            for part in parts {
+                self.copied_bytes -= self.copied.remove(&part).unwrap_or(0);
+            }
         }
     }
 

@@ -1,460 +1,256 @@
-//! The keys of one part, in one piece of memory.
+//! One part of the map, of which little is copied when it changes while frozen maps share it.
 //!
-//! Its bytes are what is written of it, so to copy, to write and to restore it is to copy bytes.
-//! An index says where each record begins. What is too long to be moved about lies apart.
+//! Its records stay as they are then, and those that change are copied on top of them, where they
+//! are seen first. When nobody else has the lower ones any more, the next change makes one of both;
+//! so does one that finds too much on top, and that copies the lower ones after all. What is seen
+//! and written of a part, and its size, are the same however its records lie.
 
 use std::sync::Arc;
 
-use super::record::{Body, Head, Record};
-use crate::kv::service::entry::{Entry, Stored, unpacked};
-use crate::kv::service::expiries::NEVER;
-use crate::kv::service::store::Change;
-use crate::kv::service::values::{Kind, Tag, Value};
+use super::frozen::Copies;
+use super::records::Records;
+use super::size::Size;
+use super::{Found, Place};
+use crate::kv::service::entry::Entry;
+use crate::model::app::Damaged;
 
-mod written;
+/// Fewer bytes are copied at once: that takes no longer.
+const BELOW_BYTES_MIN: usize = 2048;
 
-/// Bytes that a key takes besides those of its record: its place in the index, and its share of
-/// what a part takes.
-const KEY_BYTES: usize = 16;
+/// One of so many records may have changed before all are copied.
+const BELOW_SHARE: usize = 8;
 
-/// Bytes that an expiry takes besides those in its record, in the order of expiries.
-const EXPIRY_BYTES: usize = 40;
+/// So many may have changed at most, so that it is a short work to make one of all.
+const ABOVE_MAX: usize = 32;
 
-/// The bytes of a part from which on commands are refused that make it larger, so that the index
-/// can count them: no transaction adds as much again. Only keys that were sought for it meet there.
-const CROWDED_BYTES: usize = 2 << 30;
-
-/// Where a record begins, and the hash of its key.
-#[derive(Clone, Copy, Debug)]
-struct Spot {
-    hash: u32,
-    at: u32,
-}
-
-/// Keys of one part, with their values.
+/// The keys of one part.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Part {
-    /// By hash, and among equal hashes by key.
-    spots: Vec<Spot>,
-    /// The records, in the same order.
-    bytes: Vec<u8>,
-    /// The values that lie apart, in no order.
-    apart: Vec<Option<Value>>,
-    /// How many places there are free.
-    vacant: u32,
-    /// How many keys expire.
-    expiring: u32,
-    /// The memory of all that lies apart.
-    apart_bytes: usize,
+    own: Records,
+    below: Option<Below>,
 }
 
-/// A value to be kept.
+/// Records that others have, too.
 #[derive(Clone, Debug)]
-pub(super) enum New<'v> {
-    Packed(&'v [u8]),
-    Apart(Value),
+struct Below {
+    /// A part that has nothing below.
+    part: Arc<Part>,
+    hidden: Box<Hidden>,
+}
+
+/// Those records below that have changed or gone since.
+#[derive(Clone, Debug, Default)]
+struct Hidden {
+    /// Their places, ascending.
+    places: Vec<u32>,
+    size: Size,
+}
+
+impl Hidden {
+    fn has(&self, index: usize) -> bool {
+        self.places.binary_search(&(index as u32)).is_ok()
+    }
+}
+
+impl Below {
+    fn records(&self) -> &Records {
+        &self.part.own
+    }
+
+    fn find(&self, hash: u32, key: &[u8]) -> Option<usize> {
+        self.records().find(hash, key).ok().filter(|index| !self.hidden.has(*index))
+    }
+
+    fn hide(&mut self, index: usize) {
+        let Hidden { places, size } = &mut *self.hidden;
+        if let Err(at) = places.binary_search(&(index as u32)) {
+            places.insert(at, index as u32);
+            *size += self.part.own.size_of(index);
+        }
+    }
+
+    /// How many records may have changed before all are copied.
+    fn most(records: &Records) -> usize {
+        if records.copied_bytes() < BELOW_BYTES_MIN {
+            return 0;
+        }
+        (records.len() / BELOW_SHARE).min(ABOVE_MAX)
+    }
 }
 
 impl Part {
-    pub(super) fn len(&self) -> usize {
-        self.spots.len()
+    /// Reads what a part of this number was [written](Self::write) as.
+    pub(super) fn read(number: usize, bytes: &[u8]) -> Result<Self, Damaged> {
+        Ok(Self { own: Records::read(number, bytes)?, below: None })
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.spots.is_empty()
+    /// A part that shows what is below.
+    fn above(part: Arc<Self>) -> Self {
+        Self { own: Records::default(), below: Some(Below { part, hidden: Box::default() }) }
     }
 
-    /// The memory it takes, near enough; how depends on nothing but what it holds.
-    pub(super) fn weight(&self) -> usize {
-        let (keys, expiring) = (self.spots.len(), self.expiring as usize);
-        self.bytes.len() + self.apart_bytes + keys * KEY_BYTES + expiring * EXPIRY_BYTES
-    }
-
-    pub(super) fn is_crowded(&self) -> bool {
-        self.bytes.len() + self.apart_bytes > CROWDED_BYTES
+    /// What it holds, however.
+    #[inline]
+    pub(super) fn size(&self) -> Size {
+        let own = self.own.size();
+        match &self.below {
+            None => own,
+            Some(below) => own + below.records().size() - below.hidden.size,
+        }
     }
 
     /// The memory that a copy of it takes.
     pub(super) fn copied_bytes(&self) -> usize {
-        let (spots, apart) = (size_of_val(&self.spots[..]), size_of_val(&self.apart[..]));
-        size_of::<Self>() + spots + self.bytes.len() + apart
+        let hidden = self.below.as_ref().map(|below| &*below.hidden);
+        let hidden = hidden.map_or(0, |it| size_of_val(it) + size_of_val(&it.places[..]));
+        size_of::<Self>() + self.own.copied_bytes() + hidden
     }
 
     /// The memory that it has and does not use.
     #[cfg(test)]
     pub(super) fn idle_bytes(&self) -> usize {
-        let spots = self.spots.capacity() - self.spots.len();
-        self.bytes.capacity() - self.bytes.len() + spots * size_of::<Spot>()
+        self.own.idle_bytes()
     }
 
-    /// The place of `key` in the order, or where it would be.
+    /// Where `key` is, or would be.
     #[inline]
-    pub(super) fn find(&self, hash: u32, key: &[u8]) -> Result<usize, usize> {
-        let first = self.first_from(hash);
-        match self.spots.get(first) {
-            Some(spot) if spot.hash == hash => {}
-            _ => return Err(first),
-        }
-        // Only keys that were sought for it share a hash.
-        if self.record(first).key == key {
-            return Ok(first);
-        }
-        let run = &self.spots[first..];
-        let run = &run[..run.partition_point(|spot| spot.hash == hash)];
-        let found = run.binary_search_by(|spot| self.record_at(*spot).key.cmp(key));
-        found.map(|at| first + at).map_err(|at| first + at)
-    }
-
-    /// The first place whose hash is not below this one. Hashes are spread evenly, so it is near
-    /// where it should be; however they are, each step from there doubles the one before.
-    #[inline]
-    pub(super) fn first_from(&self, hash: u32) -> usize {
-        let spots = &self.spots[..];
-        let guess = ((u64::from(hash) * spots.len() as u64) >> 32) as usize;
-        let (mut from, mut to, mut step) = (0, spots.len(), 1);
-        if spots.get(guess).is_some_and(|spot| spot.hash < hash) {
-            from = guess + 1;
-            while from + step <= to {
-                if spots[from + step - 1].hash >= hash {
-                    to = from + step - 1;
-                    break;
-                }
-                from += step;
-                step *= 2;
-            }
-        } else {
-            to = guess;
-            while step <= to {
-                if spots[to - step].hash < hash {
-                    from = to - step + 1;
-                    break;
-                }
-                to -= step;
-                step *= 2;
-            }
-        }
-        from + spots[from..to].partition_point(|spot| spot.hash < hash)
-    }
-
-    fn record_at(&self, spot: Spot) -> Record<'_> {
-        Record::at(&self.bytes, spot.at as usize)
-    }
-
-    #[inline]
-    pub(super) fn record(&self, index: usize) -> Record<'_> {
-        self.record_at(self.spots[index])
-    }
-
-    /// The keys from the place `index` on, and what they stand for.
-    pub(super) fn entries(&self, index: usize) -> impl Iterator<Item = (&[u8], Entry<'_>)> {
-        self.spots[index..].iter().map(|spot| self.shown(self.record_at(*spot)))
-    }
-
-    /// What the key at `index` stands for.
-    #[inline]
-    pub(super) fn entry(&self, index: usize) -> Entry<'_> {
-        self.shown(self.record(index)).1
-    }
-
-    #[inline]
-    fn shown<'p>(&'p self, record: Record<'p>) -> (&'p [u8], Entry<'p>) {
-        let stored = match record.body {
-            Body::Packed(bytes) => Stored::Packed(bytes),
-            Body::Apart(place) => Stored::Apart(self.apart(place)),
-        };
-        (record.key, Entry { tag: record.tag, expires_ms: record.expires_ms, stored })
-    }
-
-    /// The value that lies apart at `place`.
-    fn apart(&self, place: u32) -> &Value {
-        self.apart[place as usize].as_ref().expect("a record knows the place of its value")
-    }
-
-    /// A place of a key with this hash that expires at this time.
-    pub(super) fn find_expiring(&self, hash: u32, expires_ms: u64) -> Option<usize> {
-        let first = self.first_from(hash);
-        let run = self.spots[first..].iter().take_while(|spot| spot.hash == hash);
-        let is_it = |spot: &Spot| self.record_at(*spot).expires_ms == expires_ms;
-        run.into_iter().position(is_it).map(|at| first + at)
-    }
-
-    /// Puts a key where [`find`](Self::find) has said, or its new value.
-    pub(super) fn put(
-        &mut self,
-        found: Result<usize, usize>,
-        (hash, key): (u32, &[u8]),
-        (tag, expires_ms): (Tag, u64),
-        value: New<'_>,
-    ) {
-        let (at, old_length) = match found {
-            Ok(index) => {
-                let at = self.spots[index].at as usize;
-                (at, self.let_go(index).0 - at)
-            }
-            Err(index) => {
-                (self.spots.get(index).map_or(self.bytes.len(), |spot| spot.at as usize), 0)
-            }
-        };
-        self.expiring += u32::from(expires_ms != NEVER);
-        let body = match value {
-            New::Packed(value) => Body::Packed(value),
-            New::Apart(value) => Body::Apart(self.take_in(value)),
-        };
-        let head = Head::new(tag, expires_ms, key.len(), body);
-        let head = head.bytes();
-        let value = if let Body::Packed(value) = body { value } else { &[] };
-        let new_length = head.len() + key.len() + value.len();
-        let behind = match found {
-            Ok(index) => index + 1,
-            Err(index) => {
-                make_room(&mut self.spots, 1);
-                self.spots.insert(index, Spot { hash, at: at as u32 });
-                index + 1
-            }
-        };
-        self.splice(behind, at, old_length, new_length);
-        let record = &mut self.bytes[at..at + new_length];
-        record[..head.len()].copy_from_slice(head);
-        record[head.len()..][..key.len()].copy_from_slice(key);
-        record[head.len() + key.len()..].copy_from_slice(value);
-    }
-
-    /// Takes out the key at `index`; returns when it was to expire.
-    pub(super) fn remove(&mut self, index: usize) -> u64 {
-        let at = self.spots[index].at as usize;
-        let (end, expires_ms) = self.let_go(index);
-        self.spots.remove(index);
-        give_back(&mut self.spots);
-        self.splice(index, at, end - at, 0);
-        expires_ms
-    }
-
-    /// Makes `old` bytes at `at` so many `new` ones; those behind them are of the records from the
-    /// place `behind` on.
-    fn splice(&mut self, behind: usize, at: usize, old: usize, new: usize) {
-        let length = self.bytes.len();
-        if new > old {
-            let more = new - old;
-            make_room(&mut self.bytes, more);
-            self.bytes.resize(length + more, 0);
-            self.bytes.copy_within(at + old..length, at + new);
-            self.spots[behind..].iter_mut().for_each(|spot| spot.at += more as u32);
-        } else if new < old {
-            let less = old - new;
-            self.bytes.copy_within(at + old.., at + new);
-            self.bytes.truncate(length - less);
-            give_back(&mut self.bytes);
-            self.spots[behind..].iter_mut().for_each(|spot| spot.at -= less as u32);
-        }
-    }
-
-    /// Keeps a value apart.
-    fn take_in(&mut self, value: Value) -> u32 {
-        self.apart_bytes += value.bytes();
-        let free = self.apart.iter().position(Option::is_none).filter(|_| self.vacant > 0);
-        let place = match free {
-            Some(place) => {
-                self.vacant -= 1;
-                self.apart[place] = Some(value);
-                place
-            }
-            None => {
-                make_room(&mut self.apart, 1);
-                self.apart.push(Some(value));
-                self.apart.len() - 1
-            }
-        };
-        place as u32
-    }
-
-    /// Counts the key at `index` no more, nor what lies apart of it; returns where its record ends
-    /// and when it was to expire.
-    fn let_go(&mut self, index: usize) -> (usize, u64) {
-        let record = self.record(index);
-        let (end, expires_ms) = (record.end, record.expires_ms);
-        if let Body::Apart(place) = record.body {
-            let value = self.apart[place as usize].take();
-            self.apart_bytes -= value.as_ref().map_or(0, Value::bytes);
-            self.vacant += 1;
-            while let Some(None) = self.apart.last() {
-                self.apart.pop();
-                self.vacant -= 1;
-            }
-            give_back(&mut self.apart);
-        }
-        self.expiring -= u32::from(expires_ms != NEVER);
-        (end, expires_ms)
-    }
-
-    /// Changes a value that lies apart.
-    fn change_apart<R>(&mut self, place: u32, change: impl FnOnce(&mut Value) -> R) -> R {
-        let value = self.apart[place as usize].as_mut();
-        let value = value.expect("a record knows the place of its value");
-        self.apart_bytes -= value.bytes();
-        let result = change(value);
-        self.apart_bytes += value.bytes();
-        result
-    }
-
-    /// Changes the collection at `index`, which is of this kind, and takes its key out if nothing
-    /// is left of it. Then the expiry it had comes back too.
-    pub(super) fn edit<K: Kind, R: Change>(
-        &mut self,
-        index: usize,
-        (hash, key): (u32, &[u8]),
-        edit: impl FnOnce(&mut K) -> R,
-    ) -> (R, Option<u64>) {
-        let record = self.record(index);
-        let (expires_ms, most) = (record.expires_ms, K::TAG.packed_bytes_max());
-        let short = |collection: &K| collection.packed_bytes() <= most;
-        let (result, is_spent, value) = match record.body {
-            Body::Packed(bytes) => {
-                let mut collection = unpacked::<K>(bytes);
-                let result = edit(&mut collection);
-                if !result.is_change() {
-                    return (result, None);
-                }
-                (result, collection.is_spent(), Some(collection))
-            }
-            Body::Apart(place) => self.change_apart(place, |value| {
-                let collection = K::of_mut(value).expect("the kind is known");
-                let result = edit(collection);
-                let value = short(collection).then(|| std::mem::take(collection));
-                (result, value.as_ref().is_some_and(K::is_spent), value)
-            }),
-        };
-        match value {
-            _ if is_spent => return (result, Some(self.remove(index))),
-            // It goes on to lie apart.
-            None => {}
-            Some(collection) if short(&collection) => {
-                let mut packed = Vec::with_capacity(collection.packed_bytes());
-                collection.pack(&mut packed);
-                self.put(Ok(index), (hash, key), (K::TAG, expires_ms), New::Packed(&packed));
-            }
-            Some(collection) => {
-                let value = New::Apart(collection.into_value());
-                self.put(Ok(index), (hash, key), (K::TAG, expires_ms), value);
-            }
-        }
-        (result, None)
-    }
-
-    /// Writes `bytes` into the string at `index`, from the place `from` on; what is between is
-    /// zero.
-    pub(super) fn write_text(
-        &mut self,
-        index: usize,
-        (hash, key): (u32, &[u8]),
-        from: usize,
-        bytes: &[u8],
-    ) {
-        let fill = |text: &mut Vec<u8>| {
-            text.resize(text.len().max(from + bytes.len()), 0);
-            text[from..from + bytes.len()].copy_from_slice(bytes);
-        };
-        let record = self.record(index);
-        let expires_ms = record.expires_ms;
-        match record.body {
-            Body::Packed(old) => {
-                let mut text = old.to_vec();
-                fill(&mut text);
-                self.put_text(Ok(index), (hash, key), expires_ms, &text);
-            }
-            Body::Apart(place) => self.change_apart(place, |value| {
-                let Value::Text(text) = value else { panic!("the kind is known") };
-                fill(Arc::make_mut(text));
-            }),
-        }
-    }
-
-    /// Puts a string where [`find`](Self::find) has said.
-    #[inline]
-    pub(super) fn put_text(
-        &mut self,
-        found: Result<usize, usize>,
-        place: (u32, &[u8]),
-        expires_ms: u64,
-        text: &[u8],
-    ) {
-        if let Ok(index) = found
-            && let record = self.record(index)
-            && let (Tag::Text, Body::Packed(old)) = (record.tag, record.body)
-            && (record.expires_ms, old.len()) == (expires_ms, text.len())
+    pub(super) fn find(&self, place: Place, key: &[u8]) -> Found {
+        let index = self.own.find(place.hash, key);
+        if let (Some(below), Err(_)) = (&self.below, index)
+            && let Some(index) = below.find(place.hash, key)
         {
-            let end = record.end;
-            return self.bytes[end - text.len()..end].copy_from_slice(text);
+            return Found { place, index: Ok(index), is_below: true };
         }
-        if text.len() <= Tag::Text.packed_bytes_max() {
-            return self.put(found, place, (Tag::Text, expires_ms), New::Packed(text));
-        }
-        if let Ok(index) = found
-            && let record = self.record(index)
-            && let (Tag::Text, Body::Apart(at)) = (record.tag, record.body)
-            && record.expires_ms == expires_ms
-        {
-            return self.change_apart(at, |value| match value {
-                Value::Text(old) => write_over(old, text),
-                _ => panic!("the kind is known"),
-            });
-        }
-        let value = Value::Text(Arc::new(text.to_vec()));
-        self.put(found, place, (Tag::Text, expires_ms), New::Apart(value));
+        Found { place, index, is_below: false }
     }
 
-    /// Lets the key at `index` expire at another time; returns the one before.
-    pub(super) fn set_expiry(&mut self, index: usize, expires_ms: u64) -> u64 {
-        let (at, mut record) = (self.spots[index].at as usize, self.record(index));
-        let from_ms = std::mem::replace(&mut record.expires_ms, expires_ms);
-        let (old, new) = (record.end - record.packed_bytes() - record.key.len(), record.head());
-        let (old, new) = (old - at, new.bytes());
-        self.splice(index + 1, at, old, new.len());
-        self.bytes[at..at + new.len()].copy_from_slice(new);
-        self.expiring += u32::from(expires_ms != NEVER);
-        self.expiring -= u32::from(from_ms != NEVER);
-        from_ms
+    /// What stands where [`find`](Self::find) has said, if a key is there.
+    #[inline]
+    pub(super) fn at(&self, found: Found) -> Option<Entry<'_>> {
+        let index = found.index.ok()?;
+        let records = match &self.below {
+            Some(below) if found.is_below => below.records(),
+            _ => &self.own,
+        };
+        Some(records.entry(index).1)
     }
-}
 
-/// What one key adds to the [weight](Part::weight) of its part.
-pub(super) fn bytes_of(key: &[u8], entry: &Entry<'_>) -> usize {
-    let (body, bytes) = match entry.stored {
-        Stored::Packed(bytes) => (Body::Packed(bytes), bytes.len()),
-        Stored::Apart(value) => (Body::Apart(0), value.bytes()),
-    };
-    let head = Head::new(entry.tag, entry.expires_ms, key.len(), body).bytes().len();
-    let expiry = if entry.expires_ms == NEVER { 0 } else { EXPIRY_BYTES };
-    KEY_BYTES + head + key.len() + bytes + expiry
-}
+    /// Which records there are from a hash on, in order.
+    fn places(&self, hash: u32) -> impl Iterator<Item = (&Records, usize)> {
+        let from = move |records: &Records| records.first_from(hash)..records.len();
+        let below = self.below.iter().flat_map(move |below| {
+            let seen = from(below.records()).filter(|index| !below.hidden.has(*index));
+            seen.map(|index| (below.records(), index))
+        });
+        let own = from(&self.own).map(|index| (&self.own, index));
+        let (mut own, mut below) = (own.peekable(), below.peekable());
+        std::iter::from_fn(move || match (own.peek(), below.peek()) {
+            (Some((one, at)), Some((other, index))) if other.place(*index) < one.place(*at) => {
+                below.next()
+            }
+            (Some(_), _) => own.next(),
+            (None, _) => below.next(),
+        })
+    }
 
-/// Makes a string another one, in its memory if that has about the size and is nobody else's.
-fn write_over(old: &mut Arc<Vec<u8>>, text: &[u8]) {
-    match Arc::get_mut(old) {
-        Some(own) if (text.len()..=text.len() + text.len() / 8).contains(&own.capacity()) => {
-            own.clear();
-            own.extend_from_slice(text);
+    /// The keys from a hash on, in order, and what they stand for.
+    pub(super) fn entries(&self, hash: u32) -> impl Iterator<Item = (&[u8], Entry<'_>)> {
+        self.places(hash).map(|(records, index)| records.entry(index))
+    }
+
+    /// The first key with this hash that expires at this time.
+    pub(super) fn find_expiring(&self, hash: u32, expires_ms: u64) -> Option<&[u8]> {
+        let run = self.places(hash).take_while(|(records, at)| records.place(*at).0 == hash);
+        let found =
+            run.map(|(records, at)| records.entry(at)).find(|(_, it)| it.expires_ms == expires_ms);
+        found.map(|(key, _)| key)
+    }
+
+    /// Appends all records, none of whose values lies apart then.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        if self.below.is_none() {
+            return self.own.write(out);
         }
-        _ => *old = Arc::new(text.to_vec()),
+        self.places(0).for_each(|(records, index)| records.write_one(index, out));
     }
-}
 
-/// Makes room for so many more. Little is left idle: there are many parts.
-fn make_room<T>(room: &mut Vec<T>, more: usize) {
-    if room.capacity() - room.len() < more {
-        room.reserve_exact(more.max(room.len() / 8));
+    /// The records to be changed where [`find`](Self::find) has said, and the place of the key
+    /// among them. Nobody else has them then.
+    #[inline]
+    pub(super) fn own<'p>(
+        shared: &'p mut Arc<Self>,
+        found: Found,
+        key: &[u8],
+        copies: &Copies,
+    ) -> (&'p mut Records, Result<usize, usize>) {
+        let mut index = found.index;
+        if Arc::strong_count(shared) > 1 || shared.below.is_some() {
+            index = Self::make_own(shared, found.place, key, copies);
+        }
+        (&mut Arc::make_mut(shared).own, index)
     }
-}
 
-/// Gives back what would stay idle after removals.
-fn give_back<T>(room: &mut Vec<T>) {
-    if room.capacity() - room.len() > room.len() / 2 + 16 {
-        room.shrink_to(room.len() + room.len() / 8);
+    #[cold]
+    fn make_own(
+        shared: &mut Arc<Self>,
+        place: Place,
+        key: &[u8],
+        copies: &Copies,
+    ) -> Result<usize, usize> {
+        let mut is_copied = Arc::strong_count(shared) > 1;
+        if is_copied && shared.below.is_none() && Below::most(&shared.own) > 0 {
+            *shared = Arc::new(Self::above(Arc::clone(shared)));
+        }
+        let part = Arc::make_mut(shared);
+        if let Some(below) = &part.below {
+            let is_shared = Arc::strong_count(&below.part) > 1;
+            let changed = part.own.len().max(below.hidden.places.len());
+            if is_shared && changed < Below::most(below.records()) {
+                part.lift(place.hash, key);
+                // To be told of each change would be much to hear.
+                is_copied |= part.own.len().is_power_of_two();
+            } else {
+                part.settle();
+                is_copied |= is_shared;
+            }
+        }
+        if is_copied {
+            copies.note(place.part, part.copied_bytes());
+        }
+        part.own.find(place.hash, key)
+    }
+
+    /// Copies a record to its own, if it is below.
+    fn lift(&mut self, hash: u32, key: &[u8]) {
+        let Some(below) = &mut self.below else { return };
+        if let Some(index) = below.find(hash, key) {
+            self.own.put_copy(below.records(), index);
+            below.hide(index);
+        }
+    }
+
+    /// Makes its own what is below; if others have that, a copy of it.
+    fn settle(&mut self) {
+        let Some(below) = self.below.take() else { return };
+        let own = Arc::unwrap_or_clone(below.part).own;
+        let above = std::mem::replace(&mut self.own, own);
+        // The last first: those before it stay where they are.
+        for index in below.hidden.places.into_iter().rev() {
+            let (hash, key) = self.own.place(index as usize);
+            if above.find(hash, key).is_err() {
+                self.own.remove(index as usize);
+            }
+        }
+        (0..above.len()).for_each(|index| self.own.put_copy(&above, index));
     }
 }
 
 /// Parts are equal when they hold the same, wherever it lies.
 impl PartialEq for Part {
     fn eq(&self, other: &Self) -> bool {
-        self.len() == other.len() && self.entries(0).eq(other.entries(0))
+        self.size() == other.size() && self.entries(0).eq(other.entries(0))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use super::*;
 use crate::kv::service::expiries::NEVER;
 use crate::kv::service::store::{List, Set};
 use crate::kv::service::values::Value;
+use size::Size;
 
 fn set(entries: &mut Entries, key: &[u8], text: &[u8]) {
     entries.put_text(entries.find(key), key, text, NEVER);
@@ -11,6 +12,10 @@ fn set(entries: &mut Entries, key: &[u8], text: &[u8]) {
 
 fn text<'e>(entries: &'e Entries, key: &[u8]) -> Option<&'e [u8]> {
     entries.get(key).map(|entry| entry.text().unwrap())
+}
+
+fn remove(entries: &mut Entries, key: &[u8]) -> bool {
+    entries.remove(entries.find(key), key).is_some()
 }
 
 /// A key for each number.
@@ -37,15 +42,41 @@ fn parts(frozen: &FrozenEntries) -> Vec<Vec<u8>> {
 fn whatever_comes_and_goes_in_a_part_is_found_as_in_a_map() {
     let keys = neighbours(40);
     let (mut entries, mut model) = (Entries::default(), BTreeMap::new());
+    let part = Place::of(&key(0)).part;
+    let bytes_of = |frozen: &FrozenEntries| {
+        let mut bytes = Vec::new();
+        frozen.write(part, &mut bytes);
+        bytes
+    };
+    let mut held: Vec<(FrozenEntries, Vec<u8>)> = Vec::new();
     for step in 0..20_000u64 {
+        match crate::model::random::mix(step + 20_000) % 200 {
+            0 => {
+                let frozen = entries.freeze(&PartSet::all(PARTS));
+                let bytes = bytes_of(&frozen);
+                held.push((frozen, bytes));
+            }
+            number @ (1 | 2) if !held.is_empty() => {
+                let index = (step / 7) as usize % held.len();
+                let (frozen, bytes) = &mut held[index];
+                assert!(bytes_of(frozen) == *bytes, "step {step}");
+                frozen.forget(part);
+                if number == 1 {
+                    held.swap_remove(index);
+                } else {
+                    *bytes = bytes_of(frozen);
+                }
+            }
+            _ => {}
+        }
         let number = crate::model::random::mix(step);
         let key = &keys[number as usize % keys.len()][..];
         let found = entries.find(key);
         match (number >> 32) % 8 {
-            0 => assert_eq!(entries.remove(found).is_some(), model.remove(key).is_some()),
+            0 => assert_eq!(remove(&mut entries, key), model.remove(key).is_some()),
             1 => {
                 let expires_ms = number % 2;
-                let old = entries.set_expiry(found, expires_ms);
+                let old = entries.set_expiry(found, key, expires_ms);
                 assert_eq!(old.is_some(), model.contains_key(key));
                 model.entry(key).and_modify(|(_, old)| *old = expires_ms);
             }
@@ -73,15 +104,15 @@ fn whatever_comes_and_goes_in_a_part_is_found_as_in_a_map() {
     let order: Vec<_> = entries.from(0).map(|(key, _)| (Place::of(key).number(), key)).collect();
     assert!(order.is_sorted());
 
-    let part = Place::of(&key(0)).part;
-    let mut bytes = Vec::new();
-    entries.freeze(&PartSet::all(PARTS)).write(part, &mut bytes);
+    drop(held);
+    set(&mut entries, &keys[0], b"one again");
+    let bytes = bytes_of(&entries.freeze(&PartSet::all(PARTS)));
     let mut restored = Entries::default();
     restored.restore(part, &bytes).unwrap();
     assert!(restored == entries && restored.bytes() == entries.bytes());
     assert!(entries.part(part).unwrap().idle_bytes() < bytes.len() / 2 + 64);
     for key in &keys {
-        entries.remove(entries.find(key));
+        entries.remove(entries.find(key), key);
     }
     assert!(entries.groups.iter().all(Option::is_none));
     assert_eq!(entries.bytes(), 0);
@@ -89,24 +120,27 @@ fn whatever_comes_and_goes_in_a_part_is_found_as_in_a_map() {
 
 #[test]
 fn keys_in_one_place_are_told_apart() {
-    let mut part = Part::default();
+    let mut records = Records::default();
     let keys: Vec<[u8; 4]> = (0..2000).map(key).collect();
     // All have one hash, and come in no order.
     for number in 0..2000 {
         let key = &keys[number * 797 % 2000];
-        let found = part.find(5, key);
+        let found = records.find(5, key);
         assert!(found.is_err());
-        part.put_text(found, (5, key), NEVER, key);
+        records.put_text(found, (5, key), NEVER, key);
     }
     for hash in [0, 4, 6, u32::MAX] {
-        assert_eq!(part.find(hash, b"").unwrap_err(), if hash < 5 { 0 } else { 2000 });
+        assert_eq!(records.find(hash, b"").unwrap_err(), if hash < 5 { 0 } else { 2000 });
     }
-    assert!(keys.iter().all(|key| part.entry(part.find(5, key).unwrap()).text() == Ok(&key[..])));
+    assert!(
+        keys.iter()
+            .all(|key| records.entry(records.find(5, key).unwrap()).1.text() == Ok(&key[..]))
+    );
     for (index, key) in keys.iter().enumerate() {
-        assert_eq!(part.find(5, key), Ok(0), "{index}");
-        part.remove(0);
+        assert_eq!(records.find(5, key), Ok(0), "{index}");
+        records.remove(0);
     }
-    assert!(part.is_empty() && part.weight() == 0);
+    assert_eq!(records.size(), Size::default());
 }
 
 #[test]
@@ -118,8 +152,9 @@ fn what_is_changed_in_one_copy_stays_in_the_other() {
 
     for number in 0..10_000 {
         set(&mut entries, &key(number), b"after");
-        entries.remove(entries.find(&key(number + 10_000)));
-        entries.set_expiry(entries.find(&key(number + 20_000)), 7);
+        remove(&mut entries, &key(number + 10_000));
+        let key = key(number + 20_000);
+        entries.set_expiry(entries.find(&key), &key, 7);
     }
 
     assert_eq!((copy.len(), entries.len()), (30_000, 20_000));
@@ -137,7 +172,8 @@ fn to_look_at_a_part_or_to_miss_a_key_in_it_copies_nothing() {
 
     assert!(entries.get(&keys[0]).is_some());
     let absent = entries.find(&keys[1]);
-    assert!(entries.remove(absent).is_none() && entries.set_expiry(absent, 5).is_none());
+    assert!(entries.remove(absent, &keys[1]).is_none());
+    assert!(entries.set_expiry(absent, &keys[1], 5).is_none());
 
     assert_eq!((frozen.next_copied(), frozen.copied_bytes()), (None, 0));
     assert!(entries.take_changed().is_empty());
@@ -160,6 +196,26 @@ fn a_part_that_was_copied_is_named_once_and_not_if_it_was_forgotten() {
     assert!(frozen.copied_bytes() > 0);
     drop(other);
     (0..2).for_each(|number| frozen.forget(part(number)));
+    assert_eq!(frozen.copied_bytes(), 0);
+}
+
+#[test]
+fn what_is_told_of_a_part_is_what_has_changed_there_until_that_is_much() {
+    let mut entries = Entries::default();
+    let keys = neighbours(64);
+    keys.iter().for_each(|key| set(&mut entries, key, &[b'a'; 100]));
+    let (mut frozen, part) = (entries.freeze(&PartSet::all(PARTS)), Place::of(&keys[0]).part);
+    let mut told = Vec::new();
+    for key in &keys[..9] {
+        set(&mut entries, key, &[b'b'; 100]);
+        frozen.next_copied();
+        told.push(frozen.copied_bytes());
+    }
+
+    let whole = entries.part(part).unwrap().copied_bytes();
+    assert!(told.is_sorted() && told[0] > 0 && told[0] < whole / 16, "{told:?}");
+    assert!(told[7] > 4 * 100 && told[7] < whole / 4 && told[8] == whole, "{told:?}");
+    frozen.forget(part);
     assert_eq!(frozen.copied_bytes(), 0);
 }
 
@@ -257,7 +313,7 @@ fn a_collection_is_kept_by_its_size_and_not_by_its_past() {
     add(&mut members, 0..10);
     put(&mut entries, members.into_value());
     let small = entries.bytes();
-    let found = (entries.find(b"s"), 0);
+    let found = entries.find(b"s");
 
     entries.edit(found, b"s", |set: &mut Set| add(set, 10..100));
     let large = entries.bytes();

@@ -1,31 +1,37 @@
-//! The bytes of a part, for others.
+//! The bytes of records, for others.
 
-use super::{CROWDED_BYTES, Part, Spot};
+use super::{Records, Spot};
 use crate::kv::service::entries::Place;
 use crate::kv::service::entries::record::{Body, Head, Record, write_head};
+use crate::kv::service::entries::size::CROWDED_BYTES;
 use crate::kv::service::expiries::NEVER;
 use crate::kv::service::values::{Tag, Value};
 use crate::model::app::Damaged;
 
-impl Part {
+impl Records {
     /// Appends all records, none of whose values lies apart then.
     pub(in crate::kv::service::entries) fn write(&self, out: &mut Vec<u8>) {
         if self.apart.is_empty() {
             return out.extend_from_slice(&self.bytes);
         }
-        let mut from = 0;
-        for spot in &self.spots {
-            let record = self.record_at(*spot);
-            if let Body::Apart(place) = record.body {
+        (0..self.len()).for_each(|index| self.write_one(index, out));
+    }
+
+    /// Appends the one at `index`, as [`write`](Self::write) does.
+    pub(in crate::kv::service::entries) fn write_one(&self, index: usize, out: &mut Vec<u8>) {
+        let record = self.record(index);
+        match record.body {
+            Body::Packed(_) => {
+                let at = self.spots[index].at as usize;
+                out.extend_from_slice(&self.bytes[at..record.end]);
+            }
+            Body::Apart(place) => {
                 let value = self.apart(place);
-                out.extend_from_slice(&self.bytes[from..spot.at as usize]);
                 write_head(&record, value.packed_bytes(), out);
                 out.extend_from_slice(record.key);
                 value.pack(out);
-                from = record.end;
             }
         }
-        out.extend_from_slice(&self.bytes[from..]);
     }
 
     /// Reads what a part of this number was [written](Self::write) as, and nothing else: a second
@@ -37,7 +43,7 @@ impl Part {
         if bytes.len() > 2 * CROWDED_BYTES - 1 {
             return Err(Damaged { offset: 0, expected: "a part of less than 4 GiB" });
         }
-        let mut part = Self::default();
+        let mut records = Self::default();
         let (mut at, mut copied) = (0, 0);
         let mut last: Option<(u32, &[u8])> = None;
         while at < bytes.len() {
@@ -57,26 +63,26 @@ impl Part {
             let value_at = record.end - value.len();
             let within = |it: Damaged| Damaged { offset: value_at + it.offset, ..it };
             let is_long = value.len() > record.tag.packed_bytes_max();
-            let start = at - copied + part.bytes.len();
-            part.spots.push(Spot { hash: place.hash, at: start as u32 });
-            part.expiring += u32::from(record.expires_ms != NEVER);
+            let start = at - copied + records.bytes.len();
+            records.spots.push(Spot { hash: place.hash, at: start as u32 });
+            records.expiring += u32::from(record.expires_ms != NEVER);
             if is_long {
                 let value = Value::unpack(record.tag, value).map_err(within)?;
-                let place = part.take_in(value);
-                part.bytes.extend_from_slice(&bytes[copied..at]);
+                let place = records.take_in(value);
+                records.bytes.extend_from_slice(&bytes[copied..at]);
                 let body = Body::Apart(place);
                 let head = Head::new(record.tag, record.expires_ms, record.key.len(), body);
-                part.bytes.extend_from_slice(head.bytes());
-                part.bytes.extend_from_slice(record.key);
+                records.bytes.extend_from_slice(head.bytes());
+                records.bytes.extend_from_slice(record.key);
                 copied = record.end;
             } else if record.tag != Tag::Text {
                 Value::unpack(record.tag, value).map_err(within)?;
             }
             at = record.end;
         }
-        part.bytes.extend_from_slice(&bytes[copied..]);
-        part.spots.shrink_to_fit();
-        part.bytes.shrink_to_fit();
-        Ok(part)
+        records.bytes.extend_from_slice(&bytes[copied..]);
+        records.spots.shrink_to_fit();
+        records.bytes.shrink_to_fit();
+        Ok(records)
     }
 }

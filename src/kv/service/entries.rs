@@ -17,6 +17,7 @@ mod frozen;
 mod part;
 mod record;
 mod records;
+mod room;
 mod size;
 
 use frozen::Copies;

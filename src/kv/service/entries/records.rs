@@ -1,11 +1,12 @@
 //! Keys of one part, in one piece of memory.
 //!
 //! Their bytes are what is written of them, so to copy, to write and to restore them is to copy
-//! bytes. An index says where each record begins. What is too long to be moved about lies apart.
+//! bytes. An index behind them says where each record begins (`room.rs`). What is too long to be moved about lies apart.
 
 use std::sync::Arc;
 
 use super::record::{Body, Head, Record};
+use super::room::{Room, give_back, hash_of, make_room, start_of};
 use super::size::Size;
 use crate::kv::service::entry::{Entry, Stored, unpacked};
 use crate::kv::service::expiries::NEVER;
@@ -14,20 +15,11 @@ use crate::kv::service::values::{Kind, Tag, Value};
 
 mod written;
 
-/// Where a record begins, and the hash of its key.
-#[derive(Clone, Copy, Debug)]
-struct Spot {
-    hash: u32,
-    at: u32,
-}
-
 /// Keys of one part, with their values.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Records {
     /// By hash, and among equal hashes by key.
-    spots: Vec<Spot>,
-    /// The records, in the same order.
-    bytes: Vec<u8>,
+    room: Room,
     /// The values that lie apart, in no order.
     apart: Vec<Option<Value>>,
     /// How many places there are free.
@@ -47,13 +39,13 @@ pub(super) enum New<'v> {
 
 impl Records {
     pub(super) fn len(&self) -> usize {
-        self.spots.len()
+        self.room.len()
     }
 
     #[inline]
     pub(super) fn size(&self) -> Size {
-        let bytes = self.bytes.len() + self.apart_bytes;
-        Size { keys: self.spots.len(), expiring: self.expiring as usize, bytes }
+        let bytes = self.room.bytes().len() + self.apart_bytes;
+        Size { keys: self.room.len(), expiring: self.expiring as usize, bytes }
     }
 
     /// The size of the one at `index`.
@@ -61,84 +53,58 @@ impl Records {
         let record = self.record(index);
         let apart =
             if let Body::Apart(place) = record.body { self.apart(place).bytes() } else { 0 };
-        let bytes = record.end - self.spots[index].at as usize + apart;
+        let bytes = record.end - self.room.start(index) + apart;
         Size { keys: 1, expiring: usize::from(record.expires_ms != NEVER), bytes }
     }
 
     /// The memory that a copy takes, besides this.
     pub(super) fn copied_bytes(&self) -> usize {
-        let (spots, apart) = (size_of_val(&self.spots[..]), size_of_val(&self.apart[..]));
-        spots + self.bytes.len() + apart
+        self.room.used_bytes() + size_of_val(&self.apart[..])
     }
 
     /// The memory that they have and do not use.
     #[cfg(test)]
     pub(super) fn idle_bytes(&self) -> usize {
-        let spots = self.spots.capacity() - self.spots.len();
-        self.bytes.capacity() - self.bytes.len() + spots * size_of::<Spot>()
+        self.room.idle_bytes()
     }
 
     /// The place of `key` in the order, or where it would be.
     #[inline]
     pub(super) fn find(&self, hash: u32, key: &[u8]) -> Result<usize, usize> {
-        let first = self.first_from(hash);
-        match self.spots.get(first) {
-            Some(spot) if spot.hash == hash => {}
+        let spots = self.room.spots();
+        let first = self.room.first_from(hash);
+        match spots.get(first) {
+            Some(spot) if hash_of(spot) == hash => {}
             _ => return Err(first),
         }
         // Only keys that were sought for it share a hash.
         if self.record(first).key == key {
             return Ok(first);
         }
-        let run = &self.spots[first..];
-        let run = &run[..run.partition_point(|spot| spot.hash == hash)];
-        let found = run.binary_search_by(|spot| self.record_at(*spot).key.cmp(key));
+        let run = &spots[first..];
+        let run = &run[..run.partition_point(|spot| hash_of(spot) == hash)];
+        let found = run.binary_search_by(|spot| self.record_at(start_of(spot)).key.cmp(key));
         found.map(|at| first + at).map_err(|at| first + at)
     }
 
-    /// The first place whose hash is not below this one. Hashes are spread evenly, so it is near
-    /// where it should be; however they are, each step from there doubles the one before.
-    #[inline]
+    /// The first place whose hash is not below this one.
     pub(super) fn first_from(&self, hash: u32) -> usize {
-        let spots = &self.spots[..];
-        let guess = ((u64::from(hash) * spots.len() as u64) >> 32) as usize;
-        let (mut from, mut to, mut step) = (0, spots.len(), 1);
-        if spots.get(guess).is_some_and(|spot| spot.hash < hash) {
-            from = guess + 1;
-            while from + step <= to {
-                if spots[from + step - 1].hash >= hash {
-                    to = from + step - 1;
-                    break;
-                }
-                from += step;
-                step *= 2;
-            }
-        } else {
-            to = guess;
-            while step <= to {
-                if spots[to - step].hash < hash {
-                    from = to - step + 1;
-                    break;
-                }
-                to -= step;
-                step *= 2;
-            }
-        }
-        from + spots[from..to].partition_point(|spot| spot.hash < hash)
+        self.room.first_from(hash)
     }
 
-    fn record_at(&self, spot: Spot) -> Record<'_> {
-        Record::at(&self.bytes, spot.at as usize)
+    #[inline]
+    fn record_at(&self, at: usize) -> Record<'_> {
+        Record::at(self.room.bytes(), at)
     }
 
     #[inline]
     fn record(&self, index: usize) -> Record<'_> {
-        self.record_at(self.spots[index])
+        self.record_at(self.room.start(index))
     }
 
     /// The hash of the key at `index`, and the key: what the order is by.
     pub(super) fn place(&self, index: usize) -> (u32, &[u8]) {
-        (self.spots[index].hash, self.record(index).key)
+        (self.room.hash(index), self.record(index).key)
     }
 
     /// The key at `index`, and what it stands for.
@@ -159,7 +125,7 @@ impl Records {
 
     /// Puts a key here as `other` has it at `index`.
     pub(super) fn put_copy(&mut self, other: &Self, index: usize) {
-        let (hash, record) = (other.spots[index].hash, other.record(index));
+        let (hash, record) = (other.room.hash(index), other.record(index));
         let value = match record.body {
             Body::Packed(bytes) => New::Packed(bytes),
             Body::Apart(place) => New::Apart(other.apart(place).clone()),
@@ -178,12 +144,10 @@ impl Records {
     ) {
         let (at, old_length) = match found {
             Ok(index) => {
-                let at = self.spots[index].at as usize;
+                let at = self.room.start(index);
                 (at, self.let_go(index).0 - at)
             }
-            Err(index) => {
-                (self.spots.get(index).map_or(self.bytes.len(), |spot| spot.at as usize), 0)
-            }
+            Err(index) => (self.room.start(index), 0),
         };
         self.expiring += u32::from(expires_ms != NEVER);
         let body = match value {
@@ -194,16 +158,11 @@ impl Records {
         let head = head.bytes();
         let value = if let Body::Packed(value) = body { value } else { &[] };
         let new_length = head.len() + key.len() + value.len();
-        let behind = match found {
-            Ok(index) => index + 1,
-            Err(index) => {
-                make_room(&mut self.spots, 1);
-                self.spots.insert(index, Spot { hash, at: at as u32 });
-                index + 1
-            }
-        };
-        self.splice(behind, at, old_length, new_length);
-        let record = &mut self.bytes[at..at + new_length];
+        match found {
+            Ok(index) => self.room.resize(index, old_length, new_length),
+            Err(index) => self.room.insert(index, hash, new_length),
+        }
+        let record = &mut self.room.bytes_mut()[at..at + new_length];
         record[..head.len()].copy_from_slice(head);
         record[head.len()..][..key.len()].copy_from_slice(key);
         record[head.len() + key.len()..].copy_from_slice(value);
@@ -211,31 +170,10 @@ impl Records {
 
     /// Takes out the key at `index`; returns when it was to expire.
     pub(super) fn remove(&mut self, index: usize) -> u64 {
-        let at = self.spots[index].at as usize;
+        let at = self.room.start(index);
         let (end, expires_ms) = self.let_go(index);
-        self.spots.remove(index);
-        give_back(&mut self.spots);
-        self.splice(index, at, end - at, 0);
+        self.room.remove(index, end - at);
         expires_ms
-    }
-
-    /// Makes `old` bytes at `at` so many `new` ones; those behind them are of the records from the
-    /// place `behind` on.
-    fn splice(&mut self, behind: usize, at: usize, old: usize, new: usize) {
-        let length = self.bytes.len();
-        if new > old {
-            let more = new - old;
-            make_room(&mut self.bytes, more);
-            self.bytes.resize(length + more, 0);
-            self.bytes.copy_within(at + old..length, at + new);
-            self.spots[behind..].iter_mut().for_each(|spot| spot.at += more as u32);
-        } else if new < old {
-            let less = old - new;
-            self.bytes.copy_within(at + old.., at + new);
-            self.bytes.truncate(length - less);
-            give_back(&mut self.bytes);
-            self.spots[behind..].iter_mut().for_each(|spot| spot.at -= less as u32);
-        }
     }
 
     /// Keeps a value apart.
@@ -373,7 +311,7 @@ impl Records {
             && (record.expires_ms, old.len()) == (expires_ms, text.len())
         {
             let end = record.end;
-            return self.bytes[end - text.len()..end].copy_from_slice(text);
+            return self.room.bytes_mut()[end - text.len()..end].copy_from_slice(text);
         }
         if text.len() <= Tag::Text.packed_bytes_max() {
             return self.put(found, place, (Tag::Text, expires_ms), New::Packed(text));
@@ -394,12 +332,12 @@ impl Records {
 
     /// Lets the key at `index` expire at another time; returns the one before.
     pub(super) fn set_expiry(&mut self, index: usize, expires_ms: u64) -> u64 {
-        let (at, mut record) = (self.spots[index].at as usize, self.record(index));
+        let (at, mut record) = (self.room.start(index), self.record(index));
         let from_ms = std::mem::replace(&mut record.expires_ms, expires_ms);
         let (old, new) = (record.end - record.packed_bytes() - record.key.len(), record.head());
         let (old, new) = (old - at, new.bytes());
-        self.splice(index + 1, at, old, new.len());
-        self.bytes[at..at + new.len()].copy_from_slice(new);
+        self.room.resize(index, old, new.len());
+        self.room.bytes_mut()[at..at + new.len()].copy_from_slice(new);
         self.expiring += u32::from(expires_ms != NEVER);
         self.expiring -= u32::from(from_ms != NEVER);
         from_ms
@@ -414,19 +352,5 @@ fn write_over(old: &mut Arc<Vec<u8>>, text: &[u8]) {
             own.extend_from_slice(text);
         }
         _ => *old = Arc::new(text.to_vec()),
-    }
-}
-
-/// Makes room for so many more. Little is left idle: there are many parts.
-fn make_room<T>(room: &mut Vec<T>, more: usize) {
-    if room.capacity() - room.len() < more {
-        room.reserve_exact(more.max(room.len() / 8));
-    }
-}
-
-/// Gives back what would stay idle after removals.
-fn give_back<T>(room: &mut Vec<T>) {
-    if room.capacity() - room.len() > room.len() / 2 + 16 {
-        room.shrink_to(room.len() + room.len() / 8);
     }
 }

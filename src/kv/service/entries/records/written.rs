@@ -1,8 +1,9 @@
 //! The bytes of records, for others.
 
-use super::{Records, Spot};
+use super::Records;
 use crate::kv::service::entries::Place;
 use crate::kv::service::entries::record::{Body, Head, Record, write_head};
+use crate::kv::service::entries::room::{Room, spot};
 use crate::kv::service::entries::size::CROWDED_BYTES;
 use crate::kv::service::expiries::NEVER;
 use crate::kv::service::values::{Tag, Value};
@@ -12,7 +13,7 @@ impl Records {
     /// Appends all records, none of whose values lies apart then.
     pub(in crate::kv::service::entries) fn write(&self, out: &mut Vec<u8>) {
         if self.apart.is_empty() {
-            return out.extend_from_slice(&self.bytes);
+            return out.extend_from_slice(self.room.bytes());
         }
         (0..self.len()).for_each(|index| self.write_one(index, out));
     }
@@ -22,8 +23,7 @@ impl Records {
         let record = self.record(index);
         match record.body {
             Body::Packed(_) => {
-                let at = self.spots[index].at as usize;
-                out.extend_from_slice(&self.bytes[at..record.end]);
+                out.extend_from_slice(&self.room.bytes()[self.room.start(index)..record.end]);
             }
             Body::Apart(place) => {
                 let value = self.apart(place);
@@ -43,7 +43,7 @@ impl Records {
         if bytes.len() > 2 * CROWDED_BYTES - 1 {
             return Err(Damaged { offset: 0, expected: "a part of less than 4 GiB" });
         }
-        let mut records = Self::default();
+        let (mut records, mut own, mut spots) = (Self::default(), Vec::new(), Vec::new());
         let (mut at, mut copied) = (0, 0);
         let mut last: Option<(u32, &[u8])> = None;
         while at < bytes.len() {
@@ -63,26 +63,25 @@ impl Records {
             let value_at = record.end - value.len();
             let within = |it: Damaged| Damaged { offset: value_at + it.offset, ..it };
             let is_long = value.len() > record.tag.packed_bytes_max();
-            let start = at - copied + records.bytes.len();
-            records.spots.push(Spot { hash: place.hash, at: start as u32 });
+            let start = at - copied + own.len();
+            spots.push(spot(place.hash, start));
             records.expiring += u32::from(record.expires_ms != NEVER);
             if is_long {
                 let value = Value::unpack(record.tag, value).map_err(within)?;
                 let place = records.take_in(value);
-                records.bytes.extend_from_slice(&bytes[copied..at]);
+                own.extend_from_slice(&bytes[copied..at]);
                 let body = Body::Apart(place);
                 let head = Head::new(record.tag, record.expires_ms, record.key.len(), body);
-                records.bytes.extend_from_slice(head.bytes());
-                records.bytes.extend_from_slice(record.key);
+                own.extend_from_slice(head.bytes());
+                own.extend_from_slice(record.key);
                 copied = record.end;
             } else if record.tag != Tag::Text {
                 Value::unpack(record.tag, value).map_err(within)?;
             }
             at = record.end;
         }
-        records.bytes.extend_from_slice(&bytes[copied..]);
-        records.spots.shrink_to_fit();
-        records.bytes.shrink_to_fit();
+        own.extend_from_slice(&bytes[copied..]);
+        records.room = Room::new(own, &spots);
         Ok(records)
     }
 }

@@ -73,26 +73,25 @@ fn main() {
         line.sent(black_box(line.output()).len());
     });
 
-    for keys in [100, KEYS, 20 * KEYS] {
-        measure_service(keys);
+    for (keys, value) in [(100, 16), (KEYS, 16), (20 * KEYS, 16), (20 * KEYS, 100)] {
+        measure_service(keys, &vec![b'v'; value]);
     }
 }
 
-/// What commands cost, and what a checkpoint does, with so many keys.
-fn measure_service(keys: usize) {
+/// What commands cost, and what a checkpoint does, with so many keys of this value.
+fn measure_service(keys: usize, value: &[u8]) {
     let key = |index: usize| format!("key:{index:012}").into_bytes();
     // A stride without a common divisor visits each key once, far from the last.
     let scattered = (0..keys.max(1000)).map(|step| step * 61_803 % keys);
     let prepare = |words: &dyn Fn(usize) -> Vec<u8>| -> Vec<Vec<u8>> {
         scattered.clone().take(200_000).map(words).collect()
     };
-    let value = b"0123456789abcdef";
     let sets = prepare(&|index| command(&[b"SET", &key(index), value]));
     let gets = prepare(&|index| command(&[b"GET", &key(index)]));
     let timed = prepare(&|index| command(&[b"SET", &key(index), value, b"PX", b"60000"]));
     let counts = prepare(&|index| command(&[b"INCR", &format!("n:{}", index % 100).into_bytes()]));
 
-    println!("\n{keys} keys");
+    println!("\n{keys} keys of {} bytes", value.len());
     let before = resident_bytes();
     let mut service = KeyValue::default();
     let mut reply = Vec::new();
@@ -118,21 +117,29 @@ fn measure_service(keys: usize) {
     run("apply SET, scattered", &sets);
     run("apply GET, scattered", &gets);
     run("apply INCR, 100 keys", &counts);
-    run("apply SET PX, scattered", &timed);
 
     let start = Instant::now();
-    let frozen = service.freeze(&PartSet::all(service.parts()));
+    let mut frozen = service.freeze(&PartSet::all(service.parts()));
     println!("freeze: {:.1?}", start.elapsed());
     let mut slowest = Duration::ZERO;
     let start = Instant::now();
     for bytes in &sets {
         let begun = Instant::now();
-        apply(&mut service, &mut reply, 100_000_000, bytes);
+        apply(&mut service, &mut reply, 1, bytes);
         slowest = slowest.max(begun.elapsed());
     }
     let each = start.elapsed().as_nanos() as usize / sets.len();
-    println!("SET while a state is frozen: {each} ns, the slowest {slowest:.1?}");
+    let copied = Arc::get_mut(&mut frozen).map_or(0, |frozen| {
+        frozen.next_copied();
+        frozen.copied_bytes()
+    });
+    println!(
+        "SET while a state is frozen: {each} ns, the slowest {slowest:.1?}, {copied} bytes copied"
+    );
     drop(frozen);
+    measure("apply SET PX, scattered", &timed, |slot, bytes| {
+        apply(&mut service, &mut reply, slot, bytes);
+    });
 
     let start = Instant::now();
     let snapshot = service.snapshot();

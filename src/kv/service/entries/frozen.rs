@@ -13,7 +13,7 @@ use crate::model::parts::PartSet;
 pub(super) struct Copies(Mutex<Vec<Sender<Copied>>>);
 
 /// What a map has of a part besides what a frozen one has.
-struct Copied {
+pub(super) struct Copied {
     part: usize,
     bytes: usize,
 }
@@ -26,7 +26,7 @@ impl Copies {
         frozen.retain(|frozen| frozen.send(Copied { part, bytes }).is_ok());
     }
 
-    fn listen(&self) -> Receiver<Copied> {
+    pub(super) fn listen(&self) -> Receiver<Copied> {
         let (copied, told) = unbounded();
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(copied);
         told

@@ -206,9 +206,9 @@ impl Part {
             let is_shared = Arc::strong_count(&below.part) > 1;
             let changed = part.own.len().max(below.hidden.places.len());
             if is_shared && changed < Below::most(below.records()) {
-                part.lift(place.hash, key);
                 // To be told of each change would be much to hear.
-                is_copied |= part.own.len().is_power_of_two();
+                let is_lifted = part.lift(place.hash, key);
+                is_copied |= is_lifted && part.own.len().is_power_of_two();
             } else {
                 part.settle();
                 is_copied |= is_shared;
@@ -220,13 +220,13 @@ impl Part {
         part.own.find(place.hash, key)
     }
 
-    /// Copies a record to its own, if it is below.
-    fn lift(&mut self, hash: u32, key: &[u8]) {
-        let Some(below) = &mut self.below else { return };
-        if let Some(index) = below.find(hash, key) {
-            self.own.put_copy(below.records(), index);
-            below.hide(index);
-        }
+    /// Copies a record to its own, if it is below. Says whether it was.
+    fn lift(&mut self, hash: u32, key: &[u8]) -> bool {
+        let Some(below) = &mut self.below else { return false };
+        let Some(index) = below.find(hash, key) else { return false };
+        self.own.put_copy(below.records(), index);
+        below.hide(index);
+        true
     }
 
     /// Makes its own what is below; if others have that, a copy of it.

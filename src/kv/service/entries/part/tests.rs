@@ -279,3 +279,17 @@ fn a_part_that_is_shared_again_while_it_lies_on_another_shares_that_too() {
     set(&mut part, 4, &[b'e'; 100]);
     assert!(part.below.is_none());
 }
+
+#[test]
+fn what_is_changed_again_and_again_is_told_as_seldom_as_what_is_changed_once() {
+    let (copies, mut part) = (Copies::default(), part_of(400, &[b'a'; 100]));
+    let (told, _frozen) = (copies.listen(), Arc::clone(&part));
+    for key in (0..4_u16).map(u16::to_le_bytes) {
+        for _ in 0..100 {
+            let found = part.find(place(key), &key);
+            let (records, index) = Part::own(&mut part, found, &key, &copies);
+            records.put_text(index, (found.place.hash, &key), NEVER, &[b'b'; 100]);
+        }
+    }
+    assert_eq!(told.len(), 3, "with the first, the second and the fourth key");
+}

@@ -1,9 +1,15 @@
+use std::sync::Arc;
+
 use super::reader::ROOM_BYTES;
 use super::*;
+use crate::kv::resp::write_command;
+use crate::kv::service::entries::Place;
 use crate::kv::service::expiries::NEVER;
 use crate::kv::service::store::{Hash, List, Set};
 use crate::kv::service::zset::Zset;
-use crate::model::app::StateMachine;
+use crate::model::app::{At, StateMachine};
+use crate::model::random::SplitMix64;
+use crate::model::types::Slot;
 
 fn service(store: &Store) -> KeyValue {
     KeyValue { store: store.clone(), ..KeyValue::default() }
@@ -303,4 +309,93 @@ fn the_state_before_a_refused_part_stays() {
         assert!(restore_part(&mut store, part, &bytes[..bytes.len() - 1]).is_err());
     }
     assert!(store == before && store.bytes() == before.bytes());
+}
+
+/// Commands on keys (K) of one part, with some words (W) and numbers (N).
+const COMMANDS: [&str; 32] = [
+    "SET K W",
+    "SET K W",
+    "SET K W PX N",
+    "SET K W KEEPTTL GET",
+    "APPEND K W",
+    "SETRANGE K N W",
+    "SETBIT K N 1",
+    "INCRBY K N",
+    "GETDEL K",
+    "GETEX K PX N",
+    "MSET K W K W",
+    "DEL K K",
+    "RENAME K K",
+    "COPY K K REPLACE",
+    "PEXPIRE K N",
+    "PERSIST K",
+    "PTTL K",
+    "TYPE K",
+    "GET K",
+    "RPUSH K W W",
+    "LPOP K",
+    "LRANGE K 0 -1",
+    "HSET K W W",
+    "HDEL K W",
+    "SADD K W W W",
+    "SREM K W",
+    "SMOVE K K W",
+    "ZADD K N W",
+    "ZPOPMIN K",
+    "SCAN 0 COUNT 100000",
+    "RANDOMKEY",
+    "DBSIZE",
+];
+
+#[test]
+fn a_service_that_is_frozen_again_and_again_answers_as_one_that_never_is() {
+    let part = Place::of(b"").part;
+    let keys = (0..).map(u32::to_be_bytes).filter(|key| Place::of(key).part == part);
+    let keys: Vec<_> = keys.take(48).collect();
+    let bytes_of = |service: &KeyValue| {
+        let mut bytes = Vec::new();
+        service.freeze(&PartSet::all(PARTS)).write(1 + part, &mut bytes);
+        bytes
+    };
+    for seed in 0..6 {
+        let mut random = SplitMix64::new(seed);
+        let [mut frozen, mut other] = [KeyValue::default(), KeyValue::default()];
+        let mut held = Vec::new();
+        for step in 0..2000_u64 {
+            let word = |random: &mut SplitMix64, letter: &str| match letter {
+                "K" => keys[random.number() as usize % keys.len()].to_vec(),
+                "N" => (random.number() % 300).to_string().into_bytes(),
+                "W" => match random.number() % 32 {
+                    0 => vec![b'l'; 600],
+                    number => vec![b'a' + number as u8 % 8; 40],
+                },
+                word => word.as_bytes().to_vec(),
+            };
+            // Strings for a beginning, so that the part is large enough not to be copied at once.
+            let which = random.number() as usize % if step < 100 { 2 } else { COMMANDS.len() };
+            let words: Vec<_> =
+                COMMANDS[which].split(' ').map(|letter| word(&mut random, letter)).collect();
+            let mut command = Vec::new();
+            write_command(words.iter().map(|word| &word[..]), &mut command);
+            let at = At { slot: Slot(step), time_ms: step };
+            let replies = [&mut frozen, &mut other].map(|service| {
+                let mut reply = Vec::new();
+                service.apply(at, &command, &mut reply);
+                (reply, service.memory())
+            });
+            assert!(replies[0] == replies[1], "seed {seed}, step {step}: {}", COMMANDS[which]);
+            match random.number() % 32 {
+                0..3 => held.push((frozen.freeze(&PartSet::all(PARTS)), bytes_of(&other))),
+                3..6 if !held.is_empty() => {
+                    let index = random.number() as usize % held.len();
+                    let (state, bytes): (Arc<dyn Frozen>, _) = held.swap_remove(index);
+                    let mut late = Vec::new();
+                    state.write(1 + part, &mut late);
+                    assert!(late == bytes, "seed {seed}, step {step}");
+                }
+                _ => {}
+            }
+        }
+        assert!(frozen == other && frozen.snapshot() == other.snapshot(), "seed {seed}");
+    }
 }

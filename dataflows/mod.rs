@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use crate::deploy::settings::NodeSettings;
 use crate::disk::{self, Disk, RecordLine, Verified};
-use crate::engine::protocol::Protocol;
+use crate::engine::protocol::{JournalRecord, Protocol};
 use crate::hosts::embedded::{Application, Cluster, EmbeddedSettings};
 use crate::hosts::server;
 use crate::hosts::simulation::{self, Outcome, Subject, World};
@@ -113,7 +113,7 @@ pub trait AnyProtocol: Sync {
 impl<M, R> AnyProtocol for Protocol<M, R>
 where
     M: Clone + Debug + Hash + Send + Serialize + DeserializeOwned + 'static,
-    R: Clone + Send + Serialize + DeserializeOwned + 'static,
+    R: JournalRecord,
 {
     fn name(&self) -> &'static str {
         self.name
@@ -132,7 +132,7 @@ where
         disk: &dyn Disk,
         each: &mut dyn FnMut(RecordLine) -> Result<(), Error>,
     ) -> Result<Verified, Error> {
-        disk::records(disk, self.record, each)
+        disk::records(disk, R::kind, each)
     }
 
     fn simulate(&self, seed: u64, keep_trace: bool) -> Outcome {

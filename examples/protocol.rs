@@ -16,7 +16,7 @@ use taraflow::engine::operators::executor::executor;
 use taraflow::engine::operators::lineup::Lineup;
 use taraflow::engine::operators::release::release;
 use taraflow::engine::operators::requests::{Forward, RequestSource, request_source};
-use taraflow::engine::protocol::{Oracle, Protocol};
+use taraflow::engine::protocol::{JournalRecord, Oracle, Protocol};
 use taraflow::engine::replica::{Inputs, Outputs};
 use taraflow::engine::role::{Role, Stream, connect, inlet};
 use taraflow::kv::service::KeyValue;
@@ -34,6 +34,20 @@ enum Message {
     Forward(Forward),
     /// sequencer → followers: "This slot holds this batch."
     Order(Slot, Batch),
+}
+
+/// What this protocol writes down: nothing.
+#[derive(Clone, Serialize, Deserialize)]
+enum NoRecord {}
+
+impl JournalRecord for NoRecord {
+    fn held(_records: &[Self]) -> Option<&Value> {
+        None
+    }
+
+    fn kind(&self) -> RecordKind {
+        match *self {}
+    }
 }
 
 /// Owns the next slot.
@@ -74,7 +88,10 @@ fn follower<'s>(orders: Stream<'s, (Slot, Batch)>) -> Stream<'s, (Slot, Value)> 
     decided
 }
 
-fn dataflow<'s>(inputs: Inputs<'s, Message, ()>, config: &Config) -> Outputs<'s, Message, ()> {
+fn dataflow<'s>(
+    inputs: Inputs<'s, Message, NoRecord>,
+    config: &Config,
+) -> Outputs<'s, Message, NoRecord> {
     let Inputs { graph, messages, requests, pulse, executor: state, .. } = inputs;
     let (executed_back, executed) = inlet(graph, "executed");
 
@@ -116,9 +133,9 @@ fn dataflow<'s>(inputs: Inputs<'s, Message, ()>, config: &Config) -> Outputs<'s,
 /// None that a simulated run would check.
 struct NoInvariants;
 
-impl Oracle<Message, ()> for NoInvariants {}
+impl Oracle<Message, NoRecord> for NoInvariants {}
 
-const PROTOCOL: Protocol<Message, ()> = Protocol {
+const PROTOCOL: Protocol<Message, NoRecord> = Protocol {
     name: "sequencer",
     tolerance: Tolerance::Crash,
     dataflow,
@@ -138,7 +155,6 @@ const PROTOCOL: Protocol<Message, ()> = Protocol {
         Message::Order(..) => "order",
     },
     kinds: &["forward", "order"],
-    record: |()| RecordKind { name: "record", view: None },
     oracle: |_| Box::new(NoInvariants),
 };
 

@@ -35,8 +35,8 @@ pub struct CommitterStreams<'s> {
     pub commits: Stream<'s, Commit>,
     /// What the votes are for, to this replica's learner.
     pub accepted: Stream<'s, Proposal>,
-    /// Slots decided without a new vote: by the journal, or by another replica.
-    pub known: Stream<'s, (Slot, Value)>,
+    /// Slots decided without a vote here: by the word of another replica.
+    pub fetched: Stream<'s, (Slot, Value)>,
     /// Accounts of what was accepted, to the leader of a new view.
     pub records: Stream<'s, Record>,
     /// What is needed to accept again, to the leader.
@@ -60,7 +60,7 @@ pub fn committer<'s>(
     let mut role = Role::new("committer", clock.scope(), acceptor);
     let (vote, commits) = role.output();
     let (accept, accepted) = role.output();
-    let (release, known) = role.output();
+    let (release, fetched) = role.output();
     let (account, records) = role.output();
     let (ask, needs) = role.output();
     let (give, supplies) = role.output();
@@ -90,12 +90,11 @@ pub fn committer<'s>(
         }
     };
     role.on(inputs.executed, |acceptor, executed| acceptor.on_executed(executed.next));
-    let learned = release.clone();
     role.on(inputs.fetched, move |acceptor, (slot, value)| {
         if let Some(promise) = acceptor.on_fetched(slot, &value) {
             keep.send(acceptor.mark());
             keep.send([Durable::Slot(slot, promise)]);
-            learned.send([(slot, value)]);
+            release.send([(slot, value)]);
         }
     });
     let left = leave.clone();
@@ -131,7 +130,6 @@ pub fn committer<'s>(
         account_again.send(acceptor.on_tick(now));
         ask.send(acceptor.need_late());
         if std::mem::take(&mut starts) {
-            release.send(acceptor.take_known_at_start());
             let (view, leader) = (acceptor.view(), Some(acceptor.leader()));
             first_event.send([Event::Started { view, leader }]);
         }
@@ -140,7 +138,7 @@ pub fn committer<'s>(
     CommitterStreams {
         commits,
         accepted,
-        known,
+        fetched,
         records,
         needs,
         supplies,

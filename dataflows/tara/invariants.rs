@@ -6,7 +6,7 @@ use crate::disk::Recovered;
 use crate::engine::operators::checkpointer::Report;
 use crate::engine::ordering::messages::{Promise, Proposal, Record, Renewal, Supply};
 use crate::engine::ordering::runs;
-use crate::engine::protocol::Oracle;
+use crate::engine::protocol::{JournalRecord, Oracle};
 use crate::hosts::simulation::Subject;
 use crate::model::batch::{Value, weight};
 use crate::model::checkpoint::Digest;
@@ -144,6 +144,24 @@ impl Invariants {
         ahead.filter_map(|(_, views)| views.get(&view)).map(weight).sum()
     }
 
+    /// T3: what the journal has as decided, and was executed at a start, is what was chosen.
+    fn check_told(&self, me: ReplicaId, recovered: &Recovered<Promise>) -> Result<(), String> {
+        let mut wrong = None;
+        let told = recovered.past.walk(recovered.covered()..recovered.decided, |slot, records| {
+            let own = Promise::held(records);
+            let chosen = self.chosen.get(&slot).and_then(|view| self.value(slot, *view));
+            if chosen.is_none() || own != chosen {
+                wrong = Some(format!(
+                    "T3: {me} takes {own:?} for decided at {slot}, chosen is {chosen:?}"
+                ));
+            }
+            Ok(())
+        });
+        // What cannot be read any more could be when the replica executed it.
+        let _ = told;
+        wrong.map_or(Ok(()), Err)
+    }
+
     /// T2: whatever is proposed for a chosen slot in a later view is what was chosen.
     fn check_chosen(&self, slot: Slot) -> Result<(), String> {
         let (Some(view), Some(views)) = (self.chosen.get(&slot), self.proposed.get(&slot)) else {
@@ -222,16 +240,17 @@ impl Oracle<Message, Promise> for Invariants {
         rotten: bool,
     ) -> Result<(), String> {
         self.standing.on_start(me);
-        let start = recovered.covered();
-        self.said[me.0 as usize].paced = start;
+        let (covered, start) = (recovered.covered(), recovered.decided);
+        let due = self.stretches.range(..=start).next_back();
+        self.said[me.0 as usize].paced = due.map_or(covered, |(slot, _)| *slot);
         let word = &self.said[me.0 as usize];
         // One generation back is as good, as long as the journal reaches that far.
-        if start < word.reported && !rotten {
-            return Err(format!("{me} starts at {start}, and has reported {}", word.reported));
+        if covered < word.reported && !rotten {
+            return Err(format!("{me} starts at {covered}, and has reported {}", word.reported));
         }
+        self.check_told(me, recovered)?;
         let mut view = View(0);
         let mut accepted: BTreeMap<(Slot, View), &Value> = BTreeMap::new();
-        let mut learned = BTreeSet::new();
         let slots = recovered.slots.iter().map(|(_, promise)| promise);
         for promise in recovered.newest.iter().chain(slots) {
             match promise {
@@ -254,7 +273,6 @@ impl Oracle<Message, Promise> for Invariants {
                             "{me} has learned {value:?} for {slot}, chosen is {chosen:?}"
                         ));
                     }
-                    learned.insert(*slot);
                 }
             }
         }
@@ -266,17 +284,6 @@ impl Oracle<Message, Promise> for Invariants {
             }
             view = view.max(own);
             votes.insert(slot, own);
-        }
-        // What the journal has as decided is released without a further vote.
-        for slot in (start.0..recovered.decided.0).map(Slot).filter(|slot| !learned.contains(slot))
-        {
-            let own = votes.get(&slot).and_then(|own| accepted.get(&(slot, *own)).copied());
-            let chosen = self.chosen.get(&slot).and_then(|view| self.value(slot, *view));
-            if chosen.is_none() || own != chosen {
-                return Err(format!(
-                    "{me} takes {own:?} for decided at {slot}, chosen is {chosen:?}"
-                ));
-            }
         }
         let word = &self.said[me.0 as usize];
         if view < word.view {

@@ -66,8 +66,8 @@
 //!   value crosses a link only to a committer that lacks it, a message at a time, when that one
 //!   asks.
 //! - What is executed, and known to be decided, is noted in the journal beside other records. A
-//!   replica that starts executes that much before it receives anything, so that after an end of
-//!   all replicas only what was under way is agreed on again.
+//!   replica that starts executes that much before its graph is drawn, so that after an end of all
+//!   replicas only what was under way is agreed on again.
 //! - A silent leader is suspected though no request waits.
 //! - Every replica answers the clients on its own lines, so a reply crosses no link.
 //! - The edge from a proposer to its own committer is inside the replica. That is part of the
@@ -89,7 +89,7 @@ use crate::disk::Recovered;
 use crate::engine::operators::address::Addressing;
 use crate::engine::operators::catch_up::{self, catch_up};
 use crate::engine::operators::checkpointer::checkpointer;
-use crate::engine::operators::executor::executor;
+use crate::engine::operators::executor::{Executed, executor};
 use crate::engine::operators::release::release;
 use crate::engine::operators::requests::{RequestSource, request_source};
 use crate::engine::operators::tail::Told;
@@ -122,7 +122,6 @@ pub const PROTOCOL: Protocol<Message, Promise> = Protocol {
     step: messages::step,
     kind: Message::kind,
     kinds: Message::KINDS,
-    record: Promise::kind,
     oracle: invariants::oracle,
 };
 
@@ -131,10 +130,9 @@ pub fn dataflow<'s>(
     inputs: Inputs<'s, Message, Promise>,
     config: &Config,
 ) -> Outputs<'s, Message, Promise> {
-    let Inputs { graph, messages, requests, pulse, recovered, executor: mut state, host } = inputs;
+    let Inputs { graph, messages, requests, pulse, recovered, executor: state, host } = inputs;
     let looks = pulse.looks.clone();
-    let start = Start::new(&recovered, config);
-    state.expect(start.acceptor.known_at_start());
+    let start = Start::new(&recovered, &state.executed(), config);
     let received = messages::Received::sort(messages);
 
     // The edges that run against the figure's grain.
@@ -188,7 +186,7 @@ pub fn dataflow<'s>(
         start.learner,
     );
     // Execution. From here on time is the slot.
-    let decided = decided.concat(committed.known);
+    let decided = decided.concat(committed.fetched);
     let (ordered, releasing) = release(decided, restored, looks.clone(), "learner", start.slot);
     let executing = executor(ordered.clone(), host.digests, looks.clone(), state);
     let caught_up = catch_up(
@@ -199,7 +197,8 @@ pub fn dataflow<'s>(
         pulse.clone(),
         catch_up::State::new(
             recovered.checkpoint.as_ref(),
-            Box::new(Told::new(recovered.past, Promise::held)),
+            recovered.decided,
+            Box::new(Told::<Promise>::new(recovered.past)),
             config,
         ),
     );
@@ -283,15 +282,15 @@ struct Start {
 }
 
 impl Start {
-    fn new(recovered: &Recovered<Promise>, config: &Config) -> Self {
+    fn new(recovered: &Recovered<Promise>, executed: &Executed, config: &Config) -> Self {
         let acceptor = Acceptor::new(recovered, config);
-        let slot = recovered.covered();
+        let slot = recovered.decided;
         let view = acceptor.view();
         let is_leader = view.leader(config.n) == config.me;
         let first_life = recovered.incarnation == 1;
         Self {
             slot,
-            proposer: Proposer::new((first_life && is_leader).then_some(view), slot, config),
+            proposer: Proposer::new((first_life && is_leader).then_some(view), executed, config),
             learner: Learner::new(slot, config),
             controller: Controller::new(view, !first_life && is_leader, config),
             recovery: Recovery::new(view, config),

@@ -54,6 +54,16 @@ impl Spots {
         self.slots.as_ref().map(|slots| slots.start)
     }
 
+    /// The slot behind the last one of which there is a record.
+    pub fn reach(&self) -> Slot {
+        self.slots.as_ref().map_or(Slot(0), |slots| slots.end)
+    }
+
+    /// All slots of which there are records, once for each.
+    pub fn slots(&self) -> impl Iterator<Item = Slot> {
+        self.spots.iter().map(|(slot, _)| *slot)
+    }
+
     fn within(&self, wanted: &Range<Slot>) -> impl Iterator<Item = &(Slot, u64)> {
         let meet = |own: &Range<Slot>| own.start < wanted.end && wanted.start < own.end;
         let spots = if self.slots.as_ref().is_some_and(meet) { &self.spots[..] } else { &[] };
@@ -70,6 +80,8 @@ impl fmt::Debug for JournalPast {
 impl JournalPast {
     /// Slots that are told of at a time.
     const SLOTS_MAX: u64 = 1 << 10;
+    /// Slots that are sought at a time by who wants many.
+    const SLOTS_SOUGHT: u64 = 1 << 16;
 
     /// The slots that can be told of: all their records are here, and say what was decided.
     pub fn told(&self) -> Range<Slot> {
@@ -86,17 +98,37 @@ impl JournalPast {
         from: Slot,
         bytes: usize,
     ) -> io::Result<Vec<Vec<R>>> {
-        let found = self.index().find(from);
+        let found = self.index().find(from..Slot(from.0 + Self::SLOTS_MAX));
         let mut reader = Reader::default();
         let mut told = Vec::new();
         for ((slot, spots), next) in found.into_iter().zip(from.0..) {
             if reader.bytes >= bytes || slot.0 != next {
                 break;
             }
-            let records = spots.iter().map(|spot| reader.record(spot));
-            told.push(records.collect::<io::Result<_>>()?);
+            told.push(reader.records(&spots)?);
         }
         Ok(told)
+    }
+
+    /// Hands the records about each of these slots to `each`, slot after slot.
+    ///
+    /// # Errors
+    /// As [`records`](Self::records), where a slot has none, and what `each` says.
+    pub fn walk<R: DeserializeOwned>(
+        &self,
+        slots: Range<Slot>,
+        mut each: impl FnMut(Slot, &[R]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut reader = Reader::default();
+        for from in (slots.start.0..slots.end.0).step_by(Self::SLOTS_SOUGHT as usize) {
+            let to = slots.end.min(Slot(from + Self::SLOTS_SOUGHT));
+            let found = self.index().find(Slot(from)..to);
+            for slot in (from..to.0).map(Slot) {
+                let spots = found.get(&slot).map_or(&[][..], Vec::as_slice);
+                each(slot, &reader.records(spots)?)?;
+            }
+        }
+        Ok(())
     }
 
     /// A segment has its last record.
@@ -126,13 +158,13 @@ struct Spot {
 }
 
 impl Index {
-    /// Where the records about the slots from `from` on are.
-    fn find(&self, from: Slot) -> BTreeMap<Slot, Vec<Spot>> {
+    /// Where the records about these slots are, as far as they can be told of.
+    fn find(&self, slots: Range<Slot>) -> BTreeMap<Slot, Vec<Spot>> {
         let mut found: BTreeMap<Slot, Vec<Spot>> = BTreeMap::new();
-        if !self.told.contains(&from) {
+        if !self.told.contains(&slots.start) {
             return found;
         }
-        let wanted = from..self.told.end.min(Slot(from.0 + JournalPast::SLOTS_MAX));
+        let wanted = slots.start..self.told.end.min(slots.end);
         for segment in self.segments.values() {
             for (slot, at) in segment.spots.within(&wanted) {
                 let source = Arc::clone(&segment.source);
@@ -157,6 +189,10 @@ struct Reader {
 impl Reader {
     /// Bytes that are read at a time, unless a record is longer.
     const READ_BYTES: u64 = 256 << 10;
+
+    fn records<R: DeserializeOwned>(&mut self, spots: &[Spot]) -> io::Result<Vec<R>> {
+        spots.iter().map(|spot| self.record(spot)).collect()
+    }
 
     fn record<R: DeserializeOwned>(&mut self, spot: &Spot) -> io::Result<R> {
         let rotten = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why.to_owned());

@@ -24,12 +24,12 @@ pub struct Recovered<R> {
     pub checkpoint: Option<Checkpoint>,
     /// The record of which only the newest counts.
     pub newest: Option<R>,
-    /// Records about slots, in the order in which they were written.
-    pub slots: Vec<(Slot, R)>,
-    /// The slots from the checkpoint on and below this one are decided, as their records say.
+    /// The slots from the checkpoint on and below this one are decided, and told of in `past`.
     pub decided: Slot,
     /// What the journal can tell of decided slots, from now on.
     pub past: JournalPast,
+    /// Records about the slots from `decided` on, in the order in which they were written.
+    pub slots: Vec<(Slot, R)>,
 }
 
 impl<R> Recovered<R> {
@@ -39,9 +39,9 @@ impl<R> Recovered<R> {
             incarnation: 1,
             checkpoint: None,
             newest: None,
-            slots: Vec::new(),
             decided: Slot(0),
             past: JournalPast::default(),
+            slots: Vec::new(),
         }
     }
 
@@ -98,19 +98,22 @@ impl Store {
         owner: Identity,
     ) -> Result<(Self, Recovered<R>), Error> {
         let names = disk.list().map_err(|e| disk_error(owner, "list", "the directory", e))?;
-        let DiskContents { journal, checkpoints, slots, decided } =
-            read(disk.as_ref(), owner, &names)?;
+        let DiskContents { mut journal, checkpoints } = read(disk.as_ref(), owner, &names)?;
         let Checkpoints { newest: checkpoint, sound, useless, .. } = checkpoints;
         // From here on the disk is changed.
         for name in names.iter().filter(|name| names::is_unfinished(name)).chain(&useless) {
             disk.remove(name).map_err(|e| disk_error(owner, "remove", name, e))?;
         }
-        let mut store = Self::assemble(disk, owner, &journal, sound, checkpoint.clone())?;
+        let mut store = Self::assemble(disk, owner, &mut journal, sound, checkpoint.clone())?;
         journal.unsynced.iter().for_each(|(slot, entry)| store.push_slot(*slot, entry));
         store.note_told();
-        let JournalContents { incarnation, newest, .. } = journal;
+        let JournalContents { incarnation, newest, told: decided, slots, .. } = journal;
         let past = store.past().clone();
-        Ok((store, Recovered { incarnation, checkpoint, newest, slots, decided, past }))
+        let recovered = Recovered { incarnation, checkpoint, newest, decided, past, slots };
+        let (covered, told) = (recovered.covered(), recovered.past.told());
+        let can_be_told = told.start <= covered && decided <= told.end;
+        assert!(decided == covered || can_be_told, "what is not in memory can be read");
+        Ok((store, recovered))
     }
 }
 
@@ -118,10 +121,6 @@ impl Store {
 pub(super) struct DiskContents<R> {
     pub journal: JournalContents<R>,
     pub checkpoints: Checkpoints,
-    /// The records about slots that no checkpoint covers.
-    pub slots: Vec<(Slot, R)>,
-    /// The slots below this one are decided.
-    pub decided: Slot,
 }
 
 /// Reads the disk of `owner` and judges it; nothing is changed.
@@ -133,21 +132,15 @@ pub(super) fn read<R: Serialize + DeserializeOwned>(
     owner: Identity,
     names: &[String],
 ) -> Result<DiskContents<R>, Error> {
-    let mut journal = whole::read::<R>(disk, owner, names)?;
     let checkpoints = checkpoints::find(disk, names, owner)?;
     let covered = checkpoints.newest.as_ref().map_or(Slot(0), |checkpoint| checkpoint.slot);
+    let journal = whole::read::<R>(disk, owner, names, covered)?;
     if covered < journal.forgotten {
         return Err(missing_checkpoint(owner, journal.forgotten, checkpoints));
     }
-    let mut slots = std::mem::take(&mut journal.slots);
-    slots.retain(|(slot, _)| *slot >= covered);
-    let decided = match journal.decided {
-        Some((from, to)) if from <= covered => to.max(covered),
-        _ => covered,
-    };
-    whole::check_decided(covered, decided, &slots)
+    whole::check_decided(&journal, covered)
         .map_err(|broken| damaged(owner, names::segment(journal.last), broken))?;
-    Ok(DiskContents { journal, checkpoints, slots, decided })
+    Ok(DiskContents { journal, checkpoints })
 }
 
 /// Makes a file with these bytes, durable as a whole or not at all.

@@ -119,7 +119,7 @@ impl Store {
     pub(super) fn assemble<R: Serialize>(
         disk: Box<dyn Disk>,
         owner: Identity,
-        journal: &JournalContents<R>,
+        journal: &mut JournalContents<R>,
         checkpoints: VecDeque<Kept>,
         saved: Option<Checkpoint>,
     ) -> Result<Self, Error> {
@@ -160,8 +160,8 @@ impl Store {
             meter: Arc::default(),
         };
         store.weigh_packs()?;
-        for (number, spots) in &journal.spots {
-            store.tell_of(*number, spots.clone())?;
+        for (number, spots) in std::mem::take(&mut journal.spots) {
+            store.tell_of(number, spots)?;
         }
         store.begin_segment();
         Ok(store)

@@ -4,6 +4,9 @@
 //! slots it and those before it speak. So from the newest one on, each is found and its length is
 //! known; where the line ends, all that came before must have been forgotten. How far the newest
 //! one reached is in the [extent](super::extent).
+//!
+//! What is decided, or in the checkpoint, is read and checked like the rest and stays where it is:
+//! a journal may be longer than there is memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +28,10 @@ pub(super) struct JournalContents<R> {
     /// How often the replica has started, this time included.
     pub incarnation: u64,
     pub newest: Option<R>,
+    /// The records about slots from `told` on; those of earlier ones are where `spots` say.
     pub slots: Vec<(Slot, R)>,
+    /// The slots below this one are in the checkpoint, or decided as their records say.
+    pub told: Slot,
     pub forgotten: Slot,
     /// The slots that are known to be decided, from the first to below the second.
     pub decided: Option<(Slot, Slot)>,
@@ -50,11 +56,14 @@ struct Part<R> {
     started: Option<u64>,
     follows: Option<Follows>,
     entries: Vec<(Entry<R>, At)>,
+    /// Of records that are about slots below `told` and count only where they are is kept.
+    told: Slot,
+    spots: Spots,
     /// How much of it a record, or the extent, says to be durable.
     durable: u64,
 }
 
-/// Reads the journal of `owner`.
+/// Reads the journal of `owner`, of whose slots those below `covered` are in a checkpoint.
 ///
 /// # Errors
 /// [`Error::Empty`] when there is none and never was; [`Error::Damaged`] when something of it is
@@ -63,26 +72,28 @@ pub(super) fn read<R: Serialize + DeserializeOwned>(
     disk: &dyn Disk,
     owner: Identity,
     names: &[String],
+    covered: Slot,
 ) -> Result<JournalContents<R>, Error> {
     let extent = read_extent(disk, owner, names)?;
     let mut parts = Vec::new();
     let mut stale = Vec::new();
     let mut next: Option<Follows> = None;
+    // While nothing says that what was written anew into a later segment has come on the disk, it
+    // counts where it stood before. Nor is it known till then what is in doubt.
+    let mut told = None;
     let mut room = Vec::new();
     let present = names::segments(names);
     for &number in present.iter().rev() {
-        // While nothing says that what was written anew into a later one has come on the disk, it
-        // counts where it stood before.
-        let is_vouched = parts.iter().any(|part: &Part<R>| part.durable > 0);
         let end = match next {
             Some(next) if next.segment == number => Ending::At(next.length),
-            _ if is_vouched => {
+            _ if told.is_some() => {
                 stale.push(number);
                 continue;
             }
             _ => Ending::Open { durable: extent.length_of(number) },
         };
-        let part = Part::<R>::read(disk, owner, number, end, &mut room)?;
+        let mut part = Part::<R>::new(number, end, told.unwrap_or_default());
+        part.read(disk, owner, end, &mut room)?;
         if !part.has_begun() {
             if number <= extent.segment {
                 let expected = "the beginning of a segment of the journal that was on the disk";
@@ -93,14 +104,19 @@ pub(super) fn read<R: Serialize + DeserializeOwned>(
             continue;
         }
         next = part.follows;
+        let is_vouched = part.durable > 0;
         parts.push(part);
+        if is_vouched && told.is_none() {
+            told = Some(told_below(&parts, covered));
+        }
     }
+    let told = told.unwrap_or_else(|| told_below(&parts, covered));
     if parts.first().is_none_or(|newest| newest.number < extent.segment) {
         return Err(missing_segment(owner, extent.segment));
     }
     parts.reverse();
     let last = present.last().copied().unwrap_or_default();
-    let journal = JournalContents::of(extent, parts, stale, last);
+    let journal = JournalContents::of(extent, parts, told, stale, last);
     journal.check_beginning(owner, next)?;
     Ok(journal)
 }
@@ -118,6 +134,16 @@ fn read_extent(disk: &dyn Disk, owner: Identity, names: &[String]) -> Result<Ext
     Extent::read(&bytes, owner).map_err(|broken| damaged(owner, extent::FILE.to_owned(), broken))
 }
 
+/// The first slot that must be in memory, by the newest segments, of which all may be in doubt but
+/// the last.
+fn told_below<R: Serialize + DeserializeOwned>(newest: &[Part<R>], covered: Slot) -> Slot {
+    let doubtful = newest.iter().flat_map(Part::late).map(|(slot, _)| slot).min();
+    match newest.iter().find_map(Part::decided) {
+        Some((from, to)) if from <= covered => doubtful.unwrap_or(to).min(to).max(covered),
+        _ => covered,
+    }
+}
+
 fn missing_segment(owner: Identity, number: u64) -> Error {
     let broken = Broken::new(0, "a segment of the journal that was on the disk", "no such file");
     damaged(owner, names::segment(number), broken)
@@ -127,15 +153,20 @@ fn missing_segment(owner: Identity, number: u64) -> Error {
 ///
 /// # Errors
 /// The first slot that has none.
-pub(super) fn check_decided<R>(
-    covered: Slot,
-    decided: Slot,
-    slots: &[(Slot, R)],
-) -> Result<(), Broken> {
-    let known: BTreeSet<Slot> = slots.iter().map(|(slot, _)| *slot).collect();
-    match (covered.0..decided.0).map(Slot).find(|slot| !known.contains(slot)) {
+pub(super) fn check_decided<R>(journal: &JournalContents<R>, covered: Slot) -> Result<(), Broken> {
+    let Some((_, decided)) = journal.decided.filter(|(from, _)| *from <= covered) else {
+        return Ok(());
+    };
+    let mut known = vec![false; decided.0.saturating_sub(covered.0) as usize];
+    let spots = journal.spots.values().flat_map(Spots::slots);
+    for slot in spots.chain(journal.slots.iter().map(|(slot, _)| *slot)) {
+        let place = slot.0.checked_sub(covered.0).and_then(|place| known.get_mut(place as usize));
+        place.into_iter().for_each(|known| *known = true);
+    }
+    match known.iter().position(|known| !known) {
         None => Ok(()),
-        Some(slot) => {
+        Some(place) => {
+            let slot = Slot(covered.0 + place as u64);
             let expected = format!("a record of slot {slot}, which is known to be decided");
             Err(Broken::new(0, expected, "none in the whole journal"))
         }
@@ -143,33 +174,36 @@ pub(super) fn check_decided<R>(
 }
 
 impl<R: Serialize + DeserializeOwned> Part<R> {
-    fn read(
-        disk: &dyn Disk,
-        owner: Identity,
-        number: u64,
-        end: Ending,
-        room: &mut Vec<u8>,
-    ) -> Result<Self, Error> {
-        let file = names::segment(number);
-        disk.read_into(&file, room).map_err(|e| disk_error(owner, "read", &file, e))?;
-        let segment = Segment { bytes: room, place: Place { owner, file: number }, end };
+    fn new(number: u64, end: Ending, told: Slot) -> Self {
         let durable = match end {
             Ending::At(length) | Ending::Open { durable: length } => length,
         };
-        let (started, follows, entries) = (None, None, Vec::new());
-        let mut part = Self { number, started, follows, entries, durable };
-        let each = |entry, at| part.take(entry, at);
+        let (started, follows, entries, spots) = (None, None, Vec::new(), Spots::default());
+        Self { number, started, follows, entries, told, spots, durable }
+    }
+
+    fn read(
+        &mut self,
+        disk: &dyn Disk,
+        owner: Identity,
+        end: Ending,
+        room: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let file = names::segment(self.number);
+        disk.read_into(&file, room).map_err(|e| disk_error(owner, "read", &file, e))?;
+        let segment = Segment { bytes: room, place: Place { owner, file: self.number }, end };
+        let each = |entry, at| self.take(entry, at);
         let length = segment.walk(each).map_err(|broken| damaged(owner, file, broken))?;
         if matches!(end, Ending::At(_)) {
             // What follows was to be written anew, and perhaps it was not.
             let rest = Segment { end: Ending::Open { durable: 0 }, ..segment };
-            let _ = rest.walk_from(length as usize, |entry, at| part.take(entry, at));
+            let _ = rest.walk_from(length as usize, |entry, at| self.take(entry, at));
         }
-        if number == 0 && length > 0 {
+        if self.number == 0 && length > 0 {
             // The first segment is made with nothing but a header.
-            part.started.get_or_insert(0);
+            self.started.get_or_insert(0);
         }
-        Ok(part)
+        Ok(())
     }
 
     fn take(&mut self, entry: Entry<R>, at: At) {
@@ -177,6 +211,9 @@ impl<R: Serialize + DeserializeOwned> Part<R> {
         match entry {
             Entry::Started(times) => self.started = Some(times),
             Entry::Follows(follows) => self.follows = Some(follows),
+            Entry::Slot(slot, _) if slot < self.told && at.offset < self.durable => {
+                self.spots.push(slot, at.offset);
+            }
             entry => self.entries.push((entry, at)),
         }
     }
@@ -193,12 +230,20 @@ impl<R: Serialize + DeserializeOwned> Part<R> {
             Entry::Slot(slot, _) => Some(slot.next()),
             _ => None,
         });
-        slots.max().unwrap_or_default()
+        slots.max().unwrap_or_default().max(self.spots.reach())
     }
 
-    /// Where in what counts of it records about slots are.
-    fn spots(&self) -> Spots {
-        let mut spots = Spots::default();
+    /// What it says last to be decided.
+    fn decided(&self) -> Option<(Slot, Slot)> {
+        self.entries.iter().rev().find_map(|(entry, _)| match entry {
+            Entry::Decided(from, to) => Some((*from, *to)),
+            _ => None,
+        })
+    }
+
+    /// Where in what counts of it records about slots are, those of a slot in their order.
+    fn take_spots(&mut self) -> Spots {
+        let mut spots = std::mem::take(&mut self.spots);
         for (entry, at) in self.entries.iter().filter(|(_, at)| at.offset < self.durable) {
             if let Entry::Slot(slot, _) = entry {
                 spots.push(*slot, at.offset);
@@ -208,23 +253,28 @@ impl<R: Serialize + DeserializeOwned> Part<R> {
     }
 
     /// The records about slots that may not be durable.
-    fn unsynced(&self) -> Vec<(Slot, Vec<u8>)> {
+    fn late(&self) -> impl Iterator<Item = (Slot, &Entry<R>)> {
         let late = self.entries.iter().filter(|(_, at)| at.offset >= self.durable);
         late.filter_map(|(entry, _)| match entry {
-            Entry::Slot(slot, _) => Some((*slot, encode(entry))),
+            Entry::Slot(slot, _) => Some((*slot, entry)),
             _ => None,
         })
-        .collect()
+    }
+
+    /// The same as they are written.
+    fn unsynced(&self) -> Vec<(Slot, Vec<u8>)> {
+        self.late().map(|(slot, entry)| (slot, encode(entry))).collect()
     }
 }
 
 impl<R: Serialize + DeserializeOwned> JournalContents<R> {
-    fn of(extent: Extent, parts: Vec<Part<R>>, stale: Vec<u64>, last: u64) -> Self {
+    fn of(extent: Extent, parts: Vec<Part<R>>, told: Slot, stale: Vec<u64>, last: u64) -> Self {
         let mut journal = Self {
             extent,
             incarnation: 1,
             newest: None,
             slots: Vec::new(),
+            told,
             forgotten: Slot(0),
             decided: None,
             segments: BTreeMap::new(),
@@ -236,12 +286,12 @@ impl<R: Serialize + DeserializeOwned> JournalContents<R> {
         };
         // What one segment left in doubt is found again in the next, and counts once.
         let mut rewritten: BTreeSet<Vec<u8>> = BTreeSet::new();
-        for part in parts {
+        for mut part in parts {
             let (number, reach) = (part.number, part.reach());
             let before = journal.segments.values().copied().max().unwrap_or_default();
             if part.durable > 0 {
                 journal.segments.insert(number, reach);
-                journal.spots.insert(number, part.spots());
+                journal.spots.insert(number, part.take_spots());
                 let (length, reach) = (part.durable, reach.max(before));
                 journal.follows = Some(Follows { segment: number, length, reach });
                 journal.unsynced = part.unsynced();
@@ -269,7 +319,8 @@ impl<R: Serialize + DeserializeOwned> JournalContents<R> {
     fn take(&mut self, entry: Entry<R>) {
         match entry {
             Entry::Newest(record) => self.newest = Some(record),
-            Entry::Slot(slot, record) => self.slots.push((slot, record)),
+            Entry::Slot(slot, record) if slot >= self.told => self.slots.push((slot, record)),
+            Entry::Slot(..) => {}
             Entry::Forgot(slot) => self.forgotten = self.forgotten.max(slot),
             Entry::Decided(from, to) => self.decided = Some((from, to)),
             Entry::Started(_) | Entry::Follows(_) => {}

@@ -13,12 +13,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use timely::worker::Worker;
 
-use crate::disk::{Disk, DiskMeter, Durable, Identity, Journal, Recovered, Store, Wake};
+use crate::disk::{Disk, DiskMeter, Durable, Identity, Journal, Recovered, Wake};
 use crate::engine::operators::executor::Executor;
+use crate::engine::protocol::JournalRecord;
 use crate::engine::replica::{Inputs, Outgoing, Outputs, Replica, timeless_worker};
 use crate::engine::watcher::Watcher;
 use crate::model::app::StateMachine;
@@ -30,6 +29,7 @@ use crate::model::events::{Event, Holding};
 use crate::model::types::{Millis, ReplicaId, Slot};
 
 mod persistence;
+mod starting;
 
 use persistence::Persistence;
 
@@ -63,7 +63,7 @@ pub struct Node<M: Clone + 'static, R: Clone + 'static> {
     held_bytes: BTreeMap<String, u64>,
 }
 
-impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node<M, R> {
+impl<M: Clone + 'static, R: JournalRecord> Node<M, R> {
     /// Turns whose sync may be outstanding before the replica pauses.
     pub const TURNS_UNSYNCED_MAX: usize = 64;
     /// Bytes of records that may wait for a full disk before the replica [drops its
@@ -95,18 +95,17 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         application: Box<dyn StateMachine>,
         protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
     ) -> Result<Self, Error> {
-        let (mut store, recovered) = match disk {
-            None => (None, Recovered::nothing()),
-            Some(disk) => {
-                let (store, recovered) = Self::open(config, disk)?;
-                (Some(store), recovered)
-            }
-        };
         config.check()?;
-        let executor = Self::restore(config, store.as_mut(), &recovered, application)?;
-        let persistence = match store {
-            None => Persistence::None(Box::default()),
-            Some(store) => Persistence::Inline(Box::new(store)),
+        let (persistence, recovered, executor) = match disk {
+            None => {
+                let recovered = Recovered::nothing();
+                let executor = Executor::new(application, recovered.incarnation, config);
+                (Persistence::None(Box::default()), recovered, executor)
+            }
+            Some(disk) => {
+                let (store, recovered, executor) = starting::open(config, disk, application)?;
+                (Persistence::Inline(Box::new(store)), recovered, executor)
+            }
         };
         Self::assemble(worker, config, persistence, recovered, executor, protocol)
     }
@@ -123,46 +122,12 @@ impl<M: Clone + 'static, R: Clone + Serialize + DeserializeOwned + 'static> Node
         wake: Wake,
         application: Box<dyn StateMachine>,
         protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
-    ) -> Result<Self, Error>
-    where
-        R: Send,
-    {
-        let (mut store, recovered) = Self::open(config, disk)?;
-        let executor = Self::restore(config, Some(&mut store), &recovered, application)?;
+    ) -> Result<Self, Error> {
+        config.check()?;
+        let (store, recovered, executor) = starting::open(config, disk, application)?;
         let journal = Journal::start(store, config.me, wake)?;
         let persistence = Persistence::Threaded(journal);
         Self::assemble(worker, config, persistence, recovered, executor, protocol)
-    }
-
-    fn open(
-        config: &Config,
-        (disk, owner): (Box<dyn Disk>, Identity),
-    ) -> Result<(Store, Recovered<R>), Error> {
-        config.check()?;
-        let (mut store, recovered) = Store::open(disk, owner)?;
-        store.set_piece_bytes(config.chunk_bytes.div_ceil(4));
-        Ok((store, recovered))
-    }
-
-    /// What applies the ordered stream, standing where the disk left it.
-    fn restore(
-        config: &Config,
-        store: Option<&mut Store>,
-        recovered: &Recovered<R>,
-        application: Box<dyn StateMachine>,
-    ) -> Result<Executor, Error> {
-        let mut executor = Executor::new(application, recovered.incarnation, config);
-        let Some(checkpoint) = &recovered.checkpoint else { return Ok(executor) };
-        let slot = checkpoint.slot;
-        let refused = |damaged| Error::Application { replica: config.me, slot, damaged };
-        executor.restore(checkpoint).map_err(refused)?;
-        if checkpoint.parts().is_none()
-            && let Some(store) = store
-        {
-            // Others fetch parts.
-            store.queue([Durable::<R>::Checkpoint(executor.cut())])?;
-        }
-        Ok(executor)
     }
 
     fn assemble(

@@ -1,7 +1,11 @@
 //! A protocol, as far as a host of replicas must know it.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use crate::disk::{RecordKind, Recovered};
 use crate::engine::replica::{Inputs, Outputs};
+use crate::model::batch::Value;
 use crate::model::config::Config;
 use crate::model::events::Event;
 use crate::model::quorum::Tolerance;
@@ -28,10 +32,18 @@ pub struct Protocol<M: Clone + 'static, R: Clone + 'static> {
     pub kind: fn(&M) -> &'static str,
     /// All kinds of messages there are.
     pub kinds: &'static [&'static str],
-    /// What a record in the journal is called.
-    pub record: fn(&R) -> RecordKind,
     /// Its invariants, to be checked in a simulated run.
     pub oracle: fn(&Config) -> Box<dyn Oracle<M, R>>,
+}
+
+/// What a protocol writes to the journal.
+pub trait JournalRecord: Clone + Serialize + DeserializeOwned + Send + 'static {
+    /// What a slot holds that is decided, by all records about it in the order in which they were
+    /// written; nothing if they do not say.
+    fn held(records: &[Self]) -> Option<&Value>;
+
+    /// What it is called where a journal is listed.
+    fn kind(&self) -> RecordKind;
 }
 
 /// A step in the life of a slot.

@@ -3,10 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use crate::engine::node::Node;
+use crate::engine::protocol::JournalRecord;
 use crate::model::clock::Clock;
 use crate::model::config::Config;
 use crate::observe::board::Board;
@@ -46,7 +44,7 @@ impl Publisher {
     pub fn on_tick<M, R>(&mut self, node: &Node<M, R>)
     where
         M: Clone + 'static,
-        R: Clone + Serialize + DeserializeOwned + 'static,
+        R: JournalRecord,
     {
         let elapsed = self.clock.elapsed();
         if elapsed >= self.next {
@@ -59,7 +57,7 @@ impl Publisher {
     pub fn publish_soon<M, R>(&mut self, node: &Node<M, R>)
     where
         M: Clone + 'static,
-        R: Clone + Serialize + DeserializeOwned + 'static,
+        R: JournalRecord,
     {
         self.due = true;
         node.look();
@@ -75,7 +73,7 @@ impl Publisher {
     pub fn publish<M, R>(&mut self, node: &mut Node<M, R>) -> Option<Arc<Frame>>
     where
         M: Clone + 'static,
-        R: Clone + Serialize + DeserializeOwned + 'static,
+        R: JournalRecord,
     {
         if !std::mem::take(&mut self.due) {
             return None;

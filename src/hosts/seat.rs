@@ -6,10 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use crate::engine::node::Node;
+use crate::engine::protocol::JournalRecord;
 use crate::hosts::edge::{Gather, Routes};
 use crate::hosts::publisher::Publisher;
 use crate::model::app::Census;
@@ -56,7 +54,7 @@ pub(super) struct Seat<M: Clone + 'static, R: Clone + 'static> {
 impl<M, R> Seat<M, R>
 where
     M: Clone + 'static,
-    R: Clone + Serialize + DeserializeOwned + 'static,
+    R: JournalRecord,
 {
     /// A replica that starts now. `executed` is its
     /// [protocol's](crate::engine::protocol::Protocol), `identity` what its status says of it

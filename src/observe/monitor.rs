@@ -8,8 +8,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use timely::worker::Worker;
 
 use super::frame::{Blame, Frame, Happened, Level, RoleHolding, VERSION};
@@ -23,7 +21,7 @@ use super::window::Window;
 use crate::engine::activity::Activity;
 use crate::engine::meter::{self, Meters};
 use crate::engine::node::Node;
-use crate::engine::protocol::{Protocol, Step};
+use crate::engine::protocol::{JournalRecord, Protocol, Step};
 use crate::engine::replica::timeless_worker;
 use crate::engine::watcher::Watcher;
 use crate::model::batch::BatchId;
@@ -153,7 +151,7 @@ impl Monitor {
     pub fn watch<M, R>(self, node: &mut Node<M, R>, step: fn(&M) -> Option<Step>) -> Observation
     where
         M: Clone + 'static,
-        R: Clone + Serialize + DeserializeOwned + 'static,
+        R: JournalRecord,
     {
         let monitor = Rc::new(RefCell::new(self));
         let observed = Rc::clone(&monitor);
@@ -243,9 +241,8 @@ impl Monitor {
     }
 
     /// Ends an epoch: puts into the views what has changed. The worker must then be run until it
-    /// has nothing left to do. A replica that has started before has first executed its journal
-    /// again: these are no requests of late.
-    fn end_epoch(&mut self, starts: u64) {
+    /// has nothing left to do.
+    fn end_epoch(&mut self) {
         self.number += 1;
         if let Some(logs) = &mut self.logs {
             logs.end_epoch(self.number);
@@ -254,7 +251,7 @@ impl Monitor {
         if let Some(roster) = &mut self.roster {
             roster.read(logs, self.level.timed_turns(), &mut self.views);
         }
-        self.views.end_epoch(self.number == 1 && starts > 1);
+        self.views.end_epoch();
         self.waits.hold(&self.holdings);
         self.waits.end_epoch(self.number);
         self.times.push_back((self.now)());
@@ -342,9 +339,9 @@ impl Observation {
     pub fn frame<M, R>(&self, node: &mut Node<M, R>, status: ReplicaStatus) -> Frame
     where
         M: Clone + 'static,
-        R: Clone + Serialize + DeserializeOwned + 'static,
+        R: JournalRecord,
     {
-        self.0.borrow_mut().end_epoch(status.starts);
+        self.0.borrow_mut().end_epoch();
         node.settle();
         self.0.borrow_mut().frame(status)
     }

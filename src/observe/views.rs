@@ -96,15 +96,11 @@ impl Views {
         }
     }
 
-    /// Ends the epoch. What is shown follows once the worker has nothing left to do. What is
-    /// executed again is of an earlier life, and counts in the total only.
-    pub fn end_epoch(&mut self, again: bool) {
+    /// Ends the epoch. What is shown follows once the worker has nothing left to do.
+    pub fn end_epoch(&mut self) {
         while let Some((key, count)) = self.counted.pop_first() {
             let count = count as isize;
             self.counts.update(key, count);
-            if again && matches!(key.1, Count::Requests | Count::Slots) {
-                continue;
-            }
             self.recent_counts.update(key, count);
             self.recent_counts.update_at(key, self.epoch + WINDOW, -count);
         }
@@ -157,23 +153,10 @@ mod tests {
     }
 
     fn end_epoch(worker: &mut Worker, views: &mut Views) {
-        views.end_epoch(false);
+        views.end_epoch();
         (0..100).for_each(|_| {
             worker.step();
         });
-    }
-
-    #[test]
-    fn what_is_executed_again_is_no_traffic() {
-        let (mut worker, mut views) = views();
-        let requests = (None, Count::Requests);
-        views.add(requests, 1_000_000);
-        views.end_epoch(true);
-        views.add(requests, 7);
-        end_epoch(&mut worker, &mut views);
-
-        assert_eq!(views.shown().total.get(&requests), Some(&1_000_007));
-        assert_eq!(views.shown().recent.get(&requests), Some(&7));
     }
 
     #[test]

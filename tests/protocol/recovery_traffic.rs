@@ -50,8 +50,8 @@ thread_local! {
 
 impl Onlooker for Seen {
     fn on_start(me: ReplicaId, recovered: &Recovered<Promise>) {
-        let covered = (0..recovered.covered().0).map(Slot);
-        let found = covered.chain(recovered.slots.iter().map(|(slot, _)| *slot)).collect();
+        let decided = (0..recovered.decided.0).map(Slot);
+        let found = decided.chain(recovered.slots.iter().map(|(slot, _)| *slot)).collect();
         SEEN.with_borrow_mut(|seen| seen.found.insert(me, found));
     }
 

@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, unbounded};
+use serde::{Deserialize, Serialize};
 
-use taraflow::disk::{Disk, Durable, Identity, ProtocolName, Recovered, Store};
+use taraflow::disk::{Disk, Durable, Identity, ProtocolName, RecordKind, Recovered, Store};
 use taraflow::engine::node::Node;
+use taraflow::engine::protocol::JournalRecord;
 use taraflow::engine::replica::{Inputs, Outputs, timeless_worker};
 use taraflow::engine::role::Role;
 use taraflow::hosts::simulation::FaultyDisk;
 use taraflow::model::app::Nothing;
+use taraflow::model::batch::Value;
 use taraflow::model::checkpoint::Cut;
 use taraflow::model::config::Config;
 use taraflow::model::error::Error;
@@ -20,10 +23,24 @@ const ME: ReplicaId = ReplicaId(0);
 /// Bytes of a checkpoint.
 const CHECKPOINT: usize = 10_000;
 
+/// A number that was written down.
+#[derive(Clone, Serialize, Deserialize)]
+struct Note(u64);
+
+impl JournalRecord for Note {
+    fn held(_records: &[Self]) -> Option<&Value> {
+        None
+    }
+
+    fn kind(&self) -> RecordKind {
+        RecordKind { name: "note", view: None }
+    }
+}
+
 /// Repeats every number it hears, and writes the even ones down. Those from a thousand on rest on
 /// the newest record only, which is written by those from two thousand on; those from three
 /// thousand on are checkpoints.
-fn echo<'s>(inputs: Inputs<'s, u64, String>, _: &Config) -> Outputs<'s, u64, String> {
+fn echo<'s>(inputs: Inputs<'s, u64, Note>, _: &Config) -> Outputs<'s, u64, Note> {
     let mut role = Role::new("echo", inputs.messages.scope(), ());
     let (say, messages) = role.output();
     let (keep, durable) = role.output();
@@ -32,9 +49,9 @@ fn echo<'s>(inputs: Inputs<'s, u64, String>, _: &Config) -> Outputs<'s, u64, Str
         if number >= 3000 {
             keep.send([Durable::Checkpoint(Cut::new(Slot(number), vec![1; CHECKPOINT]))]);
         } else if number >= 2000 {
-            keep.send([Durable::Newest(number.to_string())]);
+            keep.send([Durable::Newest(Note(number))]);
         } else if number.is_multiple_of(2) {
-            keep.send([Durable::Slot(Slot(number), number.to_string())]);
+            keep.send([Durable::Slot(Slot(number), Note(number))]);
         }
         say.send([(To::All, number)]);
     });
@@ -44,7 +61,7 @@ fn echo<'s>(inputs: Inputs<'s, u64, String>, _: &Config) -> Outputs<'s, u64, Str
 
 /// A replica on a disk, and what wakes its host.
 struct Host {
-    node: Node<u64, String>,
+    node: Node<u64, Note>,
     woken: Receiver<()>,
 }
 
@@ -91,7 +108,7 @@ fn made() -> FaultyDisk {
 }
 
 fn found(disk: &FaultyDisk) -> Vec<u64> {
-    let opened: Result<(_, Recovered<String>), _> = Store::open(Box::new(disk.clone()), OWNER);
+    let opened: Result<(_, Recovered<Note>), _> = Store::open(Box::new(disk.clone()), OWNER);
     opened.unwrap().1.slots.into_iter().map(|(slot, _)| slot.0).collect()
 }
 

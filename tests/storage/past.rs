@@ -81,6 +81,30 @@ fn a_journal_tells_of_slots_that_are_decided_once_their_segment_does_not_grow_an
 }
 
 #[test]
+fn a_start_has_in_memory_what_is_not_known_to_be_decided_and_reads_the_rest_when_it_is_wanted() {
+    let (disk, mut store) = made();
+    ten_slots(&mut store);
+    write(&mut store, vec![cut(3)]);
+    write(&mut store, vec![slot(8, "again"), slot(10, "10")]);
+    write(&mut store, vec![cut(3), slot(2, "late"), slot(11, "11")]);
+    drop(store);
+
+    let recovered = open(&disk).1;
+    assert_eq!((recovered.covered(), recovered.decided), (Slot(3), Slot(8)));
+    let mut known: Vec<_> = recovered.slots.iter().map(|(slot, text)| (slot.0, &**text)).collect();
+    known.sort_unstable();
+    assert_eq!(known, [(8, "8"), (8, "again"), (9, "9"), (10, "10"), (11, "11")]);
+    let mut walked = Vec::new();
+    let each = |slot: Slot, records: &[String]| {
+        walked.push((slot.0, records.concat()));
+        Ok(())
+    };
+    recovered.past.walk(Slot(3)..Slot(8), each).unwrap();
+    let walked: Vec<_> = walked.iter().map(|(slot, text)| (*slot, &**text)).collect();
+    assert_eq!(walked, [(3, "3"), (4, "4again"), (5, "5"), (6, "6"), (7, "7")]);
+}
+
+#[test]
 fn a_journal_does_not_tell_of_what_it_may_have_forgotten() {
     let (_, mut store) = made();
     ten_slots(&mut store);

@@ -92,14 +92,14 @@ fn title(traced: &Traced) -> String {
         None if executed => "empty".to_owned(),
         None => "its content is known once it is executed".to_owned(),
     };
-    // What a replica executes again when it starts, it has not seen being agreed on.
+    // What a replica has fetched from others, it has not seen being agreed on.
     let agreed = |life: &SlotLife| {
         life.proposed_at.is_some() || life.voted_at.is_some() || !life.votes.is_empty()
     };
     match traced.lives.values().any(agreed) {
         true => format!("slot {slot} in view {view}: {what}"),
         false => format!(
-            "slot {slot}: {what}; executed again at a start; how it was agreed on is not remembered"
+            "slot {slot}: {what}; fetched from another replica; how it was agreed on is not remembered"
         ),
     }
 }

@@ -131,19 +131,20 @@ impl State {
     /// the last of it comes.
     const SAVED_MS: Millis = 3_000;
 
-    /// The past of a replica that starts from `checkpoint`.
+    /// The past of a replica that starts from `checkpoint` and has executed all slots below
+    /// `executed`.
     pub fn new(
         checkpoint: Option<&Checkpoint>,
+        executed: Slot,
         history: Box<dyn History>,
         config: &Config,
     ) -> Self {
-        let first = checkpoint.map_or(Slot(0), |checkpoint| checkpoint.slot);
         Self {
             me: config.me,
             chunk_bytes: config.chunk_bytes,
             gossip_every_ms: config.gossip_every_ms,
             patience: Patience::for_values(config),
-            tail: Tail::new(first, config.checkpoint_bytes, history),
+            tail: Tail::new(executed, config.checkpoint_bytes, history),
             checkpoints: checkpoint.cloned().into_iter().collect(),
             stable: Slot(0),
             peers: vec![Slot(0); config.n],

@@ -31,7 +31,8 @@ pub struct Executed {
     pub next: Slot,
     /// For each replica, the last of its batches that has been applied.
     pub sources: Rc<[Progress]>,
-    /// How much the last of the slots weighs; nothing where a checkpoint has come in its place.
+    /// How much the last of the slots weighs: at a start all since the checkpoint, and nothing where
+    /// a checkpoint has come in place of slots.
     pub weight: usize,
     /// How many times as far apart as the settings say checkpoints are now.
     pub stretch: u64,
@@ -103,10 +104,9 @@ pub fn executor<'s>(
         }
         if let Some(paced) = executor.take_due() {
             event.send([paced]);
-            if let Some(cut) = meter.cutting(|| executor.cut_if_wanted()) {
-                event.send([Event::Checkpointed { slot: cut.slot }]);
-                save.send([cut]);
-            }
+            let cut = meter.cutting(|| executor.cut());
+            event.send([Event::Checkpointed { slot: cut.slot }]);
+            save.send([cut]);
         }
         done.send([executor.executed()]);
     });
@@ -129,8 +129,6 @@ pub struct Executor {
     pace: Pace,
     /// That of the slot executed last.
     weight: usize,
-    /// Of the checkpoints that fall due before this slot none is cut.
-    cut_from: Slot,
     /// Whether nothing of the state is in a checkpoint in parts.
     is_first: bool,
     application: Box<dyn StateMachine>,
@@ -151,7 +149,7 @@ struct Pace {
 }
 
 impl Pace {
-    /// A start has all in memory that led from the last checkpoint to where it goes on.
+    /// A start executes all again that led from the last checkpoint to where it goes on.
     const STRETCH_MAX: u64 = 4;
 
     fn new(every: (u64, usize)) -> Self {
@@ -191,7 +189,6 @@ impl Executor {
             incarnation,
             pace: Pace::new((config.checkpoint_every, config.checkpoint_bytes)),
             weight: 0,
-            cut_from: Slot(0),
             is_first: true,
             limits: SessionLimits {
                 window: config.client_window,
@@ -221,18 +218,14 @@ impl Executor {
         Ok(())
     }
 
-    /// Makes ready to execute all of this at once, at a start. Of the checkpoints that fall due in
-    /// it only the last is cut: it makes those before it superfluous, and each would hold up the
-    /// start. Which one that is, is a guess: it depends on what the state will have become.
-    pub fn expect(&mut self, known: &[(Slot, Value)]) {
-        let mut pace = self.pace;
-        for (slot, value) in known {
-            pace.count(weight(value));
-            if pace.is_due() {
-                self.cut_from = slot.next();
-                pace.begin(self.application.bytes());
-            }
-        }
+    /// Executes a slot again of which the journal knows what was decided, at a start: who waited for
+    /// an answer has gone. Returns the checkpoint that is due then, which makes those before it
+    /// superfluous.
+    pub fn replay(&mut self, slot: Slot, value: &Value) -> Option<Cut> {
+        let before = self.weight;
+        self.on_value(slot, value);
+        self.weight += before;
+        self.take_due().map(|_| self.cut())
     }
 
     /// How far execution has come.
@@ -325,10 +318,6 @@ impl Executor {
 
     fn paced(&self) -> Event {
         Event::Paced { slot: self.state.next, stretch: self.pace.stretch }
-    }
-
-    fn cut_if_wanted(&mut self) -> Option<Cut> {
-        (self.state.next >= self.cut_from).then(|| self.cut())
     }
 
     /// What of the replicated state has changed since the last cut.

@@ -3,10 +3,10 @@
 //! The latest are in memory. Of the others the journal has what it had to keep anyway.
 
 use std::collections::VecDeque;
-
-use serde::de::DeserializeOwned;
+use std::marker::PhantomData;
 
 use crate::disk::JournalPast;
+use crate::engine::protocol::JournalRecord;
 use crate::model::batch::{Value, weight};
 use crate::model::types::Slot;
 
@@ -34,24 +34,24 @@ pub trait History {
 /// Those of a journal.
 pub struct Told<R> {
     past: JournalPast,
-    held: fn(&[R]) -> Option<&Value>,
+    records: PhantomData<R>,
 }
 
 impl<R> Told<R> {
-    /// Those of a journal. `held` finds what a decided slot holds in the records about it.
-    pub fn new(past: JournalPast, held: fn(&[R]) -> Option<&Value>) -> Self {
-        Self { past, held }
+    /// Those of a journal.
+    pub fn new(past: JournalPast) -> Self {
+        Self { past, records: PhantomData }
     }
 }
 
-impl<R: DeserializeOwned> History for Told<R> {
+impl<R: JournalRecord> History for Told<R> {
     fn has(&self, slot: Slot) -> bool {
         self.past.told().contains(&slot)
     }
 
     fn values(&self, from: Slot, bytes: usize) -> Vec<Value> {
-        let told = self.past.records(from, bytes).unwrap_or_default();
-        told.iter().map_while(|records| (self.held)(records).cloned()).collect()
+        let told: Vec<Vec<R>> = self.past.records(from, bytes).unwrap_or_default();
+        told.iter().map_while(|records| R::held(records).cloned()).collect()
     }
 }
 

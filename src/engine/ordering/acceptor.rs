@@ -2,8 +2,7 @@
 //!
 //! It hands out a promise with each vote; the host writes it to the disk before the vote leaves.
 //!
-//! It also keeps the account of what is known to be decided (`decided.rs`). A replica that starts
-//! again releases that before it receives anything.
+//! It also keeps the account of what is known to be decided (`decided.rs`).
 
 use std::collections::BTreeMap;
 
@@ -56,24 +55,23 @@ impl Acceptor {
     /// An acceptor that goes on from what its disk held: its view and what it had accepted. It has
     /// forgotten nothing it ever sent, so it may vote at once (TA-12).
     pub fn new(recovered: &Recovered<Promise>, config: &Config) -> Self {
-        let covered = recovered.covered();
+        let executed = recovered.decided;
         let mut view = View(0);
         let mut accepted = BTreeMap::new();
         let slots = recovered.slots.iter().map(|(_, promise)| promise);
         for promise in recovered.newest.iter().chain(slots) {
             view = remember(promise, &mut accepted).max(view);
         }
-        let accepted = accepted.split_off(&covered);
         Self {
             n: config.n,
             window: config.window,
             retry_after_ms: config.retry_after_ms,
             chunk_bytes: config.chunk_bytes,
             view,
-            decided: Decided::new(recovered, &accepted),
+            decided: Decided::new(recovered),
             accepted,
             lacking: Lacking::new(config),
-            executed: covered,
+            executed,
             led: recovered.newest.is_none(),
             sent_at: 0,
             now: 0,
@@ -213,16 +211,6 @@ impl Acceptor {
     /// What the journal may note beside a record that it gets anyway.
     pub fn mark(&mut self) -> Option<Durable<Promise>> {
         self.decided.mark(self.executed)
-    }
-
-    /// What the journal has as decided at a start.
-    pub fn known_at_start(&self) -> &[(Slot, Value)] {
-        self.decided.at_start()
-    }
-
-    /// The same, once.
-    pub fn take_known_at_start(&mut self) -> Vec<(Slot, Value)> {
-        self.decided.take_at_start()
     }
 
     /// What it asks the leader for, if it has lacked something for a while.

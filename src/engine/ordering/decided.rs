@@ -12,11 +12,8 @@ use super::messages::{Promise, Proposal};
 /// Owns that account.
 #[derive(Clone, Debug)]
 pub struct Decided {
-    /// Slots released by the word of the journal or of another replica, and not yet
-    /// executed.
+    /// Slots released by the word of another replica, and not yet executed.
     learned: BTreeSet<Slot>,
-    /// What the journal had at a start, until the roles are there to receive it.
-    at_start: Vec<(Slot, Value)>,
     /// From this slot on the journal has the values of all slots that are executed.
     from: Slot,
     /// Up to where the journal has noted that they are decided.
@@ -24,36 +21,10 @@ pub struct Decided {
 }
 
 impl Decided {
-    /// The account of a disk, of which this was accepted here.
-    pub fn new(recovered: &Recovered<Promise>, accepted: &BTreeMap<Slot, Proposal>) -> Self {
-        let covered = recovered.covered();
-        let mut learned: BTreeMap<Slot, &Value> = BTreeMap::new();
-        for (_, promise) in &recovered.slots {
-            if let Promise::Learned { slot, value } = promise {
-                learned.insert(*slot, value);
-            }
-        }
-        let mut at_start = Vec::new();
-        for slot in (covered.0..).map(Slot) {
-            // Of what was accepted it is known only up to a point that it was decided.
-            let accepted = accepted.get(&slot).filter(|_| slot < recovered.decided);
-            let accepted = accepted.map(|proposal| &proposal.value);
-            let Some(value) = learned.get(&slot).copied().or(accepted) else { break };
-            at_start.push((slot, value.clone()));
-        }
-        // What comes behind a gap is fetched again with the gap.
-        let learned = at_start.iter().map(|(slot, _)| *slot).collect();
-        Self { learned, at_start, from: covered, to: recovered.decided }
-    }
-
-    /// What the journal had as decided at a start.
-    pub fn at_start(&self) -> &[(Slot, Value)] {
-        &self.at_start
-    }
-
-    /// The same, once.
-    pub fn take_at_start(&mut self) -> Vec<(Slot, Value)> {
-        std::mem::take(&mut self.at_start)
+    /// The account of a disk.
+    pub fn new<R>(recovered: &Recovered<R>) -> Self {
+        let (from, to) = (recovered.covered(), recovered.decided);
+        Self { learned: BTreeSet::new(), from, to }
     }
 
     /// Learns from another replica what a slot holds that is not executed. Returns the record for

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::disk::RecordKind;
+use crate::engine::protocol::JournalRecord;
 use crate::model::batch::{self, Value, is_plausible_value};
 use crate::model::config::Config;
 use crate::model::types::{Slot, View};
@@ -128,10 +129,9 @@ pub enum Promise {
     },
 }
 
-impl Promise {
-    /// What a slot holds that is decided and executed, by all records about it in their order: what
-    /// another replica reports, or else what was accepted last.
-    pub fn held(records: &[Self]) -> Option<&Value> {
+impl JournalRecord for Promise {
+    /// What another replica reports, or else what was accepted last.
+    fn held(records: &[Self]) -> Option<&Value> {
         let learned = records.iter().find_map(|record| match record {
             Self::Learned { value, .. } => Some(value),
             _ => None,
@@ -143,8 +143,7 @@ impl Promise {
         learned.or(accepted)
     }
 
-    /// What it is called where a journal is listed.
-    pub fn kind(&self) -> RecordKind {
+    fn kind(&self) -> RecordKind {
         match self {
             Self::Entered(view) => RecordKind { name: "entered", view: Some(*view) },
             Self::Accepted(proposal) => RecordKind { name: "accepted", view: Some(proposal.view) },

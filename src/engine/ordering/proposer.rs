@@ -141,20 +141,21 @@ struct Open {
 }
 
 impl Proposer {
-    /// The proposer of a replica that has executed all slots below `executed`. It leads `leads` at
-    /// once: only right for the first view of a replica that has never run.
-    pub fn new(leads: Option<View>, executed: Slot, config: &Config) -> Self {
+    /// The proposer of a replica that has executed so much. It leads `leads` at once: only right for
+    /// the first view of a replica that has never run.
+    pub fn new(leads: Option<View>, executed: &Executed, config: &Config) -> Self {
+        let Executed { next, weight, stretch, .. } = *executed;
         Self {
             window: config.window,
             window_bytes: config.window_bytes,
-            unstable: VecDeque::new(),
-            ahead_bytes: 0,
+            unstable: VecDeque::from([(next, weight)]),
+            ahead_bytes: weight,
             chunk_bytes: config.chunk_bytes,
             leads,
-            next: executed,
+            next,
             stable: Slot(0),
-            executed,
-            stretch: 1,
+            executed: next,
+            stretch,
             open: BTreeMap::new(),
             lineup: Lineup::new(config),
             patience: Patience::new(config),
@@ -317,7 +318,8 @@ mod tests {
     use crate::model::types::ReplicaId;
 
     fn leader() -> Proposer {
-        Proposer::new(Some(View(0)), Slot(0), &Config::new(ReplicaId(0), 3))
+        let executed = Executed { next: Slot(0), sources: [].into(), weight: 0, stretch: 1 };
+        Proposer::new(Some(View(0)), &executed, &Config::new(ReplicaId(0), 3))
     }
 
     #[test]

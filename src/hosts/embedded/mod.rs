@@ -18,13 +18,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded, never};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::client::Session;
 use crate::disk::{Disk, Files, Wake};
 use crate::engine::node::Node;
-use crate::engine::protocol::Protocol;
+use crate::engine::protocol::{JournalRecord, Protocol};
 use crate::hosts::seat::Seat;
 use crate::links::client_messages::ClientLimits;
 use crate::model::app::StateMachine;
@@ -142,7 +140,7 @@ impl Cluster {
     ) -> Result<Self, Error>
     where
         M: Clone + Send + 'static,
-        R: Clone + Serialize + DeserializeOwned + Send + 'static,
+        R: JournalRecord,
         S: StateMachine,
     {
         Self::start_any(settings, protocol, Arc::new(move |_| Box::new(service())))
@@ -159,7 +157,7 @@ impl Cluster {
     ) -> Result<Self, Error>
     where
         M: Clone + Send + 'static,
-        R: Clone + Serialize + DeserializeOwned + Send + 'static,
+        R: JournalRecord,
     {
         settings.config.tolerance = protocol.tolerance;
         settings.config.check()?;
@@ -329,7 +327,7 @@ struct Home<M: Clone + 'static, R: Clone + 'static> {
 impl<M, R> Home<M, R>
 where
     M: Clone + Send + 'static,
-    R: Clone + Serialize + DeserializeOwned + Send + 'static,
+    R: JournalRecord,
 {
     /// What the status of a replica with these settings says whatever it does.
     fn identity(&self, config: &Config) -> ReplicaStatus {

@@ -5,12 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, never, select};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::edge::{Edge, EdgeRequest};
 use super::links::{Links, Parcel, Post};
 use super::storage::Storage;
+use crate::engine::protocol::JournalRecord;
 use crate::hosts::seat::Seat;
 use crate::model::error::Error;
 use crate::model::events::Event;
@@ -62,7 +61,7 @@ pub(super) struct ReplicaLoop<M: Clone + 'static, R: Clone + 'static> {
 impl<M, R> ReplicaLoop<M, R>
 where
     M: Clone + 'static,
-    R: Clone + Serialize + DeserializeOwned + 'static,
+    R: JournalRecord,
 {
     /// Parcels taken in a turn.
     const PARCELS_A_TURN: usize = 64;

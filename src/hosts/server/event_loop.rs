@@ -11,6 +11,7 @@ use mio::{Events, Interest, Poll, Token};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::engine::protocol::JournalRecord;
 use crate::hosts::seat::Seat;
 use crate::hosts::server::diary::Diary;
 use crate::hosts::server::home::Home;
@@ -67,7 +68,7 @@ pub(super) struct EventLoop<M: Clone + 'static, R: Clone + 'static> {
 impl<M, R> EventLoop<M, R>
 where
     M: Clone + Serialize + DeserializeOwned + 'static,
-    R: Clone + Serialize + DeserializeOwned + 'static,
+    R: JournalRecord,
 {
     /// How long a replica that is told to end waits for what is in flight.
     const DRAIN: Duration = Duration::from_secs(5);

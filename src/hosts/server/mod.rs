@@ -29,7 +29,7 @@ use serde::de::DeserializeOwned;
 use crate::deploy::settings::NodeSettings;
 use crate::disk::{Disk, Files, Wake};
 use crate::engine::node::Node;
-use crate::engine::protocol::Protocol;
+use crate::engine::protocol::{JournalRecord, Protocol};
 use crate::hosts::seat::Seat;
 use crate::kv::redis;
 use crate::links::hello::Common;
@@ -65,7 +65,7 @@ pub fn run<M, R>(
 ) -> Result<(), Error>
 where
     M: Clone + Serialize + DeserializeOwned + 'static,
-    R: Clone + Serialize + DeserializeOwned + Send + 'static,
+    R: JournalRecord,
 {
     let NodeSettings { config, listen: addresses, .. } = settings;
     // Before anything is changed, and before the disk is read, which may take long.

@@ -9,13 +9,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use super::clients::Ask;
 use super::events::SimEvent;
 use super::faults::Micros;
 use super::world::World;
+use crate::engine::protocol::JournalRecord;
 use crate::model::batch::{Packer, Replies, Request};
 use crate::model::config::Config;
 use crate::model::types::{ClientId, ReplicaId};
@@ -71,7 +69,7 @@ fn of_lines(replies: &Replies) -> Replies {
 impl<M, R> World<M, R>
 where
     M: Clone + Debug + Hash + 'static,
-    R: Clone + Serialize + DeserializeOwned + 'static,
+    R: JournalRecord,
 {
     /// How long something takes on a line: what is lost under way is sent again below it.
     fn delay_on_line(&mut self) -> Micros {

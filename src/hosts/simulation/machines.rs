@@ -3,14 +3,12 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use super::events::SimEvent;
 use super::lines::Lines;
 use super::world::World;
 use crate::disk::{Identity, ProtocolName, Store};
 use crate::engine::node::Node;
+use crate::engine::protocol::JournalRecord;
 use crate::engine::replica::timeless_worker;
 use crate::model::batch::Packer;
 use crate::model::config::Config;
@@ -24,7 +22,7 @@ const CLUSTER: u64 = 0x5151;
 impl<M, R> World<M, R>
 where
     M: Clone + Debug + Hash + 'static,
-    R: Clone + Serialize + DeserializeOwned + 'static,
+    R: JournalRecord,
 {
     /// Whose the disk of a replica is.
     fn owner(&self, replica: ReplicaId) -> Identity {
@@ -69,7 +67,7 @@ where
             (self.subject.application)(),
             |inputs, config| {
                 recovery = oracle.on_start(at, &inputs.recovered, rotten);
-                first = inputs.recovered.covered();
+                first = inputs.recovered.decided;
                 dataflow(inputs, config)
             },
         );

@@ -3,18 +3,16 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use super::events::SimEvent;
 use super::faults::{Act, Micros};
 use super::world::World;
+use crate::engine::protocol::JournalRecord;
 use crate::model::types::ReplicaId;
 
 impl<M, R> World<M, R>
 where
     M: Clone + Debug + Hash + 'static,
-    R: Clone + Serialize + DeserializeOwned + 'static,
+    R: JournalRecord,
 {
     /// One act of the nemesis, and the time of the next.
     pub(super) fn nemesis(&mut self) {

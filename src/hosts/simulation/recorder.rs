@@ -9,12 +9,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use timely::worker::Worker;
 
 use super::faults::Act;
 use super::{Dataflow, Micros};
 use crate::engine::node::Node;
+use crate::engine::protocol::JournalRecord;
 use crate::model::config::Config;
 use crate::model::events::Event;
 use crate::model::types::{Millis, ReplicaId};
@@ -154,7 +154,7 @@ impl Recorder {
     pub fn on_tick<M, R>(&mut self, at: ReplicaId, node: &Node<M, R>)
     where
         M: Clone + 'static,
-        R: Clone + Serialize + DeserializeOwned + 'static,
+        R: JournalRecord,
     {
         let seat = &mut self.seats[at.0 as usize];
         if self.now.get() >= seat.due_at {
@@ -168,7 +168,7 @@ impl Recorder {
     pub fn on_turn<M, R>(&mut self, config: &Config, node: &mut Node<M, R>, now_ms: Millis)
     where
         M: Clone + 'static,
-        R: Clone + Serialize + DeserializeOwned + 'static,
+        R: JournalRecord,
     {
         let seat = &mut self.seats[config.me.0 as usize];
         if !std::mem::take(&mut seat.asked) {

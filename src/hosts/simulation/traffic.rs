@@ -3,13 +3,11 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use super::clients::Ask;
 use super::events::SimEvent;
 use super::faults::{Micros, Network};
 use super::world::World;
+use crate::engine::protocol::JournalRecord;
 use crate::model::batch::Replies;
 use crate::model::types::{ReplicaId, To};
 
@@ -79,7 +77,7 @@ impl Links {
 impl<M, R> World<M, R>
 where
     M: Clone + Debug + Hash + 'static,
-    R: Clone + Serialize + DeserializeOwned + 'static,
+    R: JournalRecord,
 {
     pub(super) fn deliver(&mut self, from: ReplicaId, to: ReplicaId, message: M) {
         let place = &mut self.nodes[to.0 as usize];

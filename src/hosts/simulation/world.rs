@@ -5,9 +5,6 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use super::clients::Clients;
 use super::disk::FaultyDisk;
 use super::events::{EventQueue, SimEvent};
@@ -21,7 +18,7 @@ use super::trace::Trace;
 use super::traffic::Links;
 use super::{Outcome, Stats, Subject};
 use crate::engine::node::Node;
-use crate::engine::protocol::Oracle;
+use crate::engine::protocol::{JournalRecord, Oracle};
 use crate::model::batch::Packer;
 use crate::model::types::{ReplicaId, Slot, View};
 
@@ -85,7 +82,7 @@ const CHECKER_STEPS: u64 = 1 << 22;
 impl<M, R> World<M, R>
 where
     M: Clone + Debug + Hash + 'static,
-    R: Clone + Serialize + DeserializeOwned + 'static,
+    R: JournalRecord,
 {
     /// Runs the world of `seed` to its end.
     pub fn run(subject: &Subject<M, R>, seed: u64, settings: WorldSettings, keep: bool) -> Outcome {

@@ -15,7 +15,7 @@ use taraflow::model::error::Error;
 use taraflow::model::types::{Slot, To, View};
 use timely::dataflow::operators::Concat;
 
-use super::rewriting::{Heard, Subject, redrawn, remembering, rewrite, saying, writing};
+use super::rewriting::{Heard, Subject, redrawn, rewrite, saying, writing};
 
 /// TA-12: what the journal says to be decided includes a slot that is not executed.
 pub fn a_mark_is_one_slot_too_high() -> Subject {
@@ -43,9 +43,20 @@ pub fn a_renewal_is_not_written() -> Subject {
 
 /// T3: a replica that starts takes all that it has accepted for decided.
 pub fn a_start_executes_what_was_only_accepted() -> Subject {
-    remembering(|recovered| {
-        let last = recovered.slots.iter().map(|(slot, _)| slot.next()).max();
-        recovered.decided = last.unwrap_or_default().max(recovered.decided);
+    redrawn(|inputs, config| {
+        let mut outputs = dataflow(inputs, config);
+        let mut accepted = Slot(0);
+        outputs.durable = rewrite(outputs.durable, move |entry| match entry {
+            Durable::Slot(slot, promise) => {
+                accepted = slot.next().max(accepted);
+                vec![Durable::Slot(slot, promise)]
+            }
+            Durable::Decided { from, to } => {
+                vec![Durable::Decided { from, to: accepted.max(to) }]
+            }
+            entry => vec![entry],
+        });
+        outputs
     })
 }
 

@@ -30,22 +30,21 @@ fn batch(incarnation: u64, client: ClientId) -> Value {
 }
 
 #[test]
-fn a_start_cuts_the_last_of_the_checkpoints_that_were_due_and_goes_on_in_step() {
+fn a_start_cuts_the_checkpoints_that_were_due_and_says_what_it_has_executed() {
     let config = Config { checkpoint_every: 3, ..Config::new(ReplicaId(0), 3) };
-    let cut_by = |known: u64| {
+    for known in 0..11 {
         let mut executor = Executor::new(Box::new(Count::default()), 1, &config);
-        executor.expect(&(0..known).map(|slot| (Slot(slot), None)).collect::<Vec<_>>());
-        let cut = (0..11).filter_map(|slot| {
-            executor.on_value(Slot(slot), &None);
-            executor.take_due()?;
-            executor.cut_if_wanted().map(|cut| cut.slot.0)
-        });
-        cut.collect::<Vec<_>>()
-    };
-
-    assert_eq!(cut_by(0), [3, 6, 9]);
-    assert_eq!(cut_by(5), [3, 6, 9]);
-    assert_eq!(cut_by(8), [6, 9]);
+        let value = batch(1, ClientId::of_line(128));
+        let replayed = (0..known).filter_map(|slot| executor.replay(Slot(slot), &value));
+        let mut cut: Vec<u64> = replayed.map(|cut| cut.slot.0).collect();
+        let started = executor.executed();
+        assert_eq!((started.next, started.weight), (Slot(known), known as usize * weight(&value)));
+        for slot in known..11 {
+            executor.on_value(Slot(slot), &value);
+            cut.extend(executor.take_due().map(|_| executor.cut().slot.0));
+        }
+        assert_eq!(cut, [3, 6, 9], "{known}");
+    }
 }
 
 /// A state of as many bytes as have come in commands.
@@ -83,8 +82,7 @@ fn checkpoints_of_a_larger_state_are_further_apart_and_a_copy_cuts_at_the_same_s
     let run = |executor: &mut Executor, slots: std::ops::Range<u64>| {
         let cut = slots.filter_map(|slot| {
             executor.on_value(Slot(slot), &batch(slot));
-            executor.take_due()?;
-            executor.cut_if_wanted()
+            executor.take_due().map(|_| executor.cut())
         });
         cut.collect::<Vec<_>>()
     };

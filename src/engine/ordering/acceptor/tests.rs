@@ -53,6 +53,19 @@ fn acceptor_restarted_from_its_disk_stands_by_its_word() {
 }
 
 #[test]
+fn acceptor_restarted_answers_for_what_is_not_executed_and_goes_on_telling_the_journal() {
+    let accepted = |slot| (Slot(slot), Promise::Accepted(proposal(0, slot)));
+    let slots = vec![accepted(2), accepted(3)];
+    let recovered = Recovered { decided: Slot(2), slots, ..Recovered::nothing() };
+    let mut acceptor = Acceptor::new(&recovered, &Config::new(ReplicaId(0), 3));
+    let record = acceptor.record();
+    assert_eq!((record.decided, record.accepted), (Slot(2), vec![run(2, 2, 0)]));
+    assert_eq!(acceptor.mark(), None);
+    acceptor.on_executed(Slot(3));
+    assert_eq!(acceptor.mark(), Some(Durable::Decided { from: Slot(0), to: Slot(3) }));
+}
+
+#[test]
 fn a_renewal_is_accepted_where_the_view_it_names_was_and_lacked_elsewhere() {
     let mut acceptor = acceptor();
     acceptor.on_view(View(1));
@@ -91,29 +104,16 @@ fn what_is_needed_is_given_a_message_at_a_time_and_only_of_the_view_that_was_nam
 }
 
 #[test]
-fn the_journal_is_told_of_what_it_can_account_for_and_a_restart_knows_it() {
+fn the_journal_is_told_of_what_it_can_account_for() {
     let mut acceptor = acceptor();
-    let mut slots = Vec::new();
     for slot in 0..4 {
         acceptor.on_proposal(proposal(0, slot));
-        slots.push((Slot(slot), Promise::Accepted(proposal(0, slot))));
     }
     for slot in 1..3 {
         acceptor.on_executed(Slot(slot));
     }
     assert_eq!(acceptor.mark(), Some(Durable::Decided { from: Slot(0), to: Slot(2) }));
     assert_eq!(acceptor.mark(), None, "and it need not be told again");
-    let learned = acceptor.on_fetched(Slot(4), &None).unwrap();
-    slots.push((Slot(4), learned));
-    let mut recovered = Recovered { decided: Slot(2), slots, ..Recovered::nothing() };
-    let config = Config::new(ReplicaId(0), 3);
-    let known = |recovered: &Recovered<Promise>| {
-        let known = Acceptor::new(recovered, &config).decided.take_at_start();
-        known.into_iter().map(|(slot, _)| slot.0).collect::<Vec<_>>()
-    };
-    assert_eq!(known(&recovered), [0, 1]);
-    recovered.decided = Slot(4);
-    assert_eq!(known(&recovered), [0, 1, 2, 3, 4]);
 
     acceptor.on_executed(Slot(9));
     acceptor.on_proposal(proposal(0, 9));
@@ -126,7 +126,6 @@ fn what_was_fetched_behind_a_gap_is_released_when_it_comes_again_with_the_gap() 
     let learned = Promise::Learned { slot: Slot(3), value: None };
     let recovered = Recovered { slots: vec![(Slot(3), learned)], ..Recovered::nothing() };
     let mut acceptor = Acceptor::new(&recovered, &Config::new(ReplicaId(0), 3));
-    assert_eq!(acceptor.known_at_start(), []);
     for slot in 0..4 {
         assert!(acceptor.on_fetched(Slot(slot), &None).is_some(), "{slot}");
         assert!(acceptor.on_fetched(Slot(slot), &None).is_none(), "{slot}");

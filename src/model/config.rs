@@ -20,7 +20,8 @@ pub struct Config {
     pub gossip_every_ms: Millis,
     /// How long a message may go unanswered before it is sent again, in milliseconds.
     pub retry_after_ms: Millis,
-    /// How long a request may wait before the leader is suspected, in milliseconds.
+    /// How long a leader may be silent before it is suspected, in milliseconds; one that is heard
+    /// of, and under which requests wait, has four times as long.
     pub suspect_after_ms: Millis,
     /// *Replicated.* Slots after which a checkpoint is cut.
     pub checkpoint_every: u64,

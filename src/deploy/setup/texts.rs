@@ -26,7 +26,8 @@ pub(super) fn cluster(plan: &Plan, id: u64) -> String {
     let config = Config::new(ReplicaId(0), plan.replicas);
     text += &format!(
         "\n[limits]\n\
-         # How long a request may wait before the leader is suspected, in milliseconds.\n\
+         # How long a leader may be silent before it is suspected, in milliseconds; one that is\n\
+         # heard of, and under which requests wait, has four times as long.\n\
          suspect_after_ms = {}\n\
          # Bytes of requests between two checkpoints, up to four times as many when the state is\n\
          # large; part of what replicas must agree on.\n\

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::frame::Place as Frame;
 use super::segment::{Broken, Header, WHOLE_CHECKPOINTS, another_kind, read_header};
 use super::{Disk, Identity, disk_error, encode, names};
+use crate::model::app::Damaged;
 use crate::model::checkpoint::{Checkpoint, Digest, Parts, Reader, Source, Stored};
 use crate::model::error::Error;
 use crate::model::table::{Leaf, Table};
@@ -280,7 +281,7 @@ pub(super) fn read(
     disk: &dyn Disk,
     owner: Identity,
     slot: Slot,
-) -> io::Result<Result<(Checkpoint, Kept), (String, Broken)>> {
+) -> io::Result<Result<(Checkpoint, Kept), Wrong>> {
     let name = names::checkpoint(slot);
     let file = disk.source(&name)?;
     let Manifest { digest, form } = match read_manifest(&*file, owner, slot)? {
@@ -300,8 +301,12 @@ pub(super) fn read(
             Ok(Ok((checkpoint, Kept { slot, table: None })))
         }
         Form::Parts(table) => {
-            if let Some(broken) = check_packs(disk, owner, &table)? {
-                return Ok(Err(broken));
+            let packs = match open_packs(disk, owner, &table)? {
+                Ok(packs) => packs,
+                Err(wrong) => return Ok(Err(wrong)),
+            };
+            if let Some(wrong) = check_parts(&packs, &table)? {
+                return Ok(Err(wrong));
             }
             let checkpoint = packed(disk, slot, digest, &table)?;
             Ok(Ok((checkpoint, Kept { slot, table: Some(table) })))
@@ -309,12 +314,69 @@ pub(super) fn read(
     }
 }
 
-/// The first pack in which something is not as a table says.
-fn check_packs(
+/// Reads all of a checkpoint, and says whether it has the digests that it names. Who takes it over
+/// has to do as much, so that it need not be done twice.
+pub type ReadThrough<'r> = &'r mut dyn FnMut(&Checkpoint) -> Result<(), Damaged>;
+
+/// That of one who has no other use for it.
+pub(super) fn look_through(checkpoint: &Checkpoint) -> Result<(), Damaged> {
+    let Some(parts) = checkpoint.parts() else { return Ok(()) };
+    let mut bytes = Vec::new();
+    for part in 0..parts.parts() {
+        let read = parts.read(part, &mut bytes);
+        if read.is_err() || Digest::of(&bytes) != parts.digest(part) {
+            return Err(Damaged { offset: 0, expected: "a part with the digest that is named" });
+        }
+    }
+    Ok(())
+}
+
+/// Reads the checkpoint before `slot` by `read_through`. What is wrong with one that it refuses is
+/// found out then.
+fn read_by(
+    disk: &dyn Disk,
+    owner: Identity,
+    slot: Slot,
+    read_through: ReadThrough<'_>,
+) -> Result<Result<(Checkpoint, Kept), Wrong>, Error> {
+    let name = names::checkpoint(slot);
+    let failed = |e| disk_error(owner, "read", &name, e);
+    let refused = |damaged| Error::Application { replica: owner.replica, slot, damaged };
+    let manifest = disk.source(&name).and_then(|file| read_manifest(&*file, owner, slot));
+    let Ok(Manifest { digest, form: Form::Parts(table) }) = manifest.map_err(failed)? else {
+        let read = read(disk, owner, slot).map_err(failed)?;
+        if let Ok((whole, _)) = &read {
+            read_through(whole).map_err(refused)?;
+        }
+        return Ok(read);
+    };
+    let packs = match open_packs(disk, owner, &table).map_err(failed)? {
+        Ok(packs) => packs,
+        Err(wrong) => return Ok(Err(wrong)),
+    };
+    let checkpoint = packed(disk, slot, digest, &table).map_err(failed)?;
+    if let Err(damaged) = read_through(&checkpoint) {
+        let wrong = check_parts(&packs, &table).map_err(failed)?;
+        return wrong.map_or_else(|| Err(refused(damaged)), |wrong| Ok(Err(wrong)));
+    }
+    Ok(Ok((checkpoint, Kept { slot, table: Some(table) })))
+}
+
+/// Which file is wrong, and what is wrong with it.
+type Wrong = (String, Broken);
+
+/// The packs that a table names, whose headers are sound.
+type Packs = BTreeMap<Slot, Arc<dyn Source>>;
+
+/// Opens the packs that a table names.
+///
+/// # Errors
+/// An error of the disk, and the first of them that is not there, or not what it should be.
+fn open_packs(
     disk: &dyn Disk,
     owner: Identity,
     table: &DiskTable,
-) -> io::Result<Option<(String, Broken)>> {
+) -> io::Result<Result<Packs, Wrong>> {
     let mut packs = BTreeMap::new();
     for slot in live_bytes(table).into_keys() {
         let name = names::pack(slot);
@@ -322,16 +384,21 @@ fn check_packs(
             Ok(pack) => pack,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let broken = Broken::new(0, "parts of a checkpoint", "no such file");
-                return Ok(Some((name, broken)));
+                return Ok(Err((name, broken)));
             }
             Err(error) => return Err(error),
         };
         let what = "the header of parts of a checkpoint";
         if let Err(broken) = read_header(&beginning(&*pack)?, 0, slot.0, owner, what) {
-            return Ok(Some((name, broken)));
+            return Ok(Err((name, broken)));
         }
         packs.insert(slot, pack);
     }
+    Ok(Ok(packs))
+}
+
+/// The first pack in which something is not as a table says.
+fn check_parts(packs: &Packs, table: &DiskTable) -> io::Result<Option<Wrong>> {
     let mut bytes = Vec::new();
     for (part, leaf) in table.iter() {
         let Some(pack) = packs.get(&leaf.place.pack) else { continue };
@@ -362,14 +429,15 @@ pub(super) struct Checkpoints {
     /// and of packs that no other names.
     pub useless: Vec<String>,
     /// What is wrong with the last of those that cannot be read.
-    pub wrong: Option<(String, Broken)>,
+    pub wrong: Option<Wrong>,
 }
 
-/// Finds the newest checkpoint that can be read.
+/// Finds the newest checkpoint that can be read, and reads it by `read_through`.
 pub(super) fn find(
     disk: &dyn Disk,
     names: &[String],
     owner: Identity,
+    read_through: ReadThrough<'_>,
 ) -> Result<Checkpoints, Error> {
     let failed = |slot| move |e| disk_error(owner, "read", &names::checkpoint(slot), e);
     let mut found =
@@ -388,7 +456,7 @@ pub(super) fn find(
             }
             continue;
         }
-        match read(disk, owner, slot).map_err(failed(slot))? {
+        match read_by(disk, owner, slot, read_through)? {
             Ok((newest, kept)) => {
                 found.newest = Some(newest);
                 found.sound.push_front(kept);

@@ -186,7 +186,7 @@ fn judge<R: Serialize + DeserializeOwned>(disk: &dyn Disk, owner: Identity) -> R
     let mut tries = 0;
     loop {
         let names = list(disk)?;
-        match recovery::read::<R>(disk, owner, &names) {
+        match recovery::read::<R>(disk, owner, &names, &mut files::look_through) {
             Ok(_) => return Ok(()),
             // A replica that runs may have removed a file, or written one, since they were listed.
             Err(_) if tries < Look::READS_MAX => tries += 1,

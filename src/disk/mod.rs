@@ -40,6 +40,7 @@ use crate::model::checkpoint::{Cut, Digest, Source};
 use crate::model::error::Error;
 use crate::model::types::{ReplicaId, Slot};
 
+pub use checkpoints::ReadThrough;
 pub use files::Files;
 pub use inspect::{
     CheckpointLine, RecordKind, RecordLine, Verified, checkpoints, is_anybodys, owner, records,

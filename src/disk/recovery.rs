@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::checkpoints::{self, Checkpoints};
+use super::checkpoints::{self, Checkpoints, ReadThrough};
 use super::extent::{self, Extent};
 use super::frame::Place;
 use super::past::JournalPast;
@@ -94,11 +94,24 @@ impl Store {
     /// wrong that a crash does not explain, or has gone, with file and offset; nothing has been
     /// changed then. [`Error::Disk`] when the disk fails.
     pub fn open<R: Serialize + DeserializeOwned>(
-        mut disk: Box<dyn Disk>,
+        disk: Box<dyn Disk>,
         owner: Identity,
     ) -> Result<(Self, Recovered<R>), Error> {
+        Self::open_reading(disk, owner, &mut checkpoints::look_through)
+    }
+
+    /// The same for one that takes over the checkpoint while it is read.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and [`Error::Application`] when it refuses one that is sound.
+    pub fn open_reading<R: Serialize + DeserializeOwned>(
+        mut disk: Box<dyn Disk>,
+        owner: Identity,
+        read_through: ReadThrough<'_>,
+    ) -> Result<(Self, Recovered<R>), Error> {
         let names = disk.list().map_err(|e| disk_error(owner, "list", "the directory", e))?;
-        let DiskContents { mut journal, checkpoints } = read(disk.as_ref(), owner, &names)?;
+        let DiskContents { mut journal, checkpoints } =
+            read(disk.as_ref(), owner, &names, read_through)?;
         let Checkpoints { newest: checkpoint, sound, useless, .. } = checkpoints;
         // From here on the disk is changed.
         for name in names.iter().filter(|name| names::is_unfinished(name)).chain(&useless) {
@@ -131,8 +144,9 @@ pub(super) fn read<R: Serialize + DeserializeOwned>(
     disk: &dyn Disk,
     owner: Identity,
     names: &[String],
+    read_through: ReadThrough<'_>,
 ) -> Result<DiskContents<R>, Error> {
-    let checkpoints = checkpoints::find(disk, names, owner)?;
+    let checkpoints = checkpoints::find(disk, names, owner, read_through)?;
     let covered = checkpoints.newest.as_ref().map_or(Slot(0), |checkpoint| checkpoint.slot);
     let journal = whole::read::<R>(disk, owner, names, covered)?;
     if covered < journal.forgotten {

@@ -98,9 +98,8 @@ impl<M: Clone + 'static, R: JournalRecord> Node<M, R> {
         config.check()?;
         let (persistence, recovered, executor) = match disk {
             None => {
-                let recovered = Recovered::nothing();
-                let executor = Executor::new(application, recovered.incarnation, config);
-                (Persistence::None(Box::default()), recovered, executor)
+                let executor = Executor::new(application, config);
+                (Persistence::None(Box::default()), Recovered::nothing(), executor)
             }
             Some(disk) => {
                 let (store, recovered, executor) = starting::open(config, disk, application)?;

@@ -7,6 +7,7 @@ use crate::disk::{Disk, Durable, Identity, Recovered, Store};
 use crate::engine::operators::executor::Executor;
 use crate::engine::protocol::JournalRecord;
 use crate::model::app::StateMachine;
+use crate::model::checkpoint::Checkpoint;
 use crate::model::config::Config;
 use crate::model::error::Error;
 
@@ -16,30 +17,17 @@ pub(super) fn open<R: JournalRecord>(
     (disk, owner): (Box<dyn Disk>, Identity),
     application: Box<dyn StateMachine>,
 ) -> Result<(Store, Recovered<R>, Executor), Error> {
-    let (mut store, recovered) = Store::open(disk, owner)?;
+    let mut executor = Executor::new(application, config);
+    let mut restore = |checkpoint: &Checkpoint| executor.restore(checkpoint);
+    let (mut store, recovered) = Store::open_reading(disk, owner, &mut restore)?;
+    executor.begin(recovered.incarnation);
     store.set_piece_bytes(config.chunk_bytes.div_ceil(4));
-    let mut executor = Executor::new(application, recovered.incarnation, config);
-    restore(config, &mut store, &recovered, &mut executor)?;
-    replay(config, &mut store, &recovered, &mut executor)?;
-    Ok((store, recovered, executor))
-}
-
-/// Takes over the checkpoint.
-fn restore<R: JournalRecord>(
-    config: &Config,
-    store: &mut Store,
-    recovered: &Recovered<R>,
-    executor: &mut Executor,
-) -> Result<(), Error> {
-    let Some(checkpoint) = &recovered.checkpoint else { return Ok(()) };
-    let slot = checkpoint.slot;
-    let refused = |damaged| Error::Application { replica: config.me, slot, damaged };
-    executor.restore(checkpoint).map_err(refused)?;
-    if checkpoint.parts().is_none() {
+    if recovered.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.parts().is_none()) {
         // Others fetch parts.
         store.queue([Durable::<R>::Checkpoint(executor.cut())])?;
     }
-    Ok(())
+    replay(config, &mut store, &recovered, &mut executor)?;
+    Ok((store, recovered, executor))
 }
 
 /// Executes what the journal knows to be decided, a slot at a time: a journal may be longer than

@@ -182,11 +182,11 @@ impl Executor {
     /// all replicas.
     const RESULTS_BYTES_MAX: usize = 256 << 20;
 
-    /// An executor that has executed nothing, in this incarnation of its replica.
-    pub fn new(application: Box<dyn StateMachine>, incarnation: u64, config: &Config) -> Self {
+    /// An executor that has executed nothing, in the first incarnation of its replica.
+    pub fn new(application: Box<dyn StateMachine>, config: &Config) -> Self {
         Self {
             me: config.me,
-            incarnation,
+            incarnation: 1,
             pace: Pace::new((config.checkpoint_every, config.checkpoint_bytes)),
             weight: 0,
             is_first: true,
@@ -200,6 +200,11 @@ impl Executor {
             unheard: Vec::new(),
             refused: Refused::default(),
         }
+    }
+
+    /// This is another incarnation of its replica.
+    pub fn begin(&mut self, incarnation: u64) {
+        self.incarnation = incarnation;
     }
 
     /// Goes on from a checkpoint.

@@ -143,7 +143,7 @@ pub fn wiring<M: Clone + 'static, R: Clone + 'static>(
 ) -> Wiring {
     let worker = logging_worker();
     let log = Log::watch(&worker).expect("a worker with a clock keeps a log");
-    let executor = Executor::new(Box::new(Nothing), 1, config);
+    let executor = Executor::new(Box::new(Nothing), config);
     drop(Replica::start(worker, config, Recovered::nothing(), executor, protocol));
     log.wiring()
 }

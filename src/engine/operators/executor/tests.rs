@@ -33,7 +33,7 @@ fn batch(incarnation: u64, client: ClientId) -> Value {
 fn a_start_cuts_the_checkpoints_that_were_due_and_says_what_it_has_executed() {
     let config = Config { checkpoint_every: 3, ..Config::new(ReplicaId(0), 3) };
     for known in 0..11 {
-        let mut executor = Executor::new(Box::new(Count::default()), 1, &config);
+        let mut executor = Executor::new(Box::new(Count::default()), &config);
         let value = batch(1, ClientId::of_line(128));
         let replayed = (0..known).filter_map(|slot| executor.replay(Slot(slot), &value));
         let mut cut: Vec<u64> = replayed.map(|cut| cut.slot.0).collect();
@@ -86,7 +86,7 @@ fn checkpoints_of_a_larger_state_are_further_apart_and_a_copy_cuts_at_the_same_s
         });
         cut.collect::<Vec<_>>()
     };
-    let mut executor = Executor::new(Box::<Growing>::default(), 1, &config);
+    let mut executor = Executor::new(Box::<Growing>::default(), &config);
     let cuts = run(&mut executor, 0..60);
 
     let slots: Vec<u64> = cuts.iter().map(|cut| cut.slot.0).collect();
@@ -96,7 +96,7 @@ fn checkpoints_of_a_larger_state_are_further_apart_and_a_copy_cuts_at_the_same_s
         "as much as the state, and no more than four times 4,000"
     );
 
-    let mut copy = Executor::new(Box::<Growing>::default(), 1, &config);
+    let mut copy = Executor::new(Box::<Growing>::default(), &config);
     let third = cuts.into_iter().nth(2).unwrap();
     copy.restore(&third.write(None)).unwrap();
     let later: Vec<u64> = run(&mut copy, 12..60).iter().map(|cut| cut.slot.0).collect();
@@ -120,7 +120,7 @@ impl StateMachine for Large {
 
 #[test]
 fn of_a_batch_that_asks_for_too_much_every_line_is_told_something() {
-    let mut executor = Executor::new(Box::new(Large), 1, &Config::new(ReplicaId(0), 3));
+    let mut executor = Executor::new(Box::new(Large), &Config::new(ReplicaId(0), 3));
     let mut packer = Packer::default();
     for number in 1..=200 {
         let client = ClientId::of_line(128);
@@ -138,7 +138,8 @@ fn of_a_batch_that_asks_for_too_much_every_line_is_told_something() {
 #[test]
 fn a_line_of_an_earlier_life_is_not_answered_though_another_has_its_name() {
     let config = Config::new(ReplicaId(0), 3);
-    let mut executor = Executor::new(Box::new(Count::default()), 2, &config);
+    let mut executor = Executor::new(Box::new(Count::default()), &config);
+    executor.begin(2);
     let line = ClientId::of_line(128);
 
     let (late, _) = executor.on_value(Slot(0), &batch(1, line)).unwrap();
@@ -152,7 +153,7 @@ fn a_line_of_an_earlier_life_is_not_answered_though_another_has_its_name() {
 #[test]
 #[should_panic(expected = "slots are released in order and once")]
 fn a_slot_is_not_executed_again() {
-    let mut executor = Executor::new(Box::<Count>::default(), 1, &Config::new(ReplicaId(0), 3));
+    let mut executor = Executor::new(Box::<Count>::default(), &Config::new(ReplicaId(0), 3));
     executor.on_value(Slot(0), &None);
     executor.on_value(Slot(0), &None);
 }
@@ -160,7 +161,7 @@ fn a_slot_is_not_executed_again() {
 #[test]
 #[should_panic(expected = "a checkpoint takes nothing back")]
 fn an_older_checkpoint_does_not_take_the_place_of_the_state() {
-    let mut executor = Executor::new(Box::<Count>::default(), 1, &Config::new(ReplicaId(0), 3));
+    let mut executor = Executor::new(Box::<Count>::default(), &Config::new(ReplicaId(0), 3));
     executor.on_value(Slot(0), &None);
     let old = executor.cut().write(None);
     executor.on_value(Slot(1), &None);

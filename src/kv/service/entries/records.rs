@@ -1,7 +1,8 @@
 //! Keys of one part, in one piece of memory.
 //!
 //! Their bytes are what is written of them, so to copy, to write and to restore them is to copy
-//! bytes. An index behind them says where each record begins (`room.rs`). What is too long to be moved about lies apart.
+//! bytes. An index behind them says where each record begins (`room.rs`). What is too long to be
+//! moved about lies apart.
 
 use std::sync::Arc;
 
@@ -179,7 +180,8 @@ impl Records {
     /// Keeps a value apart.
     fn take_in(&mut self, value: Value) -> u32 {
         self.apart_bytes += value.bytes();
-        let free = self.apart.iter().position(Option::is_none).filter(|_| self.vacant > 0);
+        let first_free = || self.apart.iter().position(Option::is_none);
+        let free = if self.vacant > 0 { first_free() } else { None };
         let place = match free {
             Some(place) => {
                 self.vacant -= 1;

@@ -315,6 +315,11 @@ pub trait Parts: Send + Sync {
     /// How many there are.
     fn parts(&self) -> usize;
 
+    /// All parts, in the order in which they are best read.
+    fn as_they_lie(&self) -> Vec<usize> {
+        (0..self.parts()).collect()
+    }
+
     /// The digest of a group of [`GROUP`](crate::model::table::GROUP) parts.
     fn group_digest(&self, group: usize) -> Digest;
 

@@ -134,9 +134,11 @@ impl ReplicatedState {
             sessions.push(open);
         }
         let sessions = Sessions::restored(next_session, sessions)?;
-        for part in 0..application.parts() {
-            read(OWN_PARTS + part, &mut bytes)?;
-            application.restore_part(part, &bytes)?;
+        for part in parts.as_they_lie() {
+            if let Some(own) = part.checked_sub(OWN_PARTS) {
+                read(part, &mut bytes)?;
+                application.restore_part(own, &bytes)?;
+            }
         }
         Ok(Self { next, time_ms, sources, sessions })
     }

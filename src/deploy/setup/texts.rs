@@ -29,8 +29,8 @@ pub(super) fn cluster(plan: &Plan, id: u64) -> String {
          # How long a leader may be silent before it is suspected, in milliseconds; one that is\n\
          # heard of, and under which requests wait, has four times as long.\n\
          suspect_after_ms = {}\n\
-         # Bytes of requests between two checkpoints, up to four times as many when the state is\n\
-         # large; part of what replicas must agree on.\n\
+         # Bytes of requests between two checkpoints, or half as many as the state has if that is\n\
+         # more; part of what replicas must agree on.\n\
          checkpoint_bytes = {}\n\
          # Bytes of all keys and values above which writes are refused; 0 for no limit.\n\
          memory_max = {}\n\

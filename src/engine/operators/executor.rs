@@ -149,17 +149,15 @@ struct Pace {
 }
 
 impl Pace {
-    /// A start executes all again that led from the last checkpoint to where it goes on.
-    const STRETCH_MAX: u64 = 4;
-
     fn new(every: (u64, usize)) -> Self {
         Self { every, stretch: 1, since: (0, 0) }
     }
 
-    /// A checkpoint of a state of so many bytes is cut. What leads to the next one has as many
-    /// bytes, so that it costs as much to keep that as to save all of the state.
+    /// A checkpoint of a state of so many bytes is cut. What leads to the next one has half as many
+    /// bytes: so to save all of the state costs twice as much as to keep that, and a start, which
+    /// may have two such to execute again, not much more than to take over the state.
     fn begin(&mut self, state_bytes: u64) {
-        self.stretch = (state_bytes / self.every.1.max(1) as u64).clamp(1, Self::STRETCH_MAX);
+        self.stretch = (state_bytes / 2 / self.every.1.max(1) as u64).max(1);
         self.since = (0, 0);
     }
 

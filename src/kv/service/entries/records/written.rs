@@ -15,6 +15,10 @@ impl Records {
         if self.apart.is_empty() {
             return out.extend_from_slice(self.room.bytes());
         }
+        // All are asked for their length before one is written: memory is waited for once, and not
+        // by each.
+        let apart = self.apart.iter().flatten().map(Value::packed_bytes).sum::<usize>();
+        out.reserve(self.room.bytes().len() + apart);
         (0..self.len()).for_each(|index| self.write_one(index, out));
     }
 

@@ -122,6 +122,8 @@ pub struct State {
 }
 
 impl State {
+    /// Bytes of decided slots in memory though the disk has them.
+    const RECENT_BYTES: usize = 16 << 20;
     /// As many as there are on the disk.
     const CHECKPOINTS: usize = 2;
     /// How long a checkpoint is kept for a peer that asks for no more of it. It takes room on the
@@ -144,7 +146,7 @@ impl State {
             chunk_bytes: config.chunk_bytes,
             gossip_every_ms: config.gossip_every_ms,
             patience: Patience::for_values(config),
-            tail: Tail::new(executed, config.checkpoint_bytes, history),
+            tail: Tail::new(executed, config.checkpoint_bytes.min(Self::RECENT_BYTES), history),
             checkpoints: checkpoint.cloned().into_iter().collect(),
             stable: Slot(0),
             peers: vec![Slot(0); config.n],

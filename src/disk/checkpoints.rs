@@ -110,7 +110,7 @@ pub(super) fn beginning(file: &dyn Source) -> io::Result<Vec<u8>> {
 
 /// The parts of a checkpoint in their packs.
 struct Packed {
-    table: DiskTable,
+    table: Arc<DiskTable>,
     packs: BTreeMap<Slot, Arc<dyn Source>>,
 }
 
@@ -151,7 +151,7 @@ impl Parts for Packed {
     fn keep(self: Arc<Self>) -> io::Result<Arc<dyn Parts>> {
         let keep = |(slot, pack): (&Slot, &Arc<dyn Source>)| Ok((*slot, Arc::clone(pack).keep()?));
         let packs = self.packs.iter().map(keep).collect::<io::Result<_>>()?;
-        Ok(Arc::new(Self { table: self.table.clone(), packs }))
+        Ok(Arc::new(Self { table: Arc::clone(&self.table), packs }))
     }
 }
 
@@ -163,11 +163,11 @@ pub(super) fn packed(
     disk: &dyn Disk,
     slot: Slot,
     digest: Digest,
-    table: &DiskTable,
+    table: &Arc<DiskTable>,
 ) -> io::Result<Checkpoint> {
     let pack = |slot: Slot| Ok((slot, disk.source(&names::pack(slot))?));
     let packs = live_bytes(table).into_keys().map(pack).collect::<io::Result<_>>()?;
-    let state = Stored::Parts(Arc::new(Packed { table: table.clone(), packs }));
+    let state = Stored::Parts(Arc::new(Packed { table: Arc::clone(table), packs }));
     Ok(Checkpoint { slot, digest, state })
 }
 
@@ -197,7 +197,7 @@ impl Source for WholeState {
 pub(super) struct Kept {
     pub slot: Slot,
     /// Its parts; nothing for one in one piece.
-    pub table: Option<DiskTable>,
+    pub table: Option<Arc<DiskTable>>,
 }
 
 /// A checkpoint of which the manifest has been read.

@@ -107,7 +107,7 @@ enum Step {
 /// Checkpoints that are kept, should the newest rot. A full disk has to do with one.
 const KEPT: usize = 2;
 /// Pieces that are as long as a segment, which only a record of half that size may make longer.
-const SEGMENT_PIECES: u64 = 256;
+const SEGMENT_PIECES: u64 = 128;
 /// Bytes of blocks made ready at a time. A sync that finds its blocks ready takes about two thirds
 /// of the time.
 const AHEAD: u64 = 256 << 10;

@@ -51,6 +51,7 @@ pub(in crate::disk) fn read(
             if let Some(wrong) = check_parts(&packs, &table)? {
                 return Ok(Err(wrong));
             }
+            let table = Arc::new(table);
             let checkpoint = packed(disk, slot, digest, &table)?;
             Ok(Ok((checkpoint, Kept { slot, table: Some(table) })))
         }
@@ -93,6 +94,7 @@ fn read_by(
         }
         return Ok(read);
     };
+    let table = Arc::new(table);
     let packs = match open_packs(disk, owner, &table).map_err(failed)? {
         Ok(packs) => packs,
         Err(wrong) => return Ok(Err(wrong)),
@@ -194,7 +196,7 @@ pub(in crate::disk) fn find(
             let manifest = file.and_then(|file| read_manifest(&*file, owner, slot));
             match manifest.map_err(failed(slot))? {
                 Ok(Manifest { form: Form::Parts(table), .. }) => {
-                    found.sound.push_front(Kept { slot, table: Some(table) });
+                    found.sound.push_front(Kept { slot, table: Some(Arc::new(table)) });
                 }
                 Ok(_) => found.sound.push_front(Kept { slot, table: None }),
                 Err(_) => found.useless.push(names::checkpoint(slot)),
@@ -213,7 +215,7 @@ pub(in crate::disk) fn find(
         }
     }
     let mut used: BTreeMap<Slot, u64> = BTreeMap::new();
-    for table in found.sound.iter().filter_map(|kept| kept.table.as_ref()) {
+    for table in found.sound.iter().filter_map(|kept| kept.table.as_deref()) {
         used.extend(live_bytes(table));
     }
     let unused = names::packs(names).into_iter().filter(|slot| !used.contains_key(slot));

@@ -59,7 +59,7 @@ impl Store {
             None => Some(Table::new(parts as usize)),
             Some(base) => {
                 let kept = self.checkpoints.iter().find(|kept| kept.slot == base);
-                kept.and_then(|kept| kept.table.clone())
+                kept.and_then(|kept| kept.table.as_deref().cloned())
             }
         };
         let head = checkpoints::pack_head(slot, self.owner);

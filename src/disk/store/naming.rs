@@ -1,5 +1,7 @@
 //! Names for checkpoints whose files are whole.
 
+use std::sync::Arc;
+
 use super::Store;
 use super::saving::{Manifest, Saving};
 use crate::disk::checkpoints::{self, Kept};
@@ -40,10 +42,11 @@ impl Store {
         self.disk.close(&names::pack(slot));
         self.names_changed = true;
         self.sync_names()?;
-        let found = checkpoints::packed(&*self.disk, slot, digest, &saved.table);
+        let table = Arc::new(saved.table);
+        let found = checkpoints::packed(&*self.disk, slot, digest, &table);
         self.saved = Some(found.map_err(failed("find"))?);
         self.packs.insert(slot, saved.pack_bytes);
-        self.checkpoints.push_back(Kept { slot, table: Some(saved.table) });
+        self.checkpoints.push_back(Kept { slot, table: Some(table) });
         self.drop_overtaken(slot)
     }
 

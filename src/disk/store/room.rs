@@ -21,7 +21,7 @@ impl Store {
 
     /// Removes the packs that no checkpoint names.
     fn remove_packs(&mut self) -> Result<(), Error> {
-        let tables = self.checkpoints.iter().filter_map(|kept| kept.table.as_ref());
+        let tables = self.checkpoints.iter().filter_map(|kept| kept.table.as_deref());
         let named: BTreeSet<Slot> =
             tables.flat_map(|table| live_bytes(table).into_keys()).collect();
         let is_useless = |slot: &Slot| !named.contains(slot) && !self.packs_in_use.contains(slot);

@@ -317,7 +317,7 @@ impl Store {
                 self.give_up(&fetching)?;
             }
             let head = checkpoints::pack_head(cut.slot, self.owner);
-            let before = self.checkpoints.back().and_then(|kept| kept.table.as_ref());
+            let before = self.checkpoints.back().and_then(|kept| kept.table.as_deref());
             self.saving = Some(Saving::of_cut(cut, self.due, head, before, &self.packs));
         }
         self.starved = false;
@@ -430,7 +430,7 @@ impl Store {
 
     /// Finds out how long the packs are that are in use.
     pub(super) fn weigh_packs(&mut self) -> Result<(), Error> {
-        let tables = self.checkpoints.iter().filter_map(|kept| kept.table.as_ref());
+        let tables = self.checkpoints.iter().filter_map(|kept| kept.table.as_deref());
         let slots: Vec<Slot> = tables.flat_map(|table| live_bytes(table).into_keys()).collect();
         for slot in slots {
             let file = names::pack(slot);

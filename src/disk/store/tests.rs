@@ -68,7 +68,7 @@ fn a_piece_cannot_be_longer_than_the_state() {
 fn an_older_checkpoint_cannot_become_the_newest() {
     let mut store = store();
     store.write([Durable::<u64>::Checkpoint(cut(5))]).unwrap();
-    store.checkpoints.push_back(Kept { slot: Slot(6), table: Some(Table::new(1)) });
+    store.checkpoints.push_back(Kept { slot: Slot(6), table: Some(Arc::new(Table::new(1))) });
     store.append().unwrap();
     store.sync().unwrap();
 }

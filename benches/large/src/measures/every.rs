@@ -24,7 +24,7 @@ pub struct Options {
     #[arg(long, default_value_t = 1)]
     clients: usize,
     /// For how long to write
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 60)]
     seconds: u64,
 }
 
@@ -44,15 +44,23 @@ pub fn measure(bench: &Bench, options: &Options) {
     let mut cut = replicas.checkpoints();
     cut.retain(|it| it.begin_us >= begin_us);
     thread::sleep(Duration::from_millis(200));
-    let bytes = watch.stop().written(begin_us, u64::MAX);
     // Of those that fall due while one is saved only the newest is written.
     let mut saved: Vec<u64> = cut.iter().map(|it| it.end_us).collect();
     saved.dedup();
+    // The first has what was changed before, too.
+    let bytes = watch.stop().written(saved.first().copied().unwrap_or(begin_us), u64::MAX);
+    let between_us = match (cut.first(), cut.last()) {
+        (Some(first), Some(last)) => {
+            (last.begin_us - first.begin_us) / (saved.len() as u64 - 1).max(1)
+        }
+        _ => 0,
+    };
 
     let what = options.size.text(&format!("every {} slots", options.slots));
     let mut report = Report::new(&what);
-    let count = saved.len().max(1) as u64;
-    let (each, changed) = (bytes / count, written.outcomes.done / count);
+    let count = (saved.len() as u64).saturating_sub(1).max(1);
+    let changed = written.outcomes.done * between_us / (options.seconds * 1_000_000);
+    let each = bytes / count;
     report.text("checkpoints cut, saved", &format!("{}, {}", cut.len(), saved.len()), "");
     report.text("writes", &written.outcomes.done.to_string(), "");
     report.text("keys changed for each", &changed.to_string(), "");

@@ -157,9 +157,11 @@ pub(super) fn check_decided<R>(journal: &JournalContents<R>, covered: Slot) -> R
     let Some((_, decided)) = journal.decided.filter(|(from, _)| *from <= covered) else {
         return Ok(());
     };
-    let mut known = vec![false; decided.0.saturating_sub(covered.0) as usize];
-    let spots = journal.spots.values().flat_map(Spots::slots);
-    for slot in spots.chain(journal.slots.iter().map(|(slot, _)| *slot)) {
+    let spots = || journal.spots.values().flat_map(Spots::slots);
+    // Of more slots than there are records one has none.
+    let records = spots().count() as u64 + journal.slots.len() as u64;
+    let mut known = vec![false; decided.0.saturating_sub(covered.0).min(records + 1) as usize];
+    for slot in spots().chain(journal.slots.iter().map(|(slot, _)| *slot)) {
         let place = slot.0.checked_sub(covered.0).and_then(|place| known.get_mut(place as usize));
         place.into_iter().for_each(|known| *known = true);
     }

@@ -105,6 +105,19 @@ fn a_start_has_in_memory_what_is_not_known_to_be_decided_and_reads_the_rest_when
 }
 
 #[test]
+fn a_journal_that_claims_to_know_more_than_it_has_is_refused_however_much_more() {
+    for to in [12, 1 << 40, 1 << 61] {
+        let (disk, mut store) = made();
+        ten_slots(&mut store);
+        write(&mut store, vec![decided(to), slot(10, "10")]);
+        drop(store);
+        let error = Store::open::<String>(Box::new(disk.clone()), OWNER).map(|_| ()).unwrap_err();
+        let said = error.to_string();
+        assert!(said.contains("a record of slot 11, which is known to be decided"), "{said}");
+    }
+}
+
+#[test]
 fn a_journal_does_not_tell_of_what_it_may_have_forgotten() {
     let (_, mut store) = made();
     ten_slots(&mut store);

@@ -18,8 +18,16 @@ pub(super) fn open<R: JournalRecord>(
     application: Box<dyn StateMachine>,
 ) -> Result<(Store, Recovered<R>, Executor), Error> {
     let mut executor = Executor::new(application, config);
-    let mut restore = |checkpoint: &Checkpoint| executor.restore(checkpoint);
+    // Of a checkpoint that turns out to be damaged half may have been taken over.
+    let beginning = executor.whole();
+    let mut restore = |checkpoint: &Checkpoint| {
+        executor.restore(checkpoint).or_else(|damaged| {
+            executor.start_over(&beginning)?;
+            Err(damaged)
+        })
+    };
     let (mut store, recovered) = Store::open_reading(disk, owner, &mut restore)?;
+    drop(beginning);
     executor.begin(recovered.incarnation);
     store.set_piece_bytes(config.chunk_bytes.div_ceil(4));
     if recovered.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.parts().is_none()) {

@@ -221,6 +221,18 @@ impl Executor {
         Ok(())
     }
 
+    /// Puts the state back to what it was before anything was executed, though a checkpoint may have
+    /// been taken over by half.
+    ///
+    /// # Errors
+    /// Where the application refuses the state it began with.
+    pub fn start_over(&mut self, beginning: &Cut) -> Result<(), Damaged> {
+        let beginning = beginning.write(None);
+        let n = self.state.n();
+        self.state = ReplicatedState::restore(&beginning, self.application.as_mut(), n)?;
+        Ok(())
+    }
+
     /// Executes a slot again of which the journal knows what was decided, at a start: who waited for
     /// an answer has gone. Returns the checkpoint that is due then, which makes those before it
     /// superfluous.

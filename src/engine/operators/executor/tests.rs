@@ -167,3 +167,40 @@ fn an_older_checkpoint_does_not_take_the_place_of_the_state() {
     executor.on_value(Slot(1), &None);
     executor.restore(&old).unwrap();
 }
+
+/// Two numbers, each a part, of which the second is refused when it is odd.
+#[derive(Default)]
+struct Two([u8; 2]);
+
+impl StateMachine for Two {
+    fn apply(&mut self, _at: At, _command: &[u8], _reply: &mut Vec<u8>) {
+        self.0 = self.0.map(|number| number + 1);
+    }
+    fn snapshot(&self) -> Vec<u8> {
+        self.0.to_vec()
+    }
+    fn restore(&mut self, snapshot: &[u8]) -> Result<(), Damaged> {
+        self.0[0] = snapshot[0];
+        if snapshot[1] % 2 == 1 {
+            return Err(Damaged { offset: 1, expected: "an even number" });
+        }
+        self.0[1] = snapshot[1];
+        Ok(())
+    }
+}
+
+#[test]
+fn of_a_checkpoint_that_is_refused_by_half_nothing_is_left() {
+    let config = Config::new(ReplicaId(0), 3);
+    let mut executor = Executor::new(Box::<Two>::default(), &config);
+    let beginning = executor.whole();
+    executor.replay(Slot(0), &batch(1, ClientId::of_line(128)));
+    let odd = executor.cut().write(None);
+
+    let mut copy = Executor::new(Box::<Two>::default(), &config);
+    assert!(copy.restore(&odd).is_err());
+    copy.start_over(&beginning).unwrap();
+    assert_eq!(copy.whole().write(None), beginning.write(None));
+    copy.replay(Slot(0), &batch(1, ClientId::of_line(128)));
+    assert_eq!(copy.cut().write(None), odd);
+}

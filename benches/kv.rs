@@ -18,6 +18,8 @@ use taraflow::model::types::Slot;
 
 const KEYS: usize = 100_000;
 const ROUNDS: usize = 15;
+/// A checkpoint is made bytes in pieces of this size.
+const PIECE_BYTES: usize = 256 << 10;
 
 fn command(words: &[&[u8]]) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -73,7 +75,9 @@ fn main() {
         line.sent(black_box(line.output()).len());
     });
 
-    for (keys, value) in [(100, 16), (KEYS, 16), (20 * KEYS, 16), (20 * KEYS, 100)] {
+    for (keys, value) in
+        [(100, 16), (KEYS, 16), (20 * KEYS, 16), (20 * KEYS, 100), (5 * KEYS, 1000)]
+    {
         measure_service(keys, &vec![b'v'; value]);
     }
 }
@@ -137,6 +141,21 @@ fn measure_service(keys: usize, value: &[u8]) {
         "SET while a state is frozen: {each} ns, the slowest {slowest:.1?}, {copied} bytes copied"
     );
     drop(frozen);
+
+    let frozen = service.freeze(&PartSet::all(service.parts()));
+    let (start, mut piece, mut bytes) = (Instant::now(), Vec::new(), 0);
+    for part in 0..service.parts() {
+        if piece.len() > PIECE_BYTES {
+            piece.clear();
+        }
+        let before = piece.len();
+        frozen.write(part, &mut piece);
+        bytes += black_box(&piece).len() - before;
+    }
+    let written = start.elapsed();
+    println!("{bytes} bytes of a frozen state written in {written:.1?}, part by part");
+    drop(frozen);
+
     measure("apply SET PX, scattered", &timed, |slot, bytes| {
         apply(&mut service, &mut reply, slot, bytes);
     });

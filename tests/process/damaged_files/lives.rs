@@ -218,8 +218,9 @@ fn live(checkpoint_every: u64, half_way: Option<&Path>, end: &Path) -> (Nodes, u
 fn write(nodes: &Nodes, keys: Range<usize>) {
     let mut redis = RedisConnection::to(nodes.clients(0)).patient();
     for key in keys {
-        let said = redis.ask(&["SET", &format!("key:{key}"), &key.to_string()]);
-        assert_eq!(said, Some(RespReply::Simple(b"OK".to_vec())));
+        // What is executed a second time must show.
+        let said = redis.ask(&["INCRBY", &format!("key:{key}"), &key.to_string()]);
+        assert_eq!(said, Some(RespReply::Integer(key as i64)));
     }
 }
 

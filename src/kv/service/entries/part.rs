@@ -5,6 +5,7 @@
 //! so does one that finds too much on top, and that copies the lower ones after all. What is seen
 //! and written of a part, and its size, are the same however its records lie.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::frozen::Copies;
@@ -15,10 +16,10 @@ use crate::kv::service::entry::Entry;
 use crate::model::app::Damaged;
 
 /// Fewer bytes are copied at once: that takes no longer.
-const BELOW_BYTES_MIN: usize = 2048;
+const BELOW_BYTES_MIN: usize = 512;
 
 /// One of so many records may have changed before all are copied.
-const BELOW_SHARE: usize = 8;
+const BELOW_SHARE: usize = 2;
 
 /// So many may have changed at most, so that it is a short work to make one of all.
 const ABOVE_MAX: usize = 32;
@@ -67,6 +68,19 @@ impl Below {
             places.insert(at, index as u32);
             *size += self.part.own.size_of(index);
         }
+    }
+
+    /// Appends those at `range` that are still seen: runs of bytes.
+    fn write(&self, range: Range<usize>, out: &mut Vec<u8>) {
+        let places = &self.hidden.places;
+        let first = places.partition_point(|place| (*place as usize) < range.start);
+        let hidden = places[first..].iter().map(|place| *place as usize);
+        let mut from = range.start;
+        for place in hidden.take_while(|place| *place < range.end) {
+            self.records().write_range(from..place, out);
+            from = place + 1;
+        }
+        self.records().write_range(from..range.end, out);
     }
 
     /// How many records may have changed before all are copied.
@@ -168,10 +182,16 @@ impl Part {
 
     /// Appends all records, none of whose values lies apart then.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
-        if self.below.is_none() {
-            return self.own.write(out);
+        let Some(below) = &self.below else { return self.own.write(out) };
+        let mut from = 0;
+        for index in 0..self.own.len() {
+            let (hash, key) = self.own.place(index);
+            let to = below.records().find(hash, key).unwrap_or_else(|to| to);
+            below.write(from..to, out);
+            self.own.write_range(index..index + 1, out);
+            from = to;
         }
-        self.places(0).for_each(|(records, index)| records.write_one(index, out));
+        below.write(from..below.records().len(), out);
     }
 
     /// The records to be changed where [`find`](Self::find) has said, and the place of the key

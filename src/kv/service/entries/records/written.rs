@@ -1,5 +1,7 @@
 //! The bytes of records, for others.
 
+use std::ops::Range;
+
 use super::Records;
 use crate::kv::service::entries::Place;
 use crate::kv::service::entries::record::{Body, Head, Record, write_head};
@@ -22,8 +24,21 @@ impl Records {
         (0..self.len()).for_each(|index| self.write_one(index, out));
     }
 
+    /// Appends those at `range`, as [`write`](Self::write) does.
+    pub(in crate::kv::service::entries) fn write_range(
+        &self,
+        range: Range<usize>,
+        out: &mut Vec<u8>,
+    ) {
+        if self.apart.is_empty() {
+            let bytes = self.room.start(range.start)..self.room.start(range.end);
+            return out.extend_from_slice(&self.room.bytes()[bytes]);
+        }
+        range.for_each(|index| self.write_one(index, out));
+    }
+
     /// Appends the one at `index`, as [`write`](Self::write) does.
-    pub(in crate::kv::service::entries) fn write_one(&self, index: usize, out: &mut Vec<u8>) {
+    fn write_one(&self, index: usize, out: &mut Vec<u8>) {
         let record = self.record(index);
         match record.body {
             Body::Packed(_) => {

@@ -72,6 +72,9 @@ pub trait AnyProtocol: Sync {
     /// What its replicas tolerate.
     fn tolerance(&self) -> Tolerance;
 
+    /// What must have happened in many simulated runs, beside what must in those of all protocols.
+    fn marks(&self) -> &'static [&'static str];
+
     /// The graph of one replica, as a worker builds it.
     fn graph(&self, config: &Config) -> OperatorGraph;
 
@@ -121,6 +124,10 @@ where
 
     fn tolerance(&self) -> Tolerance {
         self.tolerance
+    }
+
+    fn marks(&self) -> &'static [&'static str] {
+        self.marks
     }
 
     fn graph(&self, config: &Config) -> OperatorGraph {

@@ -23,7 +23,7 @@ use taraflow::kv::service::KeyValue;
 use taraflow::model::batch::{Batch, Value};
 use taraflow::model::config::Config;
 use taraflow::model::quorum::Tolerance;
-use taraflow::model::types::{Slot, View};
+use taraflow::model::types::{ReplicaId, Slot};
 use taraflow::{Cluster, EmbeddedSettings, Error, Storage};
 use timely::dataflow::operators::Concat;
 
@@ -99,7 +99,7 @@ fn dataflow<'s>(
     let mut sort = Role::new("sort", graph, ());
     let (forward, forwards) = sort.output();
     let (order, orders) = sort.output();
-    let ((_, no_views), (_, no_states)) = (sort.output(), sort.output());
+    let (_, no_states) = sort.output();
     let (_, durable) = sort.output();
     sort.on(messages, move |(), (_from, message)| match message {
         Message::Forward(body) => forward.send([body]),
@@ -108,8 +108,8 @@ fn dataflow<'s>(
     sort.build();
 
     let looks = pulse.looks.clone();
-    let source = RequestSource::new(inputs.recovered.incarnation, View(0), config);
-    let source = request_source(requests, executed, no_views, pulse, source);
+    let source = RequestSource::new(inputs.recovered.incarnation, ReplicaId(0), config);
+    let source = request_source(requests, executed, None, pulse, source);
     let ordered = sequencer(forwards.concat(source.own), config);
     let decided = follower(orders);
     // From here on time is the slot.
@@ -155,6 +155,7 @@ const PROTOCOL: Protocol<Message, NoRecord> = Protocol {
         Message::Order(..) => "order",
     },
     kinds: &["forward", "order"],
+    marks: &[],
     oracle: |_| Box::new(NoInvariants),
 };
 

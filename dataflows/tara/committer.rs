@@ -34,7 +34,7 @@ pub struct CommitterStreams<'s> {
     /// Votes, to every learner.
     pub commits: Stream<'s, Commit>,
     /// What the votes are for, to this replica's learner.
-    pub accepted: Stream<'s, Proposal>,
+    pub accepted: Stream<'s, (Commit, Value)>,
     /// Slots decided without a vote here: by the word of another replica.
     pub fetched: Stream<'s, (Slot, Value)>,
     /// Accounts of what was accepted, to the leader of a new view.
@@ -85,11 +85,12 @@ pub fn committer<'s>(
                 keep_votes.send(acceptor.mark());
                 keep_votes.send([Durable::Slot(proposal.slot, promise)]);
             }
-            vote.send([Commit { view: proposal.view, slot: proposal.slot }]);
-            accept.send([proposal]);
+            let Proposal { view, slot, value } = proposal;
+            vote.send([Commit { view, slot }]);
+            accept.send([(Commit { view, slot }, value)]);
         }
     };
-    role.on(inputs.executed, |acceptor, executed| acceptor.on_executed(executed.next));
+    role.on(inputs.executed, |acceptor, executed| acceptor.on_executed(&executed));
     role.on(inputs.fetched, move |acceptor, (slot, value)| {
         if let Some(promise) = acceptor.on_fetched(slot, &value) {
             keep.send(acceptor.mark());

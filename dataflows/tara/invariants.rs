@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::disk::Recovered;
-use crate::engine::operators::checkpointer::Report;
+use crate::engine::ordering::horizon::{Horizon, check_told};
 use crate::engine::ordering::messages::{Promise, Proposal, Record, Renewal, Supply};
 use crate::engine::ordering::runs;
-use crate::engine::protocol::{JournalRecord, Oracle};
+use crate::engine::protocol::Oracle;
 use crate::hosts::simulation::Subject;
 use crate::model::batch::{Value, weight};
-use crate::model::checkpoint::Digest;
 use crate::model::config::Config;
 use crate::model::events::Event;
 use crate::model::quorum::Votes;
@@ -31,8 +30,7 @@ pub(super) fn oracle(config: &Config) -> Box<dyn Oracle<Message, Promise>> {
 /// All that replicas have sent, and what follows from it.
 struct Invariants {
     quorum: usize,
-    window: u64,
-    window_bytes: usize,
+    horizon: Horizon,
     /// What was proposed for a slot, by view.
     proposed: BTreeMap<Slot, BTreeMap<View, Value>>,
     votes: BTreeMap<(Slot, View), Votes>,
@@ -40,10 +38,6 @@ struct Invariants {
     chosen: BTreeMap<Slot, View>,
     said: Vec<Word>,
     asked: BTreeMap<View, Votes>,
-    reports: BTreeMap<(Slot, Digest), Votes>,
-    stable: Slot,
-    /// How many times as far apart as the settings say checkpoints are after each of them.
-    stretches: BTreeMap<Slot, u64>,
     standing: Standing,
 }
 
@@ -56,26 +50,18 @@ struct Word {
     view: View,
     /// For each slot, the highest view it voted in.
     votes: BTreeMap<Slot, View>,
-    /// The highest checkpoint it has reported.
-    reported: Slot,
-    /// The last one that was due, or has come.
-    paced: Slot,
 }
 
 impl Invariants {
     fn new(config: &Config) -> Self {
         Self {
             quorum: config.quorum(),
-            window: config.window,
-            window_bytes: config.window_bytes,
+            horizon: Horizon::new(config),
             proposed: BTreeMap::new(),
             votes: BTreeMap::new(),
             chosen: BTreeMap::new(),
             said: (0..config.n).map(|_| Word::default()).collect(),
             asked: BTreeMap::new(),
-            reports: BTreeMap::new(),
-            stable: Slot(0),
-            stretches: BTreeMap::new(),
             standing: Standing::new(config),
         }
     }
@@ -89,17 +75,9 @@ impl Invariants {
                 "T1: {from} proposes {value:?} for {slot} in {view}, after {first:?}"
             ));
         }
-        // So many times as wide is the window.
-        let stretch = self.stretches.get(&self.said[from.0 as usize].paced).copied().unwrap_or(1);
-        if slot.0 >= self.stable.0 + self.window * stretch {
-            return Err(format!("T5: {from} proposes for {slot}, and {} is stable", self.stable));
-        }
-        let ahead = self.bytes_ahead(*view, *slot);
-        if ahead as u64 >= self.window_bytes as u64 * stretch && !self.is_left_behind(*view, *slot)
-        {
-            return Err(format!(
-                "T5: {from} proposes for {slot} with {ahead} bytes above the stable checkpoint"
-            ));
+        self.horizon.check_slot(from, *slot)?;
+        if !self.is_left_behind(*view, *slot) {
+            self.horizon.check_bytes(from, *slot, self.bytes_ahead(*view, *slot))?;
         }
         self.check_chosen(*slot)
     }
@@ -140,26 +118,12 @@ impl Invariants {
 
     /// What was proposed in a view for the slots from the stable checkpoint to `slot`.
     fn bytes_ahead(&self, view: View, slot: Slot) -> usize {
-        let ahead = self.proposed.range(self.stable.min(slot)..slot);
+        let ahead = self.proposed.range(self.horizon.stable().min(slot)..slot);
         ahead.filter_map(|(_, views)| views.get(&view)).map(weight).sum()
     }
 
-    /// T3: what the journal has as decided, and was executed at a start, is what was chosen.
-    fn check_told(&self, me: ReplicaId, recovered: &Recovered<Promise>) -> Result<(), String> {
-        let mut wrong = None;
-        let told = recovered.past.walk(recovered.covered()..recovered.decided, |slot, records| {
-            let own = Promise::held(records);
-            let chosen = self.chosen.get(&slot).and_then(|view| self.value(slot, *view));
-            if chosen.is_none() || own != chosen {
-                wrong = Some(format!(
-                    "T3: {me} takes {own:?} for decided at {slot}, chosen is {chosen:?}"
-                ));
-            }
-            Ok(())
-        });
-        // What cannot be read any more could be when the replica executed it.
-        let _ = told;
-        wrong.map_or(Ok(()), Err)
+    fn chosen(&self, slot: Slot) -> Option<&Value> {
+        self.value(slot, *self.chosen.get(&slot)?)
     }
 
     /// T2: whatever is proposed for a chosen slot in a later view is what was chosen.
@@ -219,16 +183,6 @@ impl Invariants {
             )),
         }
     }
-
-    fn on_report(&mut self, from: ReplicaId, report: Report) {
-        let word = &mut self.said[from.0 as usize];
-        word.reported = report.slot.max(word.reported);
-        let votes = self.reports.entry((report.slot, report.digest)).or_default();
-        votes.add(from);
-        if votes.count() >= self.quorum {
-            self.stable = report.slot.max(self.stable);
-        }
-    }
 }
 
 impl Oracle<Message, Promise> for Invariants {
@@ -240,15 +194,8 @@ impl Oracle<Message, Promise> for Invariants {
         rotten: bool,
     ) -> Result<(), String> {
         self.standing.on_start(me);
-        let (covered, start) = (recovered.covered(), recovered.decided);
-        let due = self.stretches.range(..=start).next_back();
-        self.said[me.0 as usize].paced = due.map_or(covered, |(slot, _)| *slot);
-        let word = &self.said[me.0 as usize];
-        // One generation back is as good, as long as the journal reaches that far.
-        if covered < word.reported && !rotten {
-            return Err(format!("{me} starts at {covered}, and has reported {}", word.reported));
-        }
-        self.check_told(me, recovered)?;
+        self.horizon.on_start(me, recovered, rotten)?;
+        check_told(me, recovered, |slot| self.chosen(slot))?;
         let mut view = View(0);
         let mut accepted: BTreeMap<(Slot, View), &Value> = BTreeMap::new();
         let slots = recovered.slots.iter().map(|(_, promise)| promise);
@@ -267,7 +214,7 @@ impl Oracle<Message, Promise> for Invariants {
                     accepted.insert((*slot, *view), *value);
                 }
                 Promise::Learned { slot, value } => {
-                    let chosen = self.chosen.get(slot).and_then(|view| self.value(*slot, *view));
+                    let chosen = self.chosen(*slot);
                     if chosen != Some(value) {
                         return Err(format!(
                             "{me} has learned {value:?} for {slot}, chosen is {chosen:?}"
@@ -291,7 +238,7 @@ impl Oracle<Message, Promise> for Invariants {
         }
         let lost = word
             .votes
-            .range(start..)
+            .range(recovered.decided..)
             .find(|(slot, view)| votes.get(slot).is_none_or(|kept| kept < view));
         match lost {
             None => Ok(()),
@@ -310,7 +257,7 @@ impl Oracle<Message, Promise> for Invariants {
             Message::Commit(commit) => self.on_commit(from, *commit),
             Message::Record(record) => self.on_record(from, record),
             Message::Report(report) => {
-                self.on_report(from, *report);
+                self.horizon.on_report(from, *report);
                 Ok(())
             }
             Message::View(request) => {
@@ -325,19 +272,11 @@ impl Oracle<Message, Promise> for Invariants {
 
     fn on_event(&mut self, me: ReplicaId, event: &Event) -> Result<(), String> {
         self.standing.on_event(me, event)?;
+        self.horizon.on_event(me, event)?;
         match event {
-            // TA-11: stable is only what a quorum has reported alike.
-            Event::Stable { slot } if *slot > self.stable => {
-                Err(format!("TA-11: {me} takes {slot} for stable, and {} is", self.stable))
-            }
-            Event::Paced { slot, stretch } => {
-                self.said[me.0 as usize].paced = *slot;
-                self.stretches.insert(*slot, *stretch);
-                Ok(())
-            }
             // T3: executed is only what a quorum of committers voted for in one view.
             Event::Executed { slot, value, .. } => {
-                let chosen = self.chosen.get(slot).and_then(|view| self.proposed[slot].get(view));
+                let chosen = self.chosen(*slot);
                 if chosen == Some(value) {
                     return Ok(());
                 }

@@ -6,6 +6,7 @@ use crate::engine::messages::messages;
 use crate::engine::operators::catch_up::CatchUp;
 use crate::engine::operators::checkpointer::Report;
 use crate::engine::operators::requests::{Announce, Forward};
+use crate::engine::ordering::learner::SlotVote;
 use crate::engine::ordering::messages::{Need, Proposal, Record, Renewal, Supply};
 use crate::engine::protocol::Step;
 use crate::model::config::Config;
@@ -47,6 +48,18 @@ pub struct Commit {
     pub view: View,
     /// The slot.
     pub slot: Slot,
+}
+
+impl SlotVote for Commit {
+    type Ballot = View;
+
+    fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    fn ballot(&self) -> View {
+        self.view
+    }
 }
 
 /// "I have entered `entered`; I want to leave for `wanted`."

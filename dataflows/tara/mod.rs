@@ -43,7 +43,8 @@
 //!
 //! Who owns what: the *view* and what was *accepted* belong to the [`committer`](mod@committer),
 //! which is an [`acceptor`](crate::engine::ordering::acceptor); the *next slot* to the
-//! [`proposer`](crate::engine::ordering::proposer); the *votes* to the [`learner`](mod@learner);
+//! [`proposer`](crate::engine::ordering::proposer); the *votes* to the
+//! [`learner`](crate::engine::ordering::learner);
 //! *application, sessions* and the progress of each source to the
 //! [`executor`](crate::engine::operators::executor); *suspicion* to the [`controller`](mod@controller); which checkpoint is
 //! *stable* to the [`checkpointer`](crate::engine::operators::checkpointer); open *client batches*
@@ -77,7 +78,6 @@
 pub mod committer;
 pub mod controller;
 pub mod invariants;
-pub mod learner;
 mod messages;
 pub mod observer;
 mod standing;
@@ -94,6 +94,7 @@ use crate::engine::operators::release::release;
 use crate::engine::operators::requests::{RequestSource, request_source};
 use crate::engine::operators::tail::Told;
 use crate::engine::ordering::acceptor::Acceptor;
+use crate::engine::ordering::learner::{Learner, learner};
 use crate::engine::ordering::messages::Promise;
 use crate::engine::ordering::proposer::{Proposer, proposer};
 use crate::engine::ordering::recovery::{Recovery, recovery};
@@ -108,7 +109,6 @@ pub use messages::{Commit, Message, ViewRequest, message_weight};
 
 use committer::committer;
 use controller::{Controller, controller};
-use learner::{Learner, learner};
 use observer::observer;
 
 /// Tara, for its hosts.
@@ -122,6 +122,7 @@ pub const PROTOCOL: Protocol<Message, Promise> = Protocol {
     step: messages::step,
     kind: Message::kind,
     kinds: Message::KINDS,
+    marks: &["view_changes", "recovered", "noops"],
     oracle: invariants::oracle,
 };
 
@@ -147,9 +148,9 @@ pub fn dataflow<'s>(
     let source = request_source(
         requests,
         executed.clone(),
-        entered.clone(),
+        Some(entered.clone()),
         pulse.clone(),
-        RequestSource::new(recovered.incarnation, start.acceptor.view(), config),
+        RequestSource::new(recovered.incarnation, start.acceptor.leader(), config),
     );
     let proposing = proposer(
         received.forwards.concat(source.own),
@@ -276,7 +277,7 @@ struct Start {
     slot: Slot,
     proposer: Proposer,
     acceptor: Acceptor,
-    learner: Learner,
+    learner: Learner<Commit>,
     controller: Controller,
     recovery: Recovery,
 }

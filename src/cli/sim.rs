@@ -1,5 +1,6 @@
 //! `taraflow sim`: simulated worlds, one a seed.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::ops::Range;
 use std::path::PathBuf;
@@ -78,6 +79,8 @@ struct Summary {
     not_covered: Vec<&'static str>,
     #[serde(flatten)]
     stats: Stats,
+    #[serde(flatten)]
+    marks: BTreeMap<&'static str, u64>,
     seconds: f64,
 }
 
@@ -94,7 +97,7 @@ pub(super) fn run(args: &SimArgs) -> Result<(), Failure> {
     let summary = simulate(args, protocol)?;
     match args.output {
         OutputForm::Json => print_json(&summary),
-        OutputForm::Text => print(&table(&summary)),
+        OutputForm::Text => print(&table(protocol, &summary)),
     }?;
     match summary.broken.first() {
         None => Ok(()),
@@ -158,7 +161,7 @@ fn simulate(args: &SimArgs, protocol: &dyn AnyProtocol) -> Result<Summary, Failu
     written?;
     summary.broken.sort_unstable();
     summary.broken.truncate(NAMED);
-    summary.not_covered = marks(&summary)
+    summary.not_covered = marks(protocol, &summary)
         .filter(|(name, count)| *count == 0 && *name != "violations")
         .map(|(name, _)| name)
         .collect();
@@ -194,6 +197,9 @@ fn take(
 ) -> Result<(), Failure> {
     summary.seeds += 1;
     summary.stats += outcome.stats;
+    for (name, count) in outcome.marks {
+        *summary.marks.entry(name).or_default() += count;
+    }
     bar.inc(1);
     let mut err = std::io::stderr().lock();
     if args.trace {
@@ -226,25 +232,33 @@ fn progress(total: u64) -> ProgressBar {
     ProgressBar::new(total).with_style(style)
 }
 
-/// What the text shows, and what must have happened in some world, by the names in the JSON object.
-const MARKS: &str = "seeds messages lost duplicated acts crashes disk_failures disk_full harmed \
-    refused answered unknown duplicates view_changes executed recovered noops checkpoints stable \
-    checkpoints_installed violations";
+/// What the text shows, and what must have happened in some world, by the names in the JSON object;
+/// in between is what the protocol adds.
+const MARKS: [&str; 2] = [
+    "seeds messages lost duplicated acts crashes disk_failures disk_full harmed refused answered \
+     unknown duplicates executed",
+    "checkpoints stable checkpoints_installed violations",
+];
 
 /// What was counted, in the order of [`MARKS`].
-fn marks(summary: &Summary) -> impl Iterator<Item = (&'static str, u64)> {
+fn marks(
+    protocol: &dyn AnyProtocol,
+    summary: &Summary,
+) -> impl Iterator<Item = (&'static str, u64)> {
     let counted = serde_json::to_value(summary).unwrap_or_default();
-    MARKS.split(' ').map(move |name| (name, counted[name].as_u64().unwrap_or_default()))
+    let [before, after] = MARKS.map(|names| names.split(' '));
+    let names = before.chain(protocol.marks().iter().copied()).chain(after);
+    names.map(move |name| (name, counted[name].as_u64().unwrap_or_default()))
 }
 
-fn table(summary: &Summary) -> String {
+fn table(protocol: &dyn AnyProtocol, summary: &Summary) -> String {
     let Summary { stats, seeds, seconds, .. } = summary;
     let (broken, worlds) = (summary.violations, if *seeds == 1 { "world" } else { "worlds" });
     let mut text = match broken {
         0 => format!("no rule broken in {seeds} {worlds} of {}\n", summary.protocol),
         _ => format!("RULES BROKEN in {broken} of {seeds} {worlds} of {}\n", summary.protocol),
     };
-    for (name, value) in marks(summary) {
+    for (name, value) in marks(protocol, summary) {
         text += &format!("{name:<22} {value:>14}\n");
     }
     if !summary.not_covered.is_empty() {

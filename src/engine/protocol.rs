@@ -1,5 +1,7 @@
 //! A protocol, as far as a host of replicas must know it.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -32,6 +34,9 @@ pub struct Protocol<M: Clone + 'static, R: Clone + 'static> {
     pub kind: fn(&M) -> &'static str,
     /// All kinds of messages there are.
     pub kinds: &'static [&'static str],
+    /// What must have happened in many simulated runs, or some of its rules have not been tried: by
+    /// the names of what is counted in all of them, or of its oracle's [marks](Oracle::marks).
+    pub marks: &'static [&'static str],
     /// Its invariants, to be checked in a simulated run.
     pub oracle: fn(&Config) -> Box<dyn Oracle<M, R>>,
 }
@@ -97,5 +102,10 @@ pub trait Oracle<M, R> {
     fn on_event(&mut self, me: ReplicaId, event: &Event) -> Result<(), String> {
         let _ = (me, event);
         Ok(())
+    }
+
+    /// How often something happened of which only the protocol knows, by name.
+    fn marks(&self) -> BTreeMap<&'static str, u64> {
+        BTreeMap::new()
     }
 }

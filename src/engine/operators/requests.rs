@@ -1,4 +1,5 @@
-//! Request source: the requests of this replica's clients, on their way to the leader.
+//! Request source: the requests of this replica's clients, on their way to the leader, or to this
+//! replica's own proposer where each proposes for its clients.
 //!
 //! It numbers batches without gaps, keeps each until it is executed here, and sends all of them
 //! again, in order, when the view changes or an answer is overdue. So the other replicas need not
@@ -55,11 +56,12 @@ pub struct RequestStreams<'s> {
     pub events: Stream<'s, Event>,
 }
 
-/// Sends client requests to the leader until they are executed.
+/// Sends client requests to the leader of the latest of `views` until they are executed; without
+/// views, to whom the source begins with.
 pub fn request_source<'s>(
     requests: Stream<'s, (Requests, Millis)>,
     executed: Stream<'s, Executed>,
-    views: Stream<'s, View>,
+    views: Option<Stream<'s, View>>,
     Pulse { clock, looks }: Pulse<'s>,
     source: RequestSource,
 ) -> RequestStreams<'s> {
@@ -84,10 +86,12 @@ pub fn request_source<'s>(
         source.on_executed(&executed);
         done.send([source.room()]);
     });
-    role.on(views, move |source, view| {
-        let batches = source.on_view(view);
-        send_again(source, batches);
-    });
+    if let Some(views) = views {
+        role.on(views, move |source, view| {
+            let batches = source.on_view(view);
+            send_again(source, batches);
+        });
+    }
     role.on(requests, move |source, (requests, now)| {
         let batch = source.on_requests(requests, now);
         send(source, vec![batch]);
@@ -121,15 +125,15 @@ pub struct RequestSource {
 }
 
 impl RequestSource {
-    /// A source that has sent nothing in this incarnation.
-    pub fn new(incarnation: u64, view: View, config: &Config) -> Self {
+    /// A source that has sent nothing in this incarnation, and begins with `leader`.
+    pub fn new(incarnation: u64, leader: ReplicaId, config: &Config) -> Self {
         Self {
             me: config.me,
             n: config.n,
             incarnation,
             batches_in_flight: config.batches_in_flight,
             gossip_every_ms: config.gossip_every_ms,
-            leader: view.leader(config.n),
+            leader,
             next: 1,
             open: VecDeque::new(),
             patience: Patience::new(config),
@@ -221,7 +225,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "batches are numbered in a row")]
     fn no_number_of_a_batch_is_left_out() {
-        let mut source = RequestSource::new(1, View(0), &Config::new(ReplicaId(0), 3));
+        let mut source = RequestSource::new(1, ReplicaId(0), &Config::new(ReplicaId(0), 3));
         source.on_requests(Packer::default().finish(), 0);
         source.next += 1;
         source.on_requests(Packer::default().finish(), 0);

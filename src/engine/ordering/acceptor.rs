@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::disk::{Durable, Recovered};
+use crate::engine::operators::executor::Executed;
 use crate::model::batch::{Value, weight};
 use crate::model::config::Config;
 use crate::model::events::{Holding, Wait};
@@ -195,14 +196,17 @@ impl Acceptor {
 
     /// Learns of a decided slot from another replica; nothing if it is known.
     pub fn on_fetched(&mut self, slot: Slot, value: &Value) -> Option<Promise> {
-        if slot < self.executed { None } else { self.decided.learn(slot, value) }
+        let is_new = slot >= self.executed && self.decided.learn(slot);
+        is_new.then(|| Promise::Learned { slot, value: value.clone() })
     }
 
     /// What is executed here is decided, and need not be answered for: the leader of a new view
     /// proposes nothing below the highest such mark of the records.
-    pub fn on_executed(&mut self, next: Slot) {
+    pub fn on_executed(&mut self, executed: &Executed) {
+        let next = executed.next;
         assert!(next >= self.executed, "execution went back from {} to {next}", self.executed);
-        self.decided.on_executed(self.executed, next, &self.accepted);
+        let is_accepted = |slot| self.accepted.contains_key(&slot);
+        self.decided.on_executed(self.executed, executed, is_accepted);
         self.lacking.on_executed(next, self.now);
         self.accepted = self.accepted.split_off(&next);
         self.executed = next;

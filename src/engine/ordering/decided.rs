@@ -1,13 +1,11 @@
 //! The account of what is known to be decided at a replica, all of which is in its journal: what it
 //! has accepted and seen executed, and what was fetched from others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::disk::{Durable, Recovered};
-use crate::model::batch::Value;
+use crate::engine::operators::executor::Executed;
 use crate::model::types::Slot;
-
-use super::messages::{Promise, Proposal};
 
 /// Owns that account.
 #[derive(Clone, Debug)]
@@ -27,17 +25,22 @@ impl Decided {
         Self { learned: BTreeSet::new(), from, to }
     }
 
-    /// Learns from another replica what a slot holds that is not executed. Returns the record for
-    /// the journal; nothing if it has it.
-    pub fn learn(&mut self, slot: Slot, value: &Value) -> Option<Promise> {
-        self.learned.insert(slot).then(|| Promise::Learned { slot, value: value.clone() })
+    /// Learns from another replica what a slot holds that is not executed; says whether the journal
+    /// has yet to be told of it.
+    pub fn learn(&mut self, slot: Slot) -> bool {
+        self.learned.insert(slot)
     }
 
-    /// The slots from `executed` to below `next` are executed as well, which are decided if they
-    /// were accepted here.
-    pub fn on_executed(&mut self, executed: Slot, next: Slot, accepted: &BTreeMap<Slot, Proposal>) {
-        let is_known = |slot| accepted.contains_key(&slot) || self.learned.contains(&slot);
-        if !(executed.0..next.0).map(Slot).all(is_known) {
+    /// The slots from `from` on are executed as well, which are decided if they were accepted here.
+    pub fn on_executed(
+        &mut self,
+        from: Slot,
+        executed: &Executed,
+        is_accepted: impl Fn(Slot) -> bool,
+    ) {
+        let next = executed.next;
+        let is_known = |slot| is_accepted(slot) || self.learned.contains(&slot);
+        if !(from.0..next.0).map(Slot).all(is_known) {
             // A checkpoint has come in place of these slots.
             self.from = next;
         }
@@ -45,7 +48,7 @@ impl Decided {
     }
 
     /// What the journal may note beside a record that it gets anyway, when so much is executed.
-    pub fn mark(&mut self, executed: Slot) -> Option<Durable<Promise>> {
+    pub fn mark<R>(&mut self, executed: Slot) -> Option<Durable<R>> {
         (executed > self.from && executed > self.to).then(|| {
             self.to = executed;
             Durable::Decided { from: self.from, to: executed }

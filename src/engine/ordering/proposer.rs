@@ -1,6 +1,6 @@
 //! Proposer: gives batches slots while its replica leads (TA-3, TA-9, TA-10).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use crate::engine::operators::executor::Executed;
 use crate::engine::operators::lineup::Lineup;
@@ -16,6 +16,7 @@ use crate::model::types::{Millis, Slot, View};
 use super::messages::{Proposal, Renewal};
 use super::recovery::{Left, NewView};
 use super::runs::runs;
+use super::window::Window;
 
 /// The streams a proposer writes.
 pub struct ProposerStreams<'s> {
@@ -107,24 +108,13 @@ impl Proposed {
 /// restart, and keeps what it proposed until that is executed.
 #[derive(Clone, Debug)]
 pub struct Proposer {
-    window: u64,
-    window_bytes: usize,
     chunk_bytes: usize,
     /// The view this replica leads, if it leads one.
     leads: Option<View>,
     next: Slot,
-    stable: Slot,
-    executed: Slot,
-    /// How many times as far apart as the settings say checkpoints are, and so how many times as wide
-    /// the window is.
-    stretch: u64,
-    /// What is executed here and no stable checkpoint covers, by slot and weight, whoever proposed
-    /// it.
-    unstable: VecDeque<(Slot, usize)>,
+    window: Window,
     /// What it has proposed in this view and not seen executed.
     open: BTreeMap<Slot, Open>,
-    /// How much both weigh together.
-    ahead_bytes: usize,
     /// The batches that wait for a slot.
     lineup: Lineup,
     patience: Patience,
@@ -144,18 +134,11 @@ impl Proposer {
     /// The proposer of a replica that has executed so much. It leads `leads` at once: only right for
     /// the first view of a replica that has never run.
     pub fn new(leads: Option<View>, executed: &Executed, config: &Config) -> Self {
-        let Executed { next, weight, stretch, .. } = *executed;
         Self {
-            window: config.window,
-            window_bytes: config.window_bytes,
-            unstable: VecDeque::from([(next, weight)]),
-            ahead_bytes: weight,
             chunk_bytes: config.chunk_bytes,
             leads,
-            next,
-            stable: Slot(0),
-            executed: next,
-            stretch,
+            next: executed.next,
+            window: Window::new(executed, config),
             open: BTreeMap::new(),
             lineup: Lineup::new(config),
             patience: Patience::new(config),
@@ -225,12 +208,8 @@ impl Proposer {
     }
 
     fn on_executed(&mut self, executed: &Executed) {
-        (self.executed, self.stretch) = (executed.next, executed.stretch);
         self.close_below(executed.next);
-        if executed.next > self.stable {
-            self.unstable.push_back((executed.next, executed.weight));
-            self.ahead_bytes += executed.weight;
-        }
+        self.window.on_executed(executed);
         self.patience.came(self.now);
         if !self.open.is_empty() {
             self.patience.ask(self.now);
@@ -238,11 +217,7 @@ impl Proposer {
     }
 
     fn on_stable(&mut self, stable: Slot) -> Vec<Proposal> {
-        self.stable = stable.max(self.stable);
-        let is_covered = |(next, _): &mut (Slot, usize)| *next <= self.stable;
-        while let Some((_, weight)) = self.unstable.pop_front_if(is_covered) {
-            self.ahead_bytes -= weight;
-        }
+        self.window.on_stable(stable);
         self.propose_waiting()
     }
 
@@ -250,7 +225,7 @@ impl Proposer {
     fn close_below(&mut self, next: Slot) {
         let later = self.open.split_off(&next);
         let closed = std::mem::replace(&mut self.open, later);
-        self.ahead_bytes -= closed.values().map(|open| weight(&open.proposal.value)).sum::<usize>();
+        closed.values().for_each(|open| self.window.close(weight(&open.proposal.value)));
     }
 
     /// Sends again what has gone unanswered; the committers' answers go to all, so that this
@@ -285,16 +260,13 @@ impl Proposer {
         proposals
     }
 
-    /// No slot is proposed that is a window or more above the stable checkpoint (T5), and none
-    /// while what every replica must keep above that weighs too much.
     fn has_room(&self) -> bool {
-        let slots = self.next.0.saturating_sub(self.stable.0);
-        slots / self.stretch < self.window
-            && self.ahead_bytes as u64 / self.stretch < self.window_bytes as u64
+        self.window.admits(self.next)
     }
 
     fn propose(&mut self, value: Value) -> Option<Proposal> {
-        assert!(self.has_room(), "T5: slot {} is a window above {}", self.next, self.stable);
+        let stable = self.window.stable();
+        assert!(self.has_room(), "T5: slot {} is a window above {stable}", self.next);
         self.propose_as(value, None)
     }
 
@@ -303,7 +275,7 @@ impl Proposer {
         if self.open.is_empty() {
             self.patience.ask(self.now);
         }
-        self.ahead_bytes += weight(&proposal.value);
+        self.window.open(weight(&proposal.value));
         self.next = self.next.next();
         let open = Open { proposal: proposal.clone(), accepted };
         let before = self.open.insert(proposal.slot, open);
@@ -326,7 +298,7 @@ mod tests {
     #[should_panic(expected = "T5: slot 131072 is a window above 0")]
     fn nothing_is_proposed_a_window_above_the_stable_checkpoint() {
         let mut proposer = leader();
-        proposer.next = Slot(proposer.window);
+        proposer.next = Slot(131_072);
         proposer.propose(None);
     }
 

@@ -23,6 +23,7 @@ mod trace;
 mod traffic;
 mod world;
 
+use std::collections::BTreeMap;
 use std::ops::AddAssign;
 use std::rc::Rc;
 
@@ -82,6 +83,8 @@ pub struct Outcome {
     pub trace: Vec<String>,
     /// How often things happened.
     pub stats: Stats,
+    /// The same of what only the protocol has a name for.
+    pub marks: BTreeMap<&'static str, u64>,
 }
 
 /// How often things happened in a run, or in many.

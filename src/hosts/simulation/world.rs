@@ -242,6 +242,7 @@ where
             fingerprint: self.trace.fingerprint(),
             trace: self.trace.into_lines(),
             stats: self.stats,
+            marks: self.oracle.marks(),
         }
     }
 

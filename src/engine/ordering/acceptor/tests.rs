@@ -11,6 +11,11 @@ fn run(first: u64, count: u64, view: u64) -> Run {
     Run { first: Slot(first), count, view: View(view) }
 }
 
+/// A slot is executed, and `next` follows it.
+fn executed(next: u64) -> Executed {
+    Executed { next: Slot(next), sources: [].into(), weight: weight(&None), stretch: 1 }
+}
+
 fn is_new(vote: &Option<Vote>) -> Option<bool> {
     vote.as_ref().map(|vote| vote.promise.is_some())
 }
@@ -61,7 +66,7 @@ fn acceptor_restarted_answers_for_what_is_not_executed_and_goes_on_telling_the_j
     let record = acceptor.record();
     assert_eq!((record.decided, record.accepted), (Slot(2), vec![run(2, 2, 0)]));
     assert_eq!(acceptor.mark(), None);
-    acceptor.on_executed(Slot(3));
+    acceptor.on_executed(&executed(3));
     assert_eq!(acceptor.mark(), Some(Durable::Decided { from: Slot(0), to: Slot(3) }));
 }
 
@@ -110,14 +115,14 @@ fn the_journal_is_told_of_what_it_can_account_for() {
         acceptor.on_proposal(proposal(0, slot));
     }
     for slot in 1..3 {
-        acceptor.on_executed(Slot(slot));
+        acceptor.on_executed(&executed(slot));
     }
     assert_eq!(acceptor.mark(), Some(Durable::Decided { from: Slot(0), to: Slot(2) }));
     assert_eq!(acceptor.mark(), None, "and it need not be told again");
 
-    acceptor.on_executed(Slot(9));
+    acceptor.on_executed(&executed(9));
     acceptor.on_proposal(proposal(0, 9));
-    acceptor.on_executed(Slot(10));
+    acceptor.on_executed(&executed(10));
     assert_eq!(acceptor.mark(), Some(Durable::Decided { from: Slot(9), to: Slot(10) }));
 }
 
@@ -153,8 +158,8 @@ fn nothing_is_accepted_again_in_a_view_that_was_left() {
 #[should_panic(expected = "execution went back from 5 to 4")]
 fn execution_does_not_go_back() {
     let mut acceptor = Acceptor::new(&Recovered::nothing(), &Config::new(ReplicaId(1), 3));
-    acceptor.on_executed(Slot(5));
-    acceptor.on_executed(Slot(4));
+    acceptor.on_executed(&executed(5));
+    acceptor.on_executed(&executed(4));
 }
 
 #[test]

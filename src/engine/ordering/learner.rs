@@ -1,9 +1,10 @@
-//! Learner: the first half of the paper's executor, which counts COMMITs (TA-5).
+//! Learner: counts votes, and finds the slots for which a quorum has accepted the same proposal.
+//!
+//! In Tara it is the first half of the paper's executor (TA-5).
 
 use std::collections::BTreeMap;
 
 use crate::engine::operators::executor::Executed;
-use crate::engine::ordering::messages::Proposal;
 use crate::engine::role::{Role, Stream};
 use crate::model::batch::Value;
 use crate::model::config::Config;
@@ -12,52 +13,75 @@ use crate::model::quorum::Votes;
 use crate::model::refused::{Refusal, Refused};
 use crate::model::types::{ReplicaId, Slot, View};
 
-use super::messages::Commit;
+/// "In this ballot I have accepted for this slot what was proposed."
+///
+/// It need not name the value: in one ballot one value is proposed for a slot (T1).
+pub trait SlotVote: Clone + 'static {
+    /// What the protocol calls an attempt at a slot.
+    type Ballot: AnyBallot;
 
-/// Finds the slots for which `f + 1` committers have accepted the same proposal.
-pub fn learner<'s>(
-    accepted: Stream<'s, Proposal>,
-    commits: Stream<'s, (ReplicaId, Commit)>,
+    /// The slot.
+    fn slot(&self) -> Slot;
+
+    /// The ballot.
+    fn ballot(&self) -> Self::Ballot;
+}
+
+/// An attempt at a slot, later than those below it; the default is none.
+pub trait AnyBallot: Copy + Ord + Default + 'static {
+    /// Who proposes in it, in a cluster of `n`.
+    fn proposer(self, n: usize) -> ReplicaId;
+}
+
+impl AnyBallot for View {
+    fn proposer(self, n: usize) -> ReplicaId {
+        self.leader(n)
+    }
+}
+
+/// Finds the slots for which a quorum has accepted the same proposal: by the `votes` of all, and by
+/// what this replica's own acceptor has `accepted`, which has the values.
+pub fn learner<'s, V: SlotVote>(
+    accepted: Stream<'s, (V, Value)>,
+    votes: Stream<'s, (ReplicaId, V)>,
     executed: Stream<'s, Executed>,
     looks: Stream<'s, ()>,
-    learner: Learner,
+    learner: Learner<V>,
 ) -> (Stream<'s, (Slot, Value)>, Stream<'s, Event>) {
-    let mut role = Role::new("learner", commits.scope(), learner);
+    let mut role = Role::new("learner", votes.scope(), learner);
     let (decide, decided) = role.output();
     let (event, events) = role.output();
     let decide_too = decide.clone();
     role.on_look(looks, event, Learner::holding);
     role.on(executed, |learner, executed| learner.on_executed(executed.next));
-    role.on(accepted, move |learner, proposal| decide.send(learner.on_accepted(proposal)));
-    role.on(commits, move |learner, (from, commit)| {
-        decide_too.send(learner.on_commit(from, commit));
-    });
+    role.on(accepted, move |learner, (vote, value)| decide.send(learner.on_accepted(&vote, value)));
+    role.on(votes, move |learner, (from, vote)| decide_too.send(learner.on_vote(from, &vote)));
     role.build();
     (decided, events)
 }
 
 /// Owns the votes received for slots not yet executed here.
 #[derive(Clone, Debug)]
-pub struct Learner {
+pub struct Learner<V: SlotVote> {
     n: usize,
     quorum: usize,
     window: u64,
     executed: Slot,
-    slots: BTreeMap<Slot, Tally>,
+    slots: BTreeMap<Slot, Tally<V::Ballot>>,
     refused: Refused,
 }
 
-/// Votes of one view for one slot; those of earlier views are forgotten (TA-8), those of later ones
-/// start anew.
+/// Votes of one ballot for one slot; those of earlier ballots are forgotten (TA-8), those of later
+/// ones start anew.
 #[derive(Clone, Debug, Default)]
-struct Tally {
-    view: View,
+struct Tally<B> {
+    ballot: B,
     votes: Votes,
     value: Option<Value>,
     decided: bool,
 }
 
-impl Learner {
+impl<V: SlotVote> Learner<V> {
     /// A learner that has received nothing.
     pub fn new(executed: Slot, config: &Config) -> Self {
         let (n, quorum, window) = (config.n, config.quorum(), config.window);
@@ -80,25 +104,24 @@ impl Learner {
             Some(tally) if tally.value.is_some() => {
                 Wait::for_word("vote", tally.votes.missing(self.n))
             }
-            Some(tally) => Wait::Proposal(tally.view.leader(self.n)),
+            Some(tally) => Wait::Proposal(tally.ballot.proposer(self.n)),
             // Later slots have votes: this one's proposal has not come.
             None => {
-                let view = self.slots.values().map(|tally| tally.view).max();
-                view.map_or(Wait::Nothing, |view| Wait::Proposal(view.leader(self.n)))
+                let ballot = self.slots.values().map(|tally| tally.ballot).max();
+                ballot.map_or(Wait::Nothing, |ballot| Wait::Proposal(ballot.proposer(self.n)))
             }
         };
         Holding { slot: Some(slot), held, wait, ..nothing }
     }
 
-    fn on_accepted(&mut self, proposal: Proposal) -> Option<(Slot, Value)> {
-        let Proposal { view, slot, value } = proposal;
-        self.tally(slot, view)?.value = Some(value);
-        self.decide(slot)
+    fn on_accepted(&mut self, vote: &V, value: Value) -> Option<(Slot, Value)> {
+        self.tally(vote)?.value = Some(value);
+        self.decide(vote.slot())
     }
 
-    fn on_commit(&mut self, from: ReplicaId, commit: Commit) -> Option<(Slot, Value)> {
-        self.tally(commit.slot, commit.view)?.votes.add(from);
-        self.decide(commit.slot)
+    fn on_vote(&mut self, from: ReplicaId, vote: &V) -> Option<(Slot, Value)> {
+        self.tally(vote)?.votes.add(from);
+        self.decide(vote.slot())
     }
 
     fn on_executed(&mut self, next: Slot) {
@@ -107,20 +130,21 @@ impl Learner {
         self.slots = self.slots.split_off(&next);
     }
 
-    fn tally(&mut self, slot: Slot, view: View) -> Option<&mut Tally> {
+    fn tally(&mut self, vote: &V) -> Option<&mut Tally<V::Ballot>> {
+        let (slot, ballot) = (vote.slot(), vote.ballot());
         if !self.refused.admits(slot, self.executed, self.window) {
             return None;
         }
         let tally = self.slots.entry(slot).or_default();
-        if view > tally.view {
-            *tally = Tally { view, ..Tally::default() };
+        if ballot > tally.ballot {
+            *tally = Tally { ballot, ..Tally::default() };
         }
-        if view < tally.view {
+        if ballot < tally.ballot {
             self.refused.add(Refusal::StaleView);
         } else if tally.decided {
             self.refused.add(Refusal::Late);
         }
-        (view == tally.view && !tally.decided).then_some(tally)
+        (ballot == tally.ballot && !tally.decided).then_some(tally)
     }
 
     fn decide(&mut self, slot: Slot) -> Option<(Slot, Value)> {
@@ -138,15 +162,28 @@ impl Learner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::refused::Refusal;
+
+    #[derive(Clone)]
+    struct Vote(u64, u64);
+
+    impl SlotVote for Vote {
+        type Ballot = View;
+
+        fn slot(&self) -> Slot {
+            Slot(self.0)
+        }
+
+        fn ballot(&self) -> View {
+            View(self.1)
+        }
+    }
 
     #[test]
     fn what_a_learner_passes_over_is_counted_by_the_reason() {
         let config = Config::new(ReplicaId(0), 3);
-        let mut learner = Learner::new(Slot(5), &config);
+        let mut learner = Learner::<Vote>::new(Slot(5), &config);
         let mut vote = |from, view, slot| {
-            let commit = Commit { view: View(view), slot: Slot(slot) };
-            learner.on_commit(ReplicaId(from), commit);
+            learner.on_vote(ReplicaId(from), &Vote(slot, view));
         };
         vote(0, 2, 5);
         vote(1, 1, 5);
@@ -162,7 +199,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "T3: slot 4 is decided once")]
     fn a_slot_that_is_decided_is_not_decided_again() {
-        let mut learner = Learner::new(Slot(4), &Config::new(ReplicaId(0), 3));
+        let mut learner = Learner::<Vote>::new(Slot(4), &Config::new(ReplicaId(0), 3));
         let mut votes = Votes::default();
         (0..2).for_each(|replica| assert!(votes.add(ReplicaId(replica))));
         let tally = Tally { votes, value: Some(None), decided: true, ..Tally::default() };
@@ -173,6 +210,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "execution went back from 4 to 3")]
     fn execution_does_not_go_back() {
-        Learner::new(Slot(4), &Config::new(ReplicaId(0), 3)).on_executed(Slot(3));
+        Learner::<Vote>::new(Slot(4), &Config::new(ReplicaId(0), 3)).on_executed(Slot(3));
     }
 }

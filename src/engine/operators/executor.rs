@@ -38,6 +38,13 @@ pub struct Executed {
     pub stretch: u64,
 }
 
+impl Executed {
+    /// Whether a checkpoint has come in place of slots.
+    pub fn is_restored(&self) -> bool {
+        self.weight == 0
+    }
+}
+
 /// How far the batches of one source have been executed.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,

@@ -31,7 +31,9 @@ impl Decided {
         self.learned.insert(slot)
     }
 
-    /// The slots from `from` on are executed as well, which are decided if they were accepted here.
+    /// The slots from `from` on are executed as well, which hold what was accepted here last, or was
+    /// learned. Not if a checkpoint has come in their place: then what was accepted may be something
+    /// that was never decided.
     pub fn on_executed(
         &mut self,
         from: Slot,
@@ -40,8 +42,7 @@ impl Decided {
     ) {
         let next = executed.next;
         let is_known = |slot| is_accepted(slot) || self.learned.contains(&slot);
-        if !(from.0..next.0).map(Slot).all(is_known) {
-            // A checkpoint has come in place of these slots.
+        if executed.is_restored() || !(from.0..next.0).map(Slot).all(is_known) {
             self.from = next;
         }
         self.learned = self.learned.split_off(&next);
@@ -53,5 +54,30 @@ impl Decided {
             self.to = executed;
             Durable::Decided { from: self.from, to: executed }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn executed(next: u64, weight: usize) -> Executed {
+        Executed { next: Slot(next), sources: [].into(), weight, stretch: 1 }
+    }
+
+    #[test]
+    fn what_was_accepted_where_a_checkpoint_came_is_not_taken_for_decided() {
+        let mut decided = Decided::new(&Recovered::<()>::nothing());
+        decided.on_executed(Slot(0), &executed(1, 64), |_| true);
+        assert_eq!(decided.mark::<()>(Slot(1)), Some(told(0, 1)));
+
+        decided.on_executed(Slot(1), &executed(2, 0), |_| true);
+        assert_eq!(decided.mark::<()>(Slot(2)), None);
+        decided.on_executed(Slot(2), &executed(3, 64), |_| true);
+        assert_eq!(decided.mark::<()>(Slot(3)), Some(told(2, 3)));
+    }
+
+    fn told(from: u64, to: u64) -> Durable<()> {
+        Durable::Decided { from: Slot(from), to: Slot(to) }
     }
 }

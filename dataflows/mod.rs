@@ -2,6 +2,7 @@
 //!
 //! `docs/new-protocol.md` is the way to another one.
 
+pub mod paxos;
 pub mod tara;
 
 use std::fmt::Debug;
@@ -27,7 +28,7 @@ use crate::observe::board::Board;
 use crate::observe::graph::{self, OperatorGraph};
 
 /// The protocols: this is the only list. The first is spoken where none is named.
-static ALL: [&dyn AnyProtocol; 1] = [&tara::PROTOCOL];
+static ALL: [&dyn AnyProtocol; 2] = [&tara::PROTOCOL, &paxos::PROTOCOL];
 
 /// The names of the protocols.
 pub fn names() -> Vec<&'static str> {

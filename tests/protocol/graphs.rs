@@ -10,8 +10,10 @@ use taraflow::observe::graph::{EdgeKind, OperatorGraph, OperatorKind};
 use crate::arrows;
 
 /// The protocols: name, golden file, and the source that holds the figure.
-const PROTOCOLS: [(&str, &str, &str); 1] =
-    [("tara", include_str!("graphs/tara.txt"), include_str!("../../dataflows/tara/mod.rs"))];
+const PROTOCOLS: [(&str, &str, &str); 2] = [
+    ("tara", include_str!("graphs/tara.txt"), include_str!("../../dataflows/tara/mod.rs")),
+    ("paxos", include_str!("graphs/paxos.txt"), include_str!("../../dataflows/paxos/mod.rs")),
+];
 
 fn graph(protocol: &str) -> OperatorGraph {
     dataflows::find(protocol).unwrap().graph(&Config::new(ReplicaId(0), 3))

@@ -1,20 +1,30 @@
 //! Determinism: a seed is the same run in every process and in every build.
 
+use std::cell::RefCell;
 use std::process::Command;
 
-use taraflow::dataflows::tara::invariants::subject;
 use taraflow::hosts::simulation::{World, WorldSettings};
 use taraflow::model::quorum::Tolerance;
+
+use crate::spoken::{Spoken, each_protocol, whole};
 
 const SEEDS: std::ops::Range<u64> = 0..8;
 const LINE: &str = "fingerprints:";
 
+/// Those of all protocols.
 fn fingerprints() -> Vec<u64> {
-    let run = |seed| {
-        World::run(&subject(), seed, WorldSettings::swarm(seed, Tolerance::Crash), false)
-            .fingerprint
-    };
-    SEEDS.map(run).collect()
+    thread_local! {
+        static FOUND: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+    }
+    fn run<M: Spoken>() {
+        let run = |seed| {
+            World::run(&whole::<M>(), seed, WorldSettings::swarm(seed, Tolerance::Crash), false)
+        };
+        let found = SEEDS.map(|seed| run(seed).fingerprint);
+        FOUND.with_borrow_mut(|all| all.extend(found));
+    }
+    each_protocol!(run);
+    FOUND.take()
 }
 
 /// What a command that prints fingerprints has printed.
@@ -30,16 +40,19 @@ fn printed_by(command: &mut Command) -> String {
 
 #[test]
 fn a_recorded_run_is_the_same_run() {
-    for seed in 0..10 {
-        let settings = WorldSettings::swarm(seed, Tolerance::Crash);
-        let (recorded, text) = World::record(&subject(), seed, settings.clone());
-        let unseen = World::run(&subject(), seed, settings, false);
-        assert_eq!(recorded.fingerprint, unseen.fingerprint, "seed {seed}");
-        assert!(text.lines().count() > 3, "seed {seed} has frames");
-        let (_, again) =
-            World::record(&subject(), seed, WorldSettings::swarm(seed, Tolerance::Crash));
-        assert!(text == again, "seed {seed} is recorded as it was before, byte for byte");
+    fn record<M: Spoken>() {
+        for seed in 0..10 {
+            let settings = WorldSettings::swarm(seed, Tolerance::Crash);
+            let (recorded, text) = World::record(&whole::<M>(), seed, settings.clone());
+            let unseen = World::run(&whole::<M>(), seed, settings.clone(), false);
+            let case = format!("{}, seed {seed}", M::PROTOCOL.name);
+            assert_eq!(recorded.fingerprint, unseen.fingerprint, "{case}");
+            assert!(text.lines().count() > 3, "{case} has frames");
+            let (_, again) = World::record(&whole::<M>(), seed, settings);
+            assert!(text == again, "{case} is recorded as it was before, byte for byte");
+        }
     }
+    each_protocol!(record);
 }
 
 #[test]
@@ -49,9 +62,9 @@ fn a_seed_is_the_same_run_twice_and_another_seed_another() {
     let second = fingerprints();
 
     assert_eq!(first, second, "seeds {SEEDS:?}");
-    for (seed, fingerprint) in SEEDS.zip(&first) {
+    for (run, fingerprint) in first.iter().enumerate() {
         let same = first.iter().filter(|other| *other == fingerprint).count();
-        assert_eq!(same, 1, "seed {seed} is the same run as another");
+        assert_eq!(same, 1, "run {run} is the same as another");
     }
 }
 

@@ -4,6 +4,7 @@
 #[path = "../support/lockstep.rs"]
 mod lockstep;
 mod onlooker;
+mod spoken;
 
 mod arrows;
 mod bounds;

@@ -1,19 +1,23 @@
 //! The messages that a slot costs when nothing fails, counted.
 //!
-//! The roles of a replica share a machine and only the leader is forwarded to, so of the paper's
+//! Tara: the roles of a replica share a machine and only the leader is forwarded to, so of the paper's
 //! `(F + 1) + (2F + 1) + (2F + 1)^2 + (2F + 1)` messages a slot, with `n = 2F + 1`, there cross a
 //! link: one REQUEST at most, `n - 1` PROPOSE, `n (n - 1)` COMMIT, and no REPLY. Each replica's
 //! COMMIT to itself goes out and comes back as well, because it waits for the disk.
+//!
+//! Paxos, with one replica that proposes: `n - 1` Prepare, Promise and Accept, and `n (n - 1)`
+//! Accepted, for they go to all learners; and of each what a replica says to itself.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use taraflow::dataflows::tara::{Message, PROTOCOL};
+use taraflow::dataflows::{paxos, tara};
 use taraflow::hosts::simulation::{World, WorldSettings};
 use taraflow::model::events::Event;
 use taraflow::model::types::ReplicaId;
 
 use crate::onlooker::{Onlooker, watched};
+use crate::spoken::Spoken;
 
 #[derive(Clone, Debug, Default)]
 struct Counts {
@@ -30,9 +34,19 @@ thread_local! {
     static COUNTS: RefCell<Counts> = RefCell::default();
 }
 
-impl Onlooker for Counts {
-    fn on_sent(from: ReplicaId, to: impl Iterator<Item = ReplicaId>, message: &Message) {
-        let kind = (PROTOCOL.kind)(message);
+impl Counts {
+    fn crossing(&self, kind: &str) -> u64 {
+        self.crossing.get(kind).copied().unwrap_or_default()
+    }
+
+    fn home(&self, kind: &str) -> u64 {
+        self.home.get(kind).copied().unwrap_or_default()
+    }
+}
+
+impl<M: Spoken> Onlooker<M> for Counts {
+    fn on_sent(from: ReplicaId, to: impl Iterator<Item = ReplicaId>, message: &M) {
+        let kind = (M::PROTOCOL.kind)(message);
         COUNTS.with_borrow_mut(|counts| {
             for peer in to {
                 let side = if peer == from { &mut counts.home } else { &mut counts.crossing };
@@ -52,30 +66,48 @@ impl Onlooker for Counts {
     }
 }
 
-fn counted(n: usize, seed: u64) -> Counts {
+fn counted<M: Spoken>(n: usize, seed: u64, settings: WorldSettings) -> (Counts, String) {
     COUNTS.take();
-    let outcome = World::run(&watched::<Counts>(), seed, WorldSettings::calm(n), false);
+    let outcome = World::run(&watched::<M, Counts>(), seed, settings, false);
     assert_eq!(outcome.violation, None, "{n} replicas, seed {seed}");
-    COUNTS.take()
+    let counts = COUNTS.take();
+    let case = format!("{n} replicas, seed {seed}: {counts:?}");
+    assert!(counts.slots > 100, "{case}");
+    (counts, case)
+}
+
+const SIZES: [(usize, u64); 6] = [(3, 0), (3, 1), (5, 2), (5, 3), (7, 4), (7, 5)];
+
+#[test]
+fn a_slot_of_tara_costs_what_the_figure_says_and_not_a_message_more() {
+    for (n, seed) in SIZES {
+        let (counts, case) = counted::<tara::Message>(n, seed, WorldSettings::calm(n));
+
+        let (slots, n) = (counts.slots, n as u64);
+        assert_eq!(counts.crossing("Propose"), slots * (n - 1), "{case}");
+        assert_eq!(counts.home("Propose"), 0, "{case}");
+        assert_eq!(counts.crossing("Commit"), slots * n * (n - 1), "{case}");
+        assert_eq!(counts.home("Commit"), slots * n, "{case}");
+        // One for each batch of a replica that does not lead.
+        assert_eq!(counts.crossing("Forward"), counts.foreign, "{case}");
+        assert_eq!(counts.home("Forward"), 0, "{case}");
+        assert_eq!(counts.crossing("Record") + counts.home("Record"), 0, "{case}");
+    }
 }
 
 #[test]
-fn a_slot_costs_what_the_figure_says_and_not_a_message_more() {
-    for (n, seed) in [(3, 0), (3, 1), (5, 2), (5, 3), (7, 4), (7, 5)] {
-        let counts = counted(n, seed);
+fn a_slot_of_paxos_costs_what_the_textbook_says_and_not_a_message_more() {
+    for (n, seed) in SIZES {
+        let settings = WorldSettings { clients: 1, ..WorldSettings::calm(n) };
+        let (counts, case) = counted::<paxos::Message>(n, seed, settings);
 
-        let case = format!("{n} replicas, seed {seed}: {counts:?}");
         let (slots, n) = (counts.slots, n as u64);
-        assert!(slots > 100, "{case}");
-        let crossing = |kind| counts.crossing.get(kind).copied().unwrap_or_default();
-        let home = |kind| counts.home.get(kind).copied().unwrap_or_default();
-        assert_eq!(crossing("Propose"), slots * (n - 1), "{case}");
-        assert_eq!(home("Propose"), 0, "{case}");
-        assert_eq!(crossing("Commit"), slots * n * (n - 1), "{case}");
-        assert_eq!(home("Commit"), slots * n, "{case}");
-        // One for each batch of a replica that does not lead.
-        assert_eq!(crossing("Forward"), counts.foreign, "{case}");
-        assert_eq!(home("Forward"), 0, "{case}");
-        assert_eq!(crossing("Record") + home("Record"), 0, "{case}");
+        for kind in ["Prepare", "Promise", "Accept"] {
+            assert_eq!(counts.crossing(kind), slots * (n - 1), "{kind}, {case}");
+            assert_eq!(counts.home(kind), slots, "{kind}, {case}");
+        }
+        assert_eq!(counts.crossing("Accepted"), slots * n * (n - 1), "{case}");
+        assert_eq!(counts.home("Accepted"), slots * n, "{case}");
+        assert_eq!(counts.crossing("Reject") + counts.home("Reject"), 0, "{case}");
     }
 }

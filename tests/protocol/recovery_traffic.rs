@@ -89,7 +89,7 @@ fn return_of_all(seed: u64, settings: WorldSettings, away: &[u16]) -> Seen {
     SEEN.take();
     let n = settings.config.n;
     let operations = settings.operations as usize;
-    let mut world = World::new(&watched::<Seen>(), seed, settings, true);
+    let mut world = World::new(&watched::<Message, Seen>(), seed, settings, true);
     let away: Vec<ReplicaId> = away.iter().map(|replica| ReplicaId(*replica)).collect();
     world.lose(move |_from, to, _message| away.contains(&to));
     while world.answered() < operations {

@@ -8,7 +8,7 @@ use taraflow::disk::Disk;
 use taraflow::hosts::simulation::FaultyDisk;
 use taraflow::model::checkpoint::Source;
 
-use super::rewriting::Subject;
+use crate::spoken::Subject;
 
 /// A disk that says of some things that they are done, and does nothing.
 pub(super) struct Lazy {

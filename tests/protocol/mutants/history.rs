@@ -15,7 +15,8 @@ use taraflow::model::error::Error;
 use taraflow::model::types::{Slot, To, View};
 use timely::dataflow::operators::Concat;
 
-use super::rewriting::{Heard, Subject, redrawn, rewrite, saying, writing};
+use super::rewriting::{Heard, redrawn, rewrite, saying, writing};
+use crate::spoken::Subject;
 
 /// TA-12: what the journal says to be decided includes a slot that is not executed.
 pub fn a_mark_is_one_slot_too_high() -> Subject {

@@ -5,7 +5,8 @@ use taraflow::disk::Durable;
 use taraflow::engine::replica::Outputs;
 use taraflow::engine::role::{Role, connect, inlet};
 
-use super::rewriting::{Subject, redrawn, remembering, rewrite, writing};
+use super::rewriting::{redrawn, remembering, rewrite, writing};
+use crate::spoken::Subject;
 
 /// 0.4: messages leave before what they promise is on disk.
 pub fn a_replica_speaks_before_it_writes() -> Subject {

@@ -1,6 +1,6 @@
-//! Mutants: Tara and the common parts with one rule switched off at a time. The simulator must
-//! notice each within its budget of seeds, and must find nothing on the same seeds when all rules
-//! are on.
+//! Mutants: the protocols and the common parts with one rule switched off at a time. The simulator
+//! must notice each within its budget of seeds, and must find nothing on the same seeds when all
+//! rules are on. Those of the common parts break them in Tara.
 //!
 //! The rate of a mutant is how many of a hundred seeds notice it. A budget is five times the mean
 //! number of seeds that takes (1 / rate), and ten at least: a change of the protocol draws every
@@ -17,7 +17,7 @@
 //! - Requests of a replica that has fallen silent raise suspicion: `scenarios/patience.rs`.
 //!
 //! Not here, because another rule stands behind them, and nothing that a client could see depends
-//! on them:
+//! on them (in Tara, where nothing else is said):
 //! - A committer that restarts could pass over the views of what it has accepted: it has entered
 //!   each of them before, on its disk.
 //! - It could accept below what it has executed: whatever is proposed there in a later view is what
@@ -50,6 +50,7 @@ mod disks;
 mod history;
 mod keeping;
 mod parts;
+mod paxos;
 mod rewriting;
 mod service;
 mod view_changes;
@@ -58,19 +59,38 @@ mod voting;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use taraflow::dataflows::tara::invariants::subject;
+use taraflow::dataflows;
 use taraflow::hosts::simulation::{Act, Sizes, World, WorldSettings};
 use taraflow::model::quorum::Tolerance;
 
-use rewriting::Subject;
+use crate::spoken::{Spoken, Subject, whole};
+
+/// A protocol with all its rules or with one less, whatever its messages are.
+trait Simulated {
+    /// By what the world of a seed notices that a rule is broken.
+    fn broken_in(&self, seed: u64, settings: WorldSettings) -> Option<String>;
+}
+
+impl<M: Spoken> Simulated for Subject<M> {
+    fn broken_in(&self, seed: u64, settings: WorldSettings) -> Option<String> {
+        World::run(self, seed, settings, false).violation
+    }
+}
 
 /// A rule switched off.
 struct Mutant {
     name: &'static str,
-    subject: fn() -> Subject,
+    subject: fn() -> Box<dyn Simulated>,
     world: Scene,
     /// Seeds of a hundred that notice.
     rate: u64,
+}
+
+/// A protocol, and the mutants of it.
+struct Mutated {
+    protocol: &'static str,
+    whole: fn() -> Box<dyn Simulated>,
+    mutants: &'static [Mutant],
 }
 
 impl Mutant {
@@ -80,8 +100,7 @@ impl Mutant {
 
     /// By what `seed` notices it.
     fn noticed_by(&self, seed: u64) -> Option<String> {
-        let outcome = World::run(&(self.subject)(), seed, self.world.settings(seed), false);
-        outcome.violation
+        (self.subject)().broken_in(seed, self.world.settings(seed))
     }
 }
 
@@ -173,9 +192,9 @@ impl Scene {
 /// `file::rule => rate`, in the world of the seed or in the scene after `in`.
 macro_rules! mutants {
     ($($file:ident::$rule:ident => $rate:literal $(in $world:ident)?,)*) => {
-        [$(Mutant {
+        &[$(Mutant {
             name: stringify!($rule),
-            subject: $file::$rule,
+            subject: || Box::new($file::$rule()),
             world: mutants!(@world $($world)?),
             rate: $rate,
         }),*]
@@ -184,7 +203,7 @@ macro_rules! mutants {
     (@world $world:ident) => { Scene::$world };
 }
 
-static MUTANTS: [Mutant; 68] = mutants![
+static TARA: &[Mutant] = mutants![
     voting::half_a_quorum_decides => 100,
     voting::a_repeated_vote_counts_again => 98,
     voting::votes_of_different_views_add_up => 40,
@@ -255,6 +274,44 @@ static MUTANTS: [Mutant; 68] = mutants![
     service::a_replica_behind_is_not_helped => 70,
 ];
 
+static PAXOS: &[Mutant] = mutants![
+    paxos::a_promise_is_not_written => 92,
+    paxos::an_acceptance_is_not_written => 92,
+    paxos::what_was_fetched_is_not_written => 52,
+    paxos::a_mark_is_one_slot_too_high => 78,
+    paxos::an_acceptor_without_memory_goes_on => 88,
+    paxos::an_acceptor_forgets_its_last_word => 70,
+    paxos::a_ballot_names_no_life => 94,
+    paxos::a_promise_does_not_wait_for_the_disk => 52,
+    paxos::a_vote_does_not_wait_for_the_disk => 70,
+    paxos::a_vote_to_oneself_does_not_wait_for_the_disk => 98,
+    paxos::a_replica_speaks_before_it_writes => 82,
+    paxos::what_is_outbid_is_accepted => 96,
+    paxos::an_acceptance_is_no_promise => 92,
+    paxos::a_promise_hides_what_was_accepted => 100,
+    paxos::a_proposer_takes_its_own_value => 96,
+    paxos::a_proposer_takes_the_value_of_the_lowest_ballot => 4,
+    paxos::half_the_promises_are_enough => 100,
+    paxos::a_repeated_promise_counts_again => 94,
+    paxos::half_a_quorum_decides => 100,
+    paxos::a_repeated_vote_counts_again => 74,
+    paxos::votes_of_different_ballots_add_up => 74,
+    paxos::nobody_is_told_that_it_is_outbid => 48,
+];
+
+static ALL: [Mutated; 2] = [
+    Mutated {
+        protocol: dataflows::tara::PROTOCOL.name,
+        whole: || Box::new(whole::<dataflows::tara::Message>()),
+        mutants: TARA,
+    },
+    Mutated {
+        protocol: dataflows::paxos::PROTOCOL.name,
+        whole: || Box::new(whole::<dataflows::paxos::Message>()),
+        mutants: PAXOS,
+    },
+];
+
 /// The mutants that are asked for: all, unless the environment names some.
 #[allow(clippy::disallowed_methods, reason = "the person who runs the test chooses")]
 fn chosen() -> Vec<&'static Mutant> {
@@ -262,7 +319,7 @@ fn chosen() -> Vec<&'static Mutant> {
     let is_named = |mutant: &&Mutant| {
         words.is_empty() || words.split_whitespace().any(|word| mutant.name.contains(word))
     };
-    MUTANTS.iter().filter(is_named).collect()
+    ALL.iter().flat_map(|own| own.mutants).filter(is_named).collect()
 }
 
 /// Does something with every chosen mutant, on as many threads as the machine has.
@@ -298,13 +355,20 @@ fn every_mutant_is_noticed_within_its_budget() {
 }
 
 #[test]
+fn every_protocol_has_mutants() {
+    let broken: Vec<_> = ALL.iter().map(|own| own.protocol).collect();
+    assert_eq!(broken, dataflows::names());
+}
+
+#[test]
 fn nothing_is_noticed_on_the_same_seeds_when_no_rule_is_off() {
-    for world in Scene::ALL {
-        let budgets = MUTANTS.iter().filter(|mutant| mutant.world == world);
-        let most = budgets.map(Mutant::budget).max().expect("every scene has a mutant");
-        for seed in 0..most {
-            let outcome = World::run(&subject(), seed, world.settings(seed), false);
-            assert_eq!(outcome.violation, None, "{world:?}, seed {seed}");
+    for Mutated { protocol, whole, mutants } in &ALL {
+        for world in Scene::ALL {
+            let budgets = mutants.iter().filter(|mutant| mutant.world == world);
+            for seed in 0..budgets.map(Mutant::budget).max().unwrap_or_default() {
+                let broken = whole().broken_in(seed, world.settings(seed));
+                assert_eq!(broken, None, "{protocol}, {world:?}, seed {seed}");
+            }
         }
     }
 }

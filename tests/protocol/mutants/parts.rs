@@ -12,7 +12,8 @@ use taraflow::model::checkpoint::{Checkpoint, Cut};
 use taraflow::model::parts::PartSet;
 
 use super::disks::Lazy;
-use super::rewriting::{Subject, hearing, redrawn, rewrite, writing};
+use super::rewriting::{hearing, redrawn, rewrite, writing};
+use crate::spoken::Subject;
 
 /// What a service does wrong with its parts.
 #[derive(Clone, Copy, PartialEq, Eq)]

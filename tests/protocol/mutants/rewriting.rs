@@ -3,27 +3,31 @@
 
 use std::rc::Rc;
 
-use taraflow::dataflows::tara::invariants::subject;
-use taraflow::dataflows::tara::{Message, dataflow};
+use taraflow::dataflows::tara;
 use taraflow::disk::{Durable, Recovered};
-use taraflow::engine::ordering::messages::Promise;
 use taraflow::engine::replica::{Inputs, Outputs};
 use taraflow::engine::role::{Role, Stream};
 use taraflow::model::config::Config;
 use taraflow::model::types::{ReplicaId, To};
 
-/// Tara, or what is left of it.
-pub type Subject = taraflow::hosts::simulation::Subject<Message, Promise>;
+use crate::spoken::{Spoken, Subject, whole};
 
-/// A message with its sender.
-pub type Heard = (ReplicaId, Message);
+/// A message with its sender; Tara's, if no protocol is named.
+pub type Heard<M = tara::Message> = (ReplicaId, M);
 
-/// Tara with its streams changed by `draw`, which draws the graph of one replica in one life.
-pub fn redrawn(
-    draw: impl for<'s> Fn(Inputs<'s, Message, Promise>, &Config) -> Outputs<'s, Message, Promise>
-    + 'static,
-) -> Subject {
-    Subject { dataflow: Rc::new(draw), ..subject() }
+/// A protocol with its streams changed by `draw`, which draws the graph of one replica in one life.
+pub fn redrawn<M: Spoken>(
+    draw: impl for<'s> Fn(Inputs<'s, M, M::Record>, &Config) -> Outputs<'s, M, M::Record> + 'static,
+) -> Subject<M> {
+    Subject { dataflow: Rc::new(draw), ..whole() }
+}
+
+/// Draws the protocol as it is.
+fn drawn<'s, M: Spoken>(
+    inputs: Inputs<'s, M, M::Record>,
+    config: &Config,
+) -> Outputs<'s, M, M::Record> {
+    (M::PROTOCOL.dataflow)(inputs, config)
 }
 
 /// Replaces each record of a stream by others.
@@ -38,58 +42,76 @@ pub fn rewrite<'s, A: Clone + 'static, B: Clone + 'static>(
     changed
 }
 
-/// Tara whose replicas hear what `ear` makes of each message. An ear lives as long as its replica.
-pub fn hearing<F>(ear: impl Fn(&Config) -> F + 'static) -> Subject
+/// A protocol whose replicas hear what `ear` makes of each message. An ear lives as long as its
+/// replica.
+pub fn hearing<M: Spoken, F>(ear: impl Fn(&Config) -> F + 'static) -> Subject<M>
 where
-    F: FnMut(ReplicaId, Message) -> Vec<Heard> + 'static,
+    F: FnMut(ReplicaId, M) -> Vec<Heard<M>> + 'static,
 {
     redrawn(move |mut inputs, config| {
         let mut ear = ear(config);
         inputs.messages = rewrite(inputs.messages, move |(from, message)| ear(from, message));
-        dataflow(inputs, config)
+        drawn(inputs, config)
     })
 }
 
-/// Tara whose replicas say what `mouth` makes of each message.
-pub fn saying<F>(mouth: impl Fn(&Config) -> F + 'static) -> Subject
+/// A protocol whose replicas say what `mouth` makes of each message.
+pub fn saying<M: Spoken, F>(mouth: impl Fn(&Config) -> F + 'static) -> Subject<M>
 where
-    F: FnMut(Message) -> Vec<Message> + 'static,
+    F: FnMut(M) -> Vec<M> + 'static,
 {
     redrawn(move |inputs, config| {
         let mut mouth = mouth(config);
-        let mut outputs = dataflow(inputs, config);
-        outputs.messages = rewrite(outputs.messages, move |(to, message): (To, Message)| {
+        let mut outputs = drawn(inputs, config);
+        outputs.messages = rewrite(outputs.messages, move |(to, message): (To, M)| {
             mouth(message).into_iter().map(|message| (to, message)).collect()
         });
         outputs
     })
 }
 
-/// Tara whose replicas write down what `pen` makes of each entry.
-pub fn writing(pen: fn(Durable<Promise>) -> Vec<Durable<Promise>>) -> Subject {
+/// What a protocol leaves for the disk.
+type Entry<M> = Durable<<M as Spoken>::Record>;
+
+/// A protocol whose replicas write down what `pen` makes of each entry.
+pub fn writing<M: Spoken>(pen: fn(Entry<M>) -> Vec<Entry<M>>) -> Subject<M> {
     redrawn(move |inputs, config| {
-        let mut outputs = dataflow(inputs, config);
+        let mut outputs = drawn(inputs, config);
         outputs.durable = rewrite(outputs.durable, pen);
         outputs
     })
 }
 
-/// Tara whose replicas remember what `memory` leaves of what their disks hold.
-pub fn remembering(memory: fn(&mut Recovered<Promise>)) -> Subject {
+/// A protocol whose replicas remember what `memory` leaves of what their disks hold.
+pub fn remembering<M: Spoken>(memory: fn(&mut Recovered<M::Record>)) -> Subject<M> {
     redrawn(move |mut inputs, config| {
         memory(&mut inputs.recovered);
-        dataflow(inputs, config)
+        drawn(inputs, config)
     })
 }
 
-/// Tara in which messages for which `counts_twice` holds are heard once more, as if another replica
-/// had said the same.
-pub fn counting_twice(counts_twice: fn(&Message) -> bool) -> Subject {
+/// A protocol in which messages for which `counts_twice` holds are heard once more, as if another
+/// replica had said the same.
+pub fn counting_twice<M: Spoken>(counts_twice: fn(&M) -> bool) -> Subject<M> {
     hearing(move |config| {
         let Config { me, n, .. } = *config;
         move |from, message| {
             let again = counts_twice(&message).then(|| (another(from, me, n), message.clone()));
             [(from, message)].into_iter().chain(again).collect()
+        }
+    })
+}
+
+/// A protocol in which a message is taken for another replica's if its sender has said one with the
+/// same `key` before.
+pub fn taking_again_for_anothers<M: Spoken, K: Ord + 'static>(
+    key: fn(&M) -> Option<K>,
+) -> Subject<M> {
+    hearing(move |config| {
+        let (me, n, mut heard) = (config.me, config.n, std::collections::BTreeSet::new());
+        move |from, message| {
+            let is_again = key(&message).is_some_and(|key| !heard.insert((from, key)));
+            vec![(if is_again { another(from, me, n) } else { from }, message)]
         }
     })
 }

@@ -8,7 +8,8 @@ use taraflow::model::batch::{Answer, Packer, Replies, Reply, Request, Requests};
 use taraflow::model::config::Config;
 use taraflow::model::types::{ClientId, Millis, Slot};
 
-use super::rewriting::{Subject, counting_twice, redrawn, rewrite, saying};
+use super::rewriting::{counting_twice, redrawn, rewrite, saying};
+use crate::spoken::Subject;
 
 /// Packs the requests again, each changed.
 fn repacked(requests: &Requests, mut change: impl FnMut(&mut Request<'_>)) -> Requests {

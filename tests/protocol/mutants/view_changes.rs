@@ -11,7 +11,8 @@ use taraflow::model::events::Event;
 use taraflow::model::types::{Millis, ReplicaId, Slot, To, View};
 use timely::dataflow::operators::Concat;
 
-use super::rewriting::{Subject, counting_twice, hearing, redrawn, rewrite, saying};
+use super::rewriting::{counting_twice, hearing, redrawn, rewrite, saying};
+use crate::spoken::Subject;
 
 /// T7: a replica enters a view for which one controller asks.
 pub fn one_controller_is_enough_for_a_view() -> Subject {

@@ -11,7 +11,10 @@ use taraflow::model::events::Event;
 use taraflow::model::types::{ReplicaId, Slot, To, View};
 use timely::dataflow::operators::Concat;
 
-use super::rewriting::{Heard, Subject, another, counting_twice, hearing, redrawn, rewrite};
+use super::rewriting::{
+    Heard, counting_twice, hearing, redrawn, rewrite, taking_again_for_anothers,
+};
+use crate::spoken::Subject;
 
 /// T3: with each vote counting for two, half the quorum decides.
 pub fn half_a_quorum_decides() -> Subject {
@@ -20,14 +23,9 @@ pub fn half_a_quorum_decides() -> Subject {
 
 /// T3: a vote that arrives again is taken for another's.
 pub fn a_repeated_vote_counts_again() -> Subject {
-    hearing(|config| {
-        let (me, n, mut heard) = (config.me, config.n, BTreeSet::new());
-        move |from, message| match message {
-            Message::Commit(Commit { view, slot }) if !heard.insert((from, view, slot)) => {
-                vec![(another(from, me, n), message)]
-            }
-            _ => vec![(from, message)],
-        }
+    taking_again_for_anothers(|message| match message {
+        Message::Commit(Commit { view, slot }) => Some((*view, *slot)),
+        _ => None,
     })
 }
 

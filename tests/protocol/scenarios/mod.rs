@@ -1,5 +1,6 @@
 //! Scripted misfortunes: what must hold when exactly this goes wrong. The swarm of seeds finds what
-//! nobody thought of; these find again what somebody did.
+//! nobody thought of; these find again what somebody did. What every protocol must survive is
+//! played with each of them.
 //!
 //! From the catalogue of cases: are in `links.rs` and `slowness.rs`, X-2 and X-4 in
 //! `disks.rs`, X-3 and TA-a to TA-d in `view_changes.rs` (TA-b and TA-c are mutants). TA-e, three
@@ -13,20 +14,21 @@
 
 mod checkpoints;
 mod disks;
+mod duels;
 mod links;
 mod patience;
 mod slowness;
 mod topologies;
 mod view_changes;
 
-use taraflow::dataflows::tara::Message;
-use taraflow::dataflows::tara::invariants::subject;
-use taraflow::engine::ordering::messages::Promise;
-use taraflow::hosts::simulation::{Micros, Stats, WorldSettings};
+use taraflow::dataflows::tara;
+use taraflow::hosts::simulation::{self, Micros, Stats, WorldSettings};
 use taraflow::model::types::{ReplicaId, Slot};
 
-/// A simulated cluster that speaks Tara.
-type World = taraflow::hosts::simulation::World<Message, Promise>;
+use crate::spoken::{Spoken, whole};
+
+/// A simulated cluster; one that speaks Tara, if no protocol is named.
+type World<M = tara::Message> = simulation::World<M, <M as Spoken>::Record>;
 
 const MS: Micros = 1_000;
 const SECOND: Micros = 1_000 * MS;
@@ -40,17 +42,18 @@ fn settings(n: usize, script_us: Micros, operations: u64) -> WorldSettings {
     settings
 }
 
-fn world(seed: u64, settings: WorldSettings) -> World {
-    World::new(&subject(), seed, settings, true)
+fn world<M: Spoken>(seed: u64, settings: WorldSettings) -> World<M> {
+    World::new(&whole(), seed, settings, true)
 }
 
 /// Lets a world go on for a while; nothing may go wrong in it.
-fn run(world: &mut World, time: Micros) {
+fn run<M: Spoken>(world: &mut World<M>, time: Micros) {
     world.run_until(world.now() + time);
 }
 
 /// Lets a world come to its end, at which everything is answered, and all replicas are equal.
-fn end(mut world: World, case: &str) -> Stats {
+fn end<M: Spoken>(mut world: World<M>, case: &str) -> Stats {
+    let case = format!("{}: {case}", M::PROTOCOL.name);
     world.finish();
     let outcome = world.outcome();
     if let Some(violation) = outcome.violation {
@@ -62,7 +65,7 @@ fn end(mut world: World, case: &str) -> Stats {
 }
 
 /// The first slot that no replica has executed.
-fn front(world: &World, n: usize) -> Slot {
+fn front<M: Spoken>(world: &World<M>, n: usize) -> Slot {
     replicas(n).map(|replica| world.executed(replica)).max().unwrap_or_default()
 }
 

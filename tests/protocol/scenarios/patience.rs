@@ -13,7 +13,7 @@ fn a_cluster_slower_than_its_patience_gives_a_leader_the_time_it_needs() {
         settings.config.suspect_after_ms = 40;
         (settings.network.delay_us, settings.network.jitter_us) = (100 * MS, 5 * MS);
 
-        let stats = end(world(seed, settings), &format!("seed {seed}"));
+        let stats = end(world::<Message>(seed, settings), &format!("seed {seed}"));
 
         assert!(stats.counts.suspicions > 0, "seed {seed}: it is not slower than its patience");
     }
@@ -24,7 +24,7 @@ fn a_cluster_slower_than_its_patience_gives_a_leader_the_time_it_needs() {
 fn for_requests_of_a_replica_that_is_gone_no_leader_is_suspected() {
     for seed in 0..5 {
         let gone = ReplicaId(2);
-        let mut world = world(seed, settings(3, 12 * SECOND, 2_000));
+        let mut world = world::<Message>(seed, settings(3, 12 * SECOND, 2_000));
         world.lose(move |from, _, message| from == gone && matches!(message, Message::Forward(_)));
         run(&mut world, 200 * MS);
         world.crash(gone);
@@ -45,7 +45,7 @@ fn what_every_leader_has_proposed_in_vain_is_proposed_again() {
     for seed in 0..5 {
         let mut settings = settings(3, 12 * SECOND, 200);
         settings.clients = 2;
-        let mut world = world(seed, settings);
+        let mut world = world::<Message>(seed, settings);
         world.lose(|from, _, message| match message {
             Message::Propose(proposal) => proposal.view < View(3) && proposal.value.is_some(),
             // The account of the leader before would show what it has proposed.

@@ -2,6 +2,8 @@
 
 use std::process::Output;
 
+use taraflow::dataflows;
+
 use crate::support::taraflow;
 
 fn sim(arguments: &[&str]) -> Output {
@@ -10,19 +12,21 @@ fn sim(arguments: &[&str]) -> Output {
 
 #[test]
 fn two_hundred_worlds_break_no_rule_and_leave_nothing_untried() {
-    let output = sim(&["--protocol", "tara", "--seeds", "0..200", "-o", "json"]);
+    for protocol in dataflows::names() {
+        let output = sim(&["--protocol", protocol, "--seeds", "0..200", "-o", "json"]);
 
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{errors}");
-    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let fields =
-        ["seeds", "messages", "crashes", "view_changes", "checkpoints_installed", "violations"];
-    for field in fields {
-        assert!(summary[field].is_u64(), "{field} of {summary}");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{errors}");
+        let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let marks = dataflows::find(protocol).unwrap().marks();
+        let common = ["seeds", "messages", "crashes", "checkpoints_installed", "violations"];
+        for field in common.iter().chain(marks) {
+            assert!(summary[field].is_u64(), "{field} of {summary}");
+        }
+        assert_eq!(summary["seeds"], 200);
+        assert_eq!(summary["violations"], 0);
+        assert_eq!(summary["not_covered"].as_array().unwrap().len(), 0, "{summary}");
     }
-    assert_eq!(summary["seeds"], 200);
-    assert_eq!(summary["violations"], 0);
-    assert_eq!(summary["not_covered"].as_array().unwrap().len(), 0, "{summary}");
 }
 
 #[test]

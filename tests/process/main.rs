@@ -16,5 +16,6 @@ mod hostile;
 mod library;
 mod mismatched_clients;
 mod nemesis;
+mod protocols;
 mod restarts;
 mod supervisor;

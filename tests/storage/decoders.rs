@@ -2,11 +2,13 @@
 //! settings.
 
 use proptest::prelude::*;
+use serde::de::DeserializeOwned;
 
-use taraflow::dataflows::tara::{Message, PROTOCOL};
+use taraflow::dataflows::{paxos, tara};
 use taraflow::deploy::settings::ClusterSettings;
 use taraflow::disk::{Disk, Durable, Identity, MemoryDisk, ProtocolName, Store};
 use taraflow::engine::ordering::messages::Promise;
+use taraflow::engine::protocol::Protocol;
 use taraflow::kv::service::KeyValue;
 use taraflow::links::client_messages::{ClientRequest, ServerReply};
 use taraflow::links::frame::{Inbox, Outbox};
@@ -65,11 +67,22 @@ fn read_frames(bytes: &[u8]) {
         if let Ok(ServerReply::Replies(replies)) = postcard::from_bytes(payload) {
             assert_eq!(replies.iter().count(), replies.len());
         }
-        let mut rest = payload;
-        while let Ok((message, after)) = postcard::take_from_bytes::<Message>(rest) {
-            let _ = ((PROTOCOL.plausible)(&message, &config), (PROTOCOL.weight)(&message));
-            rest = after;
+        read_messages(tara::PROTOCOL, payload, &config);
+        read_messages(paxos::PROTOCOL, payload, &config);
+    }
+}
+
+/// The messages of a protocol that bytes hold, if they hold any.
+fn read_messages<M, R>(protocol: Protocol<M, R>, mut bytes: &[u8], config: &Config)
+where
+    M: Clone + DeserializeOwned,
+    R: Clone,
+{
+    while let Ok((message, rest)) = postcard::take_from_bytes::<M>(bytes) {
+        if (protocol.plausible)(&message, config) {
+            let _ = ((protocol.weight)(&message), (protocol.step)(&message));
         }
+        bytes = rest;
     }
 }
 

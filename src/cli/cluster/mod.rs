@@ -94,8 +94,7 @@ struct PlanArgs {
     /// How many replicas: an odd number from 3 [default: 3]
     #[arg(long, value_name = "N", value_parser = whole::<usize>)]
     replicas: Option<usize>,
-    /// The protocol the replicas speak [default: that of the cluster, or tara]
-    #[arg(long, value_name = "NAME", value_parser = known())]
+    #[arg(long, value_name = "NAME", value_parser = known(), help = protocol_help())]
     protocol: Option<String>,
     /// The port of replica 0's clients; the others are above it [default: 7000]
     #[arg(long, value_name = "PORT", value_parser = whole::<u16>)]
@@ -106,6 +105,12 @@ struct PlanArgs {
     /// No TLS between replicas (any local user can connect)
     #[arg(long)]
     plain: bool,
+}
+
+/// Help on `--protocol`.
+fn protocol_help() -> String {
+    let usual = dataflows::usual();
+    format!("The protocol the replicas speak [default: that of the cluster, or {usual}]")
 }
 
 impl PlanArgs {

@@ -165,3 +165,33 @@ fn a_file_can_be_held_in_the_head() {
     let complaints: Vec<_> = sources().iter().filter_map(long).collect();
     none(&complaints, &format!("these files have more than {FILE_LINES_MAX} lines"));
 }
+
+/// The Rust code that a page quotes, each block with the file that was named last before it.
+fn quoted(page: &str) -> Vec<(String, String)> {
+    let (mut file, mut block) = (String::new(), None::<String>);
+    let mut quoted = Vec::new();
+    for line in page.lines() {
+        match (&mut block, line) {
+            (None, "```rust") => block = Some(String::new()),
+            (Some(_), "```") => quoted.extend(block.take().map(|code| (file.clone(), code))),
+            (Some(code), line) => *code += &format!("{line}\n"),
+            (None, line) => {
+                let mut names = line.split('`').filter(|word| word.ends_with(".rs"));
+                file = names.next_back().map_or(file, str::to_owned);
+            }
+        }
+    }
+    quoted
+}
+
+#[test]
+fn the_tutorial_quotes_what_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/protocol-in-an-afternoon.md")).unwrap();
+    let quoted = quoted(&page);
+    assert!(quoted.len() > 10, "{} blocks", quoted.len());
+    for (file, code) in quoted {
+        let text = fs::read_to_string(root.join(&file)).unwrap();
+        assert!(text.contains(&code), "not in {file}:\n{code}");
+    }
+}

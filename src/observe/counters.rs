@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::checkpoint::Digest;
-use crate::model::events::Event;
+use crate::model::events::{Event, Holding};
 use crate::model::types::{ReplicaId, Slot, View};
 
 /// A replica as it stood at the end of its last turn. The counts are those of its present life.
@@ -80,6 +80,10 @@ impl Status {
                 self.diverged.push((*slot, *replica));
             }
             Event::Digest { slot, digest } => self.digest = Some((*slot, *digest)),
+            // Of what is executed at a start, before anything is watched, no event tells.
+            Event::Holds(Holding { role, slot: Some(next), .. }) if role == "executor" => {
+                self.executed = self.executed.max(*next);
+            }
             _ => {}
         }
     }
@@ -90,6 +94,17 @@ impl Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_replica_that_starts_and_executes_nothing_has_come_as_far_as_its_executor() {
+        let mut status = Status::default();
+        let holds =
+            |role, slot| Event::Holds(Holding { slot: Some(Slot(slot)), ..Holding::nothing(role) });
+        status.on_event(&holds("learner", 9), Duration::ZERO);
+        assert_eq!(status.executed, Slot(0));
+        status.on_event(&holds("executor", 7), Duration::ZERO);
+        assert_eq!(status.executed, Slot(7));
+    }
 
     #[test]
     fn who_leads_a_view_leads_it_until_it_enters_the_next_whichever_is_told_first() {

@@ -80,7 +80,8 @@ pub fn acceptor<'s>(
     });
     role.on(inputs.prepares, move |acceptor, prepare| match acceptor.on_prepare(prepare) {
         Some(Ok((said, record))) => {
-            claim.send([(said.slot, said.ballot)]);
+            // Who asks again hears nothing, and would be given way to for as long as that lasts.
+            claim.send(record.is_some().then_some((said.slot, said.ballot)));
             keep_promise(acceptor, said.slot, record);
             promise.send([(said.ballot.proposer, said)]);
         }

@@ -109,8 +109,10 @@ pub struct SlotProposer {
     /// Until when it gives way for the first of them, and how often it has in vain.
     waits_until: Millis,
     waited: u32,
-    /// How long it took lately until a quorum had promised.
+    /// How long it took lately until a quorum had promised, and the most that counts: what takes
+    /// longer is an outage, and says nothing of how long others will need.
     took_ms: Millis,
+    took_max_ms: Millis,
     patience: Patience,
     now: Millis,
     refused: Refused,
@@ -160,6 +162,7 @@ impl SlotProposer {
             waits_until: 0,
             waited: 0,
             took_ms: 0,
+            took_max_ms: config.suspect_after_ms,
             patience: Patience::new(config),
             now: 0,
             refused: Refused::default(),
@@ -228,7 +231,7 @@ impl SlotProposer {
         };
         if attempt.promised.add(from) && attempt.promised.count() == self.quorum {
             let took_ms = self.now.saturating_sub(attempt.begun_at);
-            self.took_ms = took_ms.max(self.took_ms / 4 * 3);
+            self.took_ms = took_ms.min(self.took_max_ms).max(self.took_ms / 4 * 3);
         }
         let highest = |own: &Option<(Ballot, Value)>| own.as_ref().map(|(ballot, _)| *ballot);
         if highest(&accepted) > highest(&attempt.accepted) {

@@ -242,3 +242,15 @@ fn proposers_that_give_way_do_not_come_back_at_the_same_time() {
         .collect();
     assert_eq!(pauses.len(), N);
 }
+
+#[test]
+fn an_outage_makes_it_give_way_no_longer_than_a_leader_would_be_waited_for() {
+    let (mut proposer, patience) = (proposer(0), Config::new(ReplicaId(0), N).suspect_after_ms);
+    let prepare = prepared(proposer.on_forward(forward(0, 1)));
+    proposer.on_tick(600_000);
+    for from in [0, 1].map(ReplicaId) {
+        proposer.on_promise(from, promise(prepare, None));
+    }
+
+    assert!(proposer.pause() < 8 * patience, "{} ms", proposer.pause());
+}

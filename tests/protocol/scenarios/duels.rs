@@ -87,3 +87,22 @@ fn a_proposer_that_vanishes_in_a_duel_is_waited_for_only_once() {
         end(world, &format!("seed {seed}"));
     }
 }
+
+/// It asks for the slot that it has claimed again and again, as long as it lives.
+#[test]
+fn a_proposer_that_hears_nothing_holds_up_no_other() {
+    for seed in 0..20 {
+        let mut settings = duel(1_500);
+        settings.network.delay_us = 40 * MS;
+        let mut world = world::<Message>(seed, settings);
+        run(&mut world, 2 * SECOND);
+        let until = world.now() + 15 * SECOND;
+        world.links().cut(until, |_, to| to == ReplicaId(2));
+        run(&mut world, 6 * SECOND);
+        let then = front(&world, 2);
+        run(&mut world, 6 * SECOND);
+
+        let slots = front(&world, 2).0 - then.0;
+        assert!(slots > 10, "seed {seed}: {slots} slots in six seconds");
+    }
+}

@@ -28,8 +28,8 @@ struct Files {
     dies_after: Option<u64>,
     /// The bytes of all files at some crash of the past, as somebody may have copied them.
     copy: BTreeMap<String, Vec<u8>>,
-    /// Whether something has been written over since the machine crashed: after that the replica
-    /// knows all it should know of its files.
+    /// Whether the replica knows all it should know of its files: not from a crash of the machine, or
+    /// from where a full disk did not let it note how far its journal reaches, to the next note.
     settled: bool,
     counts: DiskCounts,
 }
@@ -198,8 +198,9 @@ impl FaultyDisk {
     /// Does harm to one file of a replica whose process was killed; `other` is the disk of another
     /// replica. Says what was done to which file, if anything was.
     ///
-    /// Not between a crash of the machine and the first sync after it: up to where the journal
-    /// reaches is not synced itself, so that these two faults together are outside the fault model.
+    /// Not between a crash of the machine and the first sync after it, since up to where the journal
+    /// reaches is not synced itself, nor while a full disk has no room for that note: two such faults
+    /// together are outside the fault model.
     pub fn harm(&self, random: &mut Random, other: &Self) -> Option<String> {
         let (name, synced, older) = self.file_to_harm(random)?;
         let harm = *random.pick(&Harm::ALL);
@@ -359,6 +360,7 @@ impl Disk for FaultyDisk {
         }
         if is_full {
             // Some file systems write elsewhere what is written over.
+            files.settled &= name != "extent";
             return Err(io::ErrorKind::StorageFull.into());
         }
         for sector in start / File::SECTOR..end.div_ceil(File::SECTOR) {

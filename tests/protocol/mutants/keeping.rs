@@ -2,32 +2,19 @@
 
 use taraflow::dataflows::tara::{Message, dataflow};
 use taraflow::disk::Durable;
-use taraflow::engine::replica::Outputs;
-use taraflow::engine::role::{Role, connect, inlet};
+use taraflow::engine::role::{connect, inlet};
 
-use super::rewriting::{redrawn, remembering, rewrite, writing};
+use super::rewriting::{leaving_early, redrawn, remembering, rewrite, writing, writing_late};
 use crate::spoken::Subject;
 
 /// 0.4: messages leave before what they promise is on disk.
 pub fn a_replica_speaks_before_it_writes() -> Subject {
-    redrawn(|inputs, config| {
-        let clock = inputs.pulse.clock.clone();
-        let outputs = dataflow(inputs, config);
-        let mut role = Role::new("late_journal", clock.scope(), Vec::new());
-        let (write, durable) = role.output();
-        role.on(outputs.durable, Vec::push);
-        role.on(clock, move |waiting, _now| write.send(waiting.drain(..)));
-        role.build();
-        Outputs { durable, ..outputs }
-    })
+    writing_late()
 }
 
 /// TA-12: a vote leaves like a proposal, whatever is on the disk.
 pub fn a_vote_does_not_wait_for_the_disk() -> Subject {
-    redrawn(|inputs, config| {
-        let early = |message: &Message| matches!(message, Message::Propose(_) | Message::Commit(_));
-        Outputs { early, ..dataflow(inputs, config) }
-    })
+    leaving_early(|message| matches!(message, Message::Propose(_) | Message::Commit(_)))
 }
 
 /// TA-12: a view is entered, and not written down.

@@ -1,20 +1,19 @@
 //! Mutants of Paxos: of what acceptors say and keep, of what proposers make of it, and of how votes
 //! are counted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use taraflow::dataflows::paxos::{
     Accept, Accepted, AcceptorRecord, Ballot, Message, Prepare, Promised, dataflow,
 };
 use taraflow::disk::Durable;
-use taraflow::engine::replica::Outputs;
-use taraflow::engine::role::{Role, connect, inlet};
-use taraflow::model::types::{ReplicaId, Slot, To};
+use taraflow::model::types::{Slot, To};
 use timely::dataflow::operators::Concat;
 
 use super::rewriting::{
-    self, counting_twice, hearing, redrawn, remembering, rewrite, saying,
-    taking_again_for_anothers, writing,
+    self, counting_in_later_ballots, counting_twice, hearing, hearing_its_own_at_once,
+    leaving_early, redrawn, remembering, rewrite, saying, taking_again_for_anothers, writing,
+    writing_late,
 };
 
 type Subject = crate::spoken::Subject<Message>;
@@ -89,52 +88,26 @@ pub fn a_ballot_names_no_life() -> Subject {
 
 /// 0.4: a promise leaves like a proposal, whatever is on the disk.
 pub fn a_promise_does_not_wait_for_the_disk() -> Subject {
-    redrawn(|inputs, config| {
-        let early = |message: &Message| {
-            matches!(message, Message::Prepare(_) | Message::Accept(_) | Message::Promise(_))
-        };
-        Outputs { early, ..dataflow(inputs, config) }
+    leaving_early(|message| {
+        matches!(message, Message::Prepare(_) | Message::Accept(_) | Message::Promise(_))
     })
 }
 
 /// 0.4: a vote leaves like a proposal, whatever is on the disk.
 pub fn a_vote_does_not_wait_for_the_disk() -> Subject {
-    redrawn(|inputs, config| {
-        let early = |message: &Message| {
-            matches!(message, Message::Prepare(_) | Message::Accept(_) | Message::Accepted(_))
-        };
-        Outputs { early, ..dataflow(inputs, config) }
+    leaving_early(|message| {
+        matches!(message, Message::Prepare(_) | Message::Accept(_) | Message::Accepted(_))
     })
 }
 
 /// PX-4: a replica counts its own vote before the acceptance is on its disk.
 pub fn a_vote_to_oneself_does_not_wait_for_the_disk() -> Subject {
-    redrawn(|mut inputs, config| {
-        let me = config.me;
-        let (back, own) = inlet(inputs.graph, "own_votes");
-        inputs.messages = inputs.messages.concat(own);
-        let outputs = dataflow(inputs, config);
-        let votes = rewrite(outputs.messages.clone(), move |(_, message): (To, Message)| {
-            let vote = matches!(message, Message::Accepted(_)).then_some((me, message));
-            vote.into_iter().collect()
-        });
-        connect(votes, back);
-        outputs
-    })
+    hearing_its_own_at_once(|message| matches!(message, Message::Accepted(_)))
 }
 
 /// 0.4: messages leave before what they promise is on disk.
 pub fn a_replica_speaks_before_it_writes() -> Subject {
-    redrawn(|inputs, config| {
-        let clock = inputs.pulse.clock.clone();
-        let outputs = dataflow(inputs, config);
-        let mut role = Role::new("late_journal", clock.scope(), Vec::new());
-        let (write, durable) = role.output();
-        role.on(outputs.durable, Vec::push);
-        role.on(clock, move |waiting, _now| write.send(waiting.drain(..)));
-        role.build();
-        Outputs { durable, ..outputs }
-    })
+    writing_late()
 }
 
 /// The highest ballot that an acceptor has heard of for each slot.
@@ -258,23 +231,14 @@ pub fn a_repeated_vote_counts_again() -> Subject {
 
 /// PX-4: a vote counts in every later ballot as well.
 pub fn votes_of_different_ballots_add_up() -> Subject {
-    hearing(|_config| {
-        let mut slots: BTreeMap<Slot, (Ballot, BTreeSet<ReplicaId>)> = BTreeMap::new();
-        move |from, message| {
-            let (slot, ballot, voter) = match &message {
-                Message::Accepted(Accepted { slot, ballot }) => (*slot, *ballot, Some(from)),
-                Message::Accept(Accept { slot, ballot, .. }) => (*slot, *ballot, None),
-                _ => return vec![(from, message)],
-            };
-            let (highest, voters) = slots.entry(slot).or_default();
-            voters.extend(voter);
-            *highest = ballot.max(*highest);
-            let moved = Message::Accepted(Accepted { slot, ballot: *highest });
-            let other = voter.is_none().then_some((from, message));
-            let moved = voters.iter().map(|voter| (*voter, moved.clone()));
-            other.into_iter().chain(moved).collect()
-        }
-    })
+    counting_in_later_ballots(
+        |message| match message {
+            Message::Accepted(Accepted { slot, ballot }) => Some((*slot, *ballot, true)),
+            Message::Accept(Accept { slot, ballot, .. }) => Some((*slot, *ballot, false)),
+            _ => None,
+        },
+        |slot, ballot| Message::Accepted(Accepted { slot, ballot }),
+    )
 }
 
 /// Duels: who is outbid is not told.

@@ -1,18 +1,17 @@
 //! Mutants of accepting and of counting votes.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use taraflow::dataflows::tara::{Commit, Message, dataflow};
 use taraflow::engine::ordering::messages::Proposal;
-use taraflow::engine::role::{connect, inlet};
 use taraflow::model::events::Event;
-use taraflow::model::types::{ReplicaId, Slot, To, View};
+use taraflow::model::types::{To, View};
 use timely::dataflow::operators::Concat;
 
 use super::rewriting::{
-    Heard, counting_twice, hearing, redrawn, rewrite, taking_again_for_anothers,
+    Heard, counting_in_later_ballots, counting_twice, hearing, hearing_its_own_at_once, redrawn,
+    rewrite, taking_again_for_anothers,
 };
 use crate::spoken::Subject;
 
@@ -31,45 +30,19 @@ pub fn a_repeated_vote_counts_again() -> Subject {
 
 /// T3: a vote counts in every later view as well.
 pub fn votes_of_different_views_add_up() -> Subject {
-    #[derive(Default)]
-    struct Votes {
-        view: View,
-        from: BTreeSet<ReplicaId>,
-    }
-    hearing(|_config| {
-        let mut slots: BTreeMap<Slot, Votes> = BTreeMap::new();
-        move |from, message| {
-            let (view, slot, voter) = match &message {
-                Message::Commit(Commit { view, slot }) => (*view, *slot, Some(from)),
-                Message::Propose(Proposal { view, slot, .. }) => (*view, *slot, None),
-                _ => return vec![(from, message)],
-            };
-            let votes = slots.entry(slot).or_default();
-            votes.from.extend(voter);
-            let mut heard: Vec<Heard> = Vec::new();
-            heard.extend(voter.is_none().then_some((from, message)));
-            votes.view = votes.view.max(view);
-            let moved = Message::Commit(Commit { view: votes.view, slot });
-            heard.extend(votes.from.iter().map(|voter| (*voter, moved.clone())));
-            heard
-        }
-    })
+    counting_in_later_ballots(
+        |message| match message {
+            Message::Commit(Commit { view, slot }) => Some((*slot, *view, true)),
+            Message::Propose(Proposal { view, slot, .. }) => Some((*slot, *view, false)),
+            _ => None,
+        },
+        |slot, view| Message::Commit(Commit { view, slot }),
+    )
 }
 
 /// TA-12: a replica counts its own vote before the acceptance is on its disk.
 pub fn a_vote_to_oneself_does_not_wait_for_the_disk() -> Subject {
-    redrawn(|mut inputs, config| {
-        let me = config.me;
-        let (back, own) = inlet(inputs.graph, "own_votes");
-        inputs.messages = inputs.messages.concat(own);
-        let outputs = dataflow(inputs, config);
-        let votes = rewrite(outputs.messages.clone(), move |(_, message): (To, Message)| {
-            let vote = matches!(message, Message::Commit(_)).then_some((me, message));
-            vote.into_iter().collect()
-        });
-        connect(votes, back);
-        outputs
-    })
+    hearing_its_own_at_once(|message| matches!(message, Message::Commit(_)))
 }
 
 /// T4: a proposal of a view left behind is accepted as one of the present view.

@@ -1,6 +1,7 @@
 //! `taraflow submit` where it does not come to its end.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
 use crate::support::{Cluster, taraflow, wait_until};
@@ -65,4 +66,21 @@ fn an_interrupted_run_says_that_the_same_command_finishes_exactly_once() {
     let output = submit().output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(cluster.ask(0, "INCRBY a 0").unwrap(), ":3000");
+}
+
+#[test]
+fn a_reply_comes_while_the_input_says_nothing_more() {
+    let cluster = Cluster::start(3, &["--plain"]);
+    let mut command = taraflow();
+    command.args(["submit", "--dir"]).arg(cluster.directory()).arg("-");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut replies = BufReader::new(child.stdout.take().unwrap()).lines();
+    for count in 1..=3 {
+        writeln!(input, "INCR a").unwrap();
+        assert_eq!(replies.next().unwrap().unwrap(), count.to_string());
+    }
+
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(6));
 }

@@ -1,19 +1,19 @@
 //! `taraflow submit`: a stream of commands in, a stream of replies out, each command once.
 
+mod input;
 mod lanes;
 mod progress;
 mod session;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use crossbeam_channel::RecvTimeoutError;
+use crossbeam_channel::{RecvTimeoutError, never, select};
 use indicatif::HumanCount;
 
 use super::connect::ConnectArgs;
@@ -22,9 +22,9 @@ use super::reply::{write_note, write_reply};
 use super::told_to_end;
 use crate::cli::outcome::Failure;
 use crate::client::Target;
-use crate::kv::command_file::CommandReader;
 use crate::model::error::Error;
 
+use input::{CommandRead, SubmitInput};
 use lanes::{Answered, Lanes};
 use progress::SubmitProgress;
 use session::{SavedRun, SessionFile};
@@ -70,7 +70,7 @@ pub(super) struct SubmitArgs {
 /// # Errors
 /// Why not all of it has been answered.
 pub(super) fn run(args: &SubmitArgs) -> Result<(), Failure> {
-    let (source, bytes) = args.open()?;
+    let input = SubmitInput::open(&args.input)?;
     let target = args.reach.target()?;
     let place = SessionFile::of(args.session.as_ref(), &args.input);
     let earlier = place.read()?;
@@ -82,14 +82,15 @@ pub(super) fn run(args: &SubmitArgs) -> Result<(), Failure> {
     let saved = earlier.unwrap_or_else(|| SavedRun::new(lanes.sessions()));
     let mut job = Job {
         args,
-        input: CommandReader::new(source),
+        progress: SubmitProgress::new(input.bytes(), saved.printed),
+        input,
         lanes,
-        progress: SubmitProgress::new(bytes, saved.printed),
         saved,
         seen: blake3::Hasher::new(),
         place,
         read: 0,
         early: BTreeMap::new(),
+        answered_at: Instant::now(),
         errors: 0,
         written_at: Instant::now(),
         ending: told_to_end()?,
@@ -102,23 +103,10 @@ pub(super) fn run(args: &SubmitArgs) -> Result<(), Failure> {
     job.finish()
 }
 
-impl SubmitArgs {
-    fn open(&self) -> Result<(Box<dyn Read>, Option<u64>), Failure> {
-        if self.input.as_os_str() == "-" {
-            return Ok((Box::new(io::stdin()), None));
-        }
-        let unreadable =
-            |source| Failure::Usage(format!("cannot read {}: {source}", self.input.display()));
-        let file = File::open(&self.input).map_err(unreadable)?;
-        let bytes = file.metadata().map_err(unreadable)?.len();
-        Ok((Box::new(BufReader::new(file)), Some(bytes)))
-    }
-}
-
 /// A run of `taraflow submit`.
 struct Job<'a> {
     args: &'a SubmitArgs,
-    input: CommandReader<Box<dyn Read>>,
+    input: SubmitInput,
     lanes: Lanes,
     saved: SavedRun,
     /// The hash of the commands that have been answered.
@@ -128,6 +116,8 @@ struct Job<'a> {
     read: u64,
     /// Answers that wait for those before them.
     early: BTreeMap<u64, Answered>,
+    /// When the last answer came, or the first question after all was answered.
+    answered_at: Instant,
     progress: SubmitProgress,
     errors: u64,
     written_at: Instant,
@@ -139,14 +129,22 @@ impl Job<'_> {
     /// How often progress is saved.
     const WRITE_EVERY: Duration = Duration::from_millis(500);
 
+    /// How often is looked for a wish to end, and for patience that is at its end.
+    const LOOK_EVERY: Duration = Duration::from_millis(100);
+
     /// Reads past what an earlier run has done, and resumes its sessions.
     fn skip(&mut self, target: &Target) -> Result<(), Failure> {
-        while self.read < self.saved.printed
-            && let Some(command) = self.next_command()?
-        {
-            self.seen.update(&command);
-            self.lanes.count(&command);
-            self.read += 1;
+        while self.read < self.saved.printed {
+            match self.input.commands().recv_timeout(Self::LOOK_EVERY) {
+                Ok(next) => {
+                    let command = self.taken(next?);
+                    self.seen.update(&command);
+                    self.lanes.count(&command);
+                    self.read += 1;
+                }
+                Err(RecvTimeoutError::Timeout) => self.go_on()?,
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
         }
         if self.seen.finalize().to_hex().as_str() != self.saved.seen {
             let what = "made from another input; remove it to start from the beginning";
@@ -160,11 +158,17 @@ impl Job<'_> {
         self.place.write(&self.saved)
     }
 
-    fn next_command(&mut self) -> Result<Option<Vec<u8>>, Failure> {
-        let name = self.args.input.display();
-        let command = self.input.next().transpose();
-        self.progress.on_read(self.input.position());
-        command.map_err(|error| Failure::Usage(format!("{name}: {error}")))
+    fn taken(&mut self, CommandRead { command, position }: CommandRead) -> Vec<u8> {
+        self.progress.on_read(position);
+        command
+    }
+
+    /// Goes on unless somebody wants an end.
+    fn go_on(&self) -> Result<(), Failure> {
+        match self.ending.load(Ordering::Relaxed) {
+            true => Err(self.unfinished("interrupted".to_owned())),
+            false => Ok(()),
+        }
     }
 
     /// Submits the rest of the input.
@@ -182,45 +186,48 @@ impl Job<'_> {
 
     fn exchange(&mut self) -> Result<(), Failure> {
         let mut out = BufWriter::new(io::stdout().lock());
-        let mut ended = false;
-        let mut answered_at = Instant::now();
         let patience = self.args.reach.patience();
+        let mut ended = false;
         // A mistake in the input is reported after the commands before it are done.
         let mut mistake = None;
         while !ended || self.saved.printed < self.read {
-            while !ended && self.lanes.has_room() {
-                match self.next_command() {
-                    Ok(Some(command)) => {
-                        self.lanes.send(self.read, command);
-                        self.read += 1;
-                    }
-                    Ok(None) => ended = true,
-                    Err(error) => {
-                        ended = true;
-                        mistake = Some(error);
+            let (commands, answers) = (self.input.commands().clone(), self.lanes.answers().clone());
+            let commands = if !ended && self.lanes.has_room() { commands } else { never() };
+            select! {
+                recv(commands) -> next => match next {
+                    Ok(Ok(next)) => self.send(next),
+                    Ok(Err(error)) => (ended, mistake) = (true, Some(error)),
+                    Err(_) => ended = true,
+                },
+                recv(answers) -> answered => {
+                    self.answered_at = Instant::now();
+                    let all = answered.into_iter().chain(answers.try_iter());
+                    self.early.extend(all.map(|answered| (answered.index, answered)));
+                }
+                default(Self::LOOK_EVERY) => {
+                    let open = self.saved.printed < self.read;
+                    if open && self.answered_at.elapsed() >= patience {
+                        return Err(self.unknown());
                     }
                 }
-            }
-            if self.ending.load(Ordering::Relaxed) {
-                out.flush()?;
-                return Err(self.unfinished("interrupted".to_owned()));
-            }
-            match self.lanes.answers().recv_timeout(Duration::from_millis(100)) {
-                Ok(answered) => {
-                    answered_at = Instant::now();
-                    self.early.insert(answered.index, answered);
-                    while let Ok(answered) = self.lanes.answers().try_recv() {
-                        self.early.insert(answered.index, answered);
-                    }
-                }
-                Err(RecvTimeoutError::Timeout)
-                    if self.saved.printed == self.read || answered_at.elapsed() < patience => {}
-                Err(_) => return Err(self.unknown()),
             }
             self.print(&mut out)?;
+            if let Err(interrupted) = self.go_on() {
+                out.flush()?;
+                return Err(interrupted);
+            }
         }
         out.flush()?;
         mistake.map_or(Ok(()), |mistake| Err(self.stopped_at(&mistake)))
+    }
+
+    fn send(&mut self, next: CommandRead) {
+        if self.saved.printed == self.read {
+            self.answered_at = Instant::now();
+        }
+        let command = self.taken(next);
+        self.lanes.send(self.read, command);
+        self.read += 1;
     }
 
     /// The end of a run at a mistake in the input.
@@ -269,7 +276,12 @@ impl Job<'_> {
             self.seen.update(&answered.command);
             self.saved.printed += 1;
         }
-        self.progress.on_answered(self.saved.printed - before);
+        let printed = self.saved.printed - before;
+        self.progress.on_answered(printed);
+        if printed > 0 && self.saved.printed == self.read {
+            // Whoever waits for it before saying more is not kept waiting.
+            out.flush()?;
+        }
         if self.written_at.elapsed() >= Self::WRITE_EVERY {
             out.flush()?;
             self.save()?;

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -18,13 +18,30 @@ use crate::support::{taraflow, wait_until};
 const COMMANDS: u64 = 60_000;
 
 /// A run of `submit` with the same input and session each time; its replies are added to `replies`.
+/// The input takes three seconds to come, so that no run is done before the test has killed anything.
 fn submit(nodes: &Nodes, home: &Path) -> Child {
     let replies = home.join("replies");
     let replies = OpenOptions::new().create(true).append(true).open(replies).unwrap();
     let mut command: Command = taraflow();
     command.args(["submit", "-o", "json", "--dir"]).arg(nodes.directory());
-    command.arg(home.join("commands"));
-    command.stdout(replies).stderr(Stdio::piped()).spawn().unwrap()
+    command.arg("--session").arg(session_file(home)).arg("-");
+    command.stdin(Stdio::piped()).stdout(replies).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    thread::spawn(move || {
+        for _ in 0..COMMANDS / 20 {
+            // A run that was killed reads no further.
+            if input.write_all("INCR submitted\n".repeat(20).as_bytes()).is_err() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+    });
+    child
+}
+
+fn session_file(home: &Path) -> PathBuf {
+    home.join("session")
 }
 
 /// Has `submit` add one to a counter time and again, until it is enough. All of it must have been
@@ -55,7 +72,7 @@ pub fn count_until(enough: &AtomicBool, cluster: &Path) -> u64 {
 
 /// How many replies have been printed when that was last written down.
 fn printed(home: &Path) -> u64 {
-    let text = fs::read_to_string(home.join("commands.session")).unwrap_or_default();
+    let text = fs::read_to_string(session_file(home)).unwrap_or_default();
     let session: Value = serde_json::from_str(&text).unwrap_or_default();
     session["printed"].as_u64().unwrap_or_default()
 }
@@ -64,7 +81,6 @@ fn printed(home: &Path) -> u64 {
 fn commands_are_applied_once_though_leader_and_submit_are_killed() {
     let mut nodes = Nodes::start_all(false, 1000);
     let home = tempfile::tempdir().unwrap();
-    fs::write(home.path().join("commands"), "INCR submitted\n".repeat(COMMANDS as usize)).unwrap();
 
     let mut first = submit(&nodes, home.path());
     wait_until("some are answered", || printed(home.path()) > 0);

@@ -86,6 +86,7 @@ use crate::engine::operators::release::release;
 use crate::engine::operators::requests::{RequestSource, request_source};
 use crate::engine::operators::tail::Told;
 use crate::engine::ordering::learner::{Learner, learner};
+use crate::engine::ordering::window::Window;
 use crate::engine::protocol::Protocol;
 use crate::engine::replica::{Inputs, Outputs};
 use crate::engine::role::{connect, inlet};
@@ -121,6 +122,7 @@ pub fn dataflow<'s>(
     let Inputs { graph, messages, requests, pulse, recovered, executor: state, host } = inputs;
     let looks = pulse.looks.clone();
     let (life, first) = (recovered.incarnation, recovered.decided);
+    let window = Window::new(state.replayed(), state.executed().stretch, config);
     let received = messages::Received::sort(messages);
 
     // The edges that run against the figure's grain.
@@ -160,7 +162,7 @@ pub fn dataflow<'s>(
             stable: stable.clone(),
         },
         pulse.clone(),
-        SlotProposer::new(life, &state.executed(), config),
+        SlotProposer::new(life, first, window, config),
     );
     let (decided, learning) = learner(
         accepting.accepted,

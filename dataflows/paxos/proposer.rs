@@ -143,16 +143,16 @@ impl SlotProposer {
     /// How often the time for which it gives way is doubled.
     const DOUBLINGS_MAX: u32 = 6;
 
-    /// The proposer of a replica in this life, which has executed so much.
-    pub fn new(life: u64, executed: &Executed, config: &Config) -> Self {
+    /// The proposer of a replica in this life, which has executed all slots below `turn`.
+    pub fn new(life: u64, turn: Slot, window: Window, config: &Config) -> Self {
         Self {
             me: config.me,
             n: config.n,
             quorum: config.quorum(),
             life,
             retry_after_ms: config.retry_after_ms,
-            turn: executed.next,
-            window: Window::new(executed, config),
+            turn,
+            window,
             lineup: Lineup::new(config),
             batch: None,
             attempt: None,

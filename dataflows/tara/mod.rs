@@ -89,7 +89,7 @@ use crate::disk::Recovered;
 use crate::engine::operators::address::Addressing;
 use crate::engine::operators::catch_up::{self, catch_up};
 use crate::engine::operators::checkpointer::checkpointer;
-use crate::engine::operators::executor::{Executed, executor};
+use crate::engine::operators::executor::executor;
 use crate::engine::operators::release::release;
 use crate::engine::operators::requests::{RequestSource, request_source};
 use crate::engine::operators::tail::Told;
@@ -98,6 +98,7 @@ use crate::engine::ordering::learner::{Learner, learner};
 use crate::engine::ordering::messages::Promise;
 use crate::engine::ordering::proposer::{Proposer, proposer};
 use crate::engine::ordering::recovery::{Recovery, recovery};
+use crate::engine::ordering::window::Window;
 use crate::engine::protocol::Protocol;
 use crate::engine::replica::{Inputs, Outputs};
 use crate::engine::role::{connect, inlet};
@@ -133,7 +134,8 @@ pub fn dataflow<'s>(
 ) -> Outputs<'s, Message, Promise> {
     let Inputs { graph, messages, requests, pulse, recovered, executor: state, host } = inputs;
     let looks = pulse.looks.clone();
-    let start = Start::new(&recovered, &state.executed(), config);
+    let window = Window::new(state.replayed(), state.executed().stretch, config);
+    let start = Start::new(&recovered, window, config);
     let received = messages::Received::sort(messages);
 
     // The edges that run against the figure's grain.
@@ -283,7 +285,7 @@ struct Start {
 }
 
 impl Start {
-    fn new(recovered: &Recovered<Promise>, executed: &Executed, config: &Config) -> Self {
+    fn new(recovered: &Recovered<Promise>, window: Window, config: &Config) -> Self {
         let acceptor = Acceptor::new(recovered, config);
         let slot = recovered.decided;
         let view = acceptor.view();
@@ -291,7 +293,12 @@ impl Start {
         let first_life = recovered.incarnation == 1;
         Self {
             slot,
-            proposer: Proposer::new((first_life && is_leader).then_some(view), executed, config),
+            proposer: Proposer::new(
+                (first_life && is_leader).then_some(view),
+                slot,
+                window,
+                config,
+            ),
             learner: Learner::new(slot, config),
             controller: Controller::new(view, !first_life && is_leader, config),
             recovery: Recovery::new(view, config),

@@ -21,7 +21,8 @@ fn executed(next: u64, done: [u64; N]) -> Executed {
 }
 
 fn proposer(me: u16) -> SlotProposer {
-    SlotProposer::new(1, &executed(0, [0; N]), &Config::new(ReplicaId(me), N))
+    let config = Config::new(ReplicaId(me), N);
+    SlotProposer::new(1, Slot(0), Window::new(&[], 1, &config), &config)
 }
 
 fn promise(prepare: Prepare, accepted: Option<(u64, u64)>) -> Promised {

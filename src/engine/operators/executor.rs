@@ -31,8 +31,7 @@ pub struct Executed {
     pub next: Slot,
     /// For each replica, the last of its batches that has been applied.
     pub sources: Rc<[Progress]>,
-    /// How much the last of the slots weighs: at a start all since the checkpoint, and nothing where
-    /// a checkpoint has come in place of slots.
+    /// How much the last of the slots weighs: nothing where a checkpoint has come in place of slots.
     pub weight: usize,
     /// How many times as far apart as the settings say checkpoints are now.
     pub stretch: u64,
@@ -136,6 +135,7 @@ pub struct Executor {
     pace: Pace,
     /// That of the slot executed last.
     weight: usize,
+    replayed: Vec<(Slot, usize)>,
     /// Whether nothing of the state is in a checkpoint in parts.
     is_first: bool,
     application: Box<dyn StateMachine>,
@@ -194,6 +194,7 @@ impl Executor {
             incarnation: 1,
             pace: Pace::new((config.checkpoint_every, config.checkpoint_bytes)),
             weight: 0,
+            replayed: Vec::new(),
             is_first: true,
             limits: SessionLimits {
                 window: config.client_window,
@@ -244,10 +245,16 @@ impl Executor {
     /// an answer has gone. Returns the checkpoint that is due then, which makes those before it
     /// superfluous.
     pub fn replay(&mut self, slot: Slot, value: &Value) -> Option<Cut> {
-        let before = self.weight;
         self.on_value(slot, value);
-        self.weight += before;
+        let (next, before) = (self.state.next, self.replayed.pop_if(|_| self.pace.since.0 > 1));
+        self.replayed.push((next, before.map_or(0, |(_, weight)| weight) + self.weight));
         self.take_due().map(|_| self.cut())
+    }
+
+    /// What was executed at the start, by the slot up to which and its weight: what lies between
+    /// two checkpoints, and what has come since.
+    pub fn replayed(&self) -> &[(Slot, usize)] {
+        &self.replayed
     }
 
     /// How far execution has come.

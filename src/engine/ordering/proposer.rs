@@ -131,14 +131,14 @@ struct Open {
 }
 
 impl Proposer {
-    /// The proposer of a replica that has executed so much. It leads `leads` at once: only right for
-    /// the first view of a replica that has never run.
-    pub fn new(leads: Option<View>, executed: &Executed, config: &Config) -> Self {
+    /// The proposer of a replica that has executed all slots below `next`. It leads `leads` at once:
+    /// only right for the first view of a replica that has never run.
+    pub fn new(leads: Option<View>, next: Slot, window: Window, config: &Config) -> Self {
         Self {
             chunk_bytes: config.chunk_bytes,
             leads,
-            next: executed.next,
-            window: Window::new(executed, config),
+            next,
+            window,
             open: BTreeMap::new(),
             lineup: Lineup::new(config),
             patience: Patience::new(config),
@@ -290,8 +290,8 @@ mod tests {
     use crate::model::types::ReplicaId;
 
     fn leader() -> Proposer {
-        let executed = Executed { next: Slot(0), sources: [].into(), weight: 0, stretch: 1 };
-        Proposer::new(Some(View(0)), &executed, &Config::new(ReplicaId(0), 3))
+        let config = Config::new(ReplicaId(0), 3);
+        Proposer::new(Some(View(0)), Slot(0), Window::new(&[], 1, &config), &config)
     }
 
     #[test]

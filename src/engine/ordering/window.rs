@@ -23,16 +23,17 @@ pub struct Window {
 }
 
 impl Window {
-    /// That of a replica that has executed so much, and proposes nothing yet.
-    pub fn new(executed: &Executed, config: &Config) -> Self {
-        let Executed { next, weight, stretch, .. } = *executed;
+    /// That of a replica that proposes nothing yet, and has [replayed] this at its start.
+    ///
+    /// [replayed]: crate::engine::operators::executor::Executor::replayed
+    pub fn new(replayed: &[(Slot, usize)], stretch: u64, config: &Config) -> Self {
         Self {
             slots: config.window,
             bytes: config.window_bytes,
             stable: Slot(0),
             stretch,
-            unstable: VecDeque::from([(next, weight)]),
-            ahead_bytes: weight,
+            unstable: replayed.iter().copied().collect(),
+            ahead_bytes: replayed.iter().map(|(_, weight)| weight).sum(),
         }
     }
 
@@ -75,5 +76,20 @@ impl Window {
         while let Some((_, weight)) = self.unstable.pop_front_if(is_covered) {
             self.ahead_bytes -= weight;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::types::ReplicaId;
+
+    #[test]
+    fn a_checkpoint_within_what_was_replayed_makes_room_though_nothing_more_is_executed() {
+        let config = Config { window_bytes: 100, ..Config::new(ReplicaId(0), 3) };
+        let mut window = Window::new(&[(Slot(10), 90), (Slot(15), 60)], 1, &config);
+        assert!(!window.admits(Slot(15)));
+        window.on_stable(Slot(10));
+        assert!(window.admits(Slot(15)));
     }
 }

@@ -159,7 +159,7 @@ pub(super) fn is_early(message: &Message) -> bool {
 /// How far its sender has executed, if a message carries that.
 pub(super) fn executed(message: &Message) -> Option<Slot> {
     match message {
-        Message::CatchUp(CatchUp::Executed(slot)) => Some(*slot),
+        Message::CatchUp(message) => message.executed(),
         _ => None,
     }
 }

@@ -79,17 +79,12 @@ use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::core::Concatenate;
 
 use crate::engine::operators::address::Addressing;
-use crate::engine::operators::catch_up::{self, catch_up};
-use crate::engine::operators::checkpointer::checkpointer;
-use crate::engine::operators::executor::executor;
-use crate::engine::operators::release::release;
+use crate::engine::operators::execution::{ExecutionInputs, Feedback, execution};
 use crate::engine::operators::requests::{RequestSource, request_source};
-use crate::engine::operators::tail::Told;
 use crate::engine::ordering::learner::{Learner, learner};
 use crate::engine::ordering::window::Window;
 use crate::engine::protocol::Protocol;
 use crate::engine::replica::{Inputs, Outputs};
-use crate::engine::role::{connect, inlet};
 use crate::model::config::Config;
 use crate::model::quorum::Tolerance;
 
@@ -125,11 +120,8 @@ pub fn dataflow<'s>(
     let window = Window::new(state.replayed(), state.executed().stretch, config);
     let received = messages::Received::sort(messages);
 
-    // The edges that run against the figure's grain.
-    let (executed_back, executed) = inlet(graph, "executed");
-    let (stable_back, stable) = inlet(graph, "stable");
-    let (fetched_back, fetched) = inlet(graph, "fetched");
-    let (restored_back, restored) = inlet(graph, "restored");
+    let feedback = Feedback::new(graph);
+    let executed = feedback.executed.clone();
 
     // Ordering.
     // What comes while a batch is on its way makes the next one: more of them would wait in line,
@@ -146,7 +138,7 @@ pub fn dataflow<'s>(
         AcceptorInputs {
             prepares: received.prepares,
             accepts: received.accepts,
-            fetched,
+            fetched: feedback.fetched.clone(),
             executed: executed.clone(),
         },
         pulse.clone(),
@@ -159,7 +151,7 @@ pub fn dataflow<'s>(
             rejects: received.rejects,
             claims: accepting.claims,
             executed: executed.clone(),
-            stable: stable.clone(),
+            stable: feedback.stable.clone(),
         },
         pulse.clone(),
         SlotProposer::new(life, first, window, config),
@@ -171,36 +163,21 @@ pub fn dataflow<'s>(
         looks.clone(),
         Learner::new(first, config),
     );
-    // Execution. From here on time is the slot.
-    let decided = decided.concat(accepting.fetched);
-    let (ordered, releasing) = release(decided, restored, looks.clone(), "learner", first);
-    let executing = executor(ordered.clone(), host.digests, looks, state);
-    let caught_up = catch_up(
-        ordered,
-        host.saved.clone(),
-        stable,
-        received.catch_up,
-        pulse.clone(),
-        catch_up::State::new(
-            recovered.checkpoint.as_ref(),
-            first,
-            Box::new(Told::<AcceptorRecord>::new(recovered.past)),
-            config,
-        ),
-    );
-    let checkpoints = checkpointer(
-        executing.cuts,
-        received.reports,
-        host.saved,
+    let execution = execution(
+        graph,
+        ExecutionInputs {
+            decided: decided.concat(accepting.fetched),
+            decider: "learner",
+            catch_up: received.catch_up,
+            reports: received.reports,
+            host,
+            recovered,
+            executor: state,
+        },
+        feedback,
         pulse,
-        recovered.checkpoint.as_ref(),
         config,
     );
-
-    connect(executing.executed, executed_back);
-    connect(checkpoints.stable, stable_back);
-    connect(caught_up.decided, fetched_back);
-    connect(caught_up.restored, restored_back);
 
     // What a replica asks of its own acceptor and what that answers goes out and comes back like all
     // else: an answer counts only once what it promises is on the disk.
@@ -210,22 +187,13 @@ pub fn dataflow<'s>(
     sent.one(accepting.promises, Message::Promise);
     sent.all(accepting.votes, Message::Accepted);
     sent.one(accepting.rejects, Message::Reject);
-    sent.all(checkpoints.reports, Message::Report);
-    sent.to(caught_up.messages, Message::CatchUp);
-    let events = [
-        source.events,
-        proposing.events,
-        accepting.events,
-        learning,
-        releasing,
-        executing.events,
-        checkpoints.events,
-        caught_up.events,
-    ];
+    sent.all(execution.reports, Message::Report);
+    sent.to(execution.catch_up, Message::CatchUp);
+    let events = [source.events, proposing.events, accepting.events, learning, execution.events];
     Outputs {
         messages: sent.build(),
-        replies: executing.replies,
-        durable: graph.concatenate([accepting.durable, checkpoints.durable, caught_up.durable]),
+        replies: execution.replies,
+        durable: accepting.durable.concat(execution.durable),
         early: messages::is_early,
         room: source.room,
         events: graph.concatenate(events),

@@ -49,7 +49,7 @@
 //! [`executor`](crate::engine::operators::executor); *suspicion* to the [`controller`](mod@controller); which checkpoint is
 //! *stable* to the [`checkpointer`](crate::engine::operators::checkpointer); open *client batches*
 //! to the [`request_source`](crate::engine::operators::requests); the recent past to
-//! [`catch_up`](mod@catch_up). Everyone else is told by a stream and may be behind; so a
+//! [`catch_up`](crate::engine::operators::catch_up). Everyone else is told by a stream and may be behind; so a
 //! message names its view, and the owner refuses what its view forbids.
 //!
 //! Where this differs from the paper, and why:
@@ -87,12 +87,8 @@ use timely::dataflow::operators::core::Concatenate;
 
 use crate::disk::Recovered;
 use crate::engine::operators::address::Addressing;
-use crate::engine::operators::catch_up::{self, catch_up};
-use crate::engine::operators::checkpointer::checkpointer;
-use crate::engine::operators::executor::executor;
-use crate::engine::operators::release::release;
+use crate::engine::operators::execution::{ExecutionInputs, Feedback, execution};
 use crate::engine::operators::requests::{RequestSource, request_source};
-use crate::engine::operators::tail::Told;
 use crate::engine::ordering::acceptor::Acceptor;
 use crate::engine::ordering::learner::{Learner, learner};
 use crate::engine::ordering::messages::Promise;
@@ -104,7 +100,7 @@ use crate::engine::replica::{Inputs, Outputs};
 use crate::engine::role::{connect, inlet};
 use crate::model::config::Config;
 use crate::model::quorum::Tolerance;
-use crate::model::types::{Slot, To};
+use crate::model::types::To;
 
 pub use messages::{Commit, Message, ViewRequest, message_weight};
 
@@ -133,18 +129,16 @@ pub fn dataflow<'s>(
     config: &Config,
 ) -> Outputs<'s, Message, Promise> {
     let Inputs { graph, messages, requests, pulse, recovered, executor: state, host } = inputs;
-    let looks = pulse.looks.clone();
+    let (looks, resign) = (pulse.looks.clone(), host.resign.clone());
     let window = Window::new(state.replayed(), state.executed().stretch, config);
     let start = Start::new(&recovered, window, config);
     let received = messages::Received::sort(messages);
 
     // The edges that run against the figure's grain.
+    let feedback = Feedback::new(graph);
+    let executed = feedback.executed.clone();
     let (entered_back, entered) = inlet(graph, "entered");
-    let (executed_back, executed) = inlet(graph, "executed");
     let (new_view_back, new_views) = inlet(graph, "new_view");
-    let (stable_back, stable) = inlet(graph, "stable");
-    let (fetched_back, fetched) = inlet(graph, "fetched");
-    let (restored_back, restored) = inlet(graph, "restored");
 
     // Ordering.
     let source = request_source(
@@ -159,7 +153,7 @@ pub fn dataflow<'s>(
         new_views,
         entered.clone(),
         executed.clone(),
-        stable.clone(),
+        feedback.stable.clone(),
         pulse.clone(),
         start.proposer,
     );
@@ -175,42 +169,27 @@ pub fn dataflow<'s>(
             supplies: received.supplies.clone(),
             needs: received.needs,
             views,
-            fetched,
+            fetched: feedback.fetched.clone(),
             executed: executed.clone(),
         },
         pulse.clone(),
         start.acceptor,
     );
-    let (decided, learning) = learner(
-        committed.accepted,
-        received.commits,
-        executed.clone(),
-        looks.clone(),
-        start.learner,
-    );
-    // Execution. From here on time is the slot.
-    let decided = decided.concat(committed.fetched);
-    let (ordered, releasing) = release(decided, restored, looks.clone(), "learner", start.slot);
-    let executing = executor(ordered.clone(), host.digests, looks.clone(), state);
-    let caught_up = catch_up(
-        ordered,
-        host.saved.clone(),
-        stable,
-        received.catch_up,
+    let (decided, learning) =
+        learner(committed.accepted, received.commits, executed.clone(), looks, start.learner);
+    let execution = execution(
+        graph,
+        ExecutionInputs {
+            decided: decided.concat(committed.fetched),
+            decider: "learner",
+            catch_up: received.catch_up,
+            reports: received.reports,
+            host,
+            recovered,
+            executor: state,
+        },
+        feedback,
         pulse.clone(),
-        catch_up::State::new(
-            recovered.checkpoint.as_ref(),
-            recovered.decided,
-            Box::new(Told::<Promise>::new(recovered.past)),
-            config,
-        ),
-    );
-    let checkpoints = checkpointer(
-        executing.cuts,
-        received.reports,
-        host.saved,
-        pulse.clone(),
-        recovered.checkpoint.as_ref(),
         config,
     );
 
@@ -220,18 +199,14 @@ pub fn dataflow<'s>(
         executed,
         entered,
         received.view_requests,
-        host.resign,
+        resign,
         pulse.clone(),
         start.controller,
     );
     let recovering = recovery(received.records, received.supplies, pulse, start.recovery);
 
     connect(committed.entered, entered_back);
-    connect(executing.executed, executed_back);
     connect(recovering.new_views, new_view_back);
-    connect(checkpoints.stable, stable_back);
-    connect(caught_up.decided, fetched_back);
-    connect(caught_up.restored, restored_back);
 
     // A proposal reaches its own committer inside the replica; a vote to oneself goes out and comes
     // back, because it counts only once it is on disk.
@@ -249,25 +224,22 @@ pub fn dataflow<'s>(
     sent.one(needs, Message::Need);
     sent.one(committed.supplies, Message::Supply);
     sent.all(view_requests, Message::View);
-    sent.all(checkpoints.reports, Message::Report);
-    sent.to(caught_up.messages, Message::CatchUp);
+    sent.all(execution.reports, Message::Report);
+    sent.to(execution.catch_up, Message::CatchUp);
     let events = [
         source.events,
         proposing.events,
         observing,
         committed.events,
         learning,
-        releasing,
-        executing.events,
-        checkpoints.events,
-        caught_up.events,
+        execution.events,
         suspicions,
         recovering.events,
     ];
     Outputs {
         messages: sent.build(),
-        replies: executing.replies,
-        durable: graph.concatenate([committed.durable, checkpoints.durable, caught_up.durable]),
+        replies: execution.replies,
+        durable: committed.durable.concat(execution.durable),
         early: messages::is_early,
         room: source.room,
         events: graph.concatenate(events),
@@ -276,7 +248,6 @@ pub fn dataflow<'s>(
 
 /// What the roles start from.
 struct Start {
-    slot: Slot,
     proposer: Proposer,
     acceptor: Acceptor,
     learner: Learner<Commit>,
@@ -291,14 +262,9 @@ impl Start {
         let view = acceptor.view();
         let is_leader = view.leader(config.n) == config.me;
         let first_life = recovered.incarnation == 1;
+        let leads = (first_life && is_leader).then_some(view);
         Self {
-            slot,
-            proposer: Proposer::new(
-                (first_life && is_leader).then_some(view),
-                slot,
-                window,
-                config,
-            ),
+            proposer: Proposer::new(leads, slot, window, config),
             learner: Learner::new(slot, config),
             controller: Controller::new(view, !first_life && is_leader, config),
             recovery: Recovery::new(view, config),

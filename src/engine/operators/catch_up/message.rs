@@ -77,9 +77,15 @@ impl CatchUp {
             }
         }
     }
-}
 
-impl CatchUp {
+    /// How far its sender has executed, if that is what it says.
+    pub fn executed(&self) -> Option<Slot> {
+        match self {
+            Self::Executed(slot) => Some(*slot),
+            _ => None,
+        }
+    }
+
     /// How many bytes it takes on a link, near enough for limits.
     pub fn weight(&self) -> usize {
         const DIGEST: usize = size_of::<Digest>() + 4;

@@ -86,6 +86,11 @@ pub(super) fn read<R: Serialize + DeserializeOwned>(
     for &number in present.iter().rev() {
         let end = match next {
             Some(next) if next.segment == number => Ending::At(next.length),
+            // The line has ended: what it goes on from is not there.
+            Some(next) if number < next.segment => {
+                stale.push(number);
+                continue;
+            }
             _ if told.is_some() => {
                 stale.push(number);
                 continue;

@@ -486,3 +486,22 @@ fn no_segment_grows_for_ever() {
     let (_, recovered) = open(&disk).unwrap();
     assert_eq!(slots(&recovered), (140..150).collect::<Vec<_>>());
 }
+
+#[test]
+fn a_segment_that_is_gone_is_missed_though_the_one_after_it_may_not_be_durable() {
+    let mut disk = made::<MemoryDisk>();
+    write(&disk, 2);
+    write(&disk, 2);
+    let (mut store, _) = open(&disk).unwrap();
+    store.append().unwrap();
+    drop(store);
+    let names = disk.list().unwrap();
+    let segments: Vec<_> = names.iter().filter(|name| name.starts_with("journal")).collect();
+    let before_last = segments[segments.len() - 2];
+    disk.remove(before_last).unwrap();
+
+    let Err(Error::Damaged { file, .. }) = open(&disk) else {
+        panic!("{before_last} is not missed")
+    };
+    assert_eq!(file, *before_last);
+}

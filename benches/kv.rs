@@ -63,14 +63,14 @@ fn main() {
     let mut line = RedisConnection::new(1, Arc::new(RedisSettings::default()));
     let (world, mut last) = (ServerInfo::default(), 0);
     measure("line SET and its reply, one by one", &sets, |_, bytes| {
-        line.on_bytes(black_box(bytes), &world, &mut |number, _| last = number);
+        line.on_bytes(black_box(bytes), &world, &mut |_, number, _| last = number);
         line.on_reply(last, b"+OK\r\n");
         line.sent(black_box(line.output()).len());
     });
     let pipelines: Vec<_> = sets.chunks(100).map(|commands| commands.concat()).collect();
     measure("line SET and its reply, 100 at once", &pipelines, |_, bytes| {
         let first = last + 1;
-        line.on_bytes(black_box(bytes), &world, &mut |number, _| last = number);
+        line.on_bytes(black_box(bytes), &world, &mut |_, number, _| last = number);
         (first..=last).for_each(|number| line.on_reply(number, b"+OK\r\n"));
         line.sent(black_box(line.output()).len());
     });

@@ -100,6 +100,7 @@ fn dataflow<'s>(
     let (forward, forwards) = sort.output();
     let (order, orders) = sort.output();
     let (_, no_states) = sort.output();
+    let (_, no_reads) = sort.output();
     let (_, durable) = sort.output();
     sort.on(messages, move |(), (_from, message)| match message {
         Message::Forward(body) => forward.send([body]),
@@ -114,7 +115,7 @@ fn dataflow<'s>(
     let decided = follower(orders);
     // From here on time is the slot.
     let (released, _) = release(decided, no_states, looks.clone(), "follower", Slot(0));
-    let executing = executor(released, inputs.host.digests, looks, state);
+    let executing = executor(released, no_reads, inputs.host.digests, looks, state);
     connect(executing.executed, executed_back);
 
     let mut messages = Addressing::new(graph);
@@ -126,6 +127,7 @@ fn dataflow<'s>(
         durable,
         early: |_| true,
         room: source.room,
+        read_room: None,
         events: executing.events,
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::disk::{Durable, Recovered};
 use crate::engine::operators::executor::Executed;
+use crate::engine::operators::reader::{Ask, Index};
 use crate::engine::ordering::decided::Decided;
 use crate::engine::role::{Pulse, Role, Stream};
 use crate::model::batch::{Value, weight};
@@ -21,6 +22,8 @@ pub struct AcceptorInputs<'s> {
     pub prepares: Stream<'s, Prepare>,
     /// Values that are to be accepted.
     pub accepts: Stream<'s, Accept>,
+    /// Readers that want to know how far it has accepted.
+    pub asks: Stream<'s, (ReplicaId, Ask)>,
     /// Decided slots, from other replicas.
     pub fetched: Stream<'s, (Slot, Value)>,
     /// What has been executed here.
@@ -39,6 +42,8 @@ pub struct AcceptorStreams<'s> {
     pub rejects: Stream<'s, (ReplicaId, Reject)>,
     /// Ballots that are promised, with their slots, to this replica's proposer.
     pub claims: Stream<'s, (Slot, Ballot)>,
+    /// How far it has accepted, to readers.
+    pub indices: Stream<'s, (ReplicaId, Index)>,
     /// Slots decided without a vote here: by the word of another replica.
     pub fetched: Stream<'s, (Slot, Value)>,
     /// What must be on disk before promises and votes leave.
@@ -59,6 +64,7 @@ pub fn acceptor<'s>(
     let (accept, accepted) = role.output();
     let (reject, rejects) = role.output();
     let (claim, claims) = role.output();
+    let (tell, indices) = role.output();
     let (release, fetched) = role.output();
     let (keep, durable) = role.output();
     let (event, events) = role.output();
@@ -100,6 +106,9 @@ pub fn acceptor<'s>(
             None => {}
         }
     });
+    role.on(inputs.asks, move |acceptor, (from, ask)| {
+        tell.send([(from, ask.answered(acceptor.end()))]);
+    });
     let mut starts = true;
     role.on(clock, move |_, _now| {
         // All propose: there are no views, and nobody leads.
@@ -107,7 +116,17 @@ pub fn acceptor<'s>(
         first_event.send(started.then_some(Event::Started { view: View(0), leader: None }));
     });
     role.build();
-    AcceptorStreams { promises, votes, accepted, rejects, claims, fetched, durable, events }
+    AcceptorStreams {
+        promises,
+        votes,
+        accepted,
+        rejects,
+        claims,
+        indices,
+        fetched,
+        durable,
+        events,
+    }
 }
 
 /// Owns what was promised and accepted for each slot that is not executed.
@@ -167,6 +186,12 @@ impl SlotAcceptor {
         let wait = if slot.is_some() { Wait::for_role("learner") } else { Wait::Nothing };
         let (held, refused) = (accepted().count() as u64, self.refused);
         Holding { slot, held, bytes, wait, refused, ..Holding::nothing("acceptor") }
+    }
+
+    /// The first slot beyond all that it has accepted or seen executed, in this life or before.
+    fn end(&self) -> Slot {
+        let accepted = self.slots.iter().rev().find(|(_, word)| word.accepted.is_some());
+        accepted.map_or(self.executed, |(slot, _)| slot.next())
     }
 
     /// Promises a ballot, unless it has promised a higher one. Says nothing of a slot that it does

@@ -303,7 +303,7 @@ impl Oracle<Message, AcceptorRecord> for Invariants {
                 self.outbid += 1;
                 Ok(())
             }
-            Message::CatchUp(_) => Ok(()),
+            Message::Ask(_) | Message::Index(_) | Message::CatchUp(_) => Ok(()),
         }
     }
 

@@ -6,6 +6,7 @@ use crate::disk::RecordKind;
 use crate::engine::messages::messages;
 use crate::engine::operators::catch_up::CatchUp;
 use crate::engine::operators::checkpointer::Report;
+use crate::engine::operators::reader::{Ask, Index};
 use crate::engine::ordering::learner::SlotVote;
 use crate::engine::protocol::{JournalRecord, Step};
 use crate::model::batch::{Value, is_plausible_value, weight};
@@ -27,6 +28,10 @@ messages! {
     Accepted(Accepted) => votes: (ReplicaId, Accepted),
     /// acceptor → proposer of the ballot: no, to either.
     Reject(Reject) => rejects: Reject,
+    /// reader → acceptors.
+    Ask(Ask) => asks: (ReplicaId, Ask),
+    /// acceptor → reader that has asked.
+    Index(Index) => indices: (ReplicaId, Index),
     /// checkpointer → checkpointers.
     Report(Report) => reports: (ReplicaId, Report),
     /// catch-up ↔ catch-up.
@@ -151,9 +156,17 @@ pub(super) fn message_weight(message: &Message) -> usize {
 /// Whether a message promises nothing that its sender must remember.
 ///
 /// A ballot is used in one life and for one value, so who proposes in it need not remember it; and
-/// who is rejected learns of another's ballot, which binds nobody.
+/// who is rejected learns of another's ballot, which binds nobody. Nor does what a reader asks and is
+/// answered.
 pub(super) fn is_early(message: &Message) -> bool {
-    matches!(message, Message::Prepare(_) | Message::Accept(_) | Message::Reject(_))
+    matches!(
+        message,
+        Message::Prepare(_)
+            | Message::Accept(_)
+            | Message::Reject(_)
+            | Message::Ask(_)
+            | Message::Index(_)
+    )
 }
 
 /// How far its sender has executed, if a message carries that.
@@ -191,6 +204,8 @@ pub(super) fn is_plausible(message: &Message, config: &Config) -> bool {
         Message::Reject(reject) => {
             both(reject.slot, reject.ballot) && reject.promised.is_plausible(config)
         }
+        Message::Ask(ask) => ask.is_plausible(),
+        Message::Index(index) => index.is_plausible(),
         Message::Report(report) => report.slot.is_plausible(),
         Message::CatchUp(message) => message.is_plausible(config),
     }

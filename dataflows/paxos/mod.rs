@@ -14,6 +14,8 @@
 //!                                 catch_up ══(Fetch, Decided, Pieces)═> catch_up ───────┘    checkpointer
 //!                                                                             checkpointer <═Report═> checkpointer
 //!
+//!    reads ─> reader ═Ask═> acceptor ═Index═> reader ─> executor, request_source
+//!
 //!  ─> inside the replica       ═> over the links, to all replicas or to one
 //! ```
 //!
@@ -27,12 +29,14 @@
 //! acceptor ═Reject═> proposer
 //! acceptor ─> proposer
 //! acceptor ─> release
+//! reader ═Ask═> acceptor ═Index═> reader ─> executor
+//! reader ─> request_source
 //! release ─> catch_up
 //! executor ─> checkpointer
 //! catch_up ═CatchUp═> catch_up
 //! checkpointer ═Report═> checkpointer
 //!
-//! executor ~executed~> request_source, proposer, acceptor, learner
+//! executor ~executed~> reader, request_source, proposer, acceptor, learner
 //! checkpointer ~stable~> proposer, catch_up
 //! catch_up ~fetched~> acceptor
 //! catch_up ~restored~> release
@@ -80,6 +84,7 @@ use timely::dataflow::operators::core::Concatenate;
 
 use crate::engine::operators::address::Addressing;
 use crate::engine::operators::execution::{ExecutionInputs, Feedback, execution};
+use crate::engine::operators::reader::{OpenReads, ReaderInputs, reader};
 use crate::engine::operators::requests::{RequestSource, request_source};
 use crate::engine::ordering::learner::{Learner, learner};
 use crate::engine::ordering::window::Window;
@@ -114,7 +119,8 @@ pub fn dataflow<'s>(
     inputs: Inputs<'s, Message, AcceptorRecord>,
     config: &Config,
 ) -> Outputs<'s, Message, AcceptorRecord> {
-    let Inputs { graph, messages, requests, pulse, recovered, executor: state, host } = inputs;
+    let Inputs { graph, messages, requests, reads, pulse, recovered, executor: state, host } =
+        inputs;
     let looks = pulse.looks.clone();
     let (life, first) = (recovered.incarnation, recovered.decided);
     let window = Window::new(state.replayed(), state.executed().stretch, config);
@@ -123,12 +129,18 @@ pub fn dataflow<'s>(
     let feedback = Feedback::new(graph);
     let executed = feedback.executed.clone();
 
+    // Reads, which may want the log to move.
+    let reading = reader(
+        ReaderInputs { reads, indices: received.indices, executed: executed.clone() },
+        pulse.clone(),
+        OpenReads::new(life, &state.executed(), config),
+    );
     // Ordering.
     // What comes while a batch is on its way makes the next one: more of them would wait in line,
     // and be smaller.
     let one = Config { batches_in_flight: 1, ..config.clone() };
     let source = request_source(
-        requests,
+        requests.concat(reading.nudges),
         executed.clone(),
         None,
         pulse.clone(),
@@ -138,6 +150,7 @@ pub fn dataflow<'s>(
         AcceptorInputs {
             prepares: received.prepares,
             accepts: received.accepts,
+            asks: received.asks,
             fetched: feedback.fetched.clone(),
             executed: executed.clone(),
         },
@@ -170,6 +183,7 @@ pub fn dataflow<'s>(
             decider: "learner",
             catch_up: received.catch_up,
             reports: received.reports,
+            permits: reading.permits,
             host,
             recovered,
             executor: state,
@@ -187,15 +201,25 @@ pub fn dataflow<'s>(
     sent.one(accepting.promises, Message::Promise);
     sent.all(accepting.votes, Message::Accepted);
     sent.one(accepting.rejects, Message::Reject);
+    sent.all(reading.asks, Message::Ask);
+    sent.one(accepting.indices, Message::Index);
     sent.all(execution.reports, Message::Report);
     sent.to(execution.catch_up, Message::CatchUp);
-    let events = [source.events, proposing.events, accepting.events, learning, execution.events];
+    let events = [
+        reading.events,
+        source.events,
+        proposing.events,
+        accepting.events,
+        learning,
+        execution.events,
+    ];
     Outputs {
         messages: sent.build(),
         replies: execution.replies,
         durable: accepting.durable.concat(execution.durable),
         early: messages::is_early,
         room: source.room,
+        read_room: Some(reading.room),
         events: graph.concatenate(events),
     }
 }

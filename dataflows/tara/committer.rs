@@ -2,6 +2,7 @@
 
 use crate::disk::Durable;
 use crate::engine::operators::executor::Executed;
+use crate::engine::operators::reader::{Ask, Index};
 use crate::engine::ordering::acceptor::{Acceptor, Vote};
 use crate::engine::ordering::messages::{Need, Promise, Proposal, Record, Renewal, Supply};
 use crate::engine::role::{Pulse, Role, Stream};
@@ -21,6 +22,8 @@ pub struct CommitterInputs<'s> {
     pub supplies: Stream<'s, Supply>,
     /// Values that others need.
     pub needs: Stream<'s, (ReplicaId, Need)>,
+    /// Readers that want to know how far it has accepted.
+    pub asks: Stream<'s, (ReplicaId, Ask)>,
     /// Views to be entered.
     pub views: Stream<'s, View>,
     /// Decided slots, from other replicas.
@@ -43,6 +46,8 @@ pub struct CommitterStreams<'s> {
     pub needs: Stream<'s, (ReplicaId, Need)>,
     /// What others need.
     pub supplies: Stream<'s, (ReplicaId, Supply)>,
+    /// How far it has accepted, to readers.
+    pub indices: Stream<'s, (ReplicaId, Index)>,
     /// The view, to the roles that follow it.
     pub entered: Stream<'s, View>,
     /// What must be on disk before any of the above leaves.
@@ -64,6 +69,7 @@ pub fn committer<'s>(
     let (account, records) = role.output();
     let (ask, needs) = role.output();
     let (give, supplies) = role.output();
+    let (tell, indices) = role.output();
     let (enter, entered) = role.output();
     let (keep, durable) = role.output();
     let (event, events) = role.output();
@@ -126,6 +132,9 @@ pub fn committer<'s>(
     role.on(inputs.needs, move |acceptor, (from, need)| {
         give.send(acceptor.on_need(&need).map(|supply| (from, supply)));
     });
+    role.on(inputs.asks, move |acceptor, (from, ask)| {
+        tell.send([(from, ask.answered(acceptor.end()))]);
+    });
     let mut starts = true;
     role.on(clock, move |acceptor, now| {
         account_again.send(acceptor.on_tick(now));
@@ -143,6 +152,7 @@ pub fn committer<'s>(
         records,
         needs,
         supplies,
+        indices,
         entered,
         durable,
         events,

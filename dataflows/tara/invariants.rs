@@ -264,9 +264,12 @@ impl Oracle<Message, Promise> for Invariants {
                 self.asked.entry(request.wanted).or_default().add(from);
                 Ok(())
             }
-            Message::Forward(_) | Message::Announce(_) | Message::Need(_) | Message::CatchUp(_) => {
-                Ok(())
-            }
+            Message::Forward(_)
+            | Message::Announce(_)
+            | Message::Need(_)
+            | Message::Ask(_)
+            | Message::Index(_)
+            | Message::CatchUp(_) => Ok(()),
         }
     }
 

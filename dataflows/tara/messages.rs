@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::messages::messages;
 use crate::engine::operators::catch_up::CatchUp;
 use crate::engine::operators::checkpointer::Report;
+use crate::engine::operators::reader::{Ask, Index};
 use crate::engine::operators::requests::{Announce, Forward};
 use crate::engine::ordering::learner::SlotVote;
 use crate::engine::ordering::messages::{Need, Proposal, Record, Renewal, Supply};
@@ -33,6 +34,10 @@ messages! {
     Supply(Supply) => supplies: Supply,
     /// controller → observers and controllers (VIEW).
     View(ViewRequest) => view_requests: (ReplicaId, ViewRequest),
+    /// reader → committers.
+    Ask(Ask) => asks: (ReplicaId, Ask),
+    /// committer → reader that has asked.
+    Index(Index) => indices: (ReplicaId, Index),
     /// checkpointer → checkpointers (GC).
     Report(Report) => reports: (ReplicaId, Report),
     /// catch-up ↔ catch-up.
@@ -91,11 +96,16 @@ pub fn message_weight(message: &Message) -> usize {
 /// A leader proposes one value for a slot in a view, and does not lead a view again after a
 /// restart, which takes the record of the view; what it has accepted itself is its vote's matter.
 /// Batches on their way to a leader bear an incarnation, which is on the disk since the replica has
-/// started.
+/// started, and so do questions of a reader. What is answered to one promises nothing.
 pub(super) fn is_early(message: &Message) -> bool {
     matches!(
         message,
-        Message::Forward(_) | Message::Announce(_) | Message::Propose(_) | Message::Renew(_)
+        Message::Forward(_)
+            | Message::Announce(_)
+            | Message::Propose(_)
+            | Message::Renew(_)
+            | Message::Ask(_)
+            | Message::Index(_)
     )
 }
 
@@ -128,6 +138,8 @@ pub(super) fn is_plausible(message: &Message, config: &Config) -> bool {
         Message::Need(need) => need.is_plausible(config),
         Message::Supply(supply) => supply.proposals.iter().all(|own| own.is_plausible(config)),
         Message::View(request) => request.entered.is_plausible() && request.wanted.is_plausible(),
+        Message::Ask(ask) => ask.is_plausible(),
+        Message::Index(index) => index.is_plausible(),
         Message::Report(report) => report.slot.is_plausible(),
         Message::CatchUp(message) => message.is_plausible(config),
     }

@@ -14,6 +14,7 @@
 //!                                                                                              v
 //!              catch_up ══(Fetch, Decided, Pieces)═> catch_up     checkpointer <═Report═> checkpointer
 //!              recovery, committer ══Need══> committer ══Supply══> recovery, committer
+//!              reads ─> reader ══Ask══> committer ══Index══> reader ─> executor, request_source
 //!
 //!  ─> inside the replica       ═> over the links, to all replicas or to one
 //! ```
@@ -28,12 +29,14 @@
 //! request_source ═Announce═> controller ═ViewRequest═> controller, observer ─> committer
 //! committer ═Record═> recovery ═Need═> committer ═Supply═> recovery
 //! committer ═Need═> committer ═Supply═> committer
+//! reader ═Ask═> committer ═Index═> reader ─> executor
+//! reader ─> request_source
 //! release ─> catch_up
 //! executor ─> checkpointer
 //! catch_up ═CatchUp═> catch_up
 //! checkpointer ═Report═> checkpointer
 //!
-//! executor ~executed~> request_source, controller, proposer, committer, learner
+//! executor ~executed~> reader, request_source, controller, proposer, committer, learner
 //! committer ~entered~> request_source, controller, proposer
 //! recovery ~new_view~> proposer
 //! checkpointer ~stable~> proposer, catch_up
@@ -88,6 +91,7 @@ use timely::dataflow::operators::core::Concatenate;
 use crate::disk::Recovered;
 use crate::engine::operators::address::Addressing;
 use crate::engine::operators::execution::{ExecutionInputs, Feedback, execution};
+use crate::engine::operators::reader::{OpenReads, ReaderInputs, reader};
 use crate::engine::operators::requests::{RequestSource, request_source};
 use crate::engine::ordering::acceptor::Acceptor;
 use crate::engine::ordering::learner::{Learner, learner};
@@ -128,7 +132,8 @@ pub fn dataflow<'s>(
     inputs: Inputs<'s, Message, Promise>,
     config: &Config,
 ) -> Outputs<'s, Message, Promise> {
-    let Inputs { graph, messages, requests, pulse, recovered, executor: state, host } = inputs;
+    let Inputs { graph, messages, requests, reads, pulse, recovered, executor: state, host } =
+        inputs;
     let (looks, resign) = (pulse.looks.clone(), host.resign.clone());
     let window = Window::new(state.replayed(), state.executed().stretch, config);
     let start = Start::new(&recovered, window, config);
@@ -140,9 +145,15 @@ pub fn dataflow<'s>(
     let (entered_back, entered) = inlet(graph, "entered");
     let (new_view_back, new_views) = inlet(graph, "new_view");
 
+    // Reads, which may want the log to move.
+    let reading = reader(
+        ReaderInputs { reads, indices: received.indices, executed: executed.clone() },
+        pulse.clone(),
+        OpenReads::new(recovered.incarnation, &state.executed(), config),
+    );
     // Ordering.
     let source = request_source(
-        requests,
+        requests.concat(reading.nudges),
         executed.clone(),
         Some(entered.clone()),
         pulse.clone(),
@@ -168,6 +179,7 @@ pub fn dataflow<'s>(
             renewals: received.renewals,
             supplies: received.supplies.clone(),
             needs: received.needs,
+            asks: received.asks,
             views,
             fetched: feedback.fetched.clone(),
             executed: executed.clone(),
@@ -184,6 +196,7 @@ pub fn dataflow<'s>(
             decider: "learner",
             catch_up: received.catch_up,
             reports: received.reports,
+            permits: reading.permits,
             host,
             recovered,
             executor: state,
@@ -224,9 +237,12 @@ pub fn dataflow<'s>(
     sent.one(needs, Message::Need);
     sent.one(committed.supplies, Message::Supply);
     sent.all(view_requests, Message::View);
+    sent.all(reading.asks, Message::Ask);
+    sent.one(committed.indices, Message::Index);
     sent.all(execution.reports, Message::Report);
     sent.to(execution.catch_up, Message::CatchUp);
     let events = [
+        reading.events,
         source.events,
         proposing.events,
         observing,
@@ -242,6 +258,7 @@ pub fn dataflow<'s>(
         durable: committed.durable.concat(execution.durable),
         early: messages::is_early,
         room: source.room,
+        read_room: Some(reading.room),
         events: graph.concatenate(events),
     }
 }

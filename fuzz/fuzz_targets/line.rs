@@ -19,7 +19,7 @@ fn run<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     for mut part in parts {
         loop {
             let mut ordered = Vec::new();
-            line.on_bytes(part, &ServerInfo::default(), &mut |number, command| {
+            line.on_bytes(part, &ServerInfo::default(), &mut |_, number, command| {
                 ordered.push((number, command.to_vec()));
             });
             for (number, command) in ordered {

@@ -26,6 +26,7 @@ use crate::model::checkpoint::Checkpoint;
 use crate::model::config::Config;
 use crate::model::error::Error;
 use crate::model::events::{Event, Holding};
+use crate::model::reads::Reads;
 use crate::model::types::{Millis, ReplicaId, Slot};
 
 mod persistence;
@@ -40,6 +41,8 @@ pub struct Node<M: Clone + 'static, R: Clone + 'static> {
     replica_id: ReplicaId,
     /// Which of its lives this is, counted from 1.
     incarnation: u64,
+    /// The first slot that it has not executed.
+    executed: Slot,
     turn: u64,
     /// The last turn that is durable, and the last checkpoint that the replica knows to be.
     synced: u64,
@@ -137,7 +140,7 @@ impl<M: Clone + 'static, R: JournalRecord> Node<M, R> {
         executor: Executor,
         protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
     ) -> Result<Self, Error> {
-        let incarnation = recovered.incarnation;
+        let (incarnation, executed) = (recovered.incarnation, recovered.decided);
         let is_known = |saved: &Checkpoint| saved.parts().is_some();
         let saved = persistence.saved().filter(is_known).map(|saved| saved.slot);
         let replica = Replica::start(worker, config, recovered, executor, protocol);
@@ -147,6 +150,7 @@ impl<M: Clone + 'static, R: JournalRecord> Node<M, R> {
             persistence,
             replica_id: config.me,
             incarnation,
+            executed,
             turn: start,
             // Not even that it has started.
             synced: 0,
@@ -167,6 +171,11 @@ impl<M: Clone + 'static, R: JournalRecord> Node<M, R> {
     /// only.
     pub fn incarnation(&self) -> u64 {
         self.incarnation
+    }
+
+    /// The first slot that it has not executed.
+    pub fn executed(&self) -> Slot {
+        self.executed
     }
 
     /// The replica, to be given what arrives for it.
@@ -192,6 +201,12 @@ impl<M: Clone + 'static, R: JournalRecord> Node<M, R> {
     pub fn submit(&mut self, requests: Requests, now: Millis) {
         self.notify(|watcher| watcher.on_submit());
         self.replica.submit(requests, now);
+    }
+
+    /// Hands the replica reads of its clients. Ask
+    /// [`Replica::read_room`](crate::engine::replica::Replica::read_room) first.
+    pub fn submit_reads(&mut self, reads: Reads, now: Millis) {
+        self.replica.submit_reads(reads, now);
     }
 
     /// Lets the roles see the time, unless the replica is fenced: what they would send could not
@@ -417,6 +432,8 @@ impl<M: Clone + 'static, R: JournalRecord> Node<M, R> {
             watcher.on_worked();
             self.events[self.notified..].iter().for_each(|event| watcher.on_event(event));
         }
+        let executed = self.events[self.notified..].iter().rev().find_map(Event::executed);
+        self.executed = executed.unwrap_or(self.executed);
         let held_bytes = &mut self.held_bytes;
         self.events.retain(|event| {
             let Event::Holds(Holding { role, bytes, .. }) = event else { return true };

@@ -11,11 +11,13 @@ use timely::worker::Worker;
 
 use crate::disk::{Durable, Recovered};
 use crate::engine::operators::executor::Executor;
+use crate::engine::operators::reader::OpenReads;
 use crate::engine::role::{Collected, Graph, Inlet, Pulse, Stream, inlet, outlet};
 use crate::model::batch::{Replies, Requests};
 use crate::model::checkpoint::Checkpoint;
 use crate::model::config::Config;
 use crate::model::events::Event;
+use crate::model::reads::{Freshness, Reads};
 use crate::model::types::{Millis, ReplicaId, To};
 
 /// The streams a protocol reads, and what it starts from. `M` is the protocol's message, `R` what
@@ -27,6 +29,9 @@ pub struct Inputs<'s, M: Clone + 'static, R> {
     pub messages: Stream<'s, (ReplicaId, M)>,
     /// Requests of this replica's clients, and the time at which they were packed.
     pub requests: Stream<'s, (Requests, Millis)>,
+    /// Reads of this replica's clients that need not pass the log, and the time at which they were
+    /// packed.
+    pub reads: Stream<'s, (Reads, Millis)>,
     /// What every role reads: the time, once a tick, and the question what it holds.
     pub pulse: Pulse<'s>,
     /// What the disk held.
@@ -61,6 +66,9 @@ pub struct Outputs<'s, M: Clone + 'static, R: Clone + 'static> {
     pub early: fn(&M) -> bool,
     /// How many more batches of requests it takes now, whenever that changes.
     pub room: Stream<'s, usize>,
+    /// The same of batches of the [latest](crate::model::reads::Freshness::Latest) reads; nothing
+    /// if all reads pass the log.
+    pub read_room: Option<Stream<'s, usize>>,
     /// What happened, for whoever watches.
     pub events: Stream<'s, Event>,
 }
@@ -104,12 +112,14 @@ pub struct Replica<M: Clone + 'static, R: Clone + 'static> {
     clock_ms: Option<Millis>,
     rooms: Vec<usize>,
     room_now: usize,
+    read_room_now: Option<usize>,
 }
 
 /// Where a host feeds a graph.
 struct Inlets<M: Clone + 'static> {
     messages: Inlet<(ReplicaId, M)>,
     requests: Inlet<(Requests, Millis)>,
+    reads: Inlet<(Reads, Millis)>,
     clock: Inlet<Millis>,
     looks: Inlet<()>,
     digests: Inlet<()>,
@@ -124,6 +134,7 @@ struct Outlets<M: Clone + 'static, R: Clone + 'static> {
     durable: Collected<Durable<R>>,
     early: fn(&M) -> bool,
     room: Collected<usize>,
+    read_room: Option<Collected<usize>>,
     events: Collected<Event>,
 }
 
@@ -135,6 +146,7 @@ impl<M: Clone + 'static> Inlets<M> {
     ) -> (Self, Inputs<'s, M, R>) {
         let (messages_in, messages) = inlet(graph, "links_in");
         let (requests_in, requests) = inlet(graph, "clients_in");
+        let (reads_in, reads) = inlet(graph, "reads_in");
         let (clock_in, clock) = inlet(graph, "clock");
         let (looks_in, looks) = inlet(graph, "looks");
         let (digests_in, digests) = inlet(graph, "digests");
@@ -143,6 +155,7 @@ impl<M: Clone + 'static> Inlets<M> {
         let inlets = Self {
             messages: messages_in,
             requests: requests_in,
+            reads: reads_in,
             clock: clock_in,
             looks: looks_in,
             digests: digests_in,
@@ -151,7 +164,7 @@ impl<M: Clone + 'static> Inlets<M> {
         };
         let pulse = Pulse { clock, looks };
         let host = HostStreams { digests, saved, resign };
-        (inlets, Inputs { graph, messages, requests, pulse, recovered, executor, host })
+        (inlets, Inputs { graph, messages, requests, reads, pulse, recovered, executor, host })
     }
 }
 
@@ -163,6 +176,7 @@ impl<M: Clone + 'static, R: Clone + 'static> Outlets<M, R> {
             durable: outlet(outputs.durable, "journal"),
             early: outputs.early,
             room: outlet(outputs.room, "room"),
+            read_room: outputs.read_room.map(|room| outlet(room, "read_room")),
             events: outlet(outputs.events, "events"),
         }
     }
@@ -194,7 +208,9 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
             clock_ms: None,
             rooms: Vec::new(),
             room_now: config.batches_in_flight,
+            read_room_now: None,
         };
+        replica.read_room_now = replica.outlets.read_room.as_ref().map(|_| OpenReads::ROUNDS_MAX);
         replica.settle();
         replica
     }
@@ -213,6 +229,19 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
     pub fn submit(&mut self, requests: Requests, now: Millis) {
         self.room_now = self.room_now.saturating_sub(1);
         self.inlets.requests.send([(requests, now)]);
+    }
+
+    /// How many more batches of the latest reads it takes; nothing if all reads pass the log.
+    pub fn read_room(&self) -> Option<usize> {
+        self.read_room_now
+    }
+
+    /// Hands the replica reads of its clients. Ask [`Replica::read_room`] first.
+    pub fn submit_reads(&mut self, reads: Reads, now: Millis) {
+        if reads.freshness == Freshness::Latest {
+            self.read_room_now = self.read_room_now.map(|room| room.saturating_sub(1));
+        }
+        self.inlets.reads.send([(reads, now)]);
     }
 
     /// Lets the roles see that time has passed. A clock that is put back stands still for them, and
@@ -259,6 +288,10 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
         self.outlets.room.drain_into(&mut self.rooms);
         if let Some(room) = self.rooms.drain(..).next_back() {
             self.room_now = room;
+        }
+        if let Some(rooms) = &self.outlets.read_room {
+            rooms.drain_into(&mut self.rooms);
+            self.read_room_now = self.rooms.drain(..).next_back().or(self.read_room_now);
         }
     }
 

@@ -39,7 +39,7 @@ pub(super) struct Seat<M: Clone + 'static, R: Clone + 'static> {
     pub own: Vec<M>,
     /// What a status says of the replica whatever it does.
     identity: ReplicaStatus,
-    executed: fn(&M) -> Option<Slot>,
+    said_executed: fn(&M) -> Option<Slot>,
     /// When each replica was last received from, and how far it had executed when it last said so.
     heard_at: BTreeMap<ReplicaId, Millis>,
     executed_by: BTreeMap<ReplicaId, Slot>,
@@ -61,7 +61,7 @@ where
     /// whatever it does.
     pub fn new(
         config: Config,
-        node: Node<M, R>,
+        mut node: Node<M, R>,
         executed: fn(&M) -> Option<Slot>,
         clock: Clock,
         board: Board,
@@ -70,7 +70,7 @@ where
     ) -> Self {
         Self {
             publisher: Publisher::new(board.clone(), &config, clock, observation),
-            gather: Gather::new(&config),
+            gather: Gather::new(&config, node.replica().read_room().is_none()),
             routes: Routes::default(),
             own: Vec::new(),
             heard_at: BTreeMap::new(),
@@ -82,7 +82,7 @@ where
             next_tick: clock.elapsed(),
             config,
             node,
-            executed,
+            said_executed: executed,
             clock,
             board,
             identity,
@@ -98,7 +98,7 @@ where
     /// disk, it is dropped.
     pub fn deliver(&mut self, from: ReplicaId, messages: Vec<M>, now: Millis) {
         self.heard_at.insert(from, now);
-        if let Some(slot) = messages.iter().filter_map(self.executed).max() {
+        if let Some(slot) = messages.iter().filter_map(self.said_executed).max() {
             self.executed_by.insert(from, slot);
         }
         if !self.node.must_drop_input() {
@@ -118,12 +118,18 @@ where
 
     /// Whether the next turn has something to do.
     pub fn is_busy(&mut self) -> bool {
-        !self.own.is_empty() || (self.can_submit() && !self.gather.is_empty())
+        let (latest, others) = self.gather.has_reads();
+        let can_read = self.node.replica().read_room() > Some(0);
+        !self.own.is_empty()
+            || (self.can_submit() && self.gather.has_batch())
+            || (can_read && latest)
+            || others
     }
 
     /// Whether nothing its clients have asked for is on its way.
     pub fn is_idle(&mut self) -> bool {
-        self.gather.is_empty() && self.node.replica().room() >= self.config.batches_in_flight
+        let room = self.node.replica().room() >= self.config.batches_in_flight;
+        !self.gather.has_batch() && self.gather.has_reads() == (false, false) && room
     }
 
     /// How long there is until the next tick.
@@ -156,6 +162,12 @@ where
             && let Some(requests) = self.gather.next_batch()
         {
             self.node.submit(requests, now);
+        }
+        // The state is there though the disk is not.
+        while let is_room = self.node.replica().read_room() > Some(0)
+            && let Some(reads) = self.gather.next_reads(is_room)
+        {
+            self.node.submit_reads(reads, now);
         }
         self.node.turn()?;
         while let Some(turn) = self.node.sync_wanted() {

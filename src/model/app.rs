@@ -181,6 +181,21 @@ pub trait StateMachine: 'static {
     /// is answered with an error the client can read.
     fn apply(&mut self, at: At, command: &[u8], reply: &mut Vec<u8>);
 
+    /// Answers a command that only reads, as [`apply`](Self::apply) would at `at`, without touching
+    /// the state, so that replicas may do this on their own. Returns whether it did; a command that
+    /// may write is left alone, and `reply` too.
+    ///
+    /// Of a machine that has this the log is spared such commands.
+    fn read(&self, _at: At, _command: &[u8], _reply: &mut Vec<u8>) -> bool {
+        false
+    }
+
+    /// Whether what it answers to reads may change by time alone. Then the agreed time is kept
+    /// moving while there are reads and nothing else.
+    fn reads_change_by_time(&self) -> bool {
+        true
+    }
+
     /// The whole state as bytes, in a canonical form: equal states give equal bytes, whatever way
     /// they were reached. Replicas compare digests of it.
     fn snapshot(&self) -> Vec<u8>;
@@ -223,7 +238,8 @@ pub trait StateMachine: 'static {
     }
 
     /// How much it holds, kept up to date while commands run. An application that has this speaks
-    /// Redis's commands; for another one no port is opened to Redis clients.
+    /// Redis's commands, and [reads](Self::read) those that change nothing; for another one no port
+    /// is opened to Redis clients.
     fn census(&self) -> Option<Arc<Census>> {
         None
     }

@@ -304,6 +304,18 @@ impl Replies {
         self.rows.push((client, number, Kind::Done(self.results.len())));
     }
 
+    /// The same if `write` says that it has appended one.
+    pub fn push_if(
+        &mut self,
+        client: ClientId,
+        number: u64,
+        write: impl FnOnce(&mut Vec<u8>) -> bool,
+    ) {
+        if write(&mut self.results) {
+            self.rows.push((client, number, Kind::Done(self.results.len())));
+        }
+    }
+
     /// How many answers there are.
     pub fn len(&self) -> usize {
         self.rows.len()

@@ -106,6 +106,13 @@ pub enum Event {
         /// The digest.
         digest: Digest,
     },
+    /// Reads were answered from the state without passing the log.
+    Read {
+        /// The first slot that the state need not have held.
+        slot: Slot,
+        /// How many reads.
+        count: u64,
+    },
     /// Requests answered again from their session instead of being applied again.
     Duplicates {
         /// How many.
@@ -113,6 +120,17 @@ pub enum Event {
     },
     /// What one of its roles has in its hands, because it was asked.
     Holds(Holding),
+}
+
+impl Event {
+    /// The first slot that is not executed after this, if it tells of execution.
+    pub fn executed(&self) -> Option<Slot> {
+        match self {
+            Self::Executed { slot, .. } => Some(slot.next()),
+            Self::Installed { slot } => Some(*slot),
+            _ => None,
+        }
+    }
 }
 
 /// Why a replica wants another leader.

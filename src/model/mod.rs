@@ -17,6 +17,7 @@ pub mod histogram;
 pub mod parts;
 pub mod quorum;
 pub mod random;
+pub mod reads;
 pub mod refused;
 pub mod table;
 pub mod types;

@@ -35,6 +35,8 @@ pub struct Status {
     pub requests: u64,
     /// Requests answered again from their session.
     pub duplicates: u64,
+    /// Reads answered that did not pass the log.
+    pub reads: u64,
     /// Slots it has executed that held a batch.
     pub batches: u64,
     /// Messages of other replicas it has taken.
@@ -62,6 +64,7 @@ impl Status {
                 }
             }
             Event::Duplicates { count } => self.duplicates += count,
+            Event::Read { count, .. } => self.reads += count,
             Event::EnteredView { view, leader } => {
                 (self.view, self.leader) = (*view, *leader);
                 // In one turn it may be told before that it leads the view than that it has entered

@@ -78,6 +78,9 @@ pub struct ReplicaStatus {
     pub requests: u64,
     /// Requests among them that had been executed before, and were answered again.
     pub duplicates: u64,
+    /// Reads answered since it started that did not pass the log.
+    #[serde(default)]
+    pub reads: u64,
     /// Checkpoints it has cut since it started.
     pub checkpoints: u64,
     /// Checkpoints it has taken over from others since it started.
@@ -253,6 +256,7 @@ impl ReplicaStatus {
             starts: counters.lives,
             requests: counters.requests,
             duplicates: counters.duplicates,
+            reads: counters.reads,
             checkpoints: counters.checkpoints,
             checkpoints_installed: counters.installed,
             diverged: counters.diverged.iter().map(differs).collect(),

@@ -10,6 +10,7 @@ impl Happened {
         let (kind, view, slot, text) = match event {
             Event::Executed { .. }
             | Event::Duplicates { .. }
+            | Event::Read { .. }
             | Event::Digest { .. }
             | Event::Saved { .. }
             | Event::Paced { .. }

@@ -17,5 +17,6 @@ mod library;
 mod mismatched_clients;
 mod nemesis;
 mod protocols;
+mod reads;
 mod restarts;
 mod supervisor;

@@ -67,7 +67,7 @@ fn run<'a>(
         let mut part = part;
         loop {
             let mut ordered = Vec::new();
-            line.on_bytes(part, &ServerInfo::default(), &mut |number, command| {
+            line.on_bytes(part, &ServerInfo::default(), &mut |_, number, command| {
                 ordered.push((number, command.to_vec()));
             });
             for (number, command) in ordered {
@@ -123,7 +123,7 @@ proptest! {
         fates in vec(0u8..4, 40),
     ) {
         let mut line = RedisConnection::new(1, Arc::new(RedisSettings::default()));
-        line.on_bytes(&b"INCR n\r\n".repeat(count as usize), &ServerInfo::default(), &mut |_, _| {});
+        line.on_bytes(&b"INCR n\r\n".repeat(count as usize), &ServerInfo::default(), &mut |_, _, _| {});
 
         for (number, fate) in (1..=count).zip(fates) {
             match fate {

@@ -56,7 +56,15 @@ fn echo<'s>(inputs: Inputs<'s, u64, Note>, _: &Config) -> Outputs<'s, u64, Note>
         say.send([(To::All, number)]);
     });
     role.build();
-    Outputs { messages, replies, durable, early: |number| *number >= 1000, room, events }
+    Outputs {
+        messages,
+        replies,
+        durable,
+        early: |number| *number >= 1000,
+        room,
+        read_room: None,
+        events,
+    }
 }
 
 /// A replica on a disk, and what wakes its host.

@@ -33,7 +33,13 @@ fn reject(ballot: Ballot, promised: Ballot) -> Reject {
 }
 
 fn executed(next: u64) -> Executed {
-    Executed { next: Slot(next), sources: [].into(), weight: weight(&None), stretch: 1 }
+    Executed {
+        next: Slot(next),
+        sources: [].into(),
+        weight: weight(&None),
+        stretch: 1,
+        time_ms: None,
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn forward(source: u16, number: u64) -> Forward {
 
 fn executed(next: u64, done: [u64; N]) -> Executed {
     let sources = done.map(|number| Progress { incarnation: 1, number }).into();
-    Executed { next: Slot(next), sources, weight: 64, stretch: 1 }
+    Executed { next: Slot(next), sources, weight: 64, stretch: 1, time_ms: None }
 }
 
 fn proposer(me: u16) -> SlotProposer {

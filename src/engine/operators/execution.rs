@@ -13,6 +13,7 @@ use crate::disk::{Durable, Recovered};
 use crate::engine::operators::catch_up::{self, CatchUp, catch_up};
 use crate::engine::operators::checkpointer::{Report, checkpointer};
 use crate::engine::operators::executor::{Executed, Executor, executor};
+use crate::engine::operators::reader::Permit;
 use crate::engine::operators::release::release;
 use crate::engine::operators::tail::Told;
 use crate::engine::protocol::JournalRecord;
@@ -71,6 +72,8 @@ pub struct ExecutionInputs<'s, R> {
     pub catch_up: Stream<'s, (ReplicaId, CatchUp)>,
     /// From all checkpointers.
     pub reports: Stream<'s, (ReplicaId, Report)>,
+    /// Reads that may be answered.
+    pub permits: Stream<'s, Permit>,
     /// What the host says.
     pub host: HostStreams<'s>,
     /// What the disk held.
@@ -101,11 +104,11 @@ pub fn execution<'s, R: JournalRecord>(
     pulse: Pulse<'s>,
     config: &Config,
 ) -> ExecutionStreams<'s, R> {
-    let ExecutionInputs { decided, decider, host, recovered, .. } = inputs;
+    let ExecutionInputs { decided, decider, permits, host, recovered, .. } = inputs;
     let (looks, first) = (pulse.looks.clone(), recovered.decided);
     let checkpoint = recovered.checkpoint.as_ref();
     let (ordered, releasing) = release(decided, restored, looks.clone(), decider, first);
-    let executing = executor(ordered.clone(), host.digests, looks, inputs.executor);
+    let executing = executor(ordered.clone(), permits, host.digests, looks, inputs.executor);
     let past = Box::new(Told::<R>::new(recovered.past));
     let caught_up = catch_up(
         ordered,

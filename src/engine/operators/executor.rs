@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::operators::reader::Permit;
 use crate::engine::operators::release::Ordered;
 use crate::engine::operators::sessions::SessionLimits;
 use crate::engine::operators::state::ReplicatedState;
@@ -22,7 +23,7 @@ use crate::model::config::Config;
 use crate::model::events::{Event, Holding, Wait};
 use crate::model::parts::PartSet;
 use crate::model::refused::{Refusal, Refused};
-use crate::model::types::{ReplicaId, Slot, is_plausible};
+use crate::model::types::{Millis, ReplicaId, Slot, is_plausible};
 
 /// "All slots below `next` are executed, and with them this much of each source's batches."
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub struct Executed {
     pub weight: usize,
     /// How many times as far apart as the settings say checkpoints are now.
     pub stretch: u64,
+    /// The agreed time, which the state has come to; nothing while reads do not change by it.
+    pub time_ms: Option<Millis>,
 }
 
 impl Executed {
@@ -75,9 +78,11 @@ pub struct ExecutorStreams<'s> {
     pub events: Stream<'s, Event>,
 }
 
-/// Applies what the ordered stream holds, each slot when the frontier has passed it.
+/// Applies what the ordered stream holds, each slot when the frontier has passed it, and answers
+/// reads from the state as it is when they are permitted.
 pub fn executor<'s>(
     ordered: Stream<'s, Ordered>,
+    permits: Stream<'s, Permit>,
     digests: Stream<'s, ()>,
     looks: Stream<'s, ()>,
     executor: Executor,
@@ -87,7 +92,7 @@ pub fn executor<'s>(
     let (done, executed) = role.output();
     let (save, cuts) = role.output();
     let (event, events) = role.output();
-    let answer = event.clone();
+    let (answer, event_too, reply_too) = (event.clone(), event.clone(), reply.clone());
     let meter = role.meter();
     role.on_look(looks, event.clone(), Executor::holding);
     role.on_closed(ordered, move |executor, slot, ordered| {
@@ -115,6 +120,10 @@ pub fn executor<'s>(
             save.send([cut]);
         }
         done.send([executor.executed()]);
+    });
+    role.on(permits, move |executor, permit| {
+        event_too.send([Event::Read { slot: permit.index, count: permit.requests.len() as u64 }]);
+        reply_too.send([executor.read(&permit)]);
     });
     role.on(digests, move |executor, ()| {
         let Checkpoint { slot, digest, .. } = executor.whole().write(None);
@@ -261,7 +270,8 @@ impl Executor {
     pub fn executed(&self) -> Executed {
         let sources = self.state.sources.as_slice().into();
         let (next, weight, stretch) = (self.state.next, self.weight, self.pace.stretch);
-        Executed { next, sources, weight, stretch }
+        let time_ms = self.application.reads_change_by_time().then_some(self.state.time_ms);
+        Executed { next, sources, weight, stretch, time_ms }
     }
 
     fn holding(&self) -> Holding {
@@ -335,6 +345,28 @@ impl Executor {
             }
         }
         (replies, duplicates)
+    }
+
+    /// Answers reads, and nothing else that is among them.
+    fn read(&self, Permit { index, requests }: &Permit) -> Replies {
+        let ReplicatedState { next, time_ms, .. } = self.state;
+        assert!(next >= *index, "M6: a read is answered from a state that holds what it must see");
+        let at = At { slot: next, time_ms };
+        let mut replies = Replies::default();
+        let mut kept = 0;
+        for request in requests.iter() {
+            let (client, number) = (request.client, request.number);
+            if kept >= Self::REPLIES_BYTES_MAX {
+                replies.push(Reply { client, number, answer: Answer::Forgotten });
+                continue;
+            }
+            replies.push_if(client, number, |reply| {
+                let is_read = self.application.read(at, request.command, reply);
+                kept = reply.len();
+                is_read
+            });
+        }
+        replies
     }
 
     /// Whether a checkpoint is due, once.

@@ -7,6 +7,7 @@ pub mod execution;
 pub mod executor;
 pub mod lineup;
 pub mod patience;
+pub mod reader;
 pub mod release;
 pub mod requests;
 pub mod sessions;

@@ -90,6 +90,12 @@ impl Acceptor {
         self.view.leader(self.n)
     }
 
+    /// The first slot beyond all that it has accepted or seen executed, in this life or before.
+    pub fn end(&self) -> Slot {
+        let last = self.accepted.keys().next_back();
+        last.map_or(self.executed, |slot| slot.next()).max(self.executed)
+    }
+
     /// The holding of `role`: an acceptor holds what it has accepted until that is executed.
     pub fn holding(&self, role: &'static str) -> Holding {
         let slot = self.accepted.keys().next().copied();

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     fn executed(next: u64, weight: usize) -> Executed {
-        Executed { next: Slot(next), sources: [].into(), weight, stretch: 1 }
+        Executed { next: Slot(next), sources: [].into(), weight, stretch: 1, time_ms: None }
     }
 
     #[test]

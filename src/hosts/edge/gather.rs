@@ -5,10 +5,12 @@
 //! replica has room. When too much has gathered, the replica reads no more from its clients, which
 //! holds them up.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::model::batch::{Packer, Request, Requests};
 use crate::model::config::Config;
+use crate::model::reads::{Freshness, Reads, Way};
+use crate::model::types::Slot;
 
 /// Owns the requests of a replica's clients until they are proposed.
 pub struct Gather {
@@ -22,11 +24,16 @@ pub struct Gather {
     singles: Packer,
     /// Where small packs are put together.
     packer: Packer,
+    /// Whether all reads pass the log.
+    is_log_only: bool,
+    /// Reads that must be the latest, and those that need not.
+    latest: Packer,
+    bounded: BTreeMap<Slot, Packer>,
 }
 
 impl Gather {
     /// Nothing yet, within the limits of `config`.
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: &Config, is_log_only: bool) -> Self {
         Self {
             requests_max: config.batch_requests_max,
             bytes_max: config.batch_bytes_max,
@@ -35,6 +42,9 @@ impl Gather {
             bytes: 0,
             singles: Packer::default(),
             packer: Packer::default(),
+            is_log_only,
+            latest: Packer::default(),
+            bounded: BTreeMap::new(),
         }
     }
 
@@ -43,14 +53,42 @@ impl Gather {
         self.bytes() >= self.gather_bytes_max
     }
 
-    /// Whether nothing has gathered.
-    pub fn is_empty(&self) -> bool {
-        self.packs.is_empty() && self.singles.is_empty()
+    /// Whether there is a batch to be proposed.
+    pub fn has_batch(&self) -> bool {
+        !self.packs.is_empty() || !self.singles.is_empty()
+    }
+
+    /// Whether there are reads that must be the latest, and whether there are others.
+    pub fn has_reads(&self) -> (bool, bool) {
+        (!self.latest.is_empty(), !self.bounded.is_empty())
     }
 
     /// How much has gathered, in bytes.
     pub fn bytes(&self) -> usize {
-        self.bytes + self.singles.bytes()
+        let bounded = self.bounded.values().map(Packer::bytes).sum::<usize>();
+        self.bytes + self.singles.bytes() + self.latest.bytes() + bounded
+    }
+
+    /// Takes one request by the way it has to take.
+    pub fn add_by(&mut self, way: Way, request: Request<'_>) {
+        match way {
+            Way::State(_) if self.is_log_only => self.add(request),
+            Way::State(Freshness::Latest) => self.latest.push(request),
+            Way::State(Freshness::Executed(slot)) => {
+                self.bounded.entry(slot).or_default().push(request);
+            }
+            Way::Log => self.add(request),
+        }
+    }
+
+    /// Reads to be answered from the state; those that must be the latest only if there `is_room`.
+    pub fn next_reads(&mut self, is_room: bool) -> Option<Reads> {
+        if let Some((slot, mut packer)) = self.bounded.pop_first() {
+            let freshness = Freshness::Executed(slot);
+            return Some(Reads { freshness, requests: packer.finish() });
+        }
+        let takes = is_room && !self.latest.is_empty();
+        takes.then(|| Reads { freshness: Freshness::Latest, requests: self.latest.finish() })
     }
 
     /// Takes what a client has packed.
@@ -108,7 +146,7 @@ mod tests {
     use crate::model::types::{ClientId, ReplicaId};
 
     fn gather() -> Gather {
-        Gather::new(&Config { batch_requests_max: 4, ..Config::new(ReplicaId(0), 3) })
+        Gather::new(&Config { batch_requests_max: 4, ..Config::new(ReplicaId(0), 3) }, false)
     }
 
     fn request(number: u64) -> Request<'static> {
@@ -135,8 +173,39 @@ mod tests {
         gather.add_pack(pack(4..6));
 
         assert_eq!(batches(&mut gather), [vec![1, 2, 3], vec![4, 5]]);
-        assert!(gather.is_empty());
+        assert!(!gather.has_batch());
         assert_eq!(gather.bytes(), 0);
+    }
+
+    #[test]
+    fn reads_leave_together_by_how_recent_they_must_be_and_the_latest_when_there_is_room() {
+        let mut gather = gather();
+        for (number, freshness) in [
+            (1, Freshness::Latest),
+            (2, Freshness::Executed(Slot(7))),
+            (3, Freshness::Latest),
+            (4, Freshness::Executed(Slot(0))),
+        ] {
+            gather.add_by(Way::State(freshness), request(number));
+        }
+        let mut next = |is_room| {
+            let Reads { freshness, requests } = gather.next_reads(is_room)?;
+            Some((freshness, requests.iter().map(|request| request.number).collect::<Vec<_>>()))
+        };
+        assert_eq!(next(false), Some((Freshness::Executed(Slot(0)), vec![4])));
+        assert_eq!(next(false), Some((Freshness::Executed(Slot(7)), vec![2])));
+        assert_eq!(next(false), None);
+        assert_eq!(next(true), Some((Freshness::Latest, vec![1, 3])));
+        assert!(!gather.has_batch() && gather.bytes() == 0);
+    }
+
+    #[test]
+    fn where_all_reads_pass_the_log_they_are_requests_like_others() {
+        let mut gather = Gather::new(&Config::new(ReplicaId(0), 3), true);
+        gather.add_by(Way::Log, request(1));
+        gather.add_by(Way::State(Freshness::Latest), request(2));
+        assert!(gather.next_reads(true).is_none());
+        assert_eq!(batches(&mut gather), [vec![1, 2]]);
     }
 
     #[test]
@@ -154,7 +223,7 @@ mod tests {
         for bytes in
             [config.gather_bytes_max / 2, config.gather_bytes_max, 4 * config.gather_bytes_max]
         {
-            let mut gather = Gather::new(&config);
+            let mut gather = Gather::new(&config, false);
             let count = (bytes / command.len()) as u64;
             for number in 0..count {
                 match number % 2 {

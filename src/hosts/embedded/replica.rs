@@ -202,7 +202,10 @@ where
         let (replica, at) = (self.seat.config.me, self.seat.clock.elapsed());
         let watcher = self.watcher.as_ref();
         self.seat.note_events(|event| {
-            let is_counted = matches!(event, Event::Executed { .. } | Event::Duplicates { .. });
+            let is_counted = matches!(
+                event,
+                Event::Executed { .. } | Event::Duplicates { .. } | Event::Read { .. }
+            );
             if let Some(watcher) = watcher.filter(|_| !is_counted) {
                 let _ = watcher.try_send(Seen { replica, at, event: event.clone() });
             }

@@ -196,7 +196,7 @@ where
         let bytes_max = if clients_wait { 0 } else { seat.config.gather_bytes_max };
         let room = bytes_max.saturating_sub(seat.gather.bytes());
         inbound.read(room, now, &mut self.scratch);
-        redis.read(redis_waits, &mut self.scratch, &mut seat.gather);
+        redis.read(redis_waits, seat.node.executed(), &mut self.scratch, &mut seat.gather);
         let received = &mut inbound.received;
         for (from, messages) in received.messages.drain(..) {
             seat.deliver(from, messages, now);

@@ -17,7 +17,7 @@ use crate::links::dropped::Faults;
 use crate::links::socket::{Scratch, Socket};
 use crate::model::app::Census;
 use crate::model::batch::{Answer, Replies, Request};
-use crate::model::types::{ClientId, Millis};
+use crate::model::types::{ClientId, Millis, Slot};
 use crate::observe::status::{Clients, ReplicaStatus};
 
 /// Bytes read from one client in a turn.
@@ -129,8 +129,10 @@ impl RedisConnections {
             && self.busy.iter().any(|id| self.clients.get(id).is_some_and(RedisSocket::has_work))
     }
 
-    /// Reads what has arrived, and gathers what is for the log; nothing while `held`.
-    pub fn read(&mut self, held: bool, scratch: &mut Scratch, gather: &mut Gather) {
+    /// Reads what has arrived, and gathers what only the replica can answer, which has executed all
+    /// slots below `executed`; nothing while `held`.
+    pub fn read(&mut self, held: bool, executed: Slot, scratch: &mut Scratch, gather: &mut Gather) {
+        self.world.executed = executed;
         if held || self.draining {
             return;
         }
@@ -153,10 +155,10 @@ impl RedisConnections {
                 continue;
             }
             let commands = line.commands();
-            line.on_bytes(&self.bytes, &self.world, &mut |number, command| {
+            line.on_bytes(&self.bytes, &self.world, &mut |way, number, command| {
                 *asked = number;
                 let client = ClientId::of_line(id);
-                gather.add(Request { client, number, acknowledged: 0, command });
+                gather.add_by(way, Request { client, number, acknowledged: 0, command });
             });
             let traffic = &mut self.world.traffic;
             traffic.bytes_in += self.bytes.len() as u64;
@@ -283,7 +285,6 @@ impl RedisConnections {
         world.peers_present = heard;
         world.view = status.view;
         world.leader = status.leader;
-        world.executed = status.executed;
         world.clients = self.clients.len();
         world.uptime_ms = status.up_ms;
         world.keys = self.census.keys.load(Ordering::Relaxed);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::clients::Ask;
 use super::faults::Micros;
 use crate::model::batch::Replies;
+use crate::model::reads::Freshness;
 use crate::model::types::ReplicaId;
 
 /// Something that will happen.
@@ -29,6 +30,10 @@ pub(super) enum SimEvent<M> {
     Client { index: usize, timer: u64 },
     /// A request arrives at a replica.
     Ask { to: ReplicaId, ask: Ask },
+    /// A reader looks whether it waits for something.
+    Reader { index: usize },
+    /// A read arrives at a replica.
+    Read { to: ReplicaId, freshness: Freshness, ask: Ask },
     /// Answers arrive at the clients of a replica.
     Answer { from: ReplicaId, replies: Replies },
 }

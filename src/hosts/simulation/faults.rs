@@ -25,6 +25,8 @@ pub struct WorldSettings {
     pub sizes: Sizes,
     /// Operations of all clients together.
     pub operations: u64,
+    /// Reads beside the log, of other clients; none of them if 0.
+    pub reads: u64,
     /// Operations a client has open at a time.
     pub pipeline: usize,
     /// Whether clients give up on an operation and leave it unknown.
@@ -128,6 +130,7 @@ impl WorldSettings {
             keys: 8,
             sizes: Sizes::default(),
             operations: 300,
+            reads: 0,
             pipeline: 4,
             give_up: false,
             chaos_us: 0,
@@ -191,6 +194,7 @@ impl WorldSettings {
         settings.lines = r.below(settings.clients.min(3) as u64) as usize;
         settings.config.sessions_max = *r.pick(&[settings.clients, settings.clients + 2, 64]);
         settings.bend(r);
+        settings.reads = 200 * (seed % 2);
         settings
     }
 

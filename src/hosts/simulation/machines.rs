@@ -14,6 +14,7 @@ use crate::model::batch::Packer;
 use crate::model::config::Config;
 use crate::model::error::Error;
 use crate::model::events::Event;
+use crate::model::reads::{Freshness, Reads};
 use crate::model::types::{Millis, ReplicaId, Slot};
 
 /// The cluster number of simulated disks.
@@ -48,6 +49,7 @@ where
         place.inbox.clear();
         place.edge = Packer::default();
         place.lines = Lines::default();
+        place.reads.clear();
         (place.turn_due, place.sync_due, place.busy_until) = (false, false, self.now);
         let config = Config { me: at, ..self.settings.config.clone() };
         let dataflow = self.subject.dataflow.clone();
@@ -180,6 +182,13 @@ where
         if !node.is_fenced() && node.replica().room() > 0 && !place.edge.is_empty() {
             node.submit(place.edge.finish(), now_ms);
         }
+        place.reads.retain(|&freshness, requests| {
+            let takes = freshness != Freshness::Latest || node.replica().read_room() > Some(0);
+            if takes {
+                node.submit_reads(Reads { freshness, requests: requests.finish() }, now_ms);
+            }
+            !takes
+        });
         self.stats.turns += 1;
         if let Err(error) = node.turn() {
             return self.disk_failed(at, &error.to_string());

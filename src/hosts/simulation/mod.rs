@@ -17,6 +17,7 @@ mod machines;
 mod nemesis;
 mod oracle;
 mod random;
+mod readers;
 mod recorder;
 mod reference;
 mod trace;

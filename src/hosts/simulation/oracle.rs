@@ -51,6 +51,8 @@ pub struct Counts {
     pub checkpoints_installed: u64,
     /// Requests that came again after they had been executed.
     pub duplicates: u64,
+    /// Reads that did not pass the log.
+    pub reads: u64,
 }
 
 impl AddAssign for Counts {
@@ -64,6 +66,7 @@ impl AddAssign for Counts {
         self.stable += other.stable;
         self.checkpoints_installed += other.checkpoints_installed;
         self.duplicates += other.duplicates;
+        self.reads += other.reads;
     }
 }
 
@@ -161,6 +164,10 @@ impl Common {
             }
             Event::Duplicates { count } => {
                 self.counts.duplicates += count;
+                Ok(())
+            }
+            Event::Read { count, .. } => {
+                self.counts.reads += count;
                 Ok(())
             }
             Event::Holds(_) => Ok(()),

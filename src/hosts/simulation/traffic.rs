@@ -6,6 +6,7 @@ use std::hash::Hash;
 use super::clients::Ask;
 use super::events::SimEvent;
 use super::faults::{Micros, Network};
+use super::readers::Readers;
 use super::world::World;
 use crate::engine::protocol::JournalRecord;
 use crate::model::batch::Replies;
@@ -109,8 +110,10 @@ where
             }
         }
         for replies in said.replies {
-            let fits = self.common.on_replies(at, &replies);
-            self.check(fits);
+            if !replies.iter().any(|reply| Readers::has(reply.client)) {
+                let fits = self.common.on_replies(at, &replies);
+                self.check(fits);
+            }
             if self.is_lost() {
                 self.answer_lines(at, &replies);
             } else {
@@ -209,6 +212,7 @@ where
     }
 
     pub(super) fn answer(&mut self, from: ReplicaId, replies: &Replies) {
+        self.answer_readers(from, replies);
         for reply in replies.iter() {
             let Some(index) = self.clients.who(reply.client, reply.number) else { continue };
             self.trace.note(self.now, ("answer", from, reply.client, reply.number), || {

@@ -1,6 +1,6 @@
 //! The event loop of a simulated cluster.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,6 +13,7 @@ use super::linearizability::{Verdict, check_within};
 use super::lines::Lines;
 use super::oracle::Common;
 use super::random::Random;
+use super::readers::Readers;
 use super::recorder::Recorder;
 use super::trace::Trace;
 use super::traffic::Links;
@@ -20,6 +21,7 @@ use super::{Outcome, Stats, Subject};
 use crate::engine::node::Node;
 use crate::engine::protocol::{JournalRecord, Oracle};
 use crate::model::batch::Packer;
+use crate::model::reads::Freshness;
 use crate::model::types::{ReplicaId, Slot, View};
 
 /// Says of a message from one replica to another whether it is lost.
@@ -39,6 +41,7 @@ pub struct World<M: Clone + 'static, R: Clone + 'static> {
     /// Messages that a script has lost.
     pub(super) loss: Option<Loss<M>>,
     pub(super) clients: Clients,
+    pub(super) readers: Readers,
     pub(super) common: Common,
     pub(super) oracle: Box<dyn Oracle<M, R>>,
     pub(super) trip: Option<&'static str>,
@@ -60,6 +63,8 @@ pub(super) struct Place<M: Clone + 'static, R: Clone + 'static> {
     pub inbox: VecDeque<(ReplicaId, M)>,
     pub(super) edge: Packer,
     pub(super) lines: Lines,
+    /// Reads that wait for it.
+    pub(super) reads: BTreeMap<Freshness, Packer>,
     pub(super) turn_due: bool,
     pub(super) sync_due: bool,
     pub(super) busy_until: Micros,
@@ -138,6 +143,7 @@ where
             inbox: VecDeque::new(),
             edge: Packer::default(),
             lines: Lines::default(),
+            reads: BTreeMap::new(),
             turn_due: false,
             sync_due: false,
             busy_until: 0,
@@ -154,6 +160,7 @@ where
         let mut world = Self {
             oracle: (subject.protocol.oracle)(&settings.config),
             clients: Clients::new(&settings),
+            readers: Readers::new(&settings, seed),
             subject: subject.clone(),
             random,
             now: 0,
@@ -186,6 +193,9 @@ where
         for index in 0..self.clients.clients.len() {
             let when = 20_000 + self.random.below(20_000);
             self.queue.at(when, SimEvent::Client { index, timer: 0 });
+        }
+        for index in 0..self.readers.count() {
+            self.queue.at(20_000, SimEvent::Reader { index });
         }
         self.queue.at(self.settings.chaos_us, SimEvent::Heal);
         if self.settings.nemesis_every_us > 0 && !self.settings.acts.is_empty() {
@@ -308,11 +318,12 @@ where
         let waiting = self.clients.clients.iter().filter(|c| c.timer > 0).count();
         format!(
             "liveness: {:.1} s after all was healed, {} of {} operations are answered and the \
-             replicas have executed {next:?} of {} slots ({waiting} clients)",
+             replicas have executed {next:?} of {} slots ({waiting} clients, {} reads left)",
             (self.now - self.healed_at) as f64 / 1e6,
             self.answered() as u64 + self.clients.unknown,
             self.settings.operations,
             self.common.end(),
+            self.readers.left(),
         )
     }
 
@@ -336,6 +347,7 @@ where
     pub(super) fn ask_for_digests(&mut self) {
         let settled = self.healed
             && !self.digests_wanted
+            && self.readers.are_done()
             && self.clients.are_done()
             && self.clients.read_all()
             && self.nodes.iter().all(|place| place.node.is_some() || place.refused)
@@ -366,6 +378,8 @@ where
             }
             SimEvent::Client { index, timer } => self.client(index, timer),
             SimEvent::Ask { to, ask } => self.ask(to, &ask),
+            SimEvent::Reader { index } => self.reader(index),
+            SimEvent::Read { to, freshness, ask } => self.read(to, freshness, &ask),
             SimEvent::Answer { from, replies } => self.answer(from, &replies),
         }
     }

@@ -7,8 +7,9 @@ use crate::kv::resp::{
 };
 use crate::kv::service::{self, Row};
 use crate::model::buffer::ByteQueue;
+use crate::model::reads::Way;
 
-use super::local::{self, Target};
+use super::local::{self, Action, Target};
 use super::queue::{Form, Queue, Silence};
 use super::session::Session;
 use super::transaction::{Step, Transaction, Watches};
@@ -27,30 +28,34 @@ const LOOKED_AT_BYTES_MAX: usize = 4 << 10;
 
 /// One client's connection.
 ///
-/// What only the log can answer is handed to `order` with numbers from 1 on; the result of a number
-/// comes back by [`on_reply`](Self::on_reply).
+/// What it cannot answer itself is handed to `order` with the way it has to take, and with numbers
+/// from 1 on; the result of a number comes back by [`on_reply`](Self::on_reply). While something is
+/// open, all else takes the same way.
 ///
 /// ```
 /// use std::sync::Arc;
 ///
 /// use taraflow::kv::redis::{RedisConnection, RedisSettings, ServerInfo};
+/// use taraflow::model::reads::Way;
 ///
 /// let mut connection = RedisConnection::new(7, Arc::new(RedisSettings::default()));
 /// let mut ordered = Vec::new();
-/// connection.on_bytes(b"GET k\r\nPING\r\n", &ServerInfo::default(), &mut |number, command| {
-///     ordered.push((number, command.to_vec()));
+/// connection.on_bytes(b"INCR k\r\nPING\r\n", &ServerInfo::default(), &mut |way, number, command| {
+///     ordered.push((way, number, command.to_vec()));
 /// });
-/// assert_eq!(ordered, [(1, b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n".to_vec())]);
+/// assert_eq!(ordered, [(Way::Log, 1, b"*2\r\n$4\r\nINCR\r\n$1\r\nk\r\n".to_vec())]);
 /// assert_eq!(connection.output(), b"");
-/// connection.on_reply(1, b"$-1\r\n");
-/// assert_eq!(connection.output(), b"$-1\r\n+PONG\r\n");
-/// connection.sent(12);
+/// connection.on_reply(1, b":1\r\n");
+/// assert_eq!(connection.output(), b":1\r\n+PONG\r\n");
+/// connection.sent(11);
 /// assert_eq!(connection.output(), b"");
 /// ```
 pub struct RedisConnection {
     settings: Arc<RedisSettings>,
     session: Session,
     queue: Queue,
+    /// The way that the open commands have taken.
+    way: Way,
     /// Why the connection ends, if that is the client's fault.
     offence: Option<Offence>,
     transaction: Option<Transaction>,
@@ -88,6 +93,8 @@ enum Stall {
     /// The reply to an ordered command must be known first: to WATCH, when the next is EXEC, and to
     /// an EXEC that the connection has a part in.
     Reply,
+    /// All that is open must be answered first: it has taken another way.
+    Way,
     /// It must be told which other connections there are.
     Listing,
 }
@@ -107,8 +114,8 @@ struct Mixed {
     server: ServerInfo,
 }
 
-/// The way of commands to the log.
-type Order<'a> = dyn FnMut(u64, &[u8]) + 'a;
+/// Takes a command that the connection cannot answer, with its way and its number.
+type Order<'a> = dyn FnMut(Way, u64, &[u8]) + 'a;
 
 impl RedisConnection {
     /// A client that has sent nothing. The `id` is what CLIENT ID answers with.
@@ -117,6 +124,7 @@ impl RedisConnection {
             session: Session::new(id, &settings),
             settings,
             queue: Queue::default(),
+            way: Way::Log,
             offence: None,
             transaction: None,
             watches: Watches::default(),
@@ -131,7 +139,7 @@ impl RedisConnection {
         }
     }
 
-    /// Takes what has arrived. Commands that only the log can answer go to `order` with their
+    /// Takes what has arrived. Commands that it cannot answer itself go to `order` with their
     /// numbers, as RESP arrays.
     ///
     /// Call it with no bytes when [`is_ready`](Self::is_ready) says so.
@@ -224,6 +232,7 @@ impl RedisConnection {
             None => false,
             Some(Stall::Full) => !self.is_choked(),
             Some(Stall::Reply) => !self.watches.is_waiting() && self.mixed.is_none(),
+            Some(Stall::Way) => self.queue.in_flight() == 0,
             Some(Stall::Listing) => self.listing == Listing::Known,
         }
     }
@@ -334,6 +343,9 @@ impl RedisConnection {
         }
         self.note(&target, &command, server);
         if let Target::Local(local) = target {
+            if matches!(local.action, Action::Watch | Action::Exec) {
+                self.take_way(Way::Log)?;
+            }
             self.may_act(local, &command)?;
         }
         let is_at_once = matches!(target, Target::Local(local) if local.action.is_at_once());
@@ -342,23 +354,41 @@ impl RedisConnection {
             Target::Service(row) if row.is_stateless() => {
                 self.queue.answer(|out| service::answer_stateless(row, command, out));
             }
-            Target::Service(row) => self.order(row, &command, order),
+            Target::Service(row) => {
+                let is_ordered = row.is_write() || row.is_time();
+                let way = if is_ordered { Way::Log } else { self.session.reads.way() };
+                self.take_way(way)?;
+                self.order(row, &command, order);
+            }
             Target::Local(local) => self.act(local.action, command, server, order),
         }
         Ok(())
     }
 
-    /// Hands a command to the log.
+    /// Chooses the way of the next command. Those of a client take effect in its order, which two
+    /// ways at a time do not keep: what could be answered from the state goes with what is open in
+    /// the log, and all else waits.
+    fn take_way(&mut self, wanted: Way) -> Result<(), Stall> {
+        if self.queue.in_flight() == 0 {
+            self.way = wanted;
+        }
+        match self.way {
+            Way::State(_) if self.way != wanted => Err(Stall::Way),
+            _ => Ok(()),
+        }
+    }
+
+    /// Hands a command on.
     #[inline]
     fn order(&mut self, row: &'static Row, command: &Command<'_>, order: &mut Order<'_>) {
         let form = if self.session.resp3 { Form::Resp3(row.shape(command)) } else { Form::Resp2 };
         let number = self.queue.order(form);
         match command.canonical() {
-            Some(bytes) => order(number, bytes),
+            Some(bytes) => order(self.way, number, bytes),
             None => {
                 self.canonical.clear();
                 command.write(&mut self.canonical);
-                order(number, &self.canonical);
+                order(self.way, number, &self.canonical);
             }
         }
     }

@@ -34,7 +34,7 @@ enum Access {
 static ALL: LazyLock<Vec<Description>> = LazyLock::new(|| {
     let rows = service::commands().map(|row| {
         let access = match row {
-            row if row.is_stateless() || row.name == "time" => Access::Nothing,
+            row if row.is_stateless() || row.is_time() => Access::Nothing,
             row if row.is_write() => Access::Writes,
             _ => Access::Reads,
         };

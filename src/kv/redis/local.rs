@@ -5,7 +5,7 @@ use crate::kv::service::{self, CheckError, Row};
 
 use super::session::{self, Ask, Session};
 use super::writer::ReplyWriter;
-use super::{client, config, describe, hello, info};
+use super::{client, config, describe, hello, info, reads};
 
 /// A command that is no command of the service.
 pub(super) struct Local {
@@ -62,6 +62,7 @@ pub(super) static TABLE: &[Local] = &[
     open("reset", 1, Action::Reset(session::reset)),
     local("select", 2, Action::Answer(session::select)),
     local("slowlog", -2, Action::Answer(config::slowlog)),
+    local("taraflow", -2, Action::Answer(reads::taraflow)),
     local("unwatch", 1, Action::Unwatch),
     local("wait", 3, Action::Answer(session::wait)),
     local("watch", -2, Action::Watch),

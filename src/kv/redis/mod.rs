@@ -14,6 +14,9 @@
 //! - WATCH asks the log for a version of each key, which ends with the next modification. The
 //!   replicas remember some 65,000 watched keys; whoever watches one that had to be forgotten is
 //!   told by EXEC that it was modified.
+//! - What only reads need not pass the log: TARAFLOW READS chooses how recent it has to be. The
+//!   commands of a connection take effect in their order all the same: a read behind a write that
+//!   is open goes with that, and a write waits for the reads before it.
 //! - WAIT answers at once with the number of replicas that may fail: no command is answered before
 //!   one more than that hold it.
 //! - What looks like an HTTP request, a command called `POST` or `Host:`, ends the connection, as
@@ -37,6 +40,7 @@ mod hello;
 mod info;
 mod local;
 mod queue;
+mod reads;
 mod resp3;
 mod session;
 mod traits;

@@ -2,6 +2,7 @@
 
 use crate::kv::resp::{Command, integer};
 
+use super::reads::ReadLevel;
 use super::writer::ReplyWriter;
 use super::{RedisSettings, ServerInfo};
 
@@ -24,6 +25,8 @@ pub(super) struct Session {
     pub(super) last: &'static str,
     /// Connections that it wants ended.
     pub(super) kills: Vec<u64>,
+    /// How recent its reads have to be.
+    pub(super) reads: ReadLevel,
     /// No more is taken from this client, and the connection ends with the last reply.
     pub(super) closing: bool,
 }

@@ -2,7 +2,7 @@
 
 /// The commands of each group, parted by spaces; those of no group work on keys of any kind.
 const GROUPS: [(&str, &str); 8] = [
-    ("connection", "auth command echo hello ping quit reset select wait"),
+    ("connection", "auth command echo hello ping quit reset select taraflow wait"),
     (
         "hash",
         "hdel hexists hget hgetall hincrby hincrbyfloat hkeys hlen hmget hmset hscan hset hsetnx \

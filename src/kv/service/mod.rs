@@ -114,6 +114,31 @@ impl StateMachine for KeyValue {
         self.count();
     }
 
+    /// Not even the clock moves.
+    fn read(&self, at: At, command: &[u8], reply: &mut Vec<u8>) -> bool {
+        let mut room = Arguments::default();
+        let (row, arguments) = match look_up(&mut room, command) {
+            Ok(found) => found,
+            Err(refused) => {
+                write_error(&refused.message(), reply);
+                return true;
+            }
+        };
+        let Handler::Read(read) = row.handler else { return false };
+        let now_ms = self.store.time_at(at.time_ms);
+        let call = Call { slot: at.slot.0, now_ms, name: row.name, arguments };
+        let start = reply.len();
+        if let Err(refusal) = read(&self.store, &call, reply) {
+            reply.truncate(start);
+            refusal.write(&call, reply);
+        }
+        true
+    }
+
+    fn reads_change_by_time(&self) -> bool {
+        self.store.counts().1 > 0
+    }
+
     fn bytes(&self) -> u64 {
         self.memory()
     }
@@ -177,30 +202,6 @@ impl KeyValue {
         self.census.keys.store(keys as u64, Ordering::Relaxed);
         self.census.expiring.store(expiring as u64, Ordering::Relaxed);
         self.census.bytes.store(self.store.bytes(), Ordering::Relaxed);
-    }
-
-    /// Answers a command that only reads, as [`apply`](StateMachine::apply) would at `at`, without
-    /// touching the state: not even the clock moves, so replicas may do this on their own.
-    ///
-    /// Returns whether it did; a command that may write is left alone, and `reply` too.
-    pub fn read(&self, at: At, command: &[u8], reply: &mut Vec<u8>) -> bool {
-        let mut room = Arguments::default();
-        let (row, arguments) = match look_up(&mut room, command) {
-            Ok(found) => found,
-            Err(refused) => {
-                write_error(&refused.message(), reply);
-                return true;
-            }
-        };
-        let Handler::Read(read) = row.handler else { return false };
-        let now_ms = self.store.time_at(at.time_ms);
-        let call = Call { slot: at.slot.0, now_ms, name: row.name, arguments };
-        let start = reply.len();
-        if let Err(refusal) = read(&self.store, &call, reply) {
-            reply.truncate(start);
-            refusal.write(&call, reply);
-        }
-        true
     }
 
     /// How many keys there are.

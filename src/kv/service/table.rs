@@ -54,6 +54,11 @@ impl Row {
         self.kind == Kind::Stateless
     }
 
+    /// Whether it tells the time and nothing else.
+    pub fn is_time(&self) -> bool {
+        self.name == "time"
+    }
+
     /// Whether only an edge may send this, for the client that it serves.
     pub fn is_internal(&self) -> bool {
         self.kind == Kind::Internal

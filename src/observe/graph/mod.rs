@@ -40,10 +40,20 @@ const LINKS_IN: &str = "links_in";
 /// Where messages to peers leave.
 const LINKS_OUT: &str = "links_out";
 /// The doors a figure shows.
-const DOORS: [&str; 3] = ["clients_in", "clients_out", "journal"];
+const DOORS: [&str; 4] = ["clients_in", "reads_in", "clients_out", "journal"];
 /// The doors it does not: those of links, which it draws as edges, and those nearly every role has.
-const HOST_PORTS: [&str; 9] =
-    [LINKS_IN, LINKS_OUT, "clock", "digests", "events", "looks", "resign", "room", "saved"];
+const HOST_PORTS: [&str; 10] = [
+    LINKS_IN,
+    LINKS_OUT,
+    "clock",
+    "digests",
+    "events",
+    "looks",
+    "read_room",
+    "resign",
+    "room",
+    "saved",
+];
 
 /// What an operator is there for.
 #[derive(

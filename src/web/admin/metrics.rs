@@ -165,6 +165,7 @@ impl Writer<'_> {
         self.gauge("fenced", "Whether it waits for its disk.", truth(status.fenced))?;
         self.counter("requests", "Requests executed since it started.", status.requests)?;
         self.counter("duplicates", "Requests answered again.", status.duplicates)?;
+        self.counter("reads", "Reads answered that did not pass the log.", status.reads)?;
         let help = "Requests of Redis clients answered with UNKNOWN.";
         self.counter("unknown", help, status.clients.unknown)?;
         let help = "Redis clients turned away because there were too many.";

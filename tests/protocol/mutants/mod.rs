@@ -51,6 +51,7 @@ mod history;
 mod keeping;
 mod parts;
 mod paxos;
+mod reads;
 mod rewriting;
 mod service;
 mod view_changes;
@@ -123,12 +124,14 @@ enum Scene {
     Slow,
     /// Replicas crash again and again, as early as when they start, and their disks are slow.
     Storm,
+    /// Much is read beside the log, of few keys, while links are cut.
+    Reading,
     /// All replicas crash at a time, and files of some are harmed before they come back.
     Harmed,
 }
 
 impl Scene {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Swarm,
         Self::WideWindow,
         Self::Restless,
@@ -137,6 +140,7 @@ impl Scene {
         Self::FailingDisks,
         Self::Slow,
         Self::Storm,
+        Self::Reading,
         Self::Harmed,
     ];
 }
@@ -179,6 +183,12 @@ impl Scene {
                 settings.disks.sync_us = 40_000;
                 settings.nemesis_every_us = 150_000;
                 settings.acts = vec![(Act::CrashAll, 1), (Act::Crash, 2)];
+            }
+            Self::Reading => {
+                (settings.reads, settings.keys) = (600, 2);
+                settings.nemesis_every_us = 200_000;
+                let acts = [Act::Isolate, Act::Mute, Act::Deafen, Act::CutSome, Act::Pause];
+                settings.acts = acts.map(|act| (act, 1)).to_vec();
             }
             Self::Harmed => {
                 settings.nemesis_every_us = 200_000;
@@ -257,6 +267,10 @@ static TARA: &[Mutant] = mutants![
     parts::only_the_first_group_that_differs_is_told => 20,
     parts::a_pack_is_removed_while_it_is_named => 26,
     parts::a_manifest_is_named_before_its_parts_are_durable => 66,
+    reads::half_the_indices_are_enough => 18 in Reading,
+    reads::what_a_quorum_has_accepted_is_not_waited_for => 78 in Reading,
+    reads::what_is_accepted_and_not_executed_is_left_out => 18 in Reading,
+    reads::answers_to_an_earlier_question_count => 64 in Reading,
     service::a_request_sent_to_two_replicas_takes_effect_twice => 100 in WideWindow,
     service::a_batch_is_missing_among_those_of_its_source => 72,
     service::a_batch_overtakes_the_one_before_it => 72,

@@ -38,7 +38,7 @@ impl Ours {
         let (mut bytes, mut said) = (bytes, Vec::new());
         loop {
             let mut replies = Vec::new();
-            self.line.on_bytes(bytes, &server, &mut |number, command| {
+            self.line.on_bytes(bytes, &server, &mut |_, number, command| {
                 let mut reply = Vec::new();
                 service.apply(at, command, &mut reply);
                 replies.push((number, reply));

@@ -13,7 +13,13 @@ fn run(first: u64, count: u64, view: u64) -> Run {
 
 /// A slot is executed, and `next` follows it.
 fn executed(next: u64) -> Executed {
-    Executed { next: Slot(next), sources: [].into(), weight: weight(&None), stretch: 1 }
+    Executed {
+        next: Slot(next),
+        sources: [].into(),
+        weight: weight(&None),
+        stretch: 1,
+        time_ms: None,
+    }
 }
 
 fn is_new(vote: &Option<Vote>) -> Option<bool> {

@@ -2,6 +2,7 @@
 
 use crate::kv::resp::{Arguments, Command, Parsed, write_array, write_ok};
 use crate::kv::service::Shape;
+use crate::model::reads::Way;
 
 use super::super::ServerInfo;
 use super::super::local::{Action, Local, Target};
@@ -58,7 +59,7 @@ impl RedisConnection {
                 Some(command) => {
                     let number = self.queue.order(Form::Watch);
                     self.watches.number(number);
-                    order(number, &command);
+                    order(Way::Log, number, &command);
                 }
                 None => self.reply(b"-ERR too many watched keys\r\n"),
             },
@@ -91,7 +92,7 @@ impl RedisConnection {
         } else {
             self.queue.order(Form::Resp2)
         };
-        order(number, &command);
+        order(Way::Log, number, &command);
     }
 
     /// The reply to EXEC, of which `result` is what the log has answered: does the steps that the

@@ -26,7 +26,7 @@ fn ask_about_connections(line: &str) -> (String, Vec<u64>, bool) {
     client.heard();
     client.send(&format!("{line}\r\n"));
     let server = tell_who_is_there(&mut client);
-    client.line.on_bytes(b"", &server, &mut |_, _| {});
+    client.line.on_bytes(b"", &server, &mut |_, _, _| {});
     (client.heard(), client.line.take_kills(), client.line.is_closing())
 }
 

@@ -8,6 +8,7 @@ use crate::model::types::Slot;
 mod bounds;
 mod connections;
 mod transactions;
+mod ways;
 
 /// A line, and a log that answers only when it is told to.
 struct Client {
@@ -32,7 +33,7 @@ impl Client {
             memory_max: 1 << 20,
             ..ServerInfo::default()
         };
-        self.line.on_bytes(bytes.as_bytes(), &server, &mut |number, command| {
+        self.line.on_bytes(bytes.as_bytes(), &server, &mut |_, number, command| {
             ordered.push((number, command.to_vec()));
         });
     }

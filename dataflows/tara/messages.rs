@@ -55,6 +55,12 @@ pub struct Commit {
     pub slot: Slot,
 }
 
+impl From<(View, Slot)> for Commit {
+    fn from((view, slot): (View, Slot)) -> Self {
+        Self { view, slot }
+    }
+}
+
 impl SlotVote for Commit {
     type Ballot = View;
 

@@ -44,8 +44,8 @@
 //! catch_up ~restored~> release
 //! ```
 //!
-//! Who owns what: the *view* and what was *accepted* belong to the [`committer`](mod@committer),
-//! which is an [`acceptor`](crate::engine::ordering::acceptor); the *next slot* to the
+//! Who owns what: the *view* and what was *accepted* belong to the committer, an
+//! [`acceptor`](crate::engine::ordering::acceptor) that votes to every learner; the *next slot* to the
 //! [`proposer`](crate::engine::ordering::proposer); the *votes* to the
 //! [`learner`](crate::engine::ordering::learner);
 //! *application, sessions* and the progress of each source to the
@@ -78,7 +78,6 @@
 //!   proof: a leader's proposal leaves only after its own committer has entered the view on disk,
 //!   so a restarted leader knows every view it has led, and leads none of them twice.
 
-pub mod committer;
 pub mod controller;
 pub mod invariants;
 mod messages;
@@ -93,7 +92,7 @@ use crate::engine::operators::address::Addressing;
 use crate::engine::operators::execution::{ExecutionInputs, Feedback, execution};
 use crate::engine::operators::reader::{OpenReads, ReaderInputs, reader};
 use crate::engine::operators::requests::{RequestSource, request_source};
-use crate::engine::ordering::acceptor::Acceptor;
+use crate::engine::ordering::acceptor::{AcceptanceInputs, Acceptor, acceptor};
 use crate::engine::ordering::learner::{Learner, learner};
 use crate::engine::ordering::messages::Promise;
 use crate::engine::ordering::proposer::{Proposer, proposer};
@@ -108,7 +107,6 @@ use crate::model::types::To;
 
 pub use messages::{Commit, Message, ViewRequest, message_weight};
 
-use committer::committer;
 use controller::{Controller, controller};
 use observer::observer;
 
@@ -169,8 +167,9 @@ pub fn dataflow<'s>(
         start.proposer,
     );
     let (views, observing) = observer(received.view_requests.clone(), looks.clone(), config);
-    let committed = committer(
-        committer::CommitterInputs {
+    let committed = acceptor(
+        "committer",
+        AcceptanceInputs {
             proposals: graph.concatenate([
                 proposing.proposals.clone(),
                 proposing.renewed,
@@ -230,7 +229,7 @@ pub fn dataflow<'s>(
     sent.all(source.announces, Message::Announce);
     sent.others(proposing.proposals, Message::Propose);
     sent.others(proposing.renewals, Message::Renew);
-    sent.all(committed.commits, Message::Commit);
+    sent.all(committed.votes, Message::Commit);
     sent.send(committed.records, move |record| {
         (To::One(record.view.leader(n)), Message::Record(record))
     });

@@ -1,20 +1,18 @@
-//! Invariants of Tara's messages and disks in every run (T1 to T5 and T7 of the protocol's proof).
+//! Invariants of Tara's messages and disks in every run: those of [all views](crate::engine::ordering::invariants), and
+//! T7, that a view is entered only if `f + 1` controllers asked for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::disk::Recovered;
-use crate::engine::ordering::horizon::{Horizon, check_told};
-use crate::engine::ordering::messages::{Promise, Proposal, Record, Renewal, Supply};
-use crate::engine::ordering::runs;
+use crate::engine::ordering::invariants::Agreement;
+use crate::engine::ordering::messages::Promise;
 use crate::engine::protocol::Oracle;
 use crate::hosts::simulation::Subject;
-use crate::model::batch::{Value, weight};
 use crate::model::config::Config;
 use crate::model::events::Event;
 use crate::model::quorum::Votes;
-use crate::model::types::{ReplicaId, Slot, To, View};
+use crate::model::types::{ReplicaId, To, View};
 
-use super::standing::Standing;
 use super::{Commit, Message};
 
 /// Tara, to be simulated with the key-value service.
@@ -24,240 +22,37 @@ pub fn subject() -> Subject<Message, Promise> {
 
 /// The invariants of a cluster with these settings.
 pub(super) fn oracle(config: &Config) -> Box<dyn Oracle<Message, Promise>> {
-    Box::new(Invariants::new(config))
+    let (agreement, asked) = (Agreement::new(config), BTreeMap::new());
+    Box::new(Invariants { quorum: config.quorum(), agreement, asked })
 }
 
 /// All that replicas have sent, and what follows from it.
 struct Invariants {
     quorum: usize,
-    horizon: Horizon,
-    /// What was proposed for a slot, by view.
-    proposed: BTreeMap<Slot, BTreeMap<View, Value>>,
-    votes: BTreeMap<(Slot, View), Votes>,
-    /// Slots for which a quorum of committers has voted, and the first view in which they did.
-    chosen: BTreeMap<Slot, View>,
-    said: Vec<Word>,
+    agreement: Agreement,
+    /// Who has asked for a view.
     asked: BTreeMap<View, Votes>,
-    standing: Standing,
-}
-
-/// What one replica has promised so far.
-#[derive(Default)]
-struct Word {
-    /// The highest view it has sent a record of: it has left all those below.
-    left: View,
-    /// The highest view it has sent a record or a vote of.
-    view: View,
-    /// For each slot, the highest view it voted in.
-    votes: BTreeMap<Slot, View>,
-}
-
-impl Invariants {
-    fn new(config: &Config) -> Self {
-        Self {
-            quorum: config.quorum(),
-            horizon: Horizon::new(config),
-            proposed: BTreeMap::new(),
-            votes: BTreeMap::new(),
-            chosen: BTreeMap::new(),
-            said: (0..config.n).map(|_| Word::default()).collect(),
-            asked: BTreeMap::new(),
-            standing: Standing::new(config),
-        }
-    }
-
-    fn on_propose(&mut self, from: ReplicaId, proposal: &Proposal) -> Result<(), String> {
-        let Proposal { view, slot, value } = proposal;
-        let views = self.proposed.entry(*slot).or_default();
-        let first = views.entry(*view).or_insert_with(|| value.clone());
-        if first != value {
-            return Err(format!(
-                "T1: {from} proposes {value:?} for {slot} in {view}, after {first:?}"
-            ));
-        }
-        self.horizon.check_slot(from, *slot)?;
-        if !self.is_left_behind(*view, *slot) {
-            self.horizon.check_bytes(from, *slot, self.bytes_ahead(*view, *slot))?;
-        }
-        self.check_chosen(*slot)
-    }
-
-    /// A leader proposes again what was proposed in the views it names.
-    fn on_renew(&mut self, from: ReplicaId, renewal: &Renewal) -> Result<(), String> {
-        let view = renewal.view;
-        runs::each(&renewal.slots).try_for_each(|(slot, earlier)| {
-            let value = self.value(slot, earlier).cloned().ok_or_else(|| {
-                format!("T2: {from} renews slot {slot} of view {earlier}, which proposed nothing")
-            })?;
-            self.on_propose(from, &Proposal { view, slot, value })
-        })
-    }
-
-    /// What is sent for want of it is what was proposed. A leader that crashed may have accepted
-    /// itself what it sent to nobody.
-    fn on_supply(&mut self, from: ReplicaId, supply: &Supply) -> Result<(), String> {
-        for own in &supply.proposals {
-            let views = self.proposed.entry(own.slot).or_default();
-            let said = views.entry(own.view).or_insert_with(|| own.value.clone());
-            if *said != own.value {
-                return Err(format!("T1: {from} supplies {own:?}, and {said:?} was proposed"));
-            }
-        }
-        Ok(())
-    }
-
-    fn value(&self, slot: Slot, view: View) -> Option<&Value> {
-        self.proposed.get(&slot)?.get(&view)
-    }
-
-    /// Whether an earlier view has come as far, so that the leader has no choice.
-    fn is_left_behind(&self, view: View, slot: Slot) -> bool {
-        let mut from = self.proposed.range(slot..);
-        from.any(|(_, views)| views.keys().next().is_some_and(|first| *first < view))
-    }
-
-    /// What was proposed in a view for the slots from the stable checkpoint to `slot`.
-    fn bytes_ahead(&self, view: View, slot: Slot) -> usize {
-        let ahead = self.proposed.range(self.horizon.stable().min(slot)..slot);
-        ahead.filter_map(|(_, views)| views.get(&view)).map(weight).sum()
-    }
-
-    fn chosen(&self, slot: Slot) -> Option<&Value> {
-        self.value(slot, *self.chosen.get(&slot)?)
-    }
-
-    /// T2: whatever is proposed for a chosen slot in a later view is what was chosen.
-    fn check_chosen(&self, slot: Slot) -> Result<(), String> {
-        let (Some(view), Some(views)) = (self.chosen.get(&slot), self.proposed.get(&slot)) else {
-            return Ok(());
-        };
-        let Some(value) = views.get(view) else { return Ok(()) };
-        match views.range(view.next()..).find(|(_, later)| *later != value) {
-            None => Ok(()),
-            Some((later, other)) => Err(format!(
-                "T2: slot {slot} was decided in view {view} as {value:?}, and view {later} \
-                 proposes {other:?}"
-            )),
-        }
-    }
-
-    fn on_commit(&mut self, from: ReplicaId, commit: Commit) -> Result<(), String> {
-        let Commit { view, slot } = commit;
-        let word = &mut self.said[from.0 as usize];
-        if view < word.left {
-            return Err(format!("T4: {from} votes in {view} after it has left for {}", word.left));
-        }
-        word.view = view.max(word.view);
-        word.votes.insert(slot, view);
-        let votes = self.votes.entry((slot, view)).or_default();
-        votes.add(from);
-        if votes.count() >= self.quorum {
-            self.chosen.entry(slot).or_insert(view);
-            return self.check_chosen(slot);
-        }
-        Ok(())
-    }
-
-    fn on_record(&mut self, from: ReplicaId, record: &Record) -> Result<(), String> {
-        let word = &mut self.said[from.0 as usize];
-        word.left = record.view.max(word.left);
-        word.view = record.view.max(word.view);
-        let accepted: BTreeMap<Slot, View> = runs::each(&record.accepted).collect();
-        if self.chosen.range(..record.decided).count() as u64 != record.decided.0 {
-            return Err(format!("T4: {from} says that all below {} is decided", record.decided));
-        }
-        for (slot, view) in &accepted {
-            // As with a vote, others rely on its being on the disk.
-            let kept = word.votes.entry(*slot).or_insert(*view);
-            *kept = (*view).max(*kept);
-        }
-        let missing = word.votes.range(record.decided..).find(|(slot, view)| {
-            // Votes of the view itself are no business of its leader's.
-            **view < record.view && accepted.get(slot).is_none_or(|answered| answered < view)
-        });
-        match missing {
-            None => Ok(()),
-            Some((slot, view)) => Err(format!(
-                "T4: {from} answers for view {} without slot {slot}, which it accepted in {view}",
-                record.view
-            )),
-        }
-    }
 }
 
 impl Oracle<Message, Promise> for Invariants {
-    /// What a replica has promised must be on its disk (TA-12).
     fn on_start(
         &mut self,
         me: ReplicaId,
         recovered: &Recovered<Promise>,
         rotten: bool,
     ) -> Result<(), String> {
-        self.standing.on_start(me);
-        self.horizon.on_start(me, recovered, rotten)?;
-        check_told(me, recovered, |slot| self.chosen(slot))?;
-        let mut view = View(0);
-        let mut accepted: BTreeMap<(Slot, View), &Value> = BTreeMap::new();
-        let slots = recovered.slots.iter().map(|(_, promise)| promise);
-        for promise in recovered.newest.iter().chain(slots) {
-            match promise {
-                Promise::Entered(entered) => view = view.max(*entered),
-                Promise::Accepted(Proposal { view, slot, value }) => {
-                    accepted.insert((*slot, *view), value);
-                }
-                Promise::Renewed { slot, view, from } => {
-                    let Some(value) = accepted.get(&(*slot, *from)) else {
-                        return Err(format!(
-                            "{me} has renewed slot {slot} of view {from} without it"
-                        ));
-                    };
-                    accepted.insert((*slot, *view), *value);
-                }
-                Promise::Learned { slot, value } => {
-                    let chosen = self.chosen(*slot);
-                    if chosen != Some(value) {
-                        return Err(format!(
-                            "{me} has learned {value:?} for {slot}, chosen is {chosen:?}"
-                        ));
-                    }
-                }
-            }
-        }
-        let mut votes: BTreeMap<Slot, View> = BTreeMap::new();
-        for (&(slot, own), value) in &accepted {
-            let said = self.value(slot, own);
-            if said.is_some_and(|said| said != *value) {
-                return Err(format!("{me} remembers {value:?} for {slot}, proposed was {said:?}"));
-            }
-            view = view.max(own);
-            votes.insert(slot, own);
-        }
-        let word = &self.said[me.0 as usize];
-        if view < word.view {
-            return Err(format!("{me} starts in view {view}, and has spoken in {}", word.view));
-        }
-        let lost = word
-            .votes
-            .range(recovered.decided..)
-            .find(|(slot, view)| votes.get(slot).is_none_or(|kept| kept < view));
-        match lost {
-            None => Ok(()),
-            Some((slot, view)) => {
-                Err(format!("{me} has voted for slot {slot} in view {view}, and forgotten it"))
-            }
-        }
+        self.agreement.on_start(me, recovered, rotten)
     }
 
     fn on_sent(&mut self, from: ReplicaId, _to: To, message: &Message) -> Result<(), String> {
-        self.standing.on_sent(from, message)?;
         match message {
-            Message::Propose(proposal) => self.on_propose(from, proposal),
-            Message::Renew(renewal) => self.on_renew(from, renewal),
-            Message::Supply(supply) => self.on_supply(from, supply),
-            Message::Commit(commit) => self.on_commit(from, *commit),
-            Message::Record(record) => self.on_record(from, record),
+            Message::Propose(proposal) => self.agreement.on_propose(from, proposal),
+            Message::Renew(renewal) => self.agreement.on_renew(from, renewal),
+            Message::Supply(supply) => self.agreement.on_supply(from, supply),
+            Message::Commit(Commit { view, slot }) => self.agreement.on_vote(from, *view, *slot),
+            Message::Record(record) => self.agreement.on_record(from, record),
             Message::Report(report) => {
-                self.horizon.on_report(from, *report);
+                self.agreement.on_report(from, *report);
                 Ok(())
             }
             Message::View(request) => {
@@ -274,26 +69,13 @@ impl Oracle<Message, Promise> for Invariants {
     }
 
     fn on_event(&mut self, me: ReplicaId, event: &Event) -> Result<(), String> {
-        self.standing.on_event(me, event)?;
-        self.horizon.on_event(me, event)?;
-        match event {
-            // T3: executed is only what a quorum of committers voted for in one view.
-            Event::Executed { slot, value, .. } => {
-                let chosen = self.chosen(*slot);
-                if chosen == Some(value) {
-                    return Ok(());
-                }
-                Err(format!("T3: {me} executes {value:?} at {slot}, chosen is {chosen:?}"))
-            }
-            Event::EnteredView { view, .. } => {
-                let asked: BTreeSet<usize> =
-                    self.asked.range(view..).flat_map(|(_, votes)| votes.iter()).collect();
-                if asked.len() >= self.quorum {
-                    return Ok(());
-                }
-                Err(format!("T7: {me} enters {view}, for which only {asked:?} asked"))
-            }
-            _ => Ok(()),
+        self.agreement.on_event(me, event)?;
+        let Event::EnteredView { view, .. } = event else { return Ok(()) };
+        let asked: BTreeSet<usize> =
+            self.asked.range(view..).flat_map(|(_, votes)| votes.iter()).collect();
+        if asked.len() >= self.quorum {
+            return Ok(());
         }
+        Err(format!("T7: {me} enters {view}, for which only {asked:?} asked"))
     }
 }

@@ -82,7 +82,6 @@ pub mod controller;
 pub mod invariants;
 mod messages;
 pub mod observer;
-mod standing;
 
 use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::core::Concatenate;

@@ -30,10 +30,12 @@
 pub mod acceptor;
 pub mod decided;
 pub mod horizon;
+pub mod invariants;
 mod lacking;
 pub mod learner;
 pub mod messages;
 pub mod proposer;
 pub mod recovery;
 pub mod runs;
+mod standing;
 pub mod window;

@@ -1,15 +1,14 @@
-//! Invariants of views in every run: who has entered which, speaks in which, and leads which.
-//!
-//! Of a message only its kind and its view matter here.
+//! Invariants of views in every run: who has entered which, speaks in which, leads which, and by
+//! whose accounts.
 
 use std::collections::BTreeMap;
 
 use crate::model::config::Config;
 use crate::model::events::Event;
-use crate::model::quorum::Votes;
-use crate::model::types::{ReplicaId, View};
+use crate::model::types::{ReplicaId, Slot, View};
 
-use super::Message;
+use super::messages::Record;
+use super::runs;
 
 /// The views of all replicas, by their messages and events.
 pub(super) struct Standing {
@@ -21,8 +20,15 @@ pub(super) struct Standing {
     spoken: Vec<View>,
     /// The view each leads in its present life.
     leads: Vec<Option<View>>,
-    /// Who has given an account for a view.
-    accounts: BTreeMap<View, Votes>,
+    /// Who has given an account for a view, and which.
+    accounts: BTreeMap<View, BTreeMap<ReplicaId, Account>>,
+}
+
+/// What a replica has answered for a view, in all its lives: it may execute anew after a restart what
+/// it had executed before.
+struct Account {
+    executed: Slot,
+    accepted: BTreeMap<Slot, View>,
 }
 
 impl Standing {
@@ -43,22 +49,19 @@ impl Standing {
         self.leads[me.0 as usize] = None;
     }
 
-    pub fn on_sent(&mut self, from: ReplicaId, message: &Message) -> Result<(), String> {
-        match message {
-            Message::Commit(vote) => self.on_vote(from, vote.view),
-            Message::Record(record) => {
-                self.accounts.entry(record.view).or_default().add(from);
-                // One of a view it has left since may come late: votes overtake it.
-                self.speak(from, record.view)
-            }
-            Message::Propose(proposal) => self.on_propose(from, proposal.view),
-            Message::Renew(renewal) => self.on_propose(from, renewal.view),
-            _ => Ok(()),
-        }
+    pub fn on_record(&mut self, from: ReplicaId, record: &Record) -> Result<(), String> {
+        let accounts = self.accounts.entry(record.view).or_default();
+        let account = accounts
+            .entry(from)
+            .or_insert_with(|| Account { executed: record.decided, accepted: BTreeMap::new() });
+        account.executed = account.executed.min(record.decided);
+        account.accepted.extend(runs::each(&record.accepted));
+        // One of a view it has left since may come late: votes overtake it.
+        self.speak(from, record.view)
     }
 
-    /// T4: a committer votes in the view it has entered, and in none below one it has spoken in.
-    fn on_vote(&mut self, from: ReplicaId, view: View) -> Result<(), String> {
+    /// T4: an acceptor votes in the view it has entered, and in none below one it has spoken in.
+    pub fn on_vote(&mut self, from: ReplicaId, view: View) -> Result<(), String> {
         let spoken = self.spoken[from.0 as usize];
         if view < spoken {
             return Err(format!("T4: {from} votes in {view}, and has spoken in {spoken}"));
@@ -78,12 +81,34 @@ impl Standing {
     }
 
     /// T1: only who leads a view proposes in it.
-    fn on_propose(&self, from: ReplicaId, view: View) -> Result<(), String> {
+    pub fn on_propose(&self, from: ReplicaId, view: View) -> Result<(), String> {
         let led = self.leads[from.0 as usize];
         if view.leader(self.n) == from && led.is_none_or(|led| view <= led) {
             return Ok(());
         }
         Err(format!("T1: {from} proposes in {view}, and leads {led:?}"))
+    }
+
+    /// TA-9: by the accounts of some quorum the leader of a view may propose for a slot: none of
+    /// them has executed it (M4). Answers, for each such quorum, the highest view in which they have
+    /// accepted for the slot.
+    pub fn anchors(&self, view: View, slot: Slot) -> Result<Vec<Option<View>>, String> {
+        if view == View(0) {
+            return Ok(vec![None]);
+        }
+        let accounts = self.accounts.get(&view).into_iter().flat_map(BTreeMap::values);
+        let open = accounts.filter(|account| account.executed <= slot);
+        let mut told: Vec<Option<View>> =
+            open.map(|account| account.accepted.get(&slot).copied()).collect();
+        // Those that tell of nothing above a view are a quorum with that view as the highest.
+        told.sort();
+        if told.len() < self.quorum {
+            return Err(format!(
+                "M4: in {view} something is proposed for {slot}, which is executed by the accounts \
+                 of all quorums"
+            ));
+        }
+        Ok(told.split_off(self.quorum - 1))
     }
 
     pub fn on_event(&mut self, me: ReplicaId, event: &Event) -> Result<(), String> {
@@ -99,11 +124,11 @@ impl Standing {
             }
             Event::Leads { view, .. } => {
                 self.leads[at] = Some(view);
-                let accounts = self.accounts.get(&view).copied().unwrap_or_default();
-                if view == View(0) || accounts.count() >= self.quorum {
+                let from: Vec<_> =
+                    self.accounts.get(&view).into_iter().flat_map(BTreeMap::keys).collect();
+                if view == View(0) || from.len() >= self.quorum {
                     return Ok(());
                 }
-                let from: Vec<usize> = accounts.iter().collect();
                 Err(format!("TA-9: {me} leads {view} with the accounts of {from:?}"))
             }
             _ => Ok(()),

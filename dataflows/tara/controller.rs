@@ -2,6 +2,7 @@
 
 use crate::engine::operators::executor::{Executed, Progress};
 use crate::engine::operators::requests::Announce;
+use crate::engine::ordering::turnover::Turnover;
 use crate::engine::role::{Pulse, Role, Stream};
 use crate::model::config::Config;
 use crate::model::events::{Event, Holding, Suspicion, Wait};
@@ -42,17 +43,13 @@ pub fn controller<'s>(
 pub struct Controller {
     me: ReplicaId,
     n: usize,
-    suspect_after_ms: Millis,
+    /// A replica that was given no turn for so long has stood still.
+    stood_still_ms: Millis,
     gossip_every_ms: Millis,
     entered: View,
     wanted: View,
     sources: Vec<Source>,
-    /// Views entered since a view last lasted. Patience doubles with each full round of leaders,
-    /// not with each leader: in a cluster that is only partly connected several may be of no use.
-    /// That something is executed does not count: a cluster slower than our patience gets that far
-    /// too.
-    views_lately: usize,
-    entered_at: Millis,
+    turnover: Turnover,
     /// When the leader last announced or asked for anything.
     leader_at: Millis,
     asked_at: Millis,
@@ -79,13 +76,12 @@ impl Controller {
         Self {
             me: config.me,
             n: config.n,
-            suspect_after_ms: config.suspect_after_ms,
+            stood_still_ms: config.suspect_after_ms / 2,
             gossip_every_ms: config.gossip_every_ms,
             entered,
             wanted: if resigns { entered.next() } else { entered },
             sources: vec![Source::default(); config.n],
-            views_lately: 0,
-            entered_at: 0,
+            turnover: Turnover::new(config),
             leader_at: 0,
             asked_at: 0,
             asked: entered,
@@ -126,8 +122,7 @@ impl Controller {
     fn on_entered(&mut self, view: View) {
         assert!(view > self.entered, "a view is entered after {}, not {view}", self.entered);
         self.entered = view;
-        self.views_lately += 1;
-        self.entered_at = self.now;
+        self.turnover.on_entered(self.now);
         self.leader_at = self.now;
         for source in &mut self.sources {
             source.since = None;
@@ -161,7 +156,7 @@ impl Controller {
 
     fn suspect(&mut self, now: Millis) -> Option<Event> {
         // A replica that stood still has received nothing meanwhile, and that is nobody's fault.
-        if now.saturating_sub(self.now) > self.suspect_after_ms / 2 {
+        if now.saturating_sub(self.now) > self.stood_still_ms {
             self.leader_at = now;
         }
         self.now = now;
@@ -174,10 +169,8 @@ impl Controller {
                 && now.saturating_sub(source.announced_at) <= fresh;
             source.since = if waits { source.since.or(Some(now)) } else { None };
         }
-        let patience = self.patience_ms();
-        if now.saturating_sub(self.entered_at) >= Self::LASTING * patience {
-            self.views_lately = 0;
-        }
+        let patience = self.turnover.patience_ms();
+        self.turnover.on_tick(now);
         let waits = (0..).map(ReplicaId).zip(&self.sources);
         let waits = waits.filter_map(|(id, source)| Some((id, now.saturating_sub(source.since?))));
         let is_late = |(_, waited_ms): &(ReplicaId, Millis)| *waited_ms >= Self::HEARD * patience;
@@ -210,18 +203,10 @@ impl Controller {
         Some(ViewRequest { entered: self.entered, wanted: self.wanted })
     }
 
-    fn patience_ms(&self) -> Millis {
-        let rounds = (self.views_lately / self.n).min(Self::DOUBLINGS_MAX);
-        self.suspect_after_ms << rounds
-    }
-
-    const DOUBLINGS_MAX: usize = 6;
     /// A leader that is heard of, and under which requests wait, has so many times our patience: it
     /// may be no fault of its own. While two disks took 300 ms for a sync, one that was filled was
     /// given another leader again and again, for which they were no faster.
     const HEARD: Millis = 4;
-    /// A view has lasted when it has for so many times our patience.
-    const LASTING: Millis = 10;
 }
 
 #[cfg(test)]

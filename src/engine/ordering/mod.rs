@@ -38,4 +38,5 @@ pub mod proposer;
 pub mod recovery;
 pub mod runs;
 mod standing;
+pub mod turnover;
 pub mod window;

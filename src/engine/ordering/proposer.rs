@@ -109,6 +109,8 @@ impl Proposed {
 #[derive(Clone, Debug)]
 pub struct Proposer {
     chunk_bytes: usize,
+    /// The view its replica is in.
+    entered: View,
     /// The view this replica leads, if it leads one.
     leads: Option<View>,
     next: Slot,
@@ -136,6 +138,7 @@ impl Proposer {
     pub fn new(leads: Option<View>, next: Slot, window: Window, config: &Config) -> Self {
         Self {
             chunk_bytes: config.chunk_bytes,
+            entered: View(0),
             leads,
             next,
             window,
@@ -165,6 +168,7 @@ impl Proposer {
 
     /// A leader that learns of a higher view stops at once (TA-10).
     fn on_view(&mut self, view: View) {
+        self.entered = view;
         if self.leads.is_some_and(|led| led < view) {
             self.leads = None;
             self.close_below(self.next);
@@ -174,7 +178,7 @@ impl Proposer {
 
     /// Proposes what earlier views may have decided before anything of this leader's own (TA-9).
     fn on_new_view(&mut self, new: NewView) -> Option<Proposed> {
-        if self.leads.is_some_and(|led| led >= new.view) {
+        if self.leads.is_some_and(|led| led >= new.view) || new.view < self.entered {
             return None;
         }
         self.leads = Some(new.view);

@@ -292,7 +292,7 @@ pub struct SlotLife {
     pub voted_at: Option<u64>,
     /// Whose votes arrived, and when.
     pub votes: Vec<(ReplicaId, u64)>,
-    /// When enough of them had.
+    /// When enough of them had, or it was known from elsewhere to be decided.
     pub decided_at: Option<u64>,
     /// When it was executed.
     pub executed_at: Option<u64>,

@@ -224,6 +224,10 @@ impl Memory {
         }
         let Some(life) = self.life(slot) else { return };
         life.executed_at = Some(now);
+        // Where votes go to the leader alone the others learn of it in other ways.
+        if life.proposed_at.is_some() {
+            life.decided_at.get_or_insert(now);
+        }
         life.packed_at = packed_at;
         let Some(Batch { id, requests, .. }) = value else { return };
         let (count, bytes) = (requests.len() as u64, requests.bytes());

@@ -25,7 +25,7 @@ fn a_slot_remembers_when_its_steps_were_seen() {
     });
     let life = past.slot(Slot(7)).unwrap();
     assert_eq!((life.packed_at, life.proposed_at, life.voted_at), (Some(9), Some(10), Some(11)));
-    assert_eq!((life.proposer, life.decided_at), (Some(ReplicaId(1)), None));
+    assert_eq!((life.proposer, life.decided_at), (Some(ReplicaId(1)), Some(14)));
     assert_eq!((life.votes, life.executed_at), (vec![(ReplicaId(1), 12)], Some(14)));
     let run = RequestRun { client: ClientId(5), first: 1, last: 3 };
     assert_eq!(life.batch.unwrap().runs, [run]);

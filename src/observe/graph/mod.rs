@@ -169,7 +169,7 @@ impl Wiring {
     fn of(addresses: BTreeMap<String, Vec<usize>>, ways: &BTreeSet<log::Way>) -> Self {
         let kinds: BTreeMap<_, _> =
             addresses.keys().map(|name| (name.as_str(), kind(name, ways))).collect();
-        let inside = ways.iter().map(|way| (edge(way), way.port));
+        let inside = ways.iter().map(|way| (edge(way, kinds[&*way.from]), way.port));
         let mut ports: BTreeMap<Edge, BTreeSet<usize>> = BTreeMap::new();
         for (edge, port) in inside.chain(links(ways, &kinds)) {
             ports.entry(edge).or_default().insert(port);
@@ -230,9 +230,12 @@ fn kind(name: &str, ways: &BTreeSet<log::Way>) -> OperatorKind {
     }
 }
 
-fn edge(way: &log::Way) -> Edge {
+/// An edge inside a replica. What leaves where messages are sorted is a message, though no more than a
+/// part of it may be read.
+fn edge(way: &log::Way, from: OperatorKind) -> Edge {
     let (kind, label) = match &way.back {
         Some(name) => (EdgeKind::Back, Some(name.clone())),
+        None if from == OperatorKind::Router => (EdgeKind::Forward, way.sent.clone()),
         None => (EdgeKind::Forward, way.read.clone()),
     };
     Edge { from: way.from.clone(), to: way.to.clone(), kind, label }

@@ -2,6 +2,7 @@
 //!
 //! `docs/new-protocol.md` is the way to another one.
 
+pub mod multipaxos;
 pub mod paxos;
 pub mod tara;
 
@@ -28,7 +29,7 @@ use crate::observe::board::Board;
 use crate::observe::graph::{self, OperatorGraph};
 
 /// The protocols: this is the only list. The first is spoken where none is named.
-static ALL: [&dyn AnyProtocol; 2] = [&tara::PROTOCOL, &paxos::PROTOCOL];
+static ALL: [&dyn AnyProtocol; 3] = [&tara::PROTOCOL, &paxos::PROTOCOL, &multipaxos::PROTOCOL];
 
 /// The names of the protocols.
 pub fn names() -> Vec<&'static str> {

@@ -148,6 +148,11 @@ pub enum Suspicion {
         /// For how long, in milliseconds.
         silent_ms: Millis,
     },
+    /// The leader says that no quorum answers it.
+    Unanswered {
+        /// For how long it has said so, or said nothing, in milliseconds.
+        silent_ms: Millis,
+    },
     /// It is the leader itself, and about to end.
     Resigns,
 }

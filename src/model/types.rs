@@ -93,6 +93,13 @@ impl View {
     pub fn leader(self, n: usize) -> ReplicaId {
         ReplicaId((self.0 % n as u64) as u16)
     }
+
+    /// The first view after this one that `replica` leads in a cluster of `n`.
+    pub fn next_of(self, replica: ReplicaId, n: usize) -> Self {
+        let n = n as u64;
+        let ahead = (u64::from(replica.0) + n - self.0 % n) % n;
+        Self(self.0 + if ahead == 0 { n } else { ahead })
+    }
 }
 
 /// Who a message is for.
@@ -114,5 +121,21 @@ impl To {
             To::Others => *peer != me,
             To::One(one) => *peer == one,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_view_of_a_replica_is_a_later_one_that_it_leads() {
+        for view in (0..10).map(View) {
+            for replica in (0..3).map(ReplicaId) {
+                let next = view.next_of(replica, 3);
+                assert_eq!(next.leader(3), replica);
+                assert!(view < next && next.0 <= view.0 + 3, "{next} after {view}");
+            }
+        }
     }
 }

@@ -30,6 +30,13 @@ impl Happened {
                             "suspects the leader of view {of}: it has sent nothing for {silent_ms} ms"
                         ),
                     ),
+                    Suspicion::Unanswered { silent_ms } => (
+                        "suspected",
+                        format!(
+                            "suspects the leader of view {of}: no quorum has answered it for \
+                             {silent_ms} ms"
+                        ),
+                    ),
                     Suspicion::Resigns => {
                         ("resigned", format!("resigns as the leader of view {of}: it is stopping"))
                     }

@@ -10,9 +10,14 @@ use taraflow::observe::graph::{EdgeKind, OperatorGraph, OperatorKind};
 use crate::arrows;
 
 /// The protocols: name, golden file, and the source that holds the figure.
-const PROTOCOLS: [(&str, &str, &str); 2] = [
+const PROTOCOLS: [(&str, &str, &str); 3] = [
     ("tara", include_str!("graphs/tara.txt"), include_str!("../../dataflows/tara/mod.rs")),
     ("paxos", include_str!("graphs/paxos.txt"), include_str!("../../dataflows/paxos/mod.rs")),
+    (
+        "multipaxos",
+        include_str!("graphs/multipaxos.txt"),
+        include_str!("../../dataflows/multipaxos/mod.rs"),
+    ),
 ];
 
 fn graph(protocol: &str) -> OperatorGraph {

@@ -7,11 +7,15 @@
 //!
 //! Paxos, with one replica that proposes: `n - 1` Prepare, Promise and Accept, and `n (n - 1)`
 //! Accepted, for they go to all learners; and of each what a replica says to itself.
+//!
+//! Multi-Paxos: `n - 1` Accept and, but for the leader's own, `n - 1` Accepted, for they go to the
+//! leader; what is chosen rides along, or leaves by itself with `n - 1` Chosen, once a turn at most.
+//! No other message is of a slot.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use taraflow::dataflows::{paxos, tara};
+use taraflow::dataflows::{multipaxos, paxos, tara};
 use taraflow::hosts::simulation::{World, WorldSettings};
 use taraflow::model::events::Event;
 use taraflow::model::types::ReplicaId;
@@ -109,5 +113,32 @@ fn a_slot_of_paxos_costs_what_the_textbook_says_and_not_a_message_more() {
         assert_eq!(counts.crossing("Accepted"), slots * n * (n - 1), "{case}");
         assert_eq!(counts.home("Accepted"), slots * n, "{case}");
         assert_eq!(counts.crossing("Reject") + counts.home("Reject"), 0, "{case}");
+    }
+}
+
+#[test]
+fn a_slot_of_multi_paxos_costs_an_accept_and_a_vote_of_each_follower() {
+    for (n, seed) in SIZES {
+        let (counts, case) = counted::<multipaxos::Message>(n, seed, WorldSettings::calm(n));
+
+        let (slots, n) = (counts.slots, n as u64);
+        assert_eq!(counts.crossing("Accept"), slots * (n - 1), "{case}");
+        assert_eq!(counts.home("Accept"), 0, "{case}");
+        assert_eq!(counts.crossing("Accepted"), slots * (n - 1), "{case}");
+        assert_eq!(counts.home("Accepted"), slots, "{case}");
+        // One for each batch of a replica that does not lead.
+        assert_eq!(counts.crossing("Forward"), counts.foreign, "{case}");
+        let chosen = counts.crossing("Chosen");
+        assert!(chosen > 0 && chosen <= slots * (n - 1) && chosen % (n - 1) == 0, "{case}");
+        assert_eq!(counts.home("Chosen"), 0, "{case}");
+        // Each of a leader's heartbeats is answered, by itself as well.
+        let heartbeats = counts.crossing("Heartbeat") + counts.home("Heartbeat");
+        assert_eq!(counts.crossing("Heartbeat"), counts.home("Heartbeat") * (n - 1), "{case}");
+        let heard = counts.crossing("Heard") + counts.home("Heard");
+        assert!(heard <= heartbeats && heard + n >= heartbeats, "{case}");
+        let kinds = ["Renew", "PreVote", "PreVoted", "Prepare", "Promise", "Reject", "HandOver"];
+        for kind in kinds.into_iter().chain(["Need", "Supply"]) {
+            assert_eq!(counts.crossing(kind) + counts.home(kind), 0, "{kind}, {case}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use taraflow::dataflows::{self, paxos, tara};
+use taraflow::dataflows::{self, multipaxos, paxos, tara};
 use taraflow::engine::operators::catch_up::CatchUp;
 use taraflow::engine::ordering::messages::Promise;
 use taraflow::engine::protocol::{JournalRecord, Protocol};
@@ -47,6 +47,19 @@ impl Spoken for paxos::Message {
     }
 }
 
+impl Spoken for multipaxos::Message {
+    type Record = Promise;
+
+    const PROTOCOL: Protocol<Self, Promise> = multipaxos::PROTOCOL;
+
+    fn catch_up(&mut self) -> Option<&mut CatchUp> {
+        match self {
+            Self::CatchUp(message) => Some(message),
+            _ => None,
+        }
+    }
+}
+
 /// A protocol, or what is left of it; Tara, if none is named.
 pub type Subject<M = tara::Message> = simulation::Subject<M, <M as Spoken>::Record>;
 
@@ -61,10 +74,19 @@ macro_rules! each_protocol {
     ($test:ident) => {
         $test::<taraflow::dataflows::tara::Message>();
         $test::<taraflow::dataflows::paxos::Message>();
+        $test::<taraflow::dataflows::multipaxos::Message>();
     };
 }
 
-pub(crate) use each_protocol;
+/// The same for each protocol in which a replica leads.
+macro_rules! each_with_leaders {
+    ($test:ident) => {
+        $test::<taraflow::dataflows::tara::Message>();
+        $test::<taraflow::dataflows::multipaxos::Message>();
+    };
+}
+
+pub(crate) use {each_protocol, each_with_leaders};
 
 #[test]
 fn every_protocol_is_tested() {

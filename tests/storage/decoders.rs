@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use serde::de::DeserializeOwned;
 
-use taraflow::dataflows::{paxos, tara};
+use taraflow::dataflows::{multipaxos, paxos, tara};
 use taraflow::deploy::settings::ClusterSettings;
 use taraflow::disk::{Disk, Durable, Identity, MemoryDisk, ProtocolName, Store};
 use taraflow::engine::ordering::messages::Promise;
@@ -69,6 +69,7 @@ fn read_frames(bytes: &[u8]) {
         }
         read_messages(tara::PROTOCOL, payload, &config);
         read_messages(paxos::PROTOCOL, payload, &config);
+        read_messages(multipaxos::PROTOCOL, payload, &config);
     }
 }
 

@@ -3,6 +3,7 @@
 //! In Tara it is the first half of the paper's executor (TA-5).
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crate::engine::operators::executor::Executed;
 use crate::engine::role::{Role, Stream};
@@ -66,6 +67,8 @@ pub struct Learner<V: SlotVote> {
     n: usize,
     quorum: usize,
     window: u64,
+    /// This replica, where votes go to the proposer of their ballot alone.
+    counts_own: Option<ReplicaId>,
     executed: Slot,
     slots: BTreeMap<Slot, Tally<V::Ballot>>,
     refused: Refused,
@@ -86,12 +89,18 @@ impl<V: SlotVote> Learner<V> {
     pub fn new(executed: Slot, config: &Config) -> Self {
         let (n, quorum, window) = (config.n, config.quorum(), config.window);
         let (slots, refused) = (BTreeMap::new(), Refused::default());
-        Self { n, quorum, window, executed, slots, refused }
+        Self { n, quorum, window, counts_own: None, executed, slots, refused }
+    }
+
+    /// One that is sent the votes of its own ballots alone, and is told of what is chosen in those
+    /// of others.
+    pub fn of_own_ballots(executed: Slot, config: &Config) -> Self {
+        Self { counts_own: Some(config.me), ..Self::new(executed, config) }
     }
 
     /// A learner holds the votes for what is not executed, and cannot decide the first slot that is
     /// undecided: votes are missing, or what they are for.
-    fn holding(&self) -> Holding {
+    pub fn holding(&self) -> Holding {
         let nothing = Holding { refused: self.refused, ..Holding::nothing("learner") };
         let decided = self.slots.iter().zip(self.executed.0..);
         let decided = decided.take_while(|((slot, tally), at)| slot.0 == *at && tally.decided);
@@ -102,7 +111,11 @@ impl<V: SlotVote> Learner<V> {
         }
         let wait = match self.slots.get(&slot) {
             Some(tally) if tally.value.is_some() => {
-                Wait::for_word("vote", tally.votes.missing(self.n))
+                let proposer = tally.ballot.proposer(self.n);
+                match self.counts_own {
+                    Some(me) if me != proposer => Wait::for_word("commit index", vec![proposer]),
+                    _ => Wait::for_word("vote", tally.votes.missing(self.n)),
+                }
             }
             Some(tally) => Wait::Proposal(tally.ballot.proposer(self.n)),
             // Later slots have votes: this one's proposal has not come.
@@ -114,17 +127,31 @@ impl<V: SlotVote> Learner<V> {
         Holding { slot: Some(slot), held, wait, ..nothing }
     }
 
-    fn on_accepted(&mut self, vote: &V, value: Value) -> Option<(Slot, Value)> {
+    /// This replica's acceptor has accepted.
+    pub fn on_accepted(&mut self, vote: &V, value: Value) -> Option<(Slot, Value)> {
         self.tally(vote)?.value = Some(value);
         self.decide(vote.slot())
     }
 
-    fn on_vote(&mut self, from: ReplicaId, vote: &V) -> Option<(Slot, Value)> {
+    /// An acceptor has.
+    pub fn on_vote(&mut self, from: ReplicaId, vote: &V) -> Option<(Slot, Value)> {
         self.tally(vote)?.votes.add(from);
         self.decide(vote.slot())
     }
 
-    fn on_executed(&mut self, next: Slot) {
+    /// In `ballot` a quorum has accepted for each of these slots, as its proposer has counted. Decides
+    /// those for which this replica has accepted in that very ballot: what it has of another may be
+    /// something that was never chosen.
+    pub fn on_chosen(&mut self, ballot: V::Ballot, slots: Range<Slot>) -> Vec<(Slot, Value)> {
+        if slots.is_empty() {
+            return Vec::new();
+        }
+        let same = self.slots.range_mut(slots).filter(|(_, tally)| tally.ballot == ballot);
+        same.filter_map(|(slot, tally)| tally.settle(*slot)).collect()
+    }
+
+    /// All slots below `next` are executed here.
+    pub fn on_executed(&mut self, next: Slot) {
         assert!(next >= self.executed, "execution went back from {} to {next}", self.executed);
         self.executed = next;
         self.slots = self.slots.split_off(&next);
@@ -152,9 +179,16 @@ impl<V: SlotVote> Learner<V> {
         if tally.votes.count() < self.quorum {
             return None;
         }
-        let value = tally.value.take()?;
-        assert!(!tally.decided, "T3: slot {slot} is decided once");
-        tally.decided = true;
+        tally.settle(slot)
+    }
+}
+
+impl<B> Tally<B> {
+    /// Decides the slot, if what was accepted is here.
+    fn settle(&mut self, slot: Slot) -> Option<(Slot, Value)> {
+        let value = self.value.take()?;
+        assert!(!self.decided, "T3: slot {slot} is decided once");
+        self.decided = true;
         Some((slot, value))
     }
 }

@@ -17,6 +17,13 @@ pub(super) fn event(event: &Event) {
         Event::Suspected { view, of: _, why: Suspicion::Silent { silent_ms } } => {
             tracing::warn!(view = view.0, silent_ms, "suspects the leader: nothing is heard of it");
         }
+        Event::Suspected { view, of: _, why: Suspicion::Unanswered { silent_ms } } => {
+            tracing::warn!(
+                view = view.0,
+                silent_ms,
+                "suspects the leader: no quorum has answered it"
+            );
+        }
         Event::Suspected { view, of: _, why: Suspicion::Resigns } => {
             tracing::info!(view = view.0, "hands leadership over, because it is stopping");
         }

@@ -42,13 +42,19 @@
 //!   and the patience of a source is short. They are said again for the sake of speed; `scenarios`
 //!   has the case where nobody hears a report for two seconds.
 //!
+//! In Multi-Paxos a commit index of a lower ballot could count for what was accepted in a higher one:
+//! what was chosen is what every later ballot proposes (T2). And a leader could go on in a ballot that
+//! is over, for nobody accepts what it proposes; that it does not is in `scenarios/elections.rs`.
+//!
 //! `cargo test --release --test protocol mutants -- --nocapture` prints which seed notices which
 //! mutant by what; `-- --ignored --nocapture measured_rates` measures the rates. Both look at those
-//! mutants only whose names hold a word of the variable `MUTANTS`, if there is one.
+//! mutants only whose names, or whose protocols', hold a word of the variable `MUTANTS`, if there is
+//! one.
 
 mod disks;
 mod history;
 mod keeping;
+mod multipaxos;
 mod parts;
 mod paxos;
 mod reads;
@@ -114,6 +120,9 @@ enum Scene {
     WideWindow,
     /// Partitions, crashes and impatience: one view change follows the other.
     Restless,
+    /// As restless, and a third of the messages is lost: a leader that goes leaves behind what few
+    /// have received.
+    Vanishing,
     /// Two messages of five are lost, and the window is as small as it may be.
     Lossy,
     /// As lossy, and few batches weigh as much as may be ahead of the stable checkpoint.
@@ -131,10 +140,11 @@ enum Scene {
 }
 
 impl Scene {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Swarm,
         Self::WideWindow,
         Self::Restless,
+        Self::Vanishing,
         Self::Lossy,
         Self::Heavy,
         Self::FailingDisks,
@@ -155,11 +165,16 @@ impl Scene {
         match self {
             Self::Swarm => {}
             Self::WideWindow => config.client_window = 256,
-            Self::Restless => {
+            Self::Restless | Self::Vanishing => {
                 config.suspect_after_ms = 120;
                 settings.nemesis_every_us = 100_000;
                 let acts = [Act::Isolate, Act::Mute, Act::Deafen, Act::CutSome, Act::Crash];
                 settings.acts = acts.map(|act| (act, 1)).to_vec();
+                if self == Self::Vanishing {
+                    (config.batches_in_flight, config.batch_requests_max) = (6, 1);
+                    settings.pipeline = 8;
+                    settings.network.loss = 300_000;
+                }
             }
             Self::Lossy => settings.network.loss = 400_000,
             Self::Heavy => {
@@ -313,7 +328,39 @@ static PAXOS: &[Mutant] = mutants![
     paxos::nobody_is_told_that_it_is_outbid => 48,
 ];
 
-static ALL: [Mutated; 2] = [
+static MULTIPAXOS: &[Mutant] = mutants![
+    multipaxos::half_a_quorum_decides => 100,
+    multipaxos::a_repeated_vote_counts_again => 94,
+    multipaxos::a_vote_to_oneself_does_not_wait_for_the_disk => 52,
+    multipaxos::a_vote_does_not_wait_for_the_disk => 54,
+    multipaxos::a_promise_is_for_some_slots_and_not_for_the_log => 24 in Restless,
+    multipaxos::an_acceptor_accepts_in_old_ballots => 2 in Vanishing,
+    multipaxos::an_index_decides_what_was_accepted_in_another_ballot => 4 in Vanishing,
+    multipaxos::an_index_is_one_slot_too_high => 100,
+    multipaxos::an_index_begins_before_its_ballot => 90,
+    multipaxos::nobody_is_told_what_is_chosen => 100,
+    multipaxos::a_replica_speaks_before_it_writes => 72,
+    multipaxos::a_promise_is_not_written => 50,
+    multipaxos::an_acceptance_is_not_written => 94,
+    multipaxos::a_renewal_is_not_written => 42,
+    multipaxos::what_was_fetched_is_not_written => 38,
+    multipaxos::a_mark_is_one_slot_too_high => 54,
+    multipaxos::an_acceptor_without_memory_goes_on => 80,
+    multipaxos::an_acceptor_forgets_its_promise => 32,
+    multipaxos::an_acceptor_forgets_its_last_vote => 76,
+    multipaxos::a_restarted_replica_takes_itself_for_new => 82,
+    multipaxos::half_the_promises_are_enough => 80,
+    multipaxos::a_promise_of_an_earlier_ballot_is_counted => 40,
+    multipaxos::a_promise_leaves_out_the_last_slot => 88,
+    multipaxos::a_leader_overlooks_the_last_slot_of_a_promise => 80,
+    multipaxos::the_lowest_ballot_wins => 4 in Vanishing,
+    multipaxos::what_is_executed_is_proposed_again => 90,
+    multipaxos::nothing_accepted_is_proposed_again => 50,
+    multipaxos::a_leader_is_never_missed => 76,
+    multipaxos::a_candidate_asks_nobody => 96,
+];
+
+static ALL: [Mutated; 3] = [
     Mutated {
         protocol: dataflows::tara::PROTOCOL.name,
         whole: || Box::new(whole::<dataflows::tara::Message>()),
@@ -324,16 +371,24 @@ static ALL: [Mutated; 2] = [
         whole: || Box::new(whole::<dataflows::paxos::Message>()),
         mutants: PAXOS,
     },
+    Mutated {
+        protocol: dataflows::multipaxos::PROTOCOL.name,
+        whole: || Box::new(whole::<dataflows::multipaxos::Message>()),
+        mutants: MULTIPAXOS,
+    },
 ];
 
 /// The mutants that are asked for: all, unless the environment names some.
 #[allow(clippy::disallowed_methods, reason = "the person who runs the test chooses")]
 fn chosen() -> Vec<&'static Mutant> {
     let words = std::env::var("MUTANTS").unwrap_or_default();
-    let is_named = |mutant: &&Mutant| {
-        words.is_empty() || words.split_whitespace().any(|word| mutant.name.contains(word))
+    let holds = |name: &str| words.split_whitespace().any(|word| name.contains(word));
+    let of = |own: &'static Mutated| own.mutants.iter().map(|mutant| (own.protocol, mutant));
+    let all = ALL.iter().flat_map(of);
+    let is_named = |(protocol, mutant): &(&str, &Mutant)| {
+        words.is_empty() || holds(mutant.name) || holds(protocol)
     };
-    ALL.iter().flat_map(|own| own.mutants).filter(is_named).collect()
+    all.filter(is_named).map(|(_, mutant)| mutant).collect()
 }
 
 /// Does something with every chosen mutant, on as many threads as the machine has.

@@ -277,6 +277,13 @@ where
         self.nodes[replica.0 as usize].slowness = times;
     }
 
+    /// Tells a replica that it is about to end, if it runs.
+    pub fn resign(&mut self, replica: ReplicaId) {
+        if let Some(node) = &mut self.nodes[replica.0 as usize].node {
+            node.replica().resign();
+        }
+    }
+
     /// How many messages wait for a replica.
     pub fn waiting(&self, replica: ReplicaId) -> usize {
         self.nodes[replica.0 as usize].inbox.len()

@@ -6,7 +6,8 @@
 //! `disks.rs`, X-3 and TA-a to TA-d in `view_changes.rs` (TA-b and TA-c are mutants). TA-e, three
 //! idle partitions of four, has no counterpart: it asks that a merge of several logs is fed noops
 //! by those with nothing to say, and here one log orders everything, so that nobody waits for a log
-//! that is silent.
+//! that is silent. MP-a to MP-c are in `elections.rs`; MP-d is about reads under a lease, and there is
+//! none.
 //!
 //! The bugs of the earlier port: (a) a slot accepted by one committer only, (c) holes filled with
 //! noops, (e) lost feedback: `view_changes.rs`; (b) a stale record, (f) only the highest number of
@@ -15,6 +16,7 @@
 mod checkpoints;
 mod disks;
 mod duels;
+mod elections;
 mod links;
 mod patience;
 mod slowness;

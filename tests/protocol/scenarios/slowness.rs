@@ -1,10 +1,9 @@
 //! Replicas that are slow, or stand still, and never fail.
 
-use taraflow::dataflows::tara;
 use taraflow::hosts::simulation::Act;
 use taraflow::model::types::ReplicaId;
 
-use crate::spoken::{Spoken, each_protocol};
+use crate::spoken::{Spoken, each_protocol, each_with_leaders};
 
 use super::{SECOND, end, run, settings, world};
 
@@ -41,13 +40,19 @@ fn a_follower_a_hundred_times_slower_costs_the_others_a_fifth_at_most() {
 /// is lost. A hundred times costs three fifths.
 #[test]
 fn a_leader_ten_times_slower_costs_half_at_most() {
-    for seed in 0..5 {
-        let usual = answered::<tara::Message>(seed, ReplicaId(0), 1);
+    fn play<M: Spoken>() {
+        for seed in 0..5 {
+            let usual = answered::<M>(seed, ReplicaId(0), 1);
 
-        let slowed = answered::<tara::Message>(seed, ReplicaId(0), 10);
+            let slowed = answered::<M>(seed, ReplicaId(0), 10);
 
-        assert!(slowed * 10 >= usual * 5, "seed {seed}: {slowed} operations instead of {usual}");
+            assert!(
+                slowed * 10 >= usual * 5,
+                "seed {seed}: {slowed} operations instead of {usual}"
+            );
+        }
     }
+    each_with_leaders!(play);
 }
 
 /// A follower stands still for ten minutes: what waits for it is bounded, the others' disks do not

@@ -120,9 +120,8 @@ enum Scene {
     WideWindow,
     /// Partitions, crashes and impatience: one view change follows the other.
     Restless,
-    /// As restless, and a third of the messages is lost: a leader that goes leaves behind what few
-    /// have received.
-    Vanishing,
+    /// Replicas are cut off one after the other, with work half done, and come back as they were.
+    Deposing,
     /// Two messages of five are lost, and the window is as small as it may be.
     Lossy,
     /// As lossy, and few batches weigh as much as may be ahead of the stable checkpoint.
@@ -144,7 +143,7 @@ impl Scene {
         Self::Swarm,
         Self::WideWindow,
         Self::Restless,
-        Self::Vanishing,
+        Self::Deposing,
         Self::Lossy,
         Self::Heavy,
         Self::FailingDisks,
@@ -165,16 +164,20 @@ impl Scene {
         match self {
             Self::Swarm => {}
             Self::WideWindow => config.client_window = 256,
-            Self::Restless | Self::Vanishing => {
+            Self::Restless => {
                 config.suspect_after_ms = 120;
                 settings.nemesis_every_us = 100_000;
                 let acts = [Act::Isolate, Act::Mute, Act::Deafen, Act::CutSome, Act::Crash];
                 settings.acts = acts.map(|act| (act, 1)).to_vec();
-                if self == Self::Vanishing {
-                    (config.batches_in_flight, config.batch_requests_max) = (6, 1);
-                    settings.pipeline = 8;
-                    settings.network.loss = 300_000;
-                }
+            }
+            Self::Deposing => {
+                config.suspect_after_ms = 120;
+                (config.batches_in_flight, config.batch_requests_max) = (6, 1);
+                (settings.operations, settings.pipeline) = (1_000, 8);
+                settings.calm_us *= 3;
+                (settings.trip, settings.stillborn) = (0, 0);
+                settings.nemesis_every_us = 400_000;
+                settings.acts = vec![(Act::Isolate, 1)];
             }
             Self::Lossy => settings.network.loss = 400_000,
             Self::Heavy => {
@@ -334,8 +337,8 @@ static MULTIPAXOS: &[Mutant] = mutants![
     multipaxos::a_vote_to_oneself_does_not_wait_for_the_disk => 52,
     multipaxos::a_vote_does_not_wait_for_the_disk => 54,
     multipaxos::a_promise_is_for_some_slots_and_not_for_the_log => 24 in Restless,
-    multipaxos::an_acceptor_accepts_in_old_ballots => 2 in Vanishing,
-    multipaxos::an_index_decides_what_was_accepted_in_another_ballot => 4 in Vanishing,
+    multipaxos::an_acceptor_accepts_in_old_ballots => 8 in Deposing,
+    multipaxos::an_index_decides_what_was_accepted_in_another_ballot => 72 in Deposing,
     multipaxos::an_index_is_one_slot_too_high => 100,
     multipaxos::an_index_begins_before_its_ballot => 90,
     multipaxos::nobody_is_told_what_is_chosen => 100,
@@ -353,9 +356,9 @@ static MULTIPAXOS: &[Mutant] = mutants![
     multipaxos::a_promise_of_an_earlier_ballot_is_counted => 40,
     multipaxos::a_promise_leaves_out_the_last_slot => 88,
     multipaxos::a_leader_overlooks_the_last_slot_of_a_promise => 80,
-    multipaxos::the_lowest_ballot_wins => 4 in Vanishing,
+    multipaxos::the_lowest_ballot_wins => 4 in Deposing,
     multipaxos::what_is_executed_is_proposed_again => 90,
-    multipaxos::nothing_accepted_is_proposed_again => 50,
+    multipaxos::nothing_accepted_is_proposed_again => 84,
     multipaxos::a_leader_is_never_missed => 76,
     multipaxos::a_candidate_asks_nobody => 96,
 ];

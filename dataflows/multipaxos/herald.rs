@@ -100,6 +100,8 @@ pub struct Herald {
     beat_every_ms: Millis,
     suspect_after_ms: Millis,
     entered: View,
+    /// The first slot that is not executed here, and since when that is so.
+    executed: (Slot, Millis),
     leads: Option<Reign>,
     now: Millis,
 }
@@ -107,6 +109,8 @@ pub struct Herald {
 /// A ballot that this replica leads.
 #[derive(Clone, Debug)]
 struct Reign {
+    /// Nothing below it is proposed: it is decided, and to be fetched from who has executed it.
+    base: Slot,
     /// What is chosen in it, without a gap.
     chosen: Chosen,
     /// What is, after a gap.
@@ -124,9 +128,9 @@ struct Reign {
 }
 
 impl Herald {
-    /// The herald of a replica that leads `leads` at once: only right for the first ballot of a
-    /// replica that has never run.
-    pub fn new(entered: View, leads: bool, config: &Config) -> Self {
+    /// The herald of a replica that has executed all slots below `executed`. It leads `leads` at once:
+    /// only right for the first ballot of a replica that has never run.
+    pub fn new(entered: View, leads: bool, executed: Slot, config: &Config) -> Self {
         let mut herald = Self {
             me: config.me,
             n: config.n,
@@ -134,6 +138,7 @@ impl Herald {
             beat_every_ms: (config.gossip_every_ms / 2).min(config.suspect_after_ms / 4),
             suspect_after_ms: config.suspect_after_ms,
             entered,
+            executed: (executed, 0),
             leads: None,
             now: 0,
         };
@@ -142,6 +147,10 @@ impl Herald {
         }
         herald
     }
+
+    /// After how many times the patience with a leader one gives up that fetches nothing of what it
+    /// must not propose.
+    const LOST_AFTER: Millis = 4;
 
     /// It holds what is chosen after a gap, for which the learner waits.
     fn holding(&self) -> Holding {
@@ -163,7 +172,9 @@ impl Herald {
             return;
         }
         assert_eq!(ballot.leader(self.n), self.me, "T1: each ballot has its owner");
+        self.executed.1 = self.now;
         self.leads = Some(Reign {
+            base,
             chosen: Chosen { ballot, from: base, upto: base },
             apart: BTreeSet::new(),
             told: base,
@@ -177,6 +188,7 @@ impl Herald {
     /// A slot that has come from elsewhere may have been chosen in a ballot that this replica has not
     /// heard of yet: the index is silent about it, and begins after it.
     fn on_executed(&mut self, next: Slot) {
+        self.executed = (next, self.now);
         let Some(reign) = &mut self.leads else { return };
         if next > reign.chosen.upto {
             (reign.chosen.from, reign.chosen.upto) = (next, next);
@@ -243,7 +255,12 @@ impl Herald {
     fn on_tick(&mut self, now: Millis) -> Option<Beat> {
         self.now = now;
         let successor = self.successor();
+        let (executed, since) = self.executed;
+        let still_ms = now.saturating_sub(since);
         let reign = self.leads.as_mut()?;
+        // Who had executed what lies below its base may have gone, or have forgotten that it had:
+        // nobody else may propose there again but the leader of another ballot.
+        let is_lost = executed < reign.base && still_ms > Self::LOST_AFTER * self.suspect_after_ms;
         let is_due = |last: Millis| now.saturating_sub(last) >= self.beat_every_ms;
         if !reign.said_at.is_none_or(is_due) {
             return None;
@@ -253,7 +270,7 @@ impl Herald {
             return Some(Beat::Ends(successor, HandOver { ballot: reign.chosen.ballot }));
         }
         let is_recent = |at: &&Millis| now.saturating_sub(**at) <= self.suspect_after_ms;
-        let is_heard = reign.heard_at.iter().filter(is_recent).count() >= self.quorum;
+        let is_heard = reign.heard_at.iter().filter(is_recent).count() >= self.quorum && !is_lost;
         let chosen = reign.tell();
         Some(Beat::Leads(Heartbeat { chosen, is_heard, sent_ms: now }))
     }
@@ -277,7 +294,7 @@ mod tests {
     use super::*;
 
     fn herald(me: u16) -> Herald {
-        Herald::new(View(0), me == 0, &Config::new(ReplicaId(me), 3))
+        Herald::new(View(0), me == 0, Slot(0), &Config::new(ReplicaId(me), 3))
     }
 
     fn proposal(ballot: u64, slot: u64) -> Proposal {
@@ -355,6 +372,29 @@ mod tests {
         assert_eq!(beats(400, &[0, 2]), Some(false));
         assert_eq!(beats(500, &[0]), Some(true));
         assert_eq!(beats(800, &[0]), Some(false));
+    }
+
+    #[test]
+    fn a_leader_that_cannot_fetch_what_lies_below_its_base_takes_itself_for_lost() {
+        let mut herald = herald(1);
+        herald.on_new_ballot(View(1), Slot(9));
+        let mut is_heard = |now, executed: Option<u64>| {
+            herald.now = now;
+            executed.into_iter().for_each(|next| herald.on_executed(Slot(next)));
+            for from in 0..3 {
+                herald.on_heard(ReplicaId(from), Heard { ballot: View(1), sent_ms: now });
+            }
+            match herald.on_tick(now) {
+                Some(Beat::Leads(heartbeat)) => Some(heartbeat.is_heard),
+                _ => None,
+            }
+        };
+        assert_eq!(is_heard(1_200, None), Some(true));
+        assert_eq!(is_heard(1_300, None), Some(false));
+        assert_eq!(is_heard(1_400, Some(8)), Some(true));
+        assert_eq!(is_heard(2_700, None), Some(false));
+        assert_eq!(is_heard(2_800, Some(9)), Some(true));
+        assert_eq!(is_heard(9_000, None), Some(true), "it has all");
     }
 
     #[test]

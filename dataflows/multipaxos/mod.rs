@@ -91,6 +91,8 @@
 //!   link, deposes nobody.
 //! - Heartbeats wait for the disk, and say whether a quorum hears them: a leader whose disk hangs, or
 //!   that hears nobody, is silent as far as electors go. Its own is one of them.
+//! - So is a leader that cannot fetch what lies below its base: who had executed that may have gone,
+//!   or have forgotten it, and only the leader of another ballot may propose there again.
 //! - Patience depends on how far a replica comes after the leader, and on no random number.
 //! - A leader that is about to end asks the replica that heard it last to take over, and nobody waits
 //!   for its silence.
@@ -351,7 +353,7 @@ impl Start {
         Self {
             proposer: Proposer::new(leads.then_some(ballot), slot, window, config),
             learner: IndexLearner::new(slot, config),
-            herald: Herald::new(ballot, leads, config),
+            herald: Herald::new(ballot, leads, slot, config),
             elector: Elector::new(ballot, !first_life && is_owner, config),
             recovery: Recovery::new(ballot, config),
             acceptor,

@@ -9,8 +9,8 @@
 //! the last question, and no disk: an acceptor counts what it has voted for in this life, and what
 //! its disk held of earlier ones.
 //!
-//! An answer counts for the question it answers only, and not for a later one, nor for one of an
-//! earlier life of this replica.
+//! An answer counts for the question it answers and for earlier ones, but not for a later one, nor
+//! for one of another life of this replica.
 //!
 //! Two things need the log to move, and then a batch of no requests is sent through it:
 //! - The state's time is what its commands have brought. Where [reads change by it], it may be no
@@ -256,19 +256,25 @@ impl OpenReads {
         }
     }
 
+    /// Takes an answer. The question came after all reads of earlier ones, too.
     fn on_index(&mut self, from: ReplicaId, Index { ask, end }: Index) {
-        let at = ask.round.checked_sub(self.first).map(|at| at as usize);
-        let round = at.and_then(|at| self.rounds.get_mut(at)).filter(|_| ask.life == self.life);
-        let Some(round) = round.filter(|round| !round.is_known) else {
-            return self.refused.add(Refusal::Late);
-        };
-        round.answers.add(from);
-        round.end = end.max(round.end);
-        round.is_known = round.answers.count() >= self.quorum;
-        if round.is_known {
-            self.patience.came(self.now);
-            // From here on it is missed.
-            self.moved_at = self.now;
+        let asked = (ask.round + 1).saturating_sub(self.first).min(self.rounds.len() as u64);
+        let asked = if ask.life == self.life { asked as usize } else { 0 };
+        let unknown = self.rounds.iter_mut().take(asked).filter(|round| !round.is_known);
+        let mut is_late = true;
+        for round in unknown {
+            is_late = false;
+            round.answers.add(from);
+            round.end = end.max(round.end);
+            round.is_known = round.answers.count() >= self.quorum;
+            if round.is_known {
+                self.patience.came(self.now);
+                // From here on it is missed.
+                self.moved_at = self.now;
+            }
+        }
+        if is_late {
+            self.refused.add(Refusal::Late);
         }
     }
 
@@ -298,7 +304,7 @@ impl OpenReads {
     /// A batch of no requests, if the state's time is too far behind that of a read, and the log
     /// was not asked for a later one.
     fn time_wanted(&mut self) -> Option<(Requests, Millis)> {
-        let asked_ms = self.rounds.back()?.asked_ms;
+        let asked_ms = self.rounds.iter().map(|round| round.asked_ms).max()?;
         let known_ms = self.time_ms?.max(self.time_asked_ms);
         (asked_ms > known_ms + Self::TIME_BEHIND_MS).then(|| {
             self.time_asked_ms = asked_ms;

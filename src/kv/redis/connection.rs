@@ -343,8 +343,11 @@ impl RedisConnection {
         }
         self.note(&target, &command, server);
         if let Target::Local(local) = target {
-            if matches!(local.action, Action::Watch | Action::Exec) {
-                self.take_way(Way::Log)?;
+            match local.action {
+                Action::Watch | Action::Exec => self.take_way(Way::Log)?,
+                // What it tells must not be less than what the replies before it show.
+                Action::Alone(_) if self.queue.in_flight() > 0 => return Err(Stall::Way),
+                _ => {}
             }
             self.may_act(local, &command)?;
         }
@@ -355,7 +358,7 @@ impl RedisConnection {
                 self.queue.answer(|out| service::answer_stateless(row, command, out));
             }
             Target::Service(row) => {
-                let is_ordered = row.is_write() || row.is_time();
+                let is_ordered = row.is_write() || row.is_of_its_slot();
                 let way = if is_ordered { Way::Log } else { self.session.reads.way() };
                 self.take_way(way)?;
                 self.order(row, &command, order);

@@ -22,6 +22,8 @@ pub(super) struct Local {
 #[derive(Clone, Copy)]
 pub(super) enum Action {
     Answer(fn(&mut Session, &Ask<'_>, &mut ReplyWriter<'_>)),
+    /// As [`Action::Answer`], when all before it is answered, and not within MULTI.
+    Alone(fn(&mut Session, &Ask<'_>, &mut ReplyWriter<'_>)),
     /// As [`Action::Answer`], and what was queued or watched is forgotten.
     Reset(fn(&mut Session, &Ask<'_>, &mut ReplyWriter<'_>)),
     Multi,
@@ -62,7 +64,7 @@ pub(super) static TABLE: &[Local] = &[
     open("reset", 1, Action::Reset(session::reset)),
     local("select", 2, Action::Answer(session::select)),
     local("slowlog", -2, Action::Answer(config::slowlog)),
-    local("taraflow", -2, Action::Answer(reads::taraflow)),
+    local("taraflow", -2, Action::Alone(reads::taraflow)),
     local("unwatch", 1, Action::Unwatch),
     local("wait", 3, Action::Answer(session::wait)),
     local("watch", -2, Action::Watch),

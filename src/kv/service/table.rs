@@ -59,6 +59,12 @@ impl Row {
         self.name == "time"
     }
 
+    /// Whether it changes nothing and answers something else in each slot all the same: the time, or
+    /// what is drawn by the slot.
+    pub fn is_of_its_slot(&self) -> bool {
+        self.is_time() || matches!(self.name, "randomkey" | "srandmember")
+    }
+
     /// Whether only an edge may send this, for the client that it serves.
     pub fn is_internal(&self) -> bool {
         self.kind == Kind::Internal

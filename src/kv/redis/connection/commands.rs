@@ -38,6 +38,10 @@ impl RedisConnection {
                 (self.transaction, self.watches) = Default::default();
                 self.answer(answer, command, server);
             }
+            Action::Alone(_) if self.transaction.is_some() => {
+                self.reject(b"ERR TARAFLOW inside MULTI is not allowed");
+            }
+            Action::Alone(answer) => self.answer(answer, command, server),
             Action::Multi if self.transaction.is_some() => {
                 self.reply(b"-ERR MULTI calls can not be nested\r\n");
             }

@@ -46,7 +46,10 @@ fn a_read_is_answered_from_the_state_and_a_write_by_the_log() {
     line.answer_all();
     assert_eq!(line.send("SET k v\r\n"), [Way::Log]);
     line.answer_all();
-    assert_eq!(line.send("TIME\r\n"), [Way::Log], "nobody's state knows it");
+    for command in ["TIME\r\n", "RANDOMKEY\r\n", "SRANDMEMBER s\r\n"] {
+        assert_eq!(line.send(command), [Way::Log], "{command}: it is of its slot");
+        line.answer_all();
+    }
 }
 
 #[test]
@@ -92,6 +95,21 @@ fn a_client_chooses_how_recent_its_reads_are() {
         line.send("RESET\r\nTARAFLOW READS\r\n");
         assert_eq!(line.heard(), "+RESET *2 $12 linearizable :42");
     }
+}
+
+#[test]
+fn what_is_told_of_the_slot_is_not_less_than_what_was_seen_before() {
+    let mut line = Line::new();
+    line.send("SET k v\r\nTARAFLOW READS\r\n");
+    assert_eq!(line.heard(), "");
+    line.line.on_reply(1, b"+OK\r\n");
+    assert!(line.line.is_ready());
+    line.send("");
+    assert_eq!(line.heard(), "+OK *2 $12 linearizable :42");
+
+    line.send("MULTI\r\nTARAFLOW READS\r\nEXEC\r\n");
+    let refused = "+OK -ERR TARAFLOW inside MULTI is not allowed";
+    assert!(line.heard().starts_with(refused));
 }
 
 #[test]

@@ -16,6 +16,7 @@ Examples:
   taraflow kv set greeting hello
   taraflow kv --dir ./cluster get greeting
   taraflow kv -o json incrby visits 2
+  taraflow kv lease acquire job worker-1 5000
   taraflow kv --addr 10.0.0.1:7100,10.0.0.2:7100,10.0.0.3:7100 \\
       --ca ca.pem --cert client.pem --key client-key.pem get greeting
 

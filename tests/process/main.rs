@@ -13,6 +13,7 @@ mod doctor;
 mod embedded;
 mod endurance;
 mod hostile;
+mod leases;
 mod library;
 mod mismatched_clients;
 mod nemesis;

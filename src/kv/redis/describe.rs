@@ -204,7 +204,11 @@ fn write_docs(one: &Description, answer: &mut ReplyWriter<'_>) {
     answer.bulk(one.name);
     answer.map(2);
     answer.bulk("summary");
-    answer.bulk(format!("{}, as in Redis", one.name.to_ascii_uppercase()));
+    let name = one.name.to_ascii_uppercase();
+    answer.bulk(match one.name {
+        "lease" | "taraflow" => format!("Not of Redis: {name} HELP tells what it does"),
+        _ => format!("{name}, as in Redis"),
+    });
     answer.bulk("group");
     answer.bulk(match one.group {
         "keyspace" => "generic",

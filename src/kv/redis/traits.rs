@@ -13,7 +13,7 @@ const GROUPS: [(&str, &str); 8] = [
         "lindex linsert llen lmove lpop lpos lpush lpushx lrange lrem lset ltrim rpop rpoplpush \
          rpush rpushx",
     ),
-    ("server", "client config info latency memory object slowlog time"),
+    ("server", "client config info latency lease memory object slowlog time"),
     (
         "set",
         "sadd scard sdiff sdiffstore sinter sintercard sinterstore sismember smembers smismember \

@@ -49,6 +49,7 @@ mod floats;
 mod glob;
 mod hashes;
 mod keys;
+mod leases;
 mod lists;
 mod object;
 mod packed;

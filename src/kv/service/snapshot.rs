@@ -3,12 +3,18 @@
 //! Part 0 is what is no key, the others are the parts of the map (`entries/record.rs`):
 //!
 //! ```text
-//! version   1 byte, 4
+//! version   1 byte, 4; or 5, if a lease was ever given
 //! clock     u64, milliseconds
 //! watched   u64, the last version given to a watched key
 //! count     u64, then as many watched keys in ascending order of versions:
 //!   version   u64
 //!   key       bytes
+//! token     u64, the last given with a lease; it and what follows in version 5 only
+//! count     u64, then as many leases in ascending order of names:
+//!   name      bytes
+//!   owner     bytes
+//!   token     u64
+//!   expiry    u64, milliseconds
 //! ```
 //!
 //! `bytes` are a u32 length and what it counts; numbers are little-endian. In one piece a snapshot
@@ -19,6 +25,7 @@ use std::io::Read;
 
 use super::KeyValue;
 use super::entries::{self, FrozenEntries};
+use super::leases::Leases;
 use super::store::Store;
 use super::watched::Watched;
 use crate::model::app::{self, Damaged, Frozen};
@@ -28,6 +35,10 @@ mod reader;
 
 /// The version of what is written.
 pub(super) const VERSION: u8 = 4;
+
+/// The version of a head with leases. Without any it is written as before there were some, so that
+/// replicas of both versions have one digest for it.
+const VERSION_WITH_LEASES: u8 = 5;
 
 /// How many parts a state has.
 pub(super) const PARTS: usize = 1 + entries::PARTS;
@@ -41,9 +52,13 @@ pub(super) struct Snapshot {
 
 impl Snapshot {
     pub(super) fn of(store: &Store, parts: &PartSet) -> Self {
-        let mut head = vec![VERSION];
+        let knows_leases = store.leases.last_token() > 0;
+        let mut head = vec![if knows_leases { VERSION_WITH_LEASES } else { VERSION }];
         write_number(store.clock_ms(), &mut head);
         write_watched(store.watched(), &mut head);
+        if knows_leases {
+            write_leases(&store.leases, &mut head);
+        }
         Self { head, entries: store.freeze(&parts.from(1)) }
     }
 }
@@ -90,8 +105,8 @@ pub(super) fn take_changed(store: &mut Store) -> PartSet {
 /// Replaces a part by what it was written as.
 pub(super) fn restore_part(store: &mut Store, part: usize, bytes: &[u8]) -> Result<(), Damaged> {
     let Some(part) = part.checked_sub(1) else {
-        let (clock_ms, watched) = reader::read_head(bytes)?;
-        store.restore_rest(clock_ms, watched);
+        let (clock_ms, watched, leases) = reader::read_head(bytes)?;
+        store.restore_rest(clock_ms, watched, leases);
         return Ok(());
     };
     store.restore(part, bytes)
@@ -120,6 +135,17 @@ fn write_watched(watched: &Watched, out: &mut Vec<u8>) {
     for (version, key) in watched.iter() {
         write_number(version, out);
         write_bytes(key, out);
+    }
+}
+
+fn write_leases(leases: &Leases, out: &mut Vec<u8>) {
+    write_number(leases.last_token(), out);
+    write_number(leases.iter().len() as u64, out);
+    for (name, lease) in leases.iter() {
+        write_bytes(name, out);
+        write_bytes(&lease.owner, out);
+        write_number(lease.token, out);
+        write_number(lease.expires_ms, out);
     }
 }
 

@@ -4,6 +4,7 @@ use super::Refusal;
 use super::entries::{Entries, Found, FrozenEntries, Place};
 use super::entry::{Entry, Held, Owned};
 use super::expiries::{Expiries, NEVER};
+use super::leases::Leases;
 use super::values::Kind;
 use super::watched::Watched;
 use crate::model::app::Damaged;
@@ -22,6 +23,7 @@ pub(super) struct Store {
     expiries: Expiries,
     /// Every modification of a key is noted here.
     watched: Watched,
+    pub(super) leases: Leases,
     clock_ms: u64,
     /// Whether the clock has moved since the changes were taken.
     clock_moved: bool,
@@ -35,6 +37,7 @@ impl Default for Store {
             entries: Entries::default(),
             expiries: Expiries::default(),
             watched: Watched::default(),
+            leases: Leases::default(),
             clock_ms: 0,
             clock_moved: false,
             bytes_max: u64::MAX,
@@ -112,6 +115,7 @@ impl Store {
         let time_ms = self.time_at(time_ms);
         self.clock_moved |= time_ms != self.clock_ms;
         self.clock_ms = time_ms;
+        self.leases.expire(time_ms);
         if self.expiries.is_due(time_ms) {
             self.drop_expired();
         }
@@ -150,9 +154,9 @@ impl Store {
         (keys, expiring)
     }
 
-    /// The memory that keys and values take, near enough; it depends on nothing but them.
+    /// The memory that keys, values and leases take, near enough; it depends on nothing but them.
     pub(super) fn bytes(&self) -> u64 {
-        self.entries.bytes() as u64
+        (self.entries.bytes() + self.leases.bytes()) as u64
     }
 
     /// The same of one key.
@@ -340,7 +344,8 @@ impl Store {
     /// The parts of the map that have been changed since this was last called, and whether the
     /// rest of the state has.
     pub(super) fn take_changed(&mut self) -> (bool, PartSet) {
-        let rest = std::mem::take(&mut self.clock_moved) | self.watched.take_changed();
+        let others = self.watched.take_changed() | self.leases.take_changed();
+        let rest = std::mem::take(&mut self.clock_moved) | others;
         (rest, self.entries.take_changed())
     }
 
@@ -349,7 +354,7 @@ impl Store {
     pub(super) fn become_state(&mut self, other: Self) {
         self.clock_moved = true;
         self.entries.become_state(other.entries);
-        self.restore_rest(other.clock_ms, other.watched);
+        self.restore_rest(other.clock_ms, other.watched, other.leases);
         self.expiries = other.expiries;
     }
 
@@ -367,8 +372,8 @@ impl Store {
     }
 
     /// Replaces what is no part of the map.
-    pub(super) fn restore_rest(&mut self, clock_ms: u64, watched: Watched) {
-        (self.clock_ms, self.watched) = (clock_ms, watched);
+    pub(super) fn restore_rest(&mut self, clock_ms: u64, watched: Watched, leases: Leases) {
+        (self.clock_ms, self.watched, self.leases) = (clock_ms, watched, leases);
         self.clock_moved = true;
     }
 }
@@ -378,6 +383,7 @@ impl PartialEq for Store {
     fn eq(&self, other: &Self) -> bool {
         self.clock_ms == other.clock_ms
             && self.watched == other.watched
+            && self.leases == other.leases
             && self.expiries == other.expiries
             && self.entries == other.entries
     }

@@ -2,6 +2,7 @@
 
 use crate::kv::resp::Command;
 
+use super::leases::commands as leases;
 use super::shape::{self, Shape, ShapeOf};
 use super::store::Store;
 use super::strings::{self, set};
@@ -226,6 +227,7 @@ static TABLE: &[Row] = &[
     row("incrby", 3, Write(strings::incrby)).growing(),
     row("incrbyfloat", 3, Write(strings::incrbyfloat)).growing(),
     row("keys", 2, Read(keys::keys)).keyless(),
+    row("lease", -2, Write(leases::lease)).keyless(),
     row("lindex", 3, Read(lists::lindex)),
     row("linsert", 5, Write(lists::linsert)).growing(),
     row("llen", 2, Read(lists::llen)),

@@ -8,10 +8,11 @@
 //! `watched` says how many keys follow, each with the version it had; `count` how many words the
 //! next command has. If a key was modified since it had that version, the answer is the null array
 //! and nothing is done. Else all commands are run, at one place in the order, and the answer is the
-//! array of their replies. As in Redis one that is refused does not stop those behind it.
+//! array of their replies. With a LEASE CHECK among them that fails, all are refused. As in Redis one that is refused does not stop those behind it.
 
 use crate::kv::resp::{Command, count, integer, write_array, write_integer, write_null_array};
 
+use super::leases::commands::check_transaction;
 use super::store::Store;
 use super::{Call, Done, REPLY_BYTES_MAX, Refusal, Row, row_of, run_anyway};
 
@@ -41,6 +42,8 @@ pub(super) fn transaction(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8
         write_null_array(reply);
         return Ok(());
     }
+    let parts = plan.parts.iter().map(|(row, words)| (row.name, words));
+    check_transaction(store, parts)?;
     let start = reply.len();
     write_array(plan.parts.len(), reply);
     for (row, arguments) in plan.parts {

@@ -12,12 +12,14 @@
 //!             sorted sets (score, member) ascending
 //! ```
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::sync::Arc;
 
-use super::VERSION;
+use super::{VERSION, VERSION_WITH_LEASES};
 use crate::kv::service::entry::Owned;
 use crate::kv::service::expiries::NEVER;
+use crate::kv::service::leases::{LEASES_MAX, Lease, Leases, NAME_BYTES_MAX};
 use crate::kv::service::random::spread;
 use crate::kv::service::store::{Hash, List, Set, Store};
 use crate::kv::service::values::{Kind, Value};
@@ -31,17 +33,20 @@ const VERSION_BEFORE_RECORDS: u8 = 3;
 const VERSION_BEFORE_PARTS: u8 = 2;
 const VERSION_BEFORE_WATCHED: u8 = 1;
 
-/// Reads the clock and the watched keys that a head was written of.
-pub(super) fn read_head(mut head: &[u8]) -> Result<(u64, Watched), Damaged> {
+/// Reads the clock, the watched keys and the leases that a head was written of.
+pub(super) fn read_head(mut head: &[u8]) -> Result<(u64, Watched, Leases), Damaged> {
     let mut from = Reader::new(&mut head, 0);
-    if from.byte("version 4")? != VERSION {
-        return Err(from.damaged(1, "version 4"));
+    let version = from.byte("version 4 or 5")?;
+    if ![VERSION, VERSION_WITH_LEASES].contains(&version) {
+        return Err(from.damaged(1, "version 4 or 5"));
     }
     let (clock_ms, watched) = (from.clock()?, from.watched()?);
+    let knows_leases = version == VERSION_WITH_LEASES;
+    let leases = if knows_leases { from.leases(clock_ms)? } else { Leases::default() };
     if !from.is_at_end()? {
         return Err(from.damaged(0, "the end"));
     }
-    Ok((clock_ms, watched))
+    Ok((clock_ms, watched, leases))
 }
 
 /// Reads what is behind the version of a snapshot in one piece, into a new store.
@@ -78,7 +83,7 @@ pub(super) fn read(version: u8, snapshot: &mut dyn Read, store: &mut Store) -> R
     if !from.is_at_end()? {
         return Err(from.damaged(0, "the end"));
     }
-    store.restore_rest(clock_ms, watched);
+    store.restore_rest(clock_ms, watched, Leases::default());
     Ok(())
 }
 
@@ -193,6 +198,36 @@ impl<'r> Reader<'r> {
             before = version;
         }
         Ok(watched)
+    }
+
+    fn leases(&mut self, clock_ms: u64) -> Result<Leases, Damaged> {
+        let last_token = self.number("the last token")?;
+        if last_token == 0 || last_token > i64::MAX as u64 {
+            return Err(self.damaged(8, "a token from 1 on, of at most 63 bits"));
+        }
+        let mut leases = Leases::after(last_token);
+        let count = self.number("a count")?;
+        if count > LEASES_MAX as u64 {
+            return Err(self.damaged(8, "a count of leases within its limit"));
+        }
+        let (mut last, mut tokens) = (None, BTreeSet::new());
+        for _ in 0..count {
+            let start = self.at;
+            let expected = "a name greater than the one before";
+            let name = self.next_in_order(last.as_deref(), expected)?.to_vec();
+            let owner: Box<[u8]> = self.bytes()?.into();
+            let (token, expires_ms) = (self.number("a token")?, self.number("an expiry")?);
+            let fits = [name.len(), owner.len()].iter().all(|n| (1..=NAME_BYTES_MAX).contains(n));
+            let is_new = (1..=last_token).contains(&token) && tokens.insert(token);
+            if !fits || !is_new || expires_ms <= clock_ms {
+                let expected =
+                    "a lease within its limits that is not over, with a token of its own";
+                return Err(Damaged { offset: start, expected });
+            }
+            leases.insert(&name, Lease { owner, token, expires_ms });
+            last = Some(name);
+        }
+        Ok(leases)
     }
 
     fn value(&mut self) -> Result<Value, Damaged> {

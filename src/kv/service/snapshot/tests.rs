@@ -275,12 +275,10 @@ fn states_that_earlier_versions_have_written_are_read() {
     let mut keys: Vec<&[u8]> = vec![b"a", b"b", b"c", b"dd"];
     assert!(read(&written_before(1, &keys)) == Ok(before()));
     let mut expected = before();
-    expected.restore_rest(5, {
-        let mut watched = Watched::after(3);
-        watched.remember(b"text", 2);
-        watched.remember(b"none", 3);
-        watched
-    });
+    let mut watched = Watched::after(3);
+    watched.remember(b"text", 2);
+    watched.remember(b"none", 3);
+    expected.restore_rest(5, watched, Leases::default());
     assert!(read(&written_before(2, &keys)) == Ok(expected.clone()));
     keys.sort_by_key(|key| (crate::kv::service::random::spread(key) >> 52, *key));
     assert!(read(&written_before(3, &keys)) == Ok(expected));
@@ -397,5 +395,27 @@ fn a_service_that_is_frozen_again_and_again_answers_as_one_that_never_is() {
             }
         }
         assert!(frozen == other && frozen.snapshot() == other.snapshot(), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_head_has_leases_once_one_was_given_and_each_broken_rule_of_theirs_is_refused() {
+    let mut store = sample();
+    assert_eq!(parts(&store)[0].1[0], 4);
+    store.leases.acquire(b"job", b"me", 100);
+    store.leases.acquire(b"other", b"you", 100);
+    let head = parts(&store)[0].1.clone();
+    assert_eq!(head[0], 5);
+    assert!(reader::read_head(&head).unwrap().2 == store.leases);
+
+    // The last lease: name, owner, token, expiry.
+    let (name, token, expiry) = (head.len() - 32, head.len() - 16, head.len() - 8);
+    for (at, byte) in [(name + 4, b'a'), (token, 0), (token, 1), (token, 3), (expiry, 5)] {
+        let mut broken = head.clone();
+        broken[at] = byte;
+        assert!(reader::read_head(&broken).is_err(), "{byte} at {at}");
+    }
+    for length in 0..head.len() {
+        assert!(reader::read_head(&head[..length]).is_err(), "{length} bytes");
     }
 }

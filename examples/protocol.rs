@@ -127,6 +127,7 @@ fn dataflow<'s>(
         durable,
         early: |_| true,
         room: source.room,
+        room_max: source.room_max,
         read_room: None,
         events: executing.events,
     }

@@ -327,6 +327,7 @@ pub fn dataflow<'s>(
         durable: accepting.durable.concat(execution.durable),
         early: messages::is_early,
         room: source.room,
+        room_max: source.room_max,
         read_room: Some(reading.room),
         events: graph.concatenate(events),
     }

@@ -66,6 +66,8 @@ pub struct Outputs<'s, M: Clone + 'static, R: Clone + 'static> {
     pub early: fn(&M) -> bool,
     /// How many more batches of requests it takes now, whenever that changes.
     pub room: Stream<'s, usize>,
+    /// The same while none is on its way.
+    pub room_max: usize,
     /// The same of batches of the [latest](crate::model::reads::Freshness::Latest) reads; nothing
     /// if all reads pass the log.
     pub read_room: Option<Stream<'s, usize>>,
@@ -112,6 +114,7 @@ pub struct Replica<M: Clone + 'static, R: Clone + 'static> {
     clock_ms: Option<Millis>,
     rooms: Vec<usize>,
     room_now: usize,
+    room_max: usize,
     read_room_now: Option<usize>,
 }
 
@@ -196,9 +199,11 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
         executor: Executor,
         protocol: impl for<'s> FnOnce(Inputs<'s, M, R>, &Config) -> Outputs<'s, M, R>,
     ) -> Self {
-        let (inlets, outlets) = worker.dataflow_named("replica", |graph| {
+        let (inlets, outlets, room_max) = worker.dataflow_named("replica", |graph| {
             let (inlets, inputs) = Inlets::new(graph, recovered, executor);
-            (inlets, Outlets::of(protocol(inputs, config)))
+            let outputs = protocol(inputs, config);
+            let room_max = outputs.room_max;
+            (inlets, Outlets::of(outputs), room_max)
         });
         let mut replica = Self {
             worker,
@@ -207,7 +212,8 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
             elapsed_ms: 0,
             clock_ms: None,
             rooms: Vec::new(),
-            room_now: config.batches_in_flight,
+            room_now: room_max,
+            room_max,
             read_room_now: None,
         };
         replica.read_room_now = replica.outlets.read_room.as_ref().map(|_| OpenReads::ROUNDS_MAX);
@@ -223,6 +229,12 @@ impl<M: Clone + 'static, R: Clone + 'static> Replica<M, R> {
     /// How many more batches of requests it takes.
     pub fn room(&self) -> usize {
         self.room_now
+    }
+
+    /// Whether nothing that its clients have asked for is on its way.
+    pub fn is_idle(&self) -> bool {
+        let reads = self.read_room_now.is_none_or(|room| room >= OpenReads::ROUNDS_MAX);
+        reads && self.room_now >= self.room_max
     }
 
     /// Hands the replica a batch of its clients' requests. Ask [`Replica::room`] first.

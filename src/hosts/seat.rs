@@ -128,8 +128,8 @@ where
 
     /// Whether nothing its clients have asked for is on its way.
     pub fn is_idle(&mut self) -> bool {
-        let room = self.node.replica().room() >= self.config.batches_in_flight;
-        !self.gather.has_batch() && self.gather.has_reads() == (false, false) && room
+        let gathered = self.gather.has_batch() || self.gather.has_reads() != (false, false);
+        !gathered && self.node.replica().is_idle()
     }
 
     /// How long there is until the next tick.

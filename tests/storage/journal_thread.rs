@@ -62,6 +62,7 @@ fn echo<'s>(inputs: Inputs<'s, u64, Note>, _: &Config) -> Outputs<'s, u64, Note>
         durable,
         early: |number| *number >= 1000,
         room,
+        room_max: 1,
         read_room: None,
         events,
     }

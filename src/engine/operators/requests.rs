@@ -52,6 +52,8 @@ pub struct RequestStreams<'s> {
     pub announces: Stream<'s, Announce>,
     /// How many more batches it takes now, whenever that changes.
     pub room: Stream<'s, usize>,
+    /// The same while it has none.
+    pub room_max: usize,
     /// What happened.
     pub events: Stream<'s, Event>,
 }
@@ -65,6 +67,7 @@ pub fn request_source<'s>(
     Pulse { clock, looks }: Pulse<'s>,
     source: RequestSource,
 ) -> RequestStreams<'s> {
+    let room_max = source.batches_in_flight;
     let mut role = Role::new("request_source", clock.scope(), source);
     let (forward, forwards) = role.output();
     let (own_forward, own) = role.output();
@@ -104,7 +107,7 @@ pub fn request_source<'s>(
         }
     });
     role.build();
-    RequestStreams { forwards, own, announces, room, events }
+    RequestStreams { forwards, own, announces, room, room_max, events }
 }
 
 /// Owns the batches of this replica's clients until they are executed here.

@@ -284,6 +284,12 @@ where
         }
     }
 
+    /// Whether a replica runs, and nothing that its clients have asked for is on its way.
+    pub fn is_idle(&mut self, replica: ReplicaId) -> bool {
+        let node = self.nodes[replica.0 as usize].node.as_mut();
+        node.is_some_and(|node| node.replica().is_idle())
+    }
+
     /// How many messages wait for a replica.
     pub fn waiting(&self, replica: ReplicaId) -> usize {
         self.nodes[replica.0 as usize].inbox.len()

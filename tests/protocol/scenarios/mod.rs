@@ -17,6 +17,7 @@ mod checkpoints;
 mod disks;
 mod duels;
 mod elections;
+mod idleness;
 mod links;
 mod patience;
 mod slowness;

@@ -58,19 +58,9 @@ pub const README: Look = Look { scale: 0.75, ..LIGHT };
 impl Browser {
     pub fn start() -> Self {
         let alone = machine::alone();
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("chromedriver is not installed");
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = lines.find_map(|line| {
-            let line = line.unwrap();
-            let port = line.split("successfully on port ").nth(1)?.trim_end_matches('.');
-            port.parse().ok()
-        });
-        // Whatever else it says must find a reader.
-        thread::spawn(move || lines.count());
+        // It wants one port of IPv4 and IPv6, and ends if the one it got is taken in the other.
+        let started = (0..10).find_map(|_| start_driver());
+        let (driver, port) = started.expect("chromedriver names its port");
         let profile = tempfile::tempdir().unwrap();
         let directory = format!("--user-data-dir={}", profile.path().display());
         let arguments: Vec<&str> = OPTIONS.into_iter().chain([directory.as_str()]).collect();
@@ -78,7 +68,6 @@ impl Browser {
             "goog:chromeOptions": { "args": arguments },
             "goog:loggingPrefs": { "browser": "ALL" },
         });
-        let port = port.expect("chromedriver names its port");
         let mut browser =
             Self { driver, port, session: String::new(), _profile: profile, _alone: alone };
         let begun =
@@ -169,6 +158,28 @@ impl Browser {
         assert!(value.get("error").is_none_or(Value::is_null), "{path}: {value}");
         value.clone()
     }
+}
+
+/// Starts the driver on a port that it finds; none if it ended without naming one.
+fn start_driver() -> Option<(Child, u16)> {
+    let mut driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("chromedriver is not installed");
+    let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+    let port = lines.find_map(|line| {
+        let line = line.unwrap();
+        let port = line.split("successfully on port ").nth(1)?.trim_end_matches('.');
+        port.parse().ok()
+    });
+    let Some(port) = port else {
+        driver.wait().unwrap();
+        return None;
+    };
+    // Whatever else it says must find a reader.
+    thread::spawn(move || lines.count());
+    Some((driver, port))
 }
 
 impl Drop for Browser {

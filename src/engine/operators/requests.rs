@@ -52,7 +52,7 @@ pub struct RequestStreams<'s> {
     pub announces: Stream<'s, Announce>,
     /// How many more batches it takes now, whenever that changes.
     pub room: Stream<'s, usize>,
-    /// The same while it has none.
+    /// The same while none is on its way.
     pub room_max: usize,
     /// What happened.
     pub events: Stream<'s, Event>,

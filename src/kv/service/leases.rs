@@ -109,8 +109,10 @@ impl Leases {
     /// Ends the leases whose time has come.
     #[inline]
     pub(super) fn expire(&mut self, now_ms: u64) {
-        while self.by_time_ms.first().is_some_and(|(expires_ms, _)| *expires_ms <= now_ms) {
-            let Some((_, name)) = self.by_time_ms.pop_first() else { break };
+        while let Some((expires_ms, name)) = self.by_time_ms.first()
+            && *expires_ms <= now_ms
+        {
+            let name = name.clone();
             self.remove(&name);
         }
     }

@@ -7,8 +7,9 @@
 //!
 //! `watched` says how many keys follow, each with the version it had; `count` how many words the
 //! next command has. If a key was modified since it had that version, the answer is the null array
-//! and nothing is done. Else all commands are run, at one place in the order, and the answer is the
-//! array of their replies. With a LEASE CHECK among them that fails, all are refused. As in Redis one that is refused does not stop those behind it.
+//! and nothing is done. If a LEASE CHECK among the commands fails, the answer is an error, and
+//! nothing is done either. Else all commands are run, at one place in the order, and the answer is
+//! the array of their replies. As in Redis one that is refused does not stop those behind it.
 
 use crate::kv::resp::{Command, count, integer, write_array, write_integer, write_null_array};
 
@@ -42,8 +43,7 @@ pub(super) fn transaction(store: &mut Store, call: &Call<'_>, reply: &mut Vec<u8
         write_null_array(reply);
         return Ok(());
     }
-    let parts = plan.parts.iter().map(|(row, words)| (row.name, words));
-    check_transaction(store, parts)?;
+    check_transaction(store, plan.parts.iter().map(|(row, words)| (row.name, words)))?;
     let start = reply.len();
     write_array(plan.parts.len(), reply);
     for (row, arguments) in plan.parts {

@@ -181,7 +181,7 @@ impl Invariants {
         let Accept { slot, ballot, value } = accept;
         self.check_ballot(from, *ballot)?;
         // All that is before it is executed where it is proposed.
-        let ahead = self.slots.range(self.horizon.stable().min(*slot)..*slot);
+        let ahead = self.slots.range(self.horizon.weighed_from(from).min(*slot)..*slot);
         let ahead = ahead.filter_map(|(_, life)| life.chosen());
         let bytes = ahead.map(|(_, value)| weight(value)).sum();
         self.horizon.check_bytes(from, *slot, bytes)?;

@@ -32,6 +32,8 @@ struct Place {
     reported: Slot,
     /// The last one that was due, or has come.
     paced: Slot,
+    /// The last one that it has fetched or started from.
+    based_on: Slot,
 }
 
 impl Horizon {
@@ -68,6 +70,7 @@ impl Horizon {
         let due = self.stretches.range(..=start).next_back();
         let place = &mut self.replicas[me.0 as usize];
         place.paced = due.map_or(covered, |(slot, _)| *slot);
+        place.based_on = covered;
         if covered < place.reported && !rotten {
             return Err(format!("{me} starts at {covered}, and has reported {}", place.reported));
         }
@@ -94,6 +97,10 @@ impl Horizon {
             Event::Stable { slot } if *slot > self.stable => {
                 Err(format!("TA-11: {me} takes {slot} for stable, and {} is", self.stable))
             }
+            Event::Installed { slot } => {
+                self.replicas[me.0 as usize].based_on = *slot;
+                Ok(())
+            }
             Event::Paced { slot, stretch } => {
                 self.replicas[me.0 as usize].paced = *slot;
                 self.stretches.insert(*slot, *stretch);
@@ -114,6 +121,12 @@ impl Horizon {
         Err(format!("T5: {from} proposes for {slot}, and {} is stable", self.stable))
     }
 
+    /// From where on `of` knows what lies above the stable checkpoint: one that it has fetched or
+    /// started from may not be stable yet, and does not say how much it has taken the place of.
+    pub fn weighed_from(&self, of: ReplicaId) -> Slot {
+        self.stable.max(self.replicas[of.0 as usize].based_on)
+    }
+
     /// T5: nothing is proposed with so many bytes between the stable checkpoint and its slot.
     ///
     /// # Errors
@@ -123,7 +136,8 @@ impl Horizon {
             return Ok(());
         }
         Err(format!(
-            "T5: {from} proposes for {slot} with {ahead} bytes above the stable checkpoint"
+            "T5: {from} proposes for {slot} with {ahead} bytes above the checkpoint at {}",
+            self.weighed_from(from)
         ))
     }
 

@@ -76,7 +76,7 @@ impl Agreement {
         }
         self.horizon.check_slot(from, *slot)?;
         if !self.is_left_behind(*view, *slot) {
-            self.horizon.check_bytes(from, *slot, self.bytes_ahead(*view, *slot))?;
+            self.horizon.check_bytes(from, *slot, self.bytes_ahead(from, *view, *slot))?;
         }
         self.check_chosen(*slot)
     }
@@ -139,9 +139,10 @@ impl Agreement {
         from.any(|(_, views)| views.keys().next().is_some_and(|first| *first < view))
     }
 
-    /// What was proposed in a view for the slots from the stable checkpoint to `slot`.
-    fn bytes_ahead(&self, view: View, slot: Slot) -> usize {
-        let ahead = self.proposed.range(self.horizon.stable().min(slot)..slot);
+    /// What was proposed in a view for the slots from the stable checkpoint to `slot`, as far as
+    /// its leader knows.
+    fn bytes_ahead(&self, leader: ReplicaId, view: View, slot: Slot) -> usize {
+        let ahead = self.proposed.range(self.horizon.weighed_from(leader).min(slot)..slot);
         ahead.filter_map(|(_, views)| views.get(&view)).map(weight).sum()
     }
 

@@ -18,7 +18,8 @@ pub struct Window {
     /// What is executed here and no stable checkpoint covers, by slot and weight, whoever proposed
     /// it.
     unstable: VecDeque<(Slot, usize)>,
-    /// How much that and what is proposed weigh together.
+    /// How much that and what is proposed weigh together. What lies below a checkpoint that was
+    /// fetched or started from is not known here, though that may not be stable yet.
     ahead_bytes: usize,
 }
 
